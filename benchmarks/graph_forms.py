@@ -7,14 +7,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from export.bundling.rewrite import (
-    INPFORMER_REWRITINGS,
-    RewrittenEfficientAd,
     erf_gelu,
-    fold_attention,
     rewritten,
     rewritten_transformer,
     written_out_attention,
 )
+from families.efficientad.graph import RewrittenEfficientAd
+from families.inpformer.graph import INPFORMER_REWRITINGS, fold_attention
 from models.detector import Detector
 from models.efficientad.config import EfficientAdConfig
 from models.efficientad.detector import Differences, EfficientAd

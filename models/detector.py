@@ -20,11 +20,13 @@ class Detector(nn.Module, ABC):
     """A trained model: RGB in [0,1] becomes an anomaly map and a score.
 
     Attributes:
-        family: `dinomaly`, `efficientad`, `inpformer` or `patchcore`.
+        family: name of its family, as `families` lists it.
         variant: size within the family, such as `small`.
         input_size: (height, width) of the input in pixels.
         map_size: (height, width) of the anomaly map.
         score_from: origin of a picture's score.
+        note_of_part: what else becomes of the score where only a part of the map counts, for
+            people.
     """
 
     family: ClassVar[str]
@@ -32,6 +34,7 @@ class Detector(nn.Module, ABC):
     input_size: tuple[int, int]
     map_size: tuple[int, int]
     score_from: ScoreFrom = "model"
+    note_of_part: ClassVar[str | None] = None
 
     @property
     @abstractmethod

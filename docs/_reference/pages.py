@@ -8,6 +8,7 @@ from pathlib import Path
 
 from docs._reference.commands import commands
 from docs._reference.errors import codes
+from docs._reference.families import families
 from docs._reference.metrics import metrics
 from docs._reference.routes import routes
 from docs._reference.scale import figures, line_cores, one_line, plant, waves
@@ -18,6 +19,7 @@ DOCS = Path(__file__).parents[1]
 PARTS: dict[str, Callable[[], str]] = {
     "codes": codes,
     "commands": commands,
+    "families": families,
     "figures": figures,
     "line": one_line,
     "line_cores": line_cores,
@@ -31,7 +33,15 @@ PARTS: dict[str, Callable[[], str]] = {
 
 PAGES = tuple(
     DOCS / name
-    for name in ("api.md", "commands.md", "errors.md", "metrics.md", "scale.md", "settings.md")
+    for name in (
+        "api.md",
+        "commands.md",
+        "errors.md",
+        "learning.md",
+        "metrics.md",
+        "scale.md",
+        "settings.md",
+    )
 )
 
 _PART = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- made end -->\n)", re.DOTALL)

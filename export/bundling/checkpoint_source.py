@@ -17,12 +17,11 @@ from export.bundling.source import SourceFacts
 from export.calibration.cross_conformal import OutOfFoldScores
 from export.errors import ExportError
 from export.pictures import picture_size, read_model_input
+from families.every import known
 from models.checkpoints.facts import Checkpoint, InputRecipe, SizeRange
 from models.checkpoints.nelson import measure_missing
 from models.checkpoints.picture_digest import picture_digest
 from models.inpformer.detector import InpFormer
-from models.patchcore.anomalib.detector import JointPatchCore
-from models.patchcore.detector import PatchCore
 from service.core.bundles.bundle import Golden
 from service.core.bundles.findings import FitRecord, PictureSizes
 from service.core.bundles.manifest import CheckpointThresholds, Crop, InputType, Preprocess
@@ -192,21 +191,24 @@ def with_statistics(
 def _notes(checkpoint: Checkpoint, is_part: bool) -> tuple[str, ...]:
     """What sets the bundle apart from the training; `is_part` where only a region counts."""
     notes = (*(f"assumed: {text}" for text in checkpoint.assumptions), *checkpoint.notes)
-    if is_part and isinstance(checkpoint.model, JointPatchCore):
-        # Its own score is taken from patches, before the map is blurred.
-        return (*notes, "region of interest: the score is the map's highest value inside")
-    return notes
+    said = checkpoint.model.note_of_part
+    return notes if said is None or not is_part else (*notes, f"region of interest: {said}")
 
 
 def _fit_record(checkpoint: Checkpoint) -> FitRecord:
     sizes = checkpoint.sizes
     return FitRecord(
-        # A PatchCore has no steps.
-        steps=None if checkpoint.model.family == "patchcore" else checkpoint.steps,
+        # What is not trained counts pictures as its steps.
+        steps=checkpoint.steps if _is_trained(checkpoint.model.family) else None,
         pictures=len(checkpoint.seen) or None,
         sizes=None if sizes is None else PictureSizes(**asdict(sizes)),
         auroc=checkpoint.auroc,
     )
+
+
+def _is_trained(family: str) -> bool:
+    listed = known(family)
+    return listed is None or listed.is_trained
 
 
 def _out_of_fold(
@@ -216,7 +218,6 @@ def _out_of_fold(
     found = checkpoint.out_of_fold
     if found is None:
         return None
-    assert isinstance(checkpoint.model, PatchCore)
     values = found.maps.flatten(1) if inside is None else found.maps[:, torch.from_numpy(inside)]
     return OutOfFoldScores(
         digests=tuple(checkpoint.seen[picture] for picture in found.pictures),

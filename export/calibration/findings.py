@@ -11,12 +11,8 @@ from dataclasses import dataclass
 
 from export.calibration.odd_pictures import OddPictures
 from export.calibration.two_groups import TwoGroups
+from families.every import known
 from service.core.bundles.findings import Finding, FitRecord, PictureSizes, SizeResult
-
-FEWEST_STEPS = {"efficientad": 500, "inpformer": 200}
-"""Fewest steps by family with which a fit of ours has found defects well."""
-
-NAMES = {"efficientad": "an EfficientAD", "inpformer": "an INP-Former"}
 
 FEWEST_PICTURES = 20
 REJECTED_SHARE = 0.5
@@ -161,18 +157,19 @@ def _defects_missed(evidence: Evidence) -> Finding | None:
 def _find_more(family: str) -> str:
     """What has been shown to find more defects; `docs/self-test.md` has by how much."""
     alpha = "a higher --alpha (0.05 or 0.1) finds more and rejects more good parts"
-    if family == "patchcore":
+    of = known(family)
+    if of is not None and not of.is_trained:
         return alpha
     return f"learn a bank of the same pictures (`takt fit patchcore`), or fit longer; {alpha}"
 
 
 def _few_steps(evidence: Evidence) -> Finding | None:
-    steps, fewest = evidence.fit.steps, FEWEST_STEPS.get(evidence.family, 0)
-    if steps is None or steps >= fewest:
+    steps, family = evidence.fit.steps, known(evidence.family)
+    if steps is None or family is None or steps >= family.fewest_steps:
         return None
     return Finding(
         code="few_steps",
-        text=f"the fit took {steps} steps; {NAMES[evidence.family]} needs {fewest} or more",
+        text=f"the fit took {steps} steps; {family.a_title} needs {family.fewest_steps} or more",
         remedy="fit it again with more --minutes, or on a faster machine, or take a family that "
         "needs no training (`takt fit patchcore`)",
     )

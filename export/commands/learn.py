@@ -23,6 +23,7 @@ from export.commands.options import (
 )
 from export.commands.promise import ALPHA, GROUP
 from export.learning.size_request import AUTO, SizeRequest
+from families.every import learnable, named, names_of, usual
 from models.input_size import InputSize
 from service.headings import HeadedCommand, under
 
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from export.calibration.grouping import Grouping
-    from export.learning.families import Family
-
-FAMILIES = ("patchcore", "efficientad", "inpformer")
 
 
 @click.command(cls=HeadedCommand, context_settings=SHOW_DEFAULTS)
@@ -50,7 +48,12 @@ FAMILIES = ("patchcore", "efficientad", "inpformer")
     show_default="that of `takt serve`",
     help="Folder of the models; the version goes to REPOSITORY/MODEL/VERSION.",
 )
-@click.option("--family", type=click.Choice(FAMILIES), default="patchcore", help="Of detectors.")
+@click.option(
+    "--family",
+    type=click.Choice([one.name for one in learnable()]),
+    default=usual().name,
+    help="Of detectors.",
+)
 @click.option(
     "--defects",
     type=FOLDER,
@@ -65,7 +68,7 @@ FAMILIES = ("patchcore", "efficientad", "inpformer")
         "--minutes",
         type=POSITIVE,
         show_default="20",
-        help="Time for the fit of efficientad or inpformer.",
+        help=f"Time for the fit of {names_of(one for one in learnable() if one.is_trained)}.",
     ),
     click.option(
         "--search",
@@ -107,7 +110,7 @@ def learn(
     model: str | None,
     update: str | None,
     repository: Path | None,
-    family: Family,
+    family: str,
     defects: Path | None,
     encoder: str,
     size: InputSize | Literal["auto"] | None,
@@ -142,8 +145,9 @@ def learn(
 
     if update and (size is not None or encoder != USUAL_ENCODER):
         raise click.UsageError("--update keeps the size and the encoder of the version")
-    if family == "efficientad" and encoder != USUAL_ENCODER:
-        raise click.UsageError("--encoder is for patchcore and inpformer")
+    if encoder != USUAL_ENCODER and not named(family).takes_encoder:
+        those = names_of((one for one in learnable() if one.takes_encoder), "and")
+        raise click.UsageError(f"--encoder is for {those}")
     if latency_ms is not None and size != AUTO:
         raise click.UsageError("--latency-ms goes with --size auto")
 
@@ -212,13 +216,14 @@ def learn(
 
 
 def _check_search(
-    family: Family, encoder: str, size: InputSize | Literal["auto"] | None, update: str | None
+    family: str, encoder: str, size: InputSize | Literal["auto"] | None, update: str | None
 ) -> None:
     """Refuses what a search cannot go with."""
     if update:
         raise click.UsageError("--update keeps the bank's settings: leave --search out")
-    if family != "patchcore":
-        raise click.UsageError(f"--search is for the family patchcore, not {family}: leave it out")
+    if not named(family).is_searched:
+        those = names_of(one for one in learnable() if one.is_searched)
+        raise click.UsageError(f"--search is for the family {those}, not {family}: leave it out")
     if encoder != USUAL_ENCODER:
         raise click.UsageError(f"--search is for the encoder {USUAL_ENCODER}: leave --encoder out")
     if size is not None:

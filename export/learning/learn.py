@@ -15,7 +15,7 @@ from export.bundling.checkpoint_source import CheckpointSource
 from export.bundling.export_bundle import ExportOptions, export_bundle
 from export.calibration.grouping import BY_LOOKS, Grouping
 from export.errors import LearnError
-from export.learning.families import FITS, Family, FitRequest
+from export.learning.family import FitRequest, learning_of
 from export.learning.look import GoodPictures, look_at_pictures
 from export.learning.place import Place, keep_active
 from export.learning.search.searching import Searched, search_banks
@@ -23,13 +23,11 @@ from export.learning.size_request import USUAL_SIZE, SizeRequest
 from export.learning.stages import Stages
 from export.pictures import list_pictures
 from export.report.card import write_card
+from families.every import learnable, named, names_of
 from models.checkpoints.formats import load_checkpoint
 from models.fit.device import Compute
 from models.fit.inpformer.encoders import LITE0
 from service.core.bundles.bundle import Bundle
-
-FIT_S: dict[Family, float] = {"patchcore": 25, "efficientad": 1200, "inpformer": 1200}
-"""About the seconds that the fit of each family takes."""
 
 OTHERS_S = {"export": 10, "thresholds": 5, "self-test": 8, "load": 4}
 
@@ -54,7 +52,7 @@ class LearnOptions:
         search_minutes: time to try several ways to learn a PatchCore; 0 for none but the default.
     """
 
-    family: Family
+    family: str
     alpha: float | None = None
     minutes: float | None = None
     seed: int = 0
@@ -70,9 +68,10 @@ class LearnOptions:
     @property
     def fit_s(self) -> float:
         """About the seconds that the fit takes."""
-        if self.minutes is None or self.family == "patchcore":
-            return FIT_S[self.family]
-        return 60 * self.minutes
+        family = named(self.family)
+        if self.minutes is not None and family.is_trained:
+            return 60 * self.minutes
+        return family.fit_s or 0.0
 
     def export(self, checkpoint: Path) -> ExportOptions:
         """The options of the export of a fit's file, which the bundle keeps if it can grow."""
@@ -80,7 +79,7 @@ class LearnOptions:
             alpha=self.alpha,
             threads=self.threads,
             strict=self.strict,
-            checkpoint=checkpoint if self.family == "patchcore" else None,
+            checkpoint=checkpoint if named(self.family).takes_more else None,
             sign_key=self.sign_key,
             origin=(checkpoint,),
             grouping=self.grouping,
@@ -126,10 +125,15 @@ def learn(
         EncoderError: the encoder cannot be had.
         ExportError: the graph answers unlike the model.
         FitError: too few good pictures for the family.
-        LearnError: the disk is full, or the pictures are too few for a search.
+        LearnError: the family cannot be learned, the disk is full, or the pictures are too few for
+            a search.
         PicturesError: there are no pictures, or one cannot be read.
         SelfTestError: something speaks against the model, and the options are strict.
     """
+    learning = learning_of(options.family)
+    if learning is None:
+        those = names_of(learnable())
+        raise LearnError(f"no {options.family} can be learned here: give one of {those}")
     searching = {"search": 60 * options.search_minutes} if options.search_minutes else {}
     stages.plan({"look": 1, **searching, "fit": options.fit_s, **OTHERS_S})
     stages.begin("look")
@@ -155,7 +159,7 @@ def learn(
             options.sizing,
             searched.taken.choice if searched else None,
         )
-        FITS[options.family](request, stages)
+        learning.fit(request, stages)
         stages.begin("export")
         source = CheckpointSource(load_checkpoint((checkpoint,)))
         keep_active(place, stages.tell)

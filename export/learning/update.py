@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from export.bundling.checkpoint_source import CheckpointSource
 from export.bundling.export_bundle import CHECKPOINT, export_bundle
 from export.errors import LearnError
-from export.learning.families import reader
+from export.learning.family import Extend, ExtendRequest, learning_of
 from export.learning.learn import (
     OTHERS_S,
     Learned,
@@ -24,14 +24,10 @@ from export.learning.place import Place, keep_active
 from export.learning.stages import Stages
 from export.pictures import list_pictures
 from export.report.card import write_card
-from export.versions import package_versions
 from export.wording import share
-from models.checkpoints.facts import Checkpoint, SizeRange
+from models.checkpoints.facts import Checkpoint
 from models.checkpoints.formats import load_checkpoint
-from models.checkpoints.own import FitFacts, save_checkpoint
 from models.fit.device import Compute
-from models.fit.patchcore.extend import Extended, extend_patchcore
-from models.patchcore.detector import PatchCore
 from service.core.bundles.bundle import Bundle, load_bundle
 from service.core.bundles.thresholds import in_force, read_overrides
 
@@ -119,14 +115,15 @@ def update(
     stages.plan({"look": 1, "fit": 15, **OTHERS_S})
     stages.begin("look")
     base = load_bundle(_base(place))
-    former = _checkpoint_of(base)
+    former, extend = _extensible(base)
     bad = list_pictures(defects) if defects else ()
     pictures = _unseen(look_at_pictures(new, bad, options.grouping, stages), former, stages)
     with fit_folder(place) as folder, told_of_full_disk(place.repository):
         checkpoint = folder / "fit.safetensors"
         stages.begin("fit")
-        extended = _extended(former, pictures, options.seed, compute, stages)
-        _save(checkpoint, former, extended, pictures, options.seed)
+        extended = extend(
+            ExtendRequest(former, pictures, checkpoint, options.seed, compute), stages
+        )
         stages.begin("export")
         keep_active(place, stages.tell)
         report = export_bundle(
@@ -135,7 +132,7 @@ def update(
             bad,
             place.path,
             replace(
-                replace(options, family="patchcore").export(checkpoint),
+                replace(options, family=base.manifest.family).export(checkpoint),
                 origin=(checkpoint, base.path / CHECKPOINT),
             ),
             tell=stages.tell,
@@ -143,9 +140,7 @@ def update(
             quiet=True,
         )
         write_card(report.bundle)
-    return compared(
-        Learned(report.bundle, pictures), base, extended.before.numpy(), extended.after.numpy()
-    )
+    return compared(Learned(report.bundle, pictures), base, extended.before, extended.after)
 
 
 def _base(place: Place) -> Path:
@@ -157,8 +152,8 @@ def _base(place: Place) -> Path:
     return place.repository / place.model / place.base
 
 
-def _checkpoint_of(base: Bundle) -> Checkpoint:
-    """The checkpoint in a bundle, of which scores out of fold are known."""
+def _extensible(base: Bundle) -> tuple[Checkpoint, Extend]:
+    """The checkpoint in a bundle, of which scores out of fold are known, and what extends it."""
     name = f"version {base.manifest.version} of {base.manifest.name}"
     again = "learn the model anew, from the former pictures and the new ones together"
     if CHECKPOINT not in base.manifest.files:
@@ -166,9 +161,11 @@ def _checkpoint_of(base: Bundle) -> Checkpoint:
             f"{name} ({base.manifest.family}) keeps no bank that pictures can be added to: {again}"
         )
     found = load_checkpoint((base.path / CHECKPOINT,))
-    if not isinstance(found.model, PatchCore) or found.out_of_fold is None:
+    learning = learning_of(found.model.family)
+    extend = None if learning is None else learning.extend
+    if extend is None or found.out_of_fold is None:
         raise LearnError(f"{name} keeps no scores of its former pictures: {again}")
-    return found
+    return found, extend
 
 
 def _unseen(pictures: GoodPictures, former: Checkpoint, stages: Stages) -> GoodPictures:
@@ -183,48 +180,6 @@ def _unseen(pictures: GoodPictures, former: Checkpoint, stages: Stages) -> GoodP
         stages.tell(f"warning: {count} pictures are left out, as the active version has seen them")
     chosen = [number for number, path in enumerate(pictures.digests) if path in unseen]
     return replace(pictures, digests=unseen, parts=pictures.parts.chosen(chosen))
-
-
-def _extended(
-    former: Checkpoint, pictures: GoodPictures, seed: int, compute: Compute, stages: Stages
-) -> Extended:
-    assert isinstance(former.model, PatchCore)
-    assert former.out_of_fold is not None
-    return extend_patchcore(
-        former.model,
-        former.out_of_fold,
-        len(former.seen),
-        pictures.paths,
-        stages.counted(reader(former.recipe), len(pictures.paths)),
-        compute,
-        part=pictures.parts.number,
-        seed=seed,
-        quiet=True,
-    )
-
-
-def _save(
-    path: Path, former: Checkpoint, extended: Extended, pictures: GoodPictures, seed: int
-) -> None:
-    seen = (*former.seen, *pictures.digests.values())
-    sizes = [(width, height) for width, height, _ in pictures.sizes]
-    if former.sizes is not None:
-        known = former.sizes
-        sizes += [
-            (known.least_width, known.least_height),
-            (known.most_width, known.most_height),
-        ]
-    facts = FitFacts(
-        extended.model.config,
-        seen,
-        len(seen),
-        seed,
-        package_versions(),
-        preprocess=former.recipe.resize,
-        encoder=extended.model.variant,
-        sizes=SizeRange.of(sizes),
-    )
-    save_checkpoint(path, extended.model, facts, extended.out_of_fold)
 
 
 def compared(

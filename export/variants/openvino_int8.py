@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from export.variants.search import named_by_content
+from families.every import known
 from service.core.bundles.bundle import INPUT
 from service.core.bundles.variant import Precision
 from service.core.distribution import install_hint
@@ -22,9 +23,6 @@ from service.core.engines.openvino import apart, import_openvino
 from service.core.errors import ConfigurationError
 
 STEM = "openvino-int8"
-TRANSFORMERS = frozenset({"dinomaly", "inpformer"})
-"""Families that NNCF quantises as transformers."""
-
 _NO_TELEMETRY = "NNCF_CI"
 
 
@@ -42,7 +40,7 @@ def rest_of(family: str) -> Precision:
     In a transformer these are attention, norms and sums, which take half as long again in float32;
     in a convolutional network they are next to nothing.
     """
-    return "bf16" if family in TRANSFORMERS else "fp32"
+    return "bf16" if _is_transformer(family) else "fp32"
 
 
 def quantize(
@@ -77,7 +75,7 @@ def quantize(
         nncf.Dataset(list(images), lambda image: {INPUT: image[np.newaxis]}),
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(images),
-        model_type=nncf.ModelType.TRANSFORMER if family in TRANSFORMERS else None,
+        model_type=nncf.ModelType.TRANSFORMER if _is_transformer(family) else None,
         ignored_scope=nncf.IgnoredScope(names=[*kept, *_products(graph)]),
     )
     quantized = apart(quantize)
@@ -122,3 +120,9 @@ def _import_nncf() -> ModuleType:
     logging.getLogger("nncf").setLevel(logging.ERROR)
     module: ModuleType = nncf
     return module
+
+
+def _is_transformer(family: str) -> bool:
+    """Whether NNCF quantises the family as a transformer."""
+    listed = known(family)
+    return listed is not None and listed.is_transformer

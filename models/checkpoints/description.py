@@ -12,34 +12,10 @@ from torch import nn
 from models.checkpoints import own
 from models.checkpoints.errors import CheckpointError, UnsetStatisticsError
 from models.checkpoints.facts import Checkpoint, TrainedThresholds
+from models.checkpoints.family import checkpoints_of
 from models.checkpoints.formats import files_of, recognise
-from models.detector import Detector
-from models.dinomaly.detector import Dinomaly
-from models.efficientad.detector import EfficientAd
-from models.inpformer.detector import InpFormer
-from models.patchcore.anomalib.detector import JointPatchCore
-from models.patchcore.detector import PatchCore
 
 Statistics = Literal["set", "never set", "to be measured", "none needed"]
-
-MAPS = {
-    ("efficientad", "anomalib"): "padded, resized to the input, then scaled; score: its maximum",
-    ("efficientad", "nelson1425"): "scaled, padded, then resized to the picture; score: its "
-    "maximum there",
-    ("dinomaly", "anomalib"): "at the input's size, not blurred; score: mean of the highest 1 % "
-    "after resizing to 256 x 256 and blurring",
-    ("dinomaly", "official"): "resized to 256 x 256, blurred; score: mean of the highest 1 %",
-    ("inpformer", "anomalib"): "at the input's size, blurred; score: mean of the highest 1 %",
-    ("inpformer", "official"): "resized to 256 x 256, blurred; score: mean of the highest 1 %",
-}
-MAP_OF_PATCHCORE = (
-    "distance of each cell to the nearest of {} vectors, mean of the layers; score: power mean of "
-    "the map"
-)
-MAP_OF_JOINT_PATCHCORE = (
-    "distance of each patch to the nearest of {} vectors, at the input's size, blurred; score: the "
-    "greatest distance, weighed by the {} vectors around the nearest"
-)
 
 
 @dataclass(frozen=True)
@@ -113,7 +89,8 @@ def describe(paths: Path | Sequence[Path]) -> Description:
 
 def _of_checkpoint(known: Description, checkpoint: Checkpoint) -> Description:
     model = checkpoint.model
-    if not isinstance(model, EfficientAd):
+    family = checkpoints_of(model.family)
+    if not family.is_scaled:
         statistics: Statistics = "none needed"
     else:
         statistics = "to be measured" if checkpoint.missing else "set"
@@ -125,7 +102,7 @@ def _of_checkpoint(known: Description, checkpoint: Checkpoint) -> Description:
         variant=model.variant,
         parameters=_parameters(model),
         input=checkpoint.recipe.text(),
-        map=_map(model),
+        map=family.map_text(model),
         statistics=statistics,
         thresholds=checkpoint.thresholds,
         seen=len(checkpoint.seen) or None,
@@ -143,16 +120,6 @@ def _of_teacher(known: Description, path: Path) -> Description:
         variant=network.size,
         parameters=_parameters(network),
     )
-
-
-def _map(model: Detector) -> str | None:
-    if isinstance(model, PatchCore):
-        return MAP_OF_PATCHCORE.format(" and ".join(map(str, model.config.bank_sizes)))
-    if isinstance(model, JointPatchCore):
-        return MAP_OF_JOINT_PATCHCORE.format(model.config.bank_size, model.config.neighbors)
-    if isinstance(model, (Dinomaly, EfficientAd, InpFormer)):
-        return MAPS[model.family, model.config.recipe]
-    return None
 
 
 def _parameters(network: nn.Module) -> int:

@@ -6,83 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
-from models.checkpoints import nelson, official, own
-from models.checkpoints.anomalib import dinomaly, efficientad, inpformer, patchcore
+from families.every import named
+from models.checkpoints import nelson, own
 from models.checkpoints.anomalib import file as anomalib_file
 from models.checkpoints.anomalib.file import is_lightning, state_of
 from models.checkpoints.errors import CheckpointError, few
 from models.checkpoints.facts import Checkpoint
+from models.checkpoints.family import family_of_kind, pickled_formats
 from models.checkpoints.files.containers import ACCEPTED, container_of
 from models.checkpoints.files.pickles import StandIn, read_pickle
-
-
-@dataclass(frozen=True)
-class Format:
-    """One kind of pickled file with one model in it.
-
-    Attributes:
-        name: name for people.
-        framework: code base that writes it.
-        family: family of its model.
-        recognises: whether the content of a pickle is of this kind, by the names in it.
-        load: makes the model of a file's content.
-    """
-
-    name: str
-    framework: str
-    family: str
-    recognises: Callable[[object], bool]
-    load: Callable[[Path, Any], Checkpoint]
-
-
-PICKLED = (
-    Format(
-        "anomalib .ckpt of EfficientAd",
-        anomalib_file.FRAMEWORK,
-        "efficientad",
-        efficientad.is_efficientad,
-        efficientad.load_efficientad,
-    ),
-    Format(
-        "anomalib .ckpt of InpFormer",
-        anomalib_file.FRAMEWORK,
-        "inpformer",
-        inpformer.is_inpformer,
-        inpformer.load_inpformer,
-    ),
-    Format(
-        "anomalib .ckpt of Patchcore",
-        anomalib_file.FRAMEWORK,
-        "patchcore",
-        patchcore.is_patchcore,
-        patchcore.load_patchcore,
-    ),
-    Format(
-        "anomalib .ckpt of Dinomaly",
-        anomalib_file.FRAMEWORK,
-        "dinomaly",
-        dinomaly.is_dinomaly,
-        dinomaly.load_dinomaly,
-    ),
-    Format(
-        "state dict of the official INP-Former",
-        official.FRAMEWORK,
-        "inpformer",
-        official.is_inpformer,
-        official.load_inpformer,
-    ),
-    Format(
-        "state dict of the official Dinomaly",
-        official.FRAMEWORK,
-        "dinomaly",
-        official.is_dinomaly,
-        official.load_dinomaly,
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -174,14 +109,13 @@ def _recognise_one(path: Path) -> Recognised:
     if container_of(path) == "safetensors":
         kind = own.kind_of(path)
         name = f"Takt {kind} (safetensors)"
-        # A teacher is half of an EfficientAD.
-        family = "efficientad" if kind == "teacher" else kind
-        return Recognised((path,), name, own.FRAMEWORK, family, partial(own.load_fitted, path))
+        load = partial(own.load_fitted, path)
+        return Recognised((path,), name, own.FRAMEWORK, family_of_kind(kind), load)
     content = read_pickle(path)
-    for one in PICKLED:
+    for family, one in pickled_formats():
         if one.recognises(content):
             load = partial(one.load, path, content)
-            return Recognised((path,), one.name, one.framework, one.family, load)
+            return Recognised((path,), one.name, one.framework, family, load)
     part = nelson.part_of(path, content)
     if part is None:
         raise CheckpointError(f"{path} {_stranger(content)}")
@@ -236,8 +170,8 @@ def _stranger(content: object) -> str:
         parts = {".".join(name.split(".")[:2]) for name in of_model or names}
         return (
             f"is a Lightning checkpoint of another model (with {few(parts)}), and Takt loads "
-            "those of Dinomaly, EfficientAD, INP-Former and PatchCore: export the model to ONNX "
-            f"where it was trained and give that to `takt import onnx`, or {ACCEPTED}"
+            f"those of {_of_anomalib()}: export the model to ONNX where it was trained and give "
+            f"that to `takt import onnx`, or {ACCEPTED}"
         )
     if isinstance(content, dict) and all(isinstance(value, Tensor) for value in content.values()):
         return (
@@ -245,3 +179,11 @@ def _stranger(content: object) -> str:
             f"one: {ACCEPTED}"
         )
     return f"holds no model that Takt knows: {ACCEPTED}"
+
+
+def _of_anomalib() -> str:
+    """The families whose Lightning checkpoints are loaded, for a message."""
+    formats = pickled_formats()
+    found = {family for family, one in formats if one.framework == anomalib_file.FRAMEWORK}
+    *first, last = sorted(named(family).title for family in found)
+    return f"{', '.join(first)} and {last}"

@@ -19,21 +19,16 @@ from torch import Tensor, nn
 
 from models.checkpoints.errors import CheckpointError
 from models.checkpoints.facts import Centre, Checkpoint, Filter, InputRecipe, SizeRange
+from models.checkpoints.family import ModelConfig, OwnCheckpoints, own_checkpoints
 from models.checkpoints.files.weights import fill
 from models.checkpoints.out_of_fold import OutOfFold
-from models.checkpoints.statistics_check import check_statistics
-from models.efficientad.config import EfficientAdConfig, Size
-from models.efficientad.detector import PDN, EfficientAd
-from models.inpformer.config import InpFormerConfig
-from models.inpformer.detector import InpFormer
-from models.patchcore.config import PatchCoreConfig
-from models.patchcore.detector import PatchCore
+from models.detector import Detector
+from models.efficientad.config import Size
+from models.efficientad.detector import PDN
 
 FRAMEWORK = "takt"
 METADATA_KEY = "takt"
 FORMAT_VERSION = 1
-Config = EfficientAdConfig | InpFormerConfig | PatchCoreConfig
-Fittable = EfficientAd | InpFormer | PatchCore
 SHIPPED_TEACHER = Path(__file__).parents[1] / "weights" / "pdn_s_lite0.safetensors"
 
 
@@ -56,7 +51,7 @@ class FitFacts:
         auroc: image AUROC on held-out good pictures with made-up defects; None if not measured.
     """
 
-    config: Config
+    config: ModelConfig
     seen: tuple[str, ...]
     steps: int
     seed: int
@@ -70,7 +65,7 @@ class FitFacts:
 
 
 def save_checkpoint(
-    path: Path, model: Fittable, facts: FitFacts, out_of_fold: OutOfFold | None = None
+    path: Path, model: Detector, facts: FitFacts, out_of_fold: OutOfFold | None = None
 ) -> None:
     """Writes a fitted model; a failure leaves the former file."""
     about: dict[str, Any] = {"kind": model.family, "facts": asdict(facts)}
@@ -82,7 +77,7 @@ def save_checkpoint(
 
 
 def kind_of(path: Path) -> str:
-    """The kind of a file of ours: `efficientad`, `inpformer`, `patchcore` or `teacher`.
+    """The kind of a file of ours: the name of its model's family, or `teacher`.
 
     Raises:
         CheckpointError: the file is absent, damaged or not ours.
@@ -98,15 +93,18 @@ def load_fitted(path: Path) -> Checkpoint:
             fitted to the end.
     """
     kind = kind_of(path)
-    tensors, about = _read(path, kind if kind in ("inpformer", "patchcore") else "efficientad")
+    family, own = _own_of(kind, path)
+    tensors, about = _read(path, family)
     try:
-        facts = _facts(about["facts"], kind)
+        facts = _facts(about["facts"], own)
         scored = OutOfFold.taken(tensors, about.get("out_of_fold"), len(facts.seen))
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"{path} describes its fit in a way that makes no sense ({error}): fit it again"
         ) from error
-    model = _filled(facts.config, tensors, path)
+    model = own.model(facts.config)
+    _fill(model, tensors, path)
+    own.check(model, path)
     return Checkpoint(
         model.eval(),
         framework=facts.framework,
@@ -142,22 +140,19 @@ def load_teacher(path: Path | None = None) -> PDN:
     return network.eval()
 
 
-def _filled(config: Config, tensors: dict[str, Tensor], path: Path) -> Fittable:
-    model = _unfilled(config)
-    _fill(model, tensors, path)
-    if isinstance(model, EfficientAd):
-        check_statistics(model, path, "its fit was not finished, finish it")
-    return model
+def _own_of(kind: str, path: Path) -> tuple[str, OwnCheckpoints]:
+    """The family of which a file is, or is a part, and how its files are read.
 
-
-def _unfilled(config: Config) -> Fittable:
-    match config:
-        case InpFormerConfig():
-            return InpFormer(config)
-        case PatchCoreConfig():
-            return PatchCore(config)
-        case _:
-            return EfficientAd(config)
+    Raises:
+        CheckpointError: this Takt does not know the kind.
+    """
+    known = dict(own_checkpoints())
+    for family, own in known.items():
+        if kind == family or kind in own.parts:
+            return family, own
+    raise CheckpointError(
+        f"{path} is a checkpoint of kind {kind}: give one of kind {' or '.join(known)}"
+    )
 
 
 def _recipe(facts: FitFacts, path: Path) -> InputRecipe:
@@ -178,16 +173,8 @@ def _recipe(facts: FitFacts, path: Path) -> InputRecipe:
     return InputRecipe(facts.resized, facts.resized, resize, Centre(width, height))
 
 
-def _facts(plain: dict[str, Any], kind: str) -> FitFacts:
-    config: Config
-    match kind:
-        case "inpformer":
-            config = InpFormerConfig.from_dict(plain["config"])
-        case "patchcore":
-            config = PatchCoreConfig.from_dict(plain["config"])
-        case _:
-            config = EfficientAdConfig.from_dict(plain["config"])
-    sizes = plain.get("sizes")
+def _facts(plain: dict[str, Any], own: OwnCheckpoints) -> FitFacts:
+    config, sizes = own.config(plain["config"]), plain.get("sizes")
     return FitFacts(
         **{
             **plain,

@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.responses import FileResponse, RedirectResponse, Response
+from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
+
+from families.every import learnable
+from families.family import Family
+from service.core.domain import Json
 
 CONSOLE = "/console"
 """Beginning of the paths of all pages and their files."""
@@ -21,11 +25,16 @@ _ASK_EACH_TIME = {"Cache-Control": "no-cache"}
 def add_console(app: FastAPI) -> None:
     """Serve the console, and lead from `/` to it.
 
-    Every page is the same document, whose script shows what the address names.
+    Every page is the same document, whose script shows what the address names. `families.json` has
+    the families among which the page Learn has people choose, the usual one first.
     """
     static = str(files("service.console") / "static")
     headers = _ASK_EACH_TIME | {"Link": _loaded_first(Path(static))}
     app.mount(f"{CONSOLE}/static", GZipMiddleware(_Files(directory=static)), name="console-static")
+
+    @app.get(CONSOLE + "/families.json", include_in_schema=False)
+    async def families() -> JSONResponse:
+        return JSONResponse([_shown(one) for one in learnable()], headers=_ASK_EACH_TIME)
 
     @app.get(CONSOLE + "/{page:path}", include_in_schema=False)
     async def console(page: str) -> FileResponse:
@@ -35,6 +44,11 @@ def add_console(app: FastAPI) -> None:
     @app.get(CONSOLE, include_in_schema=False)
     async def home() -> RedirectResponse:
         return RedirectResponse(f"{CONSOLE}/")
+
+
+def _shown(family: Family) -> Json:
+    """A family for the page Learn: its name, what it is good for, and whether it takes minutes."""
+    return {"name": family.name, "about": family.about, "is_trained": family.is_trained}
 
 
 def _loaded_first(static: Path) -> str:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-LearnedFamily = Literal["patchcore", "efficientad", "inpformer"]
+from families.every import learnable, usual
+
+if TYPE_CHECKING:
+    LearnedFamily = str
+else:
+    LearnedFamily = Literal[tuple(one.name for one in learnable())]
 LearningDevice = Literal["cpu", "auto"]
 
 
@@ -26,7 +31,7 @@ class Wish:
 
     model: str
     update: bool = False
-    family: LearnedFamily = "patchcore"
+    family: LearnedFamily = usual().name
     alpha: float | None = None
     minutes: float | None = None
     size: str | None = None

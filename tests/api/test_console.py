@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from families.every import learnable
 from tests.api.keys import KEYS, bearer
 
 MAIN = "/console/static/main.js"
@@ -51,6 +52,16 @@ async def test_nothing_but_the_files_is_served(serve, path: str) -> None:
         assert "add_console" not in answer.text
         assert answer.status_code in (200, 404)
         assert answer.status_code == 404 or answer.text.startswith("<!doctype html>")
+
+
+async def test_the_page_learn_is_told_of_every_family_that_can_be_learned(serve) -> None:
+    async with serve() as client:
+        answer = await client.get("/console/families.json")
+        told = answer.json()
+    assert answer.headers["cache-control"] == "no-cache"
+    assert [one["name"] for one in told] == [one.name for one in learnable()]
+    assert {one["name"] for one in told if not one["is_trained"]} == {"patchcore"}
+    assert all(one["about"].endswith(".") for one in told)
 
 
 async def test_strangers_get_the_pages_and_nothing_of_the_server(serve) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from families.every import learnable
 from tests.api.keys import secret
 from tests.console.conftest import Serve, Server, choose, log_in
 
@@ -204,6 +205,26 @@ def test_who_may_not_learn_is_offered_nothing_and_sees_what_is_learned(
     expect(page.get_by_text("lacks the scope “operate”")).to_be_visible()
     expect(page.get_by_role("heading", name="Pictures of good parts for bolts")).to_be_visible()
     expect(page.locator("main").get_by_role("button")).to_have_count(0)
+
+
+def test_a_family_is_chosen_by_what_it_is_good_for_and_only_what_is_trained_takes_minutes(
+    page: Page, serve_learning: Callable[..., Server]
+) -> None:
+    server = serve_learning()
+    page.goto(f"{server.url}/console/learn")
+    page.get_by_label("Model (a new name").fill("bolts")
+    page.get_by_text("More", exact=True).click()
+    families = page.get_by_role("group", name="Family").get_by_role("radio")
+    expect(families).to_have_count(len(learnable()))
+    expect(families.first).to_be_checked()
+    minutes = page.get_by_label("Minutes of training")
+    expect(minutes).to_have_count(0)
+    page.get_by_role("radio", name="EfficientAD is a network").check()
+    minutes.fill("3")
+    page.get_by_role("button", name="Gather pictures").click()
+    expect(page.get_by_text("Pictures: 0 (")).to_be_visible()
+    (job,) = httpx.get(f"{server.url}/v1/learning").json()["jobs"]
+    assert (job["family"], job["minutes"]) == ("efficientad", 3)
 
 
 def test_what_keeps_a_server_from_learning_is_told_with_what_to_install(

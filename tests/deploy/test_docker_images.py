@@ -166,8 +166,8 @@ def test_the_cpu_image_inspects_with_exactly_the_locked_packages(tmp_path: Path)
 
 def test_what_the_image_holds_is_its_own_and_not_the_checkout(image: Image) -> None:
     code = (
-        "import service, export, models, takt_client as client; "
-        "print(service.__file__, export.__file__, models.__file__, client.__file__)"
+        "import service, export, models, families, takt_client; "
+        "print(*(one.__file__ for one in (service, export, models, families, takt_client)))"
     )
     python = image.below("/opt/takt/bin/python")
     loaded = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=True)
@@ -176,7 +176,7 @@ def test_what_the_image_holds_is_its_own_and_not_the_checkout(image: Image) -> N
 
 def test_the_packages_in_the_image_are_those_of_the_source_tree(image: Image) -> None:
     (site,) = (image.root / "opt/takt/lib").glob("python*/site-packages")
-    roots = dict.fromkeys(("service", "export", "models"), ROOT)
+    roots = dict.fromkeys(("service", "export", "models", "families"), ROOT)
     for package, root in (roots | {"takt_client": ROOT / "clients/python/src"}).items():
         inside = {str(file.relative_to(site)) for file in (site / package).rglob("*.py")}
         source = {str(file.relative_to(root)) for file in (root / package).rglob("*.py")}

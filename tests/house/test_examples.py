@@ -14,6 +14,7 @@ SOURCES = {
     "service": ROOT,
     "export": ROOT,
     "models": ROOT,
+    "families": ROOT,
     "takt_client": ROOT / "clients/python/src",
 }
 

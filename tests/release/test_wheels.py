@@ -72,10 +72,11 @@ def test_names_and_metadata_are_those_of_this_version(wheels: tuple[Path, Path])
 
 def test_a_wheel_has_every_file_of_its_packages_and_no_other(wheels: tuple[Path, Path]) -> None:
     service, client = map(names_in, wheels)
-    wanted = {name for name in tracked() if re.match("(service|export|models)/", name)}
+    wanted = {name for name in tracked() if re.match("(service|export|models|families)/", name)}
     assert wanted <= service
     tops = {name.partition("/")[0] for name in service}
-    assert tops == {"service", "export", "models", f"takt_inspection-{VERSION}.dist-info"}
+    packages = {"service", "export", "models", "families"}
+    assert tops == packages | {f"takt_inspection-{VERSION}.dist-info"}
     assert {name.partition("/")[0] for name in client} == {
         "takt_client",
         f"takt_client-{VERSION}.dist-info",

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import click
 
-from export.commands.fit.efficientad import efficientad
-from export.commands.fit.inpformer import inpformer
-from export.commands.fit.patchcore import patchcore
 from export.commands.fit.teacher import teacher
 from export.commands.options import SHOW_DEFAULTS
+from families.every import every, half_of
 
 
 @click.group(context_settings=SHOW_DEFAULTS)
@@ -16,7 +14,7 @@ def fit() -> None:
     """Train on pictures of good parts; an interrupted fit goes on when called again."""
 
 
-fit.add_command(efficientad)
-fit.add_command(inpformer)
-fit.add_command(patchcore)
+for _family in every():
+    if (_half := half_of(_family.name, "command")) is not None:
+        fit.add_command(_half.COMMAND)
 fit.add_command(teacher)

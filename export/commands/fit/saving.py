@@ -11,10 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from models.checkpoints.facts import SizeRange
-    from models.efficientad.detector import EfficientAd
     from models.fit.progress import Fitted
-    from models.inpformer.detector import InpFormer
-    from models.patchcore.detector import PatchCore
 
 POOR_AUROC = 0.75
 """Image AUROC on made-up defects below which a fit warns of its model."""
@@ -47,7 +44,7 @@ def resumable(out: Path) -> Iterator[None]:
 
 def save_detector(
     out: Path,
-    fitted: Fitted[EfficientAd] | Fitted[InpFormer] | Fitted[PatchCore],
+    fitted: Fitted[Any],
     digests: Mapping[Path, str],
     seed: int,
     good: Path,

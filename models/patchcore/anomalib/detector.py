@@ -34,6 +34,8 @@ class JointPatchCore(Detector):
     """
 
     family = "patchcore"
+    # Its own score is taken from patches, before the map is blurred.
+    note_of_part = "the score is the map's highest value inside"
     pixel_mean: Tensor
     pixel_std: Tensor
 

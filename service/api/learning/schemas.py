@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from families.every import learnable, named, names_of, usual
 from service.api.schemas import Schema
 from service.core.naming import NAME_PATTERN
 from service.learning.job import LearningState
@@ -37,7 +38,7 @@ class LearningIn(BaseModel):
         description="Add the pictures to the bank of the active version, instead of learning anew.",
     )
     family: LearnedFamily = Field(
-        "patchcore",
+        usual().name,
         description="Of the detector: a bank of features, which takes seconds, or a network, which "
         "trains for `minutes`.",
     )
@@ -60,8 +61,9 @@ class LearningIn(BaseModel):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.update and (self.family != "patchcore" or self.size is not None):
-            raise ValueError("update: only a patchcore can be updated, and it keeps its size")
+        if self.update and (self.size is not None or not named(self.family).takes_more):
+            those = names_of(one for one in learnable() if one.takes_more)
+            raise ValueError(f"update: only a {those} can be updated, and it keeps its size")
         return self
 
     def wish(self) -> Wish:

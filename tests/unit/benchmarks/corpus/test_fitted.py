@@ -12,7 +12,7 @@ from benchmarks.corpus.features import known_features
 from benchmarks.corpus.fitted import KnownEncoder, answered, fitted, numbered, with_encoder
 from benchmarks.corpus.sets import CorpusError, pictures_of
 from benchmarks.corpus.settings import Setting
-from export.learning.families import reader
+from export.learning.family import reader
 from models.fit.device import Compute
 from models.fit.patchcore.fit import fit_patchcore
 from models.fit.patchcore.options import PatchCoreOptions

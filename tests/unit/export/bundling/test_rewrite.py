@@ -10,15 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from export.bundling.rewrite import (
-    INPFORMER_REWRITINGS,
-    ErfGelu,
-    FoldedAttention,
-    Rewriting,
-    RewrittenEfficientAd,
-    rewritten,
-    rewritten_transformer,
-)
+from export.bundling.rewrite import ErfGelu, Rewriting, rewritten, rewritten_transformer
+from families.efficientad.graph import RewrittenEfficientAd
+from families.inpformer.graph import INPFORMER_REWRITINGS, FoldedAttention
 from models.detector import Detector
 from models.efficientad.config import EfficientAdConfig
 from models.efficientad.detector import EfficientAd
@@ -164,6 +158,7 @@ def test_an_approximate_gelu_stays_one() -> None:
 
 def test_other_detectors_stay_as_they_are() -> None:
     class Plain(Detector):
+        family = "plain"
         variant = "plain"
         input_size = map_size = (1, 1)
         lowest = 0.0

@@ -11,9 +11,9 @@ import torch
 from click.testing import CliRunner, Result
 
 from export.commands.learn import learn
-from export.learning import families
-from export.learning.families import FitRequest
+from export.learning.family import FamilyLearning, FitRequest
 from export.learning.stages import Stages
+from families.inpformer import learning as inpformer
 from models.checkpoints.own import FitFacts, save_checkpoint
 from models.inpformer.config import InpFormerConfig
 from models.inpformer.detector import InpFormer
@@ -48,7 +48,7 @@ def repository(tmp_path: Path) -> Path:
 @pytest.fixture
 def learn_parts(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Learn:
     """Runs `takt learn` into the repository as model `parts`, with the thin fit."""
-    monkeypatch.setitem(families.FITS, "inpformer", thin_fit)  # type: ignore[misc]
+    monkeypatch.setattr(inpformer, "LEARNING", FamilyLearning(thin_fit))
 
     def run(good: Path, *arguments: object, model: str = "parts", **settings: Any) -> Result:
         given = (good, "--model", model, "--repository", repository, "--family", "inpformer")

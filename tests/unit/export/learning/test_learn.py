@@ -13,11 +13,12 @@ from click.testing import CliRunner, Result
 
 from export.calibration.grouping import BY_LOOKS
 from export.commands.learn import learn
-from export.learning import families
-from export.learning.families import FitRequest
+from export.learning.family import FamilyLearning, FitRequest
 from export.learning.look import look_at_pictures
 from export.learning.size_request import AUTO, SizeRequest
 from export.learning.stages import Stages
+from families.inpformer import learning as inpformer
+from families.patchcore.learning import fit_patchcore_to
 from models.checkpoints.formats import load_checkpoint
 from models.fit.device import Compute
 from service.core.bundles.bundle import MANIFEST, load_bundle
@@ -150,7 +151,7 @@ def test_a_disk_that_fills_up_is_told_and_leaves_nothing(
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setitem(families.FITS, "inpformer", full)  # type: ignore[misc]
+    monkeypatch.setattr(inpformer, "LEARNING", FamilyLearning(full))
     refused = learn_parts(pictures / "good")
     assert refused.exit_code == 1
     assert "the disk is full: make room" in refused.output
@@ -174,7 +175,7 @@ def test_an_interruption_says_what_it_has_left(
             request.out.with_name(request.out.name + ".resume").touch()
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(families.FITS, "inpformer", interrupted)  # type: ignore[misc]
+    monkeypatch.setattr(inpformer, "LEARNING", FamilyLearning(interrupted))
     stopped = learn_parts(pictures / "good")
     assert stopped.exit_code == 130
     assert says in stopped.output
@@ -198,7 +199,7 @@ def test_a_bank_takes_the_size_and_the_encoder_that_were_asked_for(
             quiet=True,
             sizing=SizeRequest(AUTO),
         )
-        families.fit_patchcore_to(request, stages)
+        fit_patchcore_to(request, stages)
     model = load_checkpoint((request.out,)).model
     # Pictures of 80 x 60.
     assert model.input_size == (272, 368)

@@ -9,9 +9,9 @@ from click.testing import CliRunner, Result
 
 from export.bundling.export_bundle import CHECKPOINT
 from export.commands.learn import learn
-from export.learning import families
 from export.learning.learn import Learned
 from export.learning.update import Updated, compared
+from families.every import learnable
 from service.core.bundles.bundle import Bundle, load_bundle
 from service.core.bundles.thresholds import DeployedThresholds, Overrides
 from service.repository.activation import Activation, keep_activation, read_activation
@@ -145,4 +145,4 @@ def test_what_is_missing_is_said(
 
 def test_every_family_can_be_chosen() -> None:
     family = next(one for one in learn.params if one.name == "family")
-    assert tuple(families.FITS) == family.type.choices
+    assert tuple(one.name for one in learnable()) == tuple(family.type.choices)

@@ -6,12 +6,15 @@ import { useFetched } from "../../core/hooks.js";
 import { fill, t } from "../../core/strings.js";
 import { Notice, Problem } from "../../parts/notice.js";
 
+/** The families that can be learned, the usual one first: `{ name, about, is_trained }` each. */
+const FAMILIES = await (await fetch("/console/families.json")).json();
+
 /** The form; the server says what stands against learning before anybody sends a picture. */
 export function Wish({ data: { obstacles, signing }, again }) {
   const { query } = useAddress();
   const [name, setName] = useState(query.get("model") ?? "");
   const [update, setUpdate] = useState(true);
-  const [family, setFamily] = useState("patchcore");
+  const [family, setFamily] = useState(FAMILIES[0]);
   const [error, setError] = useState(null);
   const { data: served } = useFetched((signal) => call("list_models", { signal }), []);
   const model = served?.models.find((one) => one.name === name);
@@ -19,7 +22,7 @@ export function Wish({ data: { obstacles, signing }, again }) {
   const send = (event) => {
     event.preventDefault();
     const { alpha, minutes, size } = Object.fromEntries(new FormData(event.target));
-    const anew = { family, size: size || null, minutes: Number(minutes) || null };
+    const anew = { family: family.name, size: size || null, minutes: Number(minutes) || null };
     const body = { model: name, alpha: Number(alpha) / 100 || null, ...(adds ? { update: true } : anew) };
     call("create_learning", { body }).then(again, setError);
   };
@@ -38,11 +41,11 @@ export function Wish({ data: { obstacles, signing }, again }) {
     <datalist id="learn-models">${served?.models.map((one) => html`<option value=${one.name} />`)}</datalist>
     ${model && choices(t.learn.how, "how", update, setUpdate,
       [[true, fill(t.learn.update, { version: model.active || model.versions.at(-1).version })], [false, t.learn.anew]])}
-    ${!adds && choices(t.learn.family, "family", family, setFamily, Object.entries(t.learn.families))}
+    ${!adds && choices(t.learn.family, "family", family, setFamily, FAMILIES.map((one) => [one, one.about]))}
     <details><summary>${t.learn.more}</summary>
       ${field("alpha", { type: "number", min: 0.1, max: 50, step: 0.1 })}
       ${!adds && field("size", { pattern: "auto|[0-9]+(x[0-9]+)?" })}
-      ${!adds && family !== "patchcore" && field("minutes", { type: "number", min: 1, max: 1440, placeholder: "20" })}
+      ${!adds && family.is_trained && field("minutes", { type: "number", min: 1, max: 1440, placeholder: "20" })}
     </details>
     ${signing && html`<${Notice} tone="near" title=${t.learn.signing}><p>${signing}</p><//>`}
     <${Problem} error=${error} />

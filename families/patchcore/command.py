@@ -44,7 +44,7 @@ def patchcore(
     seen it, and `takt export onnx` takes the thresholds from these scores.
     """
     from export.commands.fit.kinds import Kinds
-    from export.learning.families import reader
+    from export.learning.family import reader
     from export.learning.sizing import sized_patchcore
     from models.fit.patchcore.fit import fit_patchcore
 
@@ -72,3 +72,6 @@ def patchcore(
             preprocess=chosen.recipe.resize,
             encoder=chosen.name,
         )
+
+
+COMMAND = patchcore

@@ -60,7 +60,7 @@ def inpformer(
     """
     from export.bundling.checkpoint_source import preprocess_of
     from export.commands.fit.kinds import Kinds
-    from export.learning.families import reader
+    from export.learning.family import reader
     from export.learning.sizing import sized_inpformer
     from export.synthetic.inputs import reader_with_defects
     from models.fit.inpformer.encoders import LITE0
@@ -95,3 +95,6 @@ def inpformer(
             resized=recipe.width if recipe.crop else None,
             encoder=chosen.name,
         )
+
+
+COMMAND = inpformer

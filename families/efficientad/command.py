@@ -88,3 +88,6 @@ def efficientad(
             quiet=quiet,
         )
         save_detector(out, fitted, kinds.digests, asked.seed, good)
+
+
+COMMAND = efficientad

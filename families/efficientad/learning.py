@@ -1,0 +1,46 @@
+"""How `takt learn` fits an EfficientAD."""
+
+from __future__ import annotations
+
+from export.bundling.checkpoint_source import preprocess_of
+from export.learning.family import FamilyLearning, FitRequest, reader
+from export.learning.sizing import sized_efficientad
+from export.learning.stages import Stages
+from export.pictures import read_picture
+from export.synthetic.inputs import reader_with_defects
+from models.checkpoints.facts import InputRecipe
+from models.checkpoints.own import load_teacher, save_checkpoint
+from models.fit.efficientad.fit import fit_efficientad
+
+
+def fit_efficientad_to(request: FitRequest, stages: Stages) -> None:
+    """Fits an EfficientAD-S on the shipped teacher, and writes its checkpoint."""
+    teacher = load_teacher()
+    options = sized_efficientad(
+        request.sizing,
+        request.pictures.paths,
+        teacher,
+        request.options(),
+        request.compute,
+        stages.tell,
+    )
+    recipe = InputRecipe(options.width, options.height, "area")
+    with stages.others_bar():
+        fitted = fit_efficientad(
+            request.pictures.paths,
+            (),
+            reader(recipe),
+            read_picture,
+            teacher,
+            request.out,
+            options,
+            request.compute,
+            part=request.pictures.parts.number,
+            spoil=reader_with_defects(preprocess_of(recipe)),
+            quiet=request.quiet,
+        )
+    facts = request.facts(fitted.model.config, fitted.seen, fitted.steps, auroc=fitted.auroc)
+    save_checkpoint(request.out, fitted.model, facts, fitted.out_of_fold)
+
+
+LEARNING = FamilyLearning(fit_efficientad_to)

@@ -1,0 +1,45 @@
+"""How `takt learn` fits an INP-Former."""
+
+from __future__ import annotations
+
+from export.bundling.checkpoint_source import preprocess_of
+from export.learning.family import FamilyLearning, FitRequest, reader
+from export.learning.sizing import sized_inpformer
+from export.learning.stages import Stages
+from export.synthetic.inputs import reader_with_defects
+from models.checkpoints.own import save_checkpoint
+from models.fit.inpformer.fit import fit_inpformer
+from models.fit.inpformer.options import InpFormerOptions
+
+
+def fit_inpformer_to(request: FitRequest, stages: Stages) -> None:
+    """Fits an INP-Former, and writes its checkpoint."""
+    encoder = sized_inpformer(
+        request.sizing, request.pictures.paths, request.encoder, request.compute, stages.tell
+    )
+    with stages.others_bar():
+        fitted = fit_inpformer(
+            [request.pictures.paths],
+            reader(encoder.recipe),
+            encoder,
+            request.out,
+            InpFormerOptions(**request.options()),
+            request.compute,
+            part=request.pictures.parts.number,
+            spoil=reader_with_defects(preprocess_of(encoder.recipe)),
+            quiet=request.quiet,
+        )
+    recipe = encoder.recipe
+    facts = request.facts(
+        fitted.model.config,
+        fitted.seen,
+        fitted.steps,
+        preprocess=recipe.resize,
+        resized=recipe.width if recipe.crop else None,
+        encoder=encoder.name,
+        auroc=fitted.auroc,
+    )
+    save_checkpoint(request.out, fitted.model, facts, fitted.out_of_fold)
+
+
+LEARNING = FamilyLearning(fit_inpformer_to)

@@ -1,0 +1,39 @@
+"""The checkpoints of PatchCores."""
+
+from __future__ import annotations
+
+from models.checkpoints.anomalib import patchcore
+from models.checkpoints.anomalib.file import FRAMEWORK
+from models.checkpoints.family import FamilyCheckpoints, Format, OwnCheckpoints
+from models.patchcore.anomalib.detector import JointPatchCore
+from models.patchcore.config import PatchCoreConfig
+from models.patchcore.detector import PatchCore
+
+MAP = (
+    "distance of each cell to the nearest of {} vectors, mean of the layers; score: power mean of "
+    "the map"
+)
+MAP_OF_JOINT = (
+    "distance of each patch to the nearest of {} vectors, at the input's size, blurred; score: the "
+    "greatest distance, weighed by the {} vectors around the nearest"
+)
+
+
+def _map_text(model: PatchCore | JointPatchCore) -> str:
+    if isinstance(model, JointPatchCore):
+        return MAP_OF_JOINT.format(model.config.bank_size, model.config.neighbors)
+    return MAP.format(" and ".join(map(str, model.config.bank_sizes)))
+
+
+CHECKPOINTS = FamilyCheckpoints(
+    map_text=_map_text,
+    own=OwnCheckpoints(PatchCoreConfig.from_dict, PatchCore),
+    formats=(
+        Format(
+            "anomalib .ckpt of Patchcore",
+            FRAMEWORK,
+            patchcore.is_patchcore,
+            patchcore.load_patchcore,
+        ),
+    ),
+)

@@ -1,0 +1,92 @@
+"""How `takt learn` fits a PatchCore, and adds pictures to one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from export.learning.family import ExtendRequest, Extension, FamilyLearning, FitRequest, reader
+from export.learning.sizing import sized_patchcore
+from export.learning.stages import Stages
+from export.versions import package_versions
+from models.checkpoints.facts import SizeRange
+from models.checkpoints.own import FitFacts, save_checkpoint
+from models.fit.patchcore.extend import Extended, extend_patchcore
+from models.fit.patchcore.fit import fit_patchcore
+from models.fit.patchcore.options import PatchCoreOptions
+from models.patchcore.detector import PatchCore
+
+
+def fit_patchcore_to(request: FitRequest, stages: Stages) -> None:
+    """Fills the bank of a PatchCore, and writes its checkpoint."""
+    options = PatchCoreOptions(seed=request.seed)
+    paths = request.pictures.paths
+    if request.bank is None:
+        encoder = sized_patchcore(
+            request.sizing, paths, request.encoder, options.bank_size, request.compute, stages.tell
+        )
+    else:
+        options = replace(options, bank_size=request.bank.bank_size)
+        encoder = request.bank.encoder()
+    fitted = fit_patchcore(
+        [paths],
+        stages.counted(reader(encoder.recipe), len(paths)),
+        encoder,
+        options,
+        request.compute,
+        part=request.pictures.parts.number,
+        quiet=True,
+    )
+    facts = request.facts(
+        fitted.model.config,
+        fitted.seen,
+        fitted.steps,
+        preprocess=encoder.recipe.resize,
+        encoder=encoder.name,
+    )
+    save_checkpoint(request.out, fitted.model, facts, fitted.out_of_fold)
+
+
+def extend_patchcore_to(request: ExtendRequest, stages: Stages) -> Extension:
+    """Adds the pictures to the bank of a PatchCore, and writes its checkpoint."""
+    former, pictures = request.former, request.pictures
+    assert isinstance(former.model, PatchCore)
+    assert former.out_of_fold is not None
+    extended = extend_patchcore(
+        former.model,
+        former.out_of_fold,
+        len(former.seen),
+        pictures.paths,
+        stages.counted(reader(former.recipe), len(pictures.paths)),
+        request.compute,
+        part=pictures.parts.number,
+        seed=request.seed,
+        quiet=True,
+    )
+    _save(request, extended)
+    return Extension(extended.before.numpy(), extended.after.numpy())
+
+
+def _save(request: ExtendRequest, extended: Extended) -> None:
+    former, pictures = request.former, request.pictures
+    seen = (*former.seen, *pictures.digests.values())
+    sizes = [(width, height) for width, height, _ in pictures.sizes]
+    if former.sizes is not None:
+        known = former.sizes
+        sizes += [
+            (known.least_width, known.least_height),
+            (known.most_width, known.most_height),
+        ]
+    facts = FitFacts(
+        extended.model.config,
+        seen,
+        len(seen),
+        request.seed,
+        package_versions(),
+        preprocess=former.recipe.resize,
+        encoder=extended.model.variant,
+        sizes=SizeRange.of(sizes),
+    )
+    save_checkpoint(request.out, extended.model, facts, extended.out_of_fold)
+
+
+LEARNING = FamilyLearning(fit_patchcore_to, extend_patchcore_to)
