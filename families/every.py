@@ -13,7 +13,9 @@ looked up:
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import importlib.util
+import os
 from collections.abc import Iterable
 from types import ModuleType
 
@@ -28,9 +30,15 @@ FAMILIES = (
 """Each family by its package. The first is learned where nobody names one."""
 
 
+PLUGINS = "TAKT_PLUGINS"
+"""The variable with the names of the plugins that are on, with commas between."""
+GROUP = "takt.families"
+"""Entry points of families in other distributions; each names its package."""
+
+
 def every() -> tuple[Family, ...]:
-    """The facts of all families."""
-    return tuple(_facts_of(package) for package in FAMILIES)
+    """The facts of all families, those of plugins last."""
+    return tuple(_facts_of(package) for package in _packages())
 
 
 def known(name: str) -> Family | None:
@@ -71,7 +79,7 @@ def half_of(name: str, module: str) -> ModuleType | None:
     Returns:
         None if the family is not listed, or has no such module.
     """
-    for package in FAMILIES:
+    for package in _packages():
         if _facts_of(package).name == name:
             path = f"{package}.{module}"
             return importlib.import_module(path) if importlib.util.find_spec(path) else None
@@ -86,6 +94,15 @@ def names_of(families: Iterable[Family], word: str = "or") -> str:
     """
     *first, last = (one.name for one in families)
     return f"{', '.join(first)} {word} {last}" if first else last
+
+
+def _packages() -> tuple[str, ...]:
+    """Those of the list, and those of the plugins that the environment names."""
+    names = [name for one in os.environ.get(PLUGINS, "").split(",") if (name := one.strip())]
+    if not names:
+        return FAMILIES
+    found = {one.name: one.value for one in importlib.metadata.entry_points(group=GROUP)}
+    return (*FAMILIES, *(found[name] for name in names if name in found))
 
 
 def _facts_of(package: str) -> Family:

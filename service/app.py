@@ -14,6 +14,7 @@ from service.parts.audit import audit_part
 from service.parts.composing.assembly import assemble
 from service.parts.composing.foundation import Foundation, lay_foundation
 from service.parts.composing.part import ServerPart
+from service.parts.composing.plugged import plugged_parts
 from service.parts.console import console_part
 from service.parts.health import health_part
 from service.parts.learning import learning_part
@@ -86,4 +87,5 @@ def create_app(
             used.
     """
     foundation = lay_foundation(settings, open_engine, tracing, write, supervision, record, peers)
-    return assemble(foundation, [make(foundation) for make in parts])
+    own = [make(foundation) for make in parts]
+    return assemble(foundation, [*own, *plugged_parts(settings.plugins, foundation)])

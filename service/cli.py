@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -18,6 +19,7 @@ from pydantic.fields import FieldInfo
 from service.configuration import REPLACED, load_settings, unknown_variables
 from service.core.distribution import CLIENT, DISTRIBUTION, install_hint
 from service.core.errors import TaktError
+from service.core.plugins import FAMILIES, load
 from service.declaration import heading_of
 from service.headings import CONTEXT, HeadedCommand, under
 from service.observing.line_writer import LineWriter
@@ -185,6 +187,10 @@ def serve(config: Path | None, **given: Any) -> None:
             check_exposure(
                 settings.host, knows_callers=settings.knows_callers, insecure=settings.insecure
             )
+            if settings.plugins:
+                # The list of families, and processes that learn, go by the environment.
+                os.environ[f"{ENV_PREFIX}PLUGINS"] = ",".join(settings.plugins)
+                load(FAMILIES, settings.plugins)
             sockets = opened.enter_context(listening(settings))
             configure_logging(settings.log_level, settings.log_format, writer)
             for warning in unknown_variables(settings.plugins):

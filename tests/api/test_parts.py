@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from service.security.routes import RouteNeed
 from service.settings import Settings
 from tests.api.apps import until
 from tests.api.keys import KEYS, bearer
+from tests.conftest import InstallPlugins
 
 READ = RouteNeed("GET", "/v1/greeting", "read")
 
@@ -63,6 +65,60 @@ def make(bundle: Bundle, repository: Path) -> Callable[[Greeting], httpx.ASGITra
         return httpx.ASGITransport(app)
 
     return made
+
+
+PLUGGED = """
+from fastapi import APIRouter
+from service.parts.composing.part import ServerPart
+from service.security.routes import RouteNeed
+
+def part(foundation):
+    router = APIRouter()
+
+    @router.get("/v1/greeting")
+    async def greet_somebody() -> str:
+        return "hello from another distribution"
+
+    needs = (RouteNeed("GET", "/v1/greeting", "read"),)
+    return ServerPart(name="greeting", routers=(router,), needs=NEEDS)
+"""
+
+
+async def test_a_part_of_another_distribution_is_added_by_the_setting_plugins(
+    bundle: Bundle, repository: Path, install_plugins: InstallPlugins
+) -> None:
+    text = PLUGGED.replace("NEEDS", "needs")
+    install_plugins({"takt.parts": {"greeting": "made_up_part:part"}}, {"made_up_part": text})
+    settings = Settings(repository=repository, allowed_hosts="takt", plugins=("greeting",))
+    app = create_app(settings, lambda _: FakeEngine())
+
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://takt") as client,
+    ):
+        answer = await client.get("/v1/greeting")
+
+    assert answer.json() == "hello from another distribution"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (PLUGGED.replace("NEEDS", "()"), "/v1/greeting"),
+        ("part = 3", "made_up_part:part is no function"),
+        ("def part(foundation):\n    return 3", "gives int, no ServerPart"),
+        ("def part(foundation):\n    raise LookupError('no such camera')", "no such camera"),
+    ],
+)
+def test_a_part_of_a_plugin_that_cannot_be_used_is_refused_with_the_reason(
+    bundle: Bundle, repository: Path, install_plugins: InstallPlugins, text: str, said: str
+) -> None:
+    install_plugins({"takt.parts": {"greeting": "made_up_part:part"}}, {"made_up_part": text})
+    settings = Settings(repository=repository, plugins=("greeting",))
+
+    with pytest.raises(ConfigurationError, match=re.escape(said)):
+        create_app(settings, lambda _: FakeEngine())
 
 
 async def test_one_line_adds_a_route_a_job_and_an_end(make) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from tests.conftest import TAKT
 from tests.e2e.test_learning import once, part
+from tests.plugins import install
 
 ROOT = Path(__file__).parents[2]
 GREY = Path(__file__).with_name("grey")
@@ -80,6 +81,41 @@ def test_a_family_of_its_own_folder_is_learned_and_served(
         answers = [http.post("/v1/models/parts/inspect", **one).json() for one in asked]
         assert [one["anomalous"] for one in answers] == [False, True]
         assert answers[1]["regions"]
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same family as a distribution of its own, which every process from here on finds."""
+    folder = install(tmp_path / "installed", {"takt.families": {"grey": "takt_grey"}})
+    for path in GREY.glob("*.py"):
+        text = path.read_text("utf-8").replace("families.grey", "takt_grey")
+        (folder / "takt_grey").mkdir(exist_ok=True)
+        (folder / "takt_grey" / path.name).write_text(text, "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_family_of_another_distribution_is_learned_and_offered_where_plugins_name_it(
+    repository: Path, tmp_path: Path, start_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = good_pictures(tmp_path / "good")
+    learn = (
+        *(TAKT, "learn", good, "--model", "parts", "--repository", repository, "--family", "grey"),
+        *("--device", "cpu", "--threads", 1, "--server", "http://127.0.0.1:9", "-q"),
+    )
+    with pytest.raises(AssertionError, match="'grey' is not one of"):
+        said(*learn)
+    monkeypatch.setenv("TAKT_PLUGINS", "grey")
+    assert "20 pictures, 80 x 60" in said(*learn)
+    monkeypatch.delenv("TAKT_PLUGINS")
+
+    with (
+        start_server(repository, "--plugins", "grey") as server,
+        httpx.Client(base_url=server.url, timeout=60) as http,
+    ):
+        assert http.get("/console/families.json").json()[-1]["name"] == "grey"
+        answer = http.post("/v1/models/parts/inspect", content=with_a_hole()).json()
+        assert answer["anomalous"]
 
 
 @pytest.mark.slow
