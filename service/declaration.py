@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field
 from pydantic.fields import FieldInfo
 
 _HEADING = "heading"
+
+Joined = TypeVar("Joined", bound=BaseModel)
 
 
 def _parts(value: object) -> object:
@@ -47,3 +50,30 @@ def heading_of(field: FieldInfo) -> str:
     """The heading that a field was declared under."""
     assert isinstance(field.json_schema_extra, dict)
     return str(field.json_schema_extra[_HEADING])
+
+
+def each_once(joined: type[Joined]) -> type[Joined]:
+    """Refuses settings of which two of the models that they are joined of declare the same.
+
+    >>> class Lines(BaseModel):
+    ...     folder: str = "lines"
+    >>> class Pages(BaseModel):
+    ...     folder: str = "pages"
+    >>> @each_once
+    ... class Joined(Lines, Pages):
+    ...     pass
+    Traceback (most recent call last):
+    TypeError: two parts of a server have a setting `folder`; give one of them another name
+    """
+    declared = Counter(
+        name
+        for model in joined.__mro__
+        for name in vars(model).get("__annotations__", ())
+        if name in joined.model_fields
+    )
+    for name, times in declared.items():
+        if times > 1:
+            raise TypeError(
+                f"two parts of a server have a setting `{name}`; give one of them another name"
+            )
+    return joined

@@ -1,11 +1,15 @@
-"""Every setting of the service: name, default, bounds and meaning."""
+"""Every setting of the service: name, default, bounds and meaning.
+
+Those of a room of its own stand in the room's `settings.py`; `Settings` joins them all.
+"""
 
 from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
+from pydantic import BaseModel
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -14,42 +18,25 @@ from pydantic_settings import (
 
 from service.core.engines.options import EngineOptions, VariantFallback
 from service.core.host import picture_memory_bytes, usable_cores
-from service.declaration import Names, Numbers, PathOrUrl, under
+from service.declaration import Numbers, PathOrUrl, each_once, under
 from service.mirroring.location import is_url, mirror_folder
-from service.observing.logging_setup import LogFormat
-from service.observing.tracing.base import TracingKind
-from service.recording import defaults
+from service.observing.settings import ObservingSettings
+from service.outlets.settings import PluginSettings
+from service.recording.settings import RecordSettings
+from service.security.settings import AccessSettings
+from service.streaming.settings import StreamSettings
 
 ENV_PREFIX = "TAKT_"
 
-LogLevel = Literal["debug", "info", "warning", "error"]
-
 _models = under("Models")
 _listening = under("Listening")
-_access = under("Access")
 _engines = under("Engines")
 _load = under("Batching and load")
 _pictures = under("Pictures")
-_streams = under("Streams")
-_kept = under("Record")
-_observing = under("Observing")
-_plugins = under("Plugins")
 
 
-class Settings(BaseSettings):
-    """The settings of one server process.
-
-    >>> Settings(port=0, timeout_ms=500).max_queue_size
-    256
-    """
-
-    model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX,
-        enable_decoding=False,
-        frozen=True,
-        extra="forbid",
-        allow_inf_nan=False,
-    )
+class BundleSettings(BaseModel):
+    """Where bundles come from, and who may change what answers."""
 
     repository: PathOrUrl = _models(
         "bundles",
@@ -79,6 +66,10 @@ class Settings(BaseSettings):
     threshold_changes: bool = _models(
         True, "Whether PUT and DELETE on a model's threshold may change it; otherwise they get 403."
     )
+
+
+class ListeningSettings(BaseModel):
+    """Ports, certificates and connections."""
 
     host: str = _listening("127.0.0.1", "Address to listen on.")
     port: int = _listening(8000, "Port to listen on; 0 takes a free one.", ge=0, le=65535)
@@ -127,46 +118,9 @@ class Settings(BaseSettings):
         ge=0,
     )
 
-    keys_file: Path | None = _access(
-        None,
-        "File with the keys of callers, which `takt keys` writes and the server reads "
-        "again when it changes; whoever sends no key of it gets 401.",
-    )
-    keys: str = _access("", "The text of such a file, instead of one; for the environment.")
-    insecure: bool = _access(
-        False, "Listen for other machines without keys: whoever reaches the port may do everything."
-    )
-    allowed_hosts: str = _access(
-        "",
-        "Names by which this server may be asked, beside IP addresses, localhost and "
-        "the names of its host, such as takt.plant.example,*.cells.example with commas between; * "
-        "for any. A request for another name gets 421: a web page could have given it this "
-        "server's address.",
-    )
-    allowed_origins: str = _access(
-        "",
-        "Web pages that may open streams and send requests that are no mere reading, "
-        "beside those of this server, such as https://line3.example with commas between; * for "
-        "any.",
-    )
-    docs: bool = _access(
-        True,
-        "Whether /docs, /openapi.json and /asyncapi.json describe the API; otherwise they get 404.",
-    )
-    oidc_issuer: str = _access(
-        "",
-        "URL of an OpenID Connect issuer: its tokens (JWT) are taken beside keys, "
-        "checked by the keys that it publishes. It needs the extra `oidc`.",
-    )
-    oidc_audience: str = _access(
-        "", "Whom its tokens are for, in their claim `aud`; others are refused."
-    )
-    oidc_scopes: str = _access(
-        "",
-        "What values of the claims `scope`, `scp`, `roles` and `groups` stand for, "
-        "such as plant-lines=inspect,plant-admins=operate; if empty, inspect, operate, read "
-        "and review for themselves.",
-    )
+
+class EngineSettings(BaseModel):
+    """What runs the models."""
 
     engine: str = _engines(
         "auto",
@@ -210,6 +164,10 @@ class Settings(BaseSettings):
         "On a GPU, capture each batch size once as a CUDA graph and launch it as one "
         "afterwards; where a model cannot be captured it runs without, with a warning.",
     )
+
+
+class LoadSettings(BaseModel):
+    """How much is taken at once, and for how long it may wait."""
 
     workers: int = _load(
         1,
@@ -264,6 +222,10 @@ class Settings(BaseSettings):
         30.0, "Longest wait at shutdown for what was accepted.", ge=0, le=86_400
     )
 
+
+class PictureSettings(BaseModel):
+    """Bounds of pictures and answers."""
+
     max_image_bytes: int = _pictures(
         64 * 1024 * 1024, "Largest request body; a larger one gets 413.", ge=1
     )
@@ -275,41 +237,34 @@ class Settings(BaseSettings):
         0, "Threads that decode, resize and render; 0 takes one per core.", ge=0
     )
 
-    stream_credits: int = _streams(
-        8, "Frames that one stream may have on their way unanswered.", ge=1, le=256
-    )
-    stream_sessions: int = _streams(
-        64, "Streams that may be open; one more is told to come again later.", ge=1
-    )
-    stream_kept_sessions: int = _streams(
-        64, "Streams whose connection was lost that may wait for another one.", ge=0
-    )
-    stream_resume_s: float = _streams(60.0, "For how long they wait.", ge=0)
 
-    data_folder: Path = _kept(defaults.DEFAULT_DATA, defaults.DATA_HELP)
-    record: str = _kept(defaults.DEFAULT_RECORD, defaults.RECORD_HELP, min_length=1)
-    keep: str = _kept(defaults.DEFAULT_KEEP, defaults.KEEP_HELP)
-    retain: str = _kept(defaults.DEFAULT_RETAIN, defaults.RETAIN_HELP)
+@each_once
+class Settings(
+    # The last ones come first in `--help` and the documentation.
+    PluginSettings,
+    ObservingSettings,
+    RecordSettings,
+    StreamSettings,
+    PictureSettings,
+    LoadSettings,
+    EngineSettings,
+    AccessSettings,
+    ListeningSettings,
+    BundleSettings,
+    BaseSettings,
+):
+    """The settings of one server process, joined of what each of its parts has.
 
-    log_level: LogLevel = _observing("info", "Least severe message that is logged.")
-    log_format: LogFormat = _observing(
-        "text", "Of everything that is logged: lines for people, or JSON, one a line."
-    )
-    request_log: bool = _observing(
-        True,
-        "A line for each picture, of level info: id, model, verdict, timings; of "
-        "level warning where it got 429 or an error of the service.",
-    )
-    tracing: TracingKind = _observing(
-        "off",
-        "otlp sends a trace of each picture to the collector that "
-        "OTEL_EXPORTER_OTLP_ENDPOINT names; it needs the extra `otel`.",
-    )
+    >>> Settings(port=0, timeout_ms=500).max_queue_size
+    256
+    """
 
-    plugins: Names = _plugins(
-        (),
-        "Installed plugins to load, such as rejects,archive; `takt plugins` lists those there are. "
-        "They run with the rights of the server. No other is imported.",
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        enable_decoding=False,
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
     )
 
     @classmethod

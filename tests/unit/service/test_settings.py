@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from pydantic import BaseModel, ValidationError
 
 from service.cli import main
 from service.configuration import load_settings, unknown_variables, without_secrets
 from service.core.errors import ConfigurationError
-from service.declaration import heading_of
+from service.declaration import each_once, heading_of, under
+from service.recording.settings import RecordSettings
 from service.settings import ENV_PREFIX, Settings
 
 
@@ -214,3 +216,28 @@ def test_every_setting_is_described() -> None:
 def test_every_setting_is_under_the_heading_of_those_around_it() -> None:
     headings = [heading_of(field) for field in Settings.model_fields.values()]
     assert len(set(headings)) == len([*itertools.groupby(headings)]) <= 10
+
+
+def test_a_setting_that_two_parts_declare_is_refused() -> None:
+    class Pages(BaseModel):
+        data_folder: Path = under("Pages")(Path("pages"), "Folder of the pages.")
+
+    with pytest.raises(TypeError, match="two parts of a server have a setting `data_folder`"):
+
+        @each_once
+        class Both(RecordSettings, Pages):
+            pass
+
+
+def test_a_part_that_declares_settings_has_them_beside_all_others() -> None:
+    class Pages(BaseModel):
+        page_folder: Path = under("Pages")(Path("pages"), "Folder of the pages.")
+
+    @each_once
+    class More(Pages, Settings):
+        pass
+
+    assert [*More.model_fields] == [*Settings.model_fields, "page_folder"]
+    assert More(page_folder="elsewhere").page_folder == Path("elsewhere")
+    with pytest.raises(ValidationError):
+        More(page_folders="elsewhere")
