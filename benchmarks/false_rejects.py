@@ -32,7 +32,7 @@ from scipy.stats import t as student
 
 from benchmarks.patchcore.splits import Split, Task, fit_and_judge, kept_of, known_set
 from models.fit.patchcore.features import CANDIDATES
-from service.core.bundles.calibration.conformal import needed_for
+from service.core.bundles.conformal import needed_for
 
 ALPHAS = (0.01, 0.02, 0.05)
 ALLOWED_MEAN = 0.005

@@ -30,7 +30,7 @@ from export.calibration.near_copies import LOOK, NEAR, detail, parts_alike
 from export.calibration.parts import Parts
 from export.pictures import list_pictures, read_picture
 from service.core.bundles.bundle import load_bundle
-from service.core.bundles.calibration.conformal import choose_alpha, conformal_threshold
+from service.core.bundles.conformal import choose_alpha, conformal_threshold
 from service.core.domain import Image
 from service.core.engines.onnxruntime import OnnxRuntimeEngine
 from service.core.errors import CalibrationError

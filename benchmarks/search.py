@@ -44,7 +44,7 @@ from export.learning.stages import Stages
 from export.pictures import read_picture
 from models.fit.device import Compute
 from models.fit.errors import FitError
-from service.core.bundles.calibration.witnesses import anomalous
+from service.core.bundles.witnesses import anomalous
 from service.core.errors import TaktError
 
 SEED = 0

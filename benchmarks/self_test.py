@@ -38,7 +38,7 @@ from export.pictures import list_pictures, read_fit_input, read_picture
 from models.fit.device import Compute
 from models.fit.patchcore.fit import fit_patchcore
 from models.fit.patchcore.options import PatchCoreOptions
-from service.core.bundles.calibration.conformal import choose_alpha
+from service.core.bundles.conformal import choose_alpha
 from service.core.bundles.findings import FitRecord
 from service.core.bundles.thresholds import ThresholdPair
 

@@ -28,7 +28,7 @@ def drift_text(manifest: Manifest) -> str:
 
 def defects_text(bundle: Bundle) -> str | None:
     """How many of the known defects it finds; None if it was shown none."""
-    from service.core.bundles.calibration.witnesses import anomalous
+    from service.core.bundles.witnesses import anomalous
 
     thresholds, known = bundle.manifest.thresholds, bundle.calibration
     if not known.defect_score.size:

@@ -34,7 +34,7 @@ from models.fit.patchcore.fit import fill_banks, set_places
 from models.fit.patchcore.options import PatchCoreOptions
 from models.fit.pictures import as_image
 from models.patchcore.detector import PatchCore
-from service.core.bundles.calibration.conformal import Alpha, needed_for
+from service.core.bundles.conformal import Alpha, needed_for
 from service.core.bundles.thresholds import ThresholdPair
 
 MARK = (77, 177, 27)

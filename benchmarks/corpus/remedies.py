@@ -15,7 +15,7 @@ from benchmarks.corpus.measuring import Subject, Task
 from benchmarks.corpus.settings import SIZE
 from benchmarks.corpus.table import markdown
 from models.patchcore.config import SIZES
-from service.core.bundles.calibration.conformal import needed_for
+from service.core.bundles.conformal import needed_for
 
 FEW_FOUND = 0.5
 """Below this share of found defects a model needs a remedy."""

@@ -30,16 +30,16 @@ from export.calibration.cross_conformal import (
 )
 from export.calibration.odd_pictures import FAR, USUAL_SHARE, odd_pictures
 from export.calibration.rules import candidates
-from service.core.bundles.calibration.conformal import (
+from service.core.bundles.conformal import (
     Alpha,
     calibrate,
     conformal_rank,
     conformal_threshold,
     needed_for,
 )
-from service.core.bundles.calibration.tradeoff import best_f1
-from service.core.bundles.calibration.witnesses import anomalous
 from service.core.bundles.thresholds import ThresholdPair
+from service.core.bundles.tradeoff import best_f1
+from service.core.bundles.witnesses import anomalous
 
 Values = NDArray[np.float32]
 Rule = Callable[[Values, Values, float], ThresholdPair]

@@ -32,7 +32,7 @@ from models.fit.patchcore.features import CANDIDATES, PictureFeatures
 from models.fit.patchcore.fit import fill_banks
 from models.fit.patchcore.options import PatchCoreOptions
 from models.patchcore.detector import PatchCore
-from service.core.bundles.calibration.witnesses import anomalous
+from service.core.bundles.witnesses import anomalous
 
 OUT = Path("out/false-rejects")
 MOST_FITTED, MOST_JUDGED, MOST_DEFECTS = 200, 100, 100

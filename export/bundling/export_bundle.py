@@ -44,7 +44,7 @@ from export.out_folder import check_folder
 from export.pictures import read_model_input
 from export.versions import package_versions
 from service.core.bundles.bundle import MODEL, Calibration, Golden
-from service.core.bundles.calibration.conformal import Alpha, choose_alpha, warning_of_ties
+from service.core.bundles.conformal import Alpha, choose_alpha, warning_of_ties
 from service.core.bundles.manifest import (
     Filter,
     InputType,

@@ -18,7 +18,7 @@ from export.calibration.parts import Parts
 from export.errors import ExportError
 from export.pictures import look_at, middle_tile, read_model_input, read_picture
 from service.core.bundles.bundle import Golden
-from service.core.bundles.calibration.conformal import warning_of_ties
+from service.core.bundles.conformal import warning_of_ties
 from service.core.bundles.manifest import Preprocess, ResizeDrift, ScoreFrom
 from service.core.domain import AnomalyMap, ModelInput, ModelOutput
 from service.core.engines.base import Engine, EngineOutput

@@ -26,12 +26,12 @@ from export.calibration.rules import METHODS, Rule, RuleThresholds, candidates
 from export.pictures import range_of_sizes
 from models.checkpoints.picture_digest import picture_digest
 from service.core.bundles.bundle import Bundle, Calibration
-from service.core.bundles.calibration.conformal import Alpha, choose_alpha
-from service.core.bundles.calibration.tradeoff import Costs
+from service.core.bundles.conformal import Alpha, choose_alpha
 from service.core.bundles.findings import SelfTest
 from service.core.bundles.manifest import Thresholds
 from service.core.bundles.signing.provenance import PictureSet
 from service.core.bundles.thresholds import in_force, read_overrides, remove_overrides
+from service.core.bundles.tradeoff import Costs
 from service.core.bundles.writing import replace_calibration
 from service.core.engines.golden import check_golden
 from service.core.engines.onnxruntime import OnnxRuntimeEngine

@@ -15,7 +15,7 @@ from export.wording import (
     tiles_text,
 )
 from service.core.bundles.bundle import Bundle
-from service.core.bundles.calibration.witnesses import anomalous
+from service.core.bundles.witnesses import anomalous
 
 
 @dataclass(frozen=True)

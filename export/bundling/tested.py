@@ -19,7 +19,7 @@ from export.calibration.pictures_to_use import CalibrationPictures
 from export.calibration.self_test import Subject, refuse_findings, self_test
 from export.pictures import MAX_PIXELS, read_picture, short_name
 from models.checkpoints.picture_digest import picture_digest
-from service.core.bundles.calibration.conformal import conformal_threshold
+from service.core.bundles.conformal import conformal_threshold
 from service.core.bundles.findings import FitRecord, SelfTest
 from service.core.bundles.thresholds import ThresholdPair
 from service.core.domain import Image, ModelOutput, RawPicture

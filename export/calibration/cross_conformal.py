@@ -51,7 +51,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.dinov2.maps import scored_among
-from service.core.bundles.calibration.conformal import Alpha, calibrate, conformal_rank
+from service.core.bundles.conformal import Alpha, calibrate, conformal_rank
 from service.core.bundles.manifest import Thresholds
 from service.core.bundles.thresholds import ThresholdPair
 

@@ -10,8 +10,9 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from service.core.bundles.calibration.conformal import METHOD, Alpha, calibrate
-from service.core.bundles.calibration.tradeoff import (
+from service.core.bundles.conformal import METHOD, Alpha, calibrate
+from service.core.bundles.thresholds import ThresholdPair
+from service.core.bundles.tradeoff import (
     Costs,
     Counts,
     best_f1,
@@ -20,8 +21,7 @@ from service.core.bundles.calibration.tradeoff import (
     least_cost,
     thresholds_between,
 )
-from service.core.bundles.calibration.witnesses import anomalous
-from service.core.bundles.thresholds import ThresholdPair
+from service.core.bundles.witnesses import anomalous
 
 Rule = Literal["conformal", "best-f1", "cost"]
 METHODS: dict[Rule, str] = {"conformal": METHOD, "best-f1": "best F1", "cost": "least cost"}

@@ -32,9 +32,9 @@ from export.errors import SelfTestError
 from export.pictures import picture_size, read_picture, short_name
 from export.synthetic.part_mask import PartMask, estimate_part_mask
 from export.synthetic.sized import SHAPE_KINDS, make_defect
-from service.core.bundles.calibration.witnesses import anomalous
 from service.core.bundles.findings import FitRecord, SelfTest, SizeResult
 from service.core.bundles.thresholds import ThresholdPair
+from service.core.bundles.witnesses import anomalous
 from service.core.domain import Image
 
 SIDE_SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)

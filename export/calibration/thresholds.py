@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from export.calibration.pictures_to_use import CalibrationPictures
 from export.pictures import range_of_sizes
-from service.core.bundles.calibration.conformal import METHOD, Alpha, calibrate
+from service.core.bundles.conformal import METHOD, Alpha, calibrate
 from service.core.bundles.manifest import Thresholds
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from export.bundling.recalibrate import Recalibration
     from export.calibration.grouping import Grouping
     from export.calibration.rules import Rule
-    from service.core.bundles.calibration.tradeoff import Costs, Counts
+    from service.core.bundles.tradeoff import Costs, Counts
 
 NAMES: dict[Rule | None, str] = {
     None: "until now",
@@ -153,7 +153,7 @@ def calibrate(
 
 
 def _costs(miss: float | None, reject: float | None, prevalence: float | None) -> Costs | None:
-    from service.core.bundles.calibration.tradeoff import Costs
+    from service.core.bundles.tradeoff import Costs
 
     if miss is None and reject is None and prevalence is None:
         return None

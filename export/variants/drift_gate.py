@@ -18,8 +18,8 @@ from tqdm import tqdm
 from export.calibration.pictures_to_use import sample_evenly
 from export.pictures import look_at
 from service.core.bundles.bundle import Bundle
-from service.core.bundles.calibration.witnesses import anomalous
 from service.core.bundles.variant import GoldenBounds, Precision, VariantDrift
+from service.core.bundles.witnesses import anomalous
 from service.core.domain import AnomalyMap
 from service.core.engines.base import Engine
 from service.core.engines.golden import measure_golden

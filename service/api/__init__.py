@@ -1,5 +1,6 @@
 """The web API: middleware, errors and what its protocols share; `rest`, `oip` and `stream`.
 
-Imports every room but `commands`; only the app and the server import this one. Start reading at
+Imports `configuration`, `core`, `families`, `learning`, `mirroring`, `observing`, `peers`,
+`recording`, `repository`, `security`, `settings` and `streaming`. Start reading at
 `rest/inspect.py`, which answers one picture.
 """

@@ -1,6 +1,7 @@
 """The tools beside the server: `takt bench`, `doctor`, `keys`, `records`, `tune`, `watch`.
 
 Each has a room, or a file if it is small; none imports another one, the web app or the server.
-`access.py` has the options of those that ask a server. May import the client and every room below
-`api`. Start reading at the `__init__.py` of a room: it names the first file.
+`access.py` has the options of those that ask a server. Imports `configuration`, `core`, `digits`,
+`headings`, `mirroring`, `observing`, `recording`, `repository`, `security`, `settings`, `streaming`
+and `takt_client`. Start reading at the `__init__.py` of a room: it names the first file.
 """

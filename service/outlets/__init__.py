@@ -1,7 +1,7 @@
 """Outlets: where answers go beside the caller, each behind a queue and a thread of its own.
 
-Imports `core` and, of `observing`, what is noted of an answer. Start reading at `plugin.py`, which
-is what the author of an outlet sees; `queued.py` keeps it from the line, and `opening.py` opens and
-closes those that the setting `plugins` names. The protocol of an outlet stands in
+Imports `core`, `declaration` and `observing`. Start reading at `plugin.py`, which is what the
+author of an outlet sees; `queued.py` keeps it from the line, and `opening.py` opens and closes
+those that the setting `plugins` names. The protocol of an outlet stands in
 `service/observing/records.py`, beside what it takes. The record is the first outlet.
 """

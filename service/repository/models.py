@@ -10,8 +10,8 @@ from service.recording.audit.trail import AuditTrail
 from service.repository.context import VersionContext
 from service.repository.folder_watch import FolderWatch
 from service.repository.mirrored import ActiveVersions, open_mirror
+from service.repository.orders import Orders
 from service.repository.repository import ModelRepository
-from service.repository.together.orders import Orders
 from service.settings import Settings
 
 

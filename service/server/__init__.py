@@ -1,4 +1,5 @@
 """uvicorn, as Takt runs it: signals, and a good end; what connections may do is in `connections`.
 
-Imports `app`, `settings` and `observing`; `cli` imports this one. Start reading at `run.py`.
+Imports `api`, `app`, `core`, `observing`, `parts`, `peers`, `recording`, `repository`, `security`,
+`settings` and `streaming`. Start reading at `run.py`.
 """

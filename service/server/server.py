@@ -20,7 +20,7 @@ from service.parts.composing.drain import Drain
 from service.server.connections.gate import ConnectionGate
 from service.server.connections.http_connection import HttpConnection
 from service.server.connections.state import ConnectionState
-from service.server.connections.tls.tls_connection import TlsConnection
+from service.server.connections.tls_connection import TlsConnection
 from service.server.listening import url_of
 from service.server.signals import ENDING, IGNORED, RELOADING, Handler, handled
 from service.server.tls import ServerTls

@@ -22,6 +22,9 @@ FAMILIES = "families"
 CLIENT = ROOT / "clients" / "python" / "src" / "takt_client"
 MOST_FLOORS = 12
 
+Imports = dict[str, set[str]]
+"""The modules that each module imports."""
+
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 
@@ -57,10 +60,14 @@ def test_the_floors_of_each_house_are_few_and_name_every_room(house: str) -> Non
     assert len(contract["layers"]) <= MOST_FLOORS
 
 
-def test_no_module_imports_itself_by_way_of_others() -> None:
-    # Imports inside functions and under TYPE_CHECKING count as well.
+@pytest.fixture(scope="module")
+def imports() -> Imports:
+    """What each module imports; inside functions and under TYPE_CHECKING count as well."""
     graph = grimp.build_graph(*HOUSES, FAMILIES, CLIENT.name, cache_dir=None)
-    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    return {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+
+
+def test_no_module_imports_itself_by_way_of_others(imports: Imports) -> None:
 
     try:
         graphlib.TopologicalSorter(imports).prepare()
@@ -76,6 +83,35 @@ def test_a_room_says_what_lives_in_it_and_where_to_start(room: Path) -> None:
     assert "start" in said.lower(), "say where to start reading"
     for name in re.findall(r"`(\w+\.py)`", said):
         assert (room / name).is_file(), f"there is no {name} in this room"
+
+
+def rooms_of(container: str) -> list[str]:
+    folder = ROOT.joinpath(*container.split("."))
+    return [f"{container}.{one.parent.name}" for one in sorted(folder.glob("*/__init__.py"))]
+
+
+@pytest.mark.parametrize(
+    "room", [one for one in rooms_of("service") if one != "service.core"] + rooms_of("service.core")
+)
+def test_a_room_of_the_service_says_which_others_it_imports(room: str, imports: Imports) -> None:
+    container = room.rpartition(".")[0]
+    text = ROOT.joinpath(*room.split("."), "__init__.py").read_text("utf-8")
+    docstring = ast.get_docstring(ast.parse(text))
+    sentence = re.search(r"(?<!\w)Imports (.+?)\.(?:\s|$)", docstring or "", re.DOTALL)
+    assert sentence, "say `Imports …`, as a sentence of its own"
+
+    found = set()
+    for module, imported in imports.items():
+        if module == room or module.startswith(f"{room}."):
+            found |= {name_within(container, one) for one in imported} - {room.rpartition(".")[2]}
+    assert set(re.findall(r"`(\w+)`", sentence[1])) == found - {""}
+
+
+def name_within(container: str, module: str) -> str:
+    """What a room calls another one: by its name, or by that of its house."""
+    if module.startswith(f"{container}."):
+        return module.removeprefix(f"{container}.").partition(".")[0]
+    return module.partition(".")[0]
 
 
 def test_no_two_public_classes_share_a_name() -> None:

@@ -35,7 +35,7 @@ from models.fit.patchcore.options import PatchCoreOptions
 from models.fit.pictures import as_image
 from models.fit.progress import Fitted
 from models.patchcore.detector import PatchCore
-from service.core.bundles.calibration.conformal import Alpha, choose_alpha, needed_for
+from service.core.bundles.conformal import Alpha, choose_alpha, needed_for
 from service.core.bundles.manifest import Preprocess
 from service.core.bundles.thresholds import ThresholdPair
 from service.core.domain import Image

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Request
 
 from service.api.problems import caller_of, client_of, request_id_of
-from service.repository.together.orders import Kind, Order
+from service.repository.orders import Kind, Order
 
 
 def order_of(

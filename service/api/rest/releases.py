@@ -21,8 +21,8 @@ from service.core.errors import (
     ForbiddenError,
     InvalidParameterError,
 )
+from service.repository.orders import Orders
 from service.repository.repository import ModelRepository
-from service.repository.together.orders import Orders
 
 Version = Annotated[str, Path(description="The version that is to answer.")]
 

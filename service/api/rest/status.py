@@ -37,7 +37,7 @@ from service.core.bundles.thresholds import DeployedThresholds
 from service.core.domain import ThresholdKind
 from service.mirroring.worker import BundleSource, MirrorWorker
 from service.observing.gpu_metrics import GpuCollector
-from service.observing.summing.host_metrics import HostMetrics
+from service.observing.host_metrics import HostMetrics
 from service.repository.model_version import ModelVersion
 from service.repository.repository import ModelRepository
 

@@ -15,8 +15,8 @@ from service.api.rest.ordering import order_of
 from service.api.schemas import Schema
 from service.core.bundles.thresholds import MAX_REASON
 from service.core.errors import ForbiddenError, InvalidParameterError
+from service.repository.orders import Orders
 from service.repository.repository import ModelRepository
-from service.repository.together.orders import Orders
 
 Reason = Annotated[str | None, Query(max_length=MAX_REASON, description="Kept and logged.")]
 

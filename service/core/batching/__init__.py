@@ -1,6 +1,6 @@
 """Waiting and refusing: queues, stages, admission and batches.
 
-Knows nothing of pictures, and imports `domain` and `errors` alone. Start reading at `stage.py`, one
-step of a picture's way; `admission.py` says who is refused, `batcher.py` takes what comes, and the
+Imports `domain` and `errors`. It knows nothing of pictures. Start reading at `stage.py`, one step
+of a picture's way; `admission.py` says who is refused, `batcher.py` takes what comes, and the
 workers of `crew.py` run it in batches.
 """

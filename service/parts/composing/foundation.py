@@ -18,12 +18,12 @@ from service.core.engines.opener import EngineFactory
 from service.core.host import let_others_go_first, own_names
 from service.core.inspection.inference import Pools
 from service.observing.gpu_metrics import GpuCollector, find_gpus
+from service.observing.host_metrics import HostMetrics
 from service.observing.journal import Journal
 from service.observing.logging_setup import Write
 from service.observing.metrics import Metrics
 from service.observing.records import Outlet
 from service.observing.request_log import RequestLog
-from service.observing.summing.host_metrics import HostMetrics
 from service.observing.tracing.base import Tracing
 from service.observing.tracing.factory import open_tracing
 from service.outlets.opening import open_outlets

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, select
 
-from service.core.bundles.calibration.conformal import USUAL_ALPHA, conformal_rank
-from service.core.bundles.calibration.tradeoff import best_f1
+from service.core.bundles.conformal import USUAL_ALPHA, conformal_rank
+from service.core.bundles.tradeoff import best_f1
 from service.core.errors import CalibrationError, InvalidParameterError
 from service.recording.database import Database
 from service.recording.review.confusion import Group, groups_at, layer_of, strata_of

@@ -19,8 +19,8 @@ from export.calibration.cross_conformal import (
     outlying,
     tail_level,
 )
-from service.core.bundles.calibration.conformal import Alpha, calibrate, conformal_rank, needed_for
-from service.core.bundles.calibration.witnesses import anomalous
+from service.core.bundles.conformal import Alpha, calibrate, conformal_rank, needed_for
+from service.core.bundles.witnesses import anomalous
 from service.core.errors import CalibrationError
 
 Witnesses = tuple[NDArray[np.float32], NDArray[np.float32]]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from export.calibration.odd_pictures import Rule, odd_pictures
-from service.core.bundles.calibration.conformal import conformal_threshold
+from service.core.bundles.conformal import conformal_threshold
 
 RNG = np.random.default_rng(0)
 

@@ -9,7 +9,7 @@ import pytest
 from export.calibration.grouping import EACH_ITS_OWN, Grouping
 from export.calibration.parts import Parts
 from export.errors import PicturesError
-from service.core.bundles.calibration.conformal import choose_alpha, conformal_threshold
+from service.core.bundles.conformal import choose_alpha, conformal_threshold
 from service.core.errors import CalibrationError
 
 PATHS = [Path(f"lot/{name}") for name in ("p1_a.png", "p1_b.png", "p2_a.png")]

@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from export.calibration.rules import Rule, RuleThresholds, candidates
-from service.core.bundles.calibration.conformal import Alpha
-from service.core.bundles.calibration.tradeoff import Costs, Counts
+from service.core.bundles.conformal import Alpha
 from service.core.bundles.thresholds import ThresholdPair
+from service.core.bundles.tradeoff import Costs, Counts
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from service.server.connections.gate import ConnectionGate
 from service.server.connections.http_connection import HttpConnection
 from service.server.connections.open_messages import OpenMessages
 from service.server.connections.state import ConnectionState
-from service.server.connections.tls.tls_connection import TlsConnection
+from service.server.connections.tls_connection import TlsConnection
 from service.server.connections.websocket_connection import WebSocketConnection
 
 App = Callable[[Scope, Receive, Send], Any]

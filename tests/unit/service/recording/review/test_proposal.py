@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.core.bundles.calibration.conformal import conformal_threshold
+from service.core.bundles.conformal import conformal_threshold
 from service.core.errors import CalibrationError, InvalidParameterError
 from service.recording.record import Record
 from service.recording.review.proposal import Flips, propose, weighted_threshold

@@ -12,7 +12,7 @@ from service.server.connections.gate import client_key
 from service.server.connections.http_connection import HttpConnection
 from service.server.connections.stages import HEADERS_IDLE_S, HEADERS_WITHIN_S
 from service.server.connections.state import ConnectionState
-from service.server.connections.tls.tls_transport import TlsTransport
+from service.server.connections.tls_transport import TlsTransport
 
 _RECORD_BYTES = 16 * 1024
 """Most bytes that one record of TLS carries."""

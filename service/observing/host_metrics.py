@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from prometheus_client import Metric
 
 from service.observing.journal import Journal
+from service.observing.merging import TOPIC, Told, heard, merged, told
 from service.observing.metrics import Metrics
-from service.observing.summing.merging import TOPIC, Told, heard, merged, told
 from service.peers import Message, Peers, Reply
 
 

@@ -24,8 +24,8 @@ from service.recording.audit.trail import AuditTrail
 from service.repository.activation import Activated
 from service.repository.folder_watch import FolderWatch
 from service.repository.model import Model
+from service.repository.others import PROVED_WITHIN_S, Others
 from service.repository.repository import ModelRepository
-from service.repository.together.others import PROVED_WITHIN_S, Others
 
 Kind = Literal["set_thresholds", "reset_thresholds", "activate", "roll_back"]
 

@@ -5,15 +5,15 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from service.core.bundles.calibration.conformal import (
+from service.core.bundles.conformal import (
     calibrate,
     choose_alpha,
     conformal_rank,
     conformal_threshold,
     warning_of_ties,
 )
-from service.core.bundles.calibration.witnesses import anomalous
 from service.core.bundles.thresholds import ThresholdPair
+from service.core.bundles.witnesses import anomalous
 from service.core.errors import CalibrationError
 
 
