@@ -69,7 +69,7 @@ def usual() -> Family:
     return learnable()[0]
 
 
-def half_of(name: str, module: str) -> ModuleType | None:
+def module_of(name: str, module: str) -> ModuleType | None:
     """A module of a family's folder, which is loaded now.
 
     Args:

@@ -14,7 +14,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from families.every import half_of
+from families.every import module_of
 from models.detector import Detector
 
 Transformer = TypeVar("Transformer", bound=Detector)
@@ -28,7 +28,7 @@ def rewritten(model: Detector) -> Detector:
 
     Weights are shared, not copied, and keep their names.
     """
-    half = half_of(model.family, "graph")
+    half = module_of(model.family, "graph")
     form: Detector = model if half is None else half.REWRITTEN(model)
     return form
 

@@ -17,7 +17,7 @@ from export.learning.size_request import USUAL_SIZE, SizeRequest
 from export.learning.stages import Stages
 from export.pictures import read_fit_input
 from export.versions import package_versions
-from families.every import half_of
+from families.every import module_of
 from models.checkpoints.facts import Checkpoint, InputRecipe, SizeRange
 from models.checkpoints.family import ModelConfig
 from models.checkpoints.own import FitFacts
@@ -124,7 +124,7 @@ class FamilyLearning:
 
 def learning_of(family: str) -> FamilyLearning | None:
     """How a family is learned; None of one that is not listed or that only others train."""
-    half = half_of(family, "learning")
+    half = module_of(family, "learning")
     declared: FamilyLearning | None = None if half is None else half.LEARNING
     return declared
 

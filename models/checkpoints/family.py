@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from families.every import every, half_of
+from families.every import every, module_of
 from models.checkpoints.facts import Checkpoint
 from models.detector import Detector
 
@@ -74,7 +74,7 @@ class FamilyCheckpoints:
 
 def checkpoints_of(family: str) -> FamilyCheckpoints:
     """What a family declares; nothing where it is not listed."""
-    half = half_of(family, "checkpoints")
+    half = module_of(family, "checkpoints")
     declared: FamilyCheckpoints = FamilyCheckpoints() if half is None else half.CHECKPOINTS
     return declared
 

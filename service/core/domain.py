@@ -289,7 +289,7 @@ Json = dict[str, Any]
 def inspection_json(inspection: Inspection, request_id: str) -> Json:
     """An inspection as its answer's JSON; made by hand because it is the hot path.
 
-    `service.api.schemas.InspectionOut` describes it for clients.
+    `service.api.schemas.InspectedOut` describes it for clients.
     """
     verdict, timings = inspection.verdict, inspection.timings
     return {

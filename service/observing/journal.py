@@ -1,4 +1,4 @@
-"""Hands each picture's outcome to the metrics, the request log and the current trace.
+"""Hands each picture's outcome to the outlets, the metrics, the request log and the trace.
 
 A request notes its outcome and goes on. Counting and writing follow for many outcomes at once,
 which takes a fraction of the time that one at a time would take.

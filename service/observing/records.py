@@ -1,4 +1,4 @@
-"""Notes of how pictures ended, kept until they are counted and written; never the pictures."""
+"""Notes of how pictures ended, what came with them, and the protocol of what takes both."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import click
 
 from export.commands.fit.teacher import teacher
 from export.commands.options import SHOW_DEFAULTS
-from families.every import every, half_of
+from families.every import every, module_of
 
 
 @click.group(context_settings=SHOW_DEFAULTS)
@@ -15,6 +15,6 @@ def fit() -> None:
 
 
 for _family in every():
-    if (_half := half_of(_family.name, "command")) is not None:
+    if (_half := module_of(_family.name, "command")) is not None:
         fit.add_command(_half.COMMAND)
 fit.add_command(teacher)

@@ -1,4 +1,4 @@
-"""Groups items that arrive one by one into batches; knows nothing of what they are.
+"""Takes items that arrive one by one, to be run in batches; knows nothing of what they are.
 
 Each runner (an engine instance) has one thread, which takes what waits whenever it is free. So a
 batch is what gathered while the runners were busy, and a lone item is not delayed. Runners that

@@ -1,4 +1,4 @@
-"""How batches are formed."""
+"""Bounds of the batches and of the queue."""
 
 from __future__ import annotations
 

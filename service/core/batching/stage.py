@@ -77,7 +77,7 @@ class Stage:
 
         Args:
             priority: the line goes before the bulk; else first come, first served.
-            deadline_s: on the monotonic clock; once it has passed, others go first.
+            deadline_s: on the monotonic clock; a turn that comes later is none.
             counted: whether the picture is counted in the block, and not only while it waits.
 
         Raises:

@@ -40,8 +40,8 @@ def test_who_chooses_a_family_is_told_what_it_is_good_for(family) -> None:
 
 def test_a_family_that_is_not_listed_has_nothing_declared() -> None:
     assert every.known("other") is None
-    assert every.half_of("other", "checkpoints") is None
-    assert every.half_of("dinomaly", "learning") is None
+    assert every.module_of("other", "checkpoints") is None
+    assert every.module_of("dinomaly", "learning") is None
     assert checkpoints_of("other").formats == ()
     with pytest.raises(KeyError):
         every.named("other")
