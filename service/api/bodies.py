@@ -12,7 +12,6 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.types import Message
 
-from service.api.problems import share_of
 from service.api.request_context import DECLARED_BYTES_KEY
 from service.core.batching.memory import EncodedBytes, MemoryBudget
 from service.core.batching.uploads import Upload, Uploads
@@ -31,7 +30,23 @@ class Bodies:
     uploads: Uploads
     memory: MemoryBudget
 
-    async def read(self, request: Request, held: EncodedBytes) -> bytes:
+    async def read_picture(self, request: Request, held: EncodedBytes, share: str) -> bytes:
+        """A picture's bytes: the whole body, or the field `image` of a multipart form.
+
+        Args:
+            request: whose body nobody has read yet.
+            held: takes the memory of the body.
+            share: whose share of uploads it takes.
+
+        Raises:
+            TaktError: as `read` and `read_form` do.
+        """
+        content_type = request.headers.get("content-type", "").lower()
+        if content_type.startswith("multipart/form-data"):
+            return await self.read_form(request, held, share, "image")
+        return await self.read(request, held, share)
+
+    async def read(self, request: Request, held: EncodedBytes, share: str) -> bytes:
         """The whole body.
 
         Not `request.body()`, which would keep a copy for as long as the request lives.
@@ -39,6 +54,7 @@ class Bodies:
         Args:
             request: whose body nobody has read yet.
             held: takes the memory of the body.
+            share: whose share of uploads it takes.
 
         Raises:
             UploadTooSlowError: it is not there in time.
@@ -47,13 +63,15 @@ class Bodies:
             ClientGoneError: the caller hung up.
         """
         receive, parts, more = request.receive, [], True
-        with self._begin(request) as upload:
+        with self._begin(request, share) as upload:
             while more:
                 part, more = _part_of(await receive(), held, upload)
                 parts.append(part)
         return b"".join(parts)
 
-    async def read_form(self, request: Request, held: EncodedBytes, field: str) -> bytes:
+    async def read_form(
+        self, request: Request, held: EncodedBytes, share: str, field: str
+    ) -> bytes:
         """The file in a field of a multipart form.
 
         Raises:
@@ -61,7 +79,7 @@ class Bodies:
             TaktError: as `read` does.
         """
         try:
-            async with contextlib.aclosing(self._chunks(request, held)) as chunks:
+            async with contextlib.aclosing(self._chunks(request, held, share)) as chunks:
                 form = await _InMemory(request.headers, chunks, max_files=1, max_fields=16).parse()
         except MultiPartException as error:
             raise InvalidImageError(f"the multipart body is damaged: {error.message}") from None
@@ -73,17 +91,19 @@ class Bodies:
             await form.close()
         raise InvalidImageError(f"the multipart body has no file in a field named `{field}`")
 
-    async def _chunks(self, request: Request, held: EncodedBytes) -> AsyncGenerator[bytes]:
+    async def _chunks(
+        self, request: Request, held: EncodedBytes, share: str
+    ) -> AsyncGenerator[bytes]:
         more = True
-        with self._begin(request) as upload:
+        with self._begin(request, share) as upload:
             while more:
                 part, more = _part_of(await request.receive(), held, upload)
                 yield part
 
-    def _begin(self, request: Request) -> Upload:
+    def _begin(self, request: Request, share: str) -> Upload:
         if size := request.scope.get(DECLARED_BYTES_KEY):
             self.memory.check_encoded(size)
-        return self.uploads.begin(share_of(request.scope))
+        return self.uploads.begin(share)
 
 
 class _InMemory(MultiPartParser):

@@ -60,8 +60,8 @@ class LabelsIn(BaseModel):
         return Labels(self.station, self.part, self.lot, tags)
 
 
-def labels_of_headers(headers: Iterable[tuple[bytes, bytes]]) -> Labels:
-    """The labels in a request's headers.
+def labels_of_headers(headers: Iterable[tuple[bytes, bytes]], first: Labels = NO_LABELS) -> Labels:
+    """The labels in a request's headers, after those of another place.
 
     >>> labels_of_headers([(b"x-takt-part", b"A-17"), (b"accept", b"*/*")]).part
     'A-17'
@@ -75,9 +75,9 @@ def labels_of_headers(headers: Iterable[tuple[bytes, bytes]]) -> Labels:
         if name.startswith(_PREFIX) and name in _NAMES
     }
     if not found:
-        return NO_LABELS
+        return first
     try:
-        return LabelsIn.model_validate(found).labels
+        return merged(first, LabelsIn.model_validate(found).labels)
     except ValidationError as error:
         raise InvalidParameterError(validation_message(error, "a header X-Takt-…")) from None
 

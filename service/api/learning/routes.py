@@ -29,7 +29,13 @@ from service.api.learning.schemas import (
     ObstacleOut,
 )
 from service.api.learning.standing import SIGN, job_out
-from service.api.problems import caller_of, client_of, problem_responses, request_id_of
+from service.api.problems import (
+    caller_of,
+    client_of,
+    problem_responses,
+    request_id_of,
+    share_of,
+)
 from service.api.records.filters import FiltersIn
 from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.api.request_context import DECLARED_BYTES_KEY
@@ -213,7 +219,7 @@ def _add_pictures(
         """Give a learning a picture of a good part; a copy of another one is left out."""
         await desk.check_room(number, request.scope.get(DECLARED_BYTES_KEY, 0))
         with bodies.memory.encoded() as held:
-            data = await bodies.read(request, held)
+            data = await bodies.read(request, held, share_of(request.scope))
             new = await desk.add(number, query.name, data)
         return GivenOut(new=new, **counts(request, desk.job(number)))
 

@@ -96,7 +96,7 @@ async def _read(
     json_bytes = _json_bytes(request)
     try:
         async with asyncio.timeout(limits.timeout_ms / 1000):
-            body = await bodies.read(request, held)
+            body = await bodies.read(request, held, share_of(request.scope))
     except TimeoutError:
         raise DeadlineExceededError(
             f"the request was not there within {limits.timeout_ms:.0f} ms; send less at once"

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
-from service.api.problems import request_id_of
+from service.api.problems import request_id_of, share_of
 from service.api.rest.inspect import InspectHandler, Question
 from service.api.schemas import OptionsIn
 from service.core.errors import InvalidParameterError
@@ -76,7 +76,7 @@ class FastPath:
             return None
         for pattern in self._patterns:
             if match := pattern.fullmatch(scope["path"]):
-                return Question(self._options(scope), *match.groups())
+                return Question(self._options(scope), share_of(scope), **match.groupdict())
         return None
 
     def _options(self, scope: Scope) -> OptionsIn:

@@ -13,7 +13,7 @@ from service.api.bodies import Bodies
 from service.api.disconnect import CancelOnDisconnect
 from service.api.examples import OF_PICTURES
 from service.api.json_body import JsonAnswer
-from service.api.labels import labels_of_headers, merged
+from service.api.labels import labels_of_headers
 from service.api.paths import Name, version_of, versioned
 from service.api.problems import asked_of, problem_responses, request_id_of, share_of
 from service.api.schemas import InspectionOut, OptionsIn, PictureForm, reference_to
@@ -61,13 +61,59 @@ class Question(NamedTuple):
 
     Attributes:
         options: of its query.
+        share: whose share of uploads and of the queue its picture takes.
         name: of the model.
         version: of it; None for the active one.
     """
 
     options: OptionsIn
+    share: str
     name: str
     version: str | None = None
+
+
+class PictureReading:
+    """Reads the picture of a request for the pipeline, and keeps what came with it.
+
+    Args:
+        request: whose body nobody has read yet.
+        asked: what it asks.
+        bodies: reads it.
+        held: takes its memory.
+        disconnect: watches the caller once the picture is there.
+        keeps: whether anybody wants to know what came with the picture.
+
+    Attributes:
+        kept: what came with the picture; nothing until it is read.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        asked: Question,
+        bodies: Bodies,
+        held: EncodedBytes,
+        disconnect: CancelOnDisconnect,
+        *,
+        keeps: bool,
+    ) -> None:
+        self._request = request
+        self._asked = asked
+        self._bodies = bodies
+        self._held = held
+        self._disconnect = disconnect
+        self._keeps = keeps
+        self.kept = NOTHING_ASKED
+
+    async def __call__(self) -> bytes:
+        """The picture's bytes: the raw body, or the multipart field `image`."""
+        request = self._request
+        picture = await self._bodies.read_picture(request, self._held, self._asked.share)
+        if self._keeps:
+            labels = labels_of_headers(request.scope["headers"], self._asked.options.labels)
+            self.kept = asked_of(request.scope, picture, labels)
+        self._disconnect.watch()
+        return picture
 
 
 class InspectHandler:
@@ -96,30 +142,22 @@ class InspectHandler:
         """Inspect the picture in a request's body."""
         scope, query, journal = request.scope, asked.options, self._journal
         known, request_id = UNKNOWN, request_id_of(scope)
-        kept = NOTHING_ASKED
         try:
             model = self._repository.get(asked.name, asked.version)
             known = model.name
             picture_format = _wanted_format(request.headers.get("accept"), query.format)
-            wanted = query.options(self._default_timeout_ms, share_of(scope))
+            wanted = query.options(self._default_timeout_ms, asked.share)
             options = _options(query, picture_format, wanted)
             with self._bodies.memory.encoded() as held:
                 async with CancelOnDisconnect(request) as disconnect:
-
-                    async def read() -> bytes:
-                        nonlocal kept
-                        data = await _picture_of(request, self._bodies, held)
-                        if journal.has_outlets:
-                            said = labels_of_headers(scope["headers"])
-                            kept = asked_of(scope, data, merged(query.labels, said))
-                        disconnect.watch()
-                        return data
-
-                    inspection = await model.pipeline.inspect(read, options)
+                    reading = PictureReading(
+                        request, asked, self._bodies, held, disconnect, keeps=journal.has_outlets
+                    )
+                    inspection = await model.pipeline.inspect(reading, options)
         except Exception as error:
             journal.refused(known, "rest", error, request_id)
             raise
-        journal.answered(inspection, "rest", request_id, kept)
+        journal.answered(inspection, "rest", request_id, reading.kept)
         if picture_format is not None:
             return _picture_response(inspection)
         body = inspection_json(inspection, request_id)
@@ -135,7 +173,7 @@ class InspectHandler:
         timeout_ms = query.timeout_ms or self._default_timeout_ms
         try:
             model = self._repository.get(asked.name, asked.version)
-            model.pipeline.check_room(query.priority, timeout_ms / 1000, share_of(scope))
+            model.pipeline.check_room(query.priority, timeout_ms / 1000, asked.share)
         except QueueFullError as error:
             accept = dict(scope["headers"]).get(b"accept", b"")
             # A picture that it cannot have is told first.
@@ -162,7 +200,9 @@ def inspect_router(handler: InspectHandler) -> APIRouter:
         request: Request, name: Name, query: Annotated[OptionsIn, Query()]
     ) -> Response:
         """Inspect a picture with the model's active version, or the version in the path."""
-        return await handler(request, Question(query, name, version_of(request)))
+        return await handler(
+            request, Question(query, share_of(request.scope), name, version_of(request))
+        )
 
     return router
 
@@ -209,14 +249,6 @@ def _quality(parameters: str) -> float:
             except ValueError:
                 return 0.0
     return 1.0
-
-
-async def _picture_of(request: Request, bodies: Bodies, held: EncodedBytes) -> bytes:
-    """The picture's bytes: the raw body, or the multipart field `image`."""
-    content_type = request.headers.get("content-type", "").lower()
-    if content_type.startswith("multipart/form-data"):
-        return await bodies.read_form(request, held, "image")
-    return await bodies.read(request, held)
 
 
 def _picture_response(inspection: Inspection) -> Response:

@@ -15,7 +15,7 @@ from fastapi import APIRouter
 from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from service.api.labels import labels_of_headers, merged
+from service.api.labels import labels_of_headers
 from service.api.paths import version_of, versioned
 from service.api.problems import asked_of, caller_of, client_of, share_of
 from service.api.stream.connection import Connection, close_with_error
@@ -250,7 +250,7 @@ class Streams:
 
 
 def _labels(websocket: WebSocket, hello: Hello) -> Labels:
-    return merged(hello.labels, labels_of_headers(websocket.scope["headers"]))
+    return labels_of_headers(websocket.scope["headers"], hello.labels)
 
 
 def _about(websocket: WebSocket, hello: Hello, name: str, version: str | None) -> About:
