@@ -10,7 +10,7 @@ class Family:
     """The facts of a family that need no torch.
 
     Attributes:
-        name: as manifests, options and requests have it; that of its folder.
+        name: as manifests, options and requests have it; as a rule that of its folder.
         title: its name for people.
         article: `a` or `an`, before the title.
         about: what it is good for, for who chooses a family to learn; empty where none can be

@@ -28,8 +28,8 @@ def rewritten(model: Detector) -> Detector:
 
     Weights are shared, not copied, and keep their names.
     """
-    half = module_of(model.family, "graph")
-    form: Detector = model if half is None else half.REWRITTEN(model)
+    module = module_of(model.family, "graph")
+    form: Detector = model if module is None else module.REWRITTEN(model)
     return form
 
 

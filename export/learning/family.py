@@ -124,8 +124,8 @@ class FamilyLearning:
 
 def learning_of(family: str) -> FamilyLearning | None:
     """How a family is learned; None of one that is not listed or that only others train."""
-    half = module_of(family, "learning")
-    declared: FamilyLearning | None = None if half is None else half.LEARNING
+    module = module_of(family, "learning")
+    declared: FamilyLearning | None = None if module is None else module.LEARNING
     return declared
 
 

@@ -1,4 +1,5 @@
 """Dinomaly, as the list of families has it.
 
-Its modules may import what the exporter may, all but `facts.py`. Start reading there.
+`facts.py` imports the standard library alone, `checkpoints.py` the models too, and the others what
+the exporter may. Start reading at `facts.py`.
 """

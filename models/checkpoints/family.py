@@ -74,8 +74,8 @@ class FamilyCheckpoints:
 
 def checkpoints_of(family: str) -> FamilyCheckpoints:
     """What a family declares; nothing where it is not listed."""
-    half = module_of(family, "checkpoints")
-    declared: FamilyCheckpoints = FamilyCheckpoints() if half is None else half.CHECKPOINTS
+    module = module_of(family, "checkpoints")
+    declared: FamilyCheckpoints = FamilyCheckpoints() if module is None else module.CHECKPOINTS
     return declared
 
 

@@ -1,4 +1,4 @@
-"""The web API: middleware, errors and what its protocols share; `rest`, `oip` and `stream`.
+"""The web API: middleware, errors and a room for each protocol and subject.
 
 Imports `configuration`, `core`, `families`, `learning`, `mirroring`, `observing`, `peers`,
 `recording`, `repository`, `security`, `settings` and `streaming`. Start reading at

@@ -11,6 +11,7 @@ from families.every import learnable, usual
 if TYPE_CHECKING:
     LearnedFamily = str
 else:
+    # Of plugins too: `takt serve` names them in the environment before this is imported.
     LearnedFamily = Literal[tuple(one.name for one in learnable())]
 LearningDevice = Literal["cpu", "auto"]
 

@@ -13,7 +13,7 @@ STORED_WITHIN_S = 2.0
 
 
 def outlets_part(foundation: Foundation) -> ServerPart:
-    """Has answers taken; at the end the record is closed, which the audit log uses until then."""
+    """Starts the outlets, and closes them late: the record, the first one, is used until there."""
     outlets = foundation.outlets
 
     async def begin() -> None:

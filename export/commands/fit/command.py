@@ -15,6 +15,6 @@ def fit() -> None:
 
 
 for _family in every():
-    if (_half := module_of(_family.name, "command")) is not None:
-        fit.add_command(_half.COMMAND)
+    if (_module := module_of(_family.name, "command")) is not None:
+        fit.add_command(_module.COMMAND)
 fit.add_command(teacher)
