@@ -67,6 +67,25 @@ def callers(url: str, number: int) -> Iterator[list[Caller]]:
             one.close()
 
 
+@contextlib.contextmanager
+def callers_of_all(url: str, number: int, workers: int) -> Iterator[list[Caller]]:
+    """Clients of whom each of so many workers has one at least.
+
+    A worker that is slow for a moment gets no connection in it.
+    """
+    with contextlib.ExitStack() as opened:
+        made: list[Caller] = []
+
+        def shared() -> bool:
+            nonlocal made
+            opened.close()
+            made = opened.enter_context(callers(url, number))
+            return len({one.ask("GET", "/v1/models")[1] for one in made}) == workers
+
+        eventually(shared)
+        yield made
+
+
 @dataclass
 class Load:
     """What clients have got that ask without a pause."""
