@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 import click
 from pydantic.fields import FieldInfo
 
+from families.every import PLUGINS
 from service.configuration import REPLACED, load_settings, unknown_variables
 from service.core.distribution import CLIENT, DISTRIBUTION, install_hint
 from service.core.errors import TaktError
@@ -189,7 +190,7 @@ def serve(config: Path | None, **given: Any) -> None:
             )
             if settings.plugins:
                 # The list of families, and processes that learn, go by the environment.
-                os.environ[f"{ENV_PREFIX}PLUGINS"] = ",".join(settings.plugins)
+                os.environ[PLUGINS] = ",".join(settings.plugins)
                 load(FAMILIES, settings.plugins)
             sockets = opened.enter_context(listening(settings))
             configure_logging(settings.log_level, settings.log_format, writer)

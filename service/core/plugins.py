@@ -6,8 +6,11 @@ import importlib.metadata
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from service.core.errors import ConfigurationError
+
+Made = TypeVar("Made")
 
 OUTLETS = "takt.outlets"
 PARTS = "takt.parts"
@@ -85,6 +88,32 @@ def load(group: str, names: Iterable[str]) -> dict[str, object]:
         except (Exception, SystemExit) as error:
             raise plugin.refusal("loaded", error) from error
     return objects
+
+
+def make(plugin: Plugin, factory: object, given: object, kind: type[Made]) -> Made:
+    """What a plugin's function makes of what it is given.
+
+    Args:
+        plugin: whose function it is.
+        factory: the object that was loaded.
+        given: its argument.
+        kind: of what it has to make.
+
+    Raises:
+        ConfigurationError: it is no function, fails, or makes something else.
+    """
+    try:
+        if not callable(factory):
+            raise ConfigurationError(f"{plugin.entry_point.value} is no function")
+        made = factory(given)
+        if not isinstance(made, kind):
+            raise ConfigurationError(
+                f"{plugin.entry_point.value} gives {type(made).__name__}, no {kind.__name__}"
+            )
+    # A function of somebody else's may do anything, and end the process as well.
+    except (Exception, SystemExit) as error:
+        raise plugin.refusal("opened", error) from error
+    return made
 
 
 def select(group: str, names: Iterable[str]) -> list[Plugin]:

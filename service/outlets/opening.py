@@ -10,8 +10,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from service.core.errors import ConfigurationError
-from service.core.plugins import OUTLETS, Plugin, load, select, variables_prefix
+from service.core.plugins import OUTLETS, load, make, select, variables_prefix
 from service.observing.records import Outlet
 from service.outlets.metrics import OutletMetrics
 from service.outlets.plugin import OutletContext, Sender
@@ -44,7 +43,7 @@ def open_outlets(
     for plugin in found:
         folder = data_folder / "outlets" / plugin.name
         context = OutletContext(plugin.name, options_of(plugin.name), folder, worker)
-        sender = _open(plugin, factories[plugin.name], context)
+        sender = make(plugin, factories[plugin.name], context, Sender)
         outlets.append(QueuedOutlet(plugin.name, sender, metrics))
     return outlets
 
@@ -67,17 +66,3 @@ def close_outlets(outlets: Sequence[Outlet], timeout_s: float) -> None:
         for closing in [pool.submit(one.close, timeout_s) for one in outlets]:
             if (error := closing.exception()) is not None:
                 logger.error("an outlet has not ended well: %s", error, exc_info=error)
-
-
-def _open(plugin: Plugin, factory: object, context: OutletContext) -> Sender:
-    try:
-        if not callable(factory):
-            raise ConfigurationError(f"{plugin.entry_point.value} is no function")
-        sender = factory(context)
-        if not isinstance(sender, Sender):
-            raise ConfigurationError(
-                f"{plugin.entry_point.value} gives {type(sender).__name__}, no Sender"
-            )
-    except (Exception, SystemExit) as error:
-        raise plugin.refusal("opened", error) from error
-    return sender

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
@@ -11,12 +12,12 @@ from pathlib import Path
 from service.core.batching.batcher import Batcher
 from service.core.batching.options import BatcherOptions
 from service.core.batching.work import Unobserved
-from service.core.bundles.bundle import load_bundle
+from service.core.bundles.bundle import Bundle, load_bundle
 from service.core.bundles.thresholds import DeployedThresholds, Overrides
 from service.core.domain import ModelInput, ModelOutput
 from service.core.engines.batches import batch_runner
 from service.core.engines.golden import check_golden
-from service.core.engines.opener import engine_opener
+from service.core.engines.opener import OpenedEngine, engine_opener
 from service.core.engines.options import EngineOptions
 from service.core.host import usable_cores
 from service.core.inspection.inference import Pools
@@ -25,6 +26,9 @@ from service.core.inspection.pipeline import Limits, Pipeline
 _ENGINE = EngineOptions()
 LIMITS = Limits(max_image_pixels=50_000_000, max_regions=64)
 _BATCHING = BatcherOptions(max_batch_size=1, max_queue_delay_s=0.0, max_queue_size=256)
+
+_DRAIN_S = 30.0
+"""Longest wait for a batch that runs, as an engine is not closed under it."""
 
 
 @asynccontextmanager
@@ -57,12 +61,11 @@ async def opened(
         ConfigurationError: this host or the bundle has no such engine.
         DriftError: the engine answers unlike the trained model.
     """
-    bundle = load_bundle(folder)
-    loaded = engine_opener(replace(engine, engine_instances=1))(bundle)
+    opening = replace(engine, engine_instances=1)
+    bundle, loaded = await asyncio.to_thread(_open, folder, opening)
     threads = usable_cores()
     options = replace(_BATCHING, max_batch_size=loaded.plan.max_batch_size)
     with closing(loaded.engine), ThreadPoolExecutor(threads) as pool:
-        check_golden(loaded.engine, bundle, loaded.plan.variant)
         batcher: Batcher[ModelInput, ModelOutput] = Batcher(
             [batch_runner(loaded.engine)], options, Unobserved()
         )
@@ -72,4 +75,16 @@ async def opened(
             yield pipeline
             await pipeline.quiet()
         finally:
-            await batcher.close(drain_timeout_s=1.0)
+            await batcher.close(_DRAIN_S)
+
+
+def _open(folder: Path, options: EngineOptions) -> tuple[Bundle, OpenedEngine]:
+    """The bundle, and an engine that answers as the trained model did."""
+    bundle = load_bundle(folder)
+    loaded = engine_opener(options)(bundle)
+    try:
+        check_golden(loaded.engine, bundle, loaded.plan.variant)
+    except BaseException:
+        loaded.engine.close()
+        raise
+    return bundle, loaded

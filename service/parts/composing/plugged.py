@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from service.core.errors import ConfigurationError
-from service.core.plugins import PARTS, Plugin, load, select
+from service.core.plugins import PARTS, load, make, select
 from service.parts.composing.foundation import Foundation
 from service.parts.composing.part import ServerPart
 
@@ -22,18 +21,4 @@ def plugged_parts(plugins: Iterable[str], foundation: Foundation) -> list[Server
     """
     wanted = list(plugins)
     makers = load(PARTS, wanted)
-    return [_made(one, makers[one.name], foundation) for one in select(PARTS, wanted)]
-
-
-def _made(plugin: Plugin, make: object, foundation: Foundation) -> ServerPart:
-    try:
-        if not callable(make):
-            raise ConfigurationError(f"{plugin.entry_point.value} is no function")
-        part = make(foundation)
-        if not isinstance(part, ServerPart):
-            raise ConfigurationError(
-                f"{plugin.entry_point.value} gives {type(part).__name__}, no ServerPart"
-            )
-    except (Exception, SystemExit) as error:
-        raise plugin.refusal("made", error) from error
-    return part
+    return [make(one, makers[one.name], foundation, ServerPart) for one in select(PARTS, wanted)]

@@ -5,6 +5,8 @@ import pytest
 from export.learning.family import learning_of
 from families import every
 from models.checkpoints.family import checkpoints_of
+from service.core import plugins
+from service.settings import ENV_PREFIX
 
 NAMES = [one.name for one in every.every()]
 
@@ -45,3 +47,7 @@ def test_a_family_that_is_not_listed_has_nothing_declared() -> None:
     assert checkpoints_of("other").formats == ()
     with pytest.raises(KeyError):
         every.named("other")
+
+
+def test_the_list_and_the_server_call_plugins_by_the_same_names() -> None:
+    assert (f"{ENV_PREFIX}PLUGINS", plugins.FAMILIES) == (every.PLUGINS, every.GROUP)
