@@ -301,7 +301,7 @@ def inspection_json(inspection: Inspection, request_id: str) -> Json:
         "anomalous": verdict.anomalous,
         "percentile": verdict.percentile,
         "image": {"width": inspection.width, "height": inspection.height},
-        "inspected": _box(inspection.inspected),
+        "inspected": box_json(inspection.inspected),
         "regions": regions_json(verdict.regions),
         "warnings": inspection.warnings,
         "heatmap": _heatmap_json(inspection.heatmap),
@@ -320,11 +320,13 @@ def inspection_json(inspection: Inspection, request_id: str) -> Json:
 def regions_json(regions: Sequence[Region]) -> list[Json]:
     """Regions as their answer's JSON."""
     return [
-        {"box": _box(region.box), "area": region.area_px, "peak": region.peak} for region in regions
+        {"box": box_json(region.box), "area": region.area_px, "peak": region.peak}
+        for region in regions
     ]
 
 
-def _box(box: Box) -> list[int]:
+def box_json(box: Box) -> list[int]:
+    """A rectangle as its JSON: x, y, width, height."""
     return [box.x, box.y, box.width, box.height]
 
 
