@@ -126,6 +126,8 @@ _where_given("judgement")
 _where_given("station")
 _where_given("lot")
 _where_given("part")
+# For a picture that comes back, such as a customer's: whether or not it was kept.
+_where_given("sha256")
 # The calendar of a review counts in this index alone.
 Index(
     "inspections_kept",
@@ -166,10 +168,14 @@ judgements = Table(
     Column("judgement", Text, nullable=False),
     Column("kind", Text),
     Column("note", Text),
+    Column("box", Text),
     Index("judgements_inspection", "inspection_id"),
     Index("judgements_reviewer", "reviewer", "at_us"),
 )
-"""What people said of an inspection: defect, good or unsure, and of what kind; all are kept."""
+"""What people said of an inspection: defect, good or unsure, and of what kind; all are kept.
+
+- box: JSON as in the answer's regions, where the defect is in the upright picture; null for none.
+"""
 
 sightings = Table(
     "sightings",

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.recording.search.filters import (
     LONGEST_TEXT,
+    SHA256_PATTERN,
     Filters,
     JudgementFilter,
     KeptFilter,
@@ -49,6 +50,11 @@ class FiltersIn(BaseModel):
     request_id: str | None = Field(None, max_length=LONGEST_TEXT, description="Id of the request.")
     kept: KeptFilter | None = Field(
         None, description="Why the picture was to be kept; `any`: for whatever reason."
+    )
+    sha256: str | None = Field(
+        None,
+        pattern=SHA256_PATTERN,
+        description="SHA-256 of the picture's file as it came, in hex: the same picture again.",
     )
 
     def filters(self) -> Filters:

@@ -56,6 +56,7 @@ _OPTIONS = (
         type=click.Choice(get_args(KeptFilter)),
         help="Why the picture was to be kept; any: for whatever reason.",
     ),
+    click.option("--sha256", metavar="HEX", help="SHA-256 of the picture's file as it came."),
 )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Boolean, ColumnElement, Text, case
+from sqlalchemy import Boolean, ColumnElement, LargeBinary, Text, case, func
 
 from service.recording.search.filters import Filters
 from service.recording.tables import inspections
@@ -45,6 +45,7 @@ _FILTERS: Final[dict[str, _Filter]] = {
     "kept": _Filter(
         "kept", lambda column, value: column.is_not(None) if value == "any" else column == value
     ),
+    "sha256": _Filter("sha256", lambda column, value: column == bytes.fromhex(value)),
     **{
         name: _Filter(name, _equals)
         for name in ("model", "version", "station", "lot", "part", "request_id")
@@ -85,6 +86,8 @@ def equals(filters: Filters, names: Iterable[str]) -> dict[str, Any]:
     for name, value in given.items():
         if name == "verdict":
             found["anomalous"] = value == "reject"
+        elif name == "sha256":
+            found[name] = bytes.fromhex(value)
         elif (name, value) not in (("judgement", "none"), ("kept", "any")):
             found[name] = value
     return found
@@ -97,4 +100,6 @@ def without_index(name: str) -> Operand:
         return case((column, True), else_=False)
     if isinstance(column.type, Text):
         return column.concat("")
+    if isinstance(column.type, LargeBinary):
+        return func.coalesce(column, b"")
     return column + 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, fields
 from typing import Final, Literal, get_args
 
@@ -15,6 +16,8 @@ ExportFormat = Literal["csv", "jsonl", "parquet"]
 
 LONGEST_TEXT: Final = 256
 """Characters of a text to look for."""
+
+SHA256_PATTERN: Final = r"^[0-9A-Fa-f]{64}$"
 
 _MOST_US: Final = 2**63 - 1
 
@@ -40,6 +43,7 @@ class Filters:
         score_max: highest score.
         request_id: id of the request.
         kept: why the picture was to be kept, or `any` for whatever reason.
+        sha256: of the picture's file as it came, in hex.
 
     Raises:
         InvalidParameterError: a filter cannot be met whatever the record has.
@@ -58,6 +62,7 @@ class Filters:
     score_max: float | None = None
     request_id: str | None = None
     kept: KeptFilter | None = None
+    sha256: str | None = None
 
     def __post_init__(self) -> None:
         if self.version is not None and self.model is None:
@@ -71,6 +76,10 @@ class Filters:
         ):
             if (value := getattr(self, name)) is not None and value not in get_args(kind):
                 raise InvalidParameterError(f"{name}: {value!r} is none of {get_args(kind)}")
+        if self.sha256 is not None and re.fullmatch(SHA256_PATTERN, self.sha256) is None:
+            raise InvalidParameterError(
+                "sha256: give the SHA-256 of the picture's file in hex, which has 64 digits"
+            )
         for name in ("score_min", "score_max"):
             if (score := getattr(self, name)) is not None and not math.isfinite(score):
                 raise InvalidParameterError(f"{name}: {score} is no finite number")

@@ -41,6 +41,7 @@ _INDEXES: Final[tuple[tuple[str, ...], ...]] = (
     ("station", "verdict"),
     ("lot", "verdict"),
     ("part",),
+    ("sha256",),
     ("request_id",),
     ("kept",),
 )

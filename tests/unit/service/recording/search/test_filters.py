@@ -25,6 +25,9 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
         ({"score_min": float("nan")}, "no finite number"),
         ({"until_us": 2**64}, "too far"),
         ({"verdict": "maybe"}, "none of"),
+        ({"sha256": "0a"}, "in hex, which has 64 digits"),
+        ({"sha256": "0g" * 32}, "in hex, which has 64 digits"),
+        ({"sha256": "0a" * 32 + "\n"}, "in hex, which has 64 digits"),
     ],
 )
 def test_a_filter_that_nothing_can_meet_is_refused(given: dict[str, object], said: str) -> None:

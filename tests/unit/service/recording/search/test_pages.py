@@ -30,6 +30,7 @@ MEET: dict[str, Any] = {
     "judgement": lambda row, value: (row["judgement"] or "none") == value,
     "score_min": lambda row, value: row["score"] >= value,
     "score_max": lambda row, value: row["score"] <= value,
+    "sha256": lambda row, value: row["sha256"] == bytes.fromhex(value),
     "kept": lambda row, value: row["kept"] == value or (value == "any" and row["kept"] is not None),
 }
 
@@ -62,6 +63,7 @@ def rows_of_a_line(count: int) -> list[dict[str, Any]]:
                 "request_id": f"request-{number}",
                 "judgement": rng.choice(["defect", "good", "unsure", None]),
                 "kept": rng.choice(["reject", "near", "sample", None]),
+                "sha256": rng.choice([bytes(32), bytes([171] * 32), None]),
             }
         )
     return rows
@@ -82,6 +84,9 @@ ASKED: list[Filters] = [
     Filters(lot="b"),
     Filters(part="P3"),
     Filters(request_id="request-17"),
+    Filters(sha256="ab" * 32),
+    Filters(sha256="AB" * 32, model="nut", station="north"),
+    Filters(sha256="cd" * 32, lot="a"),
     Filters(kept="near"),
     Filters(kept="any"),
     Filters(score_min=0.8),

@@ -49,6 +49,7 @@ def plan_of(record: Record, filters: Filters, after: Cursor | None = AFTER) -> l
         (Filters(station="north"), "inspections_station"),
         (Filters(lot="a"), "inspections_lot"),
         (Filters(part="P1"), "inspections_part"),
+        (Filters(sha256="0a" * 32), "inspections_sha256"),
         (Filters(kept="near"), "inspections_kept"),
         (Filters(kept="any"), "inspections_kept"),
         (Filters(station="north", verdict="reject"), "inspections_station_verdict"),
