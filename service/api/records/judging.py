@@ -13,11 +13,13 @@ from service.api.problems import caller_of, client_of, problem_responses, reques
 from service.api.records.inspection_id import HIGHEST_ID, InspectionId
 from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.api.schemas import Schema
+from service.core.domain import Box, box_json
 from service.core.errors import (
     ConflictError,
     InspectionNotFoundError,
     InvalidParameterError,
 )
+from service.recording.record import Record
 from service.recording.review.history import History, Said, history
 from service.recording.review.judging import (
     MOST_OF_KIND,
@@ -30,24 +32,21 @@ from service.recording.review.judging import (
     withdraw,
 )
 from service.recording.review.marks import mark_seen, pin
-from service.recording.review.rows import MOST_AT_ONCE
+from service.recording.review.rows import MOST_AT_ONCE, of_request
+from service.recording.search.filters import LONGEST_TEXT
 from service.recording.search.json_form import time_text
 from service.recording.search.times import time_of
 from service.security.caller import ANYONE
 
 Id = Annotated[int, Field(ge=1, le=HIGHEST_ID)]
+Pixels = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
-class SeenIn(BaseModel):
-    """Inspections, and who looks at them."""
+class _ByReviewer(BaseModel):
+    """Who says something."""
 
-    model_config = ConfigDict(
-        extra="forbid", strict=True, json_schema_extra={"example": {"ids": [17, 18]}}
-    )
+    model_config = ConfigDict(extra="forbid", strict=True)
 
-    ids: list[Id] = Field(
-        min_length=1, max_length=MOST_AT_ONCE, description="All of them, or nothing is done."
-    )
     reviewer: str | None = Field(
         None,
         min_length=1,
@@ -56,21 +55,49 @@ class SeenIn(BaseModel):
     )
 
 
+class SeenIn(_ByReviewer):
+    """Inspections, and who looks at them."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"ids": [17, 18]}})
+
+    ids: list[Id] = Field(
+        min_length=1, max_length=MOST_AT_ONCE, description="All of them, or nothing is done."
+    )
+
+
 class WithdrawalIn(SeenIn):
     """Inspections whose latest judgement by the caller is taken back."""
 
 
-class JudgementIn(SeenIn):
-    """What somebody says of inspections."""
+class JudgementIn(_ByReviewer):
+    """What somebody says of inspections, named by `ids` or by `request_id`."""
 
     model_config = ConfigDict(
         json_schema_extra={
-            "example": {"ids": [17, 18], "judgement": "defect", "kind": "scratch"},
+            "example": {
+                "ids": [17],
+                "judgement": "defect",
+                "kind": "scratch",
+                "box": [412, 96, 60, 24],
+            },
             "if": {"properties": {"judgement": {"const": "good"}}},
-            "then": {"properties": {"kind": {"const": None}}},
+            "then": {"properties": {"kind": {"const": None}, "box": {"const": None}}},
         }
     )
 
+    ids: list[Id] | None = Field(
+        None,
+        min_length=1,
+        max_length=MOST_AT_ONCE,
+        description="Numbers of inspections: all of them are judged, or none.",
+    )
+    request_id: str | None = Field(
+        None,
+        min_length=1,
+        max_length=LONGEST_TEXT,
+        description="Instead of `ids`: `request_id` of the answer to one picture. It is recorded "
+        "some tenths of a second later; until then, 404 `inspection_not_found`.",
+    )
     judgement: JudgementWord = Field(description="What the parts are.")
     kind: str | None = Field(
         None, min_length=1, max_length=MOST_OF_KIND, description="Of the defect."
@@ -78,6 +105,29 @@ class JudgementIn(SeenIn):
     note: str | None = Field(
         None, min_length=1, max_length=MOST_OF_NOTE, description="Whatever else there is to say."
     )
+    box: list[Pixels] | None = Field(
+        None,
+        min_length=4,
+        max_length=4,
+        description="Where the defect is: x, y, width, height in pixels of the upright picture, of "
+        "one inspection.",
+    )
+
+    def ids_in(self, record: Record) -> list[int]:
+        """The inspections that are judged.
+
+        Raises:
+            InspectionNotFoundError: none is of that request, or not yet.
+            InvalidParameterError: they are named twice, or not at all.
+        """
+        if self.ids is not None and self.request_id is None:
+            return self.ids
+        if self.ids is not None or self.request_id is None:
+            raise InvalidParameterError(
+                "ids: name inspections by ids, or the one of a request by request_id"
+            )
+        with record.database.reading() as connection:
+            return [of_request(connection, self.request_id)]
 
 
 class JudgedOut(Schema):
@@ -115,6 +165,9 @@ class SaidOut(Schema):
     )
     kind: str | None = Field(description="Of the defect.")
     note: str | None
+    box: list[int] | None = Field(
+        description="Where the defect is: x, y, width, height in pixels of the upright picture."
+    )
 
 
 class SightingOut(Schema):
@@ -140,14 +193,9 @@ _NOT_THERE = InspectionNotFoundError("the record has no inspection 17; nothing w
 _NO_ID = InvalidParameterError("id: Input should be greater than or equal to 1")
 _READING = problem_responses(NO_RECORD, _NOT_THERE, UNREACHABLE, _NO_ID)
 _PINNING = problem_responses(NO_RECORD, _NOT_THERE, UNREACHABLE, _NO_ID, FOREIGN_PAGE)
-_CHANGING = problem_responses(
-    NO_RECORD,
-    _NOT_THERE,
-    UNREACHABLE,
-    InvalidParameterError("ids: Field required"),
-    FOREIGN_PAGE,
-    SLOW_BODY,
-)
+_OF_CHANGE = (NO_RECORD, _NOT_THERE, UNREACHABLE, FOREIGN_PAGE, SLOW_BODY)
+_CHANGING = problem_responses(*_OF_CHANGE, InvalidParameterError("ids: Field required"))
+_JUDGING = problem_responses(*_OF_CHANGE, InvalidParameterError("judgement: Field required"))
 _TAKING_BACK = problem_responses(
     ConflictError("ann has no judgement of inspection 17 to take back; nothing was changed")
 )
@@ -179,7 +227,7 @@ def judging_router(threads: RecordThreads) -> APIRouter:
 
     @router.post(
         "/v1/inspections/judgements",
-        responses=_CHANGING,
+        responses=_JUDGING,
         openapi_extra=described_body(JudgementIn, required=True),
     )
     async def judge_inspections(request: Request) -> JudgedOut:
@@ -189,11 +237,15 @@ def judging_router(threads: RecordThreads) -> APIRouter:
         """
         body = await read_json(request, JudgementIn)
         given = NewJudgement(
-            body.judgement, reviewer_of(request, body.reviewer), body.kind, body.note
+            body.judgement,
+            reviewer_of(request, body.reviewer),
+            body.kind,
+            body.note,
+            None if body.box is None else Box(*body.box),
         )
         client = client_of(request)
         done = await threads.run(
-            lambda record: judge(record.database, body.ids, given, client=client)
+            lambda record: judge(record.database, body.ids_in(record), given, client=client)
         )
         return _judged(request, done, given.reviewer)
 
@@ -260,6 +312,7 @@ def said_out(said: Said) -> SaidOut:
         judgement=said.judgement,
         kind=said.kind,
         note=said.note,
+        box=None if said.box is None else box_json(said.box),
     )
 
 

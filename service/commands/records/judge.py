@@ -12,7 +12,25 @@ from service.core.errors import TaktError
 from service.recording.record import existing_record, record_options
 
 if TYPE_CHECKING:
+    from service.core.domain import Box
     from service.recording.review.judging import JudgementWord
+
+
+def _box(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Box | None:
+    from service.core.domain import Box
+
+    if value is None:
+        return None
+    numbers = value.split(",")
+    try:
+        x, y, width, height = map(int, numbers)
+    except ValueError:
+        raise click.BadParameter(
+            f"{value!r} is no X,Y,WIDTH,HEIGHT; write four whole numbers, such as 412,96,60,24",
+            ctx,
+            parameter,
+        ) from None
+    return Box(x, y, width, height)
 
 
 @click.command()
@@ -25,6 +43,12 @@ if TYPE_CHECKING:
 @click.option("--kind", help="Kind of the defect.")
 @click.option("--note", help="Whatever else there is to say.")
 @click.option(
+    "--box",
+    metavar="X,Y,WIDTH,HEIGHT",
+    callback=_box,
+    help="Where the defect is, in pixels of the upright picture; of one inspection.",
+)
+@click.option(
     "--withdraw", is_flag=True, help="Take back the latest judgement of yours of each instead."
 )
 @click.option("--by", help="Who says so.", show_default="the name of this login")
@@ -34,6 +58,7 @@ def judge(
     word: JudgementWord | None,
     kind: str | None,
     note: str | None,
+    box: Box | None,
     withdraw: bool,
     by: str | None,
     data: Path,
@@ -47,15 +72,15 @@ def judge(
 
     if (word is None) != withdraw:
         raise click.UsageError("say --as defect, good or unsure; or --withdraw")
-    if withdraw and (kind or note):
-        raise click.UsageError("--kind and --note go with --as")
+    if withdraw and (kind or note or box):
+        raise click.UsageError("--kind, --note and --box go with --as")
     reviewer = by or getpass.getuser()
     try:
         database = existing_record(data, record).database
         if word is None:
             done = judging.withdraw(database, numbers, reviewer)
         else:
-            given = judging.NewJudgement(word, reviewer, kind, note)
+            given = judging.NewJudgement(word, reviewer, kind, note, box)
             done = judging.judge(database, numbers, given)
     except TaktError as error:
         raise click.ClickException(str(error)) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from service.core.errors import TaktError
 from service.recording.record import existing_record, record_options
 
 if TYPE_CHECKING:
+    from service.recording.review.history import Said
     from service.recording.search.stored import StoredInspection
 
 
@@ -24,6 +26,7 @@ def show(number: int, as_json: bool, opens: bool, data: Path, record: str) -> No
     import orjson
 
     from service.commands.records.opening import open_picture
+    from service.recording.review.history import history
     from service.recording.search.json_form import json_of
     from service.recording.search.pages import inspection_of
 
@@ -34,23 +37,41 @@ def show(number: int, as_json: bool, opens: bool, data: Path, record: str) -> No
         if as_json:
             click.echo(orjson.dumps(json_of(inspection)))
         else:
-            click.echo("\n".join(_lines(inspection)))
+            said = history(found.database, number).said
+            click.echo("\n".join(_lines(inspection, said)))
         if opens:
             open_picture(found, inspection)
     except TaktError as error:
         raise click.ClickException(str(error)) from None
 
 
-def _lines(inspection: StoredInspection) -> list[str]:
+def _lines(inspection: StoredInspection, said: Iterable[Said]) -> list[str]:
     from service.recording.search.json_form import json_of
     from service.recording.search.stored import COLUMNS
 
     body = json_of(inspection)
     width = max(len(column.name) for column in COLUMNS)
     return [
-        f"{column.name:{width}}  {_text(body[column.name], column.unit)}".rstrip()
-        for column in COLUMNS
+        *(
+            f"{column.name:{width}}  {_text(body[column.name], column.unit)}".rstrip()
+            for column in COLUMNS
+        ),
+        *(f"{'said':{width}}  {_said(one)}" for one in said),
     ]
+
+
+def _said(said: Said) -> str:
+    from service.recording.search.json_form import time_text
+    from service.recording.search.times import time_of
+
+    box = said.box
+    parts = (
+        f"{time_text(time_of(said.at_us))}  {said.reviewer}  {said.judgement}",
+        said.kind,
+        None if box is None else f"box {box.x},{box.y},{box.width},{box.height}",
+        said.note,
+    )
+    return _text("  ".join(part for part in parts if part), "")
 
 
 def _text(value: object, unit: str) -> str:

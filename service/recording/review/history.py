@@ -7,8 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import orjson
 from sqlalchemy import Connection, distinct, func, select
 
+from service.core.domain import Box
 from service.recording.database import Database
 from service.recording.review.rows import refuse_unknown
 from service.recording.search.conditions import conditions
@@ -32,6 +34,7 @@ class Said:
         judgement: defect, good, unsure, or withdrawn.
         kind: of the defect, if given.
         note: if given.
+        box: where the defect is, in pixels of the upright picture, if given.
     """
 
     id: int
@@ -40,6 +43,7 @@ class Said:
     judgement: str
     kind: str | None
     note: str | None
+    box: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +122,24 @@ def said_of(connection: Connection, ids: Sequence[int]) -> dict[int, list[Said]]
             columns.judgement,
             columns.kind,
             columns.note,
+            columns.box,
         )
         .where(columns.inspection_id.in_(ids))
         .order_by(columns.id)
     )
     found: defaultdict[int, list[Said]] = defaultdict(list)
-    for inspection_id, *rest in connection.execute(wanted):
-        found[inspection_id].append(Said(*rest))
+    for row in connection.execute(wanted):
+        found[row.inspection_id].append(
+            Said(
+                id=row.id,
+                at_us=row.at_us,
+                reviewer=row.reviewer,
+                judgement=row.judgement,
+                kind=row.kind,
+                note=row.note,
+                box=None if row.box is None else Box(*orjson.loads(row.box)),
+            )
+        )
     return dict(found)
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+import orjson
 from sqlalchemy import bindparam, insert, update
 
+from service.core.domain import Box, box_json
 from service.core.errors import ConflictError, InvalidParameterError
 from service.recording.audit.chain import append, log_entry
 from service.recording.audit.entry import Change
 from service.recording.database import Database
 from service.recording.review.history import WITHDRAWN, said_of, standing
-from service.recording.review.rows import add_sightings, listed, lock_rows
+from service.recording.review.rows import NamedRow, add_sightings, listed, lock_rows
 from service.recording.tables import inspections, judgements
 
 JudgementWord = Literal["defect", "good", "unsure"]
@@ -36,15 +38,18 @@ class NewJudgement:
         reviewer: who says so.
         kind: of the defect.
         note: whatever else there is to say.
+        box: where the defect is, in pixels of the upright picture.
 
     Raises:
-        InvalidParameterError: a text cannot be kept, or something good has a kind of defect.
+        InvalidParameterError: a text cannot be kept, something good has a kind of defect or a box,
+            or the box is none.
     """
 
     judgement: JudgementWord
     reviewer: str
     kind: str | None = None
     note: str | None = None
+    box: Box | None = None
 
     def __post_init__(self) -> None:
         check_reviewer(self.reviewer)
@@ -52,6 +57,8 @@ class NewJudgement:
         check_text("note", self.note, MOST_OF_NOTE)
         if self.kind is not None and self.judgement == "good":
             raise InvalidParameterError("kind: a good part has no kind of defect")
+        if self.box is not None:
+            _check_box(self.box, self.judgement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +84,28 @@ def judge(
     Args:
         database: of the record.
         ids: of 1 to 1000 inspections; one that comes twice is judged once.
-        given: the judgement.
+        given: the judgement; one with a box is of one inspection.
         client: address of who asked.
 
     Raises:
         InspectionNotFoundError: the record lacks some.
-        InvalidParameterError: there is no id, or there are too many.
+        InvalidParameterError: there is no id, or there are too many, or the box is not within the
+            picture.
         RecordError: the database cannot be written.
     """
     at_us = now_us()
     with database.writing() as connection:
         before = lock_rows(connection, ids)
+        if given.box is not None:
+            _check_within(given.box, before)
+        box = None if given.box is None else box_json(given.box)
         row = {
             "at_us": at_us,
             "reviewer": given.reviewer,
             "judgement": given.judgement,
             "kind": given.kind,
             "note": given.note,
+            "box": None if box is None else orjson.dumps(box).decode(),
         }
         connection.execute(insert(judgements), [row | {"inspection_id": one} for one in before])
         connection.execute(
@@ -113,6 +125,7 @@ def judge(
                     "judgement": given.judgement,
                     "kind": given.kind,
                     "note": given.note,
+                    "box": box,
                 },
                 client=client,
                 at_us=at_us,
@@ -210,6 +223,32 @@ def check_text(field: str, text: str | None, most: int) -> None:
         raise InvalidParameterError(f"{field}: write 1 to {most} characters")
     if not text.isprintable():
         raise InvalidParameterError(f"{field}: write it in one line, without control characters")
+
+
+def _check_box(box: Box, judgement: JudgementWord) -> None:
+    """Refuse what is no rectangle, or marks a defect in a good part."""
+    if judgement == "good":
+        raise InvalidParameterError("box: a good part has no defect that a box could mark")
+    if min(box.x, box.y) < 0 or min(box.width, box.height) < 1:
+        raise InvalidParameterError(
+            f"box: {box_json(box)} is no rectangle; give x, y of its top left corner, 0 or more, "
+            "and width, height, 1 or more, in pixels of the upright picture"
+        )
+
+
+def _check_within(box: Box, rows: Mapping[int, NamedRow]) -> None:
+    """Refuse a box that goes with several inspections, or leaves the picture."""
+    if len(rows) > 1:
+        raise InvalidParameterError(
+            "box: it marks the defect in one picture; judge one inspection at a time with a box"
+        )
+    for number, row in rows.items():
+        if box.x + box.width > row.width or box.y + box.height > row.height:
+            raise InvalidParameterError(
+                f"box: {box_json(box)} leaves the picture of inspection {number}, which has "
+                f"{row.width} x {row.height} pixels upright; x + width is at most {row.width}, "
+                f"y + height at most {row.height}"
+            )
 
 
 def now_us() -> int:

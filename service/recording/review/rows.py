@@ -10,6 +10,8 @@ from sqlalchemy import Connection, Insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from service.core.errors import InspectionNotFoundError, InvalidParameterError
+from service.recording.search.conditions import conditions
+from service.recording.search.filters import Filters
 from service.recording.tables import inspections, sightings
 
 MOST_AT_ONCE: Final = 1000
@@ -27,11 +29,15 @@ class NamedRow:
         judgement: the one that counts until now; None for none.
         picture: whether its picture is on the disk.
         pinned: whether its picture stays.
+        width: of its picture, upright, in pixels.
+        height: of its picture, upright, in pixels.
     """
 
     judgement: str | None
     picture: bool
     pinned: bool
+    width: int
+    height: int
 
 
 def lock_rows(connection: Connection, ids: Sequence[int]) -> dict[int, NamedRow]:
@@ -51,7 +57,14 @@ def lock_rows(connection: Connection, ids: Sequence[int]) -> dict[int, NamedRow]
         )
     columns = inspections.c
     wanted = (
-        select(columns.id, columns.judgement, columns.picture, columns.pinned)
+        select(
+            columns.id,
+            columns.judgement,
+            columns.picture,
+            columns.pinned,
+            columns.width,
+            columns.height,
+        )
         .where(columns.id.in_([one for one in set(ids) if 0 < one <= _HIGHEST_ID]))
         # In one order, so that two requests never wait for each other.
         .order_by(columns.id)
@@ -60,6 +73,28 @@ def lock_rows(connection: Connection, ids: Sequence[int]) -> dict[int, NamedRow]
     found = {row[0]: NamedRow(*row[1:]) for row in connection.execute(wanted)}
     refuse_unknown(one for one in ids if one not in found)
     return found
+
+
+def of_request(connection: Connection, request_id: str) -> int:
+    """The one inspection of a request.
+
+    Raises:
+        InspectionNotFoundError: the record has none, or not yet.
+        InvalidParameterError: it has several, as of a request with several pictures.
+    """
+    wanted = select(inspections.c.id).where(*conditions(Filters(request_id=request_id))).limit(2)
+    found = connection.execute(wanted).scalars().all()
+    if not found:
+        raise InspectionNotFoundError(
+            f"the record has no inspection of request {request_id} yet; an answer is recorded some "
+            "tenths of a second after it is given, so ask again in a second"
+        )
+    if len(found) > 1:
+        raise InvalidParameterError(
+            f"request_id: several inspections are of request {request_id}; name one by its number, "
+            "which GET /v1/inspections?request_id=… lists"
+        )
+    return int(found[0])
 
 
 def refuse_unknown(ids: Iterable[int]) -> None:

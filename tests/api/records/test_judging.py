@@ -98,6 +98,16 @@ async def test_an_unknown_inspection_is_named_and_none_is_judged(serve, sqlite_r
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"ids": None}, "ids: name inspections by ids, or the one of a request by request_id"),
+    ({"request_id": "a"}, "ids: name inspections by ids, or the one of a request by request_id"),
+    ({"ids": None, "request_id": ""}, "request_id: String should have at least 1 character"),
+    ({"ids": None, "request_id": "a\0"}, "request_id: control characters"),
+    ({"box": [1, 2, 3]}, "box: List should have at least 4 items"),
+    ({"box": [0, 0, -1, 1]}, "box.2: Input should be greater than or equal to 0"),
+    ({"box": [0, 0, 0, 1]}, "box: [0, 0, 0, 1] is no rectangle"),
+    ({"box": [0, 0, 1.5, 1]}, "box.2: Input should be a valid integer"),
+    ({"box": {"x": 1}}, "box: Input should be a valid array"),
+    ({"box": [0, 0, 1, 1], "judgement": "good"}, "box: a good part has no defect"),
     ({"ids": []}, "ids: List should have at least 1 item"),
     ({"ids": list(range(1, 1002))}, "ids: List should have at most 1000 items"),
     ({"ids": [0]}, "ids.0: Input should be greater than or equal to 1"),
@@ -108,6 +118,19 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"note": "a\x1b[2Jb"}, "note: write it in one line"),
     ({"colour": "red"}, "colour: Extra inputs are not permitted"),
 ]
+
+
+async def test_a_box_marks_the_defect_of_one_inspection(serve, sqlite_record, ids) -> None:
+    said = {"judgement": "defect", "box": [4, 8, 60, 40]}
+    async with serve(record=sqlite_record) as client:
+        assert answered(await client.post(JUDGEMENTS, json=said | {"ids": ids[:1]}))
+        several = await client.post(JUDGEMENTS, json=said | {"ids": ids})
+        assert "judge one inspection at a time" in answered(several, 422)["detail"]
+        outside = await client.post(JUDGEMENTS, json=said | {"ids": ids[:1], "box": [5, 8, 60, 40]})
+        assert "x + width is at most 64" in answered(outside, 422)["detail"]
+        found = answered(await client.get(f"/v1/inspections/{ids[0]}/judgements"))
+    assert [one["box"] for one in found["said"]] == [[4, 8, 60, 40]]
+    assert found["standing"] == found["said"]
 
 
 async def test_what_cannot_be_kept_is_refused_by_its_name(serve, sqlite_record) -> None:

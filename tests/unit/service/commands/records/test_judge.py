@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from service.cli import main
+from service.core.domain import Box
 from service.recording.pictures import PictureKey, sha256_of
 from service.recording.record import Record
 from service.recording.review.history import history
@@ -38,6 +39,7 @@ def test_inspections_are_judged_by_the_name_of_the_login(run: Run, sqlite_record
     assert result.output == f"2 judged defect by {getpass.getuser()}\n"
     (said,) = history(sqlite_record.database, ids[1]).said
     assert (said.judgement, said.kind, said.note) == ("defect", "scratch", "left edge")
+    assert said.box is None
     again = run("judge", ids[0], "--as", "good", "--by", "ann")
     assert again.output == "1 judged good by ann\n"
     back = run("judge", ids[0], "--withdraw", "--by", "ann")
@@ -50,7 +52,11 @@ def test_inspections_are_judged_by_the_name_of_the_login(run: Run, sqlite_record
     [
         (("1",), 2, "say --as defect, good or unsure; or --withdraw"),
         (("1", "--as", "good", "--withdraw"), 2, "say --as"),
-        (("1", "--withdraw", "--kind", "dent"), 2, "--kind and --note go with --as"),
+        (("1", "--withdraw", "--kind", "dent"), 2, "--kind, --note and --box go with --as"),
+        (("1", "--withdraw", "--box", "1,2,3,4"), 2, "--box go with --as"),
+        (("1", "--as", "defect", "--box", "1,2,3"), 2, "'1,2,3' is no X,Y,WIDTH,HEIGHT"),
+        (("1", "--as", "defect", "--box", "1,2,3,x"), 2, "write four whole numbers"),
+        (("1", "--as", "defect", "--box", "60,0,5,1"), 1, "which has 64 x 48 pixels upright"),
         (("7", "--as", "good"), 1, "no inspection 7; nothing was changed"),
         (("0", "--as", "good"), 2, "0 is not in the range"),
         (("1", "--as", "good", "--kind", "dent"), 1, "a good part has no kind of defect"),
@@ -63,6 +69,20 @@ def test_what_cannot_be_judged_is_said(
     result = run("judge", *arguments)
     assert result.exit_code == code
     assert says in result.output
+
+
+def test_a_judgement_says_where_the_defect_is(run: Run, sqlite_record: Record) -> None:
+    (number,) = insert_inspections(sqlite_record, [REJECT])
+    options = ("--as", "defect", "--kind", "dent", "--note", "é", "--by", "ann")
+    result = run("judge", number, *options, "--box", "3,4,10,20")
+    assert result.output == "1 judged defect by ann\n"
+    (said,) = history(sqlite_record.database, number).said
+    assert said.box == Box(3, 4, 10, 20)
+    run("judge", number, "--as", "unsure", "--by", "bob")
+    last = run("show", number).output.splitlines()[-2:]
+    assert [line.split()[0] for line in last] == ["said", "said"]
+    assert last[0].endswith("  ann  defect  dent  box 3,4,10,20  é")
+    assert last[1].endswith("  bob  unsure")
 
 
 def test_figures_and_a_threshold_are_shown(run: Run, sqlite_record: Record) -> None:

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from service.core.domain import Box
 from service.core.errors import ConflictError, InspectionNotFoundError, InvalidParameterError
 from service.recording.audit.chain import entries_of
 from service.recording.record import Record
 from service.recording.review.history import disagreements, history
 from service.recording.review.judging import NewJudgement, judge, withdraw
 from service.recording.review.marks import mark_seen, pin
+from service.recording.review.rows import of_request
 from service.recording.search.filters import Filters
 from service.recording.tables import inspections, judgements
 from tests.recorded import insert_inspections
@@ -47,6 +49,52 @@ def test_every_judgement_is_kept_and_the_latest_counts(record: Record) -> None:
     with record.database.reading() as connection:
         judged_at = select(inspections.c.judged_at_us).where(inspections.c.id == one)
         assert connection.execute(judged_at).scalar() == found.said[1].at_us
+
+
+def test_a_box_says_where_the_defect_is(record: Record) -> None:
+    one, two = insert_inspections(record, [{}] * 2)
+    whole = Box(0, 0, 64, 48)
+    judge(record.database, [one], NewJudgement("defect", "ann", box=whole))
+    judge(record.database, [one], NewJudgement("unsure", "bob", box=Box(63, 47, 1, 1)))
+    judge(record.database, [two, two], NewJudgement("defect", "ann", "dent", box=Box(1, 2, 3, 4)))
+    assert [said.box for said in history(record.database, one).said] == [whole, Box(63, 47, 1, 1)]
+    assert history(record.database, two).standing[0].box == Box(1, 2, 3, 4)
+    withdraw(record.database, [one], "bob")
+    assert [said.box for said in history(record.database, one).standing] == [whole]
+    noted = [json.loads(entry.new or "") for entry in entries_of(record.database)]
+    assert [entry.get("box") for entry in noted] == [
+        [0, 0, 64, 48],
+        [63, 47, 1, 1],
+        [1, 2, 3, 4],
+        None,
+    ]
+
+
+@pytest.mark.parametrize("box", [Box(60, 0, 5, 1), Box(0, 40, 1, 9), Box(64, 0, 1, 1)])
+def test_a_box_that_leaves_the_picture_is_refused(record: Record, box: Box) -> None:
+    (one,) = insert_inspections(record, [{}])
+    with pytest.raises(InvalidParameterError, match=f"inspection {one}, which has 64 x 48 pixels"):
+        judge(record.database, [one], NewJudgement("defect", "ann", box=box))
+    assert rows_of(record) == 0
+
+
+def test_a_box_goes_with_one_inspection(sqlite_record: Record) -> None:
+    ids = insert_inspections(sqlite_record, [{}] * 2)
+    with pytest.raises(InvalidParameterError, match="judge one inspection at a time with a box"):
+        judge(sqlite_record.database, ids, NewJudgement("defect", "ann", box=Box(0, 0, 1, 1)))
+    assert rows_of(sqlite_record) == 0
+
+
+def test_a_request_names_its_one_inspection(record: Record) -> None:
+    _, one, *_ = insert_inspections(
+        record, [{}, {"request_id": "a"}, {"request_id": "b"}, {"request_id": "b"}]
+    )
+    with record.database.reading() as connection:
+        assert of_request(connection, "a") == one
+        with pytest.raises(InspectionNotFoundError, match=r"request c yet; .* ask again"):
+            of_request(connection, "c")
+        with pytest.raises(InvalidParameterError, match="several inspections are of request b"):
+            of_request(connection, "b")
 
 
 def test_an_unknown_inspection_is_named_and_nothing_is_half_done(record: Record) -> None:
@@ -161,6 +209,9 @@ def test_a_picture_is_pinned_and_let_go(record: Record) -> None:
         ({"kind": "x" * 65}, "kind: write 1 to 64"),
         ({"note": "x" * 501}, "note: write 1 to 500"),
         ({"judgement": "good", "kind": "scratch"}, "a good part has no kind"),
+        ({"judgement": "good", "box": Box(0, 0, 1, 1)}, "a good part has no defect that a box"),
+        ({"box": Box(-1, 0, 1, 1)}, r"box: \[-1, 0, 1, 1\] is no rectangle; give x, y"),
+        ({"box": Box(0, 0, 1, 0)}, "is no rectangle"),
     ],
 )
 def test_what_cannot_be_kept_is_refused(texts: dict[str, Any], says: str) -> None:
