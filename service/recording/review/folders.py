@@ -1,16 +1,20 @@
-"""Judged pictures as folders, `good` and `defect`, that `takt learn`, `calibrate`, `eval` read."""
+"""Judged pictures as folders, `good` and `defect`, that `takt learn`, `calibrate`, `eval` read.
+
+What was said of each picture stands beside them, in the lines of `service.core.judged`.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import BinaryIO, Final, Literal, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from service.core.domain import RawPicture
 from service.core.errors import (
@@ -18,12 +22,18 @@ from service.core.errors import (
     InspectionNotFoundError,
     InvalidParameterError,
 )
+from service.core.judged import LINES, WORDS, JudgedFile, JudgedWord
 from service.recording.database import Database
 from service.recording.pictures import PictureKey, PictureStore, png_of
 from service.recording.record import Record
+from service.recording.review.history import Said, said_of, standing
 from service.recording.search.conditions import conditions
 from service.recording.search.filters import Filters
+from service.recording.search.times import time_of
 from service.recording.tables import inspections
+
+MOST_TAUGHT: Final = 5_000
+"""Pictures that a server hands on to a learning at most; the latest judged ones."""
 
 _CHUNK: Final = 1000
 _FORMATS: Final = frozenset({".jpg", ".png", ".bmp", ".webp", ".tif"})
@@ -38,8 +48,10 @@ class ExportedFolders:
         defects: pictures in `defect`.
         unsure: inspections left out as judged unsure.
         missing: left out as their pictures are not kept, or not any more.
-        repeated: left out as the same picture is there by a later judgement.
+        repeated: left out as the same picture is there by a later judgement; where there is no room
+            for all, some of these may count as older instead.
         unknown: left out as their files are of no format that is read again.
+        older: left out as there is no room for more, and these were judged before all others.
     """
 
     good: int
@@ -48,6 +60,7 @@ class ExportedFolders:
     missing: int
     repeated: int
     unknown: int
+    older: int = 0
 
     def lines(self) -> list[str]:
         """The export for people, line by line."""
@@ -56,6 +69,7 @@ class ExportedFolders:
             "whose pictures are not kept (any more)": self.missing,
             "whose picture is there by a later judgement": self.repeated,
             "of a format that is not read": self.unknown,
+            "judged before these, which are as many as may be": self.older,
         }
         return [
             f"{self.good} good, {self.defects} defective",
@@ -64,29 +78,82 @@ class ExportedFolders:
 
 
 class _Judged(NamedTuple):
-    """What is asked of a judged inspection."""
+    """A judged inspection: enough to choose the pictures."""
+
+    id: int
+    judged_at_us: int
+    sha256: bytes | None
+    picture: bool
+
+    @property
+    def age(self) -> tuple[int, int]:
+        """Higher for what was judged later."""
+        return self.judged_at_us, self.id
+
+
+class _Stored(NamedTuple):
+    """A chosen inspection: enough to write its picture."""
 
     id: int
     at_us: int
     model: str
-    judgement: str
-    judged_at_us: int
-    sha256: bytes | None
+    version: str
+    judgement: str | None
+    sha256: bytes
     input_format: str
-    kept: str | None
 
 
-def export_folders(record: Record, filters: Filters, folder: Path) -> ExportedFolders:
-    """Write judged pictures as they came into folders `good` and `defect`.
+class _Latest:
+    """The inspections whose pictures are written: of each picture the one judged last.
+
+    Args:
+        most: pictures; None for all.
+    """
+
+    def __init__(self, most: int | None) -> None:
+        self._most = most
+        self._by_picture: dict[bytes, _Judged] = {}
+        self.missing = self.repeated = self.older = 0
+
+    def add(self, row: _Judged) -> None:
+        """Take an inspection into account."""
+        if not row.picture or row.sha256 is None:
+            self.missing += 1
+            return
+        known = self._by_picture.get(row.sha256)
+        self.repeated += known is not None
+        if known is None or known.age < row.age:
+            self._by_picture[row.sha256] = row
+        # What falls out has as many later ones before it, whatever comes.
+        if self._most is not None and len(self._by_picture) > 2 * self._most:
+            self._cut()
+
+    def ids(self) -> list[int]:
+        """The chosen inspections, in the order of their numbers."""
+        self._cut()
+        return sorted(row.id for row in self._by_picture.values())
+
+    def _cut(self) -> None:
+        latest = sorted(self._by_picture.items(), key=lambda one: one[1].age, reverse=True)
+        self._by_picture = dict(latest[: self._most])
+        self.older += len(latest) - len(self._by_picture)
+
+
+def export_folders(
+    record: Record, filters: Filters, folder: Path, most: int | None = None
+) -> ExportedFolders:
+    """Write judged pictures as they came into folders `good` and `defect`, and what was said.
 
     The latest judgement of an inspection counts; where the same picture was inspected several
     times, the latest of all. Raw pixels become PNG files. A file is named by its inspection:
-    `inspection-12.png`.
+    `inspection-12.png`. One picture is in memory at a time.
 
     Args:
         record: with the pictures.
         filters: of the inspections, which are of one model.
         folder: that is written; there is none yet, or an empty one.
+        most: pictures; the latest judged ones are written, `MOST_TAUGHT` of them for a server that
+            learns. None for all.
 
     Raises:
         ConfigurationError: the folder is not empty, or cannot be written.
@@ -99,15 +166,14 @@ def export_folders(record: Record, filters: Filters, folder: Path) -> ExportedFo
             f"{folder} is there already, and what is in it would mix with the pictures; name "
             "another folder"
         )
-    rows = list(_judged(record.database, filters))
-    _refuse_several_models(rows)
-    kept = [row for row in rows if row.kept is not None and row.sha256 is not None]
-    by_age = sorted(kept, key=lambda row: (row.judged_at_us, row.id))
-    latest = {row.sha256: row for row in by_age}
+    _refuse_several_models(record.database, filters)
+    latest = _Latest(most)
+    for row in _judged(record.database, filters):
+        latest.add(row)
     unfinished = folder.with_name(f".{folder.name}.part")
     try:
         shutil.rmtree(unfinished, ignore_errors=True)
-        became = Counter(_written(record.pictures, row, unfinished) for row in latest.values())
+        became = _write_all(record, latest.ids(), unfinished)
         if not became["good"] + became["defect"]:
             raise InspectionNotFoundError(
                 "no such inspection is judged good or a defect and has its picture"
@@ -121,17 +187,46 @@ def export_folders(record: Record, filters: Filters, folder: Path) -> ExportedFo
         good=became["good"],
         defects=became["defect"],
         unsure=_unsure(record.database, filters),
-        missing=became["missing"] + len(rows) - len(kept),
-        repeated=len(kept) - len(latest),
+        missing=became["missing"] + latest.missing,
+        repeated=latest.repeated,
         unknown=became["unknown"],
+        older=latest.older,
     )
 
 
+_Became = Literal["good", "defect", "missing", "unknown", "withdrawn"]
+"""Where a picture is, or why it is not."""
+
+
+def _write_all(record: Record, ids: Sequence[int], folder: Path) -> Counter[_Became]:
+    """Write the pictures of inspections, and the lines about them, below a folder."""
+    folder.mkdir(parents=True)
+    became: Counter[_Became] = Counter()
+    with (folder / LINES).open("wb") as lines:
+        for begin in range(0, len(ids), _CHUNK):
+            some = ids[begin : begin + _CHUNK]
+            with record.database.reading() as connection:
+                wanted = select(*(inspections.c[name] for name in _Stored._fields))
+                rows = connection.execute(wanted.where(inspections.c.id.in_(some))).all()
+                said = said_of(connection, some)
+            for row in sorted(_Stored(*row) for row in rows):
+                stands = standing(said.get(row.id, ()))
+                became[_written(record.pictures, row, stands, folder, lines)] += 1
+    return became
+
+
 def _written(
-    pictures: PictureStore, row: _Judged, folder: Path
-) -> Literal["good", "defect", "missing", "unknown"]:
-    """Write a picture below a folder; says where it is, or why it is not."""
-    assert row.sha256 is not None
+    pictures: PictureStore,
+    row: _Stored,
+    stands: Sequence[Said],
+    folder: Path,
+    lines: BinaryIO,
+) -> _Became:
+    """Write a picture below a folder, and its line; says where it is, or why it is not."""
+    word: JudgedWord | None = next((one for one in WORDS if one == row.judgement), None)
+    if word is None:
+        # Just now, since it was chosen.
+        return "withdrawn"
     key = PictureKey(row.at_us, row.sha256.hex(), row.input_format)
     suffix = Path(key.path).suffix
     if suffix not in _FORMATS:
@@ -140,15 +235,34 @@ def _written(
         picture = pictures.read(key)
     except InspectionNotFoundError:
         return "missing"
-    name: Literal["good", "defect"] = "good" if row.judgement == "good" else "defect"
-    (folder / name).mkdir(parents=True, exist_ok=True)
     data = png_of(picture) if isinstance(picture, RawPicture) else picture
-    (folder / name / f"inspection-{row.id}{suffix}").write_bytes(data)
-    return name
+    judged = JudgedFile(
+        file=f"{word}/inspection-{row.id}{suffix}",
+        sha256=hashlib.sha256(data).hexdigest(),
+        judgement=word,
+        inspection=row.id,
+        model=row.model,
+        version=row.version,
+    )
+    if stands:
+        judged = replace(
+            judged,
+            kind=stands[-1].kind,
+            box=stands[-1].box,
+            judgement_id=stands[-1].id,
+            reviewer=stands[-1].reviewer,
+            judged_at=time_of(stands[-1].at_us),
+        )
+    (folder / word).mkdir(exist_ok=True)
+    (folder / judged.file).write_bytes(data)
+    lines.write(judged.line())
+    return word
 
 
-def _refuse_several_models(rows: list[_Judged]) -> None:
-    models = sorted({row.model for row in rows})
+def _refuse_several_models(database: Database, filters: Filters) -> None:
+    wanted = select(inspections.c.model).distinct().where(*_wanted(filters))
+    with database.reading() as connection:
+        models = sorted(connection.execute(wanted).scalars())
     if len(models) > 1:
         raise InvalidParameterError(
             f"model: these are parts of several models ({', '.join(models)}), and one learns one "
@@ -158,17 +272,12 @@ def _refuse_several_models(rows: list[_Judged]) -> None:
 
 def _judged(database: Database, filters: Filters) -> Iterator[_Judged]:
     """What is judged good or a defect, in short transactions."""
-    columns = inspections.c
     after = 0
     while True:
         wanted = (
-            select(*(columns[name] for name in _Judged._fields))
-            .where(
-                *conditions(filters),
-                columns.judgement.in_(("good", "defect")),
-                columns.id > after,
-            )
-            .order_by(columns.id)
+            select(*(inspections.c[name] for name in _Judged._fields))
+            .where(*_wanted(filters), inspections.c.id > after)
+            .order_by(inspections.c.id)
             .limit(_CHUNK)
         )
         with database.reading() as connection:
@@ -177,6 +286,10 @@ def _judged(database: Database, filters: Filters) -> Iterator[_Judged]:
         if len(found) < _CHUNK:
             return
         after = found[-1].id
+
+
+def _wanted(filters: Filters) -> list[ColumnElement[bool]]:
+    return [*conditions(filters), inspections.c.judgement.in_(WORDS)]
 
 
 def _unsure(database: Database, filters: Filters) -> int:

@@ -121,7 +121,7 @@ def test_judged_pictures_are_exported_as_folders(
     picture = picture_bytes()
     key = PictureKey(NOON_US, sha256_of(picture), "png")
     sqlite_record.pictures.write(key, picture)
-    kept = {"sha256": bytes.fromhex(key.sha256), "input_format": "png", "kept": "sample"}
+    kept = {"sha256": bytes.fromhex(key.sha256), "input_format": "png", "picture": True}
     good, _ = insert_inspections(sqlite_record, [kept, {}])
     folder = tmp_path / "judged"
     assert "no such inspection is judged" in run("export", "--folder", folder).output

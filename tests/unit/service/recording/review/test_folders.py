@@ -11,13 +11,17 @@ import pytest
 
 from export.evaluation.data_sets import read_data_set
 from export.pictures import list_pictures, read_picture
-from service.core.domain import RawPicture
+from service.core.domain import Box, RawPicture
 from service.core.errors import ConfigurationError, InspectionNotFoundError, InvalidParameterError
+from service.core.judged import JudgedFile, read_judged
 from service.recording.pictures import PictureKey, format_of, sha256_of
 from service.recording.record import Record
+from service.recording.review import folders
 from service.recording.review.folders import ExportedFolders, export_folders
-from service.recording.review.judging import NewJudgement, judge
+from service.recording.review.history import history
+from service.recording.review.judging import NewJudgement, judge, withdraw
 from service.recording.search.filters import Filters
+from service.recording.search.times import time_of
 from tests.recorded import NOON_US, insert_inspections
 
 
@@ -27,8 +31,9 @@ def encoded(level: int, suffix: str = ".png") -> bytes:
 
 def keep(record: Record, picture: bytes | RawPicture, **fields: Any) -> int:
     """Store an inspection with its picture."""
-    row = {
+    row: dict[str, Any] = {
         "kept": "sample",
+        "picture": True,
         "sha256": bytes.fromhex(sha256_of(picture)),
         "input_format": format_of(picture),
     } | fields
@@ -60,7 +65,7 @@ def test_judged_pictures_become_folders_that_commands_read(record: Record, tmp_p
     assert levels.tobytes() == bytes(range(72))
     samples = read_data_set(tmp_path / "out").samples
     assert [sample.defect for sample in samples] == ["defect", None, None]
-    assert unjudged not in {int(path.stem[11:]) for path in (tmp_path / "out").rglob("*.*")}
+    assert unjudged not in {int(path.stem[11:]) for path in (tmp_path / "out").rglob("*-*.*")}
 
 
 def test_the_latest_judgement_of_a_picture_counts_once(record: Record, tmp_path: Path) -> None:
@@ -70,6 +75,69 @@ def test_the_latest_judgement_of_a_picture_counts_once(record: Record, tmp_path:
     found = export_folders(record, Filters(), tmp_path / "out")
     assert (found.good, found.defects, found.repeated) == (0, 1, 1)
     assert (tmp_path / f"out/defect/inspection-{first}.png").is_file()
+
+
+def test_a_line_says_what_stands_of_each_picture(
+    record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "_CHUNK", 1)
+    raw = RawPicture(bytes(range(72)), 6, 4, "rgb8")
+    good, bad = keep(record, raw), keep(record, encoded(200), version="2")
+    say(record, "good", good)
+    marked = NewJudgement("defect", "bob", "scratch", "left", Box(1, 0, 3, 2))
+    judge(record.database, [bad], marked)
+    judge(record.database, [bad], NewJudgement("defect", "ann", "dent"))
+    withdraw(record.database, [bad], "ann")
+    export_folders(record, Filters(), tmp_path / "out")
+    said = history(record.database, bad).said[0]
+    first, second = read_judged(tmp_path / "out")
+    written = (tmp_path / "out" / first.file).read_bytes()
+    assert (first.judgement, first.kind, first.box) == ("good", None, None)
+    assert first.sha256 == sha256_of(written) != sha256_of(raw)
+    assert second == JudgedFile(
+        file=f"defect/inspection-{bad}.png",
+        sha256=sha256_of(encoded(200)),
+        judgement="defect",
+        kind="scratch",
+        box=Box(1, 0, 3, 2),
+        inspection=bad,
+        judgement_id=said.id,
+        reviewer="bob",
+        judged_at=time_of(said.at_us),
+        model="bolt",
+        version="2",
+    )
+
+
+def test_of_more_pictures_than_may_be_the_latest_judged_are_written(
+    record: Record, tmp_path: Path
+) -> None:
+    ids = [keep(record, encoded(90 + number)) for number in range(6)]
+    again = keep(record, encoded(90))
+    (unkept,) = insert_inspections(record, [{"sha256": bytes(32), "kept": "sample"}])
+    # The fourth was inspected early and is judged last; the first is judged again as another one.
+    for number in (ids[0], ids[1], ids[2], ids[4], ids[5], unkept, again, ids[3]):
+        say(record, "defect", number)
+    found = export_folders(record, Filters(), tmp_path / "out", most=2)
+    assert (found.defects, found.missing, found.repeated + found.older) == (2, 1, 5)
+    assert [one.inspection for one in read_judged(tmp_path / "out")] == [ids[3], again]
+    assert found.lines()[-1].endswith(" judged before these, which are as many as may be")
+
+
+def test_a_judgement_that_is_taken_back_meanwhile_is_left_out(
+    sqlite_record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stays, goes = keep(sqlite_record, encoded(90)), keep(sqlite_record, encoded(91))
+    say(sqlite_record, "good", stays, goes)
+    chosen = folders._Latest.ids
+
+    def ids(latest: Any) -> list[int]:
+        withdraw(sqlite_record.database, [goes], "ann")
+        return chosen(latest)
+
+    monkeypatch.setattr(folders._Latest, "ids", ids)
+    assert export_folders(sqlite_record, Filters(), tmp_path / "out").good == 1
+    assert [one.inspection for one in read_judged(tmp_path / "out")] == [stays]
 
 
 def test_a_picture_that_was_removed_is_left_out(sqlite_record: Record, tmp_path: Path) -> None:
