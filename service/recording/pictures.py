@@ -183,6 +183,20 @@ def sha256_of(picture: Picture) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def digests_of(data: bytes) -> tuple[str, ...]:
+    """The hashes by which the record may know a file: its own, and those of the pixels in a PNG.
+
+    >>> len(digests_of(b"BM...")), len(digests_of(png_of(RawPicture(b"grey", 2, 2, "mono8"))))
+    (1, 4)
+    """
+    own = sha256_of(data)
+    if format_of(data) != "png":
+        return (own,)
+    # Raw pixels are known by themselves, and given out as PNG.
+    pixels = (_raw_of(data, PictureKey(0, own, name)) for name in RAW_FORMATS)
+    return (own, *(sha256_of(one) for one in pixels if one is not None))
+
+
 def format_of(picture: Picture) -> str:
     """Format of a picture by its first bytes, as the table `inspections` names it.
 

@@ -53,7 +53,8 @@ REFUSED = (
     Refused(
         ("judge_inspections", "withdraw_judgements", "mark_inspections_seen"),
         (422,),
-        "nor which texts fit in a line, nor what the key's name is, which the reviewer's must be",
+        "nor which texts fit in a line, nor what the key's name is, which the reviewer's must be, "
+        "nor that inspections are named in one of two ways, nor which box is within one picture",
     ),
     Refused(
         ("get_confusion", "propose_threshold", "list_disagreements", "get_calendar"),

@@ -81,7 +81,7 @@ class JudgementIn(_ByReviewer):
                 "box": [412, 96, 60, 24],
             },
             "if": {"properties": {"judgement": {"const": "good"}}},
-            "then": {"properties": {"kind": {"const": None}, "box": {"const": None}}},
+            "then": {"properties": {"kind": {"const": None}}},
         }
     )
 
@@ -110,7 +110,7 @@ class JudgementIn(_ByReviewer):
         min_length=4,
         max_length=4,
         description="Where the defect is: x, y, width, height in pixels of the upright picture, of "
-        "one inspection.",
+        "one inspection; a good part has none.",
     )
 
     def ids_in(self, record: Record) -> list[int]:

@@ -13,6 +13,7 @@ from service.commands.groups import refuse_lost_options
 from service.commands.records.check import check
 from service.commands.records.export import export
 from service.commands.records.judge import judge
+from service.commands.records.match import match
 from service.commands.records.options import filter_options
 from service.commands.records.review import review
 from service.commands.records.show import show
@@ -129,5 +130,5 @@ def _list(
         printer.put(new)
 
 
-for _subcommand in (show, export, check, judge, review):
+for _subcommand in (show, match, export, check, judge, review):
     records.add_command(_subcommand)

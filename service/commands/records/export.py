@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write judged pictures into folders good and defect in this one instead, and what was said "
-    "of each into judgements.jsonl.",
+    help="Write judged pictures into folders good and defect in this one instead, and what was "
+    "said of each into judgements.jsonl.",
 )
 @click.option(
     "--format",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import time
 from typing import Any
 
@@ -131,6 +133,35 @@ async def test_a_box_marks_the_defect_of_one_inspection(serve, sqlite_record, id
         found = answered(await client.get(f"/v1/inspections/{ids[0]}/judgements"))
     assert [one["box"] for one in found["said"]] == [[4, 8, 60, 40]]
     assert found["standing"] == found["said"]
+
+
+async def test_a_picture_that_was_never_inspected_is_sent_and_judged_by_its_request(
+    serve, sqlite_record, picture_bytes
+) -> None:
+    picture = picture_bytes(200)
+    digest = hashlib.sha256(picture).hexdigest()
+    async with serve(record=sqlite_record) as client:
+        found = (await client.get("/v1/inspections", params={"sha256": digest})).json()
+        assert found["inspections"] == []
+        answer = (await client.post("/v1/models/parts/inspect", content=picture)).json()
+        said = {
+            "request_id": answer["request_id"],
+            "judgement": "defect",
+            "kind": "dent",
+            "box": [0, 0, answer["image"]["width"], answer["image"]["height"]],
+        }
+        async with asyncio.timeout(60):
+            # The record is written beside the answers: a client asks again until it is there.
+            while (done := await client.post(JUDGEMENTS, json=said)).status_code == 404:
+                assert answered(done, 404)["code"] == "inspection_not_found"
+        assert answered(done) == {"inspections": 1, "reviewer": "anyone"}
+        page = (await client.get("/v1/inspections", params={"sha256": digest.upper()})).json()
+        (stored,) = page["inspections"]
+        assert (stored["judgement"], stored["sha256"]) == ("defect", digest)
+        of_one = answered(await client.get(f"/v1/inspections/{stored['id']}/judgements"))
+        assert of_one["standing"][0]["box"] == said["box"]
+        unknown = await client.post(JUDGEMENTS, json=said | {"request_id": "never"})
+        assert "so ask again in a second" in answered(unknown, 404)["detail"]
 
 
 async def test_what_cannot_be_kept_is_refused_by_its_name(serve, sqlite_record) -> None:

@@ -15,7 +15,7 @@ from service.commands.records import command as listing
 from service.commands.records.command import records
 from service.core.domain import RawPicture
 from service.core.errors import RecordError
-from service.recording.pictures import PictureKey, sha256_of
+from service.recording.pictures import PictureKey, png_of, sha256_of
 from service.recording.record import Record
 from tests.commands import refused, run
 from tests.recorded import NOON_US, insert_inspections
@@ -166,6 +166,58 @@ def test_one_inspection_is_shown_whole(takt: Takt, sqlite_record: Record) -> Non
 
 def test_an_inspection_that_is_not_there_is_one_line(takt: Takt) -> None:
     assert "no inspection 7" in refused(takt("show", 7))
+
+
+def digest(picture: bytes | RawPicture) -> bytes:
+    return bytes.fromhex(sha256_of(picture))
+
+
+def test_a_picture_that_comes_back_is_found_whether_or_not_it_was_kept(
+    takt: Takt, sqlite_record: Record, tmp_path: Path
+) -> None:
+    file, frame = tmp_path / "complaint.jpg", tmp_path / "frame.png"
+    file.write_bytes(b"a picture")
+    raw = RawPicture(bytes(range(36)), 4, 3, "bgr8")
+    frame.write_bytes(png_of(raw))
+    first, _, kept, framed = insert_inspections(
+        sqlite_record,
+        [
+            {"sha256": digest(b"a picture"), "part": "P1"},
+            {"sha256": digest(b"another"), "part": "P2"},
+            {"at_us": NOON_US + 1, "sha256": digest(b"a picture"), "kept": "near", "picture": True},
+            {"sha256": digest(raw)},
+        ],
+    )
+    result = takt("match", file, frame)
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    assert [line.split()[0] for line in lines] == [
+        *(f"{file}:", "ID", str(first), str(kept)),
+        *(f"{frame}:", "ID", str(framed)),
+    ]
+    (only,) = takt("match", file, "--part", "P1", "--json").output.splitlines()
+    assert (json.loads(only)["id"], json.loads(only)["file"]) == (first, str(file))
+    listed = takt("--sha256", digest(b"a picture").hex().upper(), "--json").output.splitlines()
+    assert [json.loads(line)["id"] for line in listed] == [first, kept]
+
+
+def test_a_picture_that_is_not_in_the_record_says_what_to_do(
+    takt: Takt, sqlite_record: Record, tmp_path: Path
+) -> None:
+    file = tmp_path / "new.png"
+    file.write_bytes(b"\x89PNG and no more")
+    insert_inspections(sqlite_record, [{"sha256": digest(file.read_bytes()), "part": "P1"}, {}])
+    assert takt("match", file).exit_code == 0
+    other = takt("match", file, "--part", "P2")
+    assert other.exit_code == 1
+    assert "no inspection of this file that these filters want" in other.output
+    file.write_bytes(b"")
+    said = takt("match", file)
+    assert said.exit_code == 1
+    assert "no inspection of this file\n" in said.output
+    assert "--station NAME --since TIME" in said.output
+    assert "judge it as a new one" in said.output
+    assert "here the files say it" in takt("match", file, "--sha256", "0a" * 32).output
 
 
 def test_a_folder_without_a_record_is_one_line(tmp_path: Path) -> None:
