@@ -74,6 +74,7 @@ CASES = (
     Case("lot", "absent", Filters(lot=NEVER)),
     Case("part", "one", Filters(part="P000000777")),
     Case("part", "absent", Filters(part=NEVER)),
+    Case("sha256", "absent", Filters(sha256="00" * 32)),
     Case("request", "absent", Filters(request_id=NEVER)),
     Case("kept", "any", Filters(kept="any")),
     Case("kept", "sample", Filters(kept="sample")),
