@@ -14,7 +14,7 @@ from torch import Tensor
 from export.bundling.graph import GraphFacts, ImagesToAnswer, write_graph
 from export.bundling.roi import place
 from export.bundling.source import SourceFacts
-from export.calibration.cross_conformal import OutOfFoldScores
+from export.calibration.cross_conformal import OutOfFoldScores, with_head
 from export.errors import ExportError
 from export.pictures import picture_size, read_model_input
 from families.every import known
@@ -38,10 +38,17 @@ class CheckpointSource:
         roi: the region of interest; the whole picture if None.
 
     Raises:
+        ExportError: a taught model is to judge a region alone.
         RoiError: the model sees nothing of the region.
     """
 
     def __init__(self, checkpoint: Checkpoint, roi: RoiShape | None = None) -> None:
+        taught = checkpoint.good_cells is not None and checkpoint.good_cells.head is not None
+        if taught and roi is not None:
+            raise ExportError(
+                "what a model was taught it looks for in the whole picture: export it without a "
+                "region of interest, or the version from before it was taught"
+            )
         self._model = checkpoint.model
         spec, grid = preprocess_of(checkpoint.recipe), checkpoint.model.map_size
         placed = None if roi is None else place(roi, spec, grid, checkpoint.model.lowest)
@@ -214,19 +221,27 @@ def _is_trained(family: str) -> bool:
 def _out_of_fold(
     checkpoint: Checkpoint, inside: NDArray[np.bool_] | None
 ) -> OutOfFoldScores | None:
-    """The scores of a checkpoint's out-of-fold maps, of the cells that count."""
-    found = checkpoint.out_of_fold
+    """The scores of a checkpoint's out-of-fold maps, of the cells that count.
+
+    With a head only those parts count that it was asked about.
+    """
+    found, asked = checkpoint.out_of_fold, checkpoint.good_cells
     if found is None:
         return None
-    values = found.maps.flatten(1) if inside is None else found.maps[:, torch.from_numpy(inside)]
-    return OutOfFoldScores(
-        digests=tuple(checkpoint.seen[picture] for picture in found.pictures),
-        score=checkpoint.model.score_of(values).numpy(),
-        peak=values.amax(1).numpy(),
+    head = None if asked is None else asked.head
+    parts = [*range(len(found.pictures))] if asked is None or head is None else [*asked.parts]
+    maps = found.maps[parts]
+    values = maps.flatten(1) if inside is None else maps[:, torch.from_numpy(inside)]
+    score, peak = checkpoint.model.score_of(values).numpy(), values.amax(1).numpy()
+    scores = OutOfFoldScores(
+        digests=tuple(checkpoint.seen[found.pictures[part]] for part in parts),
+        score=score,
+        peak=peak,
         map_median=float(values.median()),
         folds=found.folds,
         cells=values.numpy(),
     )
+    return scores if head is None else with_head(scores, head.double().numpy())
 
 
 def _crop_of(recipe: InputRecipe) -> Crop | None:

@@ -52,6 +52,7 @@ from service.core.bundles.manifest import (
     MapSpec,
     Thresholds,
 )
+from service.core.bundles.taught import JUDGEMENTS, TaughtRecord
 from service.core.bundles.tiling import Tiling
 from service.core.bundles.writing import save_bundle
 from service.core.domain import Batch, Depth, Orientation
@@ -85,6 +86,8 @@ class ExportOptions:
         strict: write nothing if anything speaks against the model.
         checkpoint: file of the fit to keep in the bundle, from which `takt learn --update` goes
             on; none if None.
+        taught: what the model was taught; None if it was not.
+        judgements: lines of the judged pictures, for the bundle's file of them.
         sign_key: signs the bundle; it is not signed if None.
         origin: files that the model came from, for the record.
         grouping: tells which good pictures show one part and count once.
@@ -100,6 +103,8 @@ class ExportOptions:
     threads: int = 0
     strict: bool = False
     checkpoint: Path | None = None
+    taught: TaughtRecord | None = None
+    judgements: bytes = b""
     sign_key: Ed25519PrivateKey | None = None
     origin: tuple[Path, ...] = ()
     grouping: Grouping = BY_LOOKS
@@ -230,6 +235,7 @@ def export_bundle(
                 notes=facts.notes,
                 fit=facts.fit,
                 self_test=self_test,
+                taught=options.taught,
                 drift=drift,
                 tolerance=tolerance(golden, drift, rounding, facts.inside),
                 provenance=origin,
@@ -240,6 +246,7 @@ def export_bundle(
             {
                 **(facts.roi.files if facts.roi else {}),
                 **_kept(options.checkpoint),
+                **({JUDGEMENTS: options.judgements} if options.taught else {}),
                 **recorded_layers(graph_path, golden),
             },
             options.sign_key,

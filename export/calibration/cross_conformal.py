@@ -45,7 +45,7 @@ highest distance of its pictures at each place.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +81,37 @@ OUTLYING = 0.01
 
 
 @dataclass(frozen=True)
+class HeadLevels:
+    """What a head says of n good pictures that it has not seen, beside what the bank says.
+
+    Attributes:
+        level: on the bank's own scales, [n].
+        bank_score: the bank's scores [n].
+        bank_peak: the highest values of its maps, [n].
+    """
+
+    level: NDArray[np.float64]
+    bank_score: NDArray[np.float32]
+    bank_peak: NDArray[np.float32]
+
+    @property
+    def of_bank(self) -> NDArray[np.float64]:
+        """The bank's own levels [n]."""
+        of_score, of_peak = Scale.of(self.bank_score), Scale.of(self.bank_peak)
+        return levels_of(self.bank_score, self.bank_peak, of_score, of_peak)
+
+    def level_at(self, alpha: float) -> Level:
+        """The level that good pictures exceed with a rate of α by bank and head together.
+
+        Raises:
+            CalibrationError: the pictures are too few.
+        """
+        levels = np.maximum(self.level, self.of_bank)
+        left_out = outliers(self.bank_score, self.bank_peak) | outlying(levels)
+        return level_at(levels, left_out, alpha)
+
+
+@dataclass(frozen=True)
 class OutOfFoldScores:
     """Scores and map values of n good pictures, each by a model that has not seen its fold.
 
@@ -91,6 +122,8 @@ class OutOfFoldScores:
         map_median: median of all map values that count.
         folds: number of folds.
         cells: map values that count of each picture, float32 [n,m].
+        head: what a head that has not seen them says of the pictures, as a level of the bank's
+            scales, [n]; score and peak have it in them already. None without a head.
     """
 
     digests: tuple[str, ...]
@@ -99,6 +132,7 @@ class OutOfFoldScores:
     map_median: float
     folds: int
     cells: NDArray[np.float32]
+    head: HeadLevels | None = None
 
     def altered(self, digest: str, cells: NDArray[np.float32]) -> tuple[float, float]:
         """Score and peak that a picture would have out of fold if it were altered.
@@ -114,6 +148,17 @@ class OutOfFoldScores:
         unseen = np.maximum(self.cells[self.digests.index(digest)], cells)
         count = scored_among(len(unseen))
         return float(np.partition(unseen, -count)[-count:].mean()), float(unseen.max())
+
+
+def with_head(scores: OutOfFoldScores, level: NDArray[np.float64]) -> OutOfFoldScores:
+    """The scores of a bank, with what a head says of the same pictures, [n]."""
+    of_score, of_peak = Scale.of(scores.score), Scale.of(scores.peak)
+    return replace(
+        scores,
+        score=np.maximum(scores.score, of_score.values(level)),
+        peak=np.maximum(scores.peak, of_peak.values(level)),
+        head=HeadLevels(level, scores.score, scores.peak),
+    )
 
 
 @dataclass(frozen=True)
@@ -142,6 +187,11 @@ class Scale:
     def value(self, level: float) -> float:
         """The value at a level."""
         return self.start + self.unit * level
+
+    def values(self, levels: NDArray[np.float64]) -> NDArray[np.float32]:
+        """The values [n] at levels [n]."""
+        found: NDArray[np.float32] = (self.start + self.unit * levels).astype(np.float32)
+        return found
 
 
 @dataclass(frozen=True)
@@ -213,7 +263,7 @@ def outliers(scores: NDArray[np.float32], peaks: NDArray[np.float32]) -> NDArray
     of_score, of_peak = Scale.of(scores), Scale.of(peaks)
     if not min(of_score.unit, of_peak.unit) > 0:
         return np.zeros(len(scores), np.bool_)
-    return outlying(scores) | outlying(_levels(scores, peaks, of_score, of_peak))
+    return outlying(scores) | outlying(levels_of(scores, peaks, of_score, of_peak))
 
 
 @dataclass(frozen=True)
@@ -237,7 +287,10 @@ def cross_conformal(scored: OutOfFoldScores, alpha: Alpha) -> Thresholds:
     Raises:
         CalibrationError: as `conformal.calibrate` does.
     """
-    found = _joint(scored.score, scored.peak, alpha.value)
+    if scored.head is None:
+        found = _joint(scored.score, scored.peak, alpha.value)
+    else:
+        found = headed(scored.head, alpha.value)
     count = len(scored.score)
     notes = [
         f"{count} good pictures in {scored.folds} folds, each scored by a model that has not seen "
@@ -303,19 +356,66 @@ def _joint(
         # Too few pictures, or all alike: they have no tail. What is not finite is refused there.
         method = TAIL_METHOD if few_above(len(scores), alpha) else METHOD
         return JointThresholds(calibrate(scores, peaks, alpha), method)
-    levels = _levels(scores, peaks, of_score, of_peak)
-    usual = np.sort(levels[~outliers(scores, peaks)])
+    levels = levels_of(scores, peaks, of_score, of_peak)
+    return level_at(levels, outliers(scores, peaks), alpha).thresholds(of_score, of_peak)
+
+
+def headed(head: HeadLevels, alpha: float) -> JointThresholds:
+    """Both thresholds of a bank and a head together, on the scales of the bank alone.
+
+    A picture that the bank alone takes for an outlier stays one: where the head says much of many
+    pictures, the tail of both hides it.
+
+    Raises:
+        CalibrationError: as `conformal.calibrate` does.
+    """
+    of_score, of_peak = Scale.of(head.bank_score), Scale.of(head.bank_peak)
+    return head.level_at(alpha).thresholds(of_score, of_peak)
+
+
+@dataclass(frozen=True)
+class Level:
+    """A level that good pictures exceed with some rate.
+
+    Attributes:
+        value: the level.
+        method: `METHOD` or `TAIL_METHOD`.
+        outliers: number of pictures that were left out.
+    """
+
+    value: float
+    method: str
+    outliers: int
+
+    def thresholds(self, of_score: Scale, of_peak: Scale) -> JointThresholds:
+        """Both thresholds at this level of both scales."""
+        pair = ThresholdPair(image=of_score.value(self.value), pixel=of_peak.value(self.value))
+        return JointThresholds(pair, self.method, self.outliers)
+
+
+def level_at(levels: NDArray[np.float64], left_out: NDArray[np.bool_], alpha: float) -> Level:
+    """The level that good pictures exceed with a rate of α.
+
+    Args:
+        levels: of good pictures, [n].
+        left_out: which of them are outliers, [n].
+        alpha: false-reject rate.
+
+    Raises:
+        CalibrationError: the pictures are too few.
+    """
+    conformal_rank(len(levels), alpha)
+    usual = np.sort(levels[~left_out])
+    count = len(levels) - len(usual)
     if few_above(len(usual), alpha):
-        method, level = TAIL_METHOD, tail_level(usual, alpha)
-    else:
-        method, level = METHOD, float(usual[conformal_rank(len(usual), alpha) - 1])
-    pair = ThresholdPair(image=of_score.value(level), pixel=of_peak.value(level))
-    return JointThresholds(pair, method, len(levels) - len(usual))
+        return Level(tail_level(usual, alpha), TAIL_METHOD, count)
+    return Level(float(usual[conformal_rank(len(usual), alpha) - 1]), METHOD, count)
 
 
-def _levels(
+def levels_of(
     scores: NDArray[np.float32], peaks: NDArray[np.float32], of_score: Scale, of_peak: Scale
 ) -> NDArray[np.float64]:
+    """Pictures' levels [n]: the higher one of both witnesses, each on its own scale."""
     return np.maximum(of_score.levels(scores), of_peak.levels(peaks))
 
 

@@ -25,6 +25,7 @@ from export.commands.promise import ALPHA, GROUP
 from export.learning.size_request import AUTO, SizeRequest
 from families.every import learnable, named, names_of, usual
 from models.input_size import InputSize
+from service.core.domain import Json
 from service.headings import HeadedCommand, under
 
 if TYPE_CHECKING:
@@ -41,6 +42,14 @@ if TYPE_CHECKING:
     "--update",
     metavar="MODEL",
     help="Add the pictures to the bank of this model's active version, instead of learning anew.",
+)
+@click.option(
+    "--teach",
+    "judged",
+    metavar="DIR",
+    type=FOLDER,
+    help="With --update: teach the model by judged pictures instead, as `takt records export "
+    "--folder` writes them: a head beside the bank finds what resembles the defects.",
 )
 @click.option(
     "--repository",
@@ -109,6 +118,7 @@ def learn(
     good: Path | None,
     model: str | None,
     update: str | None,
+    judged: Path | None,
     repository: Path | None,
     family: str,
     defects: Path | None,
@@ -135,7 +145,9 @@ def learn(
     """
     pictures = good or folder
     name = update or model
-    if pictures is None or (good and folder):
+    if judged is not None:
+        _check_teaching(pictures, update, defects)
+    elif pictures is None or (good and folder):
         raise click.UsageError("give one folder of good pictures: takt learn GOOD --model NAME")
     if name is None or (update and model):
         raise click.UsageError(
@@ -194,13 +206,22 @@ def learn(
         )
         compute = compute_on(device, threads)
         compared: list[str] = []
+        further_facts: Json = {}
         try:
-            if update:
+            if judged is not None:
+                from export.learning import teach as teaching
+
+                taught = teaching.teach(judged, place, options, compute, stages)
+                learned, compared = taught.learned, taught.lines()
+                further_facts = {"taught": taught.plain()}
+            elif update:
                 from export.learning import update as further
 
+                assert pictures is not None
                 updated = further.update(pictures, defects, place, options, compute, stages)
                 learned, compared = updated.learned, updated.lines()
             else:
+                assert pictures is not None
                 learned = new.learn(pictures, defects, place, options, compute, stages)
         except KeyboardInterrupt:
             stages.close()
@@ -209,10 +230,21 @@ def learn(
         tell_of_set_by_hand(place, learned.bundle, url, stages.tell)
         stages.begin("load")
         if report is not None:
-            report({"event": "result", **facts(learned, stages.told, compared)})
+            report({"event": "result", **facts(learned, stages.told, compared), **further_facts})
             return
         running = wait_for(url, name, place.version, others)
     click.echo(summary(learned, place, stages.told, stages.seconds, running, url, compared))
+
+
+def _check_teaching(pictures: Path | None, update: str | None, defects: Path | None) -> None:
+    """Refuses what teaching cannot go with."""
+    if update is None:
+        raise click.UsageError("--teach goes with --update NAME, which names the model to teach")
+    if pictures is not None or defects is not None:
+        raise click.UsageError(
+            "--teach takes judged pictures alone; to add good pictures to the bank, update first "
+            "and teach what comes of it"
+        )
 
 
 def _check_search(

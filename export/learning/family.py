@@ -15,6 +15,7 @@ from export.learning.look import GoodPictures
 from export.learning.search.bank_choice import BankChoice
 from export.learning.size_request import USUAL_SIZE, SizeRequest
 from export.learning.stages import Stages
+from export.learning.teaching import Teach
 from export.pictures import read_fit_input
 from export.versions import package_versions
 from families.every import module_of
@@ -84,6 +85,7 @@ class ExtendRequest:
         out: checkpoint to write.
         seed: seed of everything random.
         compute: device and precision.
+        alpha: false-reject rate of the former version; None if its thresholds promise none.
     """
 
     former: Checkpoint
@@ -91,6 +93,7 @@ class ExtendRequest:
     out: Path
     seed: int
     compute: Compute
+    alpha: float | None = None
 
 
 @dataclass(frozen=True)
@@ -116,10 +119,12 @@ class FamilyLearning:
     Attributes:
         fit: fits a model and writes its checkpoint.
         extend: adds pictures to a model and writes its checkpoint; None if that cannot be.
+        teach: teaches a model by judged defects and writes its checkpoint; None if that cannot be.
     """
 
     fit: Callable[[FitRequest, Stages], None]
     extend: Extend | None = None
+    teach: Teach | None = None
 
 
 def learning_of(family: str) -> FamilyLearning | None:

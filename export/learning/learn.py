@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -16,7 +17,7 @@ from export.bundling.export_bundle import ExportOptions, export_bundle
 from export.calibration.grouping import BY_LOOKS, Grouping
 from export.errors import LearnError
 from export.learning.family import FitRequest, learning_of
-from export.learning.look import GoodPictures, look_at_pictures
+from export.learning.look import look_at_pictures
 from export.learning.place import Place, keep_active
 from export.learning.search.searching import Searched, search_banks
 from export.learning.size_request import USUAL_SIZE, SizeRequest
@@ -86,18 +87,25 @@ class LearnOptions:
         )
 
 
+class Told(Protocol):
+    """Pictures that can be told of."""
+
+    def text(self) -> str:
+        """The pictures for people."""
+
+
 @dataclass(frozen=True)
 class Learned:
     """A new version.
 
     Attributes:
         bundle: as the service loads it.
-        pictures: good pictures that it was learned from.
+        pictures: that it was learned from.
         searched: ways to learn that were tried before; None without a search.
     """
 
     bundle: Bundle
-    pictures: GoodPictures
+    pictures: Told
     searched: Searched | None = None
 
 

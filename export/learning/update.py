@@ -114,7 +114,7 @@ def update(
     """
     stages.plan({"look": 1, "fit": 15, **OTHERS_S})
     stages.begin("look")
-    base = load_bundle(_base(place))
+    base = load_bundle(base_of(place))
     former, extend = _extensible(base)
     bad = list_pictures(defects) if defects else ()
     pictures = _unseen(look_at_pictures(new, bad, options.grouping, stages), former, stages)
@@ -122,7 +122,15 @@ def update(
         checkpoint = folder / "fit.safetensors"
         stages.begin("fit")
         extended = extend(
-            ExtendRequest(former, pictures, checkpoint, options.seed, compute), stages
+            ExtendRequest(
+                former,
+                pictures,
+                checkpoint,
+                options.seed,
+                compute,
+                options.alpha or base.manifest.thresholds.alpha,
+            ),
+            stages,
         )
         stages.begin("export")
         keep_active(place, stages.tell)
@@ -143,7 +151,12 @@ def update(
     return compared(Learned(report.bundle, pictures), base, extended.before, extended.after)
 
 
-def _base(place: Place) -> Path:
+def base_of(place: Place) -> Path:
+    """The folder of the version that a new one goes on from: the active one, or the highest.
+
+    Raises:
+        LearnError: the model has none.
+    """
     if place.base is None:
         raise LearnError(
             f"{place.repository} has no model {place.model}: learn it first, with "

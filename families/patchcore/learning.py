@@ -8,6 +8,7 @@ from export.learning.family import ExtendRequest, Extension, FamilyLearning, Fit
 from export.learning.sizing import sized_patchcore
 from export.learning.stages import Stages
 from export.versions import package_versions
+from families.patchcore.teaching import teach_patchcore_to, with_same_head
 from models.checkpoints.facts import SizeRange
 from models.checkpoints.own import FitFacts, save_checkpoint
 from models.fit.patchcore.extend import Extended, extend_patchcore
@@ -43,7 +44,7 @@ def fit_patchcore_to(request: FitRequest, stages: Stages) -> None:
         preprocess=encoder.recipe.resize,
         encoder=encoder.name,
     )
-    save_checkpoint(request.out, fitted.model, facts, fitted.out_of_fold)
+    save_checkpoint(request.out, fitted.model, facts, fitted.out_of_fold, fitted.good_cells)
 
 
 def extend_patchcore_to(request: ExtendRequest, stages: Stages) -> Extension:
@@ -54,6 +55,7 @@ def extend_patchcore_to(request: ExtendRequest, stages: Stages) -> Extension:
     extended = extend_patchcore(
         former.model,
         former.out_of_fold,
+        former.good_cells,
         len(former.seen),
         pictures.paths,
         stages.counted(reader(former.recipe), len(pictures.paths)),
@@ -68,6 +70,7 @@ def extend_patchcore_to(request: ExtendRequest, stages: Stages) -> Extension:
 
 def _save(request: ExtendRequest, extended: Extended) -> None:
     former, pictures = request.former, request.pictures
+    model, cells = extended.model, extended.good_cells
     seen = (*former.seen, *pictures.digests.values())
     sizes = [(width, height) for width, height, _ in pictures.sizes]
     if former.sizes is not None:
@@ -77,16 +80,19 @@ def _save(request: ExtendRequest, extended: Extended) -> None:
             (known.most_width, known.most_height),
         ]
     facts = FitFacts(
-        extended.model.config,
+        model.config,
         seen,
         len(seen),
         request.seed,
         package_versions(),
         preprocess=former.recipe.resize,
-        encoder=extended.model.variant,
+        encoder=model.variant,
         sizes=SizeRange.of(sizes),
     )
-    save_checkpoint(request.out, extended.model, facts, extended.out_of_fold)
+    if model.head is not None and cells is not None:
+        # The head goes on, on the scale of the larger bank and of all good parts.
+        model, cells = with_same_head(model, extended.out_of_fold, cells, request.alpha)
+    save_checkpoint(request.out, model, facts, extended.out_of_fold, cells)
 
 
-LEARNING = FamilyLearning(fit_patchcore_to, extend_patchcore_to)
+LEARNING = FamilyLearning(fit_patchcore_to, extend_patchcore_to, teach_patchcore_to)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from models.checkpoints.good_cells import GoodCells
 from models.checkpoints.out_of_fold import OutOfFold
 from models.detector import Detector
 
@@ -114,6 +115,7 @@ class Checkpoint:
         steps: steps of the optimiser; None where there are none, or the file does not tell.
         sizes: sizes of the pictures that the fit looked at; None if the file does not tell.
         out_of_fold: maps of good pictures by the model without them; None if the fit made none.
+        good_cells: features of good parts, of which a head is taught; None if the fit kept none.
         auroc: image AUROC that the fit reached on held-out good pictures with made-up defects;
             None if it did not measure one.
     """
@@ -130,4 +132,5 @@ class Checkpoint:
     steps: int | None = None
     sizes: SizeRange | None = None
     out_of_fold: OutOfFold | None = None
+    good_cells: GoodCells | None = None
     auroc: float | None = None

@@ -21,6 +21,7 @@ from models.checkpoints.errors import CheckpointError
 from models.checkpoints.facts import Centre, Checkpoint, Filter, InputRecipe, SizeRange
 from models.checkpoints.family import ModelConfig, OwnCheckpoints, own_checkpoints
 from models.checkpoints.files.weights import fill
+from models.checkpoints.good_cells import GoodCells
 from models.checkpoints.out_of_fold import OutOfFold
 from models.detector import Detector
 from models.efficientad.config import Size
@@ -65,15 +66,20 @@ class FitFacts:
 
 
 def save_checkpoint(
-    path: Path, model: Detector, facts: FitFacts, out_of_fold: OutOfFold | None = None
+    path: Path,
+    model: Detector,
+    facts: FitFacts,
+    out_of_fold: OutOfFold | None = None,
+    good_cells: GoodCells | None = None,
 ) -> None:
     """Writes a fitted model; a failure leaves the former file."""
     about: dict[str, Any] = {"kind": model.family, "facts": asdict(facts)}
-    if out_of_fold is None:
-        _write(path, model.state_dict(), about)
-    else:
-        tensors = model.state_dict() | out_of_fold.tensors()
-        _write(path, tensors, about | {"out_of_fold": out_of_fold.plain()})
+    tensors = model.state_dict()
+    for name, kept in (("out_of_fold", out_of_fold), ("good_cells", good_cells)):
+        if kept is not None:
+            about[name] = kept.plain()
+            tensors |= kept.tensors()
+    _write(path, tensors, about)
 
 
 def kind_of(path: Path) -> str:
@@ -98,6 +104,8 @@ def load_fitted(path: Path) -> Checkpoint:
     try:
         facts = _facts(about["facts"], own)
         scored = OutOfFold.taken(tensors, about.get("out_of_fold"), len(facts.seen))
+        count = 0 if scored is None else len(scored.pictures)
+        cells = GoodCells.taken(tensors, about.get("good_cells"), count)
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"{path} describes its fit in a way that makes no sense ({error}): fit it again"
@@ -114,6 +122,7 @@ def load_fitted(path: Path) -> Checkpoint:
         steps=facts.steps,
         sizes=facts.sizes,
         out_of_fold=scored,
+        good_cells=cells,
         auroc=facts.auroc,
     )
 
@@ -196,22 +205,28 @@ def _write(path: Path, state: dict[str, Tensor], about: dict[str, Any]) -> None:
 
 
 def _smallest(tensor: Tensor) -> Tensor:
-    """The tensor as float16 if that loses nothing."""
+    """The tensor as float16 if that loses nothing; whole numbers stay as they are."""
     exact = tensor.detach().cpu().contiguous()
+    if not exact.is_floating_point():
+        return exact
     half = exact.half()
     return half if torch.equal(half.float(), exact) else exact
 
 
 def _read(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors of a file, float32, and its description."""
+    """The tensors of a file, float32 unless of whole numbers, and its description."""
     about = _read_about(path)
     if about["kind"] != kind:
         raise CheckpointError(
             f"{path} is a checkpoint of kind {about['kind']}: give one of kind {kind}"
         )
     with safe_open(path, framework="pt") as file:
-        tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        tensors = {name: _widest(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
     return tensors, about
+
+
+def _widest(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def _read_about(path: Path) -> dict[str, Any]:

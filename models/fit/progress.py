@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from models.checkpoints.good_cells import GoodCells
 from models.checkpoints.out_of_fold import OutOfFold
 from models.detector import Detector
 from models.fit.errors import FitError
@@ -49,6 +50,7 @@ class Fitted(Generic[D]):
         calibration: good pictures that the fit never looked at.
         out_of_fold: maps of those that it looked at, each by the model without it; None if the
             fit makes none.
+        good_cells: features of some of these; None if the fit keeps none.
         kept_step: step whose state the model is; None for the last.
         auroc: image AUROC of that state on held-out pictures, some with made-up defects; None
             without such looks.
@@ -61,6 +63,7 @@ class Fitted(Generic[D]):
     seen: tuple[Path, ...]
     calibration: tuple[Path, ...]
     out_of_fold: OutOfFold | None = None
+    good_cells: GoodCells | None = None
     kept_step: int | None = None
     auroc: float | None = None
 

@@ -44,6 +44,7 @@ class PatchCoreConfig:
             of its own bank.
         embed_dim: channels of a token of dinov2.
         encoder_heads: attention heads of dinov2.
+        directions: of the head; 0 without a head.
 
     >>> PatchCoreConfig((800, 2200), width=320, height=160).input_size
     (160, 320)
@@ -59,13 +60,15 @@ class PatchCoreConfig:
     layers: Layers = LITE0_BLOCKS
     embed_dim: int = 384
     encoder_heads: int = 6
+    directions: int = 0
 
     def __post_init__(self) -> None:
         if self.encoder not in get_args(EncoderKind):
             raise ValueError(f"encoder is {self.encoder!r}; it must be lite0 or dinov2")
         for field in fields(self):
             if field.type == "int":
-                _check_count(field.name, getattr(self, field.name))
+                least = 0 if field.name == "directions" else 1
+                _check_count(field.name, getattr(self, field.name), least)
         for name in ("width", "height"):
             value, stride = getattr(self, name), STRIDES[self.encoder]
             if value % stride:
@@ -139,6 +142,6 @@ def dealt(vectors: int, channels: Sequence[int]) -> tuple[int, ...]:
     return tuple(max(1, round(vectors * count / sum(channels))) for count in channels)
 
 
-def _check_count(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} is {value!r}; it must be a whole number of at least 1")
+def _check_count(name: str, value: object, least: int = 1) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} is {value!r}; it must be a whole number of at least {least}")

@@ -15,6 +15,7 @@ from models.inpformer import lite0
 from models.patchcore.bank import LEAST_DISTANCE, Bank
 from models.patchcore.config import PatchCoreConfig
 from models.patchcore.encoder import DinoPyramid, Lite0Pyramid
+from models.patchcore.head import Head
 
 
 class PatchCore(Detector):
@@ -35,6 +36,9 @@ class PatchCore(Detector):
     parts of known structure in a coarse one. The score is the mean of the map's highest hundredth.
     Both are deviations: 0 is usual, and less than 0 more like the bank than usual.
 
+    A model that was taught has a head besides (`head.py`): score and map are the higher of what
+    bank and head say.
+
     >>> model = PatchCore(PatchCoreConfig((10, 20), width=64, height=32)).eval()
     >>> anomaly_map, score = model(torch.zeros(1, 3, 32, 64))
     >>> anomaly_map.shape, score.shape
@@ -43,6 +47,7 @@ class PatchCore(Detector):
     Attributes:
         usual: means m_l of the layers' distances at each place, [L,h,w].
         spread: their deviations s_l, above 0, [L,h,w].
+        head: what judged defects look like; None unless the model was taught.
     """
 
     family = "patchcore"
@@ -64,6 +69,9 @@ class PatchCore(Detector):
         self.map_size = self.grids[0]
         sizes = zip(config.bank_sizes, self.encoder.channels, strict=True)
         self.memory = nn.ModuleList(Bank(size, channels) for size, channels in sizes)
+        self.head: Head | None = None
+        if config.directions:
+            self.head = Head(config.directions, sum(self.encoder.channels))
         places = (len(self.grids), *self.map_size)
         self.register_buffer("usual", torch.zeros(places))
         self.register_buffer("spread", torch.ones(places))
@@ -111,6 +119,20 @@ class PatchCore(Detector):
             ]
         )
 
+    def cells(self, layers: Sequence[Tensor]) -> Tensor:
+        """Features [N,h·w,C] of each layer -> standardised ones [N,h,w,C] on the coarsest grid.
+
+        C are the channels of all layers together.
+        """
+        height, width = self.grids[-1]
+        found = []
+        for bank, features, grid in zip(self.banks, layers, self.grids, strict=True):
+            planes = features.transpose(1, 2).unflatten(2, grid)
+            if grid != self.grids[-1]:
+                planes = F.avg_pool2d(planes, (grid[0] // height, grid[1] // width))
+            found.append(bank.standardize(planes.permute(0, 2, 3, 1)))
+        return torch.cat(found, -1)
+
     def fuse(self, distances: Tensor) -> Tensor:
         """Distances [L,N,h,w] -> anomaly map [N,h,w], in deviations of what is usual."""
         return ((distances - self.usual[:, None]) / self.spread[:, None]).mean(0)
@@ -121,8 +143,15 @@ class PatchCore(Detector):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """RGB [N,3,H,W] in [0,1] -> anomaly map [N,h,w] and score [N], float32, in deviations."""
-        anomaly_map = self.fuse(self.distances(self.embed(self.normalize(images))))
-        return anomaly_map, self.score_of(anomaly_map.flatten(1))
+        layers = self.embed(self.normalize(images))
+        anomaly_map = self.fuse(self.distances(layers))
+        score = self.score_of(anomaly_map.flatten(1))
+        if self.head is None:
+            return anomaly_map, score
+        said = self.head(self.cells(layers))
+        # Each cell of the map takes what its own cell of the coarser grid says.
+        shown = F.interpolate(said.cells[:, None], size=self.map_size, mode="nearest")[:, 0]
+        return torch.maximum(anomaly_map, shown), torch.maximum(score, said.score)
 
 
 def _on_cpu(values: Sequence[float]) -> Tensor:

@@ -76,7 +76,7 @@ def save_detector(
         auroc=fitted.auroc,
         **facts,
     )
-    save_checkpoint(out, fitted.model, known, fitted.out_of_fold)
+    save_checkpoint(out, fitted.model, known, fitted.out_of_fold, fitted.good_cells)
     if fitted.curve:
         write_curve(out.with_suffix(".csv"), fitted.curve)
         took = f"{fitted.steps} steps, {fitted.steps_per_s:.2f} a second, on "

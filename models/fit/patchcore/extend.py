@@ -16,9 +16,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from models.checkpoints.good_cells import GoodCells
 from models.checkpoints.out_of_fold import OutOfFold
 from models.fit.device import Compute
 from models.fit.parts import kept_together
+from models.fit.patchcore.cells import good_cells, joined
 from models.fit.patchcore.features import PictureFeatures
 from models.fit.patchcore.fit import set_places, with_banks
 from models.fit.patchcore.folds import Folds, Part, choose, gathered, score_fold
@@ -34,12 +36,14 @@ class Extended:
     Attributes:
         model: detector in eval mode.
         out_of_fold: distances of the former pictures, then of the new ones that count.
+        good_cells: cells of both; None if those of the former ones were not kept.
         before: scores [n] of the new pictures that count, by the former detector.
         after: their scores by the new detector without their own fold, [n].
     """
 
     model: PatchCore
     out_of_fold: OutOfFold
+    good_cells: GoodCells | None
     before: Tensor
     after: Tensor
 
@@ -48,6 +52,7 @@ class Extended:
 def extend_patchcore(
     model: PatchCore,
     former: OutOfFold,
+    former_cells: GoodCells | None,
     seen: int,
     pictures: Sequence[Path],
     load: Load,
@@ -64,6 +69,7 @@ def extend_patchcore(
     Args:
         model: fitted detector, on the CPU.
         former: what its fit scored out of fold.
+        former_cells: cells of these; None if they were not kept.
         seen: number of pictures that its fit has seen.
         pictures: pictures of good parts, which it has not seen.
         load: reads a picture as RGB uint8 [H,W,3] of the input size, exactly as the service will.
@@ -101,9 +107,14 @@ def extend_patchcore(
     set_places(grown_model, both.places)
     # By its own detector the former version has not seen the new pictures at all.
     seen_by_former = model.fuse(of_former.distances.transpose(0, 1))
+    cells = None
+    if former_cells is not None:
+        added_cells = good_cells(grown_model, features, of_grown.pictures)
+        cells = joined(former_cells, len(former.pictures), added_cells)
     return Extended(
         grown_model,
         both,
+        cells,
         before=model.score_of(seen_by_former.flatten(1)),
         after=model.score_of(both.maps[len(former.pictures) :].flatten(1)),
     )

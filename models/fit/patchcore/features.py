@@ -89,7 +89,7 @@ class PictureFeatures:
         sums = [torch.zeros_like(bank.mean, dtype=torch.float64) for bank in self.model.banks]
         squares = [torch.zeros_like(one) for one in sums]
         for index in indices:
-            for layer, features in enumerate(self._raw(index)):
+            for layer, features in enumerate(self.raw(index)):
                 values = features.double()
                 sums[layer] += values.mean(0)
                 squares[layer] += values.square().mean(0)
@@ -107,7 +107,7 @@ class PictureFeatures:
 
     def cells(self, index: int) -> list[Tensor]:
         """Standardised features [T,C] of a picture's cells by layer, on the model's device."""
-        layers = zip(self.model.banks, self._raw(index), strict=True)
+        layers = zip(self.model.banks, self.raw(index), strict=True)
         return [bank.standardize(raw) for bank, raw in layers]
 
     def candidates(self, indices: Iterable[int]) -> list[Tensor]:
@@ -118,7 +118,8 @@ class PictureFeatures:
             for bank, raw in zip(self.model.banks, sampled, strict=True)
         ]
 
-    def _raw(self, index: int) -> list[Tensor]:
+    def raw(self, index: int) -> list[Tensor]:
+        """Features [T,C] of a picture's cells by layer, as the encoder gives them."""
         kept = self._kept.get(index)
         if kept is None:
             return self._embed(index)

@@ -19,6 +19,7 @@ from torch import Tensor
 from models.checkpoints.out_of_fold import OutOfFold
 from models.fit.device import Compute, place
 from models.fit.parts import kept_together
+from models.fit.patchcore.cells import good_cells
 from models.fit.patchcore.encoders import PatchCoreEncoder, load_into
 from models.fit.patchcore.features import PictureFeatures
 from models.fit.patchcore.folds import Folds, Part, bank_sizes, choose, gathered, score_fold
@@ -73,6 +74,7 @@ def fit_patchcore(
     filled = fill_banks(
         features, options.bank_size * len(good), part, seed=options.seed, quiet=quiet
     )
+    cells = good_cells(filled.model, features, filled.out_of_fold.pictures)
     place(filled.model, torch.device("cpu"), torch.contiguous_format)
     return Fitted(
         filled.model,
@@ -82,6 +84,7 @@ def fit_patchcore(
         paths,
         (),
         out_of_fold=filled.out_of_fold,
+        good_cells=cells,
     )
 
 
@@ -135,7 +138,7 @@ def fill_banks(
 def with_banks(model: PatchCore, vectors: Sequence[Tensor]) -> PatchCore:
     """The model with other banks [M,C], one for each layer; everything else is shared."""
     filled = PatchCore(replace(model.config, bank_sizes=tuple(map(len, vectors))))
-    filled.encoder = model.encoder
+    filled.encoder, filled.head = model.encoder, model.head
     for bank, former, kept in zip(filled.banks, model.banks, vectors, strict=True):
         bank.mean, bank.std = former.mean, former.std
         bank.vectors.data = kept.to(former.mean.device)

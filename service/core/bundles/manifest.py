@@ -10,6 +10,7 @@ from service.core.bundles.findings import FitRecord, PictureSizes, SelfTest
 from service.core.bundles.region import Roi
 from service.core.bundles.signing.provenance import Provenance
 from service.core.bundles.strict_model import SealedModel, StrictModel
+from service.core.bundles.taught import TaughtRecord
 from service.core.bundles.tiling import Tiling
 from service.core.bundles.variant import Variant
 from service.core.domain import Depth, Orientation
@@ -268,6 +269,9 @@ class Manifest(SealedModel):
 
     self_test: SelfTest | None = None
     """What speaks against the model; None if no self-test was made."""
+
+    taught: TaughtRecord | None = None
+    """What it was taught by judged pictures; None if it was not."""
 
     drift: Drift
 

@@ -44,7 +44,9 @@ def fitted() -> Fitted[PatchCore]:
 
 def extend(fitted: Fitted[PatchCore], new: Sequence[Path] = NEW) -> Extended:
     assert fitted.out_of_fold is not None
-    return extend_patchcore(fitted.model, fitted.out_of_fold, len(GOOD), new, load, CPU, quiet=True)
+    return extend_patchcore(
+        fitted.model, fitted.out_of_fold, fitted.good_cells, len(GOOD), new, load, CPU, quiet=True
+    )
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +122,14 @@ def test_the_next_extension_goes_on_from_what_came_of_it(extended: Extended) -> 
     further = tuple(Path(f"new/{number}.png") for number in range(200, 208))
     seen = len(GOOD) + len(NEW)
     again = extend_patchcore(
-        extended.model, extended.out_of_fold, seen, further, load, CPU, quiet=True
+        extended.model,
+        extended.out_of_fold,
+        extended.good_cells,
+        seen,
+        further,
+        load,
+        CPU,
+        quiet=True,
     )
     assert again.out_of_fold.pictures == tuple(range(seen + 8))
     assert len(again.out_of_fold.maps) == seen + 8

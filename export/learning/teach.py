@@ -1,0 +1,364 @@
+"""A model taught by judged defects: a new version, and what it finds that the one before missed."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from export.bundling.checkpoint_source import CheckpointSource
+from export.bundling.export_bundle import CHECKPOINT, export_bundle
+from export.errors import LearnError
+from export.learning.family import learning_of
+from export.learning.learn import OTHERS_S, Learned, LearnOptions, fit_folder, told_of_full_disk
+from export.learning.place import Place, keep_active
+from export.learning.stages import Stages
+from export.learning.teaching import JudgedPicture, Taught, Teach, TeachRequest
+from export.learning.update import base_of
+from export.pictures import check_pictures, list_pictures, picture_size
+from export.report.card import write_card
+from export.wording import share
+from models.checkpoints.facts import Checkpoint
+from models.checkpoints.formats import load_checkpoint
+from models.checkpoints.picture_digest import picture_digest
+from models.fit.device import Compute
+from service.core.bundles.bundle import Bundle, load_bundle
+from service.core.bundles.conformal import choose_alpha
+from service.core.bundles.taught import TaughtRecord
+from service.core.bundles.thresholds import in_force, read_overrides
+from service.core.domain import Json
+from service.core.judged import JudgedFile, read_judged
+
+PASSED = "passed"
+"""Folder of pictures that passed and that nobody has judged; they only show what turns."""
+
+MOST_LISTED = 100
+"""Most pictures of one list of the result for programs."""
+
+TESTED_FROM = 6
+"""Fewest turned verdicts that can differ from chance: five of one kind have p = 0.06."""
+
+
+@dataclass(frozen=True)
+class JudgedPictures:
+    """What there is to teach with.
+
+    Attributes:
+        folder: of the pictures.
+        defects: judged defects, each once.
+        good: pictures judged good, each once.
+        passed: pictures that passed and that nobody has judged.
+    """
+
+    folder: Path
+    defects: tuple[JudgedPicture, ...]
+    good: tuple[JudgedPicture, ...]
+    passed: tuple[Path, ...]
+
+    @property
+    def others(self) -> tuple[Path, ...]:
+        """The pictures of good parts, judged ones first."""
+        return (*(one.path for one in self.good), *self.passed)
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        """Number of defects of each kind, of no named one under an empty name."""
+        return dict(Counter(one.judged.kind or "" for one in self.defects))
+
+    def text(self) -> str:
+        """The pictures for people."""
+        others = f", {len(self.passed)} that passed" if self.passed else ""
+        return f"{len(self.defects)} judged defects, {len(self.good)} judged good{others}"
+
+
+@dataclass(frozen=True)
+class TaughtVersion:
+    """A new version, and what it changes.
+
+    Attributes:
+        learned: the version.
+        judged: what it was taught with.
+        base: name of the version that was taught.
+        taught: what came of it.
+    """
+
+    learned: Learned
+    judged: JudgedPictures
+    base: str
+    taught: Taught
+
+    @property
+    def version(self) -> str:
+        """Name of the new version."""
+        return self.learned.bundle.manifest.version
+
+    @property
+    def doubts(self) -> tuple[JudgedPicture, ...]:
+        """Judgements to look at again."""
+        good = len(self.judged.good)
+        unlike = [self.judged.defects[number] for number in np.flatnonzero(self.taught.doubtful)]
+        alike = [self.judged.good[one] for one in self.taught.others.rejected if one < good]
+        return (*unlike, *alike)
+
+    @property
+    def p_value(self) -> float | None:
+        """Of the turned verdicts on good parts; None where they are too few for a test."""
+        turned = self.taught.others
+        return mcnemar(len(turned.rejected), len(turned.accepted))
+
+    def lines(self) -> list[str]:
+        """The comparison for people, line by line."""
+        defects, bank, others = self.taught.defects, self.taught.by_bank, self.taught.others
+        count = len(self.judged.defects)
+        lines = [
+            f"version {self.base} finds {share(defects.before.found, count)} of the judged "
+            f"defects; version {self.version} {share(defects.after.found, count)}, each by what "
+            "has not seen it",
+            f"the bank alone finds {share(bank.before.found, count)} at its own threshold, and "
+            f"{share(bank.after.found, count)} at the one that it shares with the head",
+        ]
+        if self.judged.others:
+            test = "" if self.p_value is None else f" (by chance with p = {self.p_value:.2g})"
+            lines.append(
+                f"of {len(self.judged.others)} pictures of good parts, {len(others.rejected)} are "
+                f"rejected that passed before, and {len(others.accepted)} pass that were "
+                f"rejected{test}"
+            )
+        if self.doubts:
+            named = ", ".join(one.judged.file for one in self.doubts[:3])
+            more = ", …" if self.doubts[3:] else ""
+            lines.append(
+                f"{len(self.doubts)} judgements are doubtful ({named}{more}): look at them again"
+            )
+        return lines
+
+    def plain(self) -> Json:
+        """The comparison for programs."""
+        defects, bank, others = self.taught.defects, self.taught.by_bank, self.taught.others
+        return {
+            "defects": len(self.judged.defects),
+            "good": len(self.judged.good),
+            "passed": len(self.judged.passed),
+            "found_before": defects.before.found,
+            "found_after": defects.after.found,
+            "bank_found_before": bank.before.found,
+            "bank_found_after": bank.after.found,
+            "turned": self._turned(),
+            "turned_rejected": len(others.rejected),
+            "turned_accepted": len(others.accepted),
+            "p_value": self.p_value,
+            "doubts": [_doubt(one) for one in self.doubts[:MOST_LISTED]],
+            "kinds": self.judged.kinds,
+        }
+
+    def _turned(self) -> list[Json]:
+        others = self.taught.others
+        listed: list[Json] = []
+        for to, numbers in (("rejected", others.rejected), ("accepted", others.accepted)):
+            for number in numbers.tolist():
+                listed.append(
+                    {
+                        **self._named(number),
+                        "to": to,
+                        "score_before": float(others.before.score[number]),
+                        "score_after": float(others.after.score[number]),
+                        "threshold_before": self.taught.in_force.image,
+                        "threshold_after": self.taught.thresholds.image,
+                    }
+                )
+        return listed[:MOST_LISTED]
+
+    def _named(self, number: int) -> Json:
+        """A picture of a good part by its file and its inspection."""
+        if number < len(self.judged.good):
+            one = self.judged.good[number].judged
+            return {"file": one.file, "inspection": one.inspection, "judgement": "good"}
+        path = self.judged.passed[number - len(self.judged.good)]
+        file = path.relative_to(self.judged.folder).as_posix()
+        return {"file": file, "inspection": inspection_of(path), "judgement": None}
+
+
+def teach(
+    folder: Path, place: Place, options: LearnOptions, compute: Compute, stages: Stages
+) -> TaughtVersion:
+    """Teaches a model's active version by judged pictures; makes the next version.
+
+    If none is active, as each waits for an activation, it goes on from the highest one. Whatever a
+    version was taught before is forgotten: all that is to count is in the folder.
+
+    Args:
+        folder: judged pictures, as `service.core.judged` describes them, and `passed` besides.
+        place: where the version goes; its model has a version.
+        options: of the whole way; the family is that of the active version.
+        compute: device and precision.
+        stages: the bar.
+
+    Raises:
+        BundleError: the active version is damaged.
+        CalibrationError: the version keeps too few good parts for alpha.
+        ConfigurationError: the folder cannot be understood.
+        LearnError: the active version cannot be taught, or there is no defect.
+        PicturesError: a picture cannot be read.
+        SelfTestError: something speaks against the model, and the options are strict.
+    """
+    stages.plan({"look": 1, "fit": 5, **OTHERS_S})
+    stages.begin("look")
+    base = load_bundle(base_of(place))
+    former, teaching = _teachable(base)
+    judged = judged_pictures(folder, stages)
+    defects = [one.path for one in judged.defects]
+    assert former.good_cells is not None
+    wanted = options.alpha or base.manifest.thresholds.alpha
+    alpha = choose_alpha(wanted, len(former.good_cells.parts)).value
+    with fit_folder(place) as scratch, told_of_full_disk(place.repository):
+        checkpoint = scratch / "fit.safetensors"
+        stages.begin("fit")
+        taught = teaching(
+            TeachRequest(
+                former,
+                judged.defects,
+                options.grouping.parts_of(defects).number,
+                judged.others,
+                in_force(base, read_overrides(base.path, base.repository)),
+                alpha,
+                checkpoint,
+                options.seed,
+                compute,
+            ),
+            stages,
+        )
+        stages.begin("export")
+        keep_active(place, stages.tell)
+        kept = replace(options, family=base.manifest.family, alpha=alpha).export(checkpoint)
+        report = export_bundle(
+            CheckpointSource(load_checkpoint((checkpoint,))),
+            judged.others,
+            # What the head has seen says nothing of what it finds.
+            () if judged.others else defects,
+            place.path,
+            replace(
+                kept,
+                origin=(checkpoint, base.path / CHECKPOINT),
+                taught=_record(base, judged, taught),
+                judgements=b"".join(one.judged.line() for one in (*judged.defects, *judged.good)),
+            ),
+            tell=stages.tell,
+            stage=stages.begin,
+            quiet=True,
+        )
+        write_card(report.bundle)
+    return TaughtVersion(Learned(report.bundle, judged), judged, base.manifest.version, taught)
+
+
+def judged_pictures(folder: Path, stages: Stages) -> JudgedPictures:
+    """The pictures of a folder to teach with; a file that is there twice counts once.
+
+    Raises:
+        ConfigurationError: the folder cannot be understood.
+        LearnError: there is no defect, a picture is another one than was judged, is judged both
+            ways, or lacks what its box marks.
+        PicturesError: a picture cannot be read.
+    """
+    found: dict[str, JudgedPicture] = {}
+    listed = read_judged(folder)
+    for number, one in enumerate(listed, 1):
+        picture = _judged_picture(folder, one)
+        known = found.setdefault(one.sha256, picture)
+        if known.judged.judgement != one.judgement:
+            raise LearnError(
+                f"{known.judged.file} and {one.file} are one picture, judged "
+                f"{known.judged.judgement} and {one.judgement}: take away the wrong one"
+            )
+        stages.at(number, len(listed), "pictures")
+    defects = tuple(one for one in found.values() if one.judged.judgement == "defect")
+    if not defects:
+        raise LearnError(
+            f"{folder} has no judged defect: judge what was missed first, in the console or by "
+            "`takt records judge`"
+        )
+    beside = folder / PASSED
+    passed = list_pictures(beside) if beside.is_dir() and any(beside.iterdir()) else ()
+    known_digests = {picture_digest(one.path) for one in found.values()}
+    passed = tuple(path for path in passed if picture_digest(path) not in known_digests)
+    check_pictures(passed)
+    good = tuple(one for one in found.values() if one.judged.judgement == "good")
+    return JudgedPictures(folder, defects, good, passed)
+
+
+def mcnemar(rejected: int, accepted: int) -> float | None:
+    """The exact two-sided p-value of turned verdicts (McNemar, 1947); None of fewer than six.
+
+    >>> mcnemar(6, 0), mcnemar(3, 3), mcnemar(5, 0)
+    (0.03125, 1.0, None)
+    """
+    turned = rejected + accepted
+    if turned < TESTED_FROM:
+        return None
+    fewer = sum(math.comb(turned, count) for count in range(min(rejected, accepted) + 1))
+    return min(1.0, float(2 * fewer / 2**turned))
+
+
+def inspection_of(path: Path) -> int | None:
+    """The inspection by which the record has named a file; None of another name.
+
+    >>> inspection_of(Path("passed/inspection-12.png")), inspection_of(Path("a.png"))
+    (12, None)
+    """
+    name, _, number = path.stem.partition("-")
+    return int(number) if name == "inspection" and number.isdecimal() else None
+
+
+def _teachable(base: Bundle) -> tuple[Checkpoint, Teach]:
+    name = f"version {base.manifest.version} of {base.manifest.name}"
+    again = "learn the model anew from its good pictures, and teach that version"
+    learning = learning_of(base.manifest.family)
+    teaching = None if learning is None else learning.teach
+    if teaching is None:
+        raise LearnError(f"{name} is a {base.manifest.family}, which cannot be taught: {again}")
+    if CHECKPOINT not in base.manifest.files:
+        raise LearnError(f"{name} keeps no bank that a head can be put beside: {again}")
+    found = load_checkpoint((base.path / CHECKPOINT,))
+    if found.good_cells is None:
+        raise LearnError(f"{name} keeps no features of its good parts: {again}")
+    return found, teaching
+
+
+def _judged_picture(folder: Path, judged: JudgedFile) -> JudgedPicture:
+    path = folder / judged.file
+    width, height = picture_size(path)
+    with path.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != judged.sha256:
+            raise LearnError(f"{path} is another picture than was judged: write the folder anew")
+    picture = JudgedPicture(path, judged, width, height)
+    if judged.box is not None and not picture.holds(judged.box):
+        raise LearnError(
+            f"{path} has {width} x {height} pixels, and its box lies outside: correct it"
+        )
+    return picture
+
+
+def _record(base: Bundle, judged: JudgedPictures, taught: Taught) -> TaughtRecord:
+    return TaughtRecord(
+        base=base.manifest.version,
+        defects=len(judged.defects),
+        good=len(judged.good),
+        kinds=judged.kinds,
+        found_before=taught.defects.before.found,
+        found=taught.defects.after.found,
+        bank_found_before=taught.by_bank.before.found,
+        bank_found=taught.by_bank.after.found,
+    )
+
+
+def _doubt(one: JudgedPicture) -> Json:
+    defect = one.judged.judgement == "defect"
+    return {
+        "file": one.judged.file,
+        "inspection": one.judged.inspection,
+        "judgement": one.judged.judgement,
+        "why": "it looks like a usual good part" if defect else "it looks like judged defects",
+    }

@@ -1,0 +1,294 @@
+"""How a PatchCore is taught: a head of judged defects beside the bank, which stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from export.calibration.cross_conformal import (
+    HeadLevels,
+    JointThresholds,
+    Scale,
+    headed,
+    joint_thresholds,
+)
+from export.calibration.head_scale import HeadScale, scale_of_head
+from export.errors import LearnError
+from export.learning.family import reader
+from export.learning.stages import Stages
+from export.learning.teaching import JudgedPicture, Taught, TeachRequest, Turned, Verdicts
+from export.versions import package_versions
+from models.checkpoints.good_cells import GoodCells
+from models.checkpoints.out_of_fold import OutOfFold
+from models.checkpoints.own import FitFacts, save_checkpoint
+from models.fit.device import place
+from models.fit.patchcore.directions import (
+    GoodStatistics,
+    Likeness,
+    good_likeness,
+    likeness,
+    oddest_mean,
+    scaled,
+)
+from models.fit.patchcore.looked import Looked, looked_at
+from models.patchcore.config import PatchCoreConfig
+from models.patchcore.detector import PatchCore
+from models.patchcore.head import Head
+from service.core.bundles.conformal import choose_alpha
+
+FOLDS = 10
+"""Folds of judged defects, each of which is asked of a head without it."""
+
+
+@dataclass(frozen=True)
+class GoodParts:
+    """Good parts of the fit whose cells are kept, as the bank without them scores them.
+
+    Attributes:
+        cells: of the parts.
+        statistics: of the cells.
+        bank_score: scores [m].
+        bank_peak: the highest values of their maps, [m].
+    """
+
+    cells: GoodCells
+    statistics: GoodStatistics
+    bank_score: NDArray[np.float32]
+    bank_peak: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, model: PatchCore, scored: OutOfFold, cells: GoodCells) -> GoodParts:
+        """Those of a fit.
+
+        Raises:
+            LearnError: the parts are all alike.
+        """
+        maps = scored.maps[list(cells.parts)].flatten(1)
+        score, peak = model.score_of(maps).numpy(), maps.amax(1).numpy()
+        if not min(Scale.of(score).unit, Scale.of(peak).unit) > 0:
+            raise LearnError("the good parts of this version are all alike: learn it anew")
+        return cls(cells, GoodStatistics.of(cells), score, peak)
+
+    @property
+    def of_score(self) -> Scale:
+        """The scale of the bank's scores."""
+        return Scale.of(self.bank_score)
+
+    @property
+    def of_peak(self) -> Scale:
+        """The scale of the maps' highest values."""
+        return Scale.of(self.bank_peak)
+
+
+@dataclass(frozen=True)
+class ScaledHead:
+    """A head on the scale of the bank's levels, and what it makes of the thresholds.
+
+    Attributes:
+        likeness: of its directions.
+        scale: from a likeness to a level.
+        levels: what it says of good parts that it has not seen, [m].
+        thresholds: of bank and head together.
+    """
+
+    likeness: Likeness
+    scale: HeadScale
+    levels: NDArray[np.float64]
+    thresholds: JointThresholds
+
+    @classmethod
+    def of(cls, good: GoodParts, defects: Tensor, alpha: float) -> ScaledHead:
+        """The head of some defects.
+
+        Args:
+            good: good parts.
+            defects: mean of the oddest cells of each, [P,C]; at least one.
+            alpha: false-reject rate.
+        """
+
+        def resting_on(without: int | None) -> Likeness:
+            return likeness(good.cells, good.statistics, defects, without=without)
+
+        return cls._of(good, resting_on, alpha)
+
+    @classmethod
+    def again(cls, good: GoodParts, head: Head, alpha: float) -> ScaledHead:
+        """A head that is there, by other good parts or another bank."""
+
+        def resting_on(without: int | None) -> Likeness:
+            return scaled(good.cells, head.directions, without=without)
+
+        return cls._of(good, resting_on, alpha)
+
+    @classmethod
+    def _of(
+        cls, good: GoodParts, resting_on: Callable[[int | None], Likeness], alpha: float
+    ) -> ScaledHead:
+        unseen = good_likeness(good.cells, resting_on).numpy()
+        scale = scale_of_head(unseen, good.bank_score, good.bank_peak, alpha)
+        levels = scale.level(unseen)
+        both = HeadLevels(levels, good.bank_score, good.bank_peak)
+        return cls(resting_on(None), scale, levels, headed(both, alpha))
+
+    def verdicts(self, good: GoodParts, looked: Sequence[Looked]) -> Verdicts:
+        """What bank and head together say of pictures that neither has seen."""
+        score, peak = _bank_says(looked)
+        if looked:
+            cells = torch.stack([one.cells for one in looked])
+            level = self.scale.level(self.likeness.of(cells).amax(1).numpy())
+            score = np.maximum(score, good.of_score.values(level))
+            peak = np.maximum(peak, good.of_peak.values(level))
+        return Verdicts.at(self.thresholds.pair, score, peak)
+
+    def module(self, good: GoodParts) -> Head:
+        """The head as the model has it."""
+        found, scale = self.likeness, self.scale
+        of_score, of_peak = good.of_score, good.of_peak
+        head = Head(len(found.unit), found.directions.shape[1])
+        # A response r is the likeness (r - start) / unit, and that is a level.
+        gain = of_score.unit / scale.unit / found.unit
+        level = (-found.start / found.unit - scale.start) / scale.unit
+        head.directions.copy_(found.directions)
+        head.gain.copy_(gain)
+        head.offset.copy_(of_score.value(-scale.lowered) + of_score.unit * level)
+        slope = of_peak.unit / of_score.unit
+        head.onto_map.copy_(torch.tensor([of_peak.start - slope * of_score.start, slope]))
+        return head
+
+
+@torch.no_grad()
+def teach_patchcore_to(request: TeachRequest, stages: Stages) -> Taught:
+    """Teaches a head, and writes the checkpoint of the model with it."""
+    former, count = request.former, len(request.defects)
+    assert isinstance(former.model, PatchCore)
+    assert former.out_of_fold is not None and former.good_cells is not None
+    good = GoodParts.of(former.model, former.out_of_fold, former.good_cells)
+    pictures = [*(one.path for one in request.defects), *request.others]
+    read = stages.counted(reader(former.recipe), len(pictures))
+    model = place(former.model, request.compute.device)
+    seen = [*looked_at(model, pictures, read, request.compute)]
+    place(model, torch.device("cpu"))
+    defects, others = seen[:count], seen[count:]
+    oddest = torch.stack([*_oddest(defects, request.defects)])
+    head = ScaledHead.of(good, oddest, request.alpha)
+    taught = with_head(model, head.module(good))
+    save_checkpoint(
+        request.out,
+        taught,
+        _facts(request, taught.config),
+        former.out_of_fold,
+        replace(good.cells, head=torch.from_numpy(head.levels).float()),
+    )
+    score, peak = _bank_says(defects)
+    alone = joint_thresholds(good.bank_score, good.bank_peak, request.alpha)
+    unseen = _out_of_fold(good, defects, oddest, request)
+    return Taught(
+        in_force=request.in_force,
+        thresholds=head.thresholds.pair,
+        defects=Turned(_says(defects, request), unseen),
+        by_bank=Turned(
+            Verdicts.at(alone, score, peak), Verdicts.at(head.thresholds.pair, score, peak)
+        ),
+        others=Turned(_says(others, request), head.verdicts(good, others)),
+        doubtful=unseen.score < np.median(np.maximum(good.bank_score, _head_scores(good, head))),
+    )
+
+
+def with_same_head(
+    model: PatchCore, scored: OutOfFold, cells: GoodCells, alpha: float | None
+) -> tuple[PatchCore, GoodCells]:
+    """A taught model whose bank has grown: its head on the new scale, and what it says of all.
+
+    Args:
+        model: with the larger bank, and the head of the former one.
+        scored: what its good parts score out of fold.
+        cells: of these.
+        alpha: false-reject rate of the thresholds; as few as the parts allow if None.
+    """
+    assert model.head is not None
+    good = GoodParts.of(model, scored, cells)
+    rate = choose_alpha(alpha, len(cells.parts)).value
+    head = ScaledHead.again(good, model.head, rate)
+    levels = torch.from_numpy(head.levels).float()
+    return with_head(model, head.module(good)), replace(cells, head=levels)
+
+
+def with_head(model: PatchCore, head: Head) -> PatchCore:
+    """The model with another head; everything else is shared."""
+    taught = PatchCore(replace(model.config, directions=len(head.gain)))
+    # What is shared goes by name, so that nothing is left as a new model has it.
+    for name, child in model.named_children():
+        setattr(taught, name, child)
+    taught.usual, taught.spread = model.usual, model.spread
+    taught.head = head
+    return taught.eval()
+
+
+def _out_of_fold(
+    good: GoodParts, defects: Sequence[Looked], oddest: Tensor, request: TeachRequest
+) -> Verdicts:
+    """What is said of each judged defect by a head that has not seen its part."""
+    part = np.array(request.part)
+    parts = np.unique(part)
+    fold_of = {number: turn % FOLDS for turn, number in enumerate(parts.tolist())}
+    fold = np.array([fold_of[number] for number in part.tolist()])
+    score = np.empty(len(defects), np.float32)
+    anomalous = np.zeros(len(defects), np.bool_)
+    for one in np.unique(fold):
+        mine = np.flatnonzero(fold == one)
+        others = np.flatnonzero(fold != one)
+        asked = [defects[number] for number in mine.tolist()]
+        if len(others):
+            without = ScaledHead.of(good, oddest[others], request.alpha)
+            found = without.verdicts(good, asked)
+        else:
+            alone = joint_thresholds(good.bank_score, good.bank_peak, request.alpha)
+            found = Verdicts.at(alone, *_bank_says(asked))
+        score[mine], anomalous[mine] = found.score, found.anomalous
+    return Verdicts(score, anomalous)
+
+
+def _bank_says(looked: Sequence[Looked]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Scores [N] and the maps' highest values [N] by the bank alone."""
+    return (
+        np.array([one.bank_score for one in looked], np.float32),
+        np.array([one.bank_peak for one in looked], np.float32),
+    )
+
+
+def _says(looked: Sequence[Looked], request: TeachRequest) -> Verdicts:
+    """What the former version says, by the thresholds that are in force."""
+    return Verdicts.at(
+        request.in_force,
+        np.array([one.score for one in looked], np.float32),
+        np.array([one.peak for one in looked], np.float32),
+    )
+
+
+def _head_scores(good: GoodParts, head: ScaledHead) -> NDArray[np.float32]:
+    return good.of_score.values(head.levels)
+
+
+def _oddest(looked: Sequence[Looked], judged: Sequence[JudgedPicture]) -> Iterator[Tensor]:
+    for seen, one in zip(looked, judged, strict=True):
+        box = one.cells_in_box(*seen.oddness.shape)
+        yield oddest_mean(seen.cells, seen.oddness, None if box is None else torch.from_numpy(box))
+
+
+def _facts(request: TeachRequest, config: PatchCoreConfig) -> FitFacts:
+    former = request.former
+    return FitFacts(
+        config,
+        former.seen,
+        former.steps or len(former.seen),
+        request.seed,
+        package_versions(),
+        preprocess=former.recipe.resize,
+        encoder=former.model.variant,
+        sizes=former.sizes,
+    )

@@ -1,0 +1,192 @@
+"""The directions of a head: what a few judged defects have that good parts have not.
+
+A judged defect is the mean of those of its cells that the bank finds the oddest, within the box if
+somebody has drawn one. Good cells x have mean m and covariance C, of which a tenth is taken from
+the mean variance of all channels. In the space where good cells vary alike in every direction,
+
+    y = C^(-1/2) (x - m),
+
+the direction of a defect is that of its own y (for one defect that is Fisher's linear discriminant;
+Hariharan, Malik and Ramanan, ECCV 2012). Many defects are gathered into at most `MOST_DIRECTIONS`,
+of those that are most alike.
+
+Responses of directions differ in height and spread, so each is put on the scale of good parts: from
+their 70 % quantile, in their mean excess over it. What a good part scores is measured by directions
+and scales that rest on the other folds' good parts alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.checkpoints.good_cells import GoodCells, exact
+from models.dinov2.maps import scored_among
+from models.patchcore.coreset import greedy_k_centre
+from models.patchcore.head import mean_of_most
+
+MOST_DIRECTIONS = 64
+"""Most directions of a head, all of which each picture costs."""
+
+SHRINKAGE = 0.1
+"""Share of the covariance that is taken from the mean variance of the channels."""
+
+FOLDS = 5
+"""Folds of good parts."""
+
+SCALED_FROM = 0.7
+"""Quantile of good parts at which a scale begins."""
+
+_ROUNDS = 10
+_AT_ONCE = 32
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How much pictures resemble the defects that a head was taught.
+
+    Attributes:
+        directions: [K,C], of any length.
+        start: response from which its scale begins, [K].
+        unit: of its scale, above 0, [K].
+    """
+
+    directions: Tensor
+    start: Tensor
+    unit: Tensor
+
+    def of(self, cells: Tensor) -> Tensor:
+        """Cells of pictures, int8 [N,h,w,C] -> the likeness [N,K] to each direction."""
+        return (_responses(cells, self.directions) - self.start) / self.unit
+
+
+@dataclass(frozen=True)
+class GoodStatistics:
+    """Mean and covariance of good cells, by fold of their parts.
+
+    Attributes:
+        count: number of cells of each fold.
+        total: sums, float64 [F,C].
+        products: sums of the products, float64 [F,C,C].
+    """
+
+    count: Tensor
+    total: Tensor
+    products: Tensor
+
+    @classmethod
+    def of(cls, good: GoodCells) -> GoodStatistics:
+        """Those of the cells of good parts."""
+        channels = good.cells.shape[-1]
+        count = torch.zeros(FOLDS, dtype=torch.float64)
+        total = torch.zeros(FOLDS, channels, dtype=torch.float64)
+        products = torch.zeros(FOLDS, channels, channels, dtype=torch.float64)
+        for number, part in enumerate(good.cells):
+            values = exact(part).flatten(0, 1)
+            fold = number % FOLDS
+            count[fold] += len(values)
+            total[fold] += values.sum(0).double()
+            products[fold] += (values.T @ values).double()
+        return cls(count, total, products)
+
+    def whitening(self, without: int | None) -> tuple[Tensor, Tensor]:
+        """Mean m [C] and C^(-1/2) [C,C] of all folds, or of all but one."""
+        folds = [fold for fold in range(FOLDS) if fold != without]
+        count = self.count[folds].sum()
+        mean = self.total[folds].sum(0) / count
+        covariance = self.products[folds].sum(0) / count - torch.outer(mean, mean)
+        level = covariance.diagonal().mean().clamp_min(1e-6)
+        shrunk = (1 - SHRINKAGE) * covariance + SHRINKAGE * level * torch.eye(len(mean))
+        values, vectors = torch.linalg.eigh(shrunk)
+        inverse = (vectors * values.clamp_min(1e-9).rsqrt()) @ vectors.T
+        return mean.float(), inverse.float()
+
+
+def likeness(
+    good: GoodCells,
+    statistics: GoodStatistics,
+    defects: Tensor,
+    *,
+    without: int | None = None,
+) -> Likeness:
+    """Directions of defects, on the scale of good parts.
+
+    Args:
+        good: cells of good parts.
+        statistics: of these.
+        defects: `oddest_mean` of each, [P,C]; at least one.
+        without: fold of good parts that is left out.
+    """
+    mean, whitening = statistics.whitening(without)
+    white = (defects - mean) @ whitening
+    white = white / white.norm(dim=1, keepdim=True).clamp_min(1e-9)
+    return scaled(good, _gathered(white) @ whitening, without=without)
+
+
+def scaled(good: GoodCells, directions: Tensor, *, without: int | None = None) -> Likeness:
+    """Directions [K,C] on the scale of good parts, of which a fold may be left out."""
+    kept = [number for number in range(len(good.parts)) if number % FOLDS != without]
+    responses = _responses(good.cells[kept], directions)
+    start = torch.quantile(responses, SCALED_FROM, dim=0)
+    above = (responses - start).clamp_min(0)
+    unit = above.sum(0) / (above > 0).sum(0).clamp_min(1)
+    # Good parts that are all alike leave nothing to divide by.
+    return Likeness(directions, start, torch.where(unit > 0, unit, torch.ones_like(unit)))
+
+
+def good_likeness(good: GoodCells, without: Callable[[int], Likeness]) -> Tensor:
+    """The highest likeness [m] of each good part, by what rests on the other folds alone.
+
+    Args:
+        good: cells of the parts.
+        without: what rests on all folds but one.
+    """
+    found = torch.empty(len(good.parts))
+    for fold in range(FOLDS):
+        mine = [number for number in range(len(good.parts)) if number % FOLDS == fold]
+        if mine:
+            found[mine] = without(fold).of(good.cells[mine]).amax(1)
+    return found
+
+
+def oddest_mean(cells: Tensor, oddness: Tensor, box: Tensor | None) -> Tensor:
+    """The mean [C] of a picture's oddest cells.
+
+    Args:
+        cells: int8 [h,w,C].
+        oddness: the bank's map on the same grid, [h,w].
+        box: which cells lie in the box that somebody has drawn, bool [h,w], at least one; None
+            where nobody has.
+    """
+    flat = oddness.flatten()
+    if box is not None:
+        flat = torch.where(box.flatten(), flat, torch.full_like(flat, -torch.inf))
+    count = scored_among(len(flat))
+    if box is not None:
+        count = min(count, int(box.sum()))
+    return exact(cells).flatten(0, 1)[flat.topk(count).indices].mean(0)
+
+
+def _responses(cells: Tensor, directions: Tensor) -> Tensor:
+    """The mean [N,K] of the highest hundredth of the responses of pictures' cells."""
+    parts = [
+        mean_of_most((exact(some).flatten(1, 2) @ directions.T).transpose(1, 2))
+        for some in cells.split(_AT_ONCE)
+    ]
+    return torch.cat(parts)
+
+
+def _gathered(white: Tensor) -> Tensor:
+    """Unit vectors [P,C] -> at most `MOST_DIRECTIONS`: the means of those that are most alike."""
+    if len(white) <= MOST_DIRECTIONS:
+        return white
+    centres = white[greedy_k_centre(white, MOST_DIRECTIONS, seed=0)]
+    for _ in range(_ROUNDS):
+        nearest = (white @ centres.T).argmax(1)
+        sums = torch.zeros_like(centres).index_add_(0, nearest, white)
+        lengths = sums.norm(dim=1, keepdim=True)
+        centres = torch.where(lengths > 1e-9, sums / lengths.clamp_min(1e-9), centres)
+    return centres
