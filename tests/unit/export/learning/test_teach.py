@@ -1,0 +1,210 @@
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from export.commands.learn import learn
+from export.errors import LearnError
+from export.learning.stages import Stages
+from export.learning.teach import inspection_of, judged_pictures, mcnemar
+from export.learning.teaching import JudgedPicture, Turned, Verdicts
+from models.checkpoints.formats import load_checkpoint
+from service.core.bundles.bundle import load_bundle
+from service.core.bundles.taught import JUDGEMENTS
+from service.core.bundles.thresholds import ThresholdPair
+from service.core.domain import Box
+from service.core.judged import LINES, JudgedFile, read_judged
+from service.repository.activation import read_activation
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(repository: Path) -> Run:
+    """Runs `takt learn` into the repository."""
+
+    def invoke(*arguments: object) -> Result:
+        given = ("--repository", repository, "--device", "cpu", "--server", "http://127.0.0.1:9")
+        return CliRunner().invoke(learn, [*map(str, (*arguments, *given)), "-q"])
+
+    return invoke
+
+
+def spoil(paths: Sequence[Path]) -> None:
+    """Draws the same small defect into pictures, at different places."""
+    for number, path in enumerate(paths):
+        picture = cv2.imread(str(path))
+        assert picture is not None
+        x, y = 10 + 7 * (number % 7), 8 + 5 * (number % 8)
+        picture[y : y + 8, x : x + 8 : 2] = (0, 0, 255)
+        cv2.imwrite(str(path), picture)
+
+
+@pytest.fixture
+def judged(write_pictures: Any, tmp_path: Path) -> Path:
+    """Judged pictures: eight alike defects, two good parts, and three that passed."""
+    folder = tmp_path / "judged"
+    spoil(write_pictures(folder / "defect", 8, seed=20))
+    write_pictures(folder / "good", 2, seed=30)
+    write_pictures(folder / "passed", 3, seed=40)
+    return folder
+
+
+@pytest.mark.slow
+def test_a_taught_version_waits_says_what_it_finds_and_keeps_the_judgements(
+    run: Run, write_pictures: Any, judged: Path, tmp_path: Path, repository: Path
+) -> None:
+    write_pictures(tmp_path / "good", 25)
+    assert run(tmp_path / "good", "--model", "parts", "--alpha", "0.05").exit_code == 0
+    result = run("--update", "parts", "--teach", judged, "--progress", "json")
+    assert result.exit_code == 0, result.output
+    last = [json.loads(line) for line in result.output.splitlines() if line.startswith("{")][-1]
+    taught = last["taught"]
+    assert (taught["defects"], taught["good"], taught["passed"]) == (8, 2, 3)
+    assert taught["found_after"] >= taught["found_before"]
+    assert taught["kinds"] == {"": 8}
+    assert any("each by what has not seen it" in line for line in last["compared"])
+    kept = read_activation(repository / "parts")
+    assert kept is not None and kept.active == "1"
+    one, two = (load_bundle(repository / "parts" / version) for version in "12")
+    record = two.manifest.taught
+    assert record is not None and (record.base, record.defects) == ("1", 8)
+    assert one.manifest.taught is None
+    lines = [json.loads(line) for line in (two.path / JUDGEMENTS).read_text().splitlines()]
+    assert {line["sha256"] for line in lines} == {
+        hashlib.sha256(path.read_bytes()).hexdigest()
+        for word in ("good", "defect")
+        for path in (judged / word).iterdir()
+    }
+    # The thresholds of the bundle are those that the teaching found.
+    checkpoint = load_checkpoint((two.path / "checkpoint.safetensors",))
+    assert checkpoint.good_cells is not None and checkpoint.good_cells.head is not None
+    assert two.manifest.thresholds.good_count == len(checkpoint.good_cells.parts)
+
+
+@pytest.mark.slow
+def test_what_was_taught_goes_on_when_the_bank_grows_and_is_forgotten_when_taught_anew(
+    run: Run, write_pictures: Any, judged: Path, tmp_path: Path, repository: Path
+) -> None:
+    write_pictures(tmp_path / "good", 25)
+    write_pictures(tmp_path / "more", 5, seed=60)
+    assert run(tmp_path / "good", "--model", "parts", "--alpha", "0.05").exit_code == 0
+    assert run("--update", "parts", "--teach", judged).exit_code == 0
+    (repository / "parts" / "active.json").write_text('{"active": "2"}')
+    grown = run("--update", "parts", "--good", tmp_path / "more")
+    assert grown.exit_code == 0, grown.output
+
+    def directions(version: str) -> int:
+        path = repository / "parts" / version / "checkpoint.safetensors"
+        found: int = load_checkpoint((path,)).model.config.directions  # type: ignore[attr-defined]
+        return found
+
+    assert (directions("2"), directions("3")) == (8, 8)
+    for path in sorted((judged / "defect").iterdir())[3:]:
+        path.unlink()
+    (repository / "parts" / "active.json").write_text('{"active": "3"}')
+    again = run("--update", "parts", "--teach", judged)
+    assert again.exit_code == 0, again.output
+    assert directions("4") == 3
+
+
+def test_teaching_takes_a_model_to_teach_and_judged_pictures_alone(run: Run, judged: Path) -> None:
+    assert "--teach goes with --update NAME" in run("--teach", judged, "--model", "parts").output
+    both = run(judged / "good", "--update", "parts", "--teach", judged)
+    assert "takes judged pictures alone" in both.output
+    missing = run("--update", "parts", "--teach", judged)
+    assert "learn it first, with `takt learn GOOD --model parts`" in missing.output
+
+
+def test_a_version_of_another_family_says_what_to_do(
+    run: Run, learn_parts: Callable[..., Result], pictures: Path, judged: Path
+) -> None:
+    assert learn_parts(pictures / "good").exit_code == 0
+    refused = run("--update", "parts", "--teach", judged)
+    assert refused.exit_code == 1
+    assert "cannot be taught: learn the model anew" in " ".join(refused.output.split())
+
+
+def test_without_a_defect_there_is_nothing_to_teach(write_pictures: Any, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "judged" / "good", 2)
+    with pytest.raises(LearnError, match="has no judged defect: judge what was missed first"):
+        judged_pictures(tmp_path / "judged", Stages(quiet=True))
+
+
+def test_a_picture_that_is_judged_both_ways_is_named(judged: Path) -> None:
+    one = sorted((judged / "defect").iterdir())[0]
+    (judged / "good" / "again.png").write_bytes(one.read_bytes())
+    with pytest.raises(LearnError, match=r"good/again\.png and defect/000\.png are one picture"):
+        judged_pictures(judged, Stages(quiet=True))
+
+
+def test_a_copy_counts_once_and_what_was_judged_is_no_passed_picture(judged: Path) -> None:
+    one = sorted((judged / "defect").iterdir())[0]
+    (judged / "defect" / "copy.png").write_bytes(one.read_bytes())
+    (judged / "passed" / "copy.png").write_bytes(one.read_bytes())
+    found = judged_pictures(judged, Stages(quiet=True))
+    assert (len(found.defects), len(found.good), len(found.passed)) == (8, 2, 3)
+
+
+def test_a_picture_that_was_changed_since_it_was_judged_is_refused(judged: Path) -> None:
+    lines = [one.line() for one in read_judged(judged)]
+    (judged / LINES).write_bytes(b"".join(lines))
+    spoil(sorted((judged / "good").iterdir())[:1])
+    with pytest.raises(LearnError, match=r"000\.png is another picture than was judged"):
+        judged_pictures(judged, Stages(quiet=True))
+
+
+def test_a_box_outside_its_picture_is_refused(judged: Path) -> None:
+    defect = next(one for one in read_judged(judged) if one.judgement == "defect")
+    boxed = JudgedFile(
+        file=defect.file, sha256=defect.sha256, judgement="defect", box=Box(70, 50, 20, 20)
+    )
+    (judged / LINES).write_bytes(boxed.line())
+    with pytest.raises(LearnError, match="80 x 60 pixels, and its box lies outside"):
+        judged_pictures(judged, Stages(quiet=True))
+
+
+@pytest.mark.parametrize(
+    ("box", "rows", "columns"),
+    [
+        (Box(0, 0, 100, 50), (0, 1, 2, 3, 4), tuple(range(10))),
+        (Box(95, 45, 5, 5), (4,), (9,)),
+        (Box(11, 11, 1, 1), (1,), (1,)),
+        (Box(9, 9, 2, 2), (0, 1), (0, 1)),
+    ],
+)
+def test_a_box_means_each_cell_that_it_touches(
+    box: Box, rows: tuple[int, ...], columns: tuple[int, ...]
+) -> None:
+    said = JudgedFile(file="defect/a.png", sha256="0" * 64, judgement="defect", box=box)
+    inside = JudgedPicture(Path("a.png"), said, 100, 50).cells_in_box(5, 10)
+    assert inside is not None
+    assert np.flatnonzero(inside.any(1)).tolist() == [*rows]
+    assert np.flatnonzero(inside.any(0)).tolist() == [*columns]
+
+
+def test_turned_verdicts_are_counted_both_ways() -> None:
+    thresholds = ThresholdPair(1.0, 2.0)
+    low, high = np.float32([0, 2, 0, 0]), np.float32([0, 0, 0, 3])
+    before = Verdicts.at(thresholds, low, np.zeros(4, np.float32))
+    after = Verdicts.at(thresholds, np.zeros(4, np.float32), high)
+    turned = Turned(before, after)
+    assert (turned.rejected.tolist(), turned.accepted.tolist()) == ([3], [1])
+    assert (before.found, after.found) == (1, 1)
+
+
+def test_a_test_of_turned_verdicts_needs_six() -> None:
+    assert mcnemar(5, 0) is None
+    assert mcnemar(0, 7) == pytest.approx(2 / 2**7)
+    assert mcnemar(4, 4) == 1.0
+
+
+def test_inspections_are_told_by_the_names_that_the_record_gives() -> None:
+    assert inspection_of(Path("x/inspection-7.png")) == 7
+    assert inspection_of(Path("x/inspection-7b.png")) is None

@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.checkpoints.good_cells import CELLS, GoodCells, coarse, exact, kept_of
+from models.checkpoints.out_of_fold import OutOfFold
+from models.checkpoints.own import FitFacts, load_fitted, save_checkpoint
+from models.patchcore.config import PatchCoreConfig
+from tests.patchcore import a_patchcore
+
+
+def some() -> GoodCells:
+    cells = torch.arange(2 * 2 * 4 * 152).remainder(200).sub(100).to(torch.int8)
+    return GoodCells((0, 2), cells.view(2, 2, 4, 152), torch.tensor([0.25, -1.5]))
+
+
+def test_steps_are_exact_to_a_thirty_second_and_end_where_bytes_do() -> None:
+    values = torch.linspace(-9, 9, 1000)
+    found = exact(coarse(values))
+    within = values.abs() < 7.9
+    assert float((found - values)[within].abs().max()) <= 1 / 32
+    assert found.abs().max() == 127 / 16
+
+
+def test_a_checkpoint_keeps_them_as_they_are(tmp_path: Path) -> None:
+    config = PatchCoreConfig(bank_sizes=(5, 5), width=64, height=32)
+    model, path = a_patchcore(config), tmp_path / "fit.safetensors"
+    scored = OutOfFold((0, 1, 2), torch.rand(3, 2, 4, 8).half().float(), folds=3)
+    facts = FitFacts(config, ("a", "b", "c"), 3, 0)
+    save_checkpoint(path, model, facts, scored, some())
+    found = load_fitted(path).good_cells
+    assert found is not None and found.head is not None and some().head is not None
+    assert found.parts == (0, 2)
+    assert found.cells.dtype == torch.int8
+    assert torch.equal(found.cells, some().cells)
+    assert found.head.tolist() == [0.25, -1.5]
+
+
+@pytest.mark.parametrize(
+    ("tensors", "parts", "message"),
+    [
+        ({CELLS: torch.zeros(2, 1, 1, 4)}, [0, 1], "not of good parts"),
+        ({CELLS: torch.zeros(1, 1, 1, 4, dtype=torch.int8)}, [0, 1], "not of good parts"),
+        ({CELLS: torch.zeros(2, 1, 1, 4, dtype=torch.int8)}, [0, 5], "has not scored"),
+        ({CELLS: torch.zeros(2, 1, 1, 4, dtype=torch.int8)}, [1, 0], "has not scored"),
+        (
+            {
+                CELLS: torch.zeros(2, 1, 1, 4, dtype=torch.int8),
+                "good.head": torch.tensor([0.0, torch.nan]),
+            },
+            [0, 1],
+            "not of its parts",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    tensors: dict[str, torch.Tensor], parts: list[int], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        GoodCells.taken(tensors, {"parts": parts}, scored=3)
+
+
+def test_of_too_many_parts_some_are_kept_evenly() -> None:
+    kept = kept_of(10_000, 61_000)
+    assert len(kept) == (32 << 20) // 61_000
+    assert (kept[0], kept[-1] > 9_900) == (0, True)
