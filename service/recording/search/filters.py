@@ -10,7 +10,7 @@ from service.core.errors import InvalidParameterError
 
 Verdict = Literal["reject", "pass"]
 JudgementFilter = Literal["defect", "good", "unsure", "none"]
-KeptFilter = Literal["reject", "near", "sample", "any"]
+KeptFilter = Literal["reject", "near", "sample", "recent", "any"]
 ExportFormat = Literal["csv", "jsonl", "parquet"]
 
 LONGEST_TEXT: Final = 256
@@ -39,7 +39,8 @@ class Filters:
         score_min: least score.
         score_max: highest score.
         request_id: id of the request.
-        kept: why the picture was to be kept, or `any` for whatever reason.
+        kept: why the picture was to be kept; `any` for a reject, near or sample, which a rule or
+            chance has chosen.
 
     Raises:
         InvalidParameterError: a filter cannot be met whatever the record has.
