@@ -148,11 +148,11 @@ def main(
             while _stored(wrong) <= stored and time.monotonic() - started_s < BACK_WITHIN_S:
                 time.sleep(0.1)
             back_s = time.monotonic() - started_s
-            while _counted(wrong, "takt_record_waiting") and back_s < BACK_WITHIN_S:
+            while counted(wrong, "takt_record_waiting") and back_s < BACK_WITHIN_S:
                 time.sleep(0.1)
                 back_s = time.monotonic() - started_s
-            answered = int(_counted(wrong, "takt_requests_total{", 'outcome="ok"'))
-            lost = int(_counted(wrong, 'takt_record_inspections_total{outcome="lost"}'))
+            answered = int(counted(wrong, "takt_requests_total{", 'outcome="ok"'))
+            lost = int(counted(wrong, 'takt_record_inspections_total{outcome="lost"}'))
             stored = _stored(wrong)
         ratio = statistics.median(two.per_s / one.per_s for one, two in found)
         p99 = statistics.median(two.p99_ms / one.p99_ms for one, two in found)
@@ -165,10 +165,10 @@ def main(
 
 
 def _stored(server: TaktServer) -> int:
-    return int(_counted(server, 'takt_record_inspections_total{outcome="stored"}'))
+    return int(counted(server, 'takt_record_inspections_total{outcome="stored"}'))
 
 
-def _counted(server: TaktServer, series: str, label: str = "") -> float:
+def counted(server: TaktServer, series: str, label: str = "") -> float:
     """The sum of the series that begin so and have this label."""
     with urllib.request.urlopen(f"{server.url}/metrics", timeout=10) as answer:
         text = answer.read().decode()

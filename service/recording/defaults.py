@@ -16,16 +16,18 @@ RECORD_HELP = (
     "extra `postgresql`."
 )
 
-DEFAULT_KEEP = "rejects,near=0.1,sample=0.01"
+DEFAULT_KEEP = "rejects,near=0.1,sample=0.01,recent"
 KEEP_HELP = (
     "Which pictures the record keeps, as they came: `rejects`, `near=0.1` (scores no further from "
     "the threshold than a tenth of its distance from the usual score of good parts), "
-    "`sample=0.01` (one of a hundred others, by chance), with commas between; or `none`."
+    "`sample=0.01` (one of a hundred others, by chance), `recent` (the last ones of every station, "
+    "whatever the verdict, within `recent_gb` of `retain`), with commas between; or `none`."
 )
 
-DEFAULT_RETAIN = "days=90,pictures=200000,gb=20,record_days=400"
+DEFAULT_RETAIN = "days=90,pictures=200000,gb=20,recent_gb=2,record_days=400"
 RETAIN_HELP = (
     "How long the record keeps pictures: `days`, at most `pictures` of them and `gb` of disk, "
-    "the oldest go first; and `record_days`, how long it keeps inspections at all. What is left "
-    "out has no bound. Pinned ones stay."
+    "the oldest go first; `recent_gb`, the disk of pictures that are kept as `recent` alone, which "
+    "those bounds do not count; and `record_days`, how long it keeps inspections at all. What is "
+    "left out has no bound, but `recent_gb` is 2 then. Pinned ones stay."
 )

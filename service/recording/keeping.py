@@ -1,4 +1,4 @@
-"""Which pictures are kept: those of rejects, those near the threshold, and a sample of the rest."""
+"""Which pictures are kept: of rejects, near the threshold, a sample, and the last ones of all."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal, get_args
 
 from service.core.domain import Verdict
 from service.core.errors import ConfigurationError
 from service.recording.wishes import read_wishes
 
-Reason = Literal["reject", "near", "sample"]
-"""Why a picture is kept."""
+Chosen = Literal["reject", "near", "sample"]
+"""Why a rule or chance has chosen a picture, from which figures of all inspections follow."""
+
+CHOSEN: Final[tuple[Chosen, ...]] = get_args(Chosen)
+
+Reason = Literal["reject", "near", "sample", "recent"]
+"""Why a picture is kept; `recent` ones are there for a while, and nothing has chosen them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +35,13 @@ class KeepingRule:
         near: largest distance of a score from the threshold, as a share of the threshold's own
             distance from the usual score of good parts; of the threshold where that is not known.
         sample: share of all others.
+        recent: whether the rest is kept as well, as long as there is room.
     """
 
     rejects: bool
     near: float
     sample: float
+    recent: bool
 
     @classmethod
     def read(cls, text: str) -> KeepingRule:
@@ -44,12 +51,13 @@ class KeepingRule:
             ConfigurationError: the text is no such rule.
         """
         if text.strip() == "none":
-            return cls(rejects=False, near=0.0, sample=0.0)
-        wishes = read_wishes("keep", text, flags=("rejects",), numbers=("near", "sample"))
+            return cls(rejects=False, near=0.0, sample=0.0, recent=False)
+        wishes = read_wishes("keep", text, flags=("rejects", "recent"), numbers=("near", "sample"))
         rule = cls(
             rejects="rejects" in wishes,
             near=wishes.get("near", 0.0),
             sample=wishes.get("sample", 0.0),
+            recent="recent" in wishes,
         )
         if not (math.isfinite(rule.near) and 0 <= rule.sample <= 1):
             raise ConfigurationError(
@@ -72,7 +80,7 @@ class KeepingRule:
             return "near"
         if self.sample and chance() < self.sample:
             return "sample"
-        return None
+        return "recent" if self.recent else None
 
 
 def _scale(verdict: Verdict) -> float:

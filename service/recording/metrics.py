@@ -15,6 +15,7 @@ class RecordMetrics:
         up: 1 while the record's database takes what is to be stored; absent without a record.
         waiting: inspections that wait to be stored.
         picture_bytes: disk that kept pictures take.
+        recent_bytes: of those that are there as recent ones alone.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -26,7 +27,8 @@ class RecordMetrics:
         )
         self._pictures = Counter(
             "takt_record_pictures",
-            "Pictures that the record keeps, has lost, or has removed as too old or too many.",
+            "Pictures that the record keeps, has lost, or has removed as too old or too many; "
+            "skipped: recent ones that were not kept, as others went before.",
             ("outcome",),
             registry=registry,
         )
@@ -41,15 +43,20 @@ class RecordMetrics:
         self.picture_bytes = Gauge(
             "takt_record_picture_bytes", "Disk that kept pictures take.", registry=None
         )
+        self.recent_bytes = Gauge(
+            "takt_record_recent_bytes",
+            "Size of the pictures that are kept as recent ones alone.",
+            registry=None,
+        )
         self._registry = registry
 
     def begin(self) -> None:
         """Show the figures of a server that keeps a record, each from 0 on."""
-        for gauge in (self.up, self.waiting, self.picture_bytes):
+        for gauge in (self.up, self.waiting, self.picture_bytes, self.recent_bytes):
             self._registry.register(gauge)
         for outcome in ("stored", "lost"):
             self._inspections.labels(outcome)
-        for outcome in ("kept", "lost", "removed"):
+        for outcome in ("kept", "lost", "skipped", "removed"):
             self._pictures.labels(outcome)
 
     def stored(self, inspections: int) -> None:
@@ -67,6 +74,10 @@ class RecordMetrics:
     def pictures_lost(self, pictures: int) -> None:
         """Count pictures that were to be kept, and could not be."""
         self._pictures.labels("lost").inc(pictures)
+
+    def pictures_skipped(self, pictures: int) -> None:
+        """Count recent pictures that were not kept, so that nothing else had to wait."""
+        self._pictures.labels("skipped").inc(pictures)
 
     def pictures_removed(self, pictures: int) -> None:
         """Count pictures that retention has removed."""

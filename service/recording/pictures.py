@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import secrets
+import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +24,8 @@ from service.core.errors import InspectionNotFoundError, RecordError
 
 RAW_FORMATS: Final[tuple[PixelFormat, ...]] = ("rgb8", "bgr8", "mono8")
 
+_DAY_US: Final = 86_400_000_000
+_EPOCH: Final = date(1970, 1, 1)
 _SUFFIXES = {"jpeg": ".jpg", "png": ".png", "bmp": ".bmp", "webp": ".webp", "tiff": ".tif"}
 _MARKS = {
     b"\xff\xd8": "jpeg",
@@ -54,11 +59,16 @@ class PictureKey:
         >>> PictureKey(0, "ab", "rgb8").path
         '1970/01/01/ab.rgb8.png'
         """
-        day = datetime.fromtimestamp(self.at_us / 1e6, UTC).strftime("%Y/%m/%d")
         suffix = _SUFFIXES.get(self.input_format, ".bin")
         if self.input_format in RAW_FORMATS:
             suffix = f".{self.input_format}.png"
-        return f"{day}/{self.sha256}{suffix}"
+        return f"{_day_of(self.at_us // _DAY_US)}/{self.sha256}{suffix}"
+
+
+@functools.lru_cache(maxsize=64)
+def _day_of(days: int) -> str:
+    """The folder of a day, by its number in Unix time."""
+    return (_EPOCH + timedelta(days=days)).strftime("%Y/%m/%d")
 
 
 class PictureStore:
@@ -80,8 +90,16 @@ class PictureStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def write(self, key: PictureKey, picture: Picture) -> int:
+    # Texts of paths, as each picture of a busy line may be written and removed: objects of paths
+    # take longer than the system's calls.
+
+    def write(self, key: PictureKey, picture: Picture, *, packed: bool = True) -> int:
         """Keep a picture as it came; raw pixels as a PNG, which loses nothing.
+
+        Args:
+            key: of the picture.
+            picture: to keep.
+            packed: whether raw pixels are made smaller, which takes a processor some ms.
 
         Returns:
             The bytes that the file has; 0 where it was there already.
@@ -89,22 +107,23 @@ class PictureStore:
         Raises:
             RecordError: the disk does not take it; nothing is left behind.
         """
-        path = self.folder / key.path
-        if path.exists():
+        path = f"{self.folder}/{key.path}"
+        if os.path.exists(path):
             return 0
-        data = png_of(picture) if isinstance(picture, RawPicture) else picture
+        data = png_of(picture, packed=packed) if isinstance(picture, RawPicture) else picture
         # No sync: a machine that loses power may lose a picture, which `takt records check` finds.
-        unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        folder, _, name = path.rpartition("/")
+        unfinished = f"{folder}/.{name}.{secrets.token_hex(4)}.part"
         try:
             try:
                 _write(unfinished, data)
             except FileNotFoundError:
-                make_private(path.parent)
+                make_private(Path(folder))
                 _write(unfinished, data)
             os.replace(unfinished, path)
         except OSError as error:
             with contextlib.suppress(OSError):
-                unfinished.unlink(missing_ok=True)
+                os.unlink(unfinished)
             raise RecordError(f"a picture cannot be kept in {self.folder}: {error}") from error
         return len(data)
 
@@ -140,27 +159,37 @@ class PictureStore:
         Raises:
             RecordError: the disk does not allow it.
         """
-        file = self.folder / path
+        file = f"{self.folder}/{path}"
         try:
-            size = file.stat().st_size
-            file.unlink()
+            size = os.stat(file).st_size
+            os.unlink(file)
         except FileNotFoundError:
             return 0
         except OSError as error:
             raise RecordError(f"the kept picture {path} cannot be removed: {error}") from error
         with contextlib.suppress(OSError):
-            for parent in list(file.relative_to(self.folder).parents)[:-1]:
-                (self.folder / parent).rmdir()
+            while "/" in path:
+                path = path.rpartition("/")[0]
+                os.rmdir(f"{self.folder}/{path}")
         return size
+
+    def free_bytes(self) -> int:
+        """What the disk has left; as much as there can be where it does not say."""
+        for folder in (self.folder, *self.folder.parents):
+            with contextlib.suppress(OSError):
+                return shutil.disk_usage(folder).free
+        return sys.maxsize
 
     def files(self) -> Iterator[tuple[str, int]]:
         """Path below the folder and bytes of each file, the oldest day first."""
         yield from _files(self.folder, self.folder)
 
 
-def _write(path: Path, data: bytes | memoryview) -> None:
-    with open(path, "wb", opener=private_file) as file:
-        file.write(data)
+def _write(path: str, data: bytes | memoryview) -> None:
+    with open(path, "wb", buffering=0, opener=private_file) as file:
+        left = memoryview(data)
+        while left := left[file.write(left) :]:
+            pass
 
 
 def _files(folder: Path, top: Path) -> Iterator[tuple[str, int]]:
@@ -211,14 +240,14 @@ def format_of(picture: Picture) -> str:
     return _MARKS.get(head[:2]) or _MARKS.get(head[:4], "unknown")
 
 
-def png_of(picture: RawPicture) -> bytes:
-    """Raw pixels as a PNG of the same levels; quick rather than small."""
+def png_of(picture: RawPicture, *, packed: bool = True) -> bytes:
+    """Raw pixels as a PNG of the same levels; quick rather than small, or as large as they are."""
     channels = () if picture.format == "mono8" else (3,)
     pixels = np.frombuffer(picture.pixels, np.uint8)
     levels: cv2.typing.MatLike = pixels.reshape(picture.height, picture.width, *channels)
     if picture.format == "rgb8":
         levels = cv2.cvtColor(levels, cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode(".png", levels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    _, data = cv2.imencode(".png", levels, [cv2.IMWRITE_PNG_COMPRESSION, int(packed)])
     return data.tobytes()
 
 

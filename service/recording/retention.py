@@ -1,33 +1,41 @@
-"""How long pictures and rows stay: by age, number and bytes; what is pinned stays."""
+"""How long pictures and rows stay: by age, number and bytes; what is pinned stays.
+
+Recent pictures have a bound of bytes of their own, and no other one but that of age.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import secrets
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError
+import math
+import sys
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Row, and_, delete, func, select, update
+from sqlalchemy import ColumnElement, Row, and_, case, delete, func, null, or_, select, update
 
-from service.peers import Message, Peers, Reply
+from service.core.errors import ConfigurationError
 from service.recording.pictures import PictureKey
+from service.recording.recent import RECENT, RecentPictures, beyond_fair, recent_pictures
 from service.recording.record import Record
 from service.recording.tables import inspections
 from service.recording.wishes import read_wishes
 
 _DAY_US: Final = 86_400_000_000
-_KEPT_BYTES = "kept_bytes"
-_HEARD_WITHIN_S = 10.0
 _AT_ONCE = 500
 """Most rows of one transaction, so that the database is free again within milliseconds."""
+
+_RECENT_BYTES: Final = 2_000_000_000
+_FULL_FREE_BYTES: Final = 1_000_000_000
+"""Recent pictures leave as much of the disk to others."""
+_MOST_NAMED = 100
+"""So many stations are named to the database, which then hands over no rows of others."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetentionRule:
     """Bounds of what is kept; None is no bound.
+
+    Number and bytes do not count recent pictures, which have a bound of their own.
 
     >>> RetentionRule.read("days=90,gb=20").bytes
     20000000000
@@ -36,12 +44,14 @@ class RetentionRule:
         days: age of the oldest picture.
         pictures: number of pictures.
         bytes: of all pictures.
+        recent_bytes: of recent pictures.
         record_days: age of the oldest inspection.
     """
 
     days: float | None = None
     pictures: int | None = None
     bytes: int | None = None
+    recent_bytes: int = _RECENT_BYTES
     record_days: float | None = None
 
     @classmethod
@@ -51,23 +61,39 @@ class RetentionRule:
         Raises:
             ConfigurationError: the text is no such rule.
         """
-        wishes = read_wishes("retain", text, numbers=("days", "pictures", "gb", "record_days"))
+        numbers = ("days", "pictures", "gb", "recent_gb", "record_days")
+        wishes = read_wishes("retain", text, numbers=numbers)
         count, gigabytes = wishes.get("pictures"), wishes.get("gb")
+        recent = wishes.get("recent_gb", _RECENT_BYTES / 1e9)
+        if not math.isfinite(recent):
+            raise ConfigurationError(
+                f"retain={text}: `recent_gb` is a number of gigabytes, such as recent_gb=2, as "
+                "every picture is kept until there are so many"
+            )
         return cls(
             days=wishes.get("days"),
             pictures=None if count is None else int(count),
             bytes=None if gigabytes is None else int(gigabytes * 1e9),
+            recent_bytes=int(recent * 1e9),
             record_days=wishes.get("record_days"),
         )
 
 
 @dataclass(slots=True)
 class Swept:
-    """What a sweep has removed."""
+    """What a sweep has removed.
+
+    Attributes:
+        pictures: that a bound of age, number or bytes did not allow.
+        bytes: of these.
+        rows: inspections.
+        recent: pictures that made room for newer ones.
+    """
 
     pictures: int = 0
     bytes: int = 0
     rows: int = 0
+    recent: int = 0
 
 
 @dataclass(slots=True)
@@ -81,18 +107,39 @@ class Retention:
         record: that is swept.
         rule: what stays.
         stop: tells that a sweep is to end early.
+        free_bytes: tells what the disk has left.
         kept_bytes: of all pictures; counted on the disk at the first sweep.
+        recent: those of them that are there as recent ones alone; counted by each sweep.
     """
 
     record: Record
     rule: RetentionRule
     stop: Callable[[], bool] = lambda: False
+    free_bytes: Callable[[], int] = lambda: sys.maxsize
     kept_bytes: int | None = field(default=None, init=False)
+    recent: RecentPictures = field(default_factory=RecentPictures, init=False)
+    _recent_added: int = field(default=0, init=False)
 
-    def added(self, size: int) -> None:
+    def added(self, size: int, *, recent: bool = False) -> None:
         """Count the bytes of a new file."""
         if self.kept_bytes is not None:
             self.kept_bytes += size
+        if recent:
+            self._recent_added += size
+
+    @property
+    def takes_recent(self) -> bool:
+        """Whether the disk has room enough for recent pictures as well."""
+        return self.free_bytes() >= _FULL_FREE_BYTES
+
+    def recent_due(self, workers: int) -> bool:
+        """Whether there are more recent pictures than there may be, by what is known of them.
+
+        Args:
+            workers: that keep as many as this one.
+        """
+        known = self.recent.bytes + self._recent_added * workers
+        return known > self.rule.recent_bytes or bool(known and not self.takes_recent)
 
     def sweep(self, now_us: int) -> Swept:
         """Remove what the rule does not keep.
@@ -112,19 +159,74 @@ class Retention:
             before_us = now_us - int(rule.days * _DAY_US)
             while not self.stop() and self._let_go(swept, before_us=before_us):
                 pass
+        swept.recent = self.sweep_recent().pictures
         if rule.pictures is not None:
-            over = self._number() - rule.pictures
+            over = self._number() - self.recent.pictures - rule.pictures
             while over > 0 and not self.stop():
                 done = self._let_go(swept, most=min(over, _AT_ONCE))
                 over -= done
                 if not done:
                     break
         if rule.bytes is not None:
-            while self.kept_bytes > rule.bytes and not self.stop():
+            while self.kept_bytes - self.recent.bytes > rule.bytes and not self.stop():
                 # A tenth of the usual number, as so few may be enough.
                 if not self._let_go(swept, most=_AT_ONCE // 10):
                     break
         return swept
+
+    def sweep_recent(self) -> Swept:
+        """Where there are too many, remove the oldest recent pictures of stations that have most.
+
+        Some more go than have to, so that the next ones find room for a while.
+
+        Raises:
+            RecordError: the database or the disk does not answer.
+        """
+        swept = Swept()
+        self._recent_added = 0
+        with self.record.database.reading() as connection:
+            self.recent = recent_pictures(connection)
+        size, most = self.recent.bytes, self.rule.recent_bytes
+        least = min(size, size + self.free_bytes() - _FULL_FREE_BYTES)
+        if size > most or least < size:
+            self._let_recent_go(max(0, min(least, most - most // 10)), swept)
+        return swept
+
+    def _let_recent_go(self, most_bytes: int, swept: Swept) -> None:
+        """Walk through recent pictures, the oldest first, until so many bytes are left."""
+        left = {one.station: one for one in self.recent.stations}
+        beyond = beyond_fair(self.recent.stations, most_bytes)
+        over = self.recent.bytes - most_bytes
+        columns = inspections.c
+        oldest = (
+            select(*_OF_PICTURE, columns.station, columns.input_bytes)
+            .where(RECENT, *_of_stations(beyond))
+            .order_by(columns.at_us)
+            .limit(_AT_ONCE)
+        )
+        after_us = -1
+        while over > 0 and not self.stop():
+            with self.record.database.writing() as connection:
+                found = connection.execute(oldest.where(columns.at_us > after_us)).all()
+                going = []
+                for row in found:
+                    if over > 0 and beyond.get(row.station, 0) > 0:
+                        going.append(row)
+                        beyond[row.station] -= row.input_bytes
+                        left[row.station] = left[row.station].without(row.input_bytes)
+                        over -= row.input_bytes
+                if going:
+                    # Somebody may have judged or pinned one meanwhile.
+                    still = (~columns.pinned, columns.judgement.is_(None))
+                    gone = and_(columns.id.in_([row.id for row in going]), *still)
+                    connection.execute(
+                        update(inspections).where(gone).values(picture=False, kept=None)
+                    )
+            self._remove_files(going, swept)
+            self.recent = RecentPictures(tuple(one for one in left.values() if one.pictures))
+            if len(found) < _AT_ONCE:
+                return
+            after_us = found[-1].at_us
 
     def _number(self) -> int:
         with self.record.database.reading() as connection:
@@ -132,7 +234,10 @@ class Retention:
             return int(connection.execute(query).scalar_one())
 
     def _let_go(self, swept: Swept, *, before_us: int | None = None, most: int = _AT_ONCE) -> int:
-        """Remove the oldest pictures that are not pinned; the number of rows that had them."""
+        """Remove the oldest pictures that are not pinned; the number of rows that had them.
+
+        Recent ones go by their age alone.
+        """
         oldest = (
             select(*_OF_PICTURE)
             .where(inspections.c.picture, ~inspections.c.pinned)
@@ -141,13 +246,15 @@ class Retention:
         )
         if before_us is not None:
             oldest = oldest.where(inspections.c.at_us < before_us)
+        else:
+            oldest = oldest.where(_NOT_RECENT)
         with self.record.database.writing() as connection:
             found = connection.execute(oldest).all()
             ids = [row.id for row in found]
             if ids:
                 # Somebody may have pinned one meanwhile.
                 gone = and_(inspections.c.id.in_(ids), ~inspections.c.pinned)
-                connection.execute(update(inspections).where(gone).values(picture=False))
+                connection.execute(update(inspections).where(gone).values(_GONE))
         self._remove_files(found, swept)
         return len(found)
 
@@ -189,7 +296,8 @@ class Retention:
             size = self.record.pictures.remove(path)
             swept.pictures += 1
             swept.bytes += size
-            self.kept_bytes = max(0, (self.kept_bytes or 0) - size)
+            # Below 0 for a while, where another worker has kept it and did not tell yet.
+            self.kept_bytes = (self.kept_bytes or 0) - size
 
 
 _OF_PICTURE = (
@@ -198,83 +306,22 @@ _OF_PICTURE = (
     inspections.c.sha256,
     inspections.c.input_format,
 )
+_NOT_RECENT = or_(
+    inspections.c.kept.is_(None),
+    inspections.c.kept != "recent",
+    inspections.c.judgement.is_not(None),
+)
+"""Holds of unpinned pictures that are there for another reason than being recent."""
+_GONE = {
+    inspections.c.picture: False,
+    # An inspection whose recent picture has gone is as one that never had it.
+    inspections.c.kept: case((RECENT, null()), else_=inspections.c.kept),
+}
 
 
-class KeptElsewhere:
-    """Bytes of new pictures that other workers of a server keep in the same folder.
-
-    The worker that leads asks for them and sweeps. Whatever it cannot hear is on the disk.
-
-    Args:
-        peers: the other workers.
-    """
-
-    def __init__(self, peers: Peers) -> None:
-        self._peers = peers
-        # The next one with this worker's number is another.
-        self._name = secrets.token_hex(8)
-        self._lock = threading.Lock()
-        self._added = 0
-        self._left_by_others = 0
-        self._heard: set[str] = set()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        peers.answer(_KEPT_BYTES, self._answer)
-
-    @property
-    def sweeps_here(self) -> bool:
-        """Whether this worker is the one that sweeps; any thread may ask."""
-        return self._peers.leading.is_set()
-
-    def begin(self) -> None:
-        """Hear the others; on the event loop."""
-        if self._peers.workers > 1:
-            self._loop = asyncio.get_running_loop()
-
-    def added(self, size: int) -> None:
-        """Count the bytes of a new file of this worker."""
-        with self._lock:
-            self._added += size
-
-    def collect(self) -> int | None:
-        """What the others have kept since the last call; None where one of them was not heard.
-
-        Blocks until they have answered; not on the event loop.
-        """
-        replies = self._ask({})
-        heard = [reply.body for reply in replies if reply.failure is None]
-        now = {body["name"] for body in heard}
-        with self._lock:
-            left, self._left_by_others = self._left_by_others, 0
-            gone, self._heard = self._heard - now, now
-        if gone or len(now) < self._peers.workers - 1:
-            return None
-        return left + sum(int(body["bytes"]) for body in heard)
-
-    def end(self) -> None:
-        """Tell what is not collected yet; blocks, not on the event loop."""
-        with self._lock:
-            added, self._added = self._added, 0
-        self._ask({"leaves": self._name, "bytes": added})
-
-    def _ask(self, body: Message) -> list[Reply]:
-        if self._loop is None:
-            return []
-        asked = self._peers.ask(_KEPT_BYTES, body, _HEARD_WITHIN_S / 2)
-        try:
-            replies = asyncio.run_coroutine_threadsafe(asked, self._loop)
-        except RuntimeError:  # it is closed
-            asked.close()
-            return []
-        try:
-            return replies.result(_HEARD_WITHIN_S)
-        except (TimeoutError, CancelledError):
-            return []
-
-    async def _answer(self, body: Message) -> Message:
-        with self._lock:
-            if "leaves" in body:
-                self._left_by_others += body["bytes"]
-                self._heard.discard(body["leaves"])
-                return {}
-            added, self._added = self._added, 0
-            return {"name": self._name, "bytes": added}
+def _of_stations(stations: Collection[str | None]) -> list[ColumnElement[bool]]:
+    """A condition that the station is one of these; none where they are many."""
+    if len(stations) > _MOST_NAMED:
+        return []
+    named = inspections.c.station.in_([one for one in stations if one is not None])
+    return [or_(named, inspections.c.station.is_(None)) if None in stations else named]

@@ -93,8 +93,9 @@ inspections = Table(
 - sha256: of the picture's bytes as they came; null where they could not be held until then.
 - input_format: jpeg, png, bmp, webp, tiff or unknown; rgb8, bgr8 or mono8 for raw pixels, whose
   kept picture is a PNG.
-- kept: why the picture was to be kept: reject, near, sample; null where it was not. It stays where
-  the picture goes, as figures need to know how pictures were chosen.
+- kept: why the picture was to be kept: reject, near, sample, recent; null where it was not. It
+  stays where the picture goes, as figures need to know how pictures were chosen; but a recent one
+  was chosen by nothing, and becomes null, so that the index of this column has what is there.
 - picture: whether the picture is there.
 - judgement: the latest one of `judgements`; null for none.
 """

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -20,10 +20,11 @@ from service.peers import Alone, Peers
 from service.recording.database import RefusedRowsError
 from service.recording.facts import Noted, Row, key_of, row_of
 from service.recording.keeping import KeepingRule
+from service.recording.kept_elsewhere import KeptElsewhere
 from service.recording.metrics import RecordMetrics
 from service.recording.pictures import Picture, PictureKey
 from service.recording.record import Record
-from service.recording.retention import KeptElsewhere, Retention, RetentionRule
+from service.recording.retention import Retention, RetentionRule
 from service.recording.tables import inspections, sources
 
 EVERY_S = 0.1
@@ -57,7 +58,8 @@ class Recorder:
     """Takes answers on the event loop, and stores them from a thread of its own.
 
     Nothing that goes wrong here slows an inspection or fails it: what finds no room is counted as
-    lost, and a database that does not answer is tried again.
+    lost, and a database that does not answer is tried again. Recent pictures give way to everything
+    else: they are skipped while much waits, the disk is short of room or the database is away.
 
     Args:
         record: where to.
@@ -82,6 +84,9 @@ class Recorder:
         peers: Peers | None = None,
     ) -> None:
         self.record = record
+        if not (keep.recent and retain.recent_bytes):
+            # What was kept as recent before it was turned off goes with the first sweep.
+            keep, retain = replace(keep, recent=False), replace(retain, recent_bytes=0)
         self._keep = keep
         self._metrics = metrics
         self._backlog = backlog or Backlog()
@@ -95,13 +100,15 @@ class Recorder:
         self._ending = threading.Event()
         self._ids: dict[_SourceKey, int] = {}
         self._statement: SQLCompiler | None = None
-        self._retention = Retention(record, retain, self._ending.is_set)
-        self._elsewhere = KeptElsewhere(peers or Alone())
+        self._retention = Retention(record, retain, self._ending.is_set, record.pictures.free_bytes)
+        self._peers = peers or Alone()
+        self._elsewhere = KeptElsewhere(self._peers)
         self._sweep_at_s = 0.0
         self._try_at_s = 0.0
         # None until the database was tried for the first time.
         self._down: bool | None = None
         self._disk_full = False
+        self._takes_recent = True
         self._thread = threading.Thread(target=self._run, name="recording", daemon=True)
 
     @property
@@ -125,7 +132,12 @@ class Recorder:
             return
         picture, keep = asked.picture, self._keep.reason(answer.verdict)
         size = 0 if picture is None else _bytes_of(picture)
-        if self._taken_bytes - self._given_back_bytes + size > self._backlog.bytes:
+        waiting = self._taken_bytes - self._given_back_bytes + size
+        room = self._takes_recent and 2 * waiting <= self._backlog.bytes
+        if keep == "recent" and (picture is None or not room):
+            keep = None
+            self._metrics.pictures_skipped(1)
+        if waiting > self._backlog.bytes:
             picture = None
         else:
             self._taken_bytes += size
@@ -154,6 +166,7 @@ class Recorder:
     def turn(self) -> None:
         """Store what waits, and remove what is too old."""
         try:
+            self._takes_recent = not self._down and self._retention.takes_recent
             self._prepare()
             if time.monotonic() >= self._try_at_s:
                 self._store()
@@ -169,7 +182,8 @@ class Recorder:
 
     def _prepare(self) -> None:
         """Weigh pictures and write those that are kept, so that rows alone wait from then on."""
-        while self._noted:
+        # No more than are there now: where they come as fast as they are written, rows wait behind.
+        for _ in range(len(self._noted)):
             noted = self._noted.popleft()
             try:
                 self._rows.append((noted.answer.source, self._row(noted)))
@@ -185,14 +199,18 @@ class Recorder:
         if noted.picture is None:
             return row_of(noted, None, picture=False)
         key = key_of(noted.answer, noted.picture)
-        there = noted.keep is not None and self._write(key, noted.picture)
+        recent = noted.keep == "recent"
+        there = noted.keep is not None and self._write(key, noted.picture, recent=recent)
+        if recent and not there:
+            noted.keep = None
         return row_of(noted, key, picture=there)
 
-    def _write(self, key: PictureKey, picture: Picture) -> bool:
+    def _write(self, key: PictureKey, picture: Picture, *, recent: bool) -> bool:
         """Keep a picture; False where the disk does not take it, or it is no picture."""
         try:
-            size = self.record.pictures.write(key, picture)
-            self._retention.added(size)
+            # Recent pixels go again soon, and are many: nobody waits for them to be packed.
+            size = self.record.pictures.write(key, picture, packed=not recent)
+            self._retention.added(size, recent=recent)
             self._elsewhere.added(size)
         except RecordError as error:
             self._metrics.pictures_lost(1)
@@ -268,7 +286,13 @@ class Recorder:
 
     def _sweep(self) -> None:
         now_s = self._clock()
-        if now_s < self._sweep_at_s or not self._elsewhere.sweeps_here:
+        if not self._elsewhere.sweeps_here:
+            return
+        if now_s < self._sweep_at_s:
+            # A minute of a busy line may be more than all recent pictures together.
+            if self._retention.recent_due(self._peers.workers):
+                self._metrics.pictures_removed(self._retention.sweep_recent().pictures)
+                self._tell_bytes()
             return
         self._sweep_at_s = now_s + _SWEEP_EVERY_S
         if (added := self._elsewhere.collect()) is None:
@@ -276,8 +300,8 @@ class Recorder:
         else:
             self._retention.added(added)
         swept = self._retention.sweep(int(now_s * 1e6))
-        self._metrics.pictures_removed(swept.pictures)
-        self._metrics.picture_bytes.set(self._retention.kept_bytes or 0)
+        self._metrics.pictures_removed(swept.pictures + swept.recent)
+        self._tell_bytes()
         self._works()
         if swept.pictures or swept.rows:
             logger.info(
@@ -286,6 +310,10 @@ class Recorder:
                 swept.bytes / 1e6,
                 swept.rows,
             )
+
+    def _tell_bytes(self) -> None:
+        self._metrics.picture_bytes.set(max(0, self._retention.kept_bytes or 0))
+        self._metrics.recent_bytes.set(self._retention.recent.bytes)
 
 
 _SourceKey = tuple[str, str, Source]

@@ -89,7 +89,7 @@ ROUTES: tuple[RouteNeed, ...] = (
     *_routes("review", "PUT DELETE", "/v1/inspections/{id}/pin"),
     *_routes("read", "GET", "/v1/inspections/{id}/judgements", "/v1/review/confusion"),
     *_routes("read", "GET", "/v1/review/threshold", "/v1/review/disagreements"),
-    *_routes("read", "GET", "/v1/review/tiles", "/v1/review/calendar"),
+    *_routes("read", "GET", "/v1/review/tiles", "/v1/review/calendar", "/v1/review/recent"),
     *_routes("read", "GET", "/v1/inspections", "/v1/inspections/export"),
     *_routes("read", "GET", "/v1/inspections/{id:int}", "/v1/inspections/{id:int}/picture"),
     *_routes("read", "GET", "/v1/inspections/{id:int}/neighbours"),

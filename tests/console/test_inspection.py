@@ -135,7 +135,7 @@ def test_arrow_keys_lead_to_the_neighbours_and_an_unkept_picture_is_told(
     expect(page.locator("main")).to_contain_text(
         "Passed: the score 0.196 is not over the threshold"
     )
-    expect(page.get_by_text("The picture was not kept")).to_be_visible()
+    expect(page.get_by_text("The picture is not kept")).to_be_visible()
     page.keyboard.press("ArrowLeft")
     expect(page.locator("main")).to_contain_text("Rejected: the score 0.784")
     assert page.url.endswith(f"/{first}")

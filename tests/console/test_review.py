@@ -179,6 +179,40 @@ def test_the_calendar_tells_what_nobody_has_judged_and_leads_there(
     expect(page.get_by_text("to judge")).to_have_count(0)
 
 
+def test_how_far_back_passed_parts_can_be_looked_at_is_said_and_they_are_found(
+    page: Page, serve: Serve, data: Path
+) -> None:
+    def recent(number: int) -> dict[str, Any]:
+        return {
+            **{"kept": "recent", "anomalous": False, "regions": None},
+            "station": ("press-1", "press-2")[number % 2],
+        }
+
+    # The last one a moment ago, the first one six hours.
+    seed(data, 4, recent, gap_us=DAY_US // 12)
+    url = serve(record=True).url
+    page.goto(f"{url}/console/review")
+    said = r"Passed parts can still be looked at back to .+ \(4 h\) at press-2, and further back"
+    expect(page.get_by_text(re.compile(said))).to_be_visible()
+    # Nobody has to go through them.
+    expect(page.get_by_text("No inspection meets the filters.")).to_be_visible()
+    page.get_by_role("link", name="Recent", exact=True).click()
+    expect(tiles(page)).to_have_count(4)
+    page.goto(f"{url}/console/review?station=press-1&kept=recent")
+    expect(tiles(page)).to_have_count(2)
+    said = r"Passed parts of press-1 can still be looked at back to .+ \(6 h\)\."
+    expect(page.get_by_text(re.compile(said))).to_be_visible()
+
+
+def test_without_recent_pictures_nothing_is_said_of_them(
+    page: Page, serve: Serve, data: Path
+) -> None:
+    seed(data, 3)
+    page.goto(f"{serve(record=True).url}/console/review")
+    expect(tiles(page)).to_have_count(3)
+    expect(page.get_by_text("can still be looked at")).to_have_count(0)
+
+
 def test_two_thousand_are_scrolled_through_without_a_hole(
     new_page: Callable[..., Page], serve: Serve, data: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""`GET /v1/review/tiles` and `…/calendar`: what people look through who review inspections."""
+"""`GET /v1/review/tiles`, `…/calendar` and `…/recent`: what there is to look through."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from service.api.records.search import PageIn
 from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.api.schemas import Schema
 from service.core.errors import InvalidParameterError
-from service.recording.keeping import Reason
+from service.recording.keeping import Chosen
+from service.recording.recent import RecentPictures, recent_pictures
 from service.recording.review.calendar import MOST_DAYS, USUAL_DAYS, calendar
 from service.recording.review.judging import JudgementWord
 from service.recording.search.cursor import Cursor
 from service.recording.search.pages import MOST_COUNTED, count_of
 from service.recording.search.tiles import MOST_TILES, tiles_of
+from service.recording.search.times import time_of
 
 _MOST_OFFSET_MINUTES = 14 * 60
+_MOST_STATIONS = 1000
 
 
 class TilesIn(PageIn):
@@ -62,7 +65,10 @@ class TileOut(Schema):
         description="The first eight regions: x, y, width and height in pixels."
     )
     part: str | None = Field(description="Part id that the caller named.")
-    kept: Reason | None = Field(description="Why the picture was to be kept.")
+    kept: Chosen | None = Field(
+        description="Why the picture was chosen to be kept; null where nothing has chosen it, "
+        "though it may be there for a while."
+    )
     judgement: JudgementWord | None = Field(description="The latest one.")
     picture: str | None = Field(
         description="SHA-256 of the picture, by which a thumbnail is asked for; null where none "
@@ -97,6 +103,31 @@ class CalendarOut(Schema):
 
     request_id: str
     days: list[ReviewDayOut] = Field(description="Oldest first; none on which nothing was kept.")
+
+
+class StationRecentOut(Schema):
+    """Recent pictures of a station."""
+
+    station: str | None = Field(description="Its name; null where callers name none.")
+    oldest: datetime = Field(description="When the oldest one was answered.")
+    pictures: int
+    bytes: int = Field(description="Of all of them as they came.")
+
+
+class RecentOut(Schema):
+    """How far back the pictures of all parts can be looked at, whatever the verdict was."""
+
+    request_id: str
+    oldest: datetime | None = Field(description="Of all stations; null where there is none.")
+    since: datetime | None = Field(
+        description="From then on every station's are there: the oldest one of the station whose "
+        "pictures reach back the least. Null where there is none."
+    )
+    pictures: int = Field(description="That are there as recent ones alone.")
+    bytes: int = Field(description="Of all of them as they came.")
+    stations: list[StationRecentOut] = Field(
+        description=f"That of the most bytes first, {_MOST_STATIONS} at most."
+    )
 
 
 _RESPONSES = problem_responses(
@@ -147,4 +178,33 @@ def browsing_router(threads: RecordThreads) -> APIRouter:
             days=[ReviewDayOut.model_validate(day) for day in days],
         )
 
+    @router.get("/v1/review/recent")
+    async def get_recent(request: Request) -> RecentOut:
+        """How far back the last pictures of every station reach, whatever the verdict was.
+
+        They are there for a while, within `recent_gb` of the setting `retain`; `kept=recent` finds
+        them. What is judged or pinned stays and is not counted here.
+        """
+        return _recent(request, await threads.read(recent_pictures))
+
     return router
+
+
+def _recent(request: Request, found: RecentPictures) -> RecentOut:
+    shortest = found.shortest
+    return RecentOut(
+        request_id=request_id_of(request.scope),
+        oldest=None if found.oldest_us is None else time_of(found.oldest_us),
+        since=None if shortest is None else time_of(shortest.oldest_us),
+        pictures=found.pictures,
+        bytes=found.bytes,
+        stations=[
+            StationRecentOut(
+                station=one.station,
+                oldest=time_of(one.oldest_us),
+                pictures=one.pictures,
+                bytes=one.bytes,
+            )
+            for one in found.stations[:_MOST_STATIONS]
+        ],
+    )

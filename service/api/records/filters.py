@@ -49,7 +49,9 @@ class FiltersIn(BaseModel):
     score_max: float | None = Field(None, description="Highest score.")
     request_id: str | None = Field(None, max_length=LONGEST_TEXT, description="Id of the request.")
     kept: KeptFilter | None = Field(
-        None, description="Why the picture was to be kept; `any`: for whatever reason."
+        None,
+        description="Why the picture was to be kept; `any`: as a reject, near or sample, which are "
+        "what a review goes through.",
     )
     sha256: str | None = Field(
         None,

@@ -141,6 +141,7 @@ def _record(status: Status) -> RecordFiguresOut | None:
         pictures_kept=round(total("takt_record_pictures_total", outcome="kept")),
         pictures_lost=round(total("takt_record_pictures_total", outcome="lost")),
         picture_bytes=round(total("takt_record_picture_bytes")),
+        recent_bytes=round(total("takt_record_recent_bytes")),
     )
 
 

@@ -101,6 +101,7 @@ class RecordFiguresOut(Schema):
     pictures_kept: int
     pictures_lost: int
     picture_bytes: int = Field(description="Disk that all kept pictures take.")
+    recent_bytes: int = Field(description="Of those that are kept as recent ones alone.")
 
 
 class GpuOut(Schema):

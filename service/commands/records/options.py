@@ -54,7 +54,7 @@ _OPTIONS = (
     click.option(
         "--kept",
         type=click.Choice(get_args(KeptFilter)),
-        help="Why the picture was to be kept; any: for whatever reason.",
+        help="Why the picture was to be kept; any: as a reject, near or sample.",
     ),
     click.option("--sha256", metavar="HEX", help="SHA-256 of the picture's file as it came."),
 )

@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from service.core.errors import InvalidParameterError
 from service.recording.database import Database
-from service.recording.keeping import Reason
+from service.recording.keeping import CHOSEN, Chosen
 from service.recording.search.conditions import conditions
 from service.recording.search.filters import Filters
 from service.recording.tables import inspections
@@ -29,7 +29,6 @@ USUAL_DAYS: Final = 42
 
 _DAY_US: Final = 86_400_000_000
 _EPOCH: Final = date(1970, 1, 1)
-_REASONS: Final[tuple[Reason, ...]] = ("reject", "near", "sample")
 _SHIFT: Final = 2**32
 _BY_INDEX: Final = frozenset({"since_us", "until_us", "kept"})
 
@@ -63,6 +62,8 @@ def calendar(
 ) -> list[ReviewDay]:
     """What was kept on each day, the oldest first; days without anything are left out.
 
+    Pictures that are there as recent ones alone are in no day: nobody has to go through them.
+
     Args:
         database: of the record.
         filters: of the inspections; without `since_us`, the 42 days until `until_us` or now.
@@ -74,8 +75,10 @@ def calendar(
         RecordError: the database cannot be read.
     """
     asked = _bounded(filters, now or datetime.now(UTC))
-    reasons = [one for one in _REASONS if asked.kept in (None, "any", one)]
+    reasons = [one for one in CHOSEN if asked.kept in (None, "any", one)]
     begins = _days(asked, offset_minutes * 60_000_000)
+    if not reasons:
+        return []
     days = _table_of([(begin_us, end_us) for begin_us, end_us, _ in begins])
     # Ranges of the index, counted one by one: sorting the rows by days takes four times as long.
     counts = [_counted(asked, days, reason) for reason in reasons]
@@ -85,13 +88,13 @@ def calendar(
     for (*_, day), row in zip(begins, rows, strict=True):
         kept = {reason: divmod(both, _SHIFT) for reason, both in zip(reasons, row, strict=True)}
         if any(row):
-            rejects, near, samples = (kept.get(reason, (0, 0))[0] for reason in _REASONS)
+            rejects, near, samples = (kept.get(reason, (0, 0))[0] for reason in CHOSEN)
             judged = sum(one for _, one in kept.values())
             found.append(ReviewDay(day, rejects, near, samples, judged))
     return found
 
 
-def _counted(asked: Filters, days: CTE, reason: Reason) -> ScalarSelect[int]:
+def _counted(asked: Filters, days: CTE, reason: Chosen) -> ScalarSelect[int]:
     """Both numbers in one, so that each range is read once."""
     columns = inspections.c
     figure = func.count() * literal(_SHIFT, BigInteger) + func.count(columns.judgement)

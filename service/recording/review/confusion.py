@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, case, func, or_, select, text
+from sqlalchemy import ColumnElement, case, func, null, or_, select, text
 
 from service.core.errors import InvalidParameterError
 from service.recording.database import Database
+from service.recording.keeping import CHOSEN
 from service.recording.review.figures import Layer, ReviewFigures, Stratum, figures_of
 from service.recording.review.witnesses import MAP_SPOKE
 from service.recording.search.conditions import conditions
@@ -63,7 +64,7 @@ class Group:
     Attributes:
         anomalous: the verdict that was given.
         rejected: the verdict that is looked at, which may be that of another threshold.
-        kept: why their pictures were kept; None where they were not.
+        kept: why their pictures were chosen; None where they were not, though they may be there.
         judgement: the latest one; None for none.
         count: number of them.
     """
@@ -166,14 +167,17 @@ def _stratum(group: Group, *, keeps_rejects: bool) -> Stratum:
 
 
 def _counted(database: Database, filters: Filters, *by: ColumnElement[Any]) -> list[Any]:
-    """Rows of the columns, why pictures are kept, the judgement, and the number of inspections."""
+    """Rows of the columns, why pictures were chosen, the judgement, and how many there are."""
     # By its label, since PostgreSQL takes two parameters of one value for different ones.
     named = [column.label(f"by_{number}") for number, column in enumerate(by)]
-    columns = (*named, inspections.c.kept, inspections.c.judgement)
+    # A recent picture may be gone tomorrow, and figures of a time must not change with it.
+    kept = inspections.c.kept
+    chosen = case((kept.in_(CHOSEN), kept), else_=null()).label("chosen")
+    columns = (*named, chosen, inspections.c.judgement)
     wanted = (
         select(*columns, func.count())
         .where(*conditions(filters))
-        .group_by(*(text(f"by_{number}") for number in range(len(by))), *columns[len(by) :])
+        .group_by(*(text(column.name) for column in (*named, chosen)), inspections.c.judgement)
     )
     with database.reading() as connection:
         return list(connection.execute(wanted))

@@ -12,7 +12,9 @@ an exact interval (Clopper and Pearson, 1934) of confidence 1 - 0.05/k, so that 
 once with 95 % (Bonferroni), and the figure's bounds are its values at the least favourable ends. A
 stratum of which nobody judged anything may be anything, which leaves the bounds wide.
 
-They suppose that reviewers take what is kept as it comes, and judge rightly.
+They suppose that reviewers take what is kept as it comes, and judge rightly. A picture that is
+there since it is recent was chosen by nothing: its inspection is one of the rest, as it would be
+without the picture, and where somebody judges it, somebody has chosen it.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ class Stratum:
         good: of the kept ones, judged good.
         defects: of the kept ones, judged a defect.
         unsure: judged unsure.
-        good_by_hand: judged good though no picture was kept: somebody chose them.
+        good_by_hand: judged good though nothing chose their pictures: somebody chose them.
         defects_by_hand: judged a defect in the same way.
     """
 
@@ -264,8 +266,8 @@ def _limits(rejects: Sequence[Stratum], passes: Sequence[Stratum]) -> Iterable[s
     by_hand = sum(one.good_by_hand + one.defects_by_hand for one in (*rejects, *passes))
     if by_hand:
         yield (
-            f"{by_hand} were judged though no picture was kept: somebody chose them, so they are "
-            "counted and are in no rate"
+            f"{by_hand} were judged whose pictures neither a rule nor chance has chosen: somebody "
+            "did, so they are counted and are in no rate"
         )
 
 

@@ -14,6 +14,7 @@ from service.core.bundles.conformal import USUAL_ALPHA, conformal_rank
 from service.core.bundles.tradeoff import best_f1
 from service.core.errors import CalibrationError, InvalidParameterError
 from service.recording.database import Database
+from service.recording.keeping import CHOSEN
 from service.recording.review.confusion import Group, groups_at, layer_of, strata_of
 from service.recording.review.figures import ReviewFigures, Stratum, figures_of, merged_strata
 from service.recording.review.witnesses import MAP_SPOKE
@@ -86,7 +87,7 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class _Scores:
-    """Scores of the judged inspections whose pictures were kept.
+    """Scores of the judged inspections whose pictures were chosen.
 
     Attributes:
         good: of those judged good, float64 [n].
@@ -234,7 +235,7 @@ def _judged_rows(connection: Connection, filters: Filters) -> list[_Row]:
         .where(
             *conditions(filters),
             columns.judgement.in_(("good", "defect")),
-            columns.kept.is_not(None),
+            columns.kept.in_(CHOSEN),
         )
         .order_by(columns.at_us.desc())
         .limit(MOST_SCORES)

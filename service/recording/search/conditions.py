@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Boolean, ColumnElement, LargeBinary, Text, case, func
 
+from service.recording.keeping import CHOSEN
 from service.recording.search.filters import Filters
 from service.recording.tables import inspections
 
@@ -43,7 +44,7 @@ _FILTERS: Final[dict[str, _Filter]] = {
     "score_min": _Filter("score", lambda column, score: column >= score),
     "score_max": _Filter("score", lambda column, score: column <= score),
     "kept": _Filter(
-        "kept", lambda column, value: column.is_not(None) if value == "any" else column == value
+        "kept", lambda column, value: column.in_(CHOSEN) if value == "any" else column == value
     ),
     "sha256": _Filter("sha256", lambda column, value: column == bytes.fromhex(value)),
     **{

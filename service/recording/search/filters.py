@@ -11,7 +11,7 @@ from service.core.errors import InvalidParameterError
 
 Verdict = Literal["reject", "pass"]
 JudgementFilter = Literal["defect", "good", "unsure", "none"]
-KeptFilter = Literal["reject", "near", "sample", "any"]
+KeptFilter = Literal["reject", "near", "sample", "recent", "any"]
 ExportFormat = Literal["csv", "jsonl", "parquet"]
 
 LONGEST_TEXT: Final = 256
@@ -42,7 +42,8 @@ class Filters:
         score_min: least score.
         score_max: highest score.
         request_id: id of the request.
-        kept: why the picture was to be kept, or `any` for whatever reason.
+        kept: why the picture was to be kept; `any` for a reject, near or sample, which a rule or
+            chance has chosen.
         sha256: of the picture's file as it came, in hex.
 
     Raises:

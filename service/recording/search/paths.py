@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, and_, func, or_, select, tuple_, union_all
 
+from service.recording.keeping import CHOSEN
 from service.recording.search.conditions import (
     Condition,
     Operand,
@@ -20,7 +21,7 @@ from service.recording.search.conditions import (
     without_index,
 )
 from service.recording.search.cursor import Cursor
-from service.recording.search.filters import Filters, KeptFilter
+from service.recording.search.filters import Filters
 from service.recording.tables import inspections
 
 _FEW: Final = 2_000
@@ -32,7 +33,6 @@ _MANY: Final = 300_000
 
 _TIME: Final = ("since_us", "until_us")
 _SCORE: Final = ("score_min", "score_max")
-_KEPT: Final[tuple[KeptFilter, ...]] = ("reject", "near", "sample")
 _LEAST_US, _MOST_US = -(2**63), 2**63 - 1
 
 _INDEXES: Final[tuple[tuple[str, ...], ...]] = (
@@ -141,7 +141,7 @@ def _kept_for_any_reason(
     """The newest of each reason, together."""
     parts = [
         _along(connection, replace(filters, kept=reason), ("kept",), after, limit).subquery()
-        for reason in _KEPT
+        for reason in CHOSEN
     ]
     every = union_all(*(select(part.c.at_us, part.c.id) for part in parts)).subquery()
     return (

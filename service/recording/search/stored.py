@@ -83,7 +83,10 @@ class StoredInspection:
     tags: Annotated[Mapping[str, str], Meaning("Tags that the caller gave.")]
     kept: Annotated[
         str | None,
-        Meaning("Why the picture was to be kept: reject, near, sample; null where it was not."),
+        Meaning(
+            "Why the picture was to be kept: reject, near, sample, recent; null where it was not, "
+            "or was recent and has gone."
+        ),
     ]
     picture: Annotated[bool, Meaning("Whether the picture is kept now.")]
     pinned: Annotated[bool, Meaning("Whether the picture stays, however old it gets.")]

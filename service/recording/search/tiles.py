@@ -10,6 +10,7 @@ import orjson
 from sqlalchemy import Connection, select
 
 from service.core.errors import InvalidParameterError
+from service.recording.keeping import CHOSEN, Chosen
 from service.recording.search.cursor import Cursor
 from service.recording.search.filters import Filters
 from service.recording.search.json_form import time_text
@@ -33,9 +34,9 @@ class InspectionTile:
     Attributes:
         at: when it was answered, as ISO 8601 in UTC.
         boxes: (x, y, width, height) of the first eight regions, in pixels.
+        kept: why a rule or chance has chosen the picture; None where nothing has.
         picture: SHA-256 of the picture in hex, if it is kept now.
-        id, anomalous, score, threshold, width, height, part, kept, judgement: as in
-            `StoredInspection`.
+        id, anomalous, score, threshold, width, height, part, judgement: as in `StoredInspection`.
     """
 
     id: int
@@ -47,7 +48,7 @@ class InspectionTile:
     height: int
     boxes: list[list[int]]
     part: str | None
-    kept: str | None
+    kept: Chosen | None
     judgement: str | None
     picture: str | None
 
@@ -109,7 +110,7 @@ def _tile(row: Sequence[Any]) -> InspectionTile:
         height=height,
         boxes=[one["box"] for one in orjson.loads(regions)[:_MOST_BOXES]] if regions else [],
         part=part,
-        kept=kept,
+        kept=kept if kept in CHOSEN else None,
         judgement=judgement,
         picture=bytes(sha256).hex() if picture and sha256 is not None else None,
     )

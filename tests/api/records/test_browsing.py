@@ -9,12 +9,12 @@ import pytest
 from fastapi import FastAPI
 
 from service.api.problems import add_handlers
-from service.api.records.browsing import TilesOut, browsing_router
+from service.api.records.browsing import RecentOut, TilesOut, browsing_router
 from service.api.records.threads import RecordThreads
 from service.observing.journal import Journal
 from service.observing.metrics import Metrics
 from service.recording.record import Record
-from tests.recorded import insert_inspections
+from tests.recorded import NOON_US, insert_inspections
 
 A_DAY = {"since": "2026-03-01T00:00:00Z", "until": "2026-03-02T00:00:00Z"}
 
@@ -72,3 +72,27 @@ async def test_a_calendar_counts_days_of_the_reader(client, sqlite_record: Recor
 async def test_a_query_that_is_not_understood_is_refused(client, path, query, said) -> None:
     answer = await client.get(f"/v1/review/{path}", params=query)
     assert answer.status_code == 422 and said in answer.json()["detail"]
+
+
+async def test_how_far_back_recent_pictures_reach_is_told_for_each_station(
+    client, sqlite_record: Record
+) -> None:
+    recent = {"kept": "recent", "picture": True, "input_bytes": 10}
+    nothing = (await client.get("/v1/review/recent")).json()
+    assert (nothing["oldest"], nothing["since"], nothing["pictures"]) == (None, None, 0)
+    rows = [
+        *({"station": "north", "at_us": NOON_US + minute * 60_000_000} for minute in (5, 9)),
+        {"at_us": NOON_US + 7 * 60_000_000},
+        {"station": "north", "at_us": NOON_US, "judgement": "defect"},
+    ]
+    insert_inspections(sqlite_record, [recent | row for row in rows])
+    found = (await client.get("/v1/review/recent")).json()
+    RecentOut.model_validate(found)
+    assert (found["pictures"], found["bytes"]) == (3, 30)
+    assert found["oldest"] == "2026-03-01T12:05:00Z"
+    # From then on every station's are there.
+    assert found["since"] == "2026-03-01T12:07:00Z"
+    assert found["stations"] == [
+        {"station": "north", "oldest": "2026-03-01T12:05:00Z", "pictures": 2, "bytes": 20},
+        {"station": None, "oldest": "2026-03-01T12:07:00Z", "pictures": 1, "bytes": 10},
+    ]

@@ -1,6 +1,7 @@
 /** Numbers, times and sizes as people read them. */
 const LANGUAGE = document.documentElement.lang;
 const WHEN = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "medium", timeStyle: "medium" });
+const TIME = new Intl.DateTimeFormat(LANGUAGE, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const DAY = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "medium" });
 const COUNT = new Intl.NumberFormat(LANGUAGE);
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
@@ -39,6 +40,9 @@ export function bytes(value) {
 
 /** A moment (ISO 8601 or a Date) in this browser's zone. */
 export const when = (moment) => (known(moment) ? WHEN.format(new Date(moment)) : "–");
+
+/** The time of day of a moment, to the minute. */
+export const time = (moment) => (known(moment) ? TIME.format(new Date(moment)) : "–");
 
 /** The day of a moment. */
 export const day = (moment) => (known(moment) ? DAY.format(new Date(moment)) : "–");

@@ -20,6 +20,7 @@ export const OPERATIONS = {
   get_model: ["GET", "/v1/models/{name}"],
   get_neighbours: ["GET", "/v1/inspections/{id}/neighbours"],
   get_picture: ["GET", "/v1/inspections/{id}/picture"],
+  get_recent: ["GET", "/v1/review/recent"],
   get_scores: ["GET", "/v1/models/{name}/scores"],
   get_scores_of_version: ["GET", "/v1/models/{name}/versions/{version}/scores"],
   get_session: ["GET", "/v1/session"],

@@ -20,7 +20,7 @@ from service.core.bundles.taught import JUDGEMENTS
 from service.core.bundles.thresholds import ThresholdPair
 from service.core.domain import Box
 from service.core.judged import LINES, JudgedFile, read_judged
-from service.repository.activation import read_activation
+from service.repository.activation import Activation, keep_activation, read_activation
 
 Run = Callable[..., Result]
 
@@ -96,7 +96,7 @@ def test_what_was_taught_goes_on_when_the_bank_grows_and_is_forgotten_when_taugh
     write_pictures(tmp_path / "more", 5, seed=60)
     assert run(tmp_path / "good", "--model", "parts", "--alpha", "0.05").exit_code == 0
     assert run("--update", "parts", "--teach", judged).exit_code == 0
-    (repository / "parts" / "active.json").write_text('{"active": "2"}')
+    keep_activation(repository / "parts", Activation.now("2", "1", None))
     grown = run("--update", "parts", "--good", tmp_path / "more")
     assert grown.exit_code == 0, grown.output
 
@@ -108,7 +108,7 @@ def test_what_was_taught_goes_on_when_the_bank_grows_and_is_forgotten_when_taugh
     assert (directions("2"), directions("3")) == (8, 8)
     for path in sorted((judged / "defect").iterdir())[3:]:
         path.unlink()
-    (repository / "parts" / "active.json").write_text('{"active": "3"}')
+    keep_activation(repository / "parts", Activation.now("3", "2", None))
     again = run("--update", "parts", "--teach", judged)
     assert again.exit_code == 0, again.output
     assert directions("4") == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,13 @@ from sqlalchemy import select
 
 from service.commands.records.command import records
 from service.core.errors import RecordError
+from service.recording import check as check_module
 from service.recording.check import Checked, check_record, repair
+from service.recording.pictures import PictureKey
 from service.recording.record import Record, open_record
+from service.recording.retention import Retention, RetentionRule
 from service.recording.tables import inspections
+from tests.recorded import NOON_US
 from tests.unit.service.recording.test_retention import keep, picture
 
 
@@ -63,6 +68,24 @@ def test_pictures_of_no_row_and_half_written_ones_go_once_they_are_old(
     assert [Path(path).name for path in checked.orphans] == [".cd.jpg.1234.part", "ab.jpg"]
     repair(sqlite_record, checked)
     assert check_record(sqlite_record) == Checked(1, 1, (), (), ())
+
+
+@pytest.mark.parametrize("content", [False, True])
+def test_a_recent_picture_that_goes_while_it_is_looked_at_is_not_missing(
+    sqlite_record: Record, monkeypatch: pytest.MonkeyPatch, content: bool
+) -> None:
+    keep(sqlite_record, 1, days_ago=1)
+    for number in (2, 3):
+        keep(sqlite_record, number, days_ago=1, kept="recent")
+    pictures = check_module._pictures
+
+    def and_then_gone(record: Record) -> Iterator[tuple[int, PictureKey]]:
+        found = list(pictures(record))
+        Retention(record, RetentionRule(recent_bytes=0)).sweep(NOON_US)
+        yield from found
+
+    monkeypatch.setattr(check_module, "_pictures", and_then_gone)
+    assert check_record(sqlite_record, content=content).clean
 
 
 def test_a_changed_picture_is_found_by_its_content_and_stays(sqlite_record: Record) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from service.core.domain import Verdict
 from service.core.errors import ConfigurationError
+from service.recording.defaults import DEFAULT_KEEP
 from service.recording.keeping import KeepingRule
 
 
@@ -47,6 +50,32 @@ def test_a_sample_is_drawn_by_chance_from_all_others() -> None:
     assert reason("sample=1", 5.0, chance=0.999) == "sample"
 
 
+def test_the_last_pictures_are_those_that_nothing_else_keeps() -> None:
+    for text, score, chance, why in (
+        ("rejects,near=0.1,sample=0.01,recent", 1.5, 0.5, "reject"),
+        ("rejects,near=0.1,sample=0.01,recent", 0.95, 0.5, "near"),
+        ("rejects,near=0.1,sample=0.01,recent", 0.1, 0.001, "sample"),
+        ("rejects,near=0.1,sample=0.01,recent", 0.1, 0.5, "recent"),
+        ("near=0.1,recent", 1.5, 0.5, "recent"),
+        ("recent", 1.5, 0.0, "recent"),
+    ):
+        assert reason(text, score, chance) == why
+
+
+def test_the_last_pictures_change_no_draw_of_the_sample() -> None:
+    drawn = []
+    for text in ("sample=0.2", "sample=0.2,recent"):
+        rng = random.Random(3)
+        rule = KeepingRule.read(text)
+        drawn.append([rule.reason(verdict(0.1), rng.random) == "sample" for _ in range(200)])
+    assert drawn[0] == drawn[1]
+
+
+def test_they_are_kept_unless_somebody_says_otherwise() -> None:
+    assert KeepingRule.read(DEFAULT_KEEP).recent
+    assert not KeepingRule.read("rejects,near=0.1,sample=0.01").recent
+
+
 def test_none_keeps_nothing() -> None:
     assert reason("none", 5.0, chance=0.0) is None
 
@@ -54,7 +83,7 @@ def test_none_keeps_nothing() -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "reject", "near", "near=x", "near=-1", "sample=2", "rejects,rejects", "rejects=1",
-     "near=inf", "near=nan"],
+     "near=inf", "near=nan", "recent=1", "recent,recent"],
 )  # fmt: skip
 def test_what_is_not_understood_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="near"):

@@ -10,9 +10,10 @@ from prometheus_client import CollectorRegistry
 
 from service.observing.records import Asked
 from service.recording.keeping import KeepingRule
+from service.recording.kept_elsewhere import KeptElsewhere
 from service.recording.metrics import RecordMetrics
 from service.recording.record import Record
-from service.recording.retention import KeptElsewhere, RetentionRule
+from service.recording.retention import RetentionRule
 from service.recording.writer import Recorder
 from tests.linked import Link, LinkedPeers
 from tests.unit.service.recording.test_writer import AT_S, answer

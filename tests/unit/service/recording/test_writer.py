@@ -6,6 +6,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -15,6 +16,7 @@ from service.core.domain import Box, Labels, RawPicture, Region, Source, Timings
 from service.observing.records import AnswerRecord, Asked
 from service.recording.keeping import KeepingRule
 from service.recording.metrics import RecordMetrics
+from service.recording.pictures import PictureKey, PictureStore
 from service.recording.record import Record
 from service.recording.retention import RetentionRule
 from service.recording.tables import inspections, sources
@@ -41,13 +43,19 @@ def answer(score: float = 0.2, request_id: str = "r1", at_s: float = AT_S) -> An
 class Kept:
     """A recorder whose turns the test takes itself."""
 
-    def __init__(self, record: Record, keep: str = "rejects", backlog: Backlog | None = None):
+    def __init__(
+        self,
+        record: Record,
+        keep: str = "rejects",
+        backlog: Backlog | None = None,
+        retain: RetentionRule | None = None,
+    ):
         self.registry = CollectorRegistry()
         self.record = record
         self.recorder = Recorder(
             record,
             KeepingRule.read(keep),
-            RetentionRule(),
+            retain or RetentionRule(),
             RecordMetrics(self.registry),
             backlog,
             clock=lambda: AT_S,
@@ -222,3 +230,140 @@ def test_what_cannot_be_stored_until_the_end_is_counted_as_lost(
     recording.recorder.close(timeout_s=10.0)
     assert recording.count("inspections", "lost") == 1
     assert recording.registry.get_sample_value("takt_record_up") == 0
+
+
+def whys(recording: Kept) -> list[tuple[str | None, bool]]:
+    return [(row.kept, row.picture) for row in recording.rows()]
+
+
+def test_the_picture_of_a_pass_is_there_for_a_while(kept) -> None:
+    recording = kept(keep="rejects,recent")
+    for score, picture in ((0.7, JPEG), (0.2, b"\x89PNG another")):
+        recording.recorder.note(answer(score), Asked(picture))
+    recording.recorder.turn()
+    assert whys(recording) == [("reject", True), ("recent", True)]
+    assert recording.count("pictures", "kept") == 2
+
+
+def test_raw_pixels_that_go_again_soon_come_back_level_by_level(kept) -> None:
+    recording = kept(keep="recent")
+    frame = RawPicture(bytes(range(12)), 4, 3, "mono8")
+    recording.recorder.note(answer(), Asked(frame))
+    recording.recorder.turn()
+    (row,) = recording.rows()
+    key = PictureKey(row.at_us, row.sha256.hex(), row.input_format)
+    assert recording.record.pictures.read(key) == frame
+
+
+def test_recent_pictures_give_way_while_much_waits_and_are_counted(kept) -> None:
+    recording = kept(keep="rejects,recent", backlog=Backlog(bytes=4 * len(JPEG)))
+    for score in (0.2, 0.2, 0.2, 0.7):
+        recording.recorder.note(answer(score), Asked(JPEG))
+    recording.recorder.turn()
+    # Half of what may wait is left to those that were chosen.
+    assert whys(recording) == [("recent", True)] * 2 + [(None, False), ("reject", True)]
+    assert all(row.sha256 is not None for row in recording.rows())
+    assert (recording.count("pictures", "skipped"), recording.count("pictures", "lost")) == (1, 0)
+
+
+def test_a_recent_picture_that_nobody_could_hold_is_skipped_and_not_lost(kept) -> None:
+    recording = kept(keep="recent")
+    recording.recorder.note(answer(), Asked(None))
+    recording.recorder.turn()
+    assert whys(recording) == [(None, False)]
+    assert (recording.count("pictures", "skipped"), recording.count("pictures", "lost")) == (1, 0)
+
+
+def test_a_recent_picture_that_the_disk_does_not_take_was_never_kept(
+    kept, sqlite_record: Record
+) -> None:
+    sqlite_record.database.prepare()
+    sqlite_record.pictures.folder.write_bytes(b"no folder can be made here")
+    recording = kept(keep="recent")
+    recording.recorder.note(answer(), Asked(JPEG))
+    recording.recorder.turn()
+    assert whys(recording) == [(None, False)]
+
+
+def test_a_disk_that_is_nearly_full_takes_no_recent_pictures(
+    kept, sqlite_record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PictureStore, "free_bytes", lambda store: 999_999_999)
+    recording = kept(keep="rejects,recent")
+    recording.recorder.turn()
+    for score in (0.2, 0.7):
+        recording.recorder.note(answer(score), Asked(JPEG))
+    recording.recorder.turn()
+    assert whys(recording) == [(None, False), ("reject", True)]
+    assert recording.count("pictures", "skipped") == 1
+
+
+def test_no_recent_pictures_pile_up_while_the_database_is_away(
+    kept, sqlite_record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.recording.database._BUSY_S", 0.01)
+    monkeypatch.setattr("service.recording.writer._AGAIN_S", 0.0)
+    sqlite_record.database.prepare()
+    other = sqlite3.connect(
+        sqlite_record.pictures.folder.parent / "record.sqlite", isolation_level=None
+    )
+    other.execute("BEGIN IMMEDIATE")
+    recording = kept(keep="rejects,recent")
+    for score in (0.2, 0.2, 0.7):
+        recording.recorder.note(answer(score), Asked(JPEG + bytes([int(10 * score)])))
+        recording.recorder.turn()
+        recording.recorder.turn()
+    assert len(recording.files()) == 2
+    other.execute("ROLLBACK")
+    other.close()
+    recording.recorder.turn()
+    assert whys(recording) == [("recent", True), (None, False), ("reject", True)]
+
+
+def test_recent_pictures_keep_their_bound_between_two_sweeps(kept) -> None:
+    sizes = 10 * (len(JPEG) + 3)
+    recording = kept(keep="recent", retain=RetentionRule(recent_bytes=sizes))
+    for number in range(100):
+        at_s = AT_S + number
+        recording.recorder.note(answer(at_s=at_s), Asked(JPEG + b"%03d" % number))
+        recording.recorder.turn()
+        assert len(recording.files()) <= 10
+    # The clock of this recorder stands still, so that a minute never passes.
+    assert [row.picture for row in recording.rows()][-9:] == [True] * 9
+    assert recording.count("pictures", "removed") >= 90
+
+
+@pytest.mark.parametrize(
+    ("keep", "retain"),
+    [("rejects", RetentionRule()), ("rejects,recent", RetentionRule.read("recent_gb=0"))],
+)
+def test_what_was_kept_as_recent_goes_once_that_is_turned_off(
+    record: Record, keep: str, retain: RetentionRule
+) -> None:
+    before = Kept(record, keep="rejects,recent")
+    for score in (0.2, 0.7):
+        before.recorder.note(answer(score), Asked(JPEG + bytes([int(10 * score)])))
+    before.recorder.turn()
+    assert len(before.files()) == 2
+    after = Kept(record, keep=keep, retain=retain)
+    after.recorder.turn()
+    assert whys(after) == [(None, False), ("reject", True)]
+    after.recorder.note(answer(0.2), Asked(JPEG))
+    after.recorder.turn()
+    assert len(after.files()) == 1
+
+
+def test_rows_are_stored_however_fast_new_ones_come(kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    recording = kept(keep="recent")
+    write = PictureStore.write
+    noted = iter(range(20))
+
+    def and_another(*given: Any, **named: Any) -> int:
+        if next(noted, None) is not None:
+            recording.recorder.note(answer(), Asked(JPEG))
+        return write(*given, **named)
+
+    monkeypatch.setattr(PictureStore, "write", and_another)
+    recording.recorder.note(answer(), Asked(JPEG))
+    recording.recorder.turn()
+    assert len(recording.rows()) == 1

@@ -7,11 +7,11 @@ import { fill, t } from "../../core/strings.js";
 const WORDS = { verdict: ["reject", "pass"], judgement: ["none", "defect", "good", "unsure"] };
 const KINDS = { since: "datetime-local", until: "datetime-local", score_min: "number", score_max: "number" };
 const NAMES = [...Object.keys(WORDS), "model", "version", "station", "lot", "part", ...Object.keys(KINDS)];
-const KEPT = ["any", "reject", "near", "sample", "all"];
+const KEPT = ["any", "reject", "near", "sample", "recent", "all"];
 const isTime = (name) => KINDS[name] === "datetime-local";
 const r = t.review;
 
-/** The filters of an address, as the API has them; without any, whatever was kept. */
+/** The filters of an address, as the API has them; without any, what was chosen for a review. */
 export function filtersOf(query) {
   const given = [...NAMES, "kept"].filter((name) => query.get(name)).map((name) => [name, query.get(name)]);
   return { kept: "any", ...Object.fromEntries(given) };

@@ -12,6 +12,7 @@ import { Calendar } from "./calendar.js";
 import { Detail, Judging } from "./detail.js";
 import { asked, filtersOf, linkOf, Tokens } from "./filters.js";
 import { Grid } from "./grid.js";
+import { Reach } from "./recent.js";
 import { useTiles } from "./tiles.js";
 
 const MOST = 999; // so far from the first one, since a request judges 1000
@@ -68,6 +69,7 @@ function Pictures({ filters }) {
     <div>
       <div class="row between"><p role="status">${loading ? t.shell.loading : total ? found : r.nothing}</p>
         <button type="button" class="button" onClick=${helping}>${r.keys} <kbd>?</kbd></button></div>
+      <${Reach} station=${filters.station} />
       <${Problem} error=${failed ?? view.error} />
       <${Grid} tiles=${tiles} total=${total} selected=${selected} onMove=${move} onOpen=${openOne} onReach=${view.reach} />
     </div>

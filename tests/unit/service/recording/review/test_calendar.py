@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -114,3 +115,11 @@ def test_the_days_are_counted_in_one_index(sqlite_record: Record) -> None:
     assert any(
         "COVERING INDEX inspections_kept (kept=? AND at_us>? AND at_us<?)" in one for one in plans
     )
+
+
+def test_recent_pictures_are_in_no_day(record: Record) -> None:
+    recent = {"kept": "recent", "picture": True}
+    insert_inspections(record, [REJECT, recent, recent | {"judgement": "defect"}])
+    (found,) = calendar(record.database, A_WEEK)
+    assert found == ReviewDay(MARCH_1, rejects=1)
+    assert calendar(record.database, replace(A_WEEK, kept="recent")) == []

@@ -35,7 +35,7 @@ def test_verdicts_and_judgements_are_counted_by_day(record: Record) -> None:
     assert found.whole.counts == JudgedCounts(1, 2, 1, 3, 0)
     # One defect of one judged near the threshold, none of one sampled among four others.
     assert first.figures.slips.value == pytest.approx(1 / 5)
-    assert any("1 were judged though no picture" in line for line in first.figures.limits)
+    assert any("1 were judged whose pictures neither" in line for line in first.figures.limits)
 
 
 def test_weeks_begin_on_mondays(record: Record) -> None:
@@ -65,6 +65,37 @@ def test_where_rejects_are_not_kept_a_sample_of_them_stands_for_all(record: Reco
     sampled = {**TRUE_REJECT, "kept": "sample"}
     insert_inspections(record, [sampled, {**REJECT, "kept": None}])
     assert confusion(record.database, Filters()).whole.false_alarms.value == 0
+
+
+def test_a_recent_picture_changes_no_figure_whether_it_is_there_judged_or_gone(
+    record: Record,
+) -> None:
+    chosen = [TRUE_REJECT, FALSE_REJECT, PASS, PASS, SLIP, {"kept": "near"}, {"kept": "sample"}]
+    unchosen: list[dict[str, Any]] = [
+        *({"judgement": word} for word in ("defect", "good", "unsure")),
+        *({} for _ in range(5)),
+        {"anomalous": True, "score": 0.75},
+    ]
+    insert_inspections(record, [{**row, "model": "without"} for row in (*chosen, *unchosen)])
+    recent = {"kept": "recent", "picture": True}
+    some = [row | recent if number % 3 else row for number, row in enumerate(unchosen)]
+    insert_inspections(record, [{**row, "model": "with"} for row in (*chosen, *some)])
+    found, wanted = (
+        confusion(record.database, Filters(model=model)) for model in ("with", "without")
+    )
+    assert found == wanted
+    assert wanted.whole.counts.slips == 2
+
+
+def test_who_judges_a_recent_picture_has_chosen_it_and_it_stands_for_no_other(
+    record: Record,
+) -> None:
+    missed = {"kept": "recent", "picture": True, "judgement": "defect"}
+    insert_inspections(record, [*[PASS] * 10, *[{}] * 90, missed])
+    whole = confusion(record.database, Filters()).whole
+    assert whole.counts.slips == 1
+    assert whole.slips.value == 0
+    assert any("1 were judged whose pictures neither a rule" in line for line in whole.limits)
 
 
 def test_too_many_buckets_are_refused(

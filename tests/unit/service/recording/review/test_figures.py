@@ -58,7 +58,7 @@ def test_unsure_ones_and_those_chosen_by_hand_are_in_no_rate() -> None:
     assert found.slips.value == 0
     assert found.counts == JudgedCounts(0, 0, 3, 9, 2)
     assert any("2 judged unsure" in line for line in found.limits)
-    assert any("3 were judged though no picture was kept" in line for line in found.limits)
+    assert any("3 were judged whose pictures neither a rule nor" in line for line in found.limits)
 
 
 def test_choosing_among_the_kept_is_named() -> None:

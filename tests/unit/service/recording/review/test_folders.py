@@ -166,3 +166,13 @@ def test_nothing_is_written_where_nothing_can_be(sqlite_record: Record, tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "file", "full"]
     (tmp_path / "empty").mkdir()
     assert export_folders(sqlite_record, Filters(model="bolt"), tmp_path / "empty").good == 1
+
+
+def test_a_recent_picture_that_somebody_judged_is_among_them(
+    record: Record, tmp_path: Path
+) -> None:
+    missed, passed = (keep(record, encoded(level), kept="recent") for level in (90, 91))
+    say(record, "defect", missed)
+    found = export_folders(record, Filters(), tmp_path / "out")
+    assert (found.good, found.defects) == (0, 1)
+    assert passed

@@ -87,6 +87,17 @@ def test_what_showed_a_region_is_rejected_at_each_threshold_of_the_score(record:
     assert any("2 of the 45 judged good parts showed a region" in line for line in found.limits)
 
 
+def test_a_recent_picture_that_somebody_judged_moves_no_threshold(record: Record) -> None:
+    good = [judged(number / 100, "good") for number in range(41)]
+    insert_inspections(record, [*good, *[judged(0.3, None, None)] * 40])
+    before = propose(record.database, OF_BOLT, alpha=0.05)
+    odd = [judged(0.49, "good", "recent"), judged(0.1, "defect", "recent")]
+    unjudged = [judged(0.2, None, "recent")] * 3
+    insert_inspections(record, odd + unjudged)
+    found = propose(record.database, OF_BOLT, alpha=0.05)
+    assert (found.threshold, found.good, found.defects) == (before.threshold, 41, 0)
+
+
 def test_the_best_f1_parts_judged_good_ones_from_judged_defects(record: Record) -> None:
     good = [judged(0.1 + number / 100, "good") for number in range(12)] + [judged(0.6, "good")] * 2
     defects = [judged(0.8, "defect")] * 12

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import delete
 
 from service.core.errors import InspectionNotFoundError, InvalidParameterError
+from service.recording.keeping import CHOSEN
 from service.recording.record import Record
 from service.recording.search import paths
 from service.recording.search.filters import Filters
@@ -30,8 +31,8 @@ MEET: dict[str, Any] = {
     "judgement": lambda row, value: (row["judgement"] or "none") == value,
     "score_min": lambda row, value: row["score"] >= value,
     "score_max": lambda row, value: row["score"] <= value,
+    "kept": lambda row, value: row["kept"] == value or (value == "any" and row["kept"] in CHOSEN),
     "sha256": lambda row, value: row["sha256"] == bytes.fromhex(value),
-    "kept": lambda row, value: row["kept"] == value or (value == "any" and row["kept"] is not None),
 }
 
 
@@ -62,7 +63,7 @@ def rows_of_a_line(count: int) -> list[dict[str, Any]]:
                 "part": f"P{number // 2}",
                 "request_id": f"request-{number}",
                 "judgement": rng.choice(["defect", "good", "unsure", None]),
-                "kept": rng.choice(["reject", "near", "sample", None]),
+                "kept": rng.choice(["reject", "near", "sample", "recent", None]),
                 "sha256": rng.choice([bytes(32), bytes([171] * 32), None]),
             }
         )
@@ -88,6 +89,8 @@ ASKED: list[Filters] = [
     Filters(sha256="AB" * 32, model="nut", station="north"),
     Filters(sha256="cd" * 32, lot="a"),
     Filters(kept="near"),
+    Filters(kept="recent"),
+    Filters(kept="recent", station="north"),
     Filters(kept="any"),
     Filters(score_min=0.8),
     Filters(score_max=0.1),

@@ -75,3 +75,10 @@ def test_tiles_come_as_pages_of_inspections_do(record: Record) -> None:
 def test_a_page_of_tiles_is_bounded(sqlite_record: Record, limit: int) -> None:
     with pytest.raises(InvalidParameterError, match="2000"):
         tiles(sqlite_record, Filters(), limit=limit)
+
+
+def test_a_recent_picture_is_there_and_nothing_has_chosen_it(record: Record) -> None:
+    insert_inspections(record, [{"kept": "recent", "picture": True, "sha256": bytes(32)}])
+    (tile,) = tiles(record, Filters(kept="recent")).tiles
+    assert (tile.kept, tile.picture) == (None, "00" * 32)
+    assert tiles(record, Filters(kept="any")).tiles == []
