@@ -4,17 +4,23 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 TAKT   := $(BIN)/takt
 DEMO   := examples/bank
+# What Python has compiled is kept, whatever the environment says: each run of tests starts sooner by half.
+export PYTHONDONTWRITEBYTECODE :=
 
 # Debian's.
 NEWER  ?= python3.13
 # With a shared libpython, which pytriton's program for it looks for.
 TRITON ?= python3.11
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+# A file's tests stay together, as they share what they have made.
+ON_TWO = -n 2 --dist loadfile --max-worker-restart=0
+NOT_HERE = slow or gpu or services or browser or release
 WITH_TORCH = tests/api/learning tests/unit/service/learning/test_obstacles.py $(shell grep -rlE '^(import|from) torch' tests/unit/service tests/api)
 
-.PHONY: help demo serve install test test-services test-console test-release test-newer test-ray test-triton test-all first-hour hostile soak check format docs reference pictures deploy-tools typescript lock sbom clean
+.PHONY: help demo serve install test test-torch test-servers test-deploy test-postgresql test-services test-console test-release test-newer test-ray test-triton test-all first-hour hostile soak check format docs reference pictures deploy-tools typescript lock sbom clean
 
 help: ## List the targets.
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 demo: $(VENV)/.serve ## Serve the shipped model, inspect real pictures, print the verdicts.
 	$(BIN)/python examples/demo.py --takt $(TAKT) --models $(DEMO) --out out/demo
@@ -24,23 +30,36 @@ serve: $(VENV)/.serve ## Serve the shipped model on http://127.0.0.1:8000 until 
 
 install: $(VENV)/.learn ## Put every takt command into .venv, those that learn and export among them.
 
-test: $(VENV)/.dev ## Run the tests (six minutes on two cores).
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu and not services and not browser and not release" -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart=0
+test: $(VENV)/.dev ## Run the tests that are quick and need nothing else (five minutes on two cores).
+	$(PYTEST) -m "not ($(NOT_HERE) or torch or servers or deploy or postgresql)" $(ON_TWO) --no-loadscope-reorder
+
+test-torch: $(VENV)/.dev ## Run the tests that fit networks, or export or quantise them.
+	$(PYTEST) -m "torch and not ($(NOT_HERE))" $(ON_TWO) --no-loadscope-reorder tests/parity tests/unit
+
+test-servers: $(VENV)/.dev ## Run the tests of real servers: end to end, with several workers, and before hostile clients.
+	$(PYTEST) -m "servers and not ($(NOT_HERE))" $(ON_TWO) tests/e2e tests/hostile tests/api/together
+
+test-deploy: $(VENV)/.dev ## Run the tests of images, chart, compose, alert rules and dashboards.
+	$(PYTEST) -m "deploy and not ($(NOT_HERE))" $(ON_TWO) tests/deploy
+
+test-postgresql: $(VENV)/.dev ## Run the tests of a record in PostgreSQL (Debian's package `postgresql`).
+	$(PYTEST) -m "postgresql and not ($(NOT_HERE))" $(ON_TWO) \
+	  tests/unit/service/recording tests/unit/service/repository tests/unit/export/msa tests/api/records
 
 test-services: $(VENV)/.dev ## Run the tests against real services of others, such as Prometheus.
-	$(BIN)/python -m pytest -m "services and not gpu"
+	$(BIN)/python -m pytest -m "services and not gpu" --ignore=tests/deploy/ray tests/deploy
 
 test-console: $(VENV)/.dev ## Run the tests that open the console in a browser (Debian's package `chromium`).
-	$(BIN)/python -m pytest -m "browser and not slow"
+	$(BIN)/python -m pytest -m "browser and not slow" tests/console tests/deploy tests/docs
 
 test-release: $(VENV)/.dev ## Build both wheels, and try them in clean environments of Python 3.11 and 3.13.
-	$(BIN)/python -m pytest -m release
+	$(BIN)/python -m pytest -m release tests/release
 
 test-newer: $(VENV)/.deploy ## Run the tests of service and client on Debian's Python, without torch.
 	$(BIN)/uv venv --quiet --clear --python $(NEWER) out/newer
 	$(BIN)/uv pip install --quiet --python out/newer/bin/python ./clients/python '.[cpu,openvino,dev]' onnx scipy tqdm
-	OMP_NUM_THREADS=1 out/newer/bin/python -m pytest -m "not slow and not gpu and not services and not browser and not release" \
-	  -n 2 --dist loadfile --max-worker-restart=0 $(WITH_TORCH:%=--ignore=%) tests/unit/service tests/api clients/python/tests
+	OMP_NUM_THREADS=1 out/newer/bin/python -m pytest -m "not ($(NOT_HERE) or torch)" $(ON_TWO) \
+	  $(WITH_TORCH:%=--ignore=%) tests/unit/service tests/api clients/python/tests
 
 test-ray: $(VENV)/.deploy ## Run the tests on a Ray cluster of two nodes (ten minutes).
 	$(BIN)/uv venv --quiet --clear out/ray

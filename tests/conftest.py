@@ -34,6 +34,7 @@ from service.core.bundles.writing import save_bundle
 from service.recording.record import Record, open_record
 from tests.plugins import Groups, install
 from tests.recording_databases import PostgresServer, postgres_server
+from tests.targets import COLLECTED, OF_FOLDER, ROOT, is_below
 
 SIDE = 32
 
@@ -43,6 +44,17 @@ InstallPlugins = Callable[..., None]
 
 # A server that a test starts keeps no record, unless the test says where.
 os.environ.setdefault("TAKT_RECORD", "none")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests of some folders, and keep what was found before marks leave any out."""
+    for item in items:
+        path = item.path.relative_to(ROOT).as_posix()
+        for folder, mark in OF_FOLDER.items():
+            if is_below(path, folder):
+                item.add_marker(mark)
+    config.stash[COLLECTED] = list(items)
 
 
 def pytest_collection_finish() -> None:
@@ -294,7 +306,9 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(
+    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)],
+)
 def record(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Record]:
     """An empty record, in SQLite and then in PostgreSQL."""
     url = "sqlite"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import orjson
@@ -127,11 +128,17 @@ def add_asyncapi(app: FastAPI) -> None:
     """Serve the document beside the OpenAPI document, if the app describes itself."""
     if app.openapi_url is None:
         return
-    body = orjson.dumps(asyncapi_document())
+    body = _written()
 
     @app.get(ASYNCAPI_PATH, include_in_schema=False)
     async def asyncapi() -> Response:
         return Response(body, media_type=_JSON)
+
+
+@cache
+def _written() -> bytes:
+    """The document as it is sent; it is the same in every app."""
+    return orjson.dumps(asyncapi_document())
 
 
 def asyncapi_document() -> Json:

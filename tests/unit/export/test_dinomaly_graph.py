@@ -18,6 +18,8 @@ from models.dinomaly.detector import Dinomaly
 from models.dinov2.settings import TARGET_BLOCKS_OF_LARGE
 from tests.unit.export.test_inpformer_graph import Answer, difference, pictures
 
+pytestmark = pytest.mark.torch
+
 TOLERANCE = 1e-5
 
 THIN = DinomalyConfig(

@@ -18,6 +18,8 @@ from models.inpformer.config import InpFormerConfig, Mode
 from models.inpformer.detector import InpFormer
 from models.inpformer.lite0 import Lite0Encoder
 
+pytestmark = pytest.mark.torch
+
 TOLERANCE = 1e-5
 Answer = tuple[NDArray[np.float32], NDArray[np.float32]]
 

@@ -16,6 +16,8 @@ from models.patchcore.config import PatchCoreConfig
 from models.patchcore.detector import PatchCore
 from tests.patchcore import a_patchcore
 
+pytestmark = pytest.mark.torch
+
 TOLERANCE = 2e-5
 CONFIG = PatchCoreConfig((30, 40), width=64, height=32)
 

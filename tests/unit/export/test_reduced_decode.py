@@ -19,6 +19,8 @@ from service.core.bundles.manifest import Preprocess
 from service.core.bundles.tiling import Tiling
 from service.core.pictures.prepare import prepare
 
+pytestmark = pytest.mark.torch
+
 ALPHA = 0.4
 
 

@@ -20,6 +20,8 @@ from models.fit.pictures import as_image
 from models.patchcore.config import PatchCoreConfig
 from tests.patchcore import a_patchcore
 
+pytestmark = pytest.mark.torch
+
 CPU = Compute.choose("cpu", bf16=False)
 
 

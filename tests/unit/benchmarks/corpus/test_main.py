@@ -9,6 +9,8 @@ import pytest
 from benchmarks.corpus.__main__ import main
 from benchmarks.corpus.results import load, load_scores
 
+pytestmark = pytest.mark.torch
+
 
 def test_sets_are_measured_logged_compared_and_left_out(
     sets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -28,6 +28,8 @@ from service.core.pictures.preprocess import preprocess as preprocess_picture
 from tests.commands import repeated
 from tests.unit.export.bundling.exporting import ALPHA, WritePictures, export
 
+pytestmark = pytest.mark.torch
+
 
 def graph_of(source: CheckpointSource, folder: Path) -> OnnxRuntimeEngine:
     source.write_graph(folder / "model.onnx", "uint8")

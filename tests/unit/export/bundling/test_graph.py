@@ -13,6 +13,8 @@ from onnx import GraphProto, NodeProto, numpy_helper
 from export.bundling.graph import write_graph
 from models.efficientad.detector import EfficientAd
 
+pytestmark = pytest.mark.torch
+
 
 @pytest.fixture(scope="module")
 def loaded(thin_model: EfficientAd, tmp_path_factory: pytest.TempPathFactory) -> GraphProto:

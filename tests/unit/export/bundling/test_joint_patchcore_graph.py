@@ -21,6 +21,8 @@ from service.core.engines.onnxruntime import OnnxRuntimeEngine
 from service.core.engines.openvino import OpenVinoEngine
 from service.core.pictures.roi import RoiShape
 
+pytestmark = pytest.mark.torch
+
 HEIGHT, WIDTH, BANK = 32, 48, 70
 Open = Callable[[Path], OnnxRuntimeEngine | OpenVinoEngine]
 

@@ -33,6 +33,8 @@ from service.core.bundles.manifest import Preprocess
 from service.core.errors import CalibrationError
 from tests.patchcore import a_patchcore
 
+pytestmark = pytest.mark.torch
+
 COUNT = 8
 CONFIG = PatchCoreConfig(bank_sizes=(1, 1), width=64, height=32)
 SPEC = Preprocess(width=64, height=32, resize="area")

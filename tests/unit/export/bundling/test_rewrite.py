@@ -20,6 +20,8 @@ from models.inpformer.config import InpFormerConfig
 from models.inpformer.detector import InpFormer
 from models.inpformer.inp import GuidedAttention
 
+pytestmark = pytest.mark.torch
+
 EXACT = 1e-12
 """Of float64, whose rounding is some 1e-16 of a number: what differs more is another formula."""
 

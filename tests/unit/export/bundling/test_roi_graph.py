@@ -37,6 +37,8 @@ from service.core.engines.onnxruntime import OnnxRuntimeEngine
 from service.core.errors import CalibrationError
 from service.core.pictures.roi import RoiShape, roi_on_map
 
+pytestmark = pytest.mark.torch
+
 WritePictures = Callable[..., list[Path]]
 Images = NDArray[np.uint8]
 

@@ -25,6 +25,8 @@ from service.core.engines.openvino import OpenVinoEngine
 from service.core.pictures.roi import RoiShape
 from tests.unit.export.conftest import finish, thin_network
 
+pytestmark = pytest.mark.torch
+
 HEIGHT, WIDTH = 256, 288
 RIGHT_HALF = RoiShape((((0.5, 0), (1, 0), (1, 1), (0.5, 1)),))
 

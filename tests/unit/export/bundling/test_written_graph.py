@@ -19,6 +19,8 @@ from models.efficientad.detector import EfficientAd
 from service.core.engines.base import EngineOutput
 from service.core.engines.onnxruntime import OnnxRuntimeEngine
 
+pytestmark = pytest.mark.torch
+
 
 @dataclass(frozen=True)
 class Graph:

@@ -19,6 +19,8 @@ from models.checkpoints.facts import Checkpoint
 from service.core.bundles.bundle import load_bundle
 from tests.commands import refused, repeated, run
 
+pytestmark = pytest.mark.torch
+
 WritePictures = Callable[..., list[Path]]
 
 

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.torch
+
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="torch has another OpenMP there")
 COMMAND = """
 from export.commands.options import plain_errors

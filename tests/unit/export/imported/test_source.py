@@ -27,6 +27,8 @@ from service.core.bundles.manifest import CheckpointThresholds
 from service.core.engines.onnxruntime import OnnxRuntimeEngine
 from tests.unit.export.imported.small import import_small, open_quietly, small
 
+pytestmark = pytest.mark.torch
+
 WritePictures = Callable[..., list[Path]]
 
 SIDE, MAP = 64, 32

@@ -26,6 +26,8 @@ from service.core.bundles.card import CARD
 from service.core.bundles.thresholds import OVERRIDES, DeployedThresholds, Overrides
 from service.repository.activation import WAITING, read_activation
 
+pytestmark = pytest.mark.torch
+
 Learn = Callable[..., Result]
 
 

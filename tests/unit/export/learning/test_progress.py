@@ -9,6 +9,8 @@ from click.testing import Result
 from export.learning.progress import lines_to
 from export.learning.stages import Stages
 
+pytestmark = pytest.mark.torch
+
 
 def events(stream: io.StringIO) -> list[dict[str, object]]:
     return [json.loads(line) for line in stream.getvalue().splitlines()]

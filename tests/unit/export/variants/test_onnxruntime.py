@@ -29,6 +29,8 @@ from service.core.errors import ConfigurationError, DriftError
 from service.repository.model_version import ModelVersion
 from service.settings import Settings
 
+pytestmark = pytest.mark.torch
+
 ServeOnce = Callable[[Path, Settings], ModelVersion]
 
 WRONG = "teacher.conv2"

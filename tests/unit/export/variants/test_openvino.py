@@ -27,6 +27,8 @@ from service.core.errors import ConfigurationError, DriftError
 from service.repository.model_version import ModelVersion
 from service.settings import Settings
 
+pytestmark = pytest.mark.torch
+
 ServeOnce = Callable[[Path, Settings], ModelVersion]
 
 WRONG, NODE = "teacher.conv2", "node_conv2d_5/WithoutBiases"

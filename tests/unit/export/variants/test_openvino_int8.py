@@ -4,7 +4,11 @@ import logging
 import subprocess
 import sys
 
+import pytest
+
 from export.variants import openvino_int8 as quantize
+
+pytestmark = pytest.mark.torch
 
 SCRIPT = """
 import os

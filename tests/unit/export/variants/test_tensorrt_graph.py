@@ -9,6 +9,8 @@ from onnx import ModelProto, TensorProto, helper
 from export.variants.tensorrt_graph import cast_before_transpose
 from service.core.bundles.bundle import load_bundle
 
+pytestmark = pytest.mark.torch
+
 EXAMPLE = Path(__file__).parents[4] / "examples" / "models" / "pitting" / "1"
 
 

@@ -145,6 +145,7 @@ def test_a_command_says_where_no_record_is(tmp_path: Path) -> None:
         existing_record(tmp_path, "sqlite")
 
 
+@pytest.mark.postgresql
 def test_an_older_record_keeps_what_it_has_when_it_is_brought_up_to_date(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

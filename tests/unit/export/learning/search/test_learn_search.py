@@ -16,6 +16,8 @@ from export.learning.search.searching import Searched
 from models.checkpoints.formats import load_checkpoint
 from models.patchcore.detector import PatchCore
 
+pytestmark = pytest.mark.torch
+
 NONE = np.zeros(0, np.bool_)
 
 

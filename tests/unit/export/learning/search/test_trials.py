@@ -16,6 +16,8 @@ from export.learning.search.trials import TrialPictures, try_bank
 from export.learning.stages import Stages
 from models.fit.device import Compute
 
+pytestmark = pytest.mark.torch
+
 WritePictures = Callable[..., list[Path]]
 
 SMALL = BankChoice(64, (4, 10), 60)

@@ -21,7 +21,7 @@ from models.fit.pictures import Load
 from models.fit.progress import Fitted
 from models.fit.resume import ResumeMismatchError
 
-pytestmark = pytest.mark.usefixtures("narrow_networks")
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("narrow_networks")]
 
 CHANNELS = 32
 """Of the teacher."""

@@ -27,6 +27,8 @@ from models.fit.resume import ResumeMismatchError
 from models.inpformer.config import InpFormerConfig
 from models.inpformer.detector import InpFormer
 
+pytestmark = pytest.mark.torch
+
 SIDE = 28
 CONFIG = InpFormerConfig(
     embed_dim=16,

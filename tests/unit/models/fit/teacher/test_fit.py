@@ -23,6 +23,8 @@ from models.fit.teacher.examples import FEATURES
 from models.fit.teacher.fit import FittedTeacher, fit_teacher
 from models.fit.teacher.options import TeacherOptions
 
+pytestmark = pytest.mark.torch
+
 OPTIONS = TeacherOptions(steps=4, batch_size=2, pool=3, save_every=2, held_out=0.2, textures=0.0)
 PICTURES = tuple(Path(f"{number}.jpg") for number in range(6))
 

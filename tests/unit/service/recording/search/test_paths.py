@@ -103,6 +103,7 @@ def test_the_rarest_of_several_filters_leads(sqlite_record: Record) -> None:
     assert "(model=?" in plan and "station=?" not in plan
 
 
+@pytest.mark.postgresql
 def test_postgresql_finds_what_is_long_ago_by_the_index_of_its_value(
     postgres: PostgresServer, tmp_path: Path
 ) -> None:

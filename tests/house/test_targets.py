@@ -1,0 +1,77 @@
+"""Continuous integration runs every test, and the targets of one environment run none twice."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.targets import (
+    COLLECTED,
+    ROOT,
+    Selection,
+    selection_of,
+    targets_of_integration,
+    targets_of_tests,
+)
+
+ENVIRONMENTS_OF_THEIR_OWN = {"test-newer", "test-ray", "test-triton"}
+"""Targets whose tests run in another environment than `.venv`, some of them there alone."""
+
+NOT_OF_EVERY_CHANGE = {"slow", "gpu"}
+
+
+@pytest.fixture(scope="module")
+def selections() -> dict[str, Selection]:
+    """By target, what continuous integration runs."""
+    return {target: selection_of(target) for target in targets_of_integration()}
+
+
+def found_tests(config: pytest.Config) -> list[tuple[str, str, set[str]]]:
+    """Id, file and marks of all that pytest has found: every test, in a run of `make test`."""
+    return [
+        (
+            item.nodeid,
+            item.path.relative_to(ROOT).as_posix(),
+            {mark.name for mark in item.iter_markers()},
+        )
+        for item in config.stash[COLLECTED]
+    ]
+
+
+def test_each_target_is_run_by_continuous_integration_or_has_all_tests() -> None:
+    assert targets_of_tests() - targets_of_integration() == {"test-all"}
+
+
+def test_each_test_is_in_one_target_that_continuous_integration_runs(
+    selections: dict[str, Selection], pytestconfig: pytest.Config
+) -> None:
+    wrong = {}
+    for name, path, marks in found_tests(pytestconfig):
+        found = {target for target, one in selections.items() if one.runs(path, marks)}
+        homes = found - ENVIRONMENTS_OF_THEIR_OWN
+        lost = not found and not marks & NOT_OF_EVERY_CHANGE
+        if lost or len(homes) > 1:
+            wrong[name] = homes
+    assert wrong == {}, "none, or more than one, of the Makefile's targets selects these"
+
+
+def test_test_all_has_every_test_but_those_of_a_gpu(pytestconfig: pytest.Config) -> None:
+    everything = selection_of("test-all")
+    left_out = {
+        name for name, path, marks in found_tests(pytestconfig) if not everything.runs(path, marks)
+    }
+    assert left_out == {name for name, _, marks in found_tests(pytestconfig) if "gpu" in marks}
+
+
+@pytest.mark.parametrize(
+    ("command", "path", "marks", "runs"),
+    [
+        ("-m 'torch and not (slow or gpu)' tests/unit", "tests/unit/a.py", {"torch"}, True),
+        ("-m 'torch and not (slow or gpu)' tests/unit", "tests/unit/a.py", {"torch", "gpu"}, False),
+        ("-m 'torch and not (slow or gpu)' tests/unit", "tests/units/a.py", {"torch"}, False),
+        ("-n 2 --ignore=tests/unit/a.py tests/unit", "tests/unit/a.py", set(), False),
+        ("-n 2 --ignore=tests/unit/a.py tests/unit", "tests/unit/b.py", set(), True),
+        ("-q", "clients/python/tests/a.py", {"slow"}, True),
+    ],
+)
+def test_what_a_command_selects(command: str, path: str, marks: set[str], runs: bool) -> None:
+    assert Selection.of(f"python -m pytest {command}").runs(path, marks) is runs
