@@ -87,7 +87,7 @@ class LearnOptions:
         )
 
 
-class Told(Protocol):
+class LearnedPictures(Protocol):
     """Pictures that can be told of."""
 
     def text(self) -> str:
@@ -105,7 +105,7 @@ class Learned:
     """
 
     bundle: Bundle
-    pictures: Told
+    pictures: LearnedPictures
     searched: Searched | None = None
 
 

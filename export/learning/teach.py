@@ -17,7 +17,7 @@ from export.learning.family import learning_of
 from export.learning.learn import OTHERS_S, Learned, LearnOptions, fit_folder, told_of_full_disk
 from export.learning.place import Place, keep_active
 from export.learning.stages import Stages
-from export.learning.teaching import JudgedPicture, Taught, Teach, TeachRequest
+from export.learning.teaching import Taught, Teach, TeachingPicture, TeachRequest
 from export.learning.update import base_of
 from export.pictures import check_pictures, list_pictures, picture_size
 from export.report.card import write_card
@@ -55,8 +55,8 @@ class JudgedPictures:
     """
 
     folder: Path
-    defects: tuple[JudgedPicture, ...]
-    good: tuple[JudgedPicture, ...]
+    defects: tuple[TeachingPicture, ...]
+    good: tuple[TeachingPicture, ...]
     passed: tuple[Path, ...]
 
     @property
@@ -97,7 +97,7 @@ class TaughtVersion:
         return self.learned.bundle.manifest.version
 
     @property
-    def doubts(self) -> tuple[JudgedPicture, ...]:
+    def doubts(self) -> tuple[TeachingPicture, ...]:
         """Judgements to look at again."""
         good = len(self.judged.good)
         unlike = [self.judged.defects[number] for number in np.flatnonzero(self.taught.doubtful)]
@@ -263,7 +263,7 @@ def judged_pictures(folder: Path, stages: Stages) -> JudgedPictures:
             ways, or lacks what its box marks.
         PicturesError: a picture cannot be read.
     """
-    found: dict[str, JudgedPicture] = {}
+    found: dict[str, TeachingPicture] = {}
     listed = read_judged(folder)
     for number, one in enumerate(listed, 1):
         picture = _judged_picture(folder, one)
@@ -327,13 +327,13 @@ def _teachable(base: Bundle) -> tuple[Checkpoint, Teach]:
     return found, teaching
 
 
-def _judged_picture(folder: Path, judged: JudgedFile) -> JudgedPicture:
+def _judged_picture(folder: Path, judged: JudgedFile) -> TeachingPicture:
     path = folder / judged.file
     width, height = picture_size(path)
     with path.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != judged.sha256:
             raise LearnError(f"{path} is another picture than was judged: write the folder anew")
-    picture = JudgedPicture(path, judged, width, height)
+    picture = TeachingPicture(path, judged, width, height)
     if judged.box is not None and not picture.holds(judged.box):
         raise LearnError(
             f"{path} has {width} x {height} pixels, and its box lies outside: correct it"
@@ -354,7 +354,7 @@ def _record(base: Bundle, judged: JudgedPictures, taught: Taught) -> TaughtRecor
     )
 
 
-def _doubt(one: JudgedPicture) -> Json:
+def _doubt(one: TeachingPicture) -> Json:
     defect = one.judged.judgement == "defect"
     return {
         "file": one.judged.file,

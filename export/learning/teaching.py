@@ -19,7 +19,7 @@ from service.core.judged import JudgedFile
 
 
 @dataclass(frozen=True)
-class JudgedPicture:
+class TeachingPicture:
     """A picture that somebody has judged.
 
     Attributes:
@@ -114,7 +114,7 @@ class TeachRequest:
     """
 
     former: Checkpoint
-    defects: Sequence[JudgedPicture]
+    defects: Sequence[TeachingPicture]
     part: Sequence[int]
     others: Sequence[Path]
     in_force: ThresholdPair

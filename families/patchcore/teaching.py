@@ -21,7 +21,7 @@ from export.calibration.head_scale import HeadScale, scale_of_head
 from export.errors import LearnError
 from export.learning.family import reader
 from export.learning.stages import Stages
-from export.learning.teaching import JudgedPicture, Taught, TeachRequest, Turned, Verdicts
+from export.learning.teaching import Taught, TeachingPicture, TeachRequest, Turned, Verdicts
 from export.versions import package_versions
 from models.checkpoints.good_cells import GoodCells
 from models.checkpoints.out_of_fold import OutOfFold
@@ -38,7 +38,7 @@ from models.fit.patchcore.directions import (
 from models.fit.patchcore.looked import Looked, looked_at
 from models.patchcore.config import PatchCoreConfig
 from models.patchcore.detector import PatchCore
-from models.patchcore.head import Head
+from models.patchcore.head import DefectHead
 from service.core.bundles.conformal import choose_alpha
 
 FOLDS = 10
@@ -117,7 +117,7 @@ class ScaledHead:
         return cls._of(good, resting_on, alpha)
 
     @classmethod
-    def again(cls, good: GoodParts, head: Head, alpha: float) -> ScaledHead:
+    def again(cls, good: GoodParts, head: DefectHead, alpha: float) -> ScaledHead:
         """A head that is there, by other good parts or another bank."""
 
         def resting_on(without: int | None) -> Likeness:
@@ -145,11 +145,11 @@ class ScaledHead:
             peak = np.maximum(peak, good.of_peak.values(level))
         return Verdicts.at(self.thresholds.pair, score, peak)
 
-    def module(self, good: GoodParts) -> Head:
+    def module(self, good: GoodParts) -> DefectHead:
         """The head as the model has it."""
         found, scale = self.likeness, self.scale
         of_score, of_peak = good.of_score, good.of_peak
-        head = Head(len(found.unit), found.directions.shape[1])
+        head = DefectHead(len(found.unit), found.directions.shape[1])
         # A response r is the likeness (r - start) / unit, and that is a level.
         gain = of_score.unit / scale.unit / found.unit
         level = (-found.start / found.unit - scale.start) / scale.unit
@@ -218,7 +218,7 @@ def with_same_head(
     return with_head(model, head.module(good)), replace(cells, head=levels)
 
 
-def with_head(model: PatchCore, head: Head) -> PatchCore:
+def with_head(model: PatchCore, head: DefectHead) -> PatchCore:
     """The model with another head; everything else is shared."""
     taught = PatchCore(replace(model.config, directions=len(head.gain)))
     # What is shared goes by name, so that nothing is left as a new model has it.
@@ -274,7 +274,7 @@ def _head_scores(good: GoodParts, head: ScaledHead) -> NDArray[np.float32]:
     return good.of_score.values(head.levels)
 
 
-def _oddest(looked: Sequence[Looked], judged: Sequence[JudgedPicture]) -> Iterator[Tensor]:
+def _oddest(looked: Sequence[Looked], judged: Sequence[TeachingPicture]) -> Iterator[Tensor]:
     for seen, one in zip(looked, judged, strict=True):
         box = one.cells_in_box(*seen.oddness.shape)
         yield oddest_mean(seen.cells, seen.oddness, None if box is None else torch.from_numpy(box))

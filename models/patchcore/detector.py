@@ -15,7 +15,7 @@ from models.inpformer import lite0
 from models.patchcore.bank import LEAST_DISTANCE, Bank
 from models.patchcore.config import PatchCoreConfig
 from models.patchcore.encoder import DinoPyramid, Lite0Pyramid
-from models.patchcore.head import Head
+from models.patchcore.head import DefectHead
 
 
 class PatchCore(Detector):
@@ -69,9 +69,9 @@ class PatchCore(Detector):
         self.map_size = self.grids[0]
         sizes = zip(config.bank_sizes, self.encoder.channels, strict=True)
         self.memory = nn.ModuleList(Bank(size, channels) for size, channels in sizes)
-        self.head: Head | None = None
+        self.head: DefectHead | None = None
         if config.directions:
-            self.head = Head(config.directions, sum(self.encoder.channels))
+            self.head = DefectHead(config.directions, sum(self.encoder.channels))
         places = (len(self.grids), *self.map_size)
         self.register_buffer("usual", torch.zeros(places))
         self.register_buffer("spread", torch.ones(places))

@@ -33,10 +33,10 @@ class HeadAnswer(NamedTuple):
     cells: Tensor
 
 
-class Head(nn.Module):
+class DefectHead(nn.Module):
     """Directions of judged defects, and what they say of the cells of a picture.
 
-    >>> head = Head(size=3, channels=8)
+    >>> head = DefectHead(size=3, channels=8)
     >>> answer = head(torch.zeros(2, 5, 6, 8))
     >>> answer.score.shape, answer.cells.shape
     (torch.Size([2]), torch.Size([2, 5, 6]))

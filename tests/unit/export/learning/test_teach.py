@@ -13,7 +13,7 @@ from export.commands.learn import learn
 from export.errors import LearnError
 from export.learning.stages import Stages
 from export.learning.teach import inspection_of, judged_pictures, mcnemar
-from export.learning.teaching import JudgedPicture, Turned, Verdicts
+from export.learning.teaching import TeachingPicture, Turned, Verdicts
 from models.checkpoints.formats import load_checkpoint
 from service.core.bundles.bundle import load_bundle
 from service.core.bundles.taught import JUDGEMENTS
@@ -183,7 +183,7 @@ def test_a_box_means_each_cell_that_it_touches(
     box: Box, rows: tuple[int, ...], columns: tuple[int, ...]
 ) -> None:
     said = JudgedFile(file="defect/a.png", sha256="0" * 64, judgement="defect", box=box)
-    inside = JudgedPicture(Path("a.png"), said, 100, 50).cells_in_box(5, 10)
+    inside = TeachingPicture(Path("a.png"), said, 100, 50).cells_in_box(5, 10)
     assert inside is not None
     assert np.flatnonzero(inside.any(1)).tolist() == [*rows]
     assert np.flatnonzero(inside.any(0)).tolist() == [*columns]

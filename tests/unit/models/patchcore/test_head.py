@@ -2,7 +2,7 @@ import torch
 
 from models.patchcore.config import PatchCoreConfig
 from models.patchcore.detector import PatchCore
-from models.patchcore.head import Head
+from models.patchcore.head import DefectHead
 from tests.patchcore import a_patchcore
 
 CONFIG = PatchCoreConfig(bank_sizes=(5, 5), width=64, height=32)
@@ -11,7 +11,7 @@ CONFIG = PatchCoreConfig(bank_sizes=(5, 5), width=64, height=32)
 def taught(offset: float) -> PatchCore:
     """A model with a head of three directions, and the same without one beside it."""
     model = a_patchcore(CONFIG)
-    head = Head(3, sum(model.encoder.channels))
+    head = DefectHead(3, sum(model.encoder.channels))
     generator = torch.Generator().manual_seed(1)
     head.directions.copy_(torch.randn(head.directions.shape, generator=generator))
     head.offset.fill_(offset)
