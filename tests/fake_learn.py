@@ -23,6 +23,41 @@ RESULT: dict[str, Any] = {
     "notes": ["2 good pictures"],
 }
 
+TAUGHT: dict[str, Any] = {
+    "defects": 20,
+    "good": 12,
+    "passed": 180,
+    "found_before": 3,
+    "found_after": 14,
+    "bank_found_before": 9,
+    "bank_found_after": 8,
+    "turned": [
+        {
+            "file": "passed/inspection-12.png",
+            "inspection": 12,
+            "judgement": None,
+            "to": "rejected",
+            "score_before": 1.25,
+            "score_after": 3.5,
+            "threshold_before": 2.5,
+            "threshold_after": 3.0,
+        }
+    ],
+    "turned_rejected": 1,
+    "turned_accepted": 0,
+    "p_value": None,
+    "doubts": [
+        {
+            "file": "defect/inspection-7.png",
+            "inspection": 7,
+            "judgement": "defect",
+            "why": "it looks like the good ones",
+        }
+    ],
+    "kinds": {"scratch": 12, "dent": 5, "": 3},
+}
+"""What a result says of a version that was taught."""
+
 FIT = {"event": "stage", "stage": "fit", "share": 0.1}
 PLAN = {"event": "plan", "stages": STAGES}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,18 +12,29 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from service.core.domain import Json
-from service.core.errors import ConflictError, LearningNotFoundError
+from service.core.errors import ConflictError, LearningNotFoundError, TaktError
 from service.core.host import let_others_go_first, usable_cores
 from service.learning.folder import LearningFolder, PictureBounds, remove_abandoned
 from service.learning.job import LearningJob
+from service.learning.judged import NOTHING_JUDGED, GatheredJudged, RecordWork, gather_judged
 from service.learning.obstacles import Obstacle, obstacles
 from service.learning.process import LEARN, run_to_its_end
 from service.learning.wish import Wish
 from service.recording.audit.entry import Change
+from service.recording.record import Record
+from service.recording.review.folders import MOST_TAUGHT
+from service.recording.review.teachable import Teachable, teachable
 from service.settings import Settings
 
 _KEPT_JOBS: Final = 10
 """So many learnings that are over are remembered."""
+
+_TAUGHT_BY_JUDGING = (
+    "this learning is taught by what people have judged: judge the picture in the record, from "
+    "which POST /v1/learning/{}/pictures/from-record gathers, or make a learning without teach"
+)
+_GATHERING = "its judged pictures are being gathered; start it once they are there"
+_UNTAUGHT = "this learning takes the pictures that are sent; make one with teach for judged ones"
 
 _GONE = "this server has no learning {}; GET /v1/learning lists those that it remembers"
 
@@ -52,6 +64,16 @@ class _Open:
     folder: LearningFolder
     asker: Asker
     running: asyncio.Task[None] | None = None
+    gathering: asyncio.Task[GatheredJudged] | None = None
+
+    @property
+    def gathers(self) -> bool:
+        """Whether somebody has asked for its judged pictures, and they are not there yet."""
+        return self.gathering is not None and not self.gathering.done()
+
+
+class _Stopped(Exception):
+    """Nobody wants what is being gathered any more."""
 
 
 class LearningDesk:
@@ -62,9 +84,11 @@ class LearningDesk:
         data_folder: pictures wait in its folder `learning`.
         bounds: of the pictures.
         note: appends to the audit log.
+        records: threads of the record, whose judged pictures teach.
         made: called when a version was made, so that it is looked for.
         command: `takt learn`.
         stands_against: finds what keeps this server from learning.
+        active: finds the active version of a model.
     """
 
     def __init__(
@@ -73,9 +97,11 @@ class LearningDesk:
         data_folder: Path,
         bounds: PictureBounds,
         note: Callable[[Change], Awaitable[None]],
+        records: RecordWork,
         made: Callable[[], None] = lambda: None,
         command: Sequence[str] = LEARN,
         stands_against: Callable[[Path, Path], tuple[Obstacle, ...]] = obstacles,
+        active: Callable[[str], str | None] = lambda model: None,
     ) -> None:
         self.bounds = bounds
         self.command = command
@@ -85,6 +111,8 @@ class LearningDesk:
         self._folder = self._data_folder / "learning"
         self._note = note
         self._made = made
+        self._records = records
+        self._active = active
         self._jobs: dict[str, LearningJob] = {}
         self._open: _Open | None = None
         self._changing = asyncio.Lock()
@@ -130,7 +158,9 @@ class LearningDesk:
                 )
             if against := await self.obstacles():
                 raise ConflictError(against[0].detail)
-            await self._put_away(self._open)
+            if self._open is not None:
+                await self._ended(self._open)
+                await self._put_away(self._open)
             job = LearningJob(wish, asker.name)
             folder = await self._do(lambda: LearningFolder(self._folder / job.id, self.bounds))
             self._open = _Open(job, folder, asker)
@@ -145,7 +175,7 @@ class LearningDesk:
         Raises:
             LearningNotFoundError, ConflictError, NoRoomError: it will not be taken.
         """
-        found = self._taking(number)
+        found = self._taking_single(number)
         await self._do(lambda: found.folder.check_room(size))
 
     async def add(self, number: str, name: str, data: bytes) -> bool:
@@ -153,34 +183,71 @@ class LearningDesk:
 
         Raises:
             LearningNotFoundError: there is no such learning.
-            ConflictError: it takes no pictures any more.
+            ConflictError: it takes no pictures any more, or is taught by judged ones.
             NoRoomError: there is no room for it.
             ImageTooLargeError, InvalidImageError, UnsupportedImageError: it is no picture that is
                 served.
         """
-        found = self._taking(number)
+        found = self._taking_single(number)
         is_new = await self._do(lambda: found.folder.add(name, data))
         job, folder = found.job, found.folder
         job.pictures, job.bytes, job.duplicates = folder.count, folder.bytes, folder.duplicates
         return is_new
 
+    async def gather(self, number: str) -> GatheredJudged:
+        """Give a teaching the judged pictures of its model, instead of those that it has.
+
+        It goes on where whoever asked does not wait for it.
+
+        Raises:
+            LearningNotFoundError: there is no such learning.
+            ConflictError: it is under way or over, or takes no judged pictures; no picture that is
+                judged a defect is there; or the pictures are being gathered already.
+            NoRecordError: there is no record.
+            NoRoomError, RecordError, ConfigurationError: they cannot be gathered.
+        """
+        async with self._changing:
+            found = self._taking(number)
+            if not found.job.wish.teach:
+                raise ConflictError(_UNTAUGHT)
+            if found.gathers:
+                raise ConflictError(_GATHERING)
+            found.gathering = asyncio.create_task(self._gather(found))
+            # Whether or not anybody is there to hear why it failed.
+            found.gathering.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return await asyncio.shield(found.gathering)
+
+    async def teachable(self, model: str, since_us: int | None = None) -> Teachable:
+        """How many judged pictures of a model there are.
+
+        Raises:
+            NoRecordError: there is no record.
+            RecordError: it cannot be read.
+        """
+
+        def count(record: Record) -> Teachable:
+            with record.database.reading() as connection:
+                return teachable(connection, model, since_us)
+
+        return await self._records.run(count)
+
     async def start(self, number: str, asker: Asker) -> LearningJob:
-        """Learn from the pictures that were gathered.
+        """Learn from the pictures that were gathered; a teaching gathers them if nobody did.
 
         Raises:
             LearningNotFoundError: there is no such learning.
             ConflictError: it has no pictures, or is under way or over.
+            NoRecordError, RecordError: there is no record to be taught by, or it cannot be read.
         """
         async with self._changing:
             found = self._taking(number)
             job = found.job
-            if not job.pictures:
-                raise ConflictError("there is nothing to learn from: send pictures first")
+            asked = await self._begins_with(found)
             job.begin()
             found.asker = asker
             await self._do(lambda: found.folder.close_to_pictures(True))
-            asked = {"update": job.wish.update, "family": job.wish.family}
-            await self._tell(found, "learning_started", asked | {"pictures": job.pictures})
+            asked = {"update": job.wish.update, "family": job.wish.family} | asked
+            await self._tell(found, "learning_started", asked)
             found.running = asyncio.create_task(self._run(found))
             return job
 
@@ -219,6 +286,69 @@ class LearningDesk:
             raise ConflictError(f"this learning is {job.state}; make another one")
         return self._open
 
+    def _taking_single(self, number: str) -> _Open:
+        found = self._taking(number)
+        if found.job.wish.teach:
+            raise ConflictError(_TAUGHT_BY_JUDGING.format(number))
+        return found
+
+    async def _begins_with(self, found: _Open) -> Json:
+        """The pictures that there are to begin with, as the audit log has them.
+
+        Raises:
+            ConflictError: there are none, or not yet.
+        """
+        job = found.job
+        if not job.wish.teach:
+            if not job.pictures:
+                raise ConflictError("there is nothing to learn from: send pictures first")
+            return {"pictures": job.pictures}
+        if found.gathers:
+            raise ConflictError(_GATHERING)
+        judged = job.gathered or await self.teachable(job.wish.model)
+        if not judged.defects:
+            raise ConflictError(NOTHING_JUDGED.format(job.wish.model))
+        return {"teach": True, "defects": judged.defects, "good": judged.good}
+
+    async def _gather(self, found: _Open) -> GatheredJudged:
+        """Gathers the judged pictures of a teaching; returns once no thread is at it any more."""
+        job, folder = found.job, found.folder
+        version = self._active(job.wish.model)
+        await self._do(folder.forget_pictures)
+        job.has(None)
+        most_bytes = await self._do(folder.room)
+        stopped = threading.Event()
+
+        def told(done: int, pictures: int) -> None:
+            if stopped.is_set():
+                raise _Stopped
+            job.gathers(done, pictures)
+
+        def work(record: Record) -> GatheredJudged:
+            return gather_judged(
+                record,
+                job.wish.model,
+                version,
+                folder.gathered,
+                most=min(MOST_TAUGHT, self.bounds.pictures),
+                most_bytes=most_bytes,
+                told=told,
+            )
+
+        working = asyncio.ensure_future(self._records.run(work))
+        try:
+            gathered = await asyncio.shield(working)
+        except asyncio.CancelledError:
+            # A thread cannot be ended, and what it writes would be left behind.
+            stopped.set()
+            await asyncio.gather(working, return_exceptions=True)
+            raise
+        finally:
+            job.stage, job.detail = None, ""
+        await self._do(lambda: folder.take_gathered(gathered.pictures, gathered.bytes))
+        job.has(gathered)
+        return gathered
+
     async def _run(self, found: _Open) -> None:
         job, folder = found.job, found.folder
         # What a container may use in all is gone once it is used, whoever has priority.
@@ -232,35 +362,46 @@ class LearningDesk:
                 folder.note_place(job.wish.model, job.place)
 
         try:
+            if job.wish.teach and job.gathered is None:
+                await self._gather(found)
             command = (*self.command, *arguments)
             code = await run_to_its_end(command, folder.path, told, job.log.append)
+        except TaktError as error:
+            code, job.error = -1, str(error)
         except Exception as error:
             logger.exception("takt learn could not be run")
             code, job.error = -1, f"takt learn could not be run: {error}"
         if code == 0 and job.learned is not None:
             job.end("done")
             self._made()
-            await self._tell(found, "version_learned", {"pictures": job.pictures})
+            await self._tell(found, "version_learned", _learned_from(job))
             await self._put_away(found)
             return
         reason = job.error or _last_words(job.log) or f"takt learn ended with {code}"
         logger.warning("%s was not learned: %s", job.wish.model, reason)
         # The pictures stay, as those of a camera are nowhere else: a few more may be all it needs.
         await self._do(lambda: folder.remove_leftovers(self._repository))
+        if job.wish.teach:
+            # Those of the record can be had again, with what was judged meanwhile.
+            await self._do(folder.forget_pictures)
+            job.has(None)
         await self._do(lambda: folder.close_to_pictures(False))
         job.end("failed", reason)
         await self._tell(found, "learning_failed", {"error": reason})
 
     async def _ended(self, found: _Open) -> None:
-        """Ends the process of a learning, and waits for its end."""
+        """Ends what a learning does, and waits for its end."""
+        if found.gathers and found.gathering is not None:
+            found.gathering.cancel()
+            await asyncio.wait({found.gathering})
         if found.running is not None:
             if found.job.state == "running":
                 found.running.cancel()
             await asyncio.wait({found.running})
 
-    async def _put_away(self, found: _Open | None) -> None:
+    async def _put_away(self, found: _Open) -> None:
         """Removes the files of a learning, once."""
-        if found is not None and self._open is found:
+        if self._open is found:
             self._open = None
             await self._do(lambda: found.folder.remove(self._repository))
 
@@ -274,11 +415,30 @@ class LearningDesk:
 
 
 def open_desk(
-    settings: Settings, note: Callable[[Change], Awaitable[None]], made: Callable[[], None]
+    settings: Settings,
+    note: Callable[[Change], Awaitable[None]],
+    records: RecordWork,
+    made: Callable[[], None],
+    active: Callable[[str], str | None],
 ) -> LearningDesk:
     """The desk of a server; nothing is made or looked at yet."""
-    bounds = PictureBounds(settings.max_image_pixels)
-    return LearningDesk(settings.repository_folder, settings.data_folder, bounds, note, made)
+    return LearningDesk(
+        settings.repository_folder,
+        settings.data_folder,
+        PictureBounds(settings.max_image_pixels),
+        note,
+        records,
+        made,
+        active=active,
+    )
+
+
+def _learned_from(job: LearningJob) -> Json:
+    """What a version was learned from, as the audit log has it."""
+    if (judged := job.gathered) is None:
+        return {"pictures": job.pictures}
+    counts = {"defects": judged.defects, "good": judged.good, "passed": judged.passed}
+    return {"pictures": job.pictures, "teach": True, **counts}
 
 
 def _last_words(log: Sequence[str]) -> str:

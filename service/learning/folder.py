@@ -2,7 +2,8 @@
 
     <data_folder>/learning/<id>/lock        held by the server that it belongs to
     <data_folder>/learning/<id>/place       the version that is being made: <model>/<version>
-    <data_folder>/learning/<id>/pictures/   as they came
+    <data_folder>/learning/<id>/pictures/   as they came; of a teaching as judged folders
+    <data_folder>/learning/<id>/gathered/   judged folders while they are written
     <data_folder>/learning/<id>/tmp/        temporary files of the process
 
 All of it is for one thread at a time.
@@ -32,6 +33,7 @@ LEFT_BYTES: Final = 1_000_000_000
 """Room that stays on the disk, for the version and for the record."""
 
 _PICTURES, _LOCK, _PLACE, _TEMPORARY = "pictures", "lock", "place", "tmp"
+_GATHERED = "gathered"
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "WebP": ".webp", "TIFF": ".tif"}
 _MOST_OF_NAME = 60
 _UNFIT = re.compile(r"[^\w.-]+", re.ASCII)
@@ -86,6 +88,34 @@ class LearningFolder:
     def pictures(self) -> Path:
         """Folder of the pictures."""
         return self.path / _PICTURES
+
+    @property
+    def gathered(self) -> Path:
+        """Folder in which judged pictures are gathered, before they are the learning's own."""
+        return self.path / _GATHERED
+
+    def room(self) -> int:
+        """Bytes that further pictures may take, besides those that are there."""
+        free = shutil.disk_usage(self.path).free
+        return max(0, min(self._bounds.bytes - self.bytes, free - self._bounds.left_bytes))
+
+    def take_gathered(self, count: int, size: int) -> None:
+        """What was gathered is what it has from now on, instead of all that it had.
+
+        Args:
+            count: pictures that were gathered.
+            size: bytes of their files.
+        """
+        shutil.rmtree(self.pictures)
+        os.replace(self.gathered, self.pictures)
+        self.count, self.bytes = count, size
+
+    def forget_pictures(self) -> None:
+        """Removes the pictures, as they can be had again."""
+        for path in (self.pictures, self.gathered):
+            shutil.rmtree(path, ignore_errors=True)
+        make_private(self.pictures)
+        self.count = self.bytes = 0
 
     def close_to_pictures(self, closed: bool) -> None:
         """Whether it takes no further pictures for now."""

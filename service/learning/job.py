@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from service.core.domain import Json
+from service.learning.judged import GatheredJudged
+from service.learning.taught import Taught, taught_of
 from service.learning.wish import Wish
 
 LearningState = Literal["collecting", "running", "done", "failed", "cancelled"]
@@ -16,7 +18,11 @@ LearningState = Literal["collecting", "running", "done", "failed", "cancelled"]
 MOST_LINES: Final = 50
 """Lines of the log, and warnings, that are kept of a learning."""
 
+GATHER: Final = "gather"
+"""The stage of a teaching before those of the process: judged pictures come from the record."""
+
 _LONGEST_TEXT: Final = 2_000
+_UNTOLD: Final = "what the version was taught could not be read; its notes say what it rests on"
 
 
 def _now() -> str:
@@ -36,6 +42,7 @@ class LearnedVersion:
         findings: what speaks against it, each with its remedy.
         compared: an update beside the version before, a line each.
         notes: what else its answers rest on.
+        taught: what judged pictures have changed; None for a version that was not taught.
     """
 
     version: str
@@ -46,6 +53,7 @@ class LearnedVersion:
     findings: tuple[str, ...]
     compared: tuple[str, ...]
     notes: tuple[str, ...]
+    taught: Taught | None = None
 
 
 @dataclass(slots=True)
@@ -68,6 +76,7 @@ class LearningJob:
         pictures: that it has.
         bytes: of their files.
         duplicates: files that were copies of others, and left out.
+        gathered: the judged pictures of a teaching; None before they are there.
         stages: that it goes through, in their order.
         stage: in which it is.
         share: of the whole way, 0 to 1.
@@ -89,6 +98,7 @@ class LearningJob:
     pictures: int = 0
     bytes: int = 0
     duplicates: int = 0
+    gathered: GatheredJudged | None = None
     stages: tuple[str, ...] = ()
     stage: str | None = None
     share: float = 0.0
@@ -117,6 +127,17 @@ class LearningJob:
         self.warnings.clear()
         self.log.clear()
 
+    def gathers(self, done: int, pictures: int) -> None:
+        """Judged pictures come from the record; so many of all are there."""
+        self.stage, self.detail = GATHER, f"{done} of {pictures} pictures"
+
+    def has(self, gathered: GatheredJudged | None) -> None:
+        """The judged pictures are there; None where they are not, or not any more."""
+        self.gathered = gathered
+        self.pictures = gathered.pictures if gathered else 0
+        self.bytes = gathered.bytes if gathered else 0
+        self.duplicates = gathered.repeated if gathered else 0
+
     def end(self, state: LearningState, error: str | None = None) -> None:
         """It is over, for whichever reason."""
         self.state, self.error, self.ended_at = state, error, _now()
@@ -125,7 +146,8 @@ class LearningJob:
         """Goes on by what the process tells; passes over what nobody knows."""
         match event:
             case {"event": "plan", "stages": [*stages]}:
-                self.stages = tuple(_text(stage) for stage in stages[:MOST_LINES])
+                first = (GATHER,) if self.wish.teach else ()
+                self.stages = (*first, *(_text(stage) for stage in stages[:MOST_LINES]))
             case {"event": "place", "version": str(version)}:
                 self.place = version
             case {"event": "stage", "stage": str(stage), "share": float() | int() as share}:
@@ -139,6 +161,8 @@ class LearningJob:
             case {"event": "result"}:
                 self.learned = _learned(event)
                 self.share = 1.0
+                if self.wish.teach and self.learned.taught is None:
+                    self.warnings.append(_UNTOLD)
 
 
 def _learned(event: Json) -> LearnedVersion:
@@ -152,6 +176,7 @@ def _learned(event: Json) -> LearnedVersion:
         findings=_texts(event.get("findings")),
         compared=_texts(event.get("compared")),
         notes=_texts(event.get("notes")),
+        taught=taught_of(event.get("taught")),
     )
 
 

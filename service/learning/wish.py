@@ -23,6 +23,7 @@ class Wish:
     Attributes:
         model: name of the model; its next version is made.
         update: add the pictures to the bank of the active version, instead of learning anew.
+        teach: make the next version of the active one from what people judged; it is an update.
         family: of the detector.
         alpha: share of good pictures that may be rejected; `takt learn` chooses if None.
         minutes: time for the fit of a family that trains.
@@ -32,6 +33,7 @@ class Wish:
 
     model: str
     update: bool = False
+    teach: bool = False
     family: LearnedFamily = usual().name
     alpha: float | None = None
     minutes: float | None = None
@@ -43,15 +45,18 @@ class Wish:
 
         >>> Wish("nut", alpha=0.05).arguments(Path("/p"), Path("/r"), threads=3)[-4:]
         ['--family', 'patchcore', '--alpha', '0.05']
+        >>> taught = Wish("nut", update=True, teach=True)
+        >>> taught.arguments(Path("/p"), Path("/r"), threads=3)[2:6]
+        ['--teach', '/p', '--update', 'nut']
 
         Args:
-            pictures: folder of the good pictures.
+            pictures: folder of the good pictures; of the judged ones for what is taught.
             repository: folder of the models.
             threads: of the CPU.
         """
         given = {
             "--progress": "json",
-            "--good": pictures,
+            "--teach" if self.teach else "--good": pictures,
             "--update" if self.update else "--model": self.model,
             "--repository": repository,
             "--device": self.device,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from service.api.learning.routes import learning_router
+from service.core.errors import ModelNotFoundError
 from service.learning.desk import open_desk
 from service.parts.composing.foundation import Foundation
 from service.parts.composing.part import Left, ServerPart
@@ -11,7 +12,14 @@ from service.parts.composing.part import Left, ServerPart
 def learning_part(foundation: Foundation) -> ServerPart:
     """Learns; at the end what runs is ended, and its files are removed."""
     settings, models = foundation.settings, foundation.models
-    desk = open_desk(settings, foundation.trail.note, models.watch.ask)
+
+    def active(model: str) -> str | None:
+        try:
+            return models.repository.model(model).active
+        except ModelNotFoundError:
+            return None
+
+    desk = open_desk(settings, foundation.trail.note, foundation.records, models.watch.ask, active)
 
     async def close(left_s: Left) -> None:
         await desk.close()

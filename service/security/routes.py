@@ -74,7 +74,7 @@ ROUTES: tuple[RouteNeed, ...] = (
     *_routes("operate", "POST", "/v1/learning/{id}/pictures"),
     *_routes("operate", "POST", "/v1/learning/{id}/pictures/from-record"),
     *_routes("operate", "DELETE", "/v1/learning/{id}"),
-    *_routes("read", "GET", "/v1/learning", "/v1/learning/{id}"),
+    *_routes("read", "GET", "/v1/learning", "/v1/learning/teachable", "/v1/learning/{id}"),
     *_routes("read", "GET", "/metrics", "/v1/models", "/v1/models/{name}", "/v2"),
     *_routes("read", "GET", "*/v1/models/{name}/scores", "*/v1/models/{name}/card"),
     *_routes("read", "GET", "/v1/status", "/v1/status/conditions/{condition}"),

@@ -27,8 +27,15 @@ from service.api.learning.schemas import (
     LearningOut,
     LearningsOut,
     ObstacleOut,
+    TeachableOut,
 )
-from service.api.learning.standing import SIGN, job_out
+from service.api.learning.standing import SIGN, counts_out, job_out
+from service.api.learning.teaching import (
+    check_teachable,
+    left_out,
+    refuse_filters,
+    teachable_out,
+)
 from service.api.problems import (
     caller_of,
     client_of,
@@ -45,11 +52,13 @@ from service.core.errors import (
     InvalidImageError,
     InvalidParameterError,
     LearningNotFoundError,
+    NoRecordError,
     NoRoomError,
     UnavailableError,
     UnsupportedImageError,
     UploadTooSlowError,
 )
+from service.core.naming import NAME_PATTERN
 from service.learning.desk import Asker, LearningDesk
 from service.learning.job import LearningJob
 from service.peers import UNLED, Peers
@@ -57,6 +66,14 @@ from service.repository.repository import ModelRepository
 from service.settings import Settings
 
 LearningId = Annotated[str, Path(alias="id", description="Of the learning.")]
+
+
+class TaughtModelIn(BaseModel):
+    """Which model is to be taught."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str = Field(pattern=NAME_PATTERN, description="Name of the model.")
 
 
 class PictureNameIn(BaseModel):
@@ -82,8 +99,12 @@ _NONE = LearningNotFoundError(
 _OF_ONE = problem_responses(_NONE)
 _CHANGED = problem_responses(_NONE, FOREIGN_PAGE)
 _OVER = ConflictError("this learning is done; make another one")
+_TEACHABLE = problem_responses(
+    NO_MODEL, NO_RECORD, UNREACHABLE, NOT_LED, InvalidParameterError("model: Field required")
+)
 _MADE = problem_responses(
     NO_MODEL,
+    NO_RECORD,
     FOREIGN_PAGE,
     SLOW_BODY,
     InvalidParameterError("model: Field required"),
@@ -93,8 +114,14 @@ _MADE = problem_responses(
     ),
 )
 _STARTED = problem_responses(
-    _NONE, FOREIGN_PAGE, ConflictError("there is nothing to learn from: send pictures first")
+    _NONE,
+    NO_RECORD,
+    FOREIGN_PAGE,
+    ConflictError("there is nothing to learn from: send pictures first"),
+    UNREACHABLE,
+    NOT_LED,
 )
+_NO_ROOM = NoRoomError("there are 5000 pictures, as many as may be; start with these")
 _GIVEN = problem_responses(
     _NONE,
     FOREIGN_PAGE,
@@ -110,7 +137,7 @@ _GIVEN = problem_responses(
     UnsupportedImageError("the body is a GIF; send JPEG, PNG, BMP, WebP or TIFF"),
     TOO_MANY_UPLOADS,
     MEMORY_FULL,
-    NoRoomError("there are 5000 pictures, as many as may be; start with these"),
+    _NO_ROOM,
 )
 _GATHERED = problem_responses(
     _NONE,
@@ -122,6 +149,7 @@ _GATHERED = problem_responses(
     InvalidParameterError(
         "judgement: a model is learned from good parts; ask for those judged good"
     ),
+    _NO_ROOM,
 )
 
 
@@ -178,7 +206,19 @@ def learning_router(
         wish = (await read_json(request, LearningIn)).wish()
         if wish.update:
             repository.model(wish.model)
+        if wish.teach:
+            if not threads.has_record:
+                raise NoRecordError(str(NO_RECORD))
+            check_teachable(wish.model, repository)
         return answer(request, await desk.create(wish, _asker(request)))
+
+    # Before the route of an id, which would take its name for one.
+    @router.get("/v1/learning/teachable", responses=_TEACHABLE)
+    async def get_teachable(
+        request: Request, query: Annotated[TaughtModelIn, Query()]
+    ) -> TeachableOut:
+        """How many judged pictures of a model there are to teach it with; nothing is opened."""
+        return await teachable_out(query.model, request_id_of(request.scope), desk, repository)
 
     @router.get("/v1/learning/{id}", responses=_OF_ONE)
     async def get_learning(request: Request, number: LearningId) -> LearningOut:
@@ -192,7 +232,10 @@ def learning_router(
 
     @router.post("/v1/learning/{id}/start", responses=_STARTED)
     async def start_learning(request: Request, number: LearningId) -> LearningOut:
-        """Learn from the pictures that were given, by a process behind the server's work."""
+        """Learn from the pictures that were given, by a process behind the server's work.
+
+        A teaching gathers the judged pictures of its model first, unless they are there.
+        """
         return answer(request, await desk.start(number, _asker(request)))
 
     _add_pictures(router, desk, bodies, threads)
@@ -230,14 +273,27 @@ def _add_pictures(
         """Give a learning kept pictures of the record, the newest first.
 
         Those of its model that were judged good, unless the filters name another model or
-        judgement.
+        judgement. A teaching takes all that people have judged of its model, and what the active
+        version passed lately, instead of what it had; filters are refused then.
         """
-        filters = good_ones(query.filters(), desk.job(number).wish.model)
-        found = await gather(desk, number, threads, filters)
+        wish, filters = desk.job(number).wish, query.filters()
+        if wish.teach:
+            refuse_filters(filters)
+            judged = await desk.gather(number)
+            return GatheredOut(
+                new=judged.pictures,
+                missing=judged.missing,
+                unread=judged.unread,
+                gathered=counts_out(judged),
+                full=left_out(judged),
+                **counts(request, desk.job(number)),
+            )
+        found = await gather(desk, number, threads, good_ones(filters, wish.model))
         return GatheredOut(
             new=found.new,
             missing=found.missing,
             unread=found.unread,
+            gathered=None,
             full=found.full,
             **counts(request, desk.job(number)),
         )

@@ -8,9 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from families.every import learnable, named, names_of, usual
 from service.api.schemas import Schema
+from service.core.judged import JudgedWord
 from service.core.naming import NAME_PATTERN
 from service.learning.job import LearningState
 from service.learning.obstacles import ObstacleCode
+from service.learning.taught import NewVerdict
 from service.learning.wish import LearnedFamily, LearningDevice, Wish
 
 VersionStanding = Literal["active", "waiting", "loading", "failed", "unsigned"]
@@ -37,6 +39,12 @@ class LearningIn(BaseModel):
         False,
         description="Add the pictures to the bank of the active version, instead of learning anew.",
     )
+    teach: bool = Field(
+        False,
+        description="Make the next version of the active one from what people judged, which is an "
+        "`update`: judged defects teach it what to reject, pictures judged good what to accept. "
+        "The pictures come from the record; `start` gathers them where nobody has.",
+    )
     family: LearnedFamily = Field(
         usual().name,
         description="Of the detector: a bank of features, which takes seconds, or a network, which "
@@ -61,14 +69,98 @@ class LearningIn(BaseModel):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.update and (self.size is not None or not named(self.family).takes_more):
-            those = names_of(one for one in learnable() if one.takes_more)
+        those = names_of(one for one in learnable() if one.takes_more)
+        fits = self.size is None and named(self.family).takes_more
+        if self.teach and not (fits and self.minutes is None):
+            raise ValueError(
+                f"teach: only a {those} can be taught, and it keeps its size and is not trained; "
+                "leave family, size and minutes out"
+            )
+        if self.update and not fits:
             raise ValueError(f"update: only a {those} can be updated, and it keeps its size")
         return self
 
     def wish(self) -> Wish:
-        """What is to be learned."""
-        return Wish(**self.model_dump())
+        """What is to be learned; whatever is taught is an update.
+
+        >>> LearningIn(model="nut", teach=True).wish().update
+        True
+        """
+        return Wish(**(self.model_dump() | {"update": self.update or self.teach}))
+
+
+class TurnedOut(Schema):
+    """A picture of which the new version says the opposite."""
+
+    file: str = Field(
+        description="In the folder of the learning: `passed/…`, `good/…` or `defect/…`."
+    )
+    inspection: int | None = Field(description="Its number in the record.")
+    judgement: JudgedWord | None = Field(
+        description="What people said of it; null for a picture that nobody has judged."
+    )
+    to: NewVerdict = Field(description="What the new version says.")
+    score_before: float = Field(description="By the version before.")
+    score_after: float = Field(
+        description="By the new version; scores of two versions are not the same."
+    )
+    threshold_before: float = Field(description="Of the score by the version before.")
+    threshold_after: float = Field(description="Of the score by the new version.")
+
+
+class DoubtOut(Schema):
+    """A judgement that the other ones speak against; somebody looks at it once more."""
+
+    file: str = Field(description="In the folder of the learning.")
+    inspection: int | None = Field(description="Its number in the record.")
+    judgement: JudgedWord = Field(description="What people said of it.")
+    why: str = Field(description="It is in doubt, in words.")
+
+
+class TaughtOut(Schema):
+    """What judged pictures have changed; counted on pictures that decided nothing themselves."""
+
+    defects: int = Field(description="Judged defects that it was taught by.")
+    good: int = Field(description="Pictures judged good that it was taught by.")
+    passed: int = Field(
+        description="Pictures that the version before has passed and nobody has judged: both "
+        "versions were asked, and neither was taught by them."
+    )
+    found_before: int = Field(
+        description="Of the judged defects, those that the version before rejects."
+    )
+    found_after: int = Field(
+        description="Of the judged defects, those that the new version rejects, each by what was "
+        "taught without it."
+    )
+    bank_found_before: int | None = Field(
+        description="Of the judged defects, those that the bank of the version before finds alone; "
+        "null where that is not known."
+    )
+    bank_found_after: int | None = Field(
+        description="Of the judged defects, those that the bank of the new version finds alone; "
+        "null where that is not known."
+    )
+    turned: list[TurnedOut] = Field(
+        description="Pictures of which the new version says the opposite; at most 100."
+    )
+    turned_rejected: int = Field(
+        description="Pictures that it rejects and the version before passed, in `turned` or not."
+    )
+    turned_accepted: int = Field(
+        description="Pictures that it passes and the version before rejected, in `turned` or not."
+    )
+    p_value: float | None = Field(
+        description="Of McNemar's exact test of what has turned: how often chance alone would turn "
+        "so many one way. Null where too few have turned."
+    )
+    doubts: list[DoubtOut] = Field(
+        description="Judgements that the other ones speak against; at most 100."
+    )
+    kinds: dict[str, int] = Field(
+        description="How many of the judged defects are of which kind; those of which nobody has "
+        "named it are under an empty name."
+    )
 
 
 class LearnedOut(Schema):
@@ -84,6 +176,9 @@ class LearnedOut(Schema):
         description="An update beside the version before, on the same pictures; a line each."
     )
     notes: list[str] = Field(description="What else its answers rest on, in words.")
+    taught: TaughtOut | None = Field(
+        description="What judged pictures have changed; null for a version that was not taught."
+    )
     standing: VersionStanding = Field(
         description="Whether it is active, waits for its activation, is being loaded, cannot be "
         "served, or waits for a signature."
@@ -94,12 +189,24 @@ class LearnedOut(Schema):
     )
 
 
+class GatheredCountsOut(Schema):
+    """The pictures of a teaching."""
+
+    defects: int = Field(description="Judged a defect.")
+    good: int = Field(description="Judged good.")
+    passed: int = Field(
+        description="Passed by the active version and judged by nobody: they compare, and teach "
+        "nothing."
+    )
+
+
 class LearningJobOut(Schema):
     """One learning."""
 
     id: str
     model: str
     update: bool
+    teach: bool
     family: LearnedFamily
     alpha: float | None
     minutes: float | None
@@ -115,6 +222,9 @@ class LearningJobOut(Schema):
     pictures: int = Field(description="Different pictures that it has.")
     bytes: int = Field(description="Of their files.")
     duplicates: int = Field(description="Files that were copies of others, and left out.")
+    gathered: GatheredCountsOut | None = Field(
+        description="The pictures of a teaching, once they are there; null for other learnings."
+    )
     stages: list[str] = Field(description="That it goes through, in their order.")
     stage: str | None = Field(description="In which it is; null before the first.")
     share: float = Field(description="Of the whole way, 0 to 1.")
@@ -179,4 +289,32 @@ class GatheredOut(_CountsOut):
     new: int = Field(description="Pictures that were added.")
     missing: int = Field(description="Inspections whose pictures are not kept any more.")
     unread: int = Field(description="Pictures of a format that is not read again.")
+    gathered: GatheredCountsOut | None = Field(
+        description="What the pictures of a teaching are; null for other learnings."
+    )
     full: str | None = Field(description="Why not all of them found room; null if they did.")
+
+
+class TeachableOut(Schema):
+    """How many judged pictures of a model there are to teach it with."""
+
+    request_id: str
+    model: str
+    version: str | None = Field(
+        description="The active version, which a teaching goes on from; null if none is active."
+    )
+    made_at: str | None = Field(description="When that version was made; UTC, ISO 8601.")
+    defects: int = Field(
+        description="Different kept pictures whose latest judgement is a defect, whichever version "
+        "answered."
+    )
+    good: int = Field(description="Those whose latest judgement is good.")
+    missing: int = Field(
+        description="Inspections judged either whose pictures are not kept, or not any more."
+    )
+    new: int = Field(
+        description="Of defects and good ones, those judged since the active version was made."
+    )
+    obstacle: str | None = Field(
+        description="Why the model cannot be taught now, and what to do; null if it can."
+    )

@@ -5,9 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Final
 
-from service.api.learning.schemas import LearnedOut, LearningJobOut, VersionStanding
+from service.api.learning.schemas import (
+    GatheredCountsOut,
+    LearnedOut,
+    LearningJobOut,
+    VersionStanding,
+)
 from service.core.errors import ModelNotFoundError
 from service.learning.job import LearningJob
+from service.learning.judged import GatheredJudged
 from service.repository.repository import ModelRepository
 from service.settings import Settings
 
@@ -40,6 +46,7 @@ def job_out(job: LearningJob, repository: ModelRepository, settings: Settings) -
         pictures=job.pictures,
         bytes=job.bytes,
         duplicates=job.duplicates,
+        gathered=counts_out(job.gathered),
         stages=list(job.stages),
         stage=job.stage,
         share=job.share,
@@ -49,6 +56,11 @@ def job_out(job: LearningJob, repository: ModelRepository, settings: Settings) -
         error=job.error,
         learned=learned,
     )
+
+
+def counts_out(gathered: GatheredJudged | None) -> GatheredCountsOut | None:
+    """The pictures of a teaching as the API tells them."""
+    return None if gathered is None else GatheredCountsOut.model_validate(gathered)
 
 
 def _standing(

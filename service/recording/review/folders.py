@@ -9,8 +9,9 @@ import hashlib
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO, Final, Literal, NamedTuple
 
@@ -21,6 +22,7 @@ from service.core.errors import (
     ConfigurationError,
     InspectionNotFoundError,
     InvalidParameterError,
+    NoRoomError,
 )
 from service.core.judged import LINES, WORDS, JudgedFile, JudgedWord
 from service.recording.database import Database
@@ -84,6 +86,7 @@ class _Judged(NamedTuple):
     judged_at_us: int
     sha256: bytes | None
     picture: bool
+    input_bytes: int
 
     @property
     def age(self) -> tuple[int, int]:
@@ -108,10 +111,12 @@ class _Latest:
 
     Args:
         most: pictures; None for all.
+        most_bytes: that they had as they came; None for no bound.
     """
 
-    def __init__(self, most: int | None) -> None:
+    def __init__(self, most: int | None, most_bytes: int | None = None) -> None:
         self._most = most
+        self._most_bytes = most_bytes
         self._by_picture: dict[bytes, _Judged] = {}
         self.missing = self.repeated = self.older = 0
 
@@ -135,12 +140,22 @@ class _Latest:
 
     def _cut(self) -> None:
         latest = sorted(self._by_picture.items(), key=lambda one: one[1].age, reverse=True)
-        self._by_picture = dict(latest[: self._most])
-        self.older += len(latest) - len(self._by_picture)
+        kept = latest[: self._most]
+        if self._most_bytes is not None:
+            sizes = accumulate(row.input_bytes for _, row in kept)
+            kept = kept[: sum(size <= self._most_bytes for size in sizes)]
+        self._by_picture = dict(kept)
+        self.older += len(latest) - len(kept)
 
 
 def export_folders(
-    record: Record, filters: Filters, folder: Path, most: int | None = None
+    record: Record,
+    filters: Filters,
+    folder: Path,
+    most: int | None = None,
+    *,
+    most_bytes: int | None = None,
+    told: Callable[[int, int], None] = lambda done, of: None,
 ) -> ExportedFolders:
     """Write judged pictures as they came into folders `good` and `defect`, and what was said.
 
@@ -154,11 +169,15 @@ def export_folders(
         folder: that is written; there is none yet, or an empty one.
         most: pictures; the latest judged ones are written, `MOST_TAUGHT` of them for a server that
             learns. None for all.
+        most_bytes: that these had as they came, raw pixels before they became PNG files.
+        told: is told how many of how many pictures are done, before each one; what it raises ends
+            the export.
 
     Raises:
         ConfigurationError: the folder is not empty, or cannot be written.
         InspectionNotFoundError: there is no judged picture.
         InvalidParameterError: the inspections are of several models.
+        NoRoomError: not even the latest picture fits into the bytes.
         RecordError: the database or the pictures cannot be read.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -167,13 +186,16 @@ def export_folders(
             "another folder"
         )
     _refuse_several_models(record.database, filters)
-    latest = _Latest(most)
+    latest = _Latest(most, most_bytes)
     for row in _judged(record.database, filters):
         latest.add(row)
     unfinished = folder.with_name(f".{folder.name}.part")
     try:
         shutil.rmtree(unfinished, ignore_errors=True)
-        became = _write_all(record, latest.ids(), unfinished)
+        ids = latest.ids()
+        if latest.older and not ids:
+            raise NoRoomError("there is no room for a single judged picture; make room on the disk")
+        became = _write_all(record, ids, unfinished, told)
         if not became["good"] + became["defect"]:
             raise InspectionNotFoundError(
                 "no such inspection is judged good or a defect and has its picture"
@@ -198,7 +220,9 @@ _Became = Literal["good", "defect", "missing", "unknown", "withdrawn"]
 """Where a picture is, or why it is not."""
 
 
-def _write_all(record: Record, ids: Sequence[int], folder: Path) -> Counter[_Became]:
+def _write_all(
+    record: Record, ids: Sequence[int], folder: Path, told: Callable[[int, int], None]
+) -> Counter[_Became]:
     """Write the pictures of inspections, and the lines about them, below a folder."""
     folder.mkdir(parents=True)
     became: Counter[_Became] = Counter()
@@ -210,6 +234,7 @@ def _write_all(record: Record, ids: Sequence[int], folder: Path) -> Counter[_Bec
                 rows = connection.execute(wanted.where(inspections.c.id.in_(some))).all()
                 said = said_of(connection, some)
             for row in sorted(_Stored(*row) for row in rows):
+                told(became.total(), len(ids))
                 stands = standing(said.get(row.id, ()))
                 became[_written(record.pictures, row, stands, folder, lines)] += 1
     return became

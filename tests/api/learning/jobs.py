@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import httpx
@@ -9,6 +10,8 @@ import httpx
 from service.learning.desk import LearningDesk
 from service.learning.job import LearningState
 from service.parts.composing.assembly import composition_of
+from service.recording.pictures import PictureKey, format_of, sha256_of
+from service.recording.record import Record
 from tests.api.apps import until
 
 LEARNING = "/v1/learning"
@@ -48,3 +51,12 @@ async def once(client: httpx.AsyncClient, path: str, state: LearningState) -> di
     await until(lambda: job.state == state)
     body: dict[str, Any] = (await client.get(path)).json()
     return body
+
+
+def kept(record: Record, picture: Any, /, **row: Any) -> dict[str, Any]:
+    """A row of an inspection whose picture is kept."""
+    now_us = time.time_ns() // 1000  # retention lets go of older ones
+    key = PictureKey(now_us, sha256_of(picture), format_of(picture))
+    record.pictures.write(key, picture)
+    facts = {"sha256": bytes.fromhex(key.sha256), "input_format": key.input_format}
+    return {"at_us": now_us, "model": "nut", "kept": "sample", "picture": True, **facts, **row}

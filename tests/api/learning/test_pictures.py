@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from service.core.domain import RawPicture
 from service.learning.folder import PictureBounds
-from service.recording.pictures import PictureKey, format_of, sha256_of
 from service.recording.record import Record
-from tests.api.learning.jobs import desk_of, given, made
+from tests.api.learning.jobs import desk_of, given, kept, made
 from tests.recorded import insert_inspections
-
-
-def kept(record: Record, picture: Any, **row: Any) -> dict[str, Any]:
-    """A row of an inspection whose picture is kept."""
-    now_us = time.time_ns() // 1000  # retention lets go of older ones
-    key = PictureKey(now_us, sha256_of(picture), format_of(picture))
-    record.pictures.write(key, picture)
-    facts = {"sha256": bytes.fromhex(key.sha256), "input_format": key.input_format}
-    return {"at_us": now_us, "model": "nut", "kept": "sample", "picture": True, **facts, **row}
 
 
 @pytest.mark.parametrize(
@@ -126,6 +114,7 @@ async def test_pictures_that_were_judged_good_come_from_the_record(
             "duplicates": 1,
             "missing": 1,
             "unread": 0,
+            "gathered": None,
             "full": None,
         }
         other = await client.post(f"{path}/pictures/from-record", params={"model": "bolt"})
