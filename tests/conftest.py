@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,7 +110,8 @@ def make_bundle(repository: Path) -> MakeBundle:
 
     It was trained to answer brightness times `trained`. A graph of float32 takes what torchvision's
     filter leaves.
-    Further arguments are fields of the manifest, instead of those here.
+    Files that are kept besides come by their names. Further arguments are fields of the manifest,
+    instead of those here.
     """
 
     def make(
@@ -120,6 +121,7 @@ def make_bundle(repository: Path) -> MakeBundle:
         scale: float = 1.0,
         trained: float = 1.0,
         input_type: InputType = "uint8",
+        kept: Mapping[str, bytes] | None = None,
         **fields: object,
     ) -> Bundle:
         rng = np.random.default_rng(0)
@@ -159,6 +161,7 @@ def make_bundle(repository: Path) -> MakeBundle:
             Calibration(good, good, none, none),
             lambda path: onnx.save(brightness_graph(scale=scale, input_type=input_type), path),
             manifest,
+            kept or {},
         )
 
     return make

@@ -43,7 +43,7 @@ from export.calibration.thresholds import conformal_thresholds
 from export.out_folder import check_folder
 from export.pictures import read_model_input
 from export.versions import package_versions
-from service.core.bundles.bundle import MODEL, Calibration, Golden
+from service.core.bundles.bundle import CHECKPOINT, MODEL, Calibration, Golden
 from service.core.bundles.conformal import Alpha, choose_alpha, warning_of_ties
 from service.core.bundles.manifest import (
     Filter,
@@ -61,9 +61,6 @@ from service.core.errors import CalibrationError
 
 DRIFT_PICTURES = 50
 GOLDEN_PICTURES = 3
-CHECKPOINT = "checkpoint.safetensors"
-"""Name of a fit's file that a bundle keeps."""
-
 CHECKPOINT_BYTES = 60 << 20
 """Largest such file; the service reads no more than 64 MiB of a file that is no graph."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from export.bundling.checkpoint_source import CheckpointSource
-from export.bundling.export_bundle import CHECKPOINT, export_bundle
+from export.bundling.export_bundle import export_bundle
 from export.errors import LearnError
 from export.learning.family import learning_of
 from export.learning.learn import OTHERS_S, Learned, LearnOptions, fit_folder, told_of_full_disk
@@ -26,7 +26,7 @@ from models.checkpoints.facts import Checkpoint
 from models.checkpoints.formats import load_checkpoint
 from models.checkpoints.picture_digest import picture_digest
 from models.fit.device import Compute
-from service.core.bundles.bundle import Bundle, load_bundle
+from service.core.bundles.bundle import CHECKPOINT, Bundle, load_bundle
 from service.core.bundles.conformal import choose_alpha
 from service.core.bundles.taught import TaughtRecord
 from service.core.bundles.thresholds import in_force, read_overrides

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.bundling.checkpoint_source import CheckpointSource
-from export.bundling.export_bundle import CHECKPOINT, export_bundle
+from export.bundling.export_bundle import export_bundle
 from export.errors import LearnError
 from export.learning.family import Extend, ExtendRequest, learning_of
 from export.learning.learn import (
@@ -28,7 +28,7 @@ from export.wording import share
 from models.checkpoints.facts import Checkpoint
 from models.checkpoints.formats import load_checkpoint
 from models.fit.device import Compute
-from service.core.bundles.bundle import Bundle, load_bundle
+from service.core.bundles.bundle import CHECKPOINT, Bundle, load_bundle
 from service.core.bundles.thresholds import in_force, read_overrides
 
 

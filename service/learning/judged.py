@@ -43,7 +43,7 @@ _ALL_GOOD: Final = (
 )
 
 _MOST_LOOKED_AT: Final = 20_000
-"""Kept inspections of either kind, of all models, among which the passed ones are looked for."""
+"""Kept inspections of each reason, of all models, among which the passed ones are looked for."""
 
 _SUFFIXES: Final = frozenset({".jpg", ".png", ".bmp", ".webp", ".tif"})
 
@@ -183,7 +183,7 @@ def _unjudged(connection: Connection, model: str, version: str) -> dict[bytes, _
     """The newest inspections that a version passed and nobody has judged, by their pictures."""
     table = inspections.c
     found: dict[bytes, _Passed] = {}
-    for reason in ("near", "sample"):
+    for reason in ("near", "sample", "recent"):
         # Those of other models lie between them: so many are looked at, and no whole year.
         recent = (
             select(table.id)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import httpx
 import pytest
 
+from service.core.bundles.bundle import CHECKPOINT
 from tests.fake_learn import FIT, PLAN, RESULT, TAUGHT
 
 Step = Literal["gathering", "fitting", "made", "told"]
@@ -63,7 +64,7 @@ def control(
     folder = tmp_path / "control"
     folder.mkdir()
     for version in ("1", "2", "3"):
-        make_bundle("nut", version, family="patchcore")
+        make_bundle("nut", version, family="patchcore", kept={CHECKPOINT: b"a bank"})
         if version != "1":
             shutil.move(repository / "nut" / version, folder / version)
     result = RESULT | {"model": "nut", "taught": TAUGHT}

@@ -7,6 +7,7 @@ from typing import Final
 
 from families.every import known, learnable, names_of
 from service.api.learning.schemas import TeachableOut
+from service.core.bundles.bundle import CHECKPOINT
 from service.core.errors import ConflictError, InvalidParameterError, ModelNotFoundError
 from service.learning.desk import LearningDesk
 from service.learning.judged import NOTHING_JUDGED, GatheredJudged
@@ -109,7 +110,12 @@ def _obstacle(active: ModelVersion | None) -> str | None:
     manifest = active.bundle.manifest
     family = known(manifest.family)
     if family is not None and family.takes_more:
-        return None
+        if CHECKPOINT in manifest.files:
+            return None
+        return (
+            f"version {manifest.version} of {manifest.name} keeps no bank that a head can be put "
+            "beside; learn it anew from its good pictures"
+        )
     those = names_of(one for one in learnable() if one.takes_more)
     title = manifest.family if family is None else family.a_title
     return (

@@ -40,6 +40,9 @@ from service.core.errors import BundleError, MisplacedBundleError
 
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
+CHECKPOINT = "checkpoint.safetensors"
+"""Name of a fit's file that a bundle keeps, from which a later version goes on."""
+
 GOLDEN = "golden.npz"
 LAYERS = "layers.npz"
 INPUT = "images"

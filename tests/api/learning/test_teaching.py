@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from service.core.bundles.bundle import CHECKPOINT
 from service.core.judged import read_judged
 from service.learning.folder import PictureBounds
 from service.recording.audit.chain import entries_of
@@ -50,7 +51,7 @@ def file_of(record: Record, number: int) -> Path:
 @pytest.fixture(autouse=True)
 def bank(make_bundle) -> Any:
     """The active version of `nut`, which can be taught."""
-    return make_bundle("nut", family="patchcore")
+    return make_bundle("nut", family="patchcore", kept={CHECKPOINT: b"a bank"})
 
 
 @pytest.fixture
@@ -390,7 +391,13 @@ async def test_a_model_of_which_nothing_is_judged_says_what_to_do(
 async def test_only_what_was_judged_since_the_active_version_was_made_is_new(
     serve_learning, sqlite_record: Record, judged, make_bundle
 ) -> None:
-    make_bundle("nut", "2", family="patchcore", created_at="2126-01-01T00:00:00Z")
+    make_bundle(
+        "nut",
+        "2",
+        family="patchcore",
+        kept={CHECKPOINT: b"a bank"},
+        created_at="2126-01-01T00:00:00Z",
+    )
     async with serve_learning(record=sqlite_record) as client:
         found = (await client.get(f"{LEARNING}/teachable", params={"model": "nut"})).json()
     assert (found["version"], found["defects"], found["new"]) == ("2", 2, 0)
@@ -405,3 +412,14 @@ async def test_who_may_read_counts_and_who_may_operate_teaches(
         assert counted.status_code == 200
         refused = await client.post(LEARNING, json={"model": "nut", "teach": True})
         assert refused.json()["code"] == "insufficient_scope"
+
+
+async def test_a_version_that_keeps_no_bank_cannot_be_taught(
+    serve_learning, sqlite_record: Record, make_bundle
+) -> None:
+    make_bundle("bare", family="patchcore")
+    async with serve_learning(record=sqlite_record) as client:
+        found = (await client.get(f"{LEARNING}/teachable", params={"model": "bare"})).json()
+        assert "keeps no bank that a head can be put beside" in found["obstacle"]
+        refused = await client.post(LEARNING, json={"model": "bare", "teach": True})
+        assert (refused.status_code, refused.json()["code"]) == (409, "conflict")

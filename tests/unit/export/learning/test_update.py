@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from export.bundling.export_bundle import CHECKPOINT
 from export.commands.learn import learn
 from export.learning.learn import Learned
 from export.learning.update import Updated, compared
 from families.every import learnable
-from service.core.bundles.bundle import Bundle, load_bundle
+from service.core.bundles.bundle import CHECKPOINT, Bundle, load_bundle
 from service.core.bundles.thresholds import DeployedThresholds, Overrides
 from service.repository.activation import Activation, keep_activation, read_activation
 from tests.conftest import MakeBundle
