@@ -11,6 +11,7 @@ from service.core.bundles.card import CARD
 from service.core.bundles.files import write_atomically
 from service.core.bundles.manifest import Manifest
 from service.core.bundles.signing.provenance import Provenance
+from service.core.bundles.taught import JUDGEMENTS, TaughtRecord
 from service.core.bundles.variant import Variant
 
 _FACTS_HEAD = ("what", "value")
@@ -26,6 +27,7 @@ def card(manifest: Manifest) -> str:
     sections = (
         _model(manifest),
         _thresholds(manifest),
+        _taught(manifest.taught),
         _self_test(manifest),
         _drift(manifest),
         _variants(manifest.variants),
@@ -115,6 +117,31 @@ def _thresholds(manifest: Manifest) -> list[str]:
         "",
         *_table(_FACTS_HEAD, rows),
         *_bullets(found.notes),
+    ]
+
+
+def _taught(taught: TaughtRecord | None) -> list[str]:
+    if taught is None:
+        return []
+    kinds = {name or "no kind named": str(count) for name, count in taught.kinds.items()}
+    rows = [
+        ("version", "of the judged defects", "by the bank alone"),
+        (
+            f"{taught.base}",
+            share(taught.found_before, taught.defects),
+            share(taught.bank_found_before, taught.defects),
+        ),
+        ("this one", share(taught.found, taught.defects), share(taught.bank_found, taught.defects)),
+    ]
+    return [
+        "## Taught",
+        "",
+        f"Version {taught.base} was taught by {taught.defects} judged defects ({_pairs(kinds)}); "
+        f"{taught.good} pictures judged good only showed what turns. `{JUDGEMENTS}` has each "
+        "judgement.",
+        "This version finds each judged defect by what has not seen it.",
+        "",
+        *_table(rows[0], rows[1:]),
     ]
 
 

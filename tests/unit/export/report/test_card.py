@@ -15,6 +15,7 @@ from service.core.bundles.card import CARD
 from service.core.bundles.findings import FitRecord
 from service.core.bundles.manifest import Drift, Manifest, Preprocess, Thresholds
 from service.core.bundles.region import Roi
+from service.core.bundles.taught import TaughtRecord
 
 MakeBundle = Callable[..., Bundle]
 
@@ -243,6 +244,24 @@ def test_a_card_says_what_speaks_against_the_model(make_bundle: MakeBundle) -> N
     assert "finds 17 of 18 made-up defects; the smallest found is about 16 pixels" in text
     assert "- **few_steps**: 50 steps; fit it longer" in text
     assert ["16", "17 of 18 (94.4%)"] in rows(text)
+
+
+def test_a_card_says_what_a_version_was_taught(make_bundle: MakeBundle) -> None:
+    taught = TaughtRecord(
+        base="3",
+        defects=20,
+        good=4,
+        kinds={"scratch": 15, "": 5},
+        found_before=9,
+        found=14,
+        bank_found_before=9,
+        bank_found=8,
+    )
+    text = card(make_bundle(taught=taught).manifest)
+    assert "taught by 20 judged defects (scratch 15, no kind named 5)" in text
+    assert "| 3 | 9 of 20 (45.0%) | 9 of 20 (45.0%) |" in text
+    assert "| this one | 14 of 20 (70.0%) | 8 of 20 (40.0%) |" in text
+    assert "## Taught" not in card(make_bundle(version="2").manifest)
 
 
 def test_a_card_says_that_no_self_test_was_made(bundle: Bundle) -> None:
