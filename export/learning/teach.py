@@ -52,12 +52,14 @@ class JudgedPictures:
         defects: judged defects, each once.
         good: pictures judged good, each once.
         passed: pictures that passed and that nobody has judged.
+        disputed: pictures that one reviewer calls good and another one a defect, left out.
     """
 
     folder: Path
     defects: tuple[TeachingPicture, ...]
     good: tuple[TeachingPicture, ...]
     passed: tuple[Path, ...]
+    disputed: tuple[TeachingPicture, ...] = ()
 
     @property
     def others(self) -> tuple[Path, ...]:
@@ -73,6 +75,29 @@ class JudgedPictures:
         """The pictures for people."""
         others = f", {len(self.passed)} that passed" if self.passed else ""
         return f"{len(self.defects)} judged defects, {len(self.good)} judged good{others}"
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A judgement to look at again.
+
+    Attributes:
+        picture: that was judged.
+        why: in words.
+    """
+
+    picture: TeachingPicture
+    why: str
+
+    def plain(self) -> Json:
+        """The doubt for programs."""
+        said = self.picture.judged
+        return {
+            "file": said.file,
+            "inspection": said.inspection,
+            "judgement": said.judgement,
+            "why": self.why,
+        }
 
 
 @dataclass(frozen=True)
@@ -97,12 +122,16 @@ class TaughtVersion:
         return self.learned.bundle.manifest.version
 
     @property
-    def doubts(self) -> tuple[TeachingPicture, ...]:
+    def doubts(self) -> tuple[Doubt, ...]:
         """Judgements to look at again."""
         good = len(self.judged.good)
         unlike = [self.judged.defects[number] for number in np.flatnonzero(self.taught.doubtful)]
         alike = [self.judged.good[one] for one in self.taught.others.rejected if one < good]
-        return (*unlike, *alike)
+        return (
+            *(Doubt(one, "reviewers disagree: left out") for one in self.judged.disputed),
+            *(Doubt(one, "it looks like a usual good part") for one in unlike),
+            *(Doubt(one, "it looks like judged defects") for one in alike),
+        )
 
     @property
     def p_value(self) -> float | None:
@@ -129,7 +158,7 @@ class TaughtVersion:
                 f"rejected{test}"
             )
         if self.doubts:
-            named = ", ".join(one.judged.file for one in self.doubts[:3])
+            named = ", ".join(one.picture.judged.file for one in self.doubts[:3])
             more = ", …" if self.doubts[3:] else ""
             lines.append(
                 f"{len(self.doubts)} judgements are doubtful ({named}{more}): look at them again"
@@ -151,7 +180,7 @@ class TaughtVersion:
             "turned_rejected": len(others.rejected),
             "turned_accepted": len(others.accepted),
             "p_value": self.p_value,
-            "doubts": [_doubt(one) for one in self.doubts[:MOST_LISTED]],
+            "doubts": [one.plain() for one in self.doubts[:MOST_LISTED]],
             "kinds": self.judged.kinds,
         }
 
@@ -274,7 +303,8 @@ def judged_pictures(folder: Path, stages: Stages) -> JudgedPictures:
                 f"{known.judged.judgement} and {one.judgement}: take away the wrong one"
             )
         stages.at(number, len(listed), "pictures")
-    defects = tuple(one for one in found.values() if one.judged.judgement == "defect")
+    agreed = [one for one in found.values() if not one.judged.disputed]
+    defects = tuple(one for one in agreed if one.judged.judgement == "defect")
     if not defects:
         raise LearnError(
             f"{folder} has no judged defect: judge what was missed first, in the console or by "
@@ -285,8 +315,9 @@ def judged_pictures(folder: Path, stages: Stages) -> JudgedPictures:
     known_digests = {picture_digest(one.path) for one in found.values()}
     passed = tuple(path for path in passed if picture_digest(path) not in known_digests)
     check_pictures(passed)
-    good = tuple(one for one in found.values() if one.judged.judgement == "good")
-    return JudgedPictures(folder, defects, good, passed)
+    good = tuple(one for one in agreed if one.judged.judgement == "good")
+    disputed = tuple(one for one in found.values() if one.judged.disputed)
+    return JudgedPictures(folder, defects, good, passed, disputed)
 
 
 def mcnemar(rejected: int, accepted: int) -> float | None:
@@ -352,13 +383,3 @@ def _record(base: Bundle, judged: JudgedPictures, taught: Taught) -> TaughtRecor
         bank_found_before=taught.by_bank.before.found,
         bank_found=taught.by_bank.after.found,
     )
-
-
-def _doubt(one: TeachingPicture) -> Json:
-    defect = one.judged.judgement == "defect"
-    return {
-        "file": one.judged.file,
-        "inspection": one.judged.inspection,
-        "judgement": one.judged.judgement,
-        "why": "it looks like a usual good part" if defect else "it looks like judged defects",
-    }

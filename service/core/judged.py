@@ -55,6 +55,7 @@ class JudgedFile:
         judged_at: when, in UTC, if known.
         model: whose inspection it was, if known.
         version: of that model.
+        disputed: whether another reviewer says the opposite; a learning leaves it out.
     """
 
     file: str
@@ -68,6 +69,7 @@ class JudgedFile:
     judged_at: datetime | None = None
     model: str | None = None
     version: str | None = None
+    disputed: bool = False
 
     def line(self) -> bytes:
         """The picture's line of `judgements.jsonl`, with its end."""
@@ -84,6 +86,7 @@ class JudgedFile:
                 "judged_at": None if self.judged_at is None else _time_text(self.judged_at),
                 "model": self.model,
                 "version": self.version,
+                "disputed": self.disputed,
             },
             option=orjson.OPT_APPEND_NEWLINE,
         )
@@ -177,6 +180,7 @@ def _picture_of(line: bytes) -> JudgedFile:
         judged_at=perhaps("judged_at", _time),
         model=perhaps("model", _text),
         version=perhaps("version", _text),
+        disputed=perhaps("disputed", _truth) or False,
     )
     if picture.judgement == "good" and (picture.kind is not None or picture.box is not None):
         raise ValueError("a good part has neither a kind nor a box of a defect")
@@ -213,6 +217,12 @@ def _box(value: Any) -> Box:
     if not whole or min(value[:2]) < 0 or min(value[2:]) < 1:
         raise ValueError("it is not [x, y, width, height] in whole pixels of the picture")
     return Box(*value)
+
+
+def _truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("it is neither true nor false")
+    return value
 
 
 def _time(value: Any) -> datetime:

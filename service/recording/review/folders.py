@@ -277,11 +277,18 @@ def _written(
             judgement_id=stands[-1].id,
             reviewer=stands[-1].reviewer,
             judged_at=time_of(stands[-1].at_us),
+            disputed=_disputed(stands),
         )
     (folder / word).mkdir(exist_ok=True)
     (folder / judged.file).write_bytes(data)
     lines.write(judged.line())
     return word
+
+
+def _disputed(stands: Sequence[Said]) -> bool:
+    """Whether the last words of two reviewers are good and defect."""
+    last = {one.reviewer: one.judgement for one in stands}
+    return {*WORDS} <= {*last.values()}
 
 
 def _refuse_several_models(database: Database, filters: Filters) -> None:

@@ -1,6 +1,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,13 @@ def test_a_picture_that_was_changed_since_it_was_judged_is_refused(judged: Path)
     spoil(sorted((judged / "good").iterdir())[:1])
     with pytest.raises(LearnError, match=r"000\.png is another picture than was judged"):
         judged_pictures(judged, Stages(quiet=True))
+
+
+def test_what_reviewers_disagree_on_is_left_out_and_doubted(judged: Path) -> None:
+    said = [replace(one, disputed=one.file.endswith("000.png")) for one in read_judged(judged)]
+    (judged / LINES).write_bytes(b"".join(one.line() for one in said))
+    found = judged_pictures(judged, Stages(quiet=True))
+    assert (len(found.defects), len(found.good), len(found.disputed)) == (7, 1, 2)
 
 
 def test_a_box_outside_its_picture_is_refused(judged: Path) -> None:

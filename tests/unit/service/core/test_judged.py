@@ -54,6 +54,7 @@ def test_a_line_has_what_was_said_of_a_picture() -> None:
         "judged_at": "2026-03-01T12:00:00.000005Z",
         "model": "nut",
         "version": "3",
+        "disputed": False,
     }
     assert MARKED.line().endswith(b"\n")
 

@@ -109,6 +109,22 @@ def test_a_line_says_what_stands_of_each_picture(
     )
 
 
+def test_a_line_says_where_reviewers_disagree(record: Record, tmp_path: Path) -> None:
+    disputed, settled, unsure = (keep(record, encoded(level)) for level in (90, 91, 92))
+    for who, word, number in (
+        ("ann", "good", disputed),
+        ("bob", "defect", disputed),
+        ("ann", "good", settled),
+        ("ann", "defect", settled),
+        ("ann", "unsure", unsure),
+        ("bob", "defect", unsure),
+    ):
+        judge(record.database, [number], NewJudgement(word, who))
+    export_folders(record, Filters(), tmp_path / "out")
+    found = {one.inspection: one.disputed for one in read_judged(tmp_path / "out")}
+    assert found == {disputed: True, settled: False, unsure: False}
+
+
 def test_of_more_pictures_than_may_be_the_latest_judged_are_written(
     record: Record, tmp_path: Path
 ) -> None:
