@@ -89,6 +89,18 @@ def _tried(page: Page) -> None:
     expect(page.get_by_role("table").first).to_be_visible()
 
 
+def _marked(page: Page) -> None:
+    """A box is being drawn."""
+    expect(page.get_by_role("button", name="Mark a defect")).to_be_visible()
+    page.keyboard.press("b")
+    expect(page.get_by_role("form", name="Mark a defect")).to_be_visible()
+
+
+def _tried_and_marked(page: Page) -> None:
+    _tried(page)
+    _marked(page)
+
+
 def _streamed(page: Page) -> None:
     parts = [*pictures("good")[:2], *pictures("pitting")[3:5]]
     page.get_by_label("Video or pictures").set_input_files(parts)
@@ -138,8 +150,10 @@ PLACES = (
     Place("live", "a station with rejects", "live", _streamed),
     Place("try", "nothing dropped", "try", see("heading")),
     Place("try", "two pictures", "try", _tried),
+    Place("try", "a box is drawn", "try", _tried_and_marked),
     Place("try", "a broken file", "try", _unreadable),
     Place("review", "a grid", "review", see("listbox")),
+    Place("review", "a box is drawn", "review", _marked),
     Place("review", "a calendar", "review/calendar", see("heading")),
     Place("review", "figures", "review/figures", see("heading")),
     Place("models", "all of them", "models", see("table")),
@@ -150,5 +164,6 @@ PLACES = (
     Place("learn", "pictures are gathered", "learn", _gathering),
     Place("health", "what to do", "health", _explained),
     Place("inspection", "a rejected part", "inspection/{rejected}", see("table")),
+    Place("inspection", "a box is drawn", "inspection/{rejected}", _marked),
     Place("inspection", "none of this number", "inspection/4711", see("heading")),
 )
