@@ -9,6 +9,7 @@ import { fill, t } from "../../core/strings.js";
 import { Dialog } from "../../parts/dialog.js";
 import { rememberKind } from "../../parts/judging/kinds.js";
 import { bodyOf } from "../../parts/judging/said.js";
+import { Teach } from "../../parts/learning/teach.js";
 import { Notice, Problem } from "../../parts/notice.js";
 import { Calendar } from "./calendar.js";
 import { Detail, Judging } from "./detail.js";
@@ -47,6 +48,7 @@ function Pictures({ filters }) {
   places.set(linkOf(filters), selected);
   const { judge, undo, saidOf, failed, said, words, setWords } = useJudging(view);
   const marking = useRef(null);
+  const models = useFetched((signal) => call("list_models", { signal }), []);
   const [help, setHelp] = useState(false);
   const at = selected[1];
   const chosen = tiles.slice(Math.min(...selected), Math.max(...selected) + 1);
@@ -71,7 +73,8 @@ function Pictures({ filters }) {
   return html`<div class="review">
     <div>
       <div class="row between"><p role="status">${loading ? t.shell.loading : total ? found : r.nothing}</p>
-        <button type="button" class="button" onClick=${helping}>${r.keys} <kbd>?</kbd></button></div>
+        <div class="row"><${Teach} model=${filters.model} models=${models.data?.models.map(({ name }) => name)} times=${said} />
+          <button type="button" class="button" onClick=${helping}>${r.keys} <kbd>?</kbd></button></div></div>
       <${Problem} error=${failed ?? view.error} />
       <${Grid} tiles=${tiles} total=${total} selected=${selected} onMove=${move} onOpen=${openOne} onReach=${view.reach} />
     </div>

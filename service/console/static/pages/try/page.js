@@ -9,6 +9,7 @@ import { differenceOf, readMap } from "../../parts/anomaly_map.js";
 import { Facts, Regions } from "../../parts/facts.js";
 import { useInPlace } from "../../parts/judging/in_place.js";
 import { useSaid } from "../../parts/judging/said.js";
+import { Teach } from "../../parts/learning/teach.js";
 import { Notice, Problem } from "../../parts/notice.js";
 import { Panes, usePicture, useView } from "../../parts/picture.js";
 import { Verdict, verdictOf } from "../../parts/verdict.js";
@@ -89,7 +90,7 @@ function Tried({ item, choices, again, saidOf, record }) {
   const { buttons, form } = useInPlace({ ...given[0], said, view, size: given[0]?.image, off: !verdict || !record });
   return html`<div class="row">${verdict && html`<${Verdict} verdict=${verdict} size="large" />`}
       <div class="try-name"><h2>${file.name}</h2>
-        ${buttons}
+        <div class="row">${buttons}${said.given && html`<${Teach} model=${given[0].model} times=${said.given} />`}</div>
         ${verdict && record === null && html`<p class="quiet">${t.judging.noRecord}</p>`}</div></div>
     ${errors.map((failed) => html`<${Problem} error=${failed.error} />
       <button type="button" class="button" onClick=${() => again(item)}>${t.try.again}</button>`)}
