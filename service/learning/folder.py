@@ -112,7 +112,8 @@ class LearningFolder:
 
     def forget_pictures(self) -> None:
         """Removes the pictures, as they can be had again."""
-        shutil.rmtree(self.pictures, ignore_errors=True)
+        for path in (self.pictures, self.gathered):
+            shutil.rmtree(path, ignore_errors=True)
         make_private(self.pictures)
         self.count = self.bytes = 0
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,11 @@ MOST_PASSED: Final = 200
 NOTHING_JUDGED: Final = (
     "no picture of {} that is judged a defect is kept, and a model is taught by defects; judge "
     "some first, on the console's page Review or with POST /v1/inspections/judgements"
+)
+
+_ALL_GOOD: Final = (
+    "there is room for the latest judged pictures of {} only, and all of these are good; judge a "
+    "defect, or judge its picture once more"
 )
 
 _MOST_LOOKED_AT: Final = 20_000
@@ -128,25 +134,25 @@ def gather_judged(
             f"there is no room for the judged pictures of {model}; make room on the disk of the "
             "setting data_folder"
         )
+    passed: int | None = None
     try:
         found = export_folders(
             record, Filters(model=model), folder, most, most_bytes=most_bytes, told=told
         )
+        if not found.defects:
+            raise ConflictError((_ALL_GOOD if found.older else NOTHING_JUDGED).format(model))
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        rows = [] if version is None else _passed(record, model, version)
+        passed, passed_bytes = _write_passed(record, rows, folder / PASSED, most_bytes - size)
     except InspectionNotFoundError:
         raise ConflictError(NOTHING_JUDGED.format(model)) from None
-    if not found.defects:
-        raise ConflictError(NOTHING_JUDGED.format(model))
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    rows: list[_Passed] = []
-    if version is not None:
-        with record.database.reading() as connection:
-            rows = _passed(connection, model, version)
-    try:
-        passed, passed_bytes = _write_passed(record, rows, folder / PASSED, most_bytes - size)
     except OSError as error:
         raise NoRoomError(
             f"{folder} cannot be written: {error.strerror}; make room there"
         ) from error
+    finally:
+        if passed is None:
+            shutil.rmtree(folder, ignore_errors=True)
     return GatheredJudged(
         defects=found.defects,
         good=found.good,
@@ -159,8 +165,22 @@ def gather_judged(
     )
 
 
-def _passed(connection: Connection, model: str, version: str) -> list[_Passed]:
+def _passed(record: Record, model: str, version: str) -> list[_Passed]:
     """What a version passed and nobody has judged, the newest first; each picture once."""
+    with record.database.reading() as connection:
+        found = _unjudged(connection, model, version)
+        # The same picture may have been judged by another inspection of it.
+        judged = select(inspections.c.sha256).where(
+            inspections.c.sha256.in_(list(found)), inspections.c.judgement.is_not(None)
+        )
+        for digest in connection.execute(judged).scalars():
+            found.pop(digest, None)
+    newest = sorted(found.values(), key=lambda one: (one.at_us, one.id), reverse=True)
+    return newest[:MOST_PASSED]
+
+
+def _unjudged(connection: Connection, model: str, version: str) -> dict[bytes, _Passed]:
+    """The newest inspections that a version passed and nobody has judged, by their pictures."""
     table = inspections.c
     found: dict[bytes, _Passed] = {}
     for reason in ("near", "sample"):
@@ -189,12 +209,7 @@ def _passed(connection: Connection, model: str, version: str) -> list[_Passed]:
             former = found.get(one.sha256)
             if former is None or (former.at_us, former.id) < (one.at_us, one.id):
                 found[one.sha256] = one
-    # The same picture may have been judged by another inspection of it.
-    judged = select(table.sha256).where(table.sha256.in_(list(found)), table.judgement.is_not(None))
-    for digest in connection.execute(judged).scalars():
-        found.pop(digest, None)
-    newest = sorted(found.values(), key=lambda one: (one.at_us, one.id), reverse=True)
-    return newest[:MOST_PASSED]
+    return found
 
 
 def _write_passed(

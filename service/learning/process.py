@@ -40,6 +40,8 @@ _NEEDED: Final = (
 """All that the process has of the server's environment: no key and no password of a database."""
 
 _LONGEST_LINE: Final = 64 * 1024
+_LONGEST_EVENT: Final = 1024 * 1024
+"""A result may name hundreds of pictures."""
 
 
 def environment(temporary: Path, given: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -88,12 +90,15 @@ async def run_to_its_end(
     def heard(line: str) -> None:
         event = _event_of(line)
         if event is None:
-            logged(line)
+            logged(line[:_LONGEST_LINE])
         else:
             told(event)
 
     try:
-        await asyncio.gather(_listen(process.stdout, heard), _listen(process.stderr, logged))
+        await asyncio.gather(
+            _listen(process.stdout, heard, _LONGEST_EVENT),
+            _listen(process.stderr, logged, _LONGEST_LINE),
+        )
         return await process.wait()
     finally:
         if process.returncode is None:
@@ -110,12 +115,12 @@ def _end(process: asyncio.subprocess.Process) -> None:
         process.kill()
 
 
-async def _listen(stream: asyncio.StreamReader, heard: Callable[[str], None]) -> None:
-    """Hear each line, however long; of a longer one only so much."""
+async def _listen(stream: asyncio.StreamReader, heard: Callable[[str], None], longest: int) -> None:
+    """Hear each line, however long; of a longer one only its first bytes."""
     rest = b""
     while chunk := await stream.read(_LONGEST_LINE):
         *lines, rest = (rest + chunk).replace(b"\r", b"\n").split(b"\n")
-        rest = rest[:_LONGEST_LINE]
+        rest = rest[:longest]
         for line in lines:
             _hear(line, heard)
     _hear(rest, heard)

@@ -75,7 +75,7 @@ class Taught:
         found_after: those that the new one rejects; each by a head that has not seen it.
         bank_found_before: judged defects that the bank of the version before finds alone; None if
             that is not known.
-        bank_found_after: those that the bank of the new one finds alone; None likewise.
+        bank_found_after: those that the bank of the new one finds alone; None if that is not known.
         turned: pictures of which the new version says the opposite, at most `MOST_NAMED`.
         turned_rejected: how many it rejects now, named or not.
         turned_accepted: how many it accepts now, named or not.

@@ -74,7 +74,7 @@ REFUSED = (
     Refused(
         ("create_learning",),
         (422,),
-        "nor that only a bank can be updated, and keeps its size",
+        "nor that only a bank can be updated or taught, and keeps its size",
     ),
 )
 """All that is let pass; whatever else Schemathesis finds is a fault."""

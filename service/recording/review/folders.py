@@ -22,6 +22,7 @@ from service.core.errors import (
     ConfigurationError,
     InspectionNotFoundError,
     InvalidParameterError,
+    NoRoomError,
 )
 from service.core.judged import LINES, WORDS, JudgedFile, JudgedWord
 from service.recording.database import Database
@@ -176,6 +177,7 @@ def export_folders(
         ConfigurationError: the folder is not empty, or cannot be written.
         InspectionNotFoundError: there is no judged picture.
         InvalidParameterError: the inspections are of several models.
+        NoRoomError: not even the latest picture fits into the bytes.
         RecordError: the database or the pictures cannot be read.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -190,7 +192,10 @@ def export_folders(
     unfinished = folder.with_name(f".{folder.name}.part")
     try:
         shutil.rmtree(unfinished, ignore_errors=True)
-        became = _write_all(record, latest.ids(), unfinished, told)
+        ids = latest.ids()
+        if latest.older and not ids:
+            raise NoRoomError("there is no room for a single judged picture; make room on the disk")
+        became = _write_all(record, ids, unfinished, told)
         if not became["good"] + became["defect"]:
             raise InspectionNotFoundError(
                 "no such inspection is judged good or a defect and has its picture"

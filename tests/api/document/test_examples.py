@@ -45,6 +45,7 @@ ASKED: list[tuple[str, str, dict[str, Any]]] = [
     ("get_confusion", "no_record", {}),
     ("get_confusion", "invalid_parameter", {"params": {"version": "1"}}),
     ("get_learning", "learning_not_found", {}),
+    ("get_teachable", "invalid_parameter", {}),
     ("give_picture", "learning_not_found", {}),
     ("create_learning", "invalid_parameter", {"json": {}}),
     ("create_learning", "forbidden", {"headers": EVIL}),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +13,17 @@ import httpx
 import pytest
 
 from service.core.judged import read_judged
+from service.learning.folder import PictureBounds
+from service.recording.audit.chain import entries_of
+from service.recording.pictures import PictureStore
 from service.recording.record import Record
+from service.recording.review.history import history
 from service.recording.review.judging import NewJudgement, judge
+from service.recording.search.pages import inspection_of
+from service.recording.search.pictures import picture_key_of
 from tests.api.apps import until
-from tests.api.learning.jobs import LEARNING, kept, made, once, started
+from tests.api.keys import KEYS, bearer
+from tests.api.learning.jobs import LEARNING, desk_of, kept, made, once, started
 from tests.fake_learn import FIT, PLAN, RESULT, STAGES, TAUGHT, learning
 from tests.recorded import insert_inspections
 
@@ -29,6 +40,11 @@ def copies_to(folder: Path, *events: dict[str, Any]) -> tuple[str, ...]:
         "(kept / 'arguments').write_text(repr(sys.argv[1:]))"
     )
     return learning(*events, then=then)
+
+
+def file_of(record: Record, number: int) -> Path:
+    with record.database.reading() as connection:
+        return record.pictures.folder / picture_key_of(inspection_of(connection, number)).path
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +80,28 @@ def judged(sqlite_record: Record, picture_bytes) -> dict[str, int]:
         said = NewJudgement(word, "ann", kind)  # type: ignore[arg-type]
         judge(sqlite_record.database, [found[name]], said)
     return found
+
+
+class SlowPictures:
+    """Holds a record's pictures back until a test lets them be read."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked, self.free = threading.Event(), threading.Event()
+        read = PictureStore.read
+
+        def slow(store: PictureStore, key: Any) -> Any:
+            self.asked.set()
+            assert self.free.wait(30)
+            return read(store, key)
+
+        monkeypatch.setattr(PictureStore, "read", slow)
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowPictures]:
+    pictures = SlowPictures(monkeypatch)
+    yield pictures
+    pictures.free.set()
 
 
 async def teaching(client: httpx.AsyncClient, **wish: Any) -> str:
@@ -188,3 +226,182 @@ async def test_a_server_without_a_record_teaches_nothing(serve_learning) -> None
         assert (refused.status_code, refused.json()["code"]) == (404, "no_record")
         counted = await client.get(f"{LEARNING}/teachable", params={"model": "nut"})
         assert (counted.status_code, counted.json()["code"]) == (404, "no_record")
+
+
+async def test_a_teaching_that_failed_takes_what_was_judged_meanwhile(
+    serve_learning, sqlite_record: Record, judged, data_folder: Path
+) -> None:
+    says = "print('Error: too few good ones', file=sys.stderr)"
+    async with serve_learning(learning(then=says, code=1), record=sqlite_record) as client:
+        path = await teaching(client)
+        await started(client, path)
+        failed = await once(client, path, "failed")
+        assert (failed["error"], failed["gathered"]) == ("too few good ones", None)
+        assert not [*data_folder.glob("learning/*/pictures/*")]
+        judge(sqlite_record.database, [judged["passed"]], NewJudgement("good", "ann"))
+        desk_of(client).command = TEACHING
+        await started(client, path)
+        done = await once(client, path, "done")
+    assert done["gathered"] == {"defects": 2, "good": 2, "passed": 1}
+
+
+async def test_what_cannot_be_gathered_after_the_start_fails_with_the_reason(
+    serve_learning, sqlite_record: Record, judged, data_folder: Path
+) -> None:
+    async with serve_learning(TEACHING, record=sqlite_record) as client:
+        path = await teaching(client)
+        for name in ("scratch", "dent"):
+            file_of(sqlite_record, judged[name]).unlink()
+        await started(client, path)
+        failed = await once(client, path, "failed")
+        assert "judge some first" in failed["error"]
+        assert not [*data_folder.glob("learning/*/gathered")]
+
+
+async def test_ending_a_teaching_while_it_gathers_leaves_nothing_behind(
+    serve_learning, sqlite_record: Record, judged, slow: SlowPictures, data_folder: Path
+) -> None:
+    async with serve_learning(TEACHING, record=sqlite_record) as client:
+        path = await teaching(client)
+        await started(client, path)
+        await until(slow.asked.is_set)
+        job = (await client.get(path)).json()
+        assert (job["state"], job["stage"]) == ("running", "gather")
+        assert job["detail"] == "0 of 3 pictures"
+        refused = await client.post(f"{path}/pictures/from-record")
+        assert refused.status_code == 409
+        ending = asyncio.create_task(client.delete(path))
+        slow.free.set()
+        assert (await ending).json()["state"] == "cancelled"
+        assert not any((data_folder / "learning").iterdir())
+        assert len(history(sqlite_record.database, judged["dent"]).standing) == 1
+
+
+async def test_the_end_of_the_server_ends_the_gathering_too(
+    serve_learning, sqlite_record: Record, judged, slow: SlowPictures, data_folder: Path
+) -> None:
+    async with serve_learning(TEACHING, record=sqlite_record) as client:
+        path = await teaching(client)
+        asked = asyncio.create_task(client.post(f"{path}/pictures/from-record"))
+        await until(slow.asked.is_set)
+        slow.free.set()
+    assert not any((data_folder / "learning").iterdir())
+    await asyncio.wait({asked})
+
+
+async def test_while_pictures_are_gathered_nothing_else_begins_with_them(
+    serve_learning, sqlite_record: Record, judged, slow: SlowPictures
+) -> None:
+    async with serve_learning(TEACHING, record=sqlite_record) as client:
+        path = await teaching(client)
+        gathering = asyncio.create_task(client.post(f"{path}/pictures/from-record"))
+        await until(slow.asked.is_set)
+        for asked in (f"{path}/start", f"{path}/pictures/from-record"):
+            refused = await client.post(asked)
+            assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+            assert "are being gathered" in refused.json()["detail"]
+        assert (await client.get(LEARNING)).json()["obstacles"] == []
+        slow.free.set()
+        assert (await gathering).json()["gathered"]["defects"] == 2
+        await started(client, path)
+        await once(client, path, "done")
+
+
+async def test_what_finds_no_room_is_told_and_the_latest_are_taken(
+    serve_learning, sqlite_record: Record, judged
+) -> None:
+    judge(sqlite_record.database, [judged["dent"]], NewJudgement("defect", "bob"))
+    async with serve_learning(TEACHING, record=sqlite_record) as client:
+        desk_of(client).bounds = PictureBounds(10**6, pictures=1, left_bytes=0)
+        path = await teaching(client)
+        found = (await client.post(f"{path}/pictures/from-record")).json()
+        assert found["gathered"] == {"defects": 1, "good": 0, "passed": 2}
+        assert found["full"].startswith("2 pictures that were judged before all others")
+        await client.delete(path)
+        desk_of(client).bounds = PictureBounds(10**6, left_bytes=1 << 60)
+        path = await teaching(client)
+        refused = await client.post(f"{path}/pictures/from-record")
+        assert (refused.status_code, refused.json()["code"]) == (507, "no_room")
+
+
+async def test_only_this_user_reads_what_was_gathered(
+    serve_learning, sqlite_record: Record, judged, data_folder: Path
+) -> None:
+    async with serve_learning(TEACHING, record=sqlite_record) as client:
+        path = await teaching(client)
+        await client.post(f"{path}/pictures/from-record")
+        (folder,) = data_folder.glob("learning/*")
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert [*folder.glob("pictures/defect/*")]
+
+
+async def test_the_audit_log_tells_who_has_taught_with_how_many_judgements(
+    serve_learning, sqlite_record: Record, judged
+) -> None:
+    async with serve_learning(TEACHING, keys=KEYS, record=sqlite_record) as client:
+        client.headers.update(bearer("leader"))
+        path = await teaching(client)
+        await started(client, path)
+        await once(client, path, "done")
+    told = [one for one in entries_of(sqlite_record.database) if one.who == "leader"]
+    assert [(one.action, one.model) for one in told] == [
+        ("learning_started", "nut"),
+        ("version_learned", "nut"),
+    ]
+    begun, ended = (json.loads(one.new or "{}") for one in told)
+    assert (begun["teach"], begun["defects"], begun["good"]) == (True, 2, 1)
+    assert ended == {"pictures": 5, "teach": True, "defects": 2, "good": 1, "passed": 2}
+
+
+async def test_what_there_is_to_teach_with_is_counted(
+    serve_learning, sqlite_record: Record, judged
+) -> None:
+    async with serve_learning(record=sqlite_record) as client:
+        found = (await client.get(f"{LEARNING}/teachable", params={"model": "nut"})).json()
+        assert found == {
+            "request_id": found["request_id"],
+            "model": "nut",
+            "version": "1",
+            "made_at": "2026-01-01T00:00:00+00:00",
+            "defects": 2,
+            "good": 1,
+            "missing": 1,
+            "new": 3,
+            "obstacle": None,
+        }
+        other = (await client.get(f"{LEARNING}/teachable", params={"model": "parts"})).json()
+        assert "only a patchcore can be taught" in other["obstacle"]
+        none = await client.get(f"{LEARNING}/teachable", params={"model": "bolt"})
+        assert (none.status_code, none.json()["code"]) == (404, "model_not_found")
+        for asked in ({}, {"model": ".."}, {"model": "nut", "version": "1"}):
+            refused = await client.get(f"{LEARNING}/teachable", params=asked)
+            assert (refused.status_code, refused.json()["code"]) == (422, "invalid_parameter")
+
+
+async def test_a_model_of_which_nothing_is_judged_says_what_to_do(
+    serve_learning, sqlite_record: Record
+) -> None:
+    async with serve_learning(record=sqlite_record) as client:
+        found = (await client.get(f"{LEARNING}/teachable", params={"model": "nut"})).json()
+    assert (found["defects"], found["new"]) == (0, 0)
+    assert "judge some first" in found["obstacle"]
+
+
+async def test_only_what_was_judged_since_the_active_version_was_made_is_new(
+    serve_learning, sqlite_record: Record, judged, make_bundle
+) -> None:
+    make_bundle("nut", "2", family="patchcore", created_at="2126-01-01T00:00:00Z")
+    async with serve_learning(record=sqlite_record) as client:
+        found = (await client.get(f"{LEARNING}/teachable", params={"model": "nut"})).json()
+    assert (found["version"], found["defects"], found["new"]) == ("2", 2, 0)
+
+
+async def test_who_may_read_counts_and_who_may_operate_teaches(
+    serve_learning, sqlite_record: Record, judged
+) -> None:
+    async with serve_learning(keys=KEYS, record=sqlite_record) as client:
+        client.headers.update(bearer("scraper"))
+        counted = await client.get(f"{LEARNING}/teachable", params={"model": "nut"})
+        assert counted.status_code == 200
+        refused = await client.post(LEARNING, json={"model": "nut", "teach": True})
+        assert refused.json()["code"] == "insufficient_scope"

@@ -77,3 +77,38 @@ def test_only_this_user_reads_what_waits(tmp_path: Path, picture_bytes) -> None:
     (file,) = folder.pictures.iterdir()
     assert folder.path.stat().st_mode & 0o777 == 0o700
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+def gathered(folder: LearningFolder) -> None:
+    (folder.gathered / "defect").mkdir(parents=True)
+    (folder.gathered / "defect/a.png").write_bytes(b"png")
+
+
+def test_what_was_gathered_takes_the_place_of_what_was_there(tmp_path: Path, picture_bytes) -> None:
+    folder = LearningFolder(tmp_path / "one", BOUNDS)
+    folder.add("a.png", picture_bytes(1))
+    gathered(folder)
+    folder.take_gathered(1, 3)
+    assert [one.name for one in folder.pictures.rglob("*.png")] == ["a.png"]
+    assert (folder.count, folder.bytes) == (1, 3)
+    assert not folder.gathered.exists()
+
+
+def test_pictures_that_can_be_had_again_are_forgotten(tmp_path: Path) -> None:
+    folder = LearningFolder(tmp_path / "one", BOUNDS)
+    gathered(folder)
+    folder.take_gathered(1, 3)
+    gathered(folder)
+    folder.forget_pictures()
+    assert not any(folder.pictures.iterdir())
+    assert not folder.gathered.exists()
+    assert (folder.count, folder.bytes) == (0, 0)
+
+
+def test_room_is_what_the_bounds_and_the_disk_leave(tmp_path: Path) -> None:
+    few = LearningFolder(tmp_path / "few", PictureBounds(10**6, bytes=100, left_bytes=0))
+    gathered(few)
+    few.take_gathered(1, 30)
+    assert few.room() == 70
+    full = LearningFolder(tmp_path / "full", PictureBounds(10**6, left_bytes=1 << 60))
+    assert full.room() == 0

@@ -2,7 +2,7 @@ import pytest
 
 from service.learning.job import MOST_LINES, LearningJob
 from service.learning.wish import Wish
-from tests.fake_learn import FIT, PLAN, RESULT, STAGES, place
+from tests.fake_learn import FIT, PLAN, RESULT, STAGES, TAUGHT, place
 
 
 @pytest.fixture
@@ -55,3 +55,21 @@ def test_another_try_begins_anew(job: LearningJob) -> None:
     job.end("failed", job.error)
     job.begin()
     assert (job.state, job.error, job.warnings) == ("running", None, [])
+
+
+def test_a_teaching_gathers_before_all_else() -> None:
+    job = LearningJob(Wish("nut", update=True, teach=True), "ann")
+    job.begin()
+    job.gathers(3, 9)
+    assert (job.stage, job.detail) == ("gather", "3 of 9 pictures")
+    job.take(PLAN)
+    assert job.stages == ("gather", *STAGES)
+
+
+@pytest.mark.parametrize(("told", "warnings"), [(TAUGHT, 0), ({"defects": "many"}, 1), (None, 1)])
+def test_what_was_taught_is_told_or_that_it_cannot_be_read(told: object, warnings: int) -> None:
+    job = LearningJob(Wish("nut", update=True, teach=True), "ann")
+    job.begin()
+    job.take(RESULT | {"taught": told})
+    assert job.learned is not None
+    assert (job.learned.taught is None, len(job.warnings)) == (bool(warnings), warnings)

@@ -43,6 +43,17 @@ async def test_objects_are_told_and_everything_else_is_logged(folder: Path) -> N
     assert max(map(len, logged)) < 200_000
 
 
+async def test_a_result_may_name_hundreds_of_pictures(folder: Path) -> None:
+    code = "import json; print(json.dumps({'event': 'result', 'pictures': ['p' * 1000] * 500}))"
+    _, told, _ = await run(code, folder)
+    assert [len(one["pictures"]) for one in told] == [500]
+
+
+async def test_a_line_that_is_no_object_is_cut(folder: Path) -> None:
+    _, _, logged = await run("print('{' + 'x' * 500_000)", folder)
+    assert [len(line) for line in logged] == [65_536]
+
+
 async def test_a_process_that_is_killed_is_told_by_the_signal(folder: Path) -> None:
     ended, _, _ = await run("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", folder)
     assert ended == -signal.SIGKILL
