@@ -14,6 +14,7 @@ from playwright.sync_api import Page, expect
 from tests.api.keys import KEYS
 from tests.console.conftest import BANK, ROOT, key_field, log_in
 from tests.console.scene import MODEL, pictures
+from tests.fake_learn import TAUGHT
 
 MAIN = ROOT / "service/console/static/main.js"
 
@@ -89,6 +90,37 @@ def _tried(page: Page) -> None:
     expect(page.get_by_role("table").first).to_be_visible()
 
 
+def _marked(page: Page) -> None:
+    """A box is being drawn."""
+    expect(page.get_by_role("button", name="Mark a defect")).to_be_visible()
+    page.keyboard.press("b")
+    expect(page.get_by_role("form", name="Mark a defect")).to_be_visible()
+
+
+def _tried_and_marked(page: Page) -> None:
+    _tried(page)
+    _marked(page)
+
+
+def _about_to_teach(page: Page) -> None:
+    page.get_by_role("button", name="Teach").click()
+    expect(page.get_by_role("dialog").get_by_role("list")).to_be_visible()
+
+
+def _taught(page: Page) -> None:
+    """What came of a teaching that no server has done."""
+    learned = {
+        **{"version": "2", "pictures": "2 pictures", "threshold": 0.5, "promise": "none"},
+        **{"self_test": None, "findings": ["few_pictures: take more"], "compared": []},
+        **{"notes": [], "standing": "waiting", "reason": None, "taught": TAUGHT | {"p_value": 0.1}},
+    }
+    job = {"id": "7", "model": MODEL, "teach": True, "state": "done", "learned": learned}
+    found = {"jobs": [job], "obstacles": [], "signing": None}
+    page.route("**/v1/learning", lambda route: route.fulfill(json=found))
+    page.get_by_role("button", name="Teach").click()
+    expect(page.get_by_text("Of 20 judged defects it finds 14.")).to_be_visible()
+
+
 def _streamed(page: Page) -> None:
     parts = [*pictures("good")[:2], *pictures("pitting")[3:5]]
     page.get_by_label("Video or pictures").set_input_files(parts)
@@ -138,8 +170,12 @@ PLACES = (
     Place("live", "a station with rejects", "live", _streamed),
     Place("try", "nothing dropped", "try", see("heading")),
     Place("try", "two pictures", "try", _tried),
+    Place("try", "a box is drawn", "try", _tried_and_marked),
     Place("try", "a broken file", "try", _unreadable),
     Place("review", "a grid", "review", see("listbox")),
+    Place("review", "a box is drawn", "review", _marked),
+    Place("review", "a model is to be taught", "review", _about_to_teach),
+    Place("review", "a model was taught", "review", _taught),
     Place("review", "a calendar", "review/calendar", see("heading")),
     Place("review", "figures", "review/figures", see("heading")),
     Place("models", "all of them", "models", see("table")),
@@ -150,5 +186,6 @@ PLACES = (
     Place("learn", "pictures are gathered", "learn", _gathering),
     Place("health", "what to do", "health", _explained),
     Place("inspection", "a rejected part", "inspection/{rejected}", see("table")),
+    Place("inspection", "a box is drawn", "inspection/{rejected}", _marked),
     Place("inspection", "none of this number", "inspection/4711", see("heading")),
 )

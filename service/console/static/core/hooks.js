@@ -1,5 +1,5 @@
 /** Hooks that pages share. */
-import { useCallback, useEffect, useRef, useState } from "../vendor/htm-preact.js";
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "../vendor/htm-preact.js";
 import { useReturn } from "./connection.js";
 
 /**
@@ -38,12 +38,12 @@ const TYPING = "input:not([type=range]):not([type=checkbox]):not([type=radio]), 
 
 /**
  * Calls the function of a key, such as `{ d: judge, "Shift+ArrowRight": extend, "Control+z": undo }`.
- * It hears nothing while somebody types in a field or a dialog is open.
+ * It hears from the moment that what uses it is seen, and nothing while somebody types in a field or a dialog is open.
  */
 export function useKeys(keys) {
   const latest = useRef(keys);
   latest.current = keys;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const hear = (event) => {
       if (event.target.closest?.(TYPING) || document.querySelector("dialog[open]")) return;
       const modifiers = ["Control", "Alt", "Shift"].filter((name) => event.getModifierState(name));

@@ -3,8 +3,8 @@ import { html, useEffect, useRef, useState } from "../vendor/htm-preact.js";
 import { t } from "../core/strings.js";
 import { Problem } from "./notice.js";
 
-/** A native dialog, shown while `open`; Escape and its button call `onClose`. What had the focus has it again. */
-export function Dialog({ open, title, onClose, children }) {
+/** A native dialog, shown while `open`; Escape and its button call `onClose`. What had the focus has it again. `wide` is for pictures. */
+export function Dialog({ open, title, onClose, wide = false, children }) {
   const dialog = useRef(null);
   useEffect(() => {
     const shown = dialog.current;
@@ -21,7 +21,7 @@ export function Dialog({ open, title, onClose, children }) {
     event.preventDefault();
     onClose();
   };
-  return html`<dialog ref=${dialog} aria-labelledby="dialog-title" onCancel=${cancel}>
+  return html`<dialog ref=${dialog} class=${wide ? "wide" : null} aria-labelledby="dialog-title" onCancel=${cancel}>
     <header>
       <h2 id="dialog-title">${title}</h2>
       <button type="button" class="button quiet" onClick=${onClose}>${t.close}</button>

@@ -9,11 +9,12 @@ import { draw } from "./picture_drawing.js";
 import { handsOn, zoomBy } from "./picture_hands.js";
 
 const SMALL = 1.5e6; // pixels that are drawn in no time
-const LOOK = { zoom: 1, x: 0.5, y: 0.5, cursor: null, selected: null, opacity: 0.8 };
+const LOOK = { zoom: 1, x: 0.5, y: 0.5, cursor: null, selected: null, opacity: 0.8, drawing: false, box: null };
 
 /**
  * Where viewers look; all that share one zoom, pan and point in step. Its store has `zoom` (1 shows all), the middle
- * `x`, `y` (shares of the picture), `cursor` (a pixel { x, y }), `selected` (a region) and `opacity`; `change` sets some.
+ * `x`, `y` (shares of the picture), `cursor` (a pixel { x, y }), `selected` (a region), `opacity`, whether somebody is
+ * `drawing`, and the `box` that he draws; `change` sets some.
  */
 export const useView = () => useMemo(() => {
   const store = createStore(LOOK);
@@ -65,17 +66,19 @@ async function load(source, levels, signal) {
 /**
  * Panes that zoom, pan and point in step, with their tools. Each of `panes` has a `name`, `show` ("picture", "map" or
  * "overlay"), perhaps a `map` of `readMap` and the API's `regions`. All have the `view` of `useView`, `size` (width, height), the
- * `picture` of `usePicture` once it is there, perhaps a version's `roi`, and `of`, which says whose they are.
+ * `picture` of `usePicture` once it is there, perhaps a version's `roi` and the `marks` of people
+ * (`{ box, kind }` each), and `of`, which says whose they are.
  */
 export function Panes({ panes, of, ...shared }) {
-  const label = ({ name, regions = [] }) => `${fill(t.picture.pane, { pane: name, of, regions: regions.length })}. ${t.picture.keys}`;
   return html`<${Tools} ...${shared} maps=${panes.map(({ map }) => map)} />
     <div class=${panes.length > 1 ? "panes" : "panes one"}>${panes.map((pane) =>
-      html`<${Pane} key=${pane.name} label=${label(pane)} ...${shared} ...${pane} />`)}</div>`;
+      html`<${Pane} key=${pane.name} of=${of} ...${shared} ...${pane} />`)}</div>`;
 }
 
-function Pane(props) {
-  const { name, label, show, map, view, size } = props;
+/** One of them, without tools. */
+export function Pane(props) {
+  const { name, of, show, map, view, size, regions = [], marks = [] } = props;
+  const label = fill(t.picture.pane, { pane: name, of, regions: regions.length, marks: marks.length });
   const [canvas, latest, pending] = [useRef(null), useRef(null), useRef(0)];
   const heat = useMemo(() => map && show !== "picture" && paintMap(map, show === "overlay"), [map, show]);
   latest.current = { ...props, heat, canvas };
@@ -90,7 +93,7 @@ function Pane(props) {
     return () => (observer.disconnect(), leave(), cancelAnimationFrame(pending.current));
   }, [view]);
   return html`<figure class="picture"><figcaption>${name}</figcaption>
-    <canvas ref=${canvas} tabindex="0" role="img" aria-label=${label} ...${hands}
+    <canvas ref=${canvas} tabindex="0" role="img" aria-label=${`${label}. ${t.picture.keys}`} ...${hands}
       style=${{ aspectRatio: `${size.width} / ${size.height}` }} /></figure>`;
 }
 

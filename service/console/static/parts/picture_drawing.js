@@ -1,5 +1,7 @@
 /** Draws a pane of the viewer. */
 import { score } from "../core/format.js";
+import { t } from "../core/strings.js";
+import { cornersOf } from "./picture_box.js";
 
 const MOST_LABELS = 20;
 const screen = ({ left, top, scale }, x, y) => [left + x * scale, top + y * scale];
@@ -12,9 +14,9 @@ export function placeOf({ canvas: { current: { width, height } }, size, view }) 
   return { fit, scale, left: width / 2 - x * size.width * scale, top: height / 2 - y * size.height * scale };
 }
 
-/** Draws picture, map, regions and cursor, as the pane's props say. */
+/** Draws picture, map, regions, boxes of people and cursor, as the pane's props say. */
 export function draw(pane) {
-  const { canvas: { current: canvas }, size, picture, show, heat, map, view, regions = [], roi } = pane;
+  const { canvas: { current: canvas }, size, picture, show, heat, map, view, regions = [], marks = [], roi } = pane;
   canvas.width = Math.round(canvas.clientWidth * devicePixelRatio);
   canvas.height = Math.round(canvas.clientHeight * devicePixelRatio);
   if (!canvas.width || !canvas.height) return;
@@ -38,16 +40,21 @@ export function draw(pane) {
     stroke(context, path, 0.5);
   }
   regions.forEach((region, index) => outline(context, place, region, index, view.get().selected === region));
-  if (view.get().cursor) pointAt(context, place, view.get().cursor);
+  marks.forEach((mark) => marked(context, place, mark));
+  const { box, cursor } = view.get();
+  if (box) drawnBox(context, place, box);
+  if (cursor && (cursor.keys || !box)) pointAt(context, place, cursor);
 }
 
 /** White within black shows on any picture, and is no colour of the map. */
-function stroke(context, path, width) {
-  for (const [colour, wide] of [["#000", width + 2], ["#fff", width]]) {
+function stroke(context, path, width, dashes = []) {
+  for (const [colour, wide, gaps] of [["#000", width + 2, []], ["#fff", width, dashes]]) {
     context.strokeStyle = colour;
     context.lineWidth = wide * devicePixelRatio;
+    context.setLineDash(gaps.map((length) => length * devicePixelRatio));
     context.stroke(path);
   }
+  context.setLineDash([]);
 }
 
 function outline(context, place, { box: [x, y, width, height], peak }, index, selected) {
@@ -57,13 +64,43 @@ function outline(context, place, { box: [x, y, width, height], peak }, index, se
   path.rect(left, top, width * place.scale + 2 * pad, height * place.scale + 2 * pad);
   stroke(context, path, selected ? 4 : 1.5);
   if (index >= MOST_LABELS && !selected) return;
-  const text = selected ? `${index + 1} · ${score(peak)}` : `${index + 1}`;
-  const above = Math.max(0, top - high);
+  tag(context, selected && peak !== undefined ? `${index + 1} · ${score(peak)}` : `${index + 1}`, [left, Math.max(0, top - high)], ["#000", "#fff"]);
+}
+
+/** A text on a ground of its own. */
+function tag(context, text, [left, top], [ground, ink]) {
+  const high = 16 * devicePixelRatio;
   context.font = `${0.75 * high}px sans-serif`;
-  context.fillStyle = "#000";
-  context.fillRect(left, above, context.measureText(text).width + high / 2, high);
+  context.fillStyle = ground;
+  context.fillRect(left, top, context.measureText(text).width + high / 2, high);
+  context.fillStyle = ink;
+  context.fillText(text, left + high / 4, top + 0.75 * high);
+}
+
+/** What a person marked is dashed, and named below: a region of the model is solid, and has its number above. */
+function marked(context, place, { box: [x, y, width, height], kind }) {
+  const [left, top] = screen(place, x, y);
+  const [wide, high, below] = [width * place.scale, height * place.scale, 2 * devicePixelRatio];
+  const path = new Path2D();
+  path.rect(left, top, wide, high);
+  stroke(context, path, 2, [6, 4]);
+  const bottom = Math.min(top + high + below, context.canvas.height - 16 * devicePixelRatio);
+  tag(context, kind || t.judging.marked, [left, bottom], ["#fff", "#000"]);
+}
+
+/** The box that is being drawn, with corners to pull. */
+function drawnBox(context, place, box) {
+  const [[left, top], , [right, bottom]] = cornersOf(box).map(([x, y]) => screen(place, x, y));
+  const [path, half] = [new Path2D(), 4 * devicePixelRatio];
+  path.rect(left, top, right - left, bottom - top);
+  stroke(context, path, 2);
   context.fillStyle = "#fff";
-  context.fillText(text, left + high / 4, above + 0.75 * high);
+  for (const [x, y] of [[left, top], [right, top], [right, bottom], [left, bottom]]) {
+    const corner = new Path2D();
+    corner.rect(x - half, y - half, 2 * half, 2 * half);
+    stroke(context, corner, 0.5);
+    context.fill(corner);
+  }
 }
 
 function pointAt(context, place, { x, y }) {

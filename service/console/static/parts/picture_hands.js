@@ -1,8 +1,10 @@
 /** What pointer, fingers, wheel and keys do to a pane of the viewer. */
+import { fitted, gripOf, middleOf, movedBy, stepOf } from "./picture_box.js";
 import { placeOf } from "./picture_drawing.js";
 
 const WIDEST = 64; // pixels of the screen for one of the picture
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const NEAR = { mouse: 10, pen: 14, touch: 22 }; // of a box's corner, in pixels of the screen
 const FACTORS = { "+": 1.5, "=": 1.5, "-": 1 / 1.5, 0: 0 };
 const within = (value, least, most) => Math.min(Math.max(value, least), Math.max(least, most));
 
@@ -23,13 +25,15 @@ function move(view, x, y, zoom) {
 export function handsOn(latest) {
   const fingers = new Map();
   let moved = 0;
+  let drawn = null; // what the one finger does to the box
   const at = ({ clientX, clientY }) => {
     const { canvas: { current: canvas }, size } = latest.current;
     const { fit, scale, left, top } = placeOf(latest.current);
     const corner = canvas.getBoundingClientRect();
     const x = ((clientX - corner.left) * devicePixelRatio - left) / scale;
     const y = ((clientY - corner.top) * devicePixelRatio - top) / scale;
-    return { x: x / size.width, y: y / size.height, pixel: [Math.floor(x), Math.floor(y)], most: (WIDEST * devicePixelRatio) / fit };
+    return { x: x / size.width, y: y / size.height, spot: [x, y], pixel: [Math.floor(x), Math.floor(y)],
+      scale: scale / devicePixelRatio, most: (WIDEST * devicePixelRatio) / fit };
   };
   const zoom = (factor, place) => zoomBy(latest.current.view, factor, at(place).most, at(place));
   const point = ([x, y], keys = false) => {
@@ -50,25 +54,54 @@ export function handsOn(latest) {
     move(view, view.get().x + from.x - to.x, view.get().y + from.y - to.y, view.get().zoom);
     zoom(after.apart / before.apart, after);
   };
+  const grip = (event) => {
+    const { size, view } = latest.current;
+    const { drawing, box } = view.get();
+    if (fingers.size > 1 && drawn) view.change({ box: drawn.before }); // two fingers zoom and move
+    const { spot, scale } = at(event);
+    const alone = drawing && fingers.size === 1 && event.button === 0;
+    drawn = alone ? { before: box, from: event, to: gripOf(box, spot, NEAR[event.pointerType] / scale, size) } : null;
+  };
+  const pull = (event) => {
+    const { from, to } = drawn;
+    moved = Math.max(moved, Math.hypot(event.clientX - from.clientX, event.clientY - from.clientY));
+    if (moved > 4) latest.current.view.change({ box: to(at(event).spot) });
+  };
   const lift = (event) => {
     const { regions = [], view } = latest.current;
-    if (!fingers.delete(event.pointerId) || event.type !== "pointerup" || moved > 4) return;
+    drawn = null;
+    if (!fingers.delete(event.pointerId) || event.type !== "pointerup" || moved > 4 || view.get().drawing) return;
     const [x, y] = at(event).pixel;
     const hit = ({ box: [left, top, width, height] }) => x >= left && y >= top && x < left + width && y < top + height;
     view.change({ selected: regions.find(hit) ?? null });
   };
-  const press = (event) => {
+  /** What a key does to the box of somebody who draws one; false where that is nothing. */
+  const edit = ({ key, shiftKey }, right, down) => {
+    const { size, view } = latest.current;
+    const { box, drawing } = view.get();
+    const step = stepOf(view, size);
+    const [left, top, wide, high] = box ?? [];
+    const changed = () => (shiftKey ? fitted([left, top, wide + right * step, high + down * step], size)
+      : movedBy(box, right * step, down * step, size));
+    if (!drawing || !(box ? key === "Escape" || right !== undefined : key === "Enter")) return false;
+    view.change({ box: key === "Enter" ? middleOf(view, size) : key === "Escape" ? null : changed() });
+    return true;
+  };
+  const look = ({ key, shiftKey }, right, down) => {
     const { size: { width, height }, view } = latest.current;
     const { cursor, x, y, zoom: now } = view.get();
-    const [right, down] = STEPS[event.key] ?? [];
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "Escape" && cursor) view.change({ cursor: null });
-    else if (event.key in FACTORS) zoomBy(view, FACTORS[event.key]);
-    else if (right === undefined) return;
-    else if (event.shiftKey) {
+    if (key === "Escape" && cursor) view.change({ cursor: null });
+    else if (key in FACTORS) zoomBy(view, FACTORS[key]);
+    else if (right === undefined) return false;
+    else if (shiftKey) {
       const from = cursor ?? { x: Math.floor(x * width), y: Math.floor(y * height) };
       point([within(from.x + right, 0, width - 1), within(from.y + down, 0, height - 1)], true);
     } else move(view, x + right / 8 / now, y + down / 8 / now, now);
+    return true;
+  };
+  const press = (event) => {
+    const steps = STEPS[event.key] ?? [];
+    if (event.ctrlKey || event.metaKey || event.altKey || !(edit(event, ...steps) || look(event, ...steps))) return;
     event.preventDefault();
     event.stopPropagation(); // the page has keys of its own
   };
@@ -78,8 +111,9 @@ export function handsOn(latest) {
       event.currentTarget.setPointerCapture(event.pointerId);
       moved = fingers.size ? Infinity : 0;
       fingers.set(event.pointerId, event);
+      grip(event);
     },
-    onPointerMove: (event) => (fingers.has(event.pointerId) && drag(event), point(at(event).pixel)),
+    onPointerMove: (event) => (fingers.has(event.pointerId) && (drawn ? pull : drag)(event), point(at(event).pixel)),
     onPointerUp: lift, onPointerCancel: lift, onPointerLeave: () => point([-1, -1]), onKeyDown: press,
   };
 }

@@ -1,5 +1,5 @@
 /** The page Inspection: everything that is known of one, and why its part was rejected or passed. */
-import { html, useEffect, useState } from "../../vendor/htm-preact.js";
+import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
 import { navigate, useAddress } from "../../core/address.js";
 import { call, url } from "../../core/api.js";
 import { bytes, percent, score, when } from "../../core/format.js";
@@ -8,6 +8,8 @@ import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { readMap } from "../../parts/anomaly_map.js";
 import { Facts, Regions } from "../../parts/facts.js";
+import { marksOf, useInPlace } from "../../parts/judging/in_place.js";
+import { useSaid } from "../../parts/judging/said.js";
 import { Notice, Problem } from "../../parts/notice.js";
 import { Panes, usePicture, useView } from "../../parts/picture.js";
 import { Verdict, verdictOf } from "../../parts/verdict.js";
@@ -35,6 +37,9 @@ export default function Page() {
 function Inspection({ row, history, again }) {
   const view = useView();
   const path = { id: row.id };
+  const said = useSaid()(row.id, { ids: [row.id] }, again);
+  const [marks, marking] = [marksOf(history.standing), useRef(null)];
+  const { buttons, form } = useInPlace({ ...row, said, view, marking, size: row, drawable: Boolean(row.picture) });
   const drawn = (signal) => call("draw_overlay", { path, query: { format: "png" }, as: "blob", signal });
   const { picture, error, rendered } = usePicture(row.picture ? url("get_picture", { path }) : null, row, drawn);
   const map = useFetched((signal) => (row.picture ? mapOf(row, signal) : Promise.resolve(undefined)), [row.id]);
@@ -47,16 +52,18 @@ function Inspection({ row, history, again }) {
   const panes = rendered ? [{ ...overlay, show: "picture", regions: [] }] : [plain, overlay];
   const answer = { ...row, timings_ms: Object.fromEntries(STAGES.map((stage) => [stage, row[`${stage}_ms`]])) };
   return html`<div class="row"><${Verdict} verdict=${verdictOf(row.anomalous)} size="large" />
-      <p class="inspection-why">${whyOf(row)}</p></div>
+      <div class="inspection-why"><p>${whyOf(row)}</p>${buttons}</div></div>
+    ${form}
     ${!row.picture && html`<${Notice} title=${row.kept ? fill(words.removed, { why: words.kept[row.kept] }) : words.notKept} />`}
     ${rendered && html`<${Notice} tone="near" title=${words.rendered} />`}
     ${map.error && html`<${Notice} tone="near" title=${words.noMap}><p>${map.error.detail}</p><//>`}
     <${Problem} error=${error} />
-    <${Panes} panes=${panes} view=${view} picture=${picture} size=${row} of=${fill(words.heading, row)} />
+    <${Panes} panes=${panes} view=${view} picture=${picture} size=${row} marks=${marks} of=${fill(words.heading, row)} />
+    ${marks.length > 0 && html`<p class="quiet">${t.judging.marks}</p>`}
     <div class="cards">
       <section class="card"><${Facts} answers=${[answer]} /></section>
       <section class="card"><${Regions} regions=${row.regions} view=${view} /></section>
-      <${Judging} row=${row} history=${history} again=${again} />
+      <${Judging} row=${row} history=${history} marking=${marking} again=${() => (said.forget(), again())} />
       <section class="card"><h2>${words.record}</h2><${Record} row=${row} />${row.picture && html`<${Replay} id=${row.id} />`}</section>
     </div>`;
 }

@@ -4,8 +4,8 @@ import { call } from "../../core/api.js";
 import { useFetched, useInterval } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { t } from "../../core/strings.js";
+import { Learned, Running } from "../../parts/learning/job.js";
 import { Notice, Problem } from "../../parts/notice.js";
-import { Learned, Running } from "./job.js";
 import { Gathering } from "./pictures.js";
 import { Wish } from "./wish.js";
 

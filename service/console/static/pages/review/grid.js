@@ -8,10 +8,12 @@ import { Verdict, verdictOf } from "../../parts/verdict.js";
 const [WIDTH, HEIGHT, SPARE_ROWS, STILL_MS] = [168, 184, 2, 90];
 const r = t.review;
 
-/** Regions of a picture, drawn over it by the same box. */
-export function Boxes({ tile: { width, height, boxes } }) {
+/** Regions of a picture, drawn over it by the same box, and the dashed `marks` of people. */
+export function Boxes({ tile: { width, height, boxes }, marks = [] }) {
+  const rect = ([x, y, w, h], name) => html`<rect class=${name} x=${x} y=${y} width=${w} height=${h} />`;
   return html`<svg class="boxes" viewBox=${`0 0 ${width} ${height}`} aria-hidden="true">
-    ${boxes.map(([x, y, w, h]) => html`<rect x=${x} y=${y} width=${w} height=${h} />`)}</svg>`;
+    ${boxes.map((box) => rect(box))}
+    ${marks.flatMap(({ box }) => [rect(box, "under"), rect(box, "mark")])}</svg>`;
 }
 
 /** The address of a tile's thumbnail; null where no picture is kept. */

@@ -7,6 +7,9 @@ import { useFetched, useKeys } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { Dialog } from "../../parts/dialog.js";
+import { rememberKind } from "../../parts/judging/kinds.js";
+import { bodyOf } from "../../parts/judging/said.js";
+import { Teach } from "../../parts/learning/teach.js";
 import { Notice, Problem } from "../../parts/notice.js";
 import { Calendar } from "./calendar.js";
 import { Detail, Judging } from "./detail.js";
@@ -44,7 +47,9 @@ function Pictures({ filters }) {
   const { tiles, total, open, loading } = view;
   const [selected, setSelected] = useState(places.get(linkOf(filters)) ?? [0, 0]);
   places.set(linkOf(filters), selected);
-  const { judge, undo, failed, said, words, setWords } = useJudging(view);
+  const { judge, undo, saidOf, failed, said, words, setWords } = useJudging(view);
+  const marking = useRef(null);
+  const models = useFetched((signal) => call("list_models", { signal }), []);
   const [help, setHelp] = useState(false);
   const at = selected[1];
   const chosen = tiles.slice(Math.min(...selected), Math.max(...selected) + 1);
@@ -54,6 +59,7 @@ function Pictures({ filters }) {
   }), [tiles.length]);
   const say = (word) => {
     if (!may("review") || chosen.length === 0) return;
+    if (word === "defect" && marking.current) return marking.current();
     judge(word, chosen);
     if (chosen.length === 1) move(at + 1, false);
   };
@@ -68,14 +74,16 @@ function Pictures({ filters }) {
   return html`<div class="review">
     <div>
       <div class="row between"><p role="status">${loading ? t.shell.loading : total ? found : r.nothing}</p>
-        <button type="button" class="button" onClick=${helping}>${r.keys} <kbd>?</kbd></button></div>
+        <div class="row"><${Teach} model=${filters.model} models=${models.data?.models.map(({ name }) => name)} times=${said} />
+          <button type="button" class="button" onClick=${helping}>${r.keys} <kbd>?</kbd></button></div></div>
       <${Reach} station=${filters.station} />
       <${Problem} error=${failed ?? view.error} />
       <${Grid} tiles=${tiles} total=${total} selected=${selected} onMove=${move} onOpen=${openOne} onReach=${view.reach} />
     </div>
     <aside>
       <${Judging} count=${chosen.length} judge=${say} undo=${takeBack} words=${words} setWords=${setWords} />
-      ${tiles[at] && html`<${Detail} key=${tiles[at].id} tile=${tiles[at]} said=${said} reviewer=${words.reviewer.trim() || undefined} />`}
+      ${tiles[at] && html`<${Detail} key=${tiles[at].id} tile=${tiles[at]} times=${said} said=${saidOf(tiles[at])}
+        marking=${marking} reviewer=${words.reviewer.trim() || undefined} />`}
     </aside>
     <${Dialog} open=${help} title=${r.keys} onClose=${() => setHelp(false)}>
       <table><tbody>${r.allKeys.map(([key, does]) => html`<tr><td><kbd>${key}</kbd></td><td>${does}</td></tr>`)}</tbody></table>
@@ -83,40 +91,52 @@ function Pictures({ filters }) {
   </div>`;
 }
 
-/** Judges tiles and takes it back, one request after the other; `undo` is null where there is nothing to take back. */
+/**
+ * Judges tiles and takes it back, one request after the other; `undo` is null where there is nothing to take back.
+ * `saidOf(tile)` is what was said here of one tile alone, as `useSaid` has it.
+ */
 function useJudging(view) {
   const [failed, setFailed] = useState(null);
   const [done, setDone] = useState([]);
   const [said, setSaid] = useState(0);
   const [words, setWords] = useState({ kind: "", note: "", reviewer: localStorage.getItem("reviewer") ?? "" });
   const queue = useRef(Promise.resolve());
-  const given = (name) => words[name].trim() || undefined;
-  const tell = (operation, before, after, more) => {
+  const forget = (gone) => setDone((all) => all.filter((one) => one !== gone));
+  const tell = (operation, entry, before, after, more) => {
     view.mark(after);
     setFailed(null);
     queue.current = queue.current.then(async () => {
-      await call(operation, { body: { ids: [...before.keys()], reviewer: given("reviewer"), ...more } });
+      await call(operation, { body: { ids: [...before.keys()], reviewer: words.reviewer.trim() || undefined, ...more } });
       setSaid((times) => times + 1);
     }).catch((error) => {
       view.mark(before);
-      setDone((all) => all.filter((one) => one !== before));
+      forget(entry);
       setFailed(error);
     });
   };
   const now = (tiles) => new Map(tiles.map((tile) => [tile.id, tile.judgement]));
-  const judge = (judgement, chosen) => {
-    const before = now(chosen);
-    setDone([...done, before]);
+  const judge = (judgement, chosen, given = words, before = now(chosen)) => {
+    const entry = { before, given: { ...given, judgement } };
+    setDone((all) => [...all, entry]);
     localStorage.setItem("reviewer", words.reviewer);
+    if (judgement === "defect") rememberKind(given.kind);
     setWords({ ...words, kind: "", note: "" });
-    const more = { judgement, kind: judgement === "defect" ? given("kind") : undefined, note: given("note") };
-    tell("judge_inspections", before, new Map(chosen.map(({ id }) => [id, judgement])), more);
+    tell("judge_inspections", entry, before, new Map(chosen.map(({ id }) => [id, judgement])), bodyOf({ ...words, ...entry.given }));
   };
-  const undo = () => {
-    const last = done.at(-1);
-    setDone(done.slice(0, -1));
-    tell("withdraw_judgements", now(view.tiles.filter(({ id }) => last.has(id))), last);
-    return view.tiles.findIndex(({ id }) => last.has(id));
+  const undo = (entry = done.at(-1)) => {
+    const { before } = entry;
+    forget(entry);
+    tell("withdraw_judgements", entry, now(view.tiles.filter(({ id }) => before.has(id))), before);
+    return view.tiles.findIndex(({ id }) => before.has(id));
   };
-  return { judge, undo: done.length ? undo : null, failed, said, words, setWords };
+  const saidOf = (tile) => {
+    const last = done.findLast(({ before }) => before.has(tile.id));
+    const own = last?.before.size === 1 ? last : null;
+    const say = (given) => {
+      if (own) undo(own);
+      judge(given.judgement, [tile], given, own?.before);
+    };
+    return { given: own?.given ?? null, busy: false, waits: false, error: null, say, undo: own && (() => undo(own)) };
+  };
+  return { judge, undo: done.length ? undo : null, saidOf, failed, said, words, setWords };
 }

@@ -7,6 +7,9 @@ import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { differenceOf, readMap } from "../../parts/anomaly_map.js";
 import { Facts, Regions } from "../../parts/facts.js";
+import { useInPlace } from "../../parts/judging/in_place.js";
+import { useSaid } from "../../parts/judging/said.js";
+import { Teach } from "../../parts/learning/teach.js";
 import { Notice, Problem } from "../../parts/notice.js";
 import { Panes, usePicture, useView } from "../../parts/picture.js";
 import { Verdict, verdictOf } from "../../parts/verdict.js";
@@ -26,6 +29,8 @@ export default function Page() {
   const others = served.filter((one) => one !== first);
   const choices = [first, others.find(({ key }) => key === query.get("with"))].filter(Boolean);
   const { items, add, again } = useTried(choices, at);
+  const saidOf = useSaid();
+  const status = useFetched((signal) => (may("read") ? call("get_status", { signal }) : Promise.resolve({})), []);
   const step = (by) => setAt((now) => Math.max(0, Math.min(now + by, items.length - 1)));
   useKeys({ ArrowLeft: () => step(-1), ArrowRight: () => step(1) });
   if (!may("inspect")) return html`<h1>${t.try.title}</h1><${Notice} title=${t.try.mayNot} />`;
@@ -48,7 +53,8 @@ export default function Page() {
     <ol class="try-strip" aria-label=${t.try.strip} aria-live="polite">${items.map(({ url, file, answers }, index) => html`<li key=${url}>
       <button type="button" class="button" aria-pressed=${index === at} onClick=${() => setAt(index)}>
         <img src=${url} alt="" loading="lazy" /><span>${file.name}</span><${Said} found=${answers[first?.key]} /></button></li>`)}</ol>
-    ${items[at] && first && html`<${Tried} key=${items[at].url} item=${items[at]} choices=${choices} again=${again} />`}
+    ${items[at] && first && html`<${Tried} key=${items[at].url} item=${items[at]} choices=${choices} again=${again}
+      saidOf=${saidOf} record=${status.data?.record} />`}
   </div>`;
 }
 
@@ -64,8 +70,8 @@ function Said({ found }) {
   return html`<${Verdict} verdict=${verdictOf(found.anomalous)} />`;
 }
 
-/** One picture, and what each chosen version says of it. */
-function Tried({ item, choices, again }) {
+/** One picture, and what each chosen version says of it; `record` is null where the server keeps none. */
+function Tried({ item, choices, again, saidOf, record }) {
   const { file, answers } = item;
   const view = useView();
   const wanted = useAddress().query.get("show");
@@ -76,16 +82,24 @@ function Tried({ item, choices, again }) {
   const panes = usePanes(found, choices);
   const one = panes.find(({ id }) => id === wanted);
   const verdict = given[0] && verdictOf(given[0].anomalous);
+  const { request_id } = given[0] ?? {};
+  const said = saidOf(request_id, { request_id });
+  const marks = said.given?.box ? [said.given] : [];
   const show = ({ id, name }) => html`<button type="button" class="button" aria-pressed=${id === (one?.id ?? null)}
     onClick=${() => setQuery({ show: id })}>${name}</button>`;
-  return html`<div class="row">${verdict && html`<${Verdict} verdict=${verdict} size="large" />`}<h2 class="try-name">${file.name}</h2></div>
+  const { buttons, form } = useInPlace({ ...given[0], said, view, size: given[0]?.image, off: !verdict || !record });
+  return html`<div class="row">${verdict && html`<${Verdict} verdict=${verdict} size="large" />`}
+      <div class="try-name"><h2>${file.name}</h2>
+        <div class="row">${buttons}${said.given && html`<${Teach} model=${given[0].model} times=${said.given} />`}</div>
+        ${verdict && record === null && html`<p class="quiet">${t.judging.noRecord}</p>`}</div></div>
     ${errors.map((failed) => html`<${Problem} error=${failed.error} />
       <button type="button" class="button" onClick=${() => again(item)}>${t.try.again}</button>`)}
     ${verdict && html`<${Problem} error=${error} />
       ${given.some(({ anomalous }) => verdictOf(anomalous) !== verdict) && html`<${Notice} tone="near" title=${t.try.verdicts} />`}
       ${rendered && html`<${Notice} tone="near" title=${t.try.rendered} />`}
+      ${form}
       <div class="row" role="group" aria-label=${t.try.show}>${[{ id: null, name: t.try.panes.side }, ...panes].map(show)}</div>
-      <${Panes} panes=${one ? [one] : panes} ...${{ view, picture, size: given[0].image, roi: choices[0].roi, of: file.name }} />
+      <${Panes} panes=${one ? [one] : panes} ...${{ view, picture, size: given[0].image, marks, roi: choices[0].roi, of: file.name }} />
       <div class="cards">
         <section class="card"><${Facts} answers=${given} /></section>
         <section class="card">${given.map(({ regions }) => html`<${Regions} regions=${regions} view=${view} />`)}</section>

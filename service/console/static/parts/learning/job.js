@@ -3,10 +3,12 @@ import { html, useState } from "../../vendor/htm-preact.js";
 import { call } from "../../core/api.js";
 import { percent, score, when } from "../../core/format.js";
 import { fill, t } from "../../core/strings.js";
-import { ReasonDialog } from "../../parts/dialog.js";
-import { Notice, Problem } from "../../parts/notice.js";
+import { ReasonDialog } from "../dialog.js";
+import { Notice, Problem } from "../notice.js";
+import { Taught } from "./taught.js";
 
-const TONES = { failed: "defect", unsigned: "near" };
+/** How a notice looks by what became of a version. */
+export const TONES = { failed: "defect", unsigned: "near" };
 const MARKS = { done: "✓", now: "▶", later: "·" };
 
 /** Its stages and how far it is; `end` gives it up, and is false where the caller may not. */
@@ -36,6 +38,7 @@ export function Learned({ job: { model: name, learned }, again, end }) {
   return html`<section class="card learn">
     <h2>${fill(t.learn.done, path)}</h2>
     <${Lines} tone=${TONES[state] ?? (why && "near")} title=${fill(t.learn.standing[state], path)} lines=${[why]} />
+    ${learned.taught && html`<${Taught} taught=${learned.taught} />`}
     <${Lines} title=${t.learn.compared} lines=${learned.compared} />
     <dl>${Object.entries(rows).map(([fact, value]) => value && html`<dt>${t.learn.facts[fact]}</dt><dd>${value}</dd>`)}</dl>
     <${Lines} title=${t.learn.findings} lines=${learned.findings} tone="near" />
@@ -56,5 +59,6 @@ function Act({ text, act, main }) {
     <button type="button" class=${main ? "button primary" : "button"} onClick=${() => act().catch(setError)}>${text}</button>`;
 }
 
-const Lines = ({ title, lines, tone }) => lines.length > 0 && html`<${Notice} tone=${tone} title=${title}>
+/** Lines under a title; nothing where there are none. */
+export const Lines = ({ title, lines, tone }) => lines.length > 0 && html`<${Notice} tone=${tone || undefined} title=${title}>
   ${lines.map((line) => line && html`<p>${line}</p>`)}<//>`;
