@@ -286,20 +286,22 @@ def _splits(taught: Taught, asked: Asked) -> Iterator[SplitRates]:
     """One half of the good parts makes head and thresholds, and the other one is asked."""
     good = taught.good
     parts = len(good.cells.parts)
-    for alpha in taught.alone:
-        if parts // 2 < needed_for(alpha):
-            continue
-        of_both, of_bank = [], []
-        for split in range(asked.splits):
-            order = np.random.default_rng(split).permutation(parts)
-            half, rest = some_of(good, np.sort(order[: parts // 2])), np.sort(order[parts // 2 :])
+    both: dict[float, list[float]] = {
+        alpha: [] for alpha in taught.alone if parts // 2 >= needed_for(alpha)
+    }
+    bank: dict[float, list[float]] = {alpha: [] for alpha in both}
+    for split in range(asked.splits) if both else ():
+        order = np.random.default_rng(split).permutation(parts)
+        half, rest = some_of(good, np.sort(order[: parts // 2])), np.sort(order[parts // 2 :])
+        seen = [_as_looked(good, part) for part in rest.tolist()]
+        for alpha in both:
             judged = taught.judged(alpha, max(COUNTS), split % asked.draws)
-            seen = [_as_looked(good, part) for part in rest.tolist()]
+            said = taught.head(judged, alpha, half).verdicts(half, seen)
+            both[alpha].append(float(said.anomalous.mean()))
             alone = joint_thresholds(half.bank_score, half.bank_peak, alpha)
-            both = taught.head(judged, alpha, half).verdicts(half, seen)
-            of_both.append(float(both.anomalous.mean()))
-            of_bank.append(float(at(alone, seen).mean()))
-        yield SplitRates(alpha, parts // 2, tuple(of_both), tuple(of_bank))
+            bank[alpha].append(float(at(alone, seen).mean()))
+    for alpha, rates in both.items():
+        yield SplitRates(alpha, parts // 2, tuple(rates), tuple(bank[alpha]))
 
 
 def some_of(good: GoodParts, chosen: Numbers) -> GoodParts:
