@@ -6,6 +6,7 @@ python -m benchmarks.corpus leave-one-out out/corpus/results/*.json
 python -m benchmarks.corpus thresholds out/corpus/results/A.json
 python -m benchmarks.corpus dirty
 python -m benchmarks.corpus remedies
+python -m benchmarks.corpus teach --wrong --splits
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar, get_args
 
-from benchmarks.corpus import choosing, comparing, dirty, remedies, thresholds
+from benchmarks.corpus import choosing, comparing, dirty, lessons, remedies, thresholds
 from benchmarks.corpus.measuring import Task
 from benchmarks.corpus.results import ROOT, Result, load, load_scores, save
 from benchmarks.corpus.running import Run, run, run_each
@@ -27,6 +29,7 @@ from benchmarks.corpus.sets import CorpusError, find_sets
 from benchmarks.corpus.settings import Setting, defaults
 from benchmarks.corpus.speed import EngineName
 from benchmarks.corpus.table import table
+from benchmarks.corpus.teaching import Asked, measure_taught
 from models.fit.errors import FitError
 from service.core.errors import TaktError
 
@@ -52,6 +55,8 @@ def main(words: Sequence[str]) -> None:
             case ["remedies", *rest]:
                 told = "Tries what learning and the self-test advise, with seed 0."
                 _of_each_set(rest, "remedies", told, remedies.measure_remedies, remedies.report)
+            case ["teach", *rest]:
+                _teach(rest)
             case _:
                 _run(words)
     except (CorpusError, FitError, TaktError) as error:
@@ -64,7 +69,7 @@ def _run(words: Sequence[str]) -> None:
         description="Fits a PatchCore to each set as `takt learn` does, and prints one table.",
         epilog="Of logged results: compare A.json B.json; leave-one-out A.json B.json ...; "
         "thresholds A.json. Of the sets: dirty, what defects in a good folder cost; remedies, what "
-        "advice does",
+        "advice does; teach, what a head of judged defects finds",
     )
     _add_what_is_fitted(parser)
     parser.add_argument("--name", help="of the result; the setting itself without")
@@ -127,6 +132,28 @@ def _of_each_set(
     setting, sets = Setting.parsed(given.values), find_sets(given.data, given.sets)
     asked = Run(sets, setting, given.seeds, given.scratch, given.processes)
     print(report(run_each(asked, work)))
+
+
+def _teach(words: Sequence[str]) -> None:
+    """Teaches heads on each set, and prints what they find."""
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.corpus teach",
+        description="Teaches a head of judged defects, with seed 0 of the fit.",
+    )
+    _add_what_is_fitted(parser)
+    parser.add_argument("--draws", type=int, default=20, help="of judged defects")
+    parser.add_argument("--wrong", action="store_true", help="judge some good pictures defects")
+    parser.add_argument(
+        "--splits", nargs="?", type=int, const=200, default=0, help="of the good parts"
+    )
+    parser.add_argument(
+        "--leave-one-out", action="store_true", help="try other limits of the threshold's rise"
+    )
+    given = parser.parse_args(words)
+    setting, sets = Setting.parsed(given.values), find_sets(given.data, given.sets)
+    asked = Asked(given.draws, given.wrong, given.splits, given.leave_one_out)
+    fits = Run(sets, setting, given.seeds, given.scratch, given.processes)
+    print(lessons.report(run_each(fits, partial(measure_taught, asked=asked))))
 
 
 def _compare(words: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,17 +46,19 @@ HANDED_ON = frozenset({"seed", "bank_size"})
 
 @dataclass(frozen=True)
 class Distances:
-    """How far a set's pictures are from the banks of a fit.
+    """The banks of a fit, and how far a set's pictures are from them.
 
     Attributes:
         out_of_fold: of the good pictures, each to banks that have not seen it.
         tested: of the tested pictures, [m,L,h,w].
         fit_s: processor seconds of the fit, without the encoder's.
+        banks: tensors of the model's banks, by name.
     """
 
     out_of_fold: OutOfFold
     tested: Tensor
     fit_s: float
+    banks: Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,33 @@ def fitted(
             for turn in range(len(tested))
         )
     ]
-    return filled.model, Distances(filled.out_of_fold, torch.stack(found), fit_s)
+    banks = filled.model.memory.state_dict()
+    return filled.model, Distances(filled.out_of_fold, torch.stack(found), fit_s, banks)
+
+
+@torch.no_grad()
+def known_model(
+    distances: Distances,
+    layers: Sequence[NDArray[np.float16]],
+    shown: Sequence[int],
+    encoder: PatchCoreEncoder,
+) -> PatchCore:
+    """The model of these distances, whose encoder knows some pictures only.
+
+    Args:
+        distances: of its fit.
+        layers: features [N,C,h,w] of all pictures, by layer.
+        shown: numbers among them of the pictures that come as `numbered` 0, 1, ...
+        encoder: settings of the model.
+    """
+    sizes = tuple(
+        len(distances.banks[f"{layer}.vectors"]) for layer in range(len(encoder.config.layers))
+    )
+    model = PatchCore(replace(encoder.config, bank_sizes=sizes)).eval()
+    model.memory.load_state_dict(distances.banks)
+    set_places(model, distances.out_of_fold.places)
+    model.encoder = KnownEncoder(model, layers, shown)  # type: ignore[assignment]
+    return model
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Distances of fits on disk, so that settings of what comes after the banks fit nothing anew."""
+"""Fits' banks and distances on disk, so that settings of what comes after them fit nothing anew."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from benchmarks.corpus.fitted import Distances
 from models.checkpoints.out_of_fold import OutOfFold
 
 _MODELS = Path(__file__).parents[2] / "models"
-_AFTER_THE_BANKS = frozenset({"places.py"})
+_AFTER_THE_BANKS = frozenset({"places.py", "head.py", "directions.py", "looked.py", "cells.py"})
+_FORM = "with banks"
+"""Of the files; one of another form is not found."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class KeptFit:
     @property
     def path(self) -> Path:
         """Its file; another one once the code that fits has changed."""
-        digest = hashlib.sha256(f"{self.facts} {_code()}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{_FORM} {self.facts} {_code()}".encode()).hexdigest()
         return self.folder / f"fit-{digest[:16]}.pt"
 
     def get(self, fit: Callable[[], Distances]) -> Distances:
@@ -41,7 +43,7 @@ class KeptFit:
         if self.path.is_file():
             plain = torch.load(self.path, weights_only=True)
             found = OutOfFold(tuple(plain["pictures"]), plain["distances"], plain["folds"])
-            return Distances(found, plain["tested"], plain["fit_s"])
+            return Distances(found, plain["tested"], plain["fit_s"], plain["banks"])
         made = fit()
         part = self.path.with_suffix(f".{os.getpid()}.part")
         torch.save(
@@ -51,6 +53,7 @@ class KeptFit:
                 "folds": made.out_of_fold.folds,
                 "tested": made.tested,
                 "fit_s": made.fit_s,
+                "banks": dict(made.banks),
             },
             part,
         )

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from benchmarks.corpus.sets import CorpusError
+from export.calibration import head_scale
 from export.learning.size_request import AUTO, USUAL_SIZE
 from export.learning.sizing import sized_patchcore
 from models.dinov2 import maps
@@ -40,10 +41,13 @@ OF_THE_FIT: dict[str, tuple[ModuleType, str]] = {
 
 CANDIDATES = "most_candidates"
 
+MOST_RISEN = "most_risen"
+
 AFTER_THE_BANKS: dict[str, tuple[ModuleType, str]] = {
     "prior_maps": (places, "PRIOR_MAPS"),
     "least_spread": (places, "LEAST_SPREAD"),
     "scored_share": (maps, "SCORED_SHARE"),
+    MOST_RISEN: (head_scale, "MOST_RISEN"),
 }
 """Constants of what comes after them."""
 

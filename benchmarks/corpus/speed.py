@@ -32,17 +32,18 @@ def p50_ms(path: Path, engine: EngineName, width: int, height: int) -> float:
 
     Other work on the machine disturbs it less than it does the time on a clock.
     """
-    with closing(_open(path, engine)) as opened:
+    with closing(opened(path, engine)) as graph:
         noise = np.random.default_rng(0).integers(0, 256, (1, height, width, 3), dtype=np.uint8)
         times_ms = []
         for _ in range(WARM_UP + RUNS):
             started_s = time.process_time()
-            opened.infer(noise)
+            graph.infer(noise)
             times_ms.append(1000 * (time.process_time() - started_s))
     return statistics.median(times_ms[WARM_UP:])
 
 
-def _open(path: Path, engine: EngineName) -> Engine:
+def opened(path: Path, engine: EngineName) -> Engine:
+    """A graph in an engine, on one thread."""
     if engine == "onnxruntime":
         return OnnxRuntimeEngine.open(path, threads=1)
     return OpenVinoEngine.open(path, threads=1)

@@ -12,7 +12,8 @@ from models.checkpoints.out_of_fold import OutOfFold
 
 
 def a_fit() -> Distances:
-    return Distances(OutOfFold((0, 2), torch.rand(2, 1, 4, 4), 2), torch.rand(3, 1, 4, 4), 1.5)
+    found = OutOfFold((0, 2), torch.rand(2, 1, 4, 4), 2)
+    return Distances(found, torch.rand(3, 1, 4, 4), 1.5, {"0.mean": torch.rand(8)})
 
 
 def no_fit() -> Distances:
@@ -28,6 +29,7 @@ def test_a_kept_fit_is_read_as_it_was(tmp_path: Path):
     assert torch.equal(again.out_of_fold.distances, made.out_of_fold.distances)
     assert torch.equal(again.tested, made.tested)
     assert (again.out_of_fold.folds, again.fit_s) == (2, 1.5)
+    assert torch.equal(again.banks["0.mean"], made.banks["0.mean"])
 
 
 def test_other_facts_or_other_code_are_fitted_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

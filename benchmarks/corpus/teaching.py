@@ -1,0 +1,317 @@
+"""A head that judged defects teach, on each set: what it finds that the bank alone misses.
+
+Half of a set's defects is fixed beforehand as the test. The judged ones are drawn from the other
+half, those that the bank alone misses first, as these are what people judge. The product's own code
+learns the head and its thresholds, and says what it and the bank together find at the same α.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmarks.corpus.fitted import answered, known_model, numbered
+from benchmarks.corpus.lessons import BARS, Lesson, SplitRates, TaughtFigures, WrongLesson
+from benchmarks.corpus.measuring import Subject, Task, compute
+from benchmarks.corpus.settings import MOST_RISEN, Setting
+from export.calibration.cross_conformal import HeadLevels, headed, joint_thresholds
+from export.calibration.head_scale import HeadScale, scale_of_head
+from export.learning.teaching import Verdicts
+from families.patchcore.teaching import GoodParts, ScaledHead
+from models.checkpoints.good_cells import GoodCells
+from models.fit.patchcore.cells import good_cells
+from models.fit.patchcore.directions import GoodStatistics, oddest_mean
+from models.fit.patchcore.features import PictureFeatures
+from models.fit.patchcore.looked import Looked, looked_at
+from service.core.bundles.conformal import needed_for
+from service.core.bundles.thresholds import ThresholdPair
+
+COUNTS = tuple(BARS)
+"""Numbers of judged defects; all there are where these are fewer."""
+
+WRONG = 2
+"""Good pictures among the most judged ones that are judged defects by mistake."""
+
+LIMITS = (0.25, 0.3, 0.35, math.log(1.5), 0.45, 0.5, 0.75, math.inf)
+"""Candidates for `MOST_RISEN` of `export/calibration/head_scale.py`; the last one is no limit."""
+
+Numbers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be measured of a set besides.
+
+    Attributes:
+        draws: number of draws of judged defects.
+        wrong: whether some judgements are wrong as well.
+        splits: number of splits of the good parts; 0 for none.
+        limits: whether each of `LIMITS` is tried as well.
+    """
+
+    draws: int = 20
+    wrong: bool = False
+    splits: int = 0
+    limits: bool = False
+
+
+@dataclass(frozen=True)
+class Taught:
+    """A fitted bank, and the pictures of its set that it was asked about.
+
+    Attributes:
+        name: of the set.
+        good: good parts.
+        alone: thresholds of the bank alone, by α.
+        looked: what the bank sees in the tested pictures, [m].
+        oddest: the mean of the oddest cells of each, [m,C].
+        defective: which of them are, [m].
+        tested: numbers of the defects that are the test.
+        others: numbers of the defects that may be judged.
+    """
+
+    name: str
+    good: GoodParts
+    alone: Mapping[float, ThresholdPair]
+    looked: tuple[Looked, ...]
+    oddest: Tensor
+    defective: NDArray[np.bool_]
+    tested: Numbers
+    others: Numbers
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, task: Task) -> Taught:
+        """That of a set with seed 0.
+
+        Raises:
+            CorpusError: the setting cannot be had.
+            FitError, LearnError: the pictures do not do.
+        """
+        subject = Subject.of(task)
+        distances, encoder = subject.learned(0), subject.encoder
+        count, shown = len(subject.good), range(len(subject.pictures.paths))
+        model = known_model(distances, subject.known.layers, shown, encoder)
+        height, width = encoder.config.input_size
+
+        def load(path: Path) -> NDArray[np.uint8]:
+            return numbered(int(path.name), width, height)
+
+        paths = [Path(str(number)) for number in shown]
+        features = PictureFeatures(paths[:count], load, model, compute())
+        cells = good_cells(model, features, distances.out_of_fold.pictures)
+        looked = tuple(looked_at(model, paths[count:], load, compute()))
+        names, defects = subject.pictures.tested_names, np.flatnonzero(subject.defective)
+        others, tested = halves([names[number] for number in defects])
+        return cls(
+            name=subject.pictures.name,
+            good=GoodParts.of(model, distances.out_of_fold, cells),
+            alone=answered(distances, encoder).limits,
+            looked=looked,
+            oddest=torch.stack([oddest_mean(one.cells, one.oddness, None) for one in looked]),
+            defective=subject.defective,
+            tested=defects[tested],
+            others=defects[others],
+        )
+
+    @property
+    def asked(self) -> Numbers:
+        """Numbers of the pictures that tell: the test's defects, then the good ones."""
+        return np.concatenate([self.tested, self.good_pictures])
+
+    @property
+    def good_pictures(self) -> Numbers:
+        """Numbers of the good ones among the tested pictures."""
+        return np.flatnonzero(~self.defective)
+
+    def seen(self, numbers: Numbers) -> list[Looked]:
+        """What the bank sees in some pictures."""
+        return [self.looked[number] for number in numbers.tolist()]
+
+    def by_bank(self, numbers: Numbers, alpha: float) -> NDArray[np.bool_]:
+        """Which of the pictures the bank alone rejects."""
+        return at(self.alone[alpha], self.seen(numbers))
+
+    def judged(self, alpha: float, count: int, draw: int) -> Numbers:
+        """The defects of a draw, ascending."""
+        found = self.by_bank(self.others, alpha)
+        return np.sort(drawn(self.others[~found], self.others[found], count, draw))
+
+    def head(self, judged: Numbers, alpha: float, good: GoodParts | None = None) -> ScaledHead:
+        """The head that some judged pictures teach, by all good parts unless others are given."""
+        return ScaledHead.of(good or self.good, self.oddest[judged], alpha)
+
+
+def halves(names: Sequence[str]) -> tuple[Numbers, Numbers]:
+    """Numbers of the names in two halves, the same at any time; the second is the test.
+
+    >>> [half.tolist() for half in halves(["test/a/1.png", "test/a/2.png", "test/b/1.png"])]
+    [[0, 2], [1]]
+    """
+    order = np.array(
+        sorted(range(len(names)), key=lambda one: hashlib.sha256(names[one].encode()).hexdigest()),
+        np.int64,
+    )
+    return np.sort(order[::2]), np.sort(order[1::2])
+
+
+def drawn(missed: Numbers, found: Numbers, count: int, draw: int) -> Numbers:
+    """So many of the numbers at random, the missed ones first; all if there are fewer.
+
+    The draws of a number hold those of the same number that are smaller.
+    """
+    random = np.random.default_rng(draw)
+    return np.concatenate([random.permutation(missed), random.permutation(found)])[:count]
+
+
+def at(pair: ThresholdPair, looked: Sequence[Looked]) -> NDArray[np.bool_]:
+    """Which pictures the bank alone rejects at some thresholds."""
+    score = np.array([one.bank_score for one in looked], np.float32)
+    peak = np.array([one.bank_peak for one in looked], np.float32)
+    return Verdicts.at(pair, score, peak).anomalous
+
+
+def measure_taught(task: Task, asked: Asked) -> TaughtFigures:
+    """What is asked of a set.
+
+    Raises:
+        CorpusError: the setting cannot be had.
+        FitError, LearnError: the pictures do not do.
+    """
+    with task.setting.applied():
+        taught = Taught.of(task)
+        heads = _Heads(taught, LIMITS if asked.limits else ())
+        lessons = [*_lessons(heads, asked.draws)]
+        return TaughtFigures(
+            taught.name,
+            len(taught.good.cells.parts),
+            tuple(lesson for lesson, *_ in lessons),
+            tuple(_wrong(heads, asked.draws)) if asked.wrong else (),
+            tuple(_splits(taught, asked)) if asked.splits else None,
+            {
+                limit: tuple(of_limits[number] for _, *of_limits in lessons)
+                for number, limit in enumerate(heads.limits)
+            },
+        )
+
+
+class _Heads:
+    """Which of the asked pictures are rejected by bank and heads; each head is learned once.
+
+    Args:
+        taught: the bank and its pictures.
+        limits: those of the threshold's rise that are tried besides.
+    """
+
+    def __init__(self, taught: Taught, limits: Sequence[float]) -> None:
+        self.taught = taught
+        self.limits = limits
+        self._known: dict[tuple[float, bytes], list[NDArray[np.bool_]]] = {}
+
+    def lessons(self, alpha: float, count: int, draws: Sequence[Numbers]) -> list[Lesson]:
+        """What the heads of some draws do: as they are, then with each limit."""
+        taught = self.taught
+        before = taught.by_bank(taught.asked, alpha)
+        judged = min(count, len(taught.others))
+        of_draws = [self._rejects(draw, alpha) for draw in draws]
+        return [
+            Lesson.of(alpha, count, judged, before, np.stack(after), len(taught.tested))
+            for after in zip(*of_draws, strict=True)
+        ]
+
+    def _rejects(self, judged: Numbers, alpha: float) -> list[NDArray[np.bool_]]:
+        key = alpha, judged.tobytes()
+        if key not in self._known:
+            head = self.taught.head(judged, alpha)
+            self._known[key] = [self._by(head), *self._by_each_limit(head, alpha)]
+        return self._known[key]
+
+    def _by_each_limit(self, head: ScaledHead, alpha: float) -> Iterator[NDArray[np.bool_]]:
+        """By the same head with each limit; those that lower it alike share an answer."""
+        good, scale = self.taught.good, head.scale
+        # What the head says of good parts before it is lowered.
+        unseen = (scale.start + scale.unit * (head.levels + scale.lowered)).astype(np.float32)
+        known: dict[HeadScale, NDArray[np.bool_]] = {}
+        for limit in self.limits:
+            with Setting({MOST_RISEN: limit}).applied():
+                other = scale_of_head(unseen, good.bank_score, good.bank_peak, alpha)
+            if other not in known:
+                levels = other.level(unseen)
+                thresholds = headed(HeadLevels(levels, good.bank_score, good.bank_peak), alpha)
+                known[other] = self._by(
+                    replace(head, scale=other, levels=levels, thresholds=thresholds)
+                )
+            yield known[other]
+
+    def _by(self, head: ScaledHead) -> NDArray[np.bool_]:
+        taught = self.taught
+        return head.verdicts(taught.good, taught.seen(taught.asked)).anomalous
+
+
+def _lessons(heads: _Heads, draws: int) -> Iterator[list[Lesson]]:
+    taught = heads.taught
+    for alpha in taught.alone:
+        for count in COUNTS:
+            judged = [taught.judged(alpha, count, draw) for draw in range(draws)]
+            yield heads.lessons(alpha, count, judged)
+
+
+def _wrong(heads: _Heads, draws: int) -> Iterator[WrongLesson]:
+    """The most judged ones, and the same with good pictures in the place of a tenth of them."""
+    taught, count = heads.taught, max(COUNTS)
+    for alpha in taught.alone:
+        right, mixed = [], []
+        for draw in range(draws):
+            judged = taught.judged(alpha, count, draw)
+            random = np.random.default_rng((draw, 1))
+            wrong = max(1, round(WRONG * len(judged) / count))
+            kept = random.choice(judged, len(judged) - wrong, replace=False)
+            mistaken = random.choice(taught.good_pictures, wrong, replace=False)
+            right.append(judged)
+            mixed.append(np.sort(np.concatenate([kept, mistaken])))
+        yield WrongLesson(
+            heads.lessons(alpha, count, right)[0], heads.lessons(alpha, count, mixed)[0]
+        )
+
+
+def _splits(taught: Taught, asked: Asked) -> Iterator[SplitRates]:
+    """One half of the good parts makes head and thresholds, and the other one is asked."""
+    good = taught.good
+    parts = len(good.cells.parts)
+    both: dict[float, list[float]] = {
+        alpha: [] for alpha in taught.alone if parts // 2 >= needed_for(alpha)
+    }
+    bank: dict[float, list[float]] = {alpha: [] for alpha in both}
+    for split in range(asked.splits) if both else ():
+        order = np.random.default_rng(split).permutation(parts)
+        half, rest = some_of(good, np.sort(order[: parts // 2])), np.sort(order[parts // 2 :])
+        seen = [_as_looked(good, part) for part in rest.tolist()]
+        for alpha in both:
+            judged = taught.judged(alpha, max(COUNTS), split % asked.draws)
+            said = taught.head(judged, alpha, half).verdicts(half, seen)
+            both[alpha].append(float(said.anomalous.mean()))
+            alone = joint_thresholds(half.bank_score, half.bank_peak, alpha)
+            bank[alpha].append(float(at(alone, seen).mean()))
+    for alpha, rates in both.items():
+        yield SplitRates(alpha, parts // 2, tuple(rates), tuple(bank[alpha]))
+
+
+def some_of(good: GoodParts, chosen: Numbers) -> GoodParts:
+    """Some of the good parts, as if there were no others."""
+    cells = GoodCells(tuple(range(len(chosen))), good.cells.cells[chosen])
+    return GoodParts(
+        cells, GoodStatistics.of(cells), good.bank_score[chosen], good.bank_peak[chosen]
+    )
+
+
+def _as_looked(good: GoodParts, part: int) -> Looked:
+    score, peak = float(good.bank_score[part]), float(good.bank_peak[part])
+    return Looked(good.cells.cells[part], torch.empty(0), score, peak, score, peak)
