@@ -37,9 +37,10 @@ def said(server: Server, number: int = 1) -> list[str]:
     return [one["judgement"] for one in history(server, number)["said"]]
 
 
-def stands(server: Server, number: int = 1) -> list[tuple[str, str | None, list[int] | None]]:
-    """What stands of an inspection: judgement, kind and box."""
-    standing = history(server, number)["standing"]
+def stands(server: Server) -> list[tuple[str, str | None, list[int] | None]]:
+    """What stands of all inspections: judgement, kind and box."""
+    numbers = [one["id"] for one in get(server, "/v1/inspections?limit=10")["inspections"]]
+    standing = [one for number in numbers for one in history(server, number)["standing"]]
     return [(one["judgement"], one["kind"], one["box"]) for one in standing]
 
 
