@@ -37,9 +37,11 @@ def said(server: Server, number: int = 1) -> list[str]:
     return [one["judgement"] for one in history(server, number)["said"]]
 
 
-def stands(server: Server) -> list[tuple[str, str | None, list[int] | None]]:
-    """What stands of all inspections: judgement, kind and box."""
-    numbers = [one["id"] for one in get(server, "/v1/inspections?limit=10")["inspections"]]
+def stands(server: Server, *numbers: int) -> list[tuple[str, str | None, list[int] | None]]:
+    """What stands of some inspections, or of all: judgement, kind and box."""
+    if not numbers:
+        listed = get(server, "/v1/inspections?limit=10")["inspections"]
+        numbers = tuple(one["id"] for one in listed)
     standing = [one for number in numbers for one in history(server, number)["standing"]]
     return [(one["judgement"], one["kind"], one["box"]) for one in standing]
 
