@@ -64,7 +64,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Taught:
+class Pupil:
     """A fitted bank, and the pictures of its set that it was asked about.
 
     Attributes:
@@ -89,7 +89,7 @@ class Taught:
 
     @classmethod
     @torch.no_grad()
-    def of(cls, task: Task) -> Taught:
+    def of(cls, task: Task) -> Pupil:
         """That of a set with seed 0.
 
         Raises:
@@ -187,15 +187,15 @@ def measure_taught(task: Task, asked: Asked) -> TaughtFigures:
         FitError, LearnError: the pictures do not do.
     """
     with task.setting.applied():
-        taught = Taught.of(task)
-        heads = _Heads(taught, LIMITS if asked.limits else ())
+        pupil = Pupil.of(task)
+        heads = _Heads(pupil, LIMITS if asked.limits else ())
         lessons = [*_lessons(heads, asked.draws)]
         return TaughtFigures(
-            taught.name,
-            len(taught.good.cells.parts),
+            pupil.name,
+            len(pupil.good.cells.parts),
             tuple(lesson for lesson, *_ in lessons),
             tuple(_wrong(heads, asked.draws)) if asked.wrong else (),
-            tuple(_splits(taught, asked)) if asked.splits else None,
+            tuple(_splits(pupil, asked)) if asked.splits else None,
             {
                 limit: tuple(of_limits[number] for _, *of_limits in lessons)
                 for number, limit in enumerate(heads.limits)
@@ -207,36 +207,36 @@ class _Heads:
     """Which of the asked pictures are rejected by bank and heads; each head is learned once.
 
     Args:
-        taught: the bank and its pictures.
+        pupil: the bank and its pictures.
         limits: those of the threshold's rise that are tried besides.
     """
 
-    def __init__(self, taught: Taught, limits: Sequence[float]) -> None:
-        self.taught = taught
+    def __init__(self, pupil: Pupil, limits: Sequence[float]) -> None:
+        self.pupil = pupil
         self.limits = limits
         self._known: dict[tuple[float, bytes], list[NDArray[np.bool_]]] = {}
 
     def lessons(self, alpha: float, count: int, draws: Sequence[Numbers]) -> list[Lesson]:
         """What the heads of some draws do: as they are, then with each limit."""
-        taught = self.taught
-        before = taught.by_bank(taught.asked, alpha)
-        judged = min(count, len(taught.others))
+        pupil = self.pupil
+        before = pupil.by_bank(pupil.asked, alpha)
+        judged = min(count, len(pupil.others))
         of_draws = [self._rejects(draw, alpha) for draw in draws]
         return [
-            Lesson.of(alpha, count, judged, before, np.stack(after), len(taught.tested))
+            Lesson.of(alpha, count, judged, before, np.stack(after), len(pupil.tested))
             for after in zip(*of_draws, strict=True)
         ]
 
     def _rejects(self, judged: Numbers, alpha: float) -> list[NDArray[np.bool_]]:
         key = alpha, judged.tobytes()
         if key not in self._known:
-            head = self.taught.head(judged, alpha)
+            head = self.pupil.head(judged, alpha)
             self._known[key] = [self._by(head), *self._by_each_limit(head, alpha)]
         return self._known[key]
 
     def _by_each_limit(self, head: ScaledHead, alpha: float) -> Iterator[NDArray[np.bool_]]:
         """By the same head with each limit; those that lower it alike share an answer."""
-        good, scale = self.taught.good, head.scale
+        good, scale = self.pupil.good, head.scale
         # What the head says of good parts before it is lowered.
         unseen = (scale.start + scale.unit * (head.levels + scale.lowered)).astype(np.float32)
         known: dict[HeadScale, NDArray[np.bool_]] = {}
@@ -252,29 +252,29 @@ class _Heads:
             yield known[other]
 
     def _by(self, head: ScaledHead) -> NDArray[np.bool_]:
-        taught = self.taught
-        return head.verdicts(taught.good, taught.seen(taught.asked)).anomalous
+        pupil = self.pupil
+        return head.verdicts(pupil.good, pupil.seen(pupil.asked)).anomalous
 
 
 def _lessons(heads: _Heads, draws: int) -> Iterator[list[Lesson]]:
-    taught = heads.taught
-    for alpha in taught.alone:
+    pupil = heads.pupil
+    for alpha in pupil.alone:
         for count in COUNTS:
-            judged = [taught.judged(alpha, count, draw) for draw in range(draws)]
+            judged = [pupil.judged(alpha, count, draw) for draw in range(draws)]
             yield heads.lessons(alpha, count, judged)
 
 
 def _wrong(heads: _Heads, draws: int) -> Iterator[WrongLesson]:
     """The most judged ones, and the same with good pictures in the place of a tenth of them."""
-    taught, count = heads.taught, max(COUNTS)
-    for alpha in taught.alone:
+    pupil, count = heads.pupil, max(COUNTS)
+    for alpha in pupil.alone:
         right, mixed = [], []
         for draw in range(draws):
-            judged = taught.judged(alpha, count, draw)
+            judged = pupil.judged(alpha, count, draw)
             random = np.random.default_rng((draw, 1))
             wrong = max(1, round(WRONG * len(judged) / count))
             kept = random.choice(judged, len(judged) - wrong, replace=False)
-            mistaken = random.choice(taught.good_pictures, wrong, replace=False)
+            mistaken = random.choice(pupil.good_pictures, wrong, replace=False)
             right.append(judged)
             mixed.append(np.sort(np.concatenate([kept, mistaken])))
         yield WrongLesson(
@@ -282,12 +282,12 @@ def _wrong(heads: _Heads, draws: int) -> Iterator[WrongLesson]:
         )
 
 
-def _splits(taught: Taught, asked: Asked) -> Iterator[SplitRates]:
+def _splits(pupil: Pupil, asked: Asked) -> Iterator[SplitRates]:
     """One half of the good parts makes head and thresholds, and the other one is asked."""
-    good = taught.good
+    good = pupil.good
     parts = len(good.cells.parts)
     both: dict[float, list[float]] = {
-        alpha: [] for alpha in taught.alone if parts // 2 >= needed_for(alpha)
+        alpha: [] for alpha in pupil.alone if parts // 2 >= needed_for(alpha)
     }
     bank: dict[float, list[float]] = {alpha: [] for alpha in both}
     for split in range(asked.splits) if both else ():
@@ -295,8 +295,8 @@ def _splits(taught: Taught, asked: Asked) -> Iterator[SplitRates]:
         half, rest = some_of(good, np.sort(order[: parts // 2])), np.sort(order[parts // 2 :])
         seen = [_as_looked(good, part) for part in rest.tolist()]
         for alpha in both:
-            judged = taught.judged(alpha, max(COUNTS), split % asked.draws)
-            said = taught.head(judged, alpha, half).verdicts(half, seen)
+            judged = pupil.judged(alpha, max(COUNTS), split % asked.draws)
+            said = pupil.head(judged, alpha, half).verdicts(half, seen)
             both[alpha].append(float(said.anomalous.mean()))
             alone = joint_thresholds(half.bank_score, half.bank_peak, alpha)
             bank[alpha].append(float(at(alone, seen).mean()))
