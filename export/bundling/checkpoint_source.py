@@ -221,27 +221,22 @@ def _is_trained(family: str) -> bool:
 def _out_of_fold(
     checkpoint: Checkpoint, inside: NDArray[np.bool_] | None
 ) -> OutOfFoldScores | None:
-    """The scores of a checkpoint's out-of-fold maps, of the cells that count.
-
-    With a head only those parts count that it was asked about.
-    """
+    """The scores of a checkpoint's out-of-fold maps, of the cells that count."""
     found, asked = checkpoint.out_of_fold, checkpoint.good_cells
     if found is None:
         return None
-    head = None if asked is None else asked.head
-    parts = [*range(len(found.pictures))] if asked is None or head is None else [*asked.parts]
-    maps = found.maps[parts]
-    values = maps.flatten(1) if inside is None else maps[:, torch.from_numpy(inside)]
-    score, peak = checkpoint.model.score_of(values).numpy(), values.amax(1).numpy()
+    values = found.maps.flatten(1) if inside is None else found.maps[:, torch.from_numpy(inside)]
     scores = OutOfFoldScores(
-        digests=tuple(checkpoint.seen[found.pictures[part]] for part in parts),
-        score=score,
-        peak=peak,
+        digests=tuple(checkpoint.seen[picture] for picture in found.pictures),
+        score=checkpoint.model.score_of(values).numpy(),
+        peak=values.amax(1).numpy(),
         map_median=float(values.median()),
         folds=found.folds,
         cells=values.numpy(),
     )
-    return scores if head is None else with_head(scores, head.double().numpy())
+    if asked is None or asked.head is None:
+        return scores
+    return with_head(scores, asked.for_all(asked.head, len(found.pictures)).double().numpy())
 
 
 def _crop_of(recipe: InputRecipe) -> Crop | None:

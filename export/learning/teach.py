@@ -17,7 +17,7 @@ from export.learning.family import learning_of
 from export.learning.learn import OTHERS_S, Learned, LearnOptions, fit_folder, told_of_full_disk
 from export.learning.place import Place, keep_active
 from export.learning.stages import Stages
-from export.learning.teaching import Taught, Teach, TeachingPicture, TeachRequest
+from export.learning.teaching import TaughtModel, Teach, TeachingPicture, TeachRequest
 from export.learning.update import base_of
 from export.pictures import check_pictures, list_pictures, picture_size
 from export.report.card import write_card
@@ -78,7 +78,7 @@ class JudgedPictures:
 
 
 @dataclass(frozen=True)
-class Doubt:
+class DoubtfulJudgement:
     """A judgement to look at again.
 
     Attributes:
@@ -114,7 +114,7 @@ class TaughtVersion:
     learned: Learned
     judged: JudgedPictures
     base: str
-    taught: Taught
+    taught: TaughtModel
 
     @property
     def version(self) -> str:
@@ -122,15 +122,18 @@ class TaughtVersion:
         return self.learned.bundle.manifest.version
 
     @property
-    def doubts(self) -> tuple[Doubt, ...]:
+    def doubts(self) -> tuple[DoubtfulJudgement, ...]:
         """Judgements to look at again."""
         good = len(self.judged.good)
         unlike = [self.judged.defects[number] for number in np.flatnonzero(self.taught.doubtful)]
         alike = [self.judged.good[one] for one in self.taught.others.rejected if one < good]
         return (
-            *(Doubt(one, "reviewers disagree: left out") for one in self.judged.disputed),
-            *(Doubt(one, "it looks like a usual good part") for one in unlike),
-            *(Doubt(one, "it looks like judged defects") for one in alike),
+            *(
+                DoubtfulJudgement(one, "reviewers disagree: left out")
+                for one in self.judged.disputed
+            ),
+            *(DoubtfulJudgement(one, "it looks like a usual good part") for one in unlike),
+            *(DoubtfulJudgement(one, "it looks like judged defects") for one in alike),
         )
 
     @property
@@ -240,9 +243,9 @@ def teach(
     former, teaching = _teachable(base)
     judged = judged_pictures(folder, stages)
     defects = [one.path for one in judged.defects]
-    assert former.good_cells is not None
+    assert former.out_of_fold is not None
     wanted = options.alpha or base.manifest.thresholds.alpha
-    alpha = choose_alpha(wanted, len(former.good_cells.parts)).value
+    alpha = choose_alpha(wanted, len(former.out_of_fold.pictures)).value
     with fit_folder(place) as scratch, told_of_full_disk(place.repository):
         checkpoint = scratch / "fit.safetensors"
         stages.begin("fit")
@@ -353,7 +356,7 @@ def _teachable(base: Bundle) -> tuple[Checkpoint, Teach]:
     if CHECKPOINT not in base.manifest.files:
         raise LearnError(f"{name} keeps no bank that a head can be put beside: {again}")
     found = load_checkpoint((base.path / CHECKPOINT,))
-    if found.good_cells is None:
+    if found.good_cells is None or found.out_of_fold is None:
         raise LearnError(f"{name} keeps no features of its good parts: {again}")
     return found, teaching
 
@@ -372,7 +375,7 @@ def _judged_picture(folder: Path, judged: JudgedFile) -> TeachingPicture:
     return picture
 
 
-def _record(base: Bundle, judged: JudgedPictures, taught: Taught) -> TaughtRecord:
+def _record(base: Bundle, judged: JudgedPictures, taught: TaughtModel) -> TaughtRecord:
     return TaughtRecord(
         base=base.manifest.version,
         defects=len(judged.defects),

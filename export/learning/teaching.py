@@ -75,7 +75,7 @@ class Verdicts:
 
 
 @dataclass(frozen=True)
-class Turned:
+class TurnedVerdicts:
     """What is said of the same n pictures before and after.
 
     Attributes:
@@ -125,7 +125,7 @@ class TeachRequest:
 
 
 @dataclass(frozen=True)
-class Taught:
+class TaughtModel:
     """What came of it.
 
     Attributes:
@@ -139,13 +139,13 @@ class Taught:
 
     in_force: ThresholdPair
     thresholds: ThresholdPair
-    defects: Turned
-    by_bank: Turned
-    others: Turned
+    defects: TurnedVerdicts
+    by_bank: TurnedVerdicts
+    others: TurnedVerdicts
     doubtful: NDArray[np.bool_]
 
 
-Teach = Callable[[TeachRequest, Stages], Taught]
+Teach = Callable[[TeachRequest, Stages], TaughtModel]
 
 
 def _touched(start: int, length: int, pixels: int, cells: int) -> slice:

@@ -21,7 +21,13 @@ from export.calibration.head_scale import HeadScale, scale_of_head
 from export.errors import LearnError
 from export.learning.family import reader
 from export.learning.stages import Stages
-from export.learning.teaching import Taught, TeachingPicture, TeachRequest, Turned, Verdicts
+from export.learning.teaching import (
+    TaughtModel,
+    TeachingPicture,
+    TeachRequest,
+    TurnedVerdicts,
+    Verdicts,
+)
 from export.versions import package_versions
 from models.checkpoints.good_cells import GoodCells
 from models.checkpoints.out_of_fold import OutOfFold
@@ -47,13 +53,13 @@ FOLDS = 10
 
 @dataclass(frozen=True)
 class GoodParts:
-    """Good parts of the fit whose cells are kept, as the bank without them scores them.
+    """Good parts of the fit, as the bank without them scores them.
 
     Attributes:
-        cells: of the parts.
+        cells: of those whose cells are kept.
         statistics: of the cells.
-        bank_score: scores [m].
-        bank_peak: the highest values of their maps, [m].
+        bank_score: scores [n].
+        bank_peak: the highest values of their maps, [n].
     """
 
     cells: GoodCells
@@ -68,7 +74,7 @@ class GoodParts:
         Raises:
             LearnError: the parts are all alike.
         """
-        maps = scored.maps[list(cells.parts)].flatten(1)
+        maps = scored.maps.flatten(1)
         score, peak = model.score_of(maps).numpy(), maps.amax(1).numpy()
         if not min(Scale.of(score).unit, Scale.of(peak).unit) > 0:
             raise LearnError("the good parts of this version are all alike: learn it anew")
@@ -92,7 +98,7 @@ class ScaledHead:
     Attributes:
         likeness: of its directions.
         scale: from a likeness to a level.
-        levels: what it says of good parts that it has not seen, [m].
+        levels: what it says of the good parts whose cells are kept, without having seen them, [m].
         thresholds: of bank and head together.
     """
 
@@ -129,10 +135,11 @@ class ScaledHead:
     def _of(
         cls, good: GoodParts, resting_on: Callable[[int | None], Likeness], alpha: float
     ) -> ScaledHead:
-        unseen = good_likeness(good.cells, resting_on).numpy()
+        asked = good_likeness(good.cells, resting_on)
+        unseen = good.cells.for_all(asked, len(good.bank_score)).numpy()
         scale = scale_of_head(unseen, good.bank_score, good.bank_peak, alpha)
-        levels = scale.level(unseen)
-        both = HeadLevels(levels, good.bank_score, good.bank_peak)
+        both = HeadLevels(scale.level(unseen), good.bank_score, good.bank_peak)
+        levels = scale.level(asked.numpy())
         return cls(resting_on(None), scale, levels, headed(both, alpha))
 
     def verdicts(self, good: GoodParts, looked: Sequence[Looked]) -> Verdicts:
@@ -162,7 +169,7 @@ class ScaledHead:
 
 
 @torch.no_grad()
-def teach_patchcore_to(request: TeachRequest, stages: Stages) -> Taught:
+def teach_patchcore_to(request: TeachRequest, stages: Stages) -> TaughtModel:
     """Teaches a head, and writes the checkpoint of the model with it."""
     former, count = request.former, len(request.defects)
     assert isinstance(former.model, PatchCore)
@@ -187,15 +194,15 @@ def teach_patchcore_to(request: TeachRequest, stages: Stages) -> Taught:
     score, peak = _bank_says(defects)
     alone = joint_thresholds(good.bank_score, good.bank_peak, request.alpha)
     unseen = _out_of_fold(good, defects, oddest, request)
-    return Taught(
+    return TaughtModel(
         in_force=request.in_force,
         thresholds=head.thresholds.pair,
-        defects=Turned(_says(defects, request), unseen),
-        by_bank=Turned(
+        defects=TurnedVerdicts(_says(defects, request), unseen),
+        by_bank=TurnedVerdicts(
             Verdicts.at(alone, score, peak), Verdicts.at(head.thresholds.pair, score, peak)
         ),
-        others=Turned(_says(others, request), head.verdicts(good, others)),
-        doubtful=unseen.score < np.median(np.maximum(good.bank_score, _head_scores(good, head))),
+        others=TurnedVerdicts(_says(others, request), head.verdicts(good, others)),
+        doubtful=unseen.score < _usual(good, head),
     )
 
 
@@ -212,7 +219,7 @@ def with_same_head(
     """
     assert model.head is not None
     good = GoodParts.of(model, scored, cells)
-    rate = choose_alpha(alpha, len(cells.parts)).value
+    rate = choose_alpha(alpha, len(scored.pictures)).value
     head = ScaledHead.again(good, model.head, rate)
     levels = torch.from_numpy(head.levels).float()
     return with_head(model, head.module(good)), replace(cells, head=levels)
@@ -270,8 +277,10 @@ def _says(looked: Sequence[Looked], request: TeachRequest) -> Verdicts:
     )
 
 
-def _head_scores(good: GoodParts, head: ScaledHead) -> NDArray[np.float32]:
-    return good.of_score.values(head.levels)
+def _usual(good: GoodParts, head: ScaledHead) -> float:
+    """The median score of the good parts whose cells are kept, by bank and head together."""
+    of_bank = good.bank_score[list(good.cells.parts)]
+    return float(np.median(np.maximum(of_bank, good.of_score.values(head.levels))))
 
 
 def _oddest(looked: Sequence[Looked], judged: Sequence[TeachingPicture]) -> Iterator[Tensor]:

@@ -14,7 +14,7 @@ from export.commands.learn import learn
 from export.errors import LearnError
 from export.learning.stages import Stages
 from export.learning.teach import inspection_of, judged_pictures, mcnemar
-from export.learning.teaching import TeachingPicture, Turned, Verdicts
+from export.learning.teaching import TeachingPicture, TurnedVerdicts, Verdicts
 from models.checkpoints.formats import load_checkpoint
 from service.core.bundles.bundle import load_bundle
 from service.core.bundles.taught import JUDGEMENTS
@@ -202,7 +202,7 @@ def test_turned_verdicts_are_counted_both_ways() -> None:
     low, high = np.float32([0, 2, 0, 0]), np.float32([0, 0, 0, 3])
     before = Verdicts.at(thresholds, low, np.zeros(4, np.float32))
     after = Verdicts.at(thresholds, np.zeros(4, np.float32), high)
-    turned = Turned(before, after)
+    turned = TurnedVerdicts(before, after)
     assert (turned.rejected.tolist(), turned.accepted.tolist()) == ([3], [1])
     assert (before.found, after.found) == (1, 1)
 

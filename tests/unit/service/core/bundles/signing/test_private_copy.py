@@ -177,7 +177,7 @@ def test_a_mask_is_read_from_the_copy(
     png = cv2.imencode(".png", mask)[1].tobytes()
     save = writing.save_bundle
     monkeypatch.setattr(
-        "tests.conftest.save_bundle", lambda *given: save(*given, {"roi.png": png}, OURS)
+        "tests.conftest.save_bundle", lambda *given: save(*given[:-1], {"roi.png": png}, OURS)
     )
     bundle = make_bundle(roi={"mask": "roi.png", "share": 0.5, "outside": -1.0})
     assert bundle.signed_by is not None
