@@ -238,16 +238,17 @@ class _Heads:
         """By the same head with each limit; those that lower it alike share an answer."""
         good, scale = self.pupil.good, head.scale
         # What the head says of good parts before it is lowered.
-        unseen = (scale.start + scale.unit * (head.levels + scale.lowered)).astype(np.float32)
+        of_kept = torch.from_numpy(scale.start + scale.unit * (head.levels + scale.lowered))
+        unseen = good.cells.for_all(of_kept, len(good.bank_score)).numpy().astype(np.float32)
         known: dict[HeadScale, NDArray[np.bool_]] = {}
         for limit in self.limits:
             with Setting({MOST_RISEN: limit}).applied():
                 other = scale_of_head(unseen, good.bank_score, good.bank_peak, alpha)
             if other not in known:
-                levels = other.level(unseen)
-                thresholds = headed(HeadLevels(levels, good.bank_score, good.bank_peak), alpha)
+                both = HeadLevels(other.level(unseen), good.bank_score, good.bank_peak)
+                levels = other.level(of_kept.numpy())
                 known[other] = self._by(
-                    replace(head, scale=other, levels=levels, thresholds=thresholds)
+                    replace(head, scale=other, levels=levels, thresholds=headed(both, alpha))
                 )
             yield known[other]
 
@@ -305,13 +306,13 @@ def _splits(pupil: Pupil, asked: Asked) -> Iterator[SplitRates]:
 
 
 def some_of(good: GoodParts, chosen: Numbers) -> GoodParts:
-    """Some of the good parts, as if there were no others."""
+    """Some of the good parts whose cells are kept, as if there were no others."""
     cells = GoodCells(tuple(range(len(chosen))), good.cells.cells[chosen])
-    return GoodParts(
-        cells, GoodStatistics.of(cells), good.bank_score[chosen], good.bank_peak[chosen]
-    )
+    parts = np.array(good.cells.parts)[chosen]
+    return GoodParts(cells, GoodStatistics.of(cells), good.bank_score[parts], good.bank_peak[parts])
 
 
-def _as_looked(good: GoodParts, part: int) -> Looked:
+def _as_looked(good: GoodParts, kept: int) -> Looked:
+    part = good.cells.parts[kept]
     score, peak = float(good.bank_score[part]), float(good.bank_peak[part])
-    return Looked(good.cells.cells[part], torch.empty(0), score, peak, score, peak)
+    return Looked(good.cells.cells[kept], torch.empty(0), score, peak, score, peak)
