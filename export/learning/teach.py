@@ -283,6 +283,8 @@ def teach(
             quiet=True,
         )
         write_card(report.bundle)
+    if (cost := costs_more(taught)) is not None:
+        stages.tell(f"warning: {cost}")
     return TaughtVersion(Learned(report.bundle, judged), judged, base.manifest.version, taught)
 
 
@@ -321,6 +323,18 @@ def judged_pictures(folder: Path, stages: Stages) -> JudgedPictures:
     good = tuple(one for one in agreed if one.judged.judgement == "good")
     disputed = tuple(one for one in found.values() if one.judged.disputed)
     return JudgedPictures(folder, defects, good, passed, disputed)
+
+
+def costs_more(taught: TaughtModel) -> str | None:
+    """What speaks against a head that finds fewer of the judged defects than the bank alone did."""
+    found, alone = taught.defects.after.found, taught.by_bank.before.found
+    if found >= alone:
+        return None
+    return (
+        f"of the judged defects, bank and head together find {found}, each by what has not seen "
+        f"it, and the bank alone found {alone}: the head costs more than it finds. Stay with the "
+        "version before, until more defects are judged or more good parts are learned from"
+    )
 
 
 def mcnemar(rejected: int, accepted: int) -> float | None:

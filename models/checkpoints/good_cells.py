@@ -45,7 +45,7 @@ class GoodCells:
         parts: number of each among the parts that were scored out of fold, ascending.
         cells: int8 [m,h,w,C].
         head: what a head that has not seen them says of them, on the scale of the bank's levels
-            (`export/calibration/head_levels.py`), float32 [m]; None without a head.
+            (`export/calibration/head_scale.py`), float32 [m]; None without a head.
 
     >>> kept = GoodCells((0, 2), torch.zeros(2, 1, 1, 4, dtype=torch.int8))
     >>> GoodCells.taken(kept.tensors(), kept.plain(), scored=3).parts

@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 from export.commands.learn import learn
 from export.errors import LearnError
 from export.learning.stages import Stages
-from export.learning.teach import inspection_of, judged_pictures, mcnemar
-from export.learning.teaching import TeachingPicture, TurnedVerdicts, Verdicts
+from export.learning.teach import costs_more, inspection_of, judged_pictures, mcnemar
+from export.learning.teaching import TaughtModel, TeachingPicture, TurnedVerdicts, Verdicts
 from models.checkpoints.formats import load_checkpoint
 from service.core.bundles.bundle import load_bundle
 from service.core.bundles.taught import JUDGEMENTS
@@ -205,6 +205,21 @@ def test_turned_verdicts_are_counted_both_ways() -> None:
     turned = TurnedVerdicts(before, after)
     assert (turned.rejected.tolist(), turned.accepted.tolist()) == ([3], [1])
     assert (before.found, after.found) == (1, 1)
+
+
+def test_a_head_that_costs_more_than_it_finds_is_warned_of() -> None:
+    def verdicts(found: int) -> Verdicts:
+        return Verdicts(np.zeros(5, np.float32), np.arange(5) < found)
+
+    def taught(found: int) -> TaughtModel:
+        limits, others = ThresholdPair(1.0, 2.0), TurnedVerdicts(verdicts(0), verdicts(0))
+        of_head = TurnedVerdicts(verdicts(2), verdicts(found))
+        by_bank = TurnedVerdicts(verdicts(3), verdicts(2))
+        return TaughtModel(limits, limits, of_head, by_bank, others, np.zeros(5, np.bool_))
+
+    assert costs_more(taught(3)) is None
+    said = costs_more(taught(2))
+    assert said is not None and "the bank alone found 3: the head costs more than it finds" in said
 
 
 def test_a_test_of_turned_verdicts_needs_six() -> None:
