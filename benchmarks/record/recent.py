@@ -24,7 +24,7 @@ import cv2
 
 from benchmarks.realtime.server import TaktServer
 from benchmarks.record.faults import counted
-from benchmarks.record.throughput import LEAST_RATIO, Side, pairs_of, warm_up
+from benchmarks.record.throughput import LEAST_RATIO, Side, pairs_of, table_of, warm_up
 
 ROOT = Path(__file__).parents[2]
 KEEP = "rejects,near=0.1,sample=0.01"
@@ -80,13 +80,7 @@ def main(
                 for outcome in ("kept", "skipped", "removed", "lost")
             )
         size = picture.stat().st_size
-    print("    off/s      on/s  ratio   off p99   on p99  ratio  cpu ms off and on")
-    for one, other in found:
-        print(
-            f"{one.per_s:9.1f} {other.per_s:9.1f} {other.per_s / one.per_s:6.3f}  "
-            f"{one.p99_ms:8.2f} {other.p99_ms:8.2f} {other.p99_ms / one.p99_ms:6.3f}  "
-            f"{one.cpu_ms:.3f} {other.cpu_ms:.3f}"
-        )
+    print(table_of(found))
     ratio = Median.of(other.per_s / one.per_s for one, other in found)
     p99 = Median.of(other.p99_ms / one.p99_ms for one, other in found)
     cpu = Median.of(other.cpu_ms / one.cpu_ms for one, other in found)

@@ -15,6 +15,7 @@ import signal
 import statistics
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,13 +118,7 @@ def main(
             for side in (off, on):
                 side.resume()
         files = sum(1 for one in Path(folder, "pictures").rglob("*") if one.is_file())
-    print("    off/s      on/s  ratio   off p99   on p99  ratio  cpu ms off and on")
-    for one, other in found:
-        print(
-            f"{one.per_s:9.1f} {other.per_s:9.1f} {other.per_s / one.per_s:6.3f}  "
-            f"{one.p99_ms:8.2f} {other.p99_ms:8.2f} {other.p99_ms / one.p99_ms:6.3f}  "
-            f"{one.cpu_ms:.3f} {other.cpu_ms:.3f}"
-        )
+    print(table_of(found))
     ratio = statistics.median(other.per_s / one.per_s for one, other in found)
     p99 = statistics.median(other.p99_ms / one.p99_ms for one, other in found)
     cpu = statistics.median(other.cpu_ms / one.cpu_ms for one, other in found)
@@ -138,6 +133,18 @@ def warm_up(one: Side, other: Side, clients: int) -> None:
     """Let both answer for two seconds."""
     _turn(one, other, clients, 2)
     _turn(other, one, clients, 2)
+
+
+def table_of(pairs: Sequence[tuple[Run, Run]]) -> str:
+    """The figures of pairs, a line each."""
+    lines = ["    off/s      on/s  ratio   off p99   on p99  ratio  cpu ms off and on"]
+    lines += [
+        f"{one.per_s:9.1f} {other.per_s:9.1f} {other.per_s / one.per_s:6.3f}  "
+        f"{one.p99_ms:8.2f} {other.p99_ms:8.2f} {other.p99_ms / one.p99_ms:6.3f}  "
+        f"{one.cpu_ms:.3f} {other.cpu_ms:.3f}"
+        for one, other in pairs
+    ]
+    return "\n".join(lines)
 
 
 def pairs_of(

@@ -14,7 +14,7 @@ from torch import Tensor
 from export.bundling.graph import GraphFacts, ImagesToAnswer, write_graph
 from export.bundling.roi import place
 from export.bundling.source import SourceFacts
-from export.calibration.cross_conformal import OutOfFoldScores, with_head
+from export.calibration.cross_conformal import OutOfFoldScores, scores_with_head
 from export.errors import ExportError
 from export.pictures import picture_size, read_model_input
 from families.every import known
@@ -236,7 +236,7 @@ def _out_of_fold(
     )
     if asked is None or asked.head is None:
         return scores
-    return with_head(scores, asked.for_all(asked.head, len(found.pictures)).double().numpy())
+    return scores_with_head(scores, asked.for_all(asked.head, len(found.pictures)).double().numpy())
 
 
 def _crop_of(recipe: InputRecipe) -> Crop | None:

@@ -150,7 +150,7 @@ class OutOfFoldScores:
         return float(np.partition(unseen, -count)[-count:].mean()), float(unseen.max())
 
 
-def with_head(scores: OutOfFoldScores, level: NDArray[np.float64]) -> OutOfFoldScores:
+def scores_with_head(scores: OutOfFoldScores, level: NDArray[np.float64]) -> OutOfFoldScores:
     """The scores of a bank, with what a head says of the same pictures, [n]."""
     of_score, of_peak = Scale.of(scores.score), Scale.of(scores.peak)
     return replace(

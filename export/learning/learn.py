@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -168,21 +168,44 @@ def learn(
             searched.taken.choice if searched else None,
         )
         learning.fit(request, stages)
-        stages.begin("export")
-        source = CheckpointSource(load_checkpoint((checkpoint,)))
-        keep_active(place, stages.tell)
-        report = export_bundle(
-            source,
-            pictures.paths,
-            bad,
-            place.path,
-            options.export(checkpoint),
-            tell=stages.tell,
-            stage=stages.begin,
-            quiet=True,
-        )
-        write_card(report.bundle)
-    return Learned(report.bundle, pictures, searched)
+        bundle = exported(place, options.export(checkpoint), pictures.paths, bad, stages)
+    return Learned(bundle, pictures, searched)
+
+
+def exported(
+    place: Place,
+    options: ExportOptions,
+    good: Sequence[Path],
+    defects: Sequence[Path],
+    stages: Stages,
+) -> Bundle:
+    """The bundle of a fit's file, with its card; what was active before stays so.
+
+    Args:
+        place: where the version goes.
+        options: of the export; the file comes first among its `origin`.
+        good: pictures of good parts.
+        defects: pictures of defective parts, for the record.
+        stages: the bar.
+
+    Raises:
+        CalibrationError, ExportError, PicturesError, SelfTestError: as `export_bundle` does.
+    """
+    stages.begin("export")
+    source = CheckpointSource(load_checkpoint((options.origin[0],)))
+    keep_active(place, stages.tell)
+    report = export_bundle(
+        source,
+        good,
+        defects,
+        place.path,
+        options,
+        tell=stages.tell,
+        stage=stages.begin,
+        quiet=True,
+    )
+    write_card(report.bundle)
+    return report.bundle
 
 
 def state_of(place: Place) -> str:

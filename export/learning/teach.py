@@ -10,17 +10,21 @@ from pathlib import Path
 
 import numpy as np
 
-from export.bundling.checkpoint_source import CheckpointSource
-from export.bundling.export_bundle import export_bundle
 from export.errors import LearnError
 from export.learning.family import learning_of
-from export.learning.learn import OTHERS_S, Learned, LearnOptions, fit_folder, told_of_full_disk
-from export.learning.place import Place, keep_active
+from export.learning.learn import (
+    OTHERS_S,
+    Learned,
+    LearnOptions,
+    exported,
+    fit_folder,
+    told_of_full_disk,
+)
+from export.learning.place import Place
 from export.learning.stages import Stages
 from export.learning.teaching import TaughtModel, Teach, TeachingPicture, TeachRequest
 from export.learning.update import base_of
 from export.pictures import check_pictures, list_pictures, picture_size
-from export.report.card import write_card
 from export.wording import share
 from models.checkpoints.facts import Checkpoint
 from models.checkpoints.formats import load_checkpoint
@@ -263,29 +267,18 @@ def teach(
             ),
             stages,
         )
-        stages.begin("export")
-        keep_active(place, stages.tell)
         kept = replace(options, family=base.manifest.family, alpha=alpha).export(checkpoint)
-        report = export_bundle(
-            CheckpointSource(load_checkpoint((checkpoint,))),
-            judged.others,
-            # What the head has seen says nothing of what it finds.
-            () if judged.others else defects,
-            place.path,
-            replace(
-                kept,
-                origin=(checkpoint, base.path / CHECKPOINT),
-                taught=_record(base, judged, taught),
-                judgements=b"".join(one.judged.line() for one in (*judged.defects, *judged.good)),
-            ),
-            tell=stages.tell,
-            stage=stages.begin,
-            quiet=True,
+        kept = replace(
+            kept,
+            origin=(checkpoint, base.path / CHECKPOINT),
+            taught=_record(base, judged, taught),
+            judgements=b"".join(one.judged.line() for one in (*judged.defects, *judged.good)),
         )
-        write_card(report.bundle)
+        # What the head has seen says nothing of what it finds.
+        bundle = exported(place, kept, judged.others, () if judged.others else defects, stages)
     if (cost := costs_more(taught)) is not None:
         stages.tell(f"warning: {cost}")
-    return TaughtVersion(Learned(report.bundle, judged), judged, base.manifest.version, taught)
+    return TaughtVersion(Learned(bundle, judged), judged, base.manifest.version, taught)
 
 
 def judged_pictures(folder: Path, stages: Stages) -> JudgedPictures:

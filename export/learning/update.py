@@ -8,22 +8,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.bundling.checkpoint_source import CheckpointSource
-from export.bundling.export_bundle import export_bundle
 from export.errors import LearnError
 from export.learning.family import Extend, ExtendRequest, learning_of
 from export.learning.learn import (
     OTHERS_S,
     Learned,
     LearnOptions,
+    exported,
     fit_folder,
     told_of_full_disk,
 )
 from export.learning.look import GoodPictures, look_at_pictures
-from export.learning.place import Place, keep_active
+from export.learning.place import Place
 from export.learning.stages import Stages
 from export.pictures import list_pictures
-from export.report.card import write_card
 from export.wording import share
 from models.checkpoints.facts import Checkpoint
 from models.checkpoints.formats import load_checkpoint
@@ -132,23 +130,10 @@ def update(
             ),
             stages,
         )
-        stages.begin("export")
-        keep_active(place, stages.tell)
-        report = export_bundle(
-            CheckpointSource(load_checkpoint((checkpoint,))),
-            pictures.paths,
-            bad,
-            place.path,
-            replace(
-                replace(options, family=base.manifest.family).export(checkpoint),
-                origin=(checkpoint, base.path / CHECKPOINT),
-            ),
-            tell=stages.tell,
-            stage=stages.begin,
-            quiet=True,
-        )
-        write_card(report.bundle)
-    return compared(Learned(report.bundle, pictures), base, extended.before, extended.after)
+        wanted = replace(options, family=base.manifest.family).export(checkpoint)
+        wanted = replace(wanted, origin=(checkpoint, base.path / CHECKPOINT))
+        bundle = exported(place, wanted, pictures.paths, bad, stages)
+    return compared(Learned(bundle, pictures), base, extended.before, extended.after)
 
 
 def base_of(place: Place) -> Path:

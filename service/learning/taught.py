@@ -69,7 +69,7 @@ class Taught:
 
     Attributes:
         defects: judged defects that it was taught by.
-        good: pictures judged good that it was taught by.
+        good: pictures judged good, which showed what turns and taught nothing.
         passed: pictures that nobody has judged, of which both versions were asked.
         found_before: judged defects that the version before rejects.
         found_after: those that the new one rejects; each by a head that has not seen it.

@@ -42,7 +42,7 @@ class LearningIn(BaseModel):
     teach: bool = Field(
         False,
         description="Make the next version of the active one from what people judged, which is an "
-        "`update`: judged defects teach it what to reject, pictures judged good what to accept. "
+        "`update`: judged defects teach it what to look for, pictures judged good show what turns. "
         "The pictures come from the record; `start` gathers them where nobody has.",
     )
     family: LearnedFamily = Field(
@@ -121,7 +121,9 @@ class TaughtOut(Schema):
     """What judged pictures have changed; counted on pictures that decided nothing themselves."""
 
     defects: int = Field(description="Judged defects that it was taught by.")
-    good: int = Field(description="Pictures judged good that it was taught by.")
+    good: int = Field(
+        description="Pictures judged good; they showed what turns, and taught nothing."
+    )
     passed: int = Field(
         description="Pictures that the version before has passed and nobody has judged: both "
         "versions were asked, and neither was taught by them."

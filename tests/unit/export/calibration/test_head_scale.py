@@ -7,7 +7,7 @@ from export.calibration.cross_conformal import (
     cross_conformal,
     headed,
     joint_thresholds,
-    with_head,
+    scores_with_head,
 )
 from export.calibration.head_scale import LOWERED_BY, MOST_RISEN, scale_of_head
 from service.core.bundles.conformal import Alpha
@@ -33,7 +33,7 @@ def test_good_parts_are_rejected_at_the_rate_by_bank_and_head_together() -> None
         level = scale_of_head(scores[::-1].copy(), scores, scores, 0.05).level(scores[::-1])
         half = slice(0, 300)
         pair = headed(HeadLevels(level[half], scores[half], scores[half]), 0.05).pair
-        both = with_head(_scores(scores), level)
+        both = scores_with_head(_scores(scores), level)
         rates.append(np.mean(both.score[300:] > pair.image))
     assert 0.03 < np.mean(rates) < 0.07
 
@@ -60,7 +60,7 @@ def test_a_picture_that_is_an_outlier_to_the_bank_stays_one_beside_a_head() -> N
 def test_the_thresholds_of_a_taught_model_rest_on_both() -> None:
     scores = bank()
     level = scores[::-1].astype(np.float64) + 1
-    found = cross_conformal(with_head(_scores(scores), level), Alpha(0.05))
+    found = cross_conformal(scores_with_head(_scores(scores), level), Alpha(0.05))
     assert found.image > cross_conformal(_scores(scores), Alpha(0.05)).image
     assert found.image == headed(HeadLevels(level, scores, scores), 0.05).pair.image
 
