@@ -51,7 +51,7 @@ class Desk:
         self.obstacles: list[dict[str, str]] = []
         page.route("**/v1/learning", self._answer)
         page.route("**/v1/learning/7**", self._answer)
-        page.route("**/v1/learning/teachable*", lambda route: route.fulfill(json=self.teachable))
+        page.route("**/v1/review/teachable*", lambda route: route.fulfill(json=self.teachable))
 
     def _answer(self, route: Route) -> None:
         request = route.request

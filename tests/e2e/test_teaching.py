@@ -101,7 +101,7 @@ def begun(http: httpx.Client) -> str:
 
 def teachable(http: httpx.Client) -> dict[str, Any]:
     found: dict[str, Any] = (
-        http.get("/v1/learning/teachable", params={"model": "nut"}).raise_for_status().json()
+        http.get("/v1/review/teachable", params={"model": "nut"}).raise_for_status().json()
     )
     return {name: found[name] for name in ("version", "defects", "good", "missing")}
 

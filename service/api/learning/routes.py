@@ -213,7 +213,7 @@ def learning_router(
         return answer(request, await desk.create(wish, _asker(request)))
 
     # Before the route of an id, which would take its name for one.
-    @router.get("/v1/learning/teachable", responses=_TEACHABLE)
+    @router.get("/v1/review/teachable", responses=_TEACHABLE)
     async def get_teachable(
         request: Request, query: Annotated[TaughtModelIn, Query()]
     ) -> TeachableOut:

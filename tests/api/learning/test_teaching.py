@@ -225,7 +225,7 @@ async def test_a_server_without_a_record_teaches_nothing(serve_learning) -> None
     async with serve_learning() as client:
         refused = await client.post(LEARNING, json={"model": "nut", "teach": True})
         assert (refused.status_code, refused.json()["code"]) == (404, "no_record")
-        counted = await client.get(f"{LEARNING}/teachable", params={"model": "nut"})
+        counted = await client.get("/v1/review/teachable", params={"model": "nut"})
         assert (counted.status_code, counted.json()["code"]) == (404, "no_record")
 
 
@@ -358,7 +358,7 @@ async def test_what_there_is_to_teach_with_is_counted(
     serve_learning, sqlite_record: Record, judged
 ) -> None:
     async with serve_learning(record=sqlite_record) as client:
-        found = (await client.get(f"{LEARNING}/teachable", params={"model": "nut"})).json()
+        found = (await client.get("/v1/review/teachable", params={"model": "nut"})).json()
         assert found == {
             "request_id": found["request_id"],
             "model": "nut",
@@ -370,12 +370,12 @@ async def test_what_there_is_to_teach_with_is_counted(
             "new": 3,
             "obstacle": None,
         }
-        other = (await client.get(f"{LEARNING}/teachable", params={"model": "parts"})).json()
+        other = (await client.get("/v1/review/teachable", params={"model": "parts"})).json()
         assert "only a patchcore can be taught" in other["obstacle"]
-        none = await client.get(f"{LEARNING}/teachable", params={"model": "bolt"})
+        none = await client.get("/v1/review/teachable", params={"model": "bolt"})
         assert (none.status_code, none.json()["code"]) == (404, "model_not_found")
         for asked in ({}, {"model": ".."}, {"model": "nut", "version": "1"}):
-            refused = await client.get(f"{LEARNING}/teachable", params=asked)
+            refused = await client.get("/v1/review/teachable", params=asked)
             assert (refused.status_code, refused.json()["code"]) == (422, "invalid_parameter")
 
 
@@ -383,7 +383,7 @@ async def test_a_model_of_which_nothing_is_judged_says_what_to_do(
     serve_learning, sqlite_record: Record
 ) -> None:
     async with serve_learning(record=sqlite_record) as client:
-        found = (await client.get(f"{LEARNING}/teachable", params={"model": "nut"})).json()
+        found = (await client.get("/v1/review/teachable", params={"model": "nut"})).json()
     assert (found["defects"], found["new"]) == (0, 0)
     assert "judge some first" in found["obstacle"]
 
@@ -399,7 +399,7 @@ async def test_only_what_was_judged_since_the_active_version_was_made_is_new(
         created_at="2126-01-01T00:00:00Z",
     )
     async with serve_learning(record=sqlite_record) as client:
-        found = (await client.get(f"{LEARNING}/teachable", params={"model": "nut"})).json()
+        found = (await client.get("/v1/review/teachable", params={"model": "nut"})).json()
     assert (found["version"], found["defects"], found["new"]) == ("2", 2, 0)
 
 
@@ -408,7 +408,7 @@ async def test_who_may_read_counts_and_who_may_operate_teaches(
 ) -> None:
     async with serve_learning(keys=KEYS, record=sqlite_record) as client:
         client.headers.update(bearer("scraper"))
-        counted = await client.get(f"{LEARNING}/teachable", params={"model": "nut"})
+        counted = await client.get("/v1/review/teachable", params={"model": "nut"})
         assert counted.status_code == 200
         refused = await client.post(LEARNING, json={"model": "nut", "teach": True})
         assert refused.json()["code"] == "insufficient_scope"
@@ -419,7 +419,7 @@ async def test_a_version_that_keeps_no_bank_cannot_be_taught(
 ) -> None:
     make_bundle("bare", family="patchcore")
     async with serve_learning(record=sqlite_record) as client:
-        found = (await client.get(f"{LEARNING}/teachable", params={"model": "bare"})).json()
+        found = (await client.get("/v1/review/teachable", params={"model": "bare"})).json()
         assert "keeps no bank that a head can be put beside" in found["obstacle"]
         refused = await client.post(LEARNING, json={"model": "bare", "teach": True})
         assert (refused.status_code, refused.json()["code"]) == (409, "conflict")

@@ -25,7 +25,7 @@ export const OPERATIONS = {
   get_scores_of_version: ["GET", "/v1/models/{name}/versions/{version}/scores"],
   get_session: ["GET", "/v1/session"],
   get_status: ["GET", "/v1/status"],
-  get_teachable: ["GET", "/v1/learning/teachable"],
+  get_teachable: ["GET", "/v1/review/teachable"],
   get_thumbnail: ["GET", "/v1/inspections/{id}/thumbnail"],
   give_picture: ["POST", "/v1/learning/{id}/pictures"],
   give_recorded_pictures: ["POST", "/v1/learning/{id}/pictures/from-record"],
