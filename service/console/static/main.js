@@ -8,7 +8,8 @@ import { Notice, Problem } from "./parts/notice.js";
 
 const PAGES = ["live", "try", "review", "models", "learn", "health", "inspection"];
 const SHOWN = ["live", "try", "review", "models", "health"];
-const THEMES = ["system", "light", "dark"];
+const SIGNS = { system: "◐", light: "☀", dark: "☾" };
+const THEMES = Object.keys(SIGNS);
 
 function Shell() {
   const { page } = useAddress();
@@ -60,7 +61,7 @@ function Loaded({ name }) {
 function Who({ session }) {
   if (session.state !== "known" || !session.demandsKey) return null;
   return html`<span class="who">${session.caller}</span>
-    <button type="button" class="button quiet" onClick=${logOut}>${t.login.out}</button>`;
+    <button type="button" class="button plain" onClick=${logOut}>${t.login.out}</button>`;
 }
 
 function Theme() {
@@ -68,7 +69,8 @@ function Theme() {
   document.documentElement.dataset.theme = theme;
   const next = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
   const choose = () => (localStorage.setItem("theme", next), setTheme(next));
-  return html`<button type="button" class="button quiet" onClick=${choose}>${t.shell.theme[theme]}</button>`;
+  const name = t.shell.theme[theme];
+  return html`<button type="button" class="button plain" aria-label=${name} title=${name} onClick=${choose}>${SIGNS[theme]}</button>`;
 }
 
 watchAddress();

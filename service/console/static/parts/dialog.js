@@ -24,7 +24,7 @@ export function Dialog({ open, title, onClose, wide = false, children }) {
   return html`<dialog ref=${dialog} class=${wide ? "wide" : null} aria-labelledby="dialog-title" onCancel=${cancel}>
     <header>
       <h2 id="dialog-title">${title}</h2>
-      <button type="button" class="button quiet" onClick=${onClose}>${t.close}</button>
+      <button type="button" class="button plain" onClick=${onClose}>${t.close}</button>
     </header>
     ${children}
   </dialog>`;

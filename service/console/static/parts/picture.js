@@ -67,12 +67,13 @@ async function load(source, levels, signal) {
  * Panes that zoom, pan and point in step, with their tools. Each of `panes` has a `name`, `show` ("picture", "map" or
  * "overlay"), perhaps a `map` of `readMap` and the API's `regions`. All have the `view` of `useView`, `size` (width, height), the
  * `picture` of `usePicture` once it is there, perhaps a version's `roi` and the `marks` of people
- * (`{ box, kind }` each), and `of`, which says whose they are.
+ * (`{ box, kind }` each), and `of`, which says whose they are; `children` go before them.
  */
-export function Panes({ panes, of, ...shared }) {
-  return html`<${Tools} ...${shared} maps=${panes.map(({ map }) => map)} />
+export function Panes({ panes, of, children, ...shared }) {
+  return html`${children}
     <div class=${panes.length > 1 ? "panes" : "panes one"}>${panes.map((pane) =>
-      html`<${Pane} key=${pane.name} of=${of} ...${shared} ...${pane} />`)}</div>`;
+      html`<${Pane} key=${pane.name} of=${of} ...${shared} ...${pane} />`)}</div>
+    <${Tools} ...${shared} maps=${panes.map(({ map }) => map)} />`;
 }
 
 /** One of them, without tools. */

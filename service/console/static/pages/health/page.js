@@ -25,7 +25,7 @@ export default function Page() {
 function Health() {
   const { data: now, error, again } = useFetched((signal) => call("get_status", { signal }), []);
   useInterval(again, LOOK_EVERY_MS);
-  return html`<h1>${t.health.title}</h1>
+  return html`<div class="row page-head"><h1>${t.health.title}</h1></div>
     <${Problem} error=${error?.code === "away" ? null : error} />
     ${now && html`<${Conditions} found=${now.conditions} />
       <${Tiles} now=${now} />

@@ -1,5 +1,5 @@
 /** The page Inspection: everything that is known of one, and why its part was rejected or passed. */
-import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
+import { html, useEffect, useMemo, useRef, useState } from "../../vendor/htm-preact.js";
 import { navigate, useAddress } from "../../core/address.js";
 import { call, url } from "../../core/api.js";
 import { bytes, percent, score, when } from "../../core/format.js";
@@ -8,6 +8,7 @@ import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { readMap } from "../../parts/anomaly_map.js";
 import { Facts, Regions } from "../../parts/facts.js";
+import { Gauge, leaned, useUsual } from "../../parts/gauge.js";
 import { marksOf, useInPlace } from "../../parts/judging/in_place.js";
 import { useSaid } from "../../parts/judging/said.js";
 import { Notice, Problem } from "../../parts/notice.js";
@@ -28,7 +29,7 @@ export default function Page() {
   const pages = [[before, words.before], [after, words.after]];
   const go = (to) => to && navigate(`/console/inspection/${to}`);
   useKeys({ ArrowLeft: () => go(before), ArrowRight: () => go(after) });
-  return html`<div class="row"><h1>${fill(words.heading, { id })}</h1>${pages.map(([to, text]) => html`
+  return html`<div class="row page-head"><h1>${fill(words.heading, { id })}</h1>${pages.map(([to, text]) => html`
       <a class="button" href=${to && `/console/inspection/${to}`} aria-disabled=${!to}>${text}</a>`)}</div>
     <${Problem} error=${error} />
     ${row && !error && html`<${Inspection} key=${row.id} row=${row} history=${history} again=${again} />`}`;
@@ -46,24 +47,33 @@ function Inspection({ row, history, again }) {
   useEffect(() => {
     if (may("review")) call("mark_inspections_seen", { body: { ids: [row.id] } }).catch(() => {});
   }, [row.id]);
-  const overlay = { name: t.try.panes.overlay, show: "overlay", map: map.data, regions: row.regions };
+  const [lean, setLean] = useState(1);
+  const usual = useUsual(row.model, row.version);
+  const seen = useMemo(() => leaned(map.data, lean), [map.data, lean]);
+  const overlay = { name: t.try.panes.overlay, show: "overlay", map: seen, regions: row.regions };
   // The service's rendering has map and regions already.
-  const plain = { name: t.try.panes.picture, show: "picture", map: map.data };
+  const plain = { name: t.try.panes.picture, show: "picture", map: seen };
   const panes = rendered ? [{ ...overlay, show: "picture", regions: [] }] : [plain, overlay];
   const answer = { ...row, timings_ms: Object.fromEntries(STAGES.map((stage) => [stage, row[`${stage}_ms`]])) };
-  return html`<div class="row"><${Verdict} verdict=${verdictOf(row.anomalous)} size="large" />
-      <div class="inspection-why"><p>${whyOf(row)}</p>${buttons}</div></div>
-    ${form}
-    ${!row.picture && html`<${Notice} title=${row.kept ? fill(words.removed, { why: words.kept[row.kept] }) : words.notKept} />`}
-    ${rendered && html`<${Notice} tone="near" title=${words.rendered} />`}
-    ${map.error && html`<${Notice} tone="near" title=${words.noMap}><p>${map.error.detail}</p><//>`}
-    <${Problem} error=${error} />
-    <${Panes} panes=${panes} view=${view} picture=${picture} size=${row} marks=${marks} of=${fill(words.heading, row)} />
-    ${marks.length > 0 && html`<p class="quiet">${t.judging.marks}</p>`}
+  return html`<div class="bench">
+    <div>
+      ${form}
+      <${Problem} error=${error} />
+      <${Panes} panes=${panes} view=${view} picture=${picture} size=${row} marks=${marks} of=${fill(words.heading, row)} />
+      ${marks.length > 0 && html`<p class="quiet">${t.judging.marks}</p>`}
+      ${!row.picture && html`<${Notice} title=${row.kept ? fill(words.removed, { why: words.kept[row.kept] }) : words.notKept} />`}
+      ${rendered && html`<${Notice} tone="near" title=${words.rendered} />`}
+      ${map.error && html`<${Notice} tone="near" title=${words.noMap}><p>${map.error.detail}</p><//>`}
+    </div>
+    <aside>
+      <${Verdict} verdict=${verdictOf(row.anomalous)} size="large" />
+      <p class="inspection-why">${whyOf(row)}</p>
+      <${Gauge} answer=${row} ...${{ usual, map: map.data, lean, setLean }} />
+      ${buttons}
+    </aside></div>
     <div class="cards">
-      <section class="card"><${Facts} answers=${[answer]} /></section>
-      <section class="card"><${Regions} regions=${row.regions} view=${view} /></section>
       <${Judging} row=${row} history=${history} marking=${marking} again=${() => (said.forget(), again())} />
+      <section class="card"><${Facts} answers=${[answer]} /><${Regions} regions=${row.regions} view=${view} /></section>
       <section class="card"><h2>${words.record}</h2><${Record} row=${row} />${row.picture && html`<${Replay} id=${row.id} />`}</section>
     </div>`;
 }

@@ -26,7 +26,7 @@ export default function Page() {
   const follow = ({ next }) => next && navigate(`/console/live/${next}`, {}, { replace: true });
   const back = html`<a class="button" href="/console/live" onClick=${() => setOwn(null)}>${own ? l.stop : l.wall}</a>`;
   return html`<section class="live">
-    <div class="row"><h1>${l.title}</h1>${feed && back}</div>
+    <div class="row page-head"><h1>${l.title}</h1>${feed && back}</div>
     ${feed && html`<${Station} feed=${feed} onState=${follow} />`}
     ${!feed && may("read") && html`${may("inspect") && html`<${Sources} onBegin=${setOwn} />`}<${Wall} />`}
   </section>`;

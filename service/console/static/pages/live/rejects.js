@@ -29,6 +29,6 @@ function Reject({ id, at, score: value, onSeen }) {
   const picture = data?.picture && html`<img src=${url("get_thumbnail", { path: { id: data.id } })} alt="" />`;
   return html`<li class="row">
     ${data ? html`<a class="button" href=${`/console/inspection/${data.id}`}>${picture}${said}</a>` : html`<span>${said}</span>`}
-    <button type="button" class="button quiet" aria-label=${fill(l.seenOf, { reject: said })} onClick=${() => onSeen(id)}>${l.seen}</button>
+    <button type="button" class="button plain" aria-label=${fill(l.seenOf, { reject: said })} onClick=${() => onSeen(id)}>${l.seen}</button>
   </li>`;
 }

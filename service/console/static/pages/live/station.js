@@ -59,8 +59,8 @@ export function Station({ feed, onState }) {
       <${Verdict} verdict=${verdictOf(outcome?.anomalous)} size="large" />
       <p>${outcome?.regions ? whyOf(outcome) : fill(l.score, comparedOf(outcome))}</p>
       <${Strip} scores=${at.scores} threshold=${outcome?.threshold ?? 0} />
-      <p>${fill(l.times, { engine: ms(outcome?.timings_ms?.engine), queue: ms(outcome?.timings_ms?.queue) })}</p>
-      ${counts && html`<p>${fill(l.counts, counts)}</p>`}
+      <div class="station-facts"><span>${fill(l.times, { engine: ms(outcome?.timings_ms?.engine), queue: ms(outcome?.timings_ms?.queue) })}</span>
+        ${counts && html`<span>${fill(l.counts, counts)}</span>`}</div>
       ${shift && html`<h2>${l.yield}</h2><div class="row">
           <strong class="yield">${percent(shift.all ? shift.good / shift.all : null)}</strong>
           <span>${fill(l.yieldOf, { good: count(shift.good), all: count(shift.all), since: when(shift.since) })}</span>

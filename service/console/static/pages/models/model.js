@@ -18,9 +18,8 @@ export function ModelPage({ model: { name, active, previous, versions, waits }, 
     setDone(change);
     again();
   };
-  return html`<a href="/console/models">${t.models.all}</a>
-    <h1>${fill(t.models.heading, path)}</h1>
-    <nav class="row releases" aria-label=${fill(t.models.versionsOf, path)}>${versions.map((one) => html`
+  return html`<div class="row page-head"><h1>${fill(t.models.heading, path)}</h1><a href="/console/models">${t.models.all}</a></div>
+    <nav class="chips releases" aria-label=${fill(t.models.versionsOf, path)}>${versions.map((one) => html`
       <a class="button" href=${addressOf(name, one.version)} aria-current=${one === version ? "page" : null}>
         ${one.version}${one.version === active ? ` · ${t.models.active}` : ""}
       </a>`)}

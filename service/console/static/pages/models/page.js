@@ -24,14 +24,14 @@ function Models() {
   const model = data?.models.find((one) => one.name === name);
   const shown = model
     ? html`<${ModelPage} key=${name} model=${model} named=${query.get("version") ?? undefined} again=${again} />`
-    : html`<h1>${name ? fill(t.models.noModel, { name }) : t.models.title}</h1>${data?.models.map(versions)}
-        ${may("operate") && html`<a class="button" href="/console/learn">${t.models.learnNew}</a>`}`;
+    : html`<div class="row page-head"><h1>${name ? fill(t.models.noModel, { name }) : t.models.title}</h1>
+        ${may("operate") && html`<a class="button" href="/console/learn">${t.models.learnNew}</a>`}</div>${data?.models.map(versions)}`;
   return html`<${Problem} error=${error} />${(data || !name) && shown}`;
 }
 
 function versions({ name, active, versions, waits }) {
   const cells = (one) => [
-    html`<a class="button" href=${addressOf(name, one.version)}>${one.version}</a>`,
+    html`<a href=${addressOf(name, one.version)}>${one.version}</a>`,
     html`<${State} one=${one} active=${active} />`,
     one.family && `${one.family}, ${one.variant}`,
     input(one),
@@ -39,7 +39,7 @@ function versions({ name, active, versions, waits }) {
     bytes(one.on_disk?.bytes),
   ];
   return html`<section class="card" key=${name}>
-    <h2><a class="button" href=${addressOf(name)}>${name}</a></h2><${Waits} why=${waits} />
+    <h2><a href=${addressOf(name)}>${name}</a></h2><${Waits} why=${waits} />
     <${Table} label=${fill(t.models.versionsOf, { name })} head=${t.models.columns} rows=${versions.map(cells)} />
   </section>`;
 }

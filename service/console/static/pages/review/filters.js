@@ -48,8 +48,8 @@ export function Tokens({ filters, path }) {
   const option = (value, text) => html`<option value=${value}>${text}</option>`;
   return html`<div class="row tokens">
     <a class="button" href=${linkOf({ ...dayOf(new Date(), -1), kept: "reject" })}>${r.yesterday}</a>
-    ${KEPT.map((kept) => html`<a class="button" key=${kept} href=${linkOf({ ...filters, kept }, path)}
-      aria-current=${filters.kept === kept ? "true" : null}>${r.kept[kept]}</a>`)}
+    <div class="chips">${KEPT.map((kept) => html`<a class="button" key=${kept} href=${linkOf({ ...filters, kept }, path)}
+      aria-current=${filters.kept === kept ? "true" : null}>${r.kept[kept]}</a>`)}</div>
     ${NAMES.filter((one) => one in filters).map((one) => html`<button type="button" key=${one} class="button token"
       onClick=${() => drop(one)} aria-label=${fill(r.without, { filter: said(one, filters[one]) })}>× ${said(one, filters[one])}</button>`)}
     <form class="row" onSubmit=${add}>

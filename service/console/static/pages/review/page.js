@@ -29,7 +29,7 @@ export default function Page() {
   const filters = filtersOf(query);
   const shown = rest[0] in VIEWS ? rest[0] : "pictures";
   const path = (name) => (name === "pictures" ? "/console/review" : `/console/review/${name}`);
-  return html`<div class="row between"><h1>${r.title}</h1><div class="row" role="group" aria-label=${r.views}>
+  return html`<div class="row page-head"><h1>${r.title}</h1><div class="chips" role="group" aria-label=${r.views}>
       ${Object.keys(VIEWS).map((name) => html`<a class="button" href=${linkOf(filters, path(name))}
         aria-current=${name === shown ? "true" : null}>${r.view[name]}</a>`)}</div></div>
     <${Tokens} filters=${filters} path=${path(shown)} />

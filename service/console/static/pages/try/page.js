@@ -7,12 +7,14 @@ import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { differenceOf, readMap } from "../../parts/anomaly_map.js";
 import { Facts, Regions } from "../../parts/facts.js";
+import { Gauge, leaned, useUsual } from "../../parts/gauge.js";
 import { useInPlace } from "../../parts/judging/in_place.js";
 import { useSaid } from "../../parts/judging/said.js";
 import { Teach } from "../../parts/learning/teach.js";
 import { Notice, Problem } from "../../parts/notice.js";
 import { Panes, usePicture, useView } from "../../parts/picture.js";
 import { Verdict, verdictOf } from "../../parts/verdict.js";
+import { whyOf } from "../../parts/witness.js";
 import { AGAIN_MS, rendering, servedOf, useTried } from "./asking.js";
 import { Code } from "./code.js";
 
@@ -40,19 +42,21 @@ export default function Page() {
     setOver(event.type === "dragover");
     if (event.type === "drop") take(event.dataTransfer.files);
   };
-  return html`<div onDragOver=${drag} onDragLeave=${drag} onDrop=${drag}>
-    <h1>${t.try.title}</h1>
-    <${Problem} error=${models.error} />
-    ${models.data && !first && html`<p>${t.try.noModel}</p>`}
-    <div class="row try-head">
+  const empty = items.length === 0;
+  const chooser = html`<label class=${`${empty ? "drop" : "button"}${over ? " over" : ""}`}>${empty ? t.try.drop : t.try.more}
+    <input type="file" multiple accept="image/*,.tif,.tiff" class=${empty ? null : "unseen"}
+      onChange=${({ target }) => (take(target.files), (target.value = ""))} /></label>`;
+  return html`<div class="try" onDragOver=${drag} onDragLeave=${drag} onDrop=${drag}>
+    <div class="row page-head"><h1>${t.try.title}</h1>
       <${Choice} label=${t.try.model} name="model" chosen=${first} from=${served} />
       <${Choice} label=${t.try.compare} name="with" chosen=${choices[1]} from=${others} none />
-      <label class=${over ? "drop over" : "drop"}>${t.try.drop}<input type="file" multiple accept="image/*,.tif,.tiff"
-        onChange=${({ target }) => (take(target.files), (target.value = ""))} /></label>
-    </div>
+      ${!empty && chooser}</div>
+    <${Problem} error=${models.error} />
+    ${models.data && !first && html`<p>${t.try.noModel}</p>`}
+    ${empty && chooser}
     <ol class="try-strip" aria-label=${t.try.strip} aria-live="polite">${items.map(({ url, file, answers }, index) => html`<li key=${url}>
-      <button type="button" class="button" aria-pressed=${index === at} onClick=${() => setAt(index)}>
-        <img src=${url} alt="" loading="lazy" /><span>${file.name}</span><${Said} found=${answers[first?.key]} /></button></li>`)}</ol>
+      <button type="button" class="button" aria-pressed=${index === at} title=${file.name} onClick=${() => setAt(index)}>
+        <img src=${url} alt="" loading="lazy" /><span class="try-file">${file.name}</span><${Said} found=${answers[first?.key]} /></button></li>`)}</ol>
     ${items[at] && first && html`<${Tried} key=${items[at].url} item=${items[at]} choices=${choices} again=${again}
       saidOf=${saidOf} record=${status.data?.record} />`}
   </div>`;
@@ -62,7 +66,7 @@ function Choice({ label, name, chosen, from, none }) {
   return html`<label>${label}<select onChange=${({ target }) => setQuery({ [name]: target.value || null })}>
     ${none && html`<option value="" selected=${!chosen}>${t.try.nothing}</option>`}
     ${from.map((one) => html`<option value=${one.key} selected=${one === chosen}>
-      ${one.key}${one.active && ` (${t.try.active})`} · ${one.engine}</option>`)}</select></label>`;
+      ${one.key}${one.active && ` (${t.try.active})`}</option>`)}</select></label>`;
 }
 
 function Said({ found }) {
@@ -79,7 +83,9 @@ function Tried({ item, choices, again, saidOf, record }) {
   const errors = found.filter((one) => one?.error);
   const given = found.filter((one) => one && !one.error);
   const { picture, error, rendered } = usePicture(file, given[0]?.image, (signal) => rendering(file, choices[0], signal));
-  const panes = usePanes(found, choices);
+  const [lean, setLean] = useState(1);
+  const usual = useUsual(choices[0].name, choices[0].version);
+  const { panes, map } = usePanes(found, choices, lean);
   const one = panes.find(({ id }) => id === wanted);
   const verdict = given[0] && verdictOf(given[0].anomalous);
   const { request_id } = given[0] ?? {};
@@ -88,36 +94,45 @@ function Tried({ item, choices, again, saidOf, record }) {
   const show = ({ id, name }) => html`<button type="button" class="button" aria-pressed=${id === (one?.id ?? null)}
     onClick=${() => setQuery({ show: id })}>${name}</button>`;
   const { buttons, form } = useInPlace({ ...given[0], said, view, size: given[0]?.image, off: !verdict || !record });
-  return html`<div class="row">${verdict && html`<${Verdict} verdict=${verdict} size="large" />`}
-      <div class="try-name"><h2>${file.name}</h2>
-        <div class="row">${buttons}${said.given && html`<${Teach} model=${given[0].model} times=${said.given} />`}</div>
-        ${verdict && record === null && html`<p class="quiet">${t.judging.noRecord}</p>`}</div></div>
-    ${errors.map((failed) => html`<${Problem} error=${failed.error} />
-      <button type="button" class="button" onClick=${() => again(item)}>${t.try.again}</button>`)}
-    ${verdict && html`<${Problem} error=${error} />
-      ${given.some(({ anomalous }) => verdictOf(anomalous) !== verdict) && html`<${Notice} tone="near" title=${t.try.verdicts} />`}
-      ${rendered && html`<${Notice} tone="near" title=${t.try.rendered} />`}
+  const failures = errors.map((failed) => html`<${Problem} error=${failed.error} />
+    <button type="button" class="button" onClick=${() => again(item)}>${t.try.again}</button>`);
+  if (!verdict) return html`<h2>${file.name}</h2>${failures}`;
+  return html`<div class="bench">
+    <div>
+      <${Problem} error=${error} />
       ${form}
-      <div class="row" role="group" aria-label=${t.try.show}>${[{ id: null, name: t.try.panes.side }, ...panes].map(show)}</div>
-      <${Panes} panes=${one ? [one] : panes} ...${{ view, picture, size: given[0].image, marks, roi: choices[0].roi, of: file.name }} />
-      <div class="cards">
-        <section class="card"><${Facts} answers=${given} /></section>
-        <section class="card">${given.map(({ regions }) => html`<${Regions} regions=${regions} view=${view} />`)}</section>
-      </div>
-      <${Code} file=${file.name} choice=${choices[0]} />`}`;
+      <${Panes} panes=${one ? [one] : panes} ...${{ view, picture, size: given[0].image, marks, roi: choices[0].roi, of: file.name }}>
+        <div class="chips" role="group" aria-label=${t.try.show}>${[{ id: null, name: t.try.panes.side }, ...panes].map(show)}</div><//>
+      ${rendered && html`<${Notice} tone="near" title=${t.try.rendered} />`}
+    </div>
+    <aside>
+      <${Verdict} verdict=${verdict} size="large" />
+      <h2>${file.name}</h2>
+      <p>${whyOf(given[0])}</p>
+      <${Gauge} answer=${given[0]} ...${{ usual, map, lean, setLean }} />
+      ${buttons}${said.given && html`<${Teach} model=${given[0].model} times=${said.given} />`}
+      ${record === null && html`<p class="quiet">${t.judging.noRecord}</p>`}
+      ${failures}
+      ${given.some(({ anomalous }) => verdictOf(anomalous) !== verdict) && html`<${Notice} tone="near" title=${t.try.verdicts} />`}
+      ${given.map(({ regions }) => html`<${Regions} regions=${regions} view=${view} />`)}
+      <${Facts} answers=${given} />
+    </aside>
+  </div>
+  <${Code} file=${file.name} choice=${choices[0]} />`;
 }
 
 /** What there is to show: one version's map alone and on the picture, or the overlays of two and where they differ. */
-function usePanes([first, second], [choice, other]) {
+function usePanes([first, second], [choice, other], lean) {
   const read = async (answer, { map_low: low, thresholds }) =>
     answer?.map && readMap(await answer.map.arrayBuffer(), answer.inspected, low, thresholds.pixel);
   const both = useFetched(() => Promise.all([read(first, choice), other && read(second, other)]), [first, second]);
-  const [map, its] = both.data ?? [];
-  const difference = useMemo(() => differenceOf(map, its), [map, its]);
+  const [found, its] = both.data ?? [];
+  const map = useMemo(() => leaned(found, lean), [found, lean]);
+  const difference = useMemo(() => differenceOf(found, its), [found, its]);
   const { panes } = t.try;
   const overlay = { id: "overlay", name: panes.overlay, show: "overlay", map, regions: first?.regions };
   const alone = (id, found) => ({ id, name: panes[id], show: id === "picture" ? id : "map", map: found });
-  if (!other) return [alone("picture", map), alone("map", map), overlay];
+  if (!other) return { panes: [alone("picture", map), alone("map", map), overlay], map: found };
   const beside = { ...overlay, id: "other", name: fill(panes.other, { name: other.key }), map: its, regions: second?.regions };
-  return difference ? [overlay, beside, alone("difference", difference)] : [overlay, beside];
+  return { panes: difference ? [overlay, beside, alone("difference", difference)] : [overlay, beside], map: found };
 }
