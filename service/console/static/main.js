@@ -6,8 +6,8 @@ import { logOut, readSession, useSession, watchSession } from "./core/session.js
 import { fill, t } from "./core/strings.js";
 import { Notice, Problem } from "./parts/notice.js";
 
-const PAGES = ["live", "try", "review", "models", "learn", "health", "inspection"];
-const SHOWN = ["live", "try", "review", "models", "health"];
+const PAGES = ["live", "try", "review", "models", "learn", "health", "audit", "inspection", "words"];
+const SHOWN = ["live", "try", "review", "models", "health", "audit"];
 const SIGNS = { system: "◐", light: "☀", dark: "☾" };
 const THEMES = Object.keys(SIGNS);
 

@@ -13,7 +13,7 @@ export const useAddress = () => address.use();
 export function navigate(path, query = {}, { replace = false } = {}) {
   const parts = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== null && value !== undefined));
   const text = parts.size ? `${path}?${parts}` : path;
-  if (text === location.pathname + location.search) return;
+  if (text === location.pathname + location.search + location.hash) return;
   history[replace ? "replaceState" : "pushState"](null, "", text);
   address.set(read());
 }
@@ -33,7 +33,7 @@ export function watchAddress() {
     if (link.target || link.hasAttribute("download") || link.origin !== location.origin) return;
     if (!link.pathname.startsWith(ROOT) || link.getAttribute("href").startsWith("#")) return;
     event.preventDefault();
-    navigate(link.pathname + link.search);
+    navigate(link.pathname + link.search + link.hash);
   });
 }
 

@@ -7,6 +7,7 @@ import { Table } from "./table.js";
 const DASHES = [[], [7, 4], [2, 3]];
 const SHAPES = { line: ["━", "╍", "┈"], bars: ["■", "□", "■"], mark: "┃" };
 const MOST_ROWS = 200;
+const FEW = 3;
 const CLOCK = new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: "medium" });
 const clock = (seconds) => CLOCK.format(new Date(1000 * seconds));
 
@@ -66,7 +67,8 @@ function options(latest, place) {
   const axis = { stroke: ink("quiet"), grid: { stroke: ink("line"), width: 1 }, ticks: { stroke: ink("line"), width: 1 } };
   const texts = (name) => (_, splits) => splits.map((value) => latest.current[name](value));
   const range = (of) => (_, low, high) => of(latest.current, low ?? 0, high ?? 0);
-  const look = (index) => (kind === "bars" ? bars(index, latest) : { dash: DASHES[index % 3], width: 2 });
+  const points = { show: () => latest.current.x.length < FEW, size: 9 }; // a line of one point is none
+  const look = (index) => (kind === "bars" ? { points: { show: false }, ...bars(index, latest) } : { points, dash: DASHES[index % 3], width: 2 });
   return {
     width: place.clientWidth,
     height,
@@ -74,7 +76,7 @@ function options(latest, place) {
     cursor: { show: false },
     scales: { x: { time, range: range(rangeX) }, y: { range: range(rangeY) } },
     axes: [{ ...axis, values: texts("formatX") }, { ...axis, values: texts("format"), size: 72 }],
-    series: [{}, ...series.map(({ tone }, index) => ({ stroke: ink(tone), points: { show: false }, ...look(index) }))],
+    series: [{}, ...series.map(({ tone }, index) => ({ stroke: ink(tone), ...look(index) }))],
     hooks: { draw: [(chart) => latest.current.lines.forEach((one) => drawLine(chart, one, ink(one.tone)()))] },
   };
 }

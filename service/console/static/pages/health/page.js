@@ -8,9 +8,11 @@ import { fill, t } from "../../core/strings.js";
 import { Chart } from "../../parts/chart.js";
 import { Notice, Problem } from "../../parts/notice.js";
 import { Table } from "../../parts/table.js";
+import { Term } from "../../parts/term.js";
 import { Conditions } from "./conditions.js";
 
 const LOOK_EVERY_MS = 2000;
+const TERMS = { p99: "slow", queue: "queue", engines: "engine" };
 const CHARTS = { rate: ["per_s", "refused_per_s"], times: ["total_ms", "queue_ms", "engine_ms"], queue: ["queue_depth"] };
 const TONES = { refused_per_s: "defect", queue_ms: "accent", engine_ms: "near" };
 const text = (name, values) => fill(t.health[name], values);
@@ -58,7 +60,7 @@ function Tiles({ now }) {
     ...now.gpus.map((gpu) => ["gpu", percent(gpu.busy_share, 0), `${bytes(gpu.memory_used_bytes)} ${all(bytes(gpu.memory_total_bytes))}`]),
   ];
   return html`<dl class="tiles" aria-label=${t.health.numbers}>${tiles.filter(Boolean).map(
-    ([name, value, small]) => html`<div class="card"><dt>${t.health.tiles[name]}</dt>
+    ([name, value, small]) => html`<div class="card"><dt>${name in TERMS ? html`<${Term} of=${TERMS[name]} text=${t.health.tiles[name]} />` : t.health.tiles[name]}</dt>
       <dd><strong>${value}</strong><small>${small}</small></dd></div>`,
   )}</dl>`;
 }

@@ -74,7 +74,8 @@ function Inspection({ row, history, again }) {
     <div class="cards">
       <${Judging} row=${row} history=${history} marking=${marking} again=${() => (said.forget(), again())} />
       <section class="card"><${Facts} answers=${[answer]} /><${Regions} regions=${row.regions} view=${view} /></section>
-      <section class="card"><h2>${words.record}</h2><${Record} row=${row} />${row.picture && html`<${Replay} id=${row.id} />`}</section>
+      <section class="card"><h2>${words.record}</h2><${Record} row=${row} />
+        ${may("operate") && html`<p><a href=${`/console/audit/changes?inspection=${row.id}`}>${words.audit}</a></p>`}${row.picture && html`<${Replay} id=${row.id} />`}</section>
     </div>`;
 }
 
@@ -85,7 +86,7 @@ function whyOf({ regions: [strongest], percentile, ...row }) {
     x: Math.round(x + width / 2), y: Math.round(y + height / 2) };
   const said = [row.anomalous ? words.rejected : words.passed];
   // Where regions are not kept, a reject without a score for it had one all the same.
-  if (strongest || !row.anomalous || row.score > row.threshold) said.push(strongest ? words.strongest : words.spread);
+  if (strongest || !row.anomalous || row.score > row.threshold) said.push(strongest ? words.strongest : row.anomalous ? words.spread : words.even);
   if (percentile !== null) said.push(words.percentile);
   if (row.kept === "near") said.push(words.near);
   return fill(said.join(" "), figures);

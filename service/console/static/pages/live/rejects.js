@@ -14,7 +14,7 @@ export function Rejects({ rejects, more, onSeen }) {
   return html`<h2 aria-live="polite">${fill(l.rejects, { count: count(rejects.length + more) })}</h2>
     ${rejects.length > 0 && html`<button type="button" class="button" onClick=${() => onSeen()}>${l.allSeen}</button>`}
     <ul class="rejects">${rejects.slice(0, SHOWN).map((one) => html`<${Reject} key=${one.id} ...${one} onSeen=${onSeen} />`)}</ul>
-    ${rejects.length > SHOWN && html`<a class="button" href="/console/review?verdict=anomalous">
+    ${rejects.length > SHOWN && html`<a class="button" href="/console/review?verdict=reject">
       ${fill(l.earlier, { count: count(rejects.length - SHOWN + more) })}</a>`}`;
 }
 

@@ -53,7 +53,7 @@ export function Station({ feed, onState }) {
         <button type="button" class="button" aria-pressed=${Boolean(at.frozen)} onClick=${freeze}>${l.freeze}</button>
         <label class="beside"><input type="checkbox" onChange=${listen} />${l.sound}</label>
       </div>
-      ${stream && html`<p class="quiet">${fill(l.of, { ...stream, place: placeOf(stream), version: outcome?.version ?? "" })}</p>`}
+      ${stream && html`<p class="quiet">${fill(l.of, { ...stream, place: placeOf(stream), version: outcome?.version ?? "", policy: l.policies[stream.policy] ?? stream.policy })}</p>`}
     </div>
     <div class="card">
       <${Verdict} verdict=${verdictOf(outcome?.anomalous)} size="large" />

@@ -7,6 +7,7 @@ import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { ReasonDialog } from "../../parts/dialog.js";
 import { Notice, Problem } from "../../parts/notice.js";
+import { Term } from "../../parts/term.js";
 import { Threshold } from "./threshold.js";
 
 /** `named` is the version that is shown, the highest where none is named and none answers; `again` asks the server anew. */
@@ -53,12 +54,13 @@ export const input = (version) => version.input && `${version.input.width} × ${
 /** What changes which version answers, and where another one is learned. */
 function Releases({ path, version, active, previous, after }) {
   const [asked, ask] = useState(null);
-  const may = { activate_version: version?.state === "ready" && path.version !== active && path.version, roll_back: previous };
+  // Of the version that answers one goes back; of any other one activates it: one button, whatever it was before.
+  const may = path.version === active ? { roll_back: previous } : { activate_version: version?.state === "ready" && path.version };
   const text = (name) => fill(t.models[name] ?? "", { version: may[name] });
   const confirm = async (reason) => after(await call(asked, { path, body: { reason } }));
   return html`<div class="row releases">
       ${Object.keys(may).map((name) => may[name] && html`
-        <button type="button" class="button" onClick=${() => ask(name)}>${text(name)}</button>`)}
+        <button type="button" class=${name === "roll_back" ? "button" : "button primary"} onClick=${() => ask(name)}>${text(name)}</button>`)}
       <a class="button" href=${`/console/learn?model=${encodeURIComponent(path.name)}`}>${t.models.learn}</a>
     </div>
     <${ReasonDialog} open=${asked} title=${text(asked)} action=${text(asked)} onConfirm=${confirm} onClose=${() => ask(null)}>
@@ -84,12 +86,12 @@ function Facts({ version }) {
     digest: version.digest,
   };
   return html`<section class="card">
-    <h2>${t.models.answers}</h2>
+    <h2><${Term} of="drift" text=${t.models.answers} /></h2>
     ${drift && html`<p>${fill(t.models.drift, { ...drifts(drift), share, tolerance: small(drift.tolerance) })}</p>`}
     ${from && html`<p>${fill(t.models.fromFile, { ...drifts(from), pictures: from.pictures })}</p>`}
-    <h3>${t.models.selfTest}</h3>
+    <h3><${Term} of="self-test" text=${t.models.selfTest} /></h3>
     <p>${tested ? `${tested.text} (${when(tested.made_at)})` : t.models.noSelfTest}</p>
-    ${list(tested?.findings.map((one) => `${one.code}: ${one.text}; ${one.remedy}`))}
+    ${list(tested?.findings.map((one) => `${one.text}; ${one.remedy}`))}
     ${notes.length > 0 && html`<h3>${t.models.notes}</h3>`}${list(notes)}
     <h3>${t.models.files}</h3>
     <table><tbody>${Object.entries(facts).map(([name, value]) => value && html`

@@ -9,6 +9,7 @@ import { Chart } from "../../parts/chart.js";
 import { ReasonDialog } from "../../parts/dialog.js";
 import { Problem } from "../../parts/notice.js";
 import { Table } from "../../parts/table.js";
+import { Term } from "../../parts/term.js";
 
 const BINS = 40;
 const STEPS = 200;
@@ -41,7 +42,7 @@ export function Threshold({ path, version: { thresholds }, after }) {
   const promise = at !== origin.bundle ? t.models.noPromise : alpha === null ? t.models.ownThreshold : t.models.promise;
   const judged = data && (data.judged === null ? t.models.noRecord : judgedOf(data) ? t.models.notFair : t.models.nothingJudged);
   return html`<section class="card threshold">
-    <h2>${t.models.threshold}</h2>
+    <h2><${Term} of="own-threshold" text=${t.models.threshold} /></h2>
     <p>${fill(t.models[origin.source], { value: score(now), when: when(origin.since), reason: origin.reason ?? "–" })}</p>
     <${Problem} error=${error} />
     ${groups.length > 0 && html`<${Chart} label=${t.models.histogram} kind="bars" xLabel=${t.models.score} ...${scale.chart}

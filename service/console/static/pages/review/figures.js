@@ -32,8 +32,9 @@ export function Figures({ filters: { kept, ...filters } }) {
       <div class="row">${choice("rate", rate, r.rates)}${choice("per", per, r.per)}</div>
       <${Problem} error=${error} />
       ${data && (buckets.length === 0 ? html`<p class="quiet">${r.nothing}</p>` : html`
+        ${buckets.every(({ figures }) => figures[rate].value === null) ? html`<p class="quiet">${r.noRate[rate]}</p>` : html`
         <${Chart} label=${r.rates[rate]} x=${buckets.map((_, index) => index)} xLabel=${r.per[per]} series=${BOUNDS.map(line)}
-          format=${percent} formatX=${begin} />
+          format=${percent} formatX=${begin} />`}
         <${Table} label=${r.counts} head=${[r.per[per], ...Object.values(r.counted)]} rows=${buckets.map(row).reverse()} number />
         ${list(data.whole.limits)}`)}
     </section>
@@ -50,7 +51,9 @@ function Versions({ filters }) {
 }
 
 function Proposed({ filters }) {
-  const { data, error, again } = useFetched((signal) => call("propose_threshold", { query: filters, signal }), []);
+  const [alpha, setAlpha] = useState("");
+  const query = { ...filters, alpha: Number(alpha) / 100 || undefined };
+  const { data, error, again } = useFetched((signal) => call("propose_threshold", { query, signal }), [alpha]);
   const [asking, setAsking] = useState(false);
   const [done, setDone] = useState(null);
   const { model: name, version } = filters;
@@ -63,9 +66,12 @@ function Proposed({ filters }) {
   const rated = ([key, text]) => [text, bounds(data.before[key]), bounds(data.after[key])];
   const [threshold, now] = apart(data?.threshold, data?.in_force);
   const said = data && fill(r.proposal, { ...data, threshold, now });
-  return html`<${Problem} error=${error} />
+  const few = error?.code === "calibration";
+  return html`<label class="row-field">${r.alpha}<input type="number" min="0.01" max="50" step="any" placeholder="1" value=${alpha}
+      onChange=${({ target }) => setAlpha(target.value)} /></label>
+    ${few ? html`<${Notice} tone="near" title=${r.tooFew}><p>${error.detail}</p><p>${r.tooFewDetail}</p><//>` : html`<${Problem} error=${error} />`}
     ${done && html`<${Notice} title=${fill(r.applied, { threshold: score(done.new.image) })} />`}
-    ${data && html`<p>${said}</p>
+    ${data && !error && html`<p>${said}</p>
       <${Table} label=${r.changes} head=${[r.changes, r.toPass, r.toReject]} rows=${Object.entries(r.flips).map(flip)} number />
       <${Table} label=${r.rated} head=${[r.rated, r.before, r.after]} rows=${Object.entries(r.rates).map(rated)} number />
       ${list(data.limits)}

@@ -1,0 +1,106 @@
+/** The page Audit: what was inspected in a time, to take along or to print, and who has changed what. */
+import { html, useState } from "../../vendor/htm-preact.js";
+import { setQuery, useAddress } from "../../core/address.js";
+import { call, url } from "../../core/api.js";
+import { apart, count, when } from "../../core/format.js";
+import { useFetched } from "../../core/hooks.js";
+import { may } from "../../core/session.js";
+import { fill, t } from "../../core/strings.js";
+import { Notice, Problem } from "../../parts/notice.js";
+import { Table } from "../../parts/table.js";
+import { Verdict, verdictOf } from "../../parts/verdict.js";
+
+const SHOWN = 200;
+const HOUR_MS = 3_600_000;
+const SHIFT_HOURS = 8;
+const MOST_TOLD = 120;
+const FORMATS = ["csv", "jsonl"];
+const FIELDS = ["since", "until", "station", "verdict"];
+const VIEWS = { inspections: Inspections, changes: Changes };
+const a = t.audit;
+
+/** The page. */
+export default function Page() {
+  const { rest: [named], query } = useAddress();
+  const shown = named in VIEWS ? named : query.has("inspection") ? "changes" : "inspections";
+  const link = (name) => html`<a class="button" href=${`/console/audit/${name}`} aria-current=${name === shown ? "true" : null}>${a.views[name]}</a>`;
+  return html`<div class="row page-head"><h1>${a.title}</h1><div class="chips" role="group" aria-label=${a.shown}>${Object.keys(VIEWS).map(link)}</div></div>
+    ${may("read") ? html`<${VIEWS[shown]} key=${query} query=${query} />` : html`<${Notice} title=${a.mayNot} />`}`;
+}
+
+/** What the address asks for; without a time, the last shift. */
+function askedOf(query) {
+  const given = Object.fromEntries(FIELDS.filter((name) => query.get(name)).map((name) => [name, query.get(name)]));
+  return { since: new Date(hourOf(Date.now()) - (SHIFT_HOURS - 1) * HOUR_MS).toISOString(), ...given };
+}
+
+const hourOf = (ms) => Math.floor(ms / HOUR_MS) * HOUR_MS;
+
+/** A moment as a field for it wants it, in this browser's zone. */
+function localOf(moment) {
+  if (!moment) return "";
+  const at = new Date(moment);
+  return new Date(at - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
+function Filters({ asked, fields, children }) {
+  const change = (name) => ({ target: { type, value } }) =>
+    setQuery({ [name]: (type === "datetime-local" && value ? new Date(value).toISOString() : value) || null });
+  const inputs = {
+    since: () => html`<input type="datetime-local" value=${localOf(asked.since)} onChange=${change("since")} />`,
+    until: () => html`<input type="datetime-local" value=${localOf(asked.until)} onChange=${change("until")} />`,
+    station: () => html`<input value=${asked.station ?? ""} maxlength="256" placeholder=${a.any} onChange=${change("station")} />`,
+    verdict: () => html`<select onChange=${change("verdict")}>${["", "reject", "pass"].map((one) => html`
+      <option value=${one} selected=${one === (asked.verdict ?? "")}>${one ? t.review.words.verdict[one] : a.any}</option>`)}</select>`,
+  };
+  return html`<div class="row card audit-filters">${fields.map((name) => html`<label>${a.fields[name]}${inputs[name]()}</label>`)}
+    <div class="row audit-take">${children}</div></div>`;
+}
+
+const print = () => html`<button type="button" class="button" onClick=${() => window.print()}>${a.print}</button>`;
+const took = (operation, query, format) => html`<a class="button primary" download href=${url(operation, { query: { ...query, format } })}>${a.take[format]}</a>`;
+
+function Inspections({ query }) {
+  const asked = askedOf(query);
+  const { data, error } = useFetched((signal) => call("list_inspections", { query: { ...asked, limit: SHOWN }, signal }), []);
+  const found = data?.inspections ?? [];
+  const rejected = found.filter(({ anomalous }) => anomalous).length;
+  const row = (one) => {
+    const [score, threshold] = apart(one.score, one.threshold);
+    return [html`<a href=${`/console/inspection/${one.id}`}>${one.id}</a>`, when(one.at), one.station, one.part, one.lot,
+      `${one.model} ${one.version}`, html`<${Verdict} verdict=${verdictOf(one.anomalous)} />`, score, threshold,
+      one.judgement && t.review.words.judgement[one.judgement]];
+  };
+  return html`<${Filters} asked=${asked} fields=${FIELDS}>${FORMATS.map((one) => took("export_inspections", asked, one))}${print()}<//>
+    <${Problem} error=${error} />
+    ${data && html`<section class="card"><h2>${fill(a.heading, { since: when(asked.since), until: asked.until ? when(asked.until) : a.now })}</h2>
+      <p>${found.length === 0 ? a.nothing : fill(data.next === null ? a.counted : a.first, { count: count(found.length), rejected: count(rejected) })}</p>
+      ${found.length > 0 && html`<div class="audit-table"><${Table} label=${a.views.inspections} head=${a.columns} rows=${found.map(row)} /></div>`}</section>`}`;
+}
+
+function Changes({ query }) {
+  const [before, setBefore] = useState(null);
+  const inspection = query.get("inspection");
+  const given = ["since", "until"].filter((name) => query.get(name)).map((name) => [name, query.get(name)]);
+  const asked = { ...Object.fromEntries(given), inspection };
+  const { data, error } = useFetched((signal) => (may("operate")
+    ? call("list_audit_entries", { query: { ...asked, before, limit: SHOWN }, signal }) : Promise.resolve(null)), [before]);
+  if (!may("operate")) return html`<${Notice} title=${a.mayNotSee} />`;
+  const entries = data?.entries ?? [];
+  const row = (one) => [one.seq, when(one.at), one.who, a.actions[one.action] ?? one.action,
+    [one.model, one.version].filter(Boolean).join(" "), toldOf(one), one.reason];
+  return html`<${Filters} asked=${asked} fields=${["since", "until"]}>${took("list_audit_entries", asked, "csv")}${print()}<//>
+    <${Problem} error=${error} />
+    ${inspection && html`<p class="row">${fill(a.of, { inspection })} <a href="/console/audit/changes">${a.all}</a></p>`}
+    ${data && html`<section class="card"><h2>${a.views.changes}</h2>
+      ${entries.length === 0 ? html`<p>${a.noEntry}</p>` : html`<div class="audit-table"><${Table} label=${a.views.changes} head=${a.entryColumns} rows=${entries.map(row)} /></div>`}
+      ${entries.length === SHOWN && html`<button type="button" class="button" onClick=${() => setBefore(entries.at(-1).seq)}>${a.earlier}</button>`}</section>`}`;
+}
+
+/** What an entry changed, in a line: from what to what, and whatever else it says. */
+function toldOf({ old, new: now }) {
+  const texts = (value) => Object.entries(value ?? {}).filter(([, one]) => one !== null)
+    .map(([name, one]) => `${name} ${typeof one === "object" ? JSON.stringify(one) : one}`).join(", ");
+  const told = old ? `${texts(old)} → ${texts(now)}` : texts(now);
+  return told.length > MOST_TOLD ? html`<details><summary>${told.slice(0, MOST_TOLD)} …</summary>${told}</details>` : told;
+}
