@@ -247,21 +247,22 @@ def _estimate(share: EstimatedShare) -> EstimateOut:
 
 
 def _proposal(request: Request, found: Proposal) -> ProposalOut:
+    change = found.what_if
     return ProposalOut(
         request_id=request_id_of(request.scope),
         model=found.model,
         version=found.version,
         rule=found.rule,
         alpha=found.alpha,
-        threshold=found.threshold,
-        in_force=found.in_force,
+        threshold=change.threshold,
+        in_force=change.in_force,
         good=found.good,
         defects=found.defects,
-        before=_figures(found.before),
-        after=_figures(found.after),
-        flips_good=FlipsOut.model_validate(found.flips_good),
-        flips_defects=FlipsOut.model_validate(found.flips_defects),
-        flips_unsure=FlipsOut.model_validate(found.flips_unsure),
-        flips_all=FlipsOut.model_validate(found.flips_all),
+        before=_figures(change.before),
+        after=_figures(change.after),
+        flips_good=FlipsOut.model_validate(change.flips_good),
+        flips_defects=FlipsOut.model_validate(change.flips_defects),
+        flips_unsure=FlipsOut.model_validate(change.flips_unsure),
+        flips_all=FlipsOut.model_validate(change.flips_all),
         limits=list(found.limits),
     )
