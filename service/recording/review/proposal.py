@@ -18,6 +18,8 @@ from service.recording.keeping import CHOSEN
 from service.recording.review.confusion import groups_at, layer_of, strata_of
 from service.recording.review.figures import Stratum, merged_strata
 from service.recording.review.what_if import (
+    NO_DEFECT,
+    REGIONS_STAY,
     WhatIf,
     as_given,
     threshold_of_latest,
@@ -228,7 +230,7 @@ def _best_f1(scores: _Scores) -> float:
 
 def _limits(scores: _Scores, rule: Rule) -> Iterable[str]:
     yield "it was found on the inspections that it is counted on, which flatters it"
-    yield "the threshold of regions (pixel) stays; nobody judged regions"
+    yield REGIONS_STAY
     if scores.by_map:
         yield (
             f"{scores.by_map} of the {len(scores.good)} judged good parts showed a region, and are "
@@ -245,6 +247,6 @@ def _limits(scores: _Scores, rule: Rule) -> Iterable[str]:
             "the threshold"
         )
     if not scores.defects.size:
-        yield "no defect is judged: what the threshold misses is not known"
+        yield NO_DEFECT
     if scores.cut:
         yield f"only the latest {MOST_SCORES} judged inspections were read"

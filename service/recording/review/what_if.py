@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from sqlalchemy import Connection, select
 
-from service.core.errors import InvalidParameterError
-from service.recording.review.confusion import Group, strata_of
+from service.core.errors import InspectionNotFoundError, InvalidParameterError
+from service.recording.database import Database
+from service.recording.review.confusion import Group, groups_at, strata_of
 from service.recording.review.figures import ReviewFigures, figures_of
 from service.recording.search.conditions import conditions
 from service.recording.search.filters import Filters
 from service.recording.tables import inspections
+
+REGIONS_STAY: Final = "the threshold of regions (pixel) stays; nobody judged regions"
+NO_DEFECT: Final = "no defect is judged: what the threshold misses is not known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,46 @@ class WhatIf:
     flips_defects: Flips
     flips_unsure: Flips
     flips_all: Flips
+
+    @property
+    def good(self) -> int:
+        """Inspections that are judged good."""
+        return self.before.counts.false_rejects + self.before.counts.true_passes
+
+    @property
+    def defects(self) -> int:
+        """Inspections that are judged a defect."""
+        return self.before.counts.true_rejects + self.before.counts.slips
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What cannot be told of any threshold, as sentences."""
+        region = "what showed a region is rejected whatever the threshold of the score is"
+        return (REGIONS_STAY, region, *(() if self.defects else (NO_DEFECT,)))
+
+
+def what_if(database: Database, filters: Filters, threshold: float) -> WhatIf:
+    """What a threshold of the score would have changed, judged or not.
+
+    Args:
+        database: of the record.
+        filters: of the inspections; they name the model and its version.
+        threshold: that is looked at.
+
+    Raises:
+        InspectionNotFoundError: there is none.
+        InvalidParameterError: no version is named.
+        RecordError: the database cannot be read.
+    """
+    model, version = version_of(filters)
+    with database.reading() as connection:
+        in_force = threshold_of_latest(connection, filters)
+    if in_force is None:
+        raise InspectionNotFoundError(
+            f"the record has no such inspections of {model}, version {version}: there is nothing "
+            "that a threshold would have changed"
+        )
+    return what_if_of(groups_at(database, filters, threshold), threshold, in_force)
 
 
 def what_if_of(groups: Iterable[Group], threshold: float, in_force: float) -> WhatIf:
