@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
@@ -13,11 +13,13 @@ from service.api.records.inspection_id import HIGHEST_ID
 from service.api.records.judging import SaidOut, said_out
 from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.api.schemas import Schema
-from service.core.errors import CalibrationError, InvalidParameterError
+from service.core.errors import CalibrationError, InspectionNotFoundError, InvalidParameterError
 from service.recording.review.confusion import ConfusionOverTime, Per, TimeBucket, confusion
 from service.recording.review.figures import EstimatedShare, ReviewFigures
 from service.recording.review.history import disagreements
 from service.recording.review.proposal import Proposal, Rule, propose
+from service.recording.review.what_if import WhatIf, version_of, what_if
+from service.recording.search.filters import Filters
 from service.recording.search.json_form import time_text
 from service.recording.search.times import time_of
 
@@ -38,6 +40,23 @@ class ProposalIn(FiltersIn):
     alpha: float | None = Field(
         None, gt=0, lt=1, description="Share of good parts that may be rejected; else 0.01."
     )
+    threshold: float | None = Field(
+        None,
+        description="A threshold of the score: nothing is proposed then, and the answer is what "
+        "this one would have changed. It needs no judgements, and goes with no rule.",
+    )
+
+    def filters(self) -> Filters:
+        """The filters.
+
+        Raises:
+            InvalidParameterError: one cannot be met, or a threshold goes with a rule.
+        """
+        if self.threshold is not None and (self.alpha is not None or self.rule != "conformal"):
+            raise InvalidParameterError(
+                "threshold: a given one is not proposed; leave out rule and alpha"
+            )
+        return super().filters()
 
 
 class DisagreementsIn(FiltersIn):
@@ -107,19 +126,24 @@ class FlipsOut(Schema):
 
 
 class ProposalOut(Schema):
-    """A threshold by what was judged; nothing is changed."""
+    """A threshold by what was judged, or a given one; nothing is changed."""
 
     request_id: str
     model: str
     version: str
-    rule: Rule
-    alpha: float | None = Field(description="Aimed at by `conformal`.")
-    threshold: float = Field(description="The proposed one, of a picture's score.")
+    given: bool = Field(description="Whether the request gave the threshold; then no rule did.")
+    rule: Rule = Field(description="By which it was proposed; tells nothing of a given one.")
+    alpha: float | None = Field(description="Aimed at by `conformal`; null for a given one.")
+    threshold: float = Field(description="The proposed or given one, of a picture's score.")
     in_force: float = Field(description="That of the latest of these inspections.")
-    good: int = Field(description="Judged good ones that it was found by.")
-    defects: int = Field(description="Judged defects that it was found by.")
+    good: int = Field(
+        description="Judged good ones that it was found by; of a given one all that there are."
+    )
+    defects: int = Field(
+        description="Judged defects that it was found by; of a given one all that there are."
+    )
     before: FiguresOut = Field(description="Of the verdicts as they were given.")
-    after: FiguresOut = Field(description="Of the proposed threshold, on the same inspections.")
+    after: FiguresOut = Field(description="Of this threshold, on the same inspections.")
     flips_good: FlipsOut = Field(description="Among those judged good.")
     flips_defects: FlipsOut = Field(description="Among those judged a defect.")
     flips_unsure: FlipsOut = Field(description="Among those judged unsure.")
@@ -149,10 +173,15 @@ _RESPONSES = problem_responses(
     InvalidParameterError("version: a version is one of a model; name the model, too"),
 )
 _TOO_FEW = problem_responses(
+    NO_RECORD,
+    InspectionNotFoundError(
+        "the record has no such inspections of parts, version 7: there is nothing that a threshold "
+        "would have changed"
+    ),
     CalibrationError(
         "judged of parts, version 1: 12 good, 0 defective; unseen good pictures: 12; alpha 0.01 "
         "needs at least 99; or ask for an alpha of 0.077 or more"
-    )
+    ),
 )
 
 
@@ -182,9 +211,14 @@ def review_router(threads: RecordThreads) -> APIRouter:
     ) -> ProposalOut:
         """Propose a threshold for one version by what was judged, and what it would change.
 
+        With `threshold` nothing is proposed: the answer is what that one would have changed, by
+        what is recorded, against the verdicts as they were given.
         `PUT /v1/models/{name}/versions/{version}/threshold` puts it in force, with a reason.
         """
-        filters = query.filters()
+        filters, threshold = query.filters(), query.threshold
+        if threshold is not None:
+            given = await threads.run(lambda record: what_if(record.database, filters, threshold))
+            return _given(request, filters, given)
         found = await threads.run(
             lambda record: propose(record.database, filters, query.rule, query.alpha)
         )
@@ -251,17 +285,41 @@ def _proposal(request: Request, found: Proposal) -> ProposalOut:
         request_id=request_id_of(request.scope),
         model=found.model,
         version=found.version,
+        given=False,
         rule=found.rule,
         alpha=found.alpha,
-        threshold=found.threshold,
-        in_force=found.in_force,
         good=found.good,
         defects=found.defects,
-        before=_figures(found.before),
-        after=_figures(found.after),
-        flips_good=FlipsOut.model_validate(found.flips_good),
-        flips_defects=FlipsOut.model_validate(found.flips_defects),
-        flips_unsure=FlipsOut.model_validate(found.flips_unsure),
-        flips_all=FlipsOut.model_validate(found.flips_all),
         limits=list(found.limits),
+        **_change(found.what_if),
     )
+
+
+def _given(request: Request, filters: Filters, found: WhatIf) -> ProposalOut:
+    model, version = version_of(filters)
+    return ProposalOut(
+        request_id=request_id_of(request.scope),
+        model=model,
+        version=version,
+        given=True,
+        rule="conformal",
+        alpha=None,
+        good=found.good,
+        defects=found.defects,
+        limits=list(found.limits),
+        **_change(found),
+    )
+
+
+def _change(found: WhatIf) -> dict[str, Any]:
+    """The fields of an answer that say what a threshold would change."""
+    return {
+        "threshold": found.threshold,
+        "in_force": found.in_force,
+        "before": _figures(found.before),
+        "after": _figures(found.after),
+        "flips_good": FlipsOut.model_validate(found.flips_good),
+        "flips_defects": FlipsOut.model_validate(found.flips_defects),
+        "flips_unsure": FlipsOut.model_validate(found.flips_unsure),
+        "flips_all": FlipsOut.model_validate(found.flips_all),
+    }

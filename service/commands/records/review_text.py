@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from service.recording.review.confusion import ConfusionOverTime
     from service.recording.review.figures import EstimatedShare, ReviewFigures
-    from service.recording.review.proposal import Flips, Proposal
+    from service.recording.review.proposal import Proposal
+    from service.recording.review.what_if import Flips
 
 _TITLES = ("SINCE (UTC)", "INSPECTED", "REJECTED", "FALSE ALARMS", "SLIPS", "MISSED DEFECTS")
 
@@ -20,27 +21,28 @@ def confusion_lines(found: ConfusionOverTime) -> list[str]:
 
 def proposal_lines(found: Proposal) -> list[str]:
     """A proposed threshold, what it would change, and how to put it in force."""
+    change = found.what_if
     how = f"at most {found.alpha:g} of good parts" if found.alpha is not None else "best F1"
     whose = f"/v1/models/{found.model}/versions/{found.version}/threshold"
     return [
-        f"threshold {found.threshold:.6g} proposed for {found.model}, version {found.version} "
-        f"({how}); in force: {found.in_force:.6g}",
+        f"threshold {change.threshold:.6g} proposed for {found.model}, version {found.version} "
+        f"({how}); in force: {change.in_force:.6g}",
         f"found on {found.good} judged good, {found.defects} judged a defect",
         "",
         *_table(
             ("WOULD TURN ROUND", "TO PASS", "TO REJECT"),
             [
-                _flips("judged good", found.flips_good),
-                _flips("judged a defect", found.flips_defects),
-                _flips("judged unsure", found.flips_unsure),
-                _flips("all inspections", found.flips_all),
+                _flips("judged good", change.flips_good),
+                _flips("judged a defect", change.flips_defects),
+                _flips("judged unsure", change.flips_unsure),
+                _flips("all inspections", change.flips_all),
             ],
         ),
         "",
         *_table(
             ("", "BEFORE", "AFTER"),
             [
-                (name, _share(getattr(found.before, field)), _share(getattr(found.after, field)))
+                (name, _share(getattr(change.before, field)), _share(getattr(change.after, field)))
                 for name, field in (
                     ("good parts rejected", "false_reject_rate"),
                     ("defects missed", "miss_rate"),
@@ -49,7 +51,7 @@ def proposal_lines(found: Proposal) -> list[str]:
         ),
         "",
         *(f"note: {line}" for line in found.limits),
-        f'nothing is changed; to do so: PUT {whose} {{"image": {found.threshold!r}, '
+        f'nothing is changed; to do so: PUT {whose} {{"image": {change.threshold!r}, '
         '"reason": "…"}',
     ]
 

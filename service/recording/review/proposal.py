@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
@@ -15,8 +15,17 @@ from service.core.bundles.tradeoff import best_f1
 from service.core.errors import CalibrationError, InvalidParameterError
 from service.recording.database import Database
 from service.recording.keeping import CHOSEN
-from service.recording.review.confusion import Group, groups_at, layer_of, strata_of
-from service.recording.review.figures import ReviewFigures, Stratum, figures_of, merged_strata
+from service.recording.review.confusion import groups_at, layer_of, strata_of
+from service.recording.review.figures import Stratum, merged_strata
+from service.recording.review.what_if import (
+    NO_DEFECT,
+    REGIONS_STAY,
+    WhatIf,
+    as_given,
+    threshold_of_latest,
+    version_of,
+    what_if_of,
+)
 from service.recording.review.witnesses import MAP_SPOKE
 from service.recording.search.conditions import conditions
 from service.recording.search.filters import Filters
@@ -34,19 +43,6 @@ MOST_SCORES: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Flips:
-    """Verdicts that another threshold would turn round.
-
-    Attributes:
-        to_pass: rejects that would pass.
-        to_reject: passes that would be rejected.
-    """
-
-    to_pass: int
-    to_reject: int
-
-
-@dataclass(frozen=True, slots=True)
 class Proposal:
     """A threshold of the score by what was judged.
 
@@ -55,16 +51,9 @@ class Proposal:
         version: of the model; scores of another version are other numbers.
         rule: by which the threshold was found.
         alpha: false-reject rate that `conformal` aims at; None for the other rule.
-        threshold: the proposed one.
-        in_force: the one that judged the latest of these inspections.
         good: judged good inspections that it rests on.
         defects: judged defective ones that it rests on.
-        before: mistakes of the verdicts as they were given.
-        after: mistakes of the proposed threshold on the same inspections.
-        flips_good: verdicts on judged good ones that it would turn round.
-        flips_defects: verdicts on judged defects that it would turn round.
-        flips_unsure: verdicts on those judged unsure that it would turn round.
-        flips_all: verdicts on all inspections that it would turn round, judged or not.
+        what_if: the proposed threshold, and what it would change.
         limits: what cannot be told, as sentences.
     """
 
@@ -72,16 +61,9 @@ class Proposal:
     version: str
     rule: Rule
     alpha: float | None
-    threshold: float
-    in_force: float
     good: int
     defects: int
-    before: ReviewFigures
-    after: ReviewFigures
-    flips_good: Flips
-    flips_defects: Flips
-    flips_unsure: Flips
-    flips_all: Flips
+    what_if: WhatIf
     limits: tuple[str, ...]
 
 
@@ -130,15 +112,11 @@ def propose(
         InvalidParameterError: no version is named, or alpha goes with another rule.
         RecordError: the database cannot be read.
     """
-    model, version = filters.model, filters.version
-    if model is None or version is None:
-        raise InvalidParameterError(
-            "version: a threshold is one of a version; name the model and its version"
-        )
+    model, version = version_of(filters)
     if rule != "conformal" and alpha is not None:
         raise InvalidParameterError("alpha: it goes with the rule conformal")
     with database.reading() as connection:
-        in_force = _in_force(connection, filters)
+        in_force = threshold_of_latest(connection, filters)
         rows = _judged_rows(connection, filters)
     if in_force is None:
         raise CalibrationError(
@@ -159,22 +137,14 @@ def propose(
     except CalibrationError as error:
         judged = f"{len(scores.good)} good, {len(scores.defects)} defective"
         raise CalibrationError(f"judged of {model}, version {version}: {judged}; {error}") from None
-    groups = groups_at(database, filters, threshold)
     return Proposal(
         model=model,
         version=version,
         rule=rule,
         alpha=alpha,
-        threshold=threshold,
-        in_force=in_force,
         good=len(scores.good),
         defects=len(scores.defects),
-        before=figures_of(strata_of(given)),
-        after=figures_of(strata_of(groups)),
-        flips_good=_flips(groups, "good"),
-        flips_defects=_flips(groups, "defect"),
-        flips_unsure=_flips(groups, "unsure"),
-        flips_all=_flips(groups),
+        what_if=what_if_of(groups_at(database, filters, threshold), threshold, in_force),
         limits=tuple(_limits(scores, rule)),
     )
 
@@ -208,23 +178,6 @@ def weighted_threshold(
     # Rounding of the sums must not decide at a share that is met exactly.
     enough = np.flatnonzero(above <= alpha * total * (1 + 1e-9))
     return float(scores[enough[0]])
-
-
-def _in_force(connection: Connection, filters: Filters) -> float | None:
-    columns = inspections.c
-    latest = (
-        select(columns.threshold)
-        .where(*conditions(filters))
-        .order_by(columns.at_us.desc(), columns.id.desc())
-        .limit(1)
-    )
-    found: float | None = connection.execute(latest).scalar()
-    return found
-
-
-def as_given(groups: Iterable[Group]) -> list[Group]:
-    """The groups with the verdicts that were given."""
-    return [replace(group, rejected=group.anomalous) for group in groups]
 
 
 def _judged_rows(connection: Connection, filters: Filters) -> list[_Row]:
@@ -275,18 +228,9 @@ def _best_f1(scores: _Scores) -> float:
     return best_f1(scores.good.astype(np.float32), scores.defects.astype(np.float32))
 
 
-def _flips(groups: Iterable[Group], judgement: str | None = None) -> Flips:
-    """Verdicts that turn round; of one judgement, or of all inspections."""
-    wanted = [group for group in groups if judgement in (None, group.judgement)]
-    return Flips(
-        to_pass=sum(one.count for one in wanted if one.anomalous and not one.rejected),
-        to_reject=sum(one.count for one in wanted if not one.anomalous and one.rejected),
-    )
-
-
 def _limits(scores: _Scores, rule: Rule) -> Iterable[str]:
     yield "it was found on the inspections that it is counted on, which flatters it"
-    yield "the threshold of regions (pixel) stays; nobody judged regions"
+    yield REGIONS_STAY
     if scores.by_map:
         yield (
             f"{scores.by_map} of the {len(scores.good)} judged good parts showed a region, and are "
@@ -303,6 +247,6 @@ def _limits(scores: _Scores, rule: Rule) -> Iterable[str]:
             "the threshold"
         )
     if not scores.defects.size:
-        yield "no defect is judged: what the threshold misses is not known"
+        yield NO_DEFECT
     if scores.cut:
         yield f"only the latest {MOST_SCORES} judged inspections were read"

@@ -215,7 +215,7 @@ async def test_a_threshold_is_proposed_and_nothing_is_changed(serve, sqlite_reco
     asked = {"model": "bolt", "version": "1", "alpha": "0.1"}
     async with serve(record=sqlite_record) as client:
         found = answered(await client.get("/v1/review/threshold", params=asked))
-        assert found["threshold"] == pytest.approx(0.18)
+        assert (found["threshold"], found["given"]) == (pytest.approx(0.18), False)
         assert found["flips_all"] == {"to_pass": 0, "to_reject": 1}
         assert found["after"]["counts"]["false_rejects"] == 1
         few = await client.get("/v1/review/threshold", params=asked | {"alpha": "0.01"})
@@ -223,6 +223,46 @@ async def test_a_threshold_is_proposed_and_nothing_is_changed(serve, sqlite_reco
         unnamed = await client.get("/v1/review/threshold", params={"model": "bolt"})
         assert "name the model and its version" in answered(unnamed, 422)["detail"]
         assert entries(sqlite_record) == []
+
+
+async def test_a_given_threshold_is_told_what_it_would_have_changed(serve, sqlite_record) -> None:
+    passes = [{"score": n / 100, "kept": None} for n in range(1, 50)]
+    judged = [REJECT | {"judgement": word} for word in ("good", "defect", "unsure")]
+    insert_inspections(sqlite_record, [*passes, REJECT, *judged])
+    asked = {"model": "bolt", "version": "1", "threshold": "0.8"}
+    async with serve(record=sqlite_record) as client:
+        found = answered(await client.get("/v1/review/threshold", params=asked))
+        assert (found["given"], found["alpha"]) == (True, None)
+        assert (found["threshold"], found["in_force"]) == (0.8, 0.5)
+        assert (found["good"], found["defects"]) == (1, 1)
+        assert found["flips_all"] == {"to_pass": 4, "to_reject": 0}
+        for judgement in ("good", "defects", "unsure"):
+            assert found[f"flips_{judgement}"] == {"to_pass": 1, "to_reject": 0}
+        assert (found["before"]["rejects"], found["after"]["rejects"]) == (4, 0)
+        lower = asked | {"threshold": "0.25", "verdict": "pass"}
+        found = answered(await client.get("/v1/review/threshold", params=lower))
+        # None of them is judged: a proposal would be refused.
+        assert found["flips_all"] == {"to_pass": 0, "to_reject": 24}
+        assert (found["good"], found["defects"]) == (0, 0)
+        assert entries(sqlite_record) == []
+
+
+async def test_a_given_threshold_that_nothing_tells_of_is_refused_with_what_to_do(
+    serve, sqlite_record, ids
+) -> None:
+    asked = {"model": "bolt", "version": "1", "threshold": "0.8"}
+    async with serve(record=sqlite_record) as client:
+        for changed, status, says in (
+            ({"version": "7"}, 404, "no such inspections of bolt, version 7"),
+            ({"alpha": "0.1"}, 422, "threshold: a given one is not proposed; leave out rule and"),
+            ({"rule": "best-f1"}, 422, "threshold: a given one is not proposed"),
+            ({"threshold": "nan"}, 422, "threshold: Input should be a finite number"),
+        ):
+            refused = await client.get("/v1/review/threshold", params=asked | changed)
+            assert says in answered(refused, status)["detail"]
+        unnamed = {"model": "bolt", "threshold": "0.8"}
+        refused = await client.get("/v1/review/threshold", params=unnamed)
+        assert "name the model and its version" in answered(refused, 422)["detail"]
 
 
 async def test_disagreements_are_listed(serve, sqlite_record, ids) -> None:

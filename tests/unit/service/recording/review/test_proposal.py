@@ -10,7 +10,8 @@ import pytest
 from service.core.bundles.conformal import conformal_threshold
 from service.core.errors import CalibrationError, InvalidParameterError
 from service.recording.record import Record
-from service.recording.review.proposal import Flips, propose, weighted_threshold
+from service.recording.review.proposal import propose, weighted_threshold
+from service.recording.review.what_if import Flips
 from service.recording.search.filters import Filters
 from tests.recorded import insert_inspections
 
@@ -59,15 +60,15 @@ def test_the_proposed_threshold_and_what_it_would_change(record: Record) -> None
     # 82 passes away from the threshold by 41 judged ones: a weight of 2 each. Rejects weigh 8 / 7.
     # Above 0.39: 2 + 2 · 8/7 + one more of 1.96, which exceeds 5 % of 84.3 + 1.96 = 4.3; above
     # 0.4: 4.25.
-    assert found.threshold == pytest.approx(0.4)
-    assert (found.good, found.defects, found.in_force) == (43, 6, 0.5)
-    assert found.flips_all == Flips(to_pass=0, to_reject=2)
-    assert found.flips_defects == Flips(to_pass=0, to_reject=1)
-    assert found.flips_good == found.flips_unsure == Flips(0, 0)
-    assert found.before.counts.slips == 1
-    assert found.after.counts.slips == 0
-    assert found.before.rejects == 8
-    assert found.after.rejects == 10
+    assert found.what_if.threshold == pytest.approx(0.4)
+    assert (found.good, found.defects, found.what_if.in_force) == (43, 6, 0.5)
+    assert found.what_if.flips_all == Flips(to_pass=0, to_reject=2)
+    assert found.what_if.flips_defects == Flips(to_pass=0, to_reject=1)
+    assert found.what_if.flips_good == found.what_if.flips_unsure == Flips(0, 0)
+    assert found.what_if.before.counts.slips == 1
+    assert found.what_if.after.counts.slips == 0
+    assert found.what_if.before.rejects == 8
+    assert found.what_if.after.rejects == 10
 
 
 def test_what_showed_a_region_is_rejected_at_each_threshold_of_the_score(record: Record) -> None:
@@ -78,12 +79,12 @@ def test_what_showed_a_region_is_rejected_at_each_threshold_of_the_score(record:
     by_map = [judged(0.1, "good") | shown | {"regions": region}, judged(0.2, "good") | shown]
     insert_inspections(record, [*good, *by_map, judged(0.6, "good"), judged(0.6, "good")])
     found = propose(record.database, OF_BOLT, alpha=0.5)
-    assert found.threshold < 0.5
-    assert found.flips_all.to_pass == 0
+    assert found.what_if.threshold < 0.5
+    assert found.what_if.flips_all.to_pass == 0
     found = propose(record.database, OF_BOLT, alpha=0.03)
-    assert found.threshold == pytest.approx(0.6)
-    assert found.flips_all == Flips(to_pass=2, to_reject=0)
-    assert found.after.rejects == 2
+    assert found.what_if.threshold == pytest.approx(0.6)
+    assert found.what_if.flips_all == Flips(to_pass=2, to_reject=0)
+    assert found.what_if.after.rejects == 2
     assert any("2 of the 45 judged good parts showed a region" in line for line in found.limits)
 
 
@@ -95,7 +96,7 @@ def test_a_recent_picture_that_somebody_judged_moves_no_threshold(record: Record
     unjudged = [judged(0.2, None, "recent")] * 3
     insert_inspections(record, odd + unjudged)
     found = propose(record.database, OF_BOLT, alpha=0.05)
-    assert (found.threshold, found.good, found.defects) == (before.threshold, 41, 0)
+    assert (found.what_if.threshold, found.good, found.defects) == (before.what_if.threshold, 41, 0)
 
 
 def test_the_best_f1_parts_judged_good_ones_from_judged_defects(record: Record) -> None:
@@ -103,10 +104,10 @@ def test_the_best_f1_parts_judged_good_ones_from_judged_defects(record: Record) 
     defects = [judged(0.8, "defect")] * 12
     insert_inspections(record, good + defects)
     found = propose(record.database, OF_BOLT, "best-f1")
-    assert found.threshold == pytest.approx(0.7)
+    assert found.what_if.threshold == pytest.approx(0.7)
     assert found.alpha is None
-    assert found.flips_all == found.flips_good == Flips(to_pass=2, to_reject=0)
-    assert found.after.false_reject_rate.value == 0
+    assert found.what_if.flips_all == found.what_if.flips_good == Flips(to_pass=2, to_reject=0)
+    assert found.what_if.after.false_reject_rate.value == 0
     assert any("F1 goes by the judged" in line for line in found.limits)
 
 
@@ -115,9 +116,9 @@ def test_passes_that_nobody_judged_count_as_good_and_are_named(record: Record) -
     insert_inspections(record, rejects + [judged(0.2, None, None)] * 380)
     found = propose(record.database, OF_BOLT, alpha=0.05)
     # Twenty of four hundred are no more than 5 %, wherever the threshold lies among them.
-    assert found.threshold == pytest.approx(0.6)
+    assert found.what_if.threshold == pytest.approx(0.6)
     assert any("380 passes, of which none is judged" in line for line in found.limits)
-    assert found.after.slips.value is None
+    assert found.what_if.after.slips.value is None
     assert any("no defect is judged" in line for line in found.limits)
 
 
