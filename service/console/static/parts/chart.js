@@ -38,7 +38,7 @@ export function Chart({ label, kind = "line", x, xLabel, series, lines = [], hei
   const key = ({ tone = "text", label: name }, sign, at = "") =>
     html`<span><b style=${{ color: `var(--${tone})` }} aria-hidden="true">${sign}</b> ${name}${at}</span>`;
   return html`<figure class="chart" aria-label=${label}>
-    <div ref=${place} aria-hidden="true"></div>
+    <div ref=${place} style=${{ minHeight: `${height}px` }} aria-hidden="true"></div>
     <figcaption>
       ${series.map((one, index) => key(one, SHAPES[kind][index % 3]))}
       ${lines.map((one) => key(one, SHAPES.mark, `: ${(one.axis === "y" ? format : formatX)(one.at)}`))}

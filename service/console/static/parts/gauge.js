@@ -34,10 +34,10 @@ export function useUsual(name, version) {
   return data;
 }
 
-/** The gauge; `lean` is where a threshold is tried, 1 where none is, and `setLean` moves it. */
-export function Gauge({ answer, usual, map, lean, setLean }) {
+/** The gauge, or its room while it `waits` for the map; `lean` is where a threshold is tried, 1 where none is, and `setLean` moves it. */
+export function Gauge({ answer, usual, map, lean, setLean, waits = false }) {
   const way = useMemo(() => wayOf(answer, usual, map), [answer, usual, map]);
-  if (way === null) return null;
+  if (way === null || waits) return waits && html`<div class="gauge"></div>`;
   const at = (share) => `${(100 * Math.min(Math.max(share, 0), MOST)) / MOST}%`;
   const rejects = way > lean;
   const said = lean === 1 ? fill(answer.anomalous ? g.turnsToPass : g.turnsToReject, { way: percent(way, 0) })

@@ -58,7 +58,7 @@ function Filters({ asked, fields, children }) {
 }
 
 const print = () => html`<button type="button" class="button" onClick=${() => window.print()}>${a.print}</button>`;
-const took = (operation, query, format) => html`<a class="button primary" download href=${url(operation, { query: { ...query, format } })}>${a.take[format]}</a>`;
+const took = (operation, query, format) => html`<a class=${format === FORMATS[0] ? "button primary" : "button"} download href=${url(operation, { query: { ...query, format } })}>${a.take[format]}</a>`;
 
 function Inspections({ query }) {
   const asked = askedOf(query);

@@ -33,7 +33,7 @@ function Health() {
       <${Tiles} now=${now} />
       <${Charts} points=${now.points} />
       ${["stages", "models", "refusals"].map((name) => html`<${Listed} name=${name} rows=${ROWS[name](now)} />`)}
-      <p class="quiet">${text("server", { version: now.version, started: when(now.started), at: when(now.at) })}</p>
+      <p class="quiet">${text("server", { version: now.version, started: when(now.started), at: when(now.at) })} <a href="/console/words">${t.words.title}</a></p>
       <${Grafana} />`}`;
 }
 

@@ -68,7 +68,7 @@ function Inspection({ row, history, again }) {
     <aside>
       <${Verdict} verdict=${verdictOf(row.anomalous)} size="large" />
       <p class="inspection-why">${whyOf(row)}</p>
-      <${Gauge} answer=${row} ...${{ usual, map: map.data, lean, setLean }} />
+      <${Gauge} answer=${row} ...${{ usual, map: map.data, lean, setLean, waits: map.loading }} />
       ${buttons}
     </aside></div>
     <div class="cards">

@@ -8,6 +8,7 @@ import { fill, t } from "../../core/strings.js";
 import { Notice, Problem } from "../../parts/notice.js";
 import { Verdict, verdictOf } from "../../parts/verdict.js";
 import { comparedOf, whyOf } from "../../parts/witness.js";
+import { linkOf, yesterdaysRejects } from "../review/filters.js";
 import { createScreen } from "./screen.js";
 import { send } from "./sender.js";
 import { cameraSource, droppedFiles, filesSource } from "./source.js";
@@ -16,6 +17,7 @@ import { placeOf, watch } from "./watch.js";
 
 const [LOOK_EVERY_MS, TILE_EVERY_MS] = [2000, 200];
 const l = t.live;
+const yesterday = () => linkOf(yesterdaysRejects());
 
 /** The page. */
 export default function Page() {
@@ -26,7 +28,8 @@ export default function Page() {
   const follow = ({ next }) => next && navigate(`/console/live/${next}`, {}, { replace: true });
   const back = html`<a class="button" href="/console/live" onClick=${() => setOwn(null)}>${own ? l.stop : l.wall}</a>`;
   return html`<section class="live">
-    <div class="row page-head"><h1>${l.title}</h1>${feed && back}</div>
+    <div class="row page-head"><h1>${l.title}</h1>
+      ${may("read") && html`<a class="button" href=${yesterday()}>${t.review.yesterday}</a>`}${feed && back}</div>
     ${feed && html`<${Station} feed=${feed} onState=${follow} />`}
     ${!feed && may("read") && html`${may("inspect") && html`<${Sources} onBegin=${setOwn} />`}<${Wall} />`}
   </section>`;

@@ -1,11 +1,12 @@
 /** A version's threshold: the scores on both sides of it, and what another one would have said of them. */
 import { html, useMemo, useState } from "../../vendor/htm-preact.js";
 import { call } from "../../core/api.js";
-import { apart, count, percent, score, when } from "../../core/format.js";
+import { count, percent, score, when } from "../../core/format.js";
 import { useFetched } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { Chart } from "../../parts/chart.js";
+import { Consequence } from "../../parts/consequence.js";
 import { ReasonDialog } from "../../parts/dialog.js";
 import { Problem } from "../../parts/notice.js";
 import { Table } from "../../parts/table.js";
@@ -23,6 +24,7 @@ export function Threshold({ path, version: { thresholds }, after }) {
   const { data, error } = useFetched((signal) => call("get_scores_of_version", { path, signal }), []);
   const groups = useMemo(() => groupsOf(data), [data]);
   const scale = useMemo(() => scaleOf(groups, [now, origin.bundle]), [groups, now, origin.bundle]);
+  if (!data && !error) return html`<section class="card threshold waiting"><h2>${t.models.threshold}</h2><p class="quiet">${t.shell.loading}</p></section>`;
   const at = draft ? Number(draft) : now;
   const type = (event) => setDraft(event.target.value);
   const move = (steps, sign, label) => html`<button type="button" class="button" aria-label=${label}
@@ -66,7 +68,7 @@ export function Threshold({ path, version: { thresholds }, after }) {
     </div>`}
     <${ReasonDialog} open=${asked} title=${t.models[asked]} action=${t.models[asked]}
       onConfirm=${confirm} onClose=${() => ask(null)}>
-      <p>${fill(t.models.change, { old: apart(now, to)[0], now: apart(now, to)[1] })}</p>
+      ${asked && html`<${Consequence} ...${{ path, now, to }} />`}
     <//>
   </section>`;
 }

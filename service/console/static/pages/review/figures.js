@@ -6,6 +6,7 @@ import { useFetched } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { Chart } from "../../parts/chart.js";
+import { Consequence } from "../../parts/consequence.js";
 import { ReasonDialog } from "../../parts/dialog.js";
 import { Notice, Problem } from "../../parts/notice.js";
 import { Table } from "../../parts/table.js";
@@ -27,7 +28,7 @@ export function Figures({ filters: { kept, ...filters } }) {
   const choice = (name, value, texts) => html`<label>${r.choices[name]}
     <select value=${value} onChange=${({ target }) => setShown({ rate, per, [name]: target.value })}>
       ${Object.entries(texts).map(([one, text]) => html`<option value=${one}>${text}</option>`)}</select></label>`;
-  return html`<section class="card">
+  return html`<section class=${data || error ? "card" : "card waiting"}>
       <h2>${r.confusion}</h2>
       <div class="row">${choice("rate", rate, r.rates)}${choice("per", per, r.per)}</div>
       <${Problem} error=${error} />
@@ -77,5 +78,5 @@ function Proposed({ filters }) {
       ${list(data.limits)}
       ${may("operate") && html`<button type="button" class="button primary" onClick=${() => setAsking(true)}>${r.apply}</button>`}
       <${ReasonDialog} open=${asking} title=${r.apply} action=${r.apply} onConfirm=${apply} onClose=${() => setAsking(false)}>
-        <p>${said}</p><//>`}`;
+        ${asking && html`<${Consequence} path=${{ name, version }} now=${data.in_force} to=${data.threshold} />`}<//>`}`;
 }

@@ -32,6 +32,9 @@ export function dayOf(date, days = 0) {
   return { since: begin(0), until: begin(1) };
 }
 
+/** The filters of what was rejected on the day before this one. */
+export const yesterdaysRejects = () => ({ ...dayOf(new Date(), -1), kept: "reject" });
+
 /** Links to what people look for first, the filters in force, and a way to add one. */
 export function Tokens({ filters, path }) {
   const [name, setName] = useState(NAMES[0]);
@@ -47,7 +50,7 @@ export function Tokens({ filters, path }) {
   };
   const option = (value, text) => html`<option value=${value}>${text}</option>`;
   return html`<div class="row tokens">
-    <a class="button" href=${linkOf({ ...dayOf(new Date(), -1), kept: "reject" })}>${r.yesterday}</a>
+    <a class="button" href=${linkOf(yesterdaysRejects())}>${r.yesterday}</a>
     <div class="chips">${KEPT.map((kept) => html`<a class="button" key=${kept} href=${linkOf({ ...filters, kept }, path)}
       aria-current=${filters.kept === kept ? "true" : null}>${r.kept[kept]}</a>`)}</div>
     ${NAMES.filter((one) => one in filters).map((one) => html`<button type="button" key=${one} class="button token"

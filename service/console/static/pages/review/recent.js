@@ -10,11 +10,11 @@ const r = t.review.reach;
 
 /** A sentence: of the station that is asked for, or else of the one whose pictures reach back the least. */
 export function Reach({ station }) {
-  const { data } = useFetched((signal) => call("get_recent", { signal }), []);
+  const { data, loading } = useFetched((signal) => call("get_recent", { signal }), []);
   const stations = data?.stations ?? [];
   const asked = stations.find((one) => one.station === station);
   const oldest = station ? asked?.oldest : data?.since;
-  if (!oldest) return null;
+  if (!oldest) return loading ? html`<p class="reach">&nbsp;</p>` : null; // its room, so that the grid stays where it is
   const shortest = station ? asked : stations.find((one) => one.oldest === oldest);
   const name = shortest && (shortest.station ?? r.unnamed);
   const said = station ? r.station : stations.length > 1 && name ? r.several : r.all;
