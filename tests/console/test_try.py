@@ -23,6 +23,7 @@ from tests.console.conftest import BANK, PICTURES, Serve
 pytestmark = pytest.mark.browser
 
 PITTED = PICTURES / "pitting/01_200907165410_277500_315_crop_2.jpg"
+PASSED = sorted((PICTURES / "good").glob("*.jpg"))[0]
 DROP = """([name, data]) => {
   const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
   const dataTransfer = new DataTransfer();
@@ -313,6 +314,30 @@ def test_names_of_files_are_text_and_nothing_else(
     page.get_by_text("The same by curl and Python").click()
     expect(page.locator("pre").first).to_contain_text(name)
     assert page.locator("img[src=x]").count() == 0
+
+
+def test_a_slider_tells_where_the_verdict_of_a_good_part_would_turn(
+    page: Page, serve: Serve
+) -> None:
+    page.goto(f"{serve().url}/console/try?show=overlay")
+    choose(page, PASSED)
+    gauge = page.get_by_label("Distance from the threshold")
+    said = re.compile(r"with a threshold below (\d+) % this part would be rejected")
+    expect(gauge).to_contain_text(said)
+    found = said.search(gauge.inner_text())
+    assert found is not None
+    turns = int(found.group(1))
+    assert 0 < turns < 100
+    before = pixels(pane(page, "Overlay"))
+    slider = page.get_by_role("slider", name="Try another threshold")
+    slider.fill(f"{(turns - 2) / 100}")
+    expect(gauge).to_contain_text("it would be rejected")
+    assert not np.array_equal(pixels(pane(page, "Overlay")), before)
+    slider.fill(f"{(turns + 2) / 100}")
+    expect(gauge).to_contain_text("it would pass")
+    page.get_by_role("button", name="Back to the threshold").click()
+    expect(gauge).to_contain_text(said)
+    assert np.array_equal(pixels(pane(page, "Overlay")), before)
 
 
 def test_the_curl_line_asks_the_same(
