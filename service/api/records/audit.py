@@ -1,21 +1,26 @@
-"""`GET /v1/audit`: the audit log, the newest entry first."""
+"""`GET /v1/audit`: the audit log, the newest entry first, a page of it or a file."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
-from pydantic import ConfigDict, Field
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.problems import problem_responses, request_id_of
+from service.api.records.inspection_id import HIGHEST_ID
 from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.api.schemas import Schema
 from service.core.domain import Json
 from service.core.errors import InvalidParameterError
-from service.recording.audit.chain import newest_of
 from service.recording.audit.entry import Entry
+from service.recording.audit.search import AuditCsv, AuditFilters, page_of
+from service.recording.search.filters import LONGEST_TEXT
+from service.recording.search.times import EXAMPLES, us_of
 
 MOST_ENTRIES = 1000
 
@@ -39,6 +44,58 @@ _RESPONSES = problem_responses(
     InvalidParameterError("limit: Input should be less than or equal to 1000"),
     UNREACHABLE,
 )
+
+
+_MEDIA_TYPE = "text/csv; charset=utf-8"
+_CSV: dict[int | str, dict[str, Any]] = {
+    200: {"content": {_MEDIA_TYPE: {"schema": {"type": "string"}}}}
+}
+
+
+class AuditIn(BaseModel):
+    """Which entries are wanted, and how: those that meet every filter that is given."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    since: str | None = Field(
+        None, max_length=LONGEST_TEXT, description=f"Changed at this time or later: {EXAMPLES}."
+    )
+    until: str | None = Field(
+        None, max_length=LONGEST_TEXT, description="Changed before this time."
+    )
+    inspection: int | None = Field(
+        None,
+        ge=1,
+        le=HIGHEST_ID,
+        description="About this inspection: who judged it, took that back, pinned its picture.",
+    )
+    model: str | None = Field(
+        None,
+        max_length=LONGEST_TEXT,
+        description="Of this model: thresholds, versions, learning. Judgements name inspections "
+        "and no model.",
+    )
+    before: int | None = Field(None, ge=1, le=2**62, description="Only entries before this number.")
+    limit: int = Field(100, ge=1, le=MOST_ENTRIES, description="Most entries of the page.")
+    format: Literal["json", "csv"] = Field(
+        "json",
+        description="`json`: a page; `csv`: all entries that the filters want, as a file that is "
+        "made while it is sent, without `before` and `limit`.",
+    )
+
+    def filters(self) -> AuditFilters:
+        """The filters.
+
+        Raises:
+            InvalidParameterError: one cannot be met, whatever the log has.
+        """
+        now = datetime.now(UTC)
+        return AuditFilters(
+            since_us=None if self.since is None else us_of(self.since, now),
+            until_us=None if self.until is None else us_of(self.until, now),
+            inspection=self.inspection,
+            model=self.model,
+        )
 
 
 class AuditEntryOut(Schema):
@@ -87,26 +144,42 @@ def audit_router(threads: RecordThreads) -> APIRouter:
     """
     router = APIRouter(tags=["record"], responses=_RESPONSES)
 
-    @router.get("/v1/audit")
+    @router.get("/v1/audit", response_model=AuditOut, responses=_CSV)
     async def list_audit_entries(
-        request: Request,
-        before: Annotated[
-            int | None, Query(ge=1, le=2**62, description="Only entries before this number.")
-        ] = None,
-        limit: Annotated[
-            int, Query(ge=1, le=MOST_ENTRIES, description="Most entries of the page.")
-        ] = 100,
-    ) -> AuditOut:
+        request: Request, query: Annotated[AuditIn, Query()]
+    ) -> AuditOut | Response:
         """What was changed, by whom and why, the newest change first."""
-        found = await threads.run(lambda record: newest_of(record.database, limit, before))
-        more = len(found) == limit and found[-1].seq > 1
+        filters = query.filters()
+        if query.format == "csv":
+            return await _csv(threads, query, filters)
+        found = await threads.read(
+            lambda connection: page_of(connection, filters, limit=query.limit, before=query.before)
+        )
         return AuditOut(
             request_id=request_id_of(request.scope),
-            entries=[_out(entry) for entry in found],
-            before=found[-1].seq if more else None,
+            entries=[_out(entry) for entry in found.entries],
+            before=found.before,
         )
 
     return router
+
+
+async def _csv(threads: RecordThreads, query: AuditIn, filters: AuditFilters) -> Response:
+    if not query.model_fields_set.isdisjoint(("before", "limit")):
+        raise InvalidParameterError(
+            "format: a file has all entries that the filters want; leave out before and limit"
+        )
+    file = AuditCsv(filters)
+    # A database that is away is a problem of its own as long as nothing is sent.
+    first = await threads.read_for_export(file.part)
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield first
+        while not file.ended:
+            yield await threads.read_for_export(file.part)
+
+    headers = {"Content-Disposition": 'attachment; filename="audit.csv"'}
+    return StreamingResponse(parts(), 200, headers, _MEDIA_TYPE)
 
 
 def _out(entry: Entry) -> AuditEntryOut:

@@ -69,7 +69,7 @@ class Filters:
         if self.version is not None and self.model is None:
             raise InvalidParameterError("version: a version is one of a model; name the model, too")
         for name in ("model", "version", "station", "lot", "part", "request_id"):
-            _check_text(name, getattr(self, name))
+            check_sought(name, getattr(self, name))
         for name, kind in (
             ("verdict", Verdict),
             ("judgement", JudgementFilter),
@@ -94,7 +94,7 @@ class Filters:
         return tuple(one.name for one in fields(self) if getattr(self, one.name) is not None)
 
 
-def _check_text(name: str, text: str | None) -> None:
+def check_sought(name: str, text: str | None) -> None:
     """Refuse what no column has: PostgreSQL would fail on some of it."""
     if text is None:
         return

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 import json
 import sqlite3
 import time
@@ -21,6 +23,7 @@ from service.recording.audit.verify import check_chain
 from service.recording.record import Record
 from service.security import followed_files
 from tests.api.keys import KEYS, bearer, file_without
+from tests.recorded import insert_inspections
 
 THRESHOLD = "/v1/models/parts/threshold"
 AUDIT = "/v1/audit"
@@ -219,7 +222,53 @@ async def test_the_log_is_read_page_by_page(serve, sqlite_record: Record) -> Non
     assert seen == [5, 4, 3, 2, 1]
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "before=0", "before=x"])
+async def test_entries_are_asked_for_by_time_model_and_inspection(
+    serve, sqlite_record: Record
+) -> None:
+    (number,) = insert_inspections(sqlite_record, [{}])
+    said = {"ids": [number], "judgement": "good"}
+    async with serve(record=sqlite_record, keys=KEYS) as client:
+
+        async def found(**query: object) -> list[str]:
+            page = (await client.get(AUDIT, params=query, headers=OPERATOR)).json()
+            return [one["action"] for one in page["entries"]]
+
+        await eventually(client, "models_loaded")
+        path = "/v1/inspections/judgements"
+        assert (await client.post(path, json=said, headers=bearer("reviewer"))).status_code == 200
+        await client.put(THRESHOLD, json={"image": 0.9}, headers=OPERATOR)
+        assert await found(model="parts") == ["threshold_changed"]
+        assert await found(inspection=number) == ["inspections_judged"]
+        assert await found(inspection=number + 1) == []
+        assert await found(since="-1h", model="parts") == ["threshold_changed"]
+        assert await found(until="-1h") == []
+
+
+async def test_the_log_is_taken_away_as_a_table(serve, sqlite_record: Record) -> None:
+    async with serve(record=sqlite_record, keys=KEYS) as client:
+        await eventually(client, "models_loaded")
+        for level in (0.6, 0.7):
+            body = {"image": level, "reason": "new lamp"}
+            await client.put(THRESHOLD, json=body, headers=OPERATOR)
+        query = {"format": "csv", "model": "parts"}
+        file = await client.get(AUDIT, params=query, headers=OPERATOR)
+        refused = await client.get(AUDIT, params=query, headers=bearer("scraper"))
+        page = await client.get(AUDIT, params=query | {"limit": 1}, headers=OPERATOR)
+    assert file.headers["content-type"] == "text/csv; charset=utf-8"
+    assert file.headers["content-disposition"] == 'attachment; filename="audit.csv"'
+    lines = list(csv.DictReader(io.StringIO(file.text)))
+    assert [(line["action"], line["reason"]) for line in lines] == [
+        ("threshold_changed", "new lamp")
+    ] * 2
+    assert json.loads(lines[0]["new"])["image"] == 0.7
+    assert refused.status_code == 403
+    assert (page.status_code, "leave out before and limit" in page.text) == (422, True)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=1001", "before=0", "before=x", "since=now", "inspection=0", "models=parts"],
+)
 async def test_a_page_out_of_range_is_refused(serve, sqlite_record: Record, query: str) -> None:
     async with serve(record=sqlite_record) as client:
         answer = await client.get(f"{AUDIT}?{query}")

@@ -229,6 +229,27 @@ async def test_exports_have_every_inspection_in_each_format(
     assert table["id"].to_pylist() == ids
 
 
+@pytest.mark.parametrize("wanted", ["csv", "jsonl"])
+async def test_an_export_has_what_its_filters_want(
+    client, sqlite_record: Record, wanted: str
+) -> None:
+    at = [NOON_US + hours * 3_600_000_000 for hours in (0, 0, 0, 2)]
+    rows = [
+        {"station": "press-1", "anomalous": True, "part": "wanted"},
+        {"station": "press-2", "anomalous": True},
+        {"station": "press-1"},
+        {"station": "press-1", "anomalous": True},
+    ]
+    insert_inspections(
+        sqlite_record, [row | {"at_us": at_us} for row, at_us in zip(rows, at, strict=True)]
+    )
+    times = {"since": "2026-03-01T12:00:00Z", "until": "2026-03-01T13:00:00Z"}
+    query = {"format": wanted, "station": "press-1", "verdict": "reject", **times}
+    text = (await client.get("/v1/inspections/export", params=query)).text
+    lines = text.splitlines()[1:] if wanted == "csv" else text.splitlines()
+    assert len(lines) == 1 and "wanted" in lines[0]
+
+
 async def test_an_export_without_a_format_is_refused(client) -> None:
     answer = await client.get("/v1/inspections/export")
     assert answer.status_code == 422 and "format" in answer.json()["detail"]

@@ -1,0 +1,191 @@
+"""Entries of the audit log that filters want, the newest first: a page of them, or all as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, or_, select
+
+from service.core.errors import InvalidParameterError
+from service.recording.audit.chain import CHUNK
+from service.recording.audit.entry import Entry
+from service.recording.search.exports.csv_format import harmless
+from service.recording.search.filters import check_sought
+from service.recording.search.json_form import time_text
+from service.recording.search.times import time_of
+from service.recording.tables import audit
+
+COLUMNS: Final = (
+    "seq",
+    "at",
+    "server",
+    "who",
+    "action",
+    "model",
+    "version",
+    "old",
+    "new",
+    "reason",
+    "client",
+    "previous",
+    "hash",
+)
+"""Of the CSV, named as the API names them."""
+
+_OF_INSPECTIONS: Final = (
+    "inspections_judged",
+    "judgements_withdrawn",
+    "picture_pinned",
+    "picture_unpinned",
+)
+"""Actions whose entries name inspections."""
+
+_HIGHEST_ID: Final = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilters:
+    """Which entries are wanted: those that meet every filter that is given.
+
+    Attributes:
+        since_us: changed at this time or later, in µs of Unix time.
+        until_us: changed before this time, in µs of Unix time.
+        inspection: number of an inspection that the entry names.
+        model: whose the entry is.
+
+    Raises:
+        InvalidParameterError: a filter cannot be met whatever the log has.
+    """
+
+    since_us: int | None = None
+    until_us: int | None = None
+    inspection: int | None = None
+    model: str | None = None
+
+    def __post_init__(self) -> None:
+        check_sought("model", self.model)
+        for name in ("since_us", "until_us"):
+            if (at_us := getattr(self, name)) is not None and abs(at_us) > _HIGHEST_ID:
+                raise InvalidParameterError(f"{name}: {at_us} is too far from now")
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """A page of entries.
+
+    Attributes:
+        entries: the newest first.
+        before: number to go on from; None at the end.
+    """
+
+    entries: tuple[Entry, ...]
+    before: int | None
+
+
+def page_of(
+    connection: Connection, filters: AuditFilters, *, limit: int, before: int | None = None
+) -> AuditPage:
+    """The newest entries that filters want.
+
+    Args:
+        connection: for reading.
+        filters: which entries.
+        limit: most entries.
+        before: number of an entry; only those before it. None for the end of the chain.
+    """
+    found: list[Entry] = []
+    for entry in _wanted(connection, filters, min(limit + 1, CHUNK), before):
+        if len(found) == limit:
+            return AuditPage(tuple(found), found[-1].seq)
+        found.append(entry)
+    return AuditPage(tuple(found), None)
+
+
+def names_inspection(entry: Entry, inspection: int) -> bool:
+    """Whether an entry is about an inspection: a judgement of it, or a pin."""
+    for text in (entry.old, entry.new):
+        try:
+            value = json.loads(text or "null")
+        except ValueError:  # Somebody made something else of it.
+            continue
+        if not isinstance(value, dict):
+            continue
+        if value.get("inspection") == inspection:
+            return True
+        if inspection in (value.get("inspections") or ()):
+            return True
+        if str(inspection) in (value.get("judgements") or ()):
+            return True
+    return False
+
+
+class AuditCsv:
+    """Makes CSV of all entries that filters want, part by part; each reads for a moment only.
+
+    Args:
+        filters: which entries.
+    """
+
+    def __init__(self, filters: AuditFilters) -> None:
+        self._filters = filters
+        self._before: int | None = None
+        self._begun = False
+        self.ended = False
+
+    def part(self, connection: Connection) -> bytes:
+        """The next part; after the last one, `ended` is true.
+
+        Args:
+            connection: for reading.
+        """
+        page = page_of(connection, self._filters, limit=CHUNK, before=self._before)
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        if not self._begun:
+            writer.writerow(COLUMNS)
+        writer.writerows(_line(entry) for entry in page.entries)
+        self._begun, self._before, self.ended = True, page.before, page.before is None
+        return text.getvalue().encode(errors="replace")
+
+
+def _wanted(
+    connection: Connection, filters: AuditFilters, chunk: int, before: int | None
+) -> Iterator[Entry]:
+    conditions = list(_conditions(filters))
+    while True:
+        wanted = select(audit).where(*conditions).order_by(audit.c.seq.desc()).limit(chunk)
+        if before is not None:
+            wanted = wanted.where(audit.c.seq < before)
+        rows = [Entry(**row) for row in connection.execute(wanted).mappings()]
+        for entry in rows:
+            if filters.inspection is None or names_inspection(entry, filters.inspection):
+                yield entry
+        if len(rows) < chunk:
+            return
+        before = rows[-1].seq
+
+
+def _conditions(filters: AuditFilters) -> Iterable[ColumnElement[bool]]:
+    columns = audit.c
+    if filters.since_us is not None:
+        yield columns.at_us >= filters.since_us
+    if filters.until_us is not None:
+        yield columns.at_us < filters.until_us
+    if filters.model is not None:
+        yield columns.model == filters.model
+    if filters.inspection is not None:
+        # Its digits are in the text; whether they are its number is read out of the JSON.
+        digits = str(filters.inspection)
+        about = columns.action.in_(_OF_INSPECTIONS)
+        yield about & or_(columns.old.contains(digits), columns.new.contains(digits))
+
+
+def _line(entry: Entry) -> list[str]:
+    at = time_text(time_of(entry.at_us))
+    rest = (getattr(entry, name) for name in COLUMNS[2:])
+    return [str(entry.seq), at, *("" if one is None else harmless(one) for one in rest)]
