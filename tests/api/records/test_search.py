@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import json
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -227,6 +228,16 @@ async def test_exports_have_every_inspection_in_each_format(
     assert [one["id"] for one in objects] == ids
     table = pq.read_table(io.BytesIO((await exported("parquet")).content))
     assert table["id"].to_pylist() == ids
+
+
+async def test_a_format_whose_package_is_missing_is_refused_with_what_to_install(
+    client, sqlite_record, monkeypatch
+) -> None:
+    a_line(sqlite_record)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    answer = await client.get("/v1/inspections/export", params={"format": "parquet"})
+    assert (answer.status_code, answer.json()["code"]) == (501, "not_installed")
+    assert "pip install 'pyarrow" in answer.json()["detail"]
 
 
 async def test_an_export_without_a_format_is_refused(client) -> None:
