@@ -97,6 +97,25 @@ def test_what_a_stopped_server_has_no_time_for_is_told_so(
     assert "drain_timeout_s" in problem["detail"]
 
 
+def test_who_hears_events_does_not_hold_up_a_server_that_ends(
+    start_server, bundle, repository: Path, tmp_path: Path
+) -> None:
+    async def hear_then_stop(server) -> str:
+        async with asyncio.timeout(60), httpx.AsyncClient(base_url=server.url) as http:
+            accept = {"accept": "text/event-stream"}
+            async with http.stream("GET", "/v1/inspections/feed", headers=accept) as events:
+                heard = events.aiter_text()
+                begin = await anext(heard)
+                server.process.send_signal(signal.SIGTERM)
+                return begin + "".join([part async for part in heard])
+
+    options = ("--record", "sqlite", "--data-folder", str(tmp_path), "--drain-timeout-s", "600")
+    with start_server(repository, *options) as server:
+        assert asyncio.run(hear_then_stop(server)).startswith("retry: ")
+        assert server.stop() in (0, -signal.SIGTERM)
+        assert "Traceback" not in "".join(server.log)
+
+
 def test_a_caller_that_hangs_up_is_given_up(
     start_server, bundle, repository: Path, picture_bytes: Callable[..., bytes]
 ) -> None:

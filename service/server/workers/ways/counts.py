@@ -12,7 +12,7 @@ from service.peers import HostCounts
 _CELLS = 16_384
 """Of a row. Two names that share a cell count as one, which matters to no client that is far from
 the limit of connections."""
-_NAMED = ("connections", "streams", "kept_streams", "watchers")
+_NAMED = ("connections", "streams", "kept_streams", "watchers", "listeners")
 """They have cells of their own."""
 _BYTES = 8
 
