@@ -133,7 +133,7 @@ def lay_foundation(
     peers = Alone() if peers is None else peers
     settings = stated.of_each_worker
     tracing = tracing or open_tracing(settings.tracing)
-    metrics = Metrics(settings.max_queue_size)
+    metrics = Metrics(settings.max_queue_size, peers.counts.admits)
     metrics.access.counts_reloads = peers.leading.is_set
     sessions = _open_sessions(settings, metrics, peers)
     trail = AuditTrail(
