@@ -41,6 +41,10 @@ class Reply:
     failure: str | None = None
 
 
+MOST_NAMES = 64
+"""Names from outside, as of stations, that are told apart; such names have no end."""
+
+
 class HostCounts(Protocol):
     """Numbers that all workers count together, such as connections."""
 
@@ -49,6 +53,9 @@ class HostCounts(Protocol):
 
     def total(self, what: str) -> int:
         """What all have."""
+
+    def admits(self, name: str) -> bool:
+        """Whether a name from outside, as of a station, is one of the first `MOST_NAMES`."""
 
 
 class Peers(Protocol):
@@ -89,6 +96,7 @@ class OwnCounts:
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
+        self._names: set[str] = set()
 
     def add(self, what: str, difference: int) -> None:
         """Count what there is more or less of."""
@@ -99,6 +107,12 @@ class OwnCounts:
     def total(self, what: str) -> int:
         """What there is."""
         return self._counts[what]
+
+    def admits(self, name: str) -> bool:
+        """Whether a name is one of the first `MOST_NAMES`."""
+        if name not in self._names and len(self._names) < MOST_NAMES:
+            self._names.add(name)
+        return name in self._names
 
 
 class Alone:

@@ -53,7 +53,9 @@ def caller_of(scope: Scope) -> Caller:
     return caller
 
 
-def asked_of(scope: Scope, picture: bytes | memoryview | RawPicture, labels: Labels) -> Asked:
+def asked_of(
+    scope: Scope, picture: bytes | memoryview | RawPicture | None, labels: Labels
+) -> Asked:
     """What came with a picture, for the record.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
 import uuid
@@ -14,7 +15,7 @@ from starlette.websockets import WebSocket
 
 from service.api.pages import PageHeaders
 from service.api.problems import CALLER_KEY, REQUEST_ID_KEY, problem_response
-from service.core.errors import ImageTooLargeError, RequestError
+from service.core.errors import ImageTooLargeError, NotReadyError, RequestError
 from service.observing.metrics import Metrics
 from service.security.caller import CallerPendingError
 from service.security.gate import Gate
@@ -32,6 +33,11 @@ WRITE_KEY = "takt.write"
 
 _SHARED_KEY = "takt.shared"
 """Key of the ASGI scope: whether another host's page may have the answer."""
+
+_ENDED = (
+    "the server ended before the answer was there; send the request to another server, or again "
+    "once this one is back. Whoever runs it raises drain_timeout_s where that is too short"
+)
 
 Pair = tuple[bytes, bytes]
 WriteAnswer = Callable[[int, Sequence[Pair], bytes | memoryview], bool]
@@ -162,6 +168,13 @@ class RequestContext:
             if started:
                 raise
             await respond(problem_response(error, scope[REQUEST_ID_KEY], scope["path"]))
+        except asyncio.CancelledError:
+            # A server of ours cancels what is not answered when its time to end has passed; what
+            # else cancels wants to see its cancellation.
+            if write is None or started:
+                raise
+            ended = NotReadyError(_ENDED)
+            await respond(problem_response(ended, scope[REQUEST_ID_KEY], scope["path"]))
         finally:
             self._metrics.in_flight -= 1
 

@@ -39,6 +39,7 @@ TaktError
 │   ├── MisplacedBundleError      500  a whole one in another folder than its name says
 │   └── DriftError                500  an engine that answers unlike the trained model
 └── ConfigurationError        500  settings that this host cannot honour
+    └── NotInstalledError         501  a package that the request needs is not installed
 """
 
 from __future__ import annotations
@@ -401,3 +402,11 @@ class ConfigurationError(TaktError):
 
     code = "configuration"
     remedy = "Whoever runs the server changes the setting that `detail` names."
+
+
+class NotInstalledError(ConfigurationError):
+    """A package that the request needs is not installed where the server runs."""
+
+    status = 501
+    code = "not_installed"
+    remedy = "Whoever runs the server installs what `detail` names, and starts the server anew."

@@ -64,7 +64,7 @@ class Journal:
 
     @property
     def has_outlets(self) -> bool:
-        """Whether answers go anywhere else, so that somebody has to say what came with each."""
+        """Whether answers go anywhere else, so that their pictures are kept until they are out."""
         return bool(self._outlets)
 
     def answered(
@@ -93,6 +93,7 @@ class Journal:
             time.time(),
             inspection.warnings,
             inspection.source,
+            asked.labels.station,
         )
         self._note(answer)
         for outlet in self._outlets:

@@ -28,7 +28,9 @@ from service.observing.model_metrics import (
     BatchMetrics,
 )
 from service.observing.records import AnswerRecord, RefusalRecord
+from service.observing.station_metrics import StationMetrics
 from service.observing.version_metrics import VersionGauges, VersionInstruments
+from service.peers import OwnCounts
 
 BATCH_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128, 256)
 
@@ -43,6 +45,7 @@ class Metrics:
 
     Args:
         max_queue_size: the setting, shown beside the lengths of the queues.
+        admits: whether a station is told apart from others.
 
     Attributes:
         registry: what `/metrics` shows.
@@ -53,7 +56,9 @@ class Metrics:
         engines: the instruments of the engines.
     """
 
-    def __init__(self, max_queue_size: int = 0) -> None:
+    def __init__(
+        self, max_queue_size: int = 0, admits: Callable[[str], bool] | None = None
+    ) -> None:
         self.registry = CollectorRegistry()
         self.in_flight = 0
         self._batches: dict[str, BatchMetrics] = {}
@@ -65,6 +70,7 @@ class Metrics:
             "Pictures answered, by verdict (good, anomalous, none) and outcome (ok or error code).",
             ("model", "protocol", "verdict", "outcome"),
         )
+        self._stations = StationMetrics(self.registry, admits or OwnCounts().admits)
         self._stages = LabelledHistograms(
             "takt_stage_seconds",
             "Time that an answered picture spent in each stage; `queue` is every wait for a turn.",
@@ -139,6 +145,8 @@ class Metrics:
         verdict = "anomalous" if answered.verdict.anomalous else "good"
         self._ok(answered.model, answered.by, verdict).inc()
         self._of(answered.model, answered.version).count(answered)
+        if answered.station is not None:
+            self._stations.count(answered.model, answered.station, verdict)
         last_s = self._last_answers_s.get(answered.model)
         if last_s is None:
             newest_s = functools.partial(self._last_answers_s.__getitem__, answered.model)

@@ -34,6 +34,7 @@ class AnswerRecord(NamedTuple):
         at_s: time of the answer, in Unix time.
         warnings: what speaks against the answer.
         source: what gave the answer.
+        station: where the picture was taken, as the caller says; None where it says nothing.
     """
 
     model: str
@@ -48,6 +49,7 @@ class AnswerRecord(NamedTuple):
     at_s: float
     warnings: tuple[WarningCode, ...]
     source: Source
+    station: str | None = None
 
 
 class RefusalRecord(NamedTuple):

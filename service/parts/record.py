@@ -17,6 +17,11 @@ def record_part(foundation: Foundation) -> ServerPart:
         await asyncio.to_thread(records.close)
 
     routes = record_router(
-        records, foundation.models.repository, foundation.memory, foundation.settings
+        records,
+        foundation.models.repository,
+        foundation.memory,
+        foundation.settings,
+        foundation.listeners,
+        foundation.access.guard,
     )
     return ServerPart(name="record", routers=(routes,), close=close)

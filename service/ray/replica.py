@@ -90,10 +90,12 @@ class Replica:
 
     async def _end_streams(self) -> None:
         """Send the streams elsewhere once no request comes here any more."""
-        sessions = self._foundation.sessions
-        await until_left_out(self._name, self._replicas.names, lambda: any(sessions))
+        sessions, listeners = self._foundation.sessions, self._foundation.listeners
+        await until_left_out(
+            self._name, self._replicas.names, lambda: any(sessions) or bool(listeners)
+        )
         logger.info("the replica is to end; its streams answer what they accepted")
-        await sessions.close(self._foundation.drain.left_s())
+        await self._foundation.close_streams(self._foundation.drain.left_s())
 
     async def check_health(self) -> None:
         """Whether the replica is to go on; the first time, once its models have answered.

@@ -155,8 +155,9 @@ class Retention:
         swept, rule = Swept(), self.rule
         if rule.record_days is not None:
             self._remove_rows(now_us - int(rule.record_days * _DAY_US), swept)
-        if rule.days is not None:
-            before_us = now_us - int(rule.days * _DAY_US)
+        # By its row's age as well: the last row stays, and its picture does not.
+        if ages := [age for age in (rule.days, rule.record_days) if age is not None]:
+            before_us = now_us - int(min(ages) * _DAY_US)
             while not self.stop() and self._let_go(swept, before_us=before_us):
                 pass
         swept.recent = self.sweep_recent().pictures
@@ -259,9 +260,12 @@ class Retention:
         return len(found)
 
     def _remove_rows(self, before_us: int, swept: Swept) -> None:
+        # The highest number stays, as SQLite would give it again, and who follows the record would
+        # take what comes for what it has.
+        last = select(func.max(inspections.c.id)).scalar_subquery()
         oldest = (
             select(*_OF_PICTURE, inspections.c.picture)
-            .where(inspections.c.at_us < before_us, ~inspections.c.pinned)
+            .where(inspections.c.at_us < before_us, ~inspections.c.pinned, inspections.c.id < last)
             .order_by(inspections.c.at_us)
             .limit(_AT_ONCE)
         )

@@ -92,6 +92,7 @@ ROUTES: tuple[RouteNeed, ...] = (
     *_routes("read", "GET", "/v1/review/teachable"),
     *_routes("read", "GET", "/v1/review/tiles", "/v1/review/calendar", "/v1/review/recent"),
     *_routes("read", "GET", "/v1/inspections", "/v1/inspections/export"),
+    *_routes("read", "GET", "/v1/inspections/feed"),
     *_routes("read", "GET", "/v1/inspections/{id:int}", "/v1/inspections/{id:int}/picture"),
     *_routes("read", "GET", "/v1/inspections/{id:int}/neighbours"),
     *_routes("read", "GET", "/v1/inspections/{id:int}/thumbnail"),

@@ -104,7 +104,7 @@ def run(
     server = Server(
         _config(app, settings, http),
         foundation.drain,
-        foundation.sessions.close,
+        foundation.close_streams,
         models.repository.loaded.wait,
         ended,
         ConnectionState(gate, OpenMessages(share_bytes)),

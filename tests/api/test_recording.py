@@ -160,6 +160,33 @@ async def test_a_label_by_the_open_inference_protocol_is_refused_before_anything
     assert rows(sqlite_record) == []
 
 
+async def test_each_picture_counts_for_its_station_without_a_record_as_well(
+    serve, bad_part, picture_bytes
+) -> None:
+    press, good = {"X-Takt-Station": "press 3"}, picture_bytes(50)
+    async with serve() as client:
+        await client.post(REST, content=bad_part, headers=press)
+        await client.post(REST, content=good, params={"station": "press 3"})
+        await client.post(REST, content=good)
+        await client.post(INFER, json=in_json([bad_part, good]), headers=press)
+        async with connect(client) as socket:
+            await socket.hello(station="press 4")
+            socket.frame(0, bad_part)
+            await hear(socket, 1)
+        metrics = (await client.get("/metrics")).text
+    counted = {
+        line.partition("station=")[2]: float(line.rpartition(" ")[2])
+        for line in metrics.splitlines()
+        if line.startswith("takt_station_pictures_total{")
+    }
+    assert counted == {
+        '"press 3",verdict="anomalous"} 2.0': 2,
+        '"press 3",verdict="good"} 2.0': 2,
+        '"press 4",verdict="anomalous"} 1.0': 1,
+        '"press 4",verdict="good"} 0.0': 0,
+    }
+
+
 async def test_a_wrong_keep_is_refused_at_the_start(serve, sqlite_record: Record) -> None:
     with pytest.raises(Exception, match="sample=NUMBER"):
         async with serve(record=sqlite_record, keep="everything"):

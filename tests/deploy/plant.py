@@ -193,7 +193,8 @@ def bodies(kind: str) -> list[bytes]:
 
 
 def inspected(http: httpx.Client, body: bytes, **query: str) -> httpx.Response:
-    return http.post(f"/v1/models/{MODEL}/inspect", params=query, content=body, timeout=60)
+    path, station = f"/v1/models/{MODEL}/inspect", {"X-Takt-Station": "press-1"}
+    return http.post(path, params=query, content=body, headers=station, timeout=60)
 
 
 def bench(url: str, path: Path) -> float:

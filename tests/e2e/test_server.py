@@ -1,4 +1,5 @@
 import asyncio
+import json
 import os
 import re
 import signal
@@ -67,6 +68,52 @@ def test_a_stopped_server_answers_what_it_accepted(
     with start_server(repository) as server:
         assert asyncio.run(post_then_stop(server)) == [200] * 4
         assert server.process.wait(timeout=60) in (0, -signal.SIGTERM)
+
+
+def test_what_a_stopped_server_has_no_time_for_is_told_so(
+    start_server, bundle, repository: Path, picture_bytes: Callable[..., bytes]
+) -> None:
+    head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
+
+    async def post_then_stop(server) -> bytes:
+        port = int(server.url.rpartition(":")[2])
+        async with asyncio.timeout(60), httpx.AsyncClient(base_url=server.url) as http:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(head.encode() + picture_bytes()[:20])
+            while "takt_in_flight 2.0" not in (await http.get("/metrics")).text:
+                pass
+            server.process.send_signal(signal.SIGTERM)
+            answer = await reader.read()
+            writer.close()
+            return answer
+
+    with start_server(repository, "--drain-timeout-s", "0.2") as server:
+        answer = asyncio.run(post_then_stop(server))
+        assert server.stop() in (0, -signal.SIGTERM)
+        assert "Traceback" not in "".join(server.log)
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    problem = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert problem["code"] == "not_ready"
+    assert "drain_timeout_s" in problem["detail"]
+
+
+def test_who_hears_events_does_not_hold_up_a_server_that_ends(
+    start_server, bundle, repository: Path, tmp_path: Path
+) -> None:
+    async def hear_then_stop(server) -> str:
+        async with asyncio.timeout(60), httpx.AsyncClient(base_url=server.url) as http:
+            accept = {"accept": "text/event-stream"}
+            async with http.stream("GET", "/v1/inspections/feed", headers=accept) as events:
+                heard = events.aiter_text()
+                begin = await anext(heard)
+                server.process.send_signal(signal.SIGTERM)
+                return begin + "".join([part async for part in heard])
+
+    options = ("--record", "sqlite", "--data-folder", str(tmp_path), "--drain-timeout-s", "600")
+    with start_server(repository, *options) as server:
+        assert asyncio.run(hear_then_stop(server)).startswith("retry: ")
+        assert server.stop() in (0, -signal.SIGTERM)
+        assert "Traceback" not in "".join(server.log)
 
 
 def test_a_caller_that_hangs_up_is_given_up(

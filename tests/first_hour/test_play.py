@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import doctest
+import signal
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,16 @@ def test_a_page_is_done_in_order_with_a_server_until_ctrl_c(done) -> None:
         ("!", None),
     ]
     assert played[2].command == 'echo "$SEEN" more'
+
+
+def test_ctrl_c_ends_a_server_though_who_plays_the_page_ignores_it(done) -> None:
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in the background of a shell
+    try:
+        played = done(PAGE, *PROMISES)
+    finally:
+        signal.signal(signal.SIGINT, former)
+
+    assert [one.fault for one in played] == [None] * 6
 
 
 @pytest.mark.parametrize(

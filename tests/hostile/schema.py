@@ -62,7 +62,7 @@ REFUSED = (
         "nor which texts are points in time, nor that a version is one of a model that is named",
     ),
     Refused(
-        ("list_inspections", "export_inspections", "list_tiles"),
+        ("list_inspections", "export_inspections", "list_tiles", "feed_inspections"),
         (422,),
         "nor which cursor a page gave, beside what those of the review cannot say of filters",
     ),

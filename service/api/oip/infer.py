@@ -16,10 +16,8 @@ from service.api.oip.request import InferenceRequest, OipLimits, read_request
 from service.api.oip.response import response_of
 from service.api.problems import asked_of, request_id_of, share_of
 from service.core.batching.memory import EncodedBytes
-from service.core.domain import NO_LABELS
 from service.core.errors import DeadlineExceededError, RequestError
 from service.observing.journal import UNKNOWN, Journal
-from service.observing.records import NOTHING_ASKED
 from service.repository.repository import ModelRepository
 
 HEADER_LENGTH = "inference-header-content-length"
@@ -55,9 +53,7 @@ def infer_handler(
             known = model.name
             model.check_ready()
             # What cannot be recorded is refused before anything is inspected.
-            labels = (
-                labels_of_headers(request.scope["headers"]) if journal.has_outlets else NO_LABELS
-            )
+            labels = labels_of_headers(request.scope["headers"])
             model.pipeline.check_room()
             with bodies.memory.encoded() as held:
                 async with CancelOnDisconnect(request) as disconnect:
@@ -74,9 +70,7 @@ def infer_handler(
             journal.refused(known, "oip", error, request_id)
             raise
         for inspection, picture in zip(inspections, inference.pictures, strict=True):
-            asked = (
-                asked_of(request.scope, picture, labels) if journal.has_outlets else NOTHING_ASKED
-            )
+            asked = asked_of(request.scope, picture, labels)
             journal.answered(inspection, "oip", request_id, asked)
         if response.json_bytes is None:
             return Response(response.body, media_type="application/json")

@@ -51,6 +51,18 @@ class InspectionsOut(Schema):
     )
 
 
+class FeedOut(Schema):
+    """What was recorded after a number."""
+
+    inspections: list[StoredInspectionOut] = Field(  # type: ignore[valid-type]
+        description="The lowest number first."
+    )
+    after: int = Field(
+        description="`after` of the next call: all up to this number is told, or not wanted."
+    )
+    more: bool = Field(description="Whether there is more by now.")
+
+
 class NeighboursOut(Schema):
     """The inspections that were recorded next to one."""
 

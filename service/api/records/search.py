@@ -17,7 +17,7 @@ from service.api.records.inspection_id import InspectionId
 from service.api.records.schemas import InspectionsOut, NeighboursOut, StoredInspectionOut
 from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.core.domain import RawPicture
-from service.core.errors import InspectionNotFoundError, InvalidParameterError
+from service.core.errors import InspectionNotFoundError, InvalidParameterError, NotInstalledError
 from service.recording.pictures import png_of
 from service.recording.record import Record
 from service.recording.search.cursor import Cursor
@@ -40,6 +40,9 @@ NO_INSPECTION = InspectionNotFoundError(
 _OF_RECORD = problem_responses(NO_RECORD, UNREACHABLE)
 _OF_FILTERS = problem_responses(
     InvalidParameterError("version: a version is one of a model; name the model, too")
+)
+_NO_FORMAT = problem_responses(
+    NotInstalledError("Parquet needs pyarrow, which is not installed; pip install 'pyarrow>=17'")
 )
 _NO_NUMBER = InvalidParameterError("id: Input should be greater than or equal to 1")
 _OF_NUMBER = problem_responses(NO_RECORD, _NO_NUMBER)
@@ -132,7 +135,7 @@ def _add_search(router: APIRouter, threads: RecordThreads) -> None:
     @router.get(
         "/v1/inspections/export",
         response_class=Response,
-        responses=_EXPORTED | _OF_FILTERS,
+        responses=_EXPORTED | _OF_FILTERS | _NO_FORMAT,
     )
     async def export_inspections(query: Annotated[ExportIn, Query()]) -> Response:
         """All inspections that the filters want, as a file that is made while it is sent."""

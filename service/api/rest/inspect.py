@@ -81,7 +81,7 @@ class PictureReading:
         bodies: reads it.
         held: takes its memory.
         disconnect: watches the caller once the picture is there.
-        keeps: whether anybody wants to know what came with the picture.
+        keeps: whether anybody wants the picture itself beside its answer.
 
     Attributes:
         kept: what came with the picture; nothing until it is read.
@@ -109,9 +109,8 @@ class PictureReading:
         """The picture's bytes: the raw body, or the multipart field `image`."""
         request = self._request
         picture = await self._bodies.read_picture(request, self._held, self._asked.share)
-        if self._keeps:
-            labels = labels_of_headers(request.scope["headers"], self._asked.options.labels)
-            self.kept = asked_of(request.scope, picture, labels)
+        labels = labels_of_headers(request.scope["headers"], self._asked.options.labels)
+        self.kept = asked_of(request.scope, picture if self._keeps else None, labels)
         self._disconnect.watch()
         return picture
 

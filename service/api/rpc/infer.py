@@ -20,9 +20,7 @@ from service.api.rpc.backend import RpcBackend
 from service.api.rpc.call import Answer, Call
 from service.api.rpc.messages import answer_of, parsed, request_of
 from service.api.rpc.wire import split
-from service.core.domain import NO_LABELS
 from service.observing.journal import UNKNOWN
-from service.observing.records import NOTHING_ASKED
 
 _LONGEST_S = 3600.0
 """Longest timeout of a request, whatever the call's deadline."""
@@ -43,7 +41,7 @@ def infer_answer(backend: RpcBackend) -> Answer:
         known, share = UNKNOWN, share_of(call.scope)
         started_s, deadline_s = time.monotonic(), call.left_s
         try:
-            labels = labels_of_headers(call.scope["headers"]) if journal.has_outlets else NO_LABELS
+            labels = labels_of_headers(call.scope["headers"])
             with bodies.memory.encoded() as held:
                 with bodies.uploads.begin(share, in_parts=False):
                     message = await call.read()
@@ -74,7 +72,7 @@ def infer_answer(backend: RpcBackend) -> Answer:
             journal.refused(known, "oip", error, call.request_id)
             raise
         for inspection, picture in zip(inspections, request.pictures, strict=True):
-            asked = asked_of(call.scope, picture, labels) if journal.has_outlets else NOTHING_ASKED
+            asked = asked_of(call.scope, picture, labels)
             journal.answered(inspection, "oip", call.request_id, asked)
         return answer
 

@@ -218,7 +218,7 @@ class Streams:
             match outcome:
                 case AnsweredFrame():
                     asked = NOTHING_ASKED
-                    if frame is not None and self.journal.has_outlets:
+                    if frame is not None:
                         asked = asked_of(scope, frame.picture, frame.labels)
                     request_id = frame_id(outcome.sequence)
                     self.journal.answered(outcome.inspection, "stream", request_id, asked)

@@ -28,16 +28,23 @@ if TYPE_CHECKING:
     from service.recording.search.stored import StoredInspection
 
 _LOOK_AGAIN_S = 0.5
+_NEWEST = 20
+_MOST = 1000
 
 
 @click.group(cls=HeadedGroup, invoke_without_command=True)
 @filter_options
 @click.option(
     "--limit",
-    type=click.IntRange(1, 1000),
-    default=20,
-    show_default=True,
-    help="Most inspections, the newest ones.",
+    type=click.IntRange(0, _MOST),
+    show_default="20, or all after --after",
+    help="Most inspections: the newest ones, or the first ones after --after.",
+)
+@click.option(
+    "--after",
+    metavar="ID",
+    type=click.IntRange(min=0),
+    help="Those that were recorded after this one, the lowest number first; 0 for all.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object on each line.")
 @click.option(
@@ -49,7 +56,8 @@ _LOOK_AGAIN_S = 0.5
 def records(
     ctx: click.Context,
     filters: Filters,
-    limit: int,
+    limit: int | None,
+    after: int | None,
     as_json: bool,
     opens: bool,
     follow: bool,
@@ -59,15 +67,30 @@ def records(
     """List recorded inspections, the newest last.
 
     All filters that are given hold together. Without a subcommand, a table of the newest ones.
+
+    --follow --json --after ID goes on where another run ended: ID is the last number that it
+    printed. Each inspection comes once, in the order of the numbers.
     """
     if ctx.invoked_subcommand is not None:
         refuse_lost_options(ctx)
         return
     if opens and follow:
         raise click.UsageError("--open and --follow do not go together")
+    if limit == 0 and not follow:
+        raise click.UsageError("--limit 0 goes with --follow, which goes on with new ones")
+    if after is not None and (opens or (follow and limit is not None)):
+        other = "--open" if opens else "--follow and --limit"
+        raise click.UsageError(f"--after and {other} do not go together")
     try:
-        with_record = existing_record(data, record)
-        _list(with_record, filters, limit, Printer(as_json=as_json), follow=follow, opens=opens)
+        opened, printer = existing_record(data, record), Printer(as_json=as_json)
+        if after is None:
+            limit = _NEWEST if limit is None else limit
+            after = _list(opened, filters, limit, printer, follow=follow, opens=opens)
+        else:
+            after = _go_on(opened, filters, after, printer, limit)
+        while follow:
+            time.sleep(_LOOK_AGAIN_S)
+            after = _go_on(opened, filters, after, printer)
     except TaktError as error:
         raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:
@@ -105,29 +128,49 @@ class Printer:
 
 def _list(
     record: Record, filters: Filters, limit: int, printer: Printer, *, follow: bool, opens: bool
-) -> None:
+) -> int:
+    """Print the newest ones; gives the number after which all that is new will come."""
     from service.commands.records.opening import open_picture
-    from service.recording.search.following import Follower
+    from service.recording.search.feed import settled_end
     from service.recording.search.pages import page_of
 
+    found: tuple[StoredInspection, ...] = ()
     with record.database.reading() as connection:
-        follower = Follower(connection, filters)
-        page = page_of(connection, filters, limit=limit)
-        follower.skip(page.inspections)
-    if page.inspections or follow:
-        printer.put(page.inspections[::-1])
+        end = settled_end(connection) if follow else 0
+        if limit:
+            found = page_of(connection, filters, limit=limit).inspections
+    if follow:
+        # What came in between comes again as the first of the new ones.
+        found = tuple(one for one in found if one.id <= end)
+    if found or follow:
+        printer.put(found[::-1])
     else:
         click.echo("the record has no such inspections", err=True)
     if opens:
-        kept = next((one for one in page.inspections if one.picture), None)
+        kept = next((one for one in found if one.picture), None)
         if kept is None:
             raise click.ClickException("none of these has a kept picture; try --kept any")
         open_picture(record, kept)
-    while follow:
-        time.sleep(_LOOK_AGAIN_S)
+    return end
+
+
+def _go_on(
+    record: Record, filters: Filters, after: int, printer: Printer, limit: int | None = None
+) -> int:
+    """Print those that came after a number, all or some; gives the number to go on after."""
+    from service.recording.search.feed import feed_of
+
+    more = limit != 0
+    while more:
+        most = _MOST if limit is None else limit
         with record.database.reading() as connection:
-            new = follower.new(connection)
-        printer.put(new)
+            feed = feed_of(connection, filters, after=after, limit=most)
+        printer.put(feed.inspections)
+        after, more = feed.after, feed.more
+        if limit is not None:
+            limit -= len(feed.inspections)
+            more = more and limit > 0
+    return after
 
 
 for _subcommand in (show, match, export, check, judge, review):

@@ -46,6 +46,7 @@ from service.security.hosts import AllowedHosts
 from service.security.oidc.setup import TokenRules
 from service.security.origins import AllowedOrigins
 from service.settings import Settings
+from service.streaming.listeners import Listeners
 from service.streaming.sessions import SessionLimits, Sessions
 
 
@@ -72,6 +73,7 @@ class Foundation:
         models: the models, and whatever changes them.
         bodies: reads what requests bring.
         sessions: the streams.
+        listeners: those who hear what is recorded.
     """
 
     settings: Settings
@@ -92,11 +94,21 @@ class Foundation:
     models: Models
     bodies: Bodies
     sessions: Sessions
+    listeners: Listeners
 
     @property
     def memory(self) -> MemoryBudget:
         """Of pictures in flight, in all models."""
         return self.models.context.memory
+
+    async def close_streams(self, within_s: float) -> None:
+        """End what lasts: streams answer what they accepted, and who hears events goes elsewhere.
+
+        Args:
+            within_s: longest wait for streams whose clients do not take their answers.
+        """
+        self.listeners.close()
+        await self.sessions.close(within_s)
 
     async def catch_up(self) -> None:
         """Take what other processes have changed while this one was not heard by them."""
@@ -121,7 +133,7 @@ def lay_foundation(
     peers = Alone() if peers is None else peers
     settings = stated.of_each_worker
     tracing = tracing or open_tracing(settings.tracing)
-    metrics = Metrics(settings.max_queue_size)
+    metrics = Metrics(settings.max_queue_size, peers.counts.admits)
     metrics.access.counts_reloads = peers.leading.is_set
     sessions = _open_sessions(settings, metrics, peers)
     trail = AuditTrail(
@@ -167,6 +179,7 @@ def lay_foundation(
         models=models,
         bodies=Bodies(Uploads(places, settings.upload_timeout_s), memory),
         sessions=sessions,
+        listeners=Listeners(peers),
     )
 
 

@@ -30,13 +30,12 @@ def main(order: WorkerOrder, messages: int, connections: int, counts: int) -> in
         order: which worker it is.
         messages: descriptor of its end of the messages' channel.
         connections: descriptor of its end of the connections' way.
-        counts: descriptor of the memory of counts.
+        counts: descriptor of the memory of counts, which stays open as long as the process lives.
     """
     settings = Settings.model_validate_json(order.settings)
     if order.cores:
         os.sched_setaffinity(0, order.cores)
     table = CountTable.over(counts, order.rows)
-    os.close(counts)
     with contextlib.closing(LineWriter(sys.stderr, shared=True)) as writer:
         configure_logging(settings.log_level, settings.log_format, writer)
         peers = WorkerPeers(

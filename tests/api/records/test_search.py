@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import json
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -248,6 +249,16 @@ async def test_an_export_has_what_its_filters_want(
     text = (await client.get("/v1/inspections/export", params=query)).text
     lines = text.splitlines()[1:] if wanted == "csv" else text.splitlines()
     assert len(lines) == 1 and "wanted" in lines[0]
+
+
+async def test_a_format_whose_package_is_missing_is_refused_with_what_to_install(
+    client, sqlite_record, monkeypatch
+) -> None:
+    a_line(sqlite_record)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    answer = await client.get("/v1/inspections/export", params={"format": "parquet"})
+    assert (answer.status_code, answer.json()["code"]) == (501, "not_installed")
+    assert "pip install 'pyarrow" in answer.json()["detail"]
 
 
 async def test_an_export_without_a_format_is_refused(client) -> None:

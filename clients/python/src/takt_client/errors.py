@@ -38,6 +38,7 @@ TaktError
 │   ├── MisplacedBundleError      500  a whole one in another folder than its name says
 │   └── DriftError                500  an engine that answers unlike the trained model
 └── ConfigurationError        500  settings that the server's host cannot honour
+    └── NotInstalledError         501  a package that the request needs is not installed
 """
 
 from __future__ import annotations
@@ -269,3 +270,9 @@ class DriftError(BundleError, code="drift", title="Engine drifts from the traine
 
 class ConfigurationError(TaktError, code="configuration", title="Configuration"):
     """The server's settings ask for something that its host cannot do."""
+
+
+class NotInstalledError(
+    ConfigurationError, code="not_installed", title="Not installed", status=501
+):
+    """A package that the request needs is not installed where the server runs."""

@@ -11,6 +11,7 @@ export const OPERATIONS = {
   end_session: ["DELETE", "/v1/session"],
   explain_condition: ["GET", "/v1/status/conditions/{condition}"],
   export_inspections: ["GET", "/v1/inspections/export"],
+  feed_inspections: ["GET", "/v1/inspections/feed"],
   get_calendar: ["GET", "/v1/review/calendar"],
   get_card: ["GET", "/v1/models/{name}/card"],
   get_card_of_version: ["GET", "/v1/models/{name}/versions/{version}/card"],

@@ -52,7 +52,7 @@ class Export:
         wanted: format.
 
     Raises:
-        ConfigurationError: a package that the format needs is not installed.
+        NotInstalledError: a package that the format needs is not installed.
     """
 
     def __init__(self, filters: Filters, wanted: ExportFormat) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from service.core.distribution import install_hint
 from service.core.domain import regions_json
-from service.core.errors import ConfigurationError
+from service.core.errors import NotInstalledError
 from service.recording.search.stored import COLUMNS, Column, ColumnKind, StoredInspection
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class ParquetEncoder:
     """Writes Parquet.
 
     Raises:
-        ConfigurationError: pyarrow is not installed.
+        NotInstalledError: pyarrow is not installed.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class ParquetEncoder:
             import pyarrow
             from pyarrow import parquet
         except ModuleNotFoundError:
-            raise ConfigurationError(
+            raise NotInstalledError(
                 f"Parquet needs pyarrow, which is not installed; {install_hint('parquet')}"
             ) from None
         self._pyarrow = pyarrow

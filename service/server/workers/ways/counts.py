@@ -8,11 +8,12 @@ import zlib
 from dataclasses import dataclass
 
 from service.peers import HostCounts
+from service.server.workers.ways.names import NAMES_BYTES, SharedNames
 
 _CELLS = 16_384
 """Of a row. Two names that share a cell count as one, which matters to no client that is far from
 the limit of connections."""
-_NAMED = ("connections", "streams", "kept_streams", "watchers")
+_NAMED = ("connections", "streams", "kept_streams", "watchers", "listeners")
 """They have cells of their own."""
 _BYTES = 8
 
@@ -36,18 +37,22 @@ class CountTable:
 
     rows: int
     _cells: memoryview
+    _names: SharedNames
 
     @staticmethod
     def memory(rows: int) -> int:
         """A descriptor of memory for so many rows, all at 0; whoever asks closes it."""
         descriptor = os.memfd_create("takt-counts")
-        os.ftruncate(descriptor, rows * _CELLS * _BYTES)
+        os.ftruncate(descriptor, rows * _CELLS * _BYTES + NAMES_BYTES)
         return descriptor
 
     @classmethod
     def over(cls, descriptor: int, rows: int) -> CountTable:
-        """The table in memory that processes share; it outlives the descriptor."""
-        return cls(rows, memoryview(mmap.mmap(descriptor, rows * _CELLS * _BYTES)).cast("q"))
+        """The table in memory that processes share; the descriptor stays open until its end."""
+        of_counts = rows * _CELLS * _BYTES
+        memory = memoryview(mmap.mmap(descriptor, of_counts + NAMES_BYTES))
+        names = SharedNames(memory[of_counts:], descriptor)
+        return cls(rows, memory[:of_counts].cast("q"), names)
 
     def row(self, number: int) -> HostCounts:
         """The counts as one worker sees them."""
@@ -65,6 +70,10 @@ class CountTable:
         """Count in the row of one worker, which nobody else writes."""
         self._cells[number * _CELLS + _cell(what)] += difference
 
+    def admits(self, name: str) -> bool:
+        """Whether a name is one of the first that any worker has met."""
+        return self._names.admits(name)
+
     def clear(self, number: int) -> None:
         """Forget what a worker has counted that is no more."""
         nothing = memoryview(bytes(_CELLS * _BYTES)).cast("q")
@@ -81,6 +90,9 @@ class _Row:
 
     def total(self, what: str) -> int:
         return self.table.total(what)
+
+    def admits(self, name: str) -> bool:
+        return self.table.admits(name)
 
 
 def _cell(what: str) -> int:

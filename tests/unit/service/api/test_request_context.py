@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from service.api.request_context import RequestContext
+from service.api.request_context import WRITE_KEY, RequestContext
 from service.observing.metrics import Metrics
 from service.security.credentials import Credentials
 from service.security.gate import Gate
@@ -33,9 +35,12 @@ class Client:
         self.parts = list(parts)
         self.answer: Message = {}
 
-    async def ask(self, app, **headers: str) -> tuple[int, bytes | None]:
+    async def ask(
+        self, app, scope: dict[str, object] | None = None, **headers: str
+    ) -> tuple[int, bytes | None]:
         """The status, and the answer's header `Connection`."""
         scope = {
+            **(scope or {}),
             "type": "http",
             "method": "POST",
             "path": "/",
@@ -47,6 +52,8 @@ class Client:
         gate = Gate(AllowedHosts("*"), AllowedOrigins(""))
         context = RequestContext(app, Metrics(), 8, gate, Guard(Credentials([])), ())
         await context(scope, self.receive, self.send)
+        if not self.answer:
+            return 0, None
         return self.answer["status"], dict(self.answer["headers"]).get(b"connection")
 
     async def receive(self) -> Message:
@@ -82,3 +89,25 @@ async def test_the_callers_id_is_the_answers() -> None:
     client = Client(b"")
     await client.ask(read, content_length="0", x_request_id="part-7")
     assert dict(client.answer["headers"])[b"x-request-id"] == b"part-7"
+
+
+@pytest.mark.parametrize("served", [True, False])
+async def test_a_request_whose_server_ends_gets_503_and_another_cancellation_is_passed_on(
+    served: bool,
+) -> None:
+    written: list[int] = []
+
+    def write(status: int, headers: object, body: object) -> bool:
+        written.append(status)
+        return True
+
+    async def wait(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    scope = {WRITE_KEY: write} if served else {}
+    asking = asyncio.create_task(Client().ask(wait, scope=scope))
+    await asyncio.sleep(0)
+    asking.cancel()
+    (ended,) = await asyncio.gather(asking, return_exceptions=True)
+    assert written == ([503] if served else [])
+    assert isinstance(ended, asyncio.CancelledError) is not served

@@ -164,3 +164,15 @@ def test_what_a_self_test_found_is_1_and_the_rest_0_until_the_version_is_gone() 
     assert text.count("takt_model_finding{") == len(get_args(FindingCode))
     metrics.forget("parts", "1")
     assert "takt_model_finding{" not in exposed(metrics)
+
+
+def test_stations_beyond_the_first_are_counted_together() -> None:
+    metrics = Metrics(admits=lambda name: name in ("a", "b"))
+    load(metrics)
+    for station in ("a", "b", "c", "d", None):
+        metrics.answered(answered(0.9)._replace(station=station))
+    text = exposed(metrics)
+    for station, count in (("a", 1), ("b", 1), ("other", 2)):
+        labels = f'model="parts",station="{station}",verdict="anomalous"'
+        assert f"takt_station_pictures_total{{{labels}}} {count}.0" in text
+    assert 'takt_station_pictures_total{model="parts",station="a",verdict="good"} 0.0' in text

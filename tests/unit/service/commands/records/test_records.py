@@ -69,6 +69,9 @@ def test_nothing_found_is_said(takt: Takt) -> None:
         (("--version", "1"), "name the model, too"),
         (("--since", "noon"), "no point in time"),
         (("--follow", "--open"), "do not go together"),
+        (("--limit", "0"), "goes with --follow"),
+        (("--after", "1", "--open"), "do not go together"),
+        (("--after", "1", "--follow", "--limit", "1"), "do not go together"),
         (("--station", "north", "show", "1"), "write it after show"),
     ],
 )
@@ -98,6 +101,38 @@ def test_new_ones_follow_as_they_come(
     result = takt("--station", "north", "--follow")
     assert result.exit_code == 0
     assert [line.split()[-3] for line in result.output.splitlines()[1:]] == ["-", "late", "last"]
+
+
+def ids_of(result: Result) -> list[int]:
+    assert result.exit_code == 0
+    return [json.loads(line)["id"] for line in result.output.splitlines()]
+
+
+def test_what_came_after_a_number_is_listed_the_lowest_first(
+    takt: Takt, sqlite_record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "_MOST", 2)
+    ids = insert_inspections(sqlite_record, [{"at_us": NOON_US - number} for number in range(5)])
+    assert ids_of(takt("--json", "--after", 0)) == ids
+    assert ids_of(takt("--json", "--after", ids[1], "--limit", 2)) == ids[2:4]
+    assert ids_of(takt("--json", "--after", ids[4])) == []
+    assert "is of another record" in refused(takt("--json", "--after", ids[4] + 1))
+
+
+@pytest.mark.parametrize("ran", ["--limit 0", "--after 2"])
+def test_a_run_that_follows_goes_on_where_another_one_ended(
+    takt: Takt, sqlite_record: Record, monkeypatch: pytest.MonkeyPatch, ran: str
+) -> None:
+    insert_inspections(sqlite_record, [{}] * 2)
+    coming = [[{}] * 3, [{}]]
+
+    def wait(_: float) -> None:
+        if not coming:
+            raise KeyboardInterrupt
+        insert_inspections(sqlite_record, coming.pop(0))
+
+    monkeypatch.setattr(listing.time, "sleep", wait)
+    assert ids_of(takt("--follow", "--json", *ran.split())) == [3, 4, 5, 6]
 
 
 def test_a_score_and_its_threshold_look_different_where_they_are(
