@@ -24,6 +24,11 @@ class Record:
     database: Database
     pictures: PictureStore
 
+    @property
+    def folder(self) -> Path:
+        """Where the pictures lie, and what is kept beside the database."""
+        return self.pictures.folder.parent
+
     def close(self) -> None:
         """Close the database's connections."""
         self.database.close()

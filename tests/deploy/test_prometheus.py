@@ -51,6 +51,7 @@ OFF = {
     "TaktRecordAway": ("== 0", "== 1"),
     "TaktRecordLosesInspections": ('outcome="lost"', 'outcome="stored"'),
     "TaktRecordLosesPictures": ('outcome="lost"', 'outcome="kept"'),
+    "TaktRecordClockDoubted": ("doubted) == 1", "doubted) == 0"),
     "TaktOutletLosesAnswers": (
         'takt_outlet_answers_total{outcome=~"failed|lost"}',
         'takt_record_inspections_total{outcome="stored"}',

@@ -223,6 +223,11 @@ def record_away(readings: Readings) -> Found:
     return {labels: 0 for labels, up in readings.last("takt_record_up").items() if up == 0}
 
 
+def record_clock_doubted(readings: Readings) -> Found:
+    """Whether nothing is removed from the record for its age."""
+    return _rose(readings.last("takt_record_clock_doubted"))
+
+
 def repository_away(readings: Readings) -> Found:
     """Whether the URL that bundles come from cannot be read."""
     return {labels: 0 for labels, up in readings.last("takt_repository_up").items() if up == 0}

@@ -230,6 +230,15 @@ CONDITIONS = (
         cases.pictures_lost,
     ),
     Condition(
+        "TaktRecordClockDoubted",
+        "warning",
+        0,
+        (),
+        "The host's clock may be wrong, so nothing is removed from the record for its age. Set it "
+        "right; if it is, say so with `takt records clock --right`.",
+        cases.record_clock_doubted,
+    ),
+    Condition(
         "TaktOutletLosesAnswers",
         "warning",
         0,

@@ -51,6 +51,7 @@ NAMES = frozenset(
         "takt_record_pictures_total",
         "takt_record_picture_bytes",
         "takt_record_recent_bytes",
+        "takt_record_clock_doubted",
         "takt_outlet_answers_total",
         "takt_audit_entries_waiting",
         "takt_audit_entries_total",
