@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from service.core.bundles.files import make_private, write_atomically
-from service.recording.audit.chain import append, log_entry
+from service.recording.audit.chain import append, tell_stored
 from service.recording.audit.entry import Change
 from service.recording.record import Record
 
@@ -190,7 +190,7 @@ def said_to_be_right(record: Record, unix_s: float, who: str) -> None:
     with record.database.writing(durable=True) as connection:
         (entry,) = append(connection, change)
         keep_believed(record.folder, unix_s)
-    log_entry(entry)
+    tell_stored(record.database, entry)
 
 
 def _read(file: Path) -> float | None:

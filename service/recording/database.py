@@ -50,12 +50,14 @@ class Database:
 
     Args:
         url: `sqlite:///FILE` or `postgresql://…`.
+        beside: folder for what is kept of it outside of it; None for nothing.
 
     Raises:
         ConfigurationError: no such database is known, or its driver is not installed.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, beside: Path | None = None) -> None:
+        self.beside = beside
         self._engine = _engine(url)
         self._preparing = threading.Lock()
         self._prepared = threading.Event()

@@ -51,7 +51,7 @@ def open_record(data: Path, record: str) -> Record | None:
     from service.recording.pictures import PictureStore
 
     url = f"sqlite:///{data / 'record.sqlite'}" if record == "sqlite" else record
-    return Record(Database(url), PictureStore(data / "pictures"))
+    return Record(Database(url, data), PictureStore(data / "pictures"))
 
 
 def existing_record(data: Path, record: str) -> Record:

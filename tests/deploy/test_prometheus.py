@@ -46,6 +46,7 @@ OFF = {
     "TaktConnectionsRefused": (") > 0", ") >= 0"),
     "TaktPictureMemoryNearLimit": ("> 0.8", ""),
     "TaktAuditNotStored": ("entries_waiting[5m])) > 0", "entries_waiting[5m])) >= 0"),
+    "TaktAuditBroken": ("broken) > 0", "broken) >= 0"),
     "TaktRepositoryAway": ("takt_repository_up) == 0", "up) == 1"),
     "TaktRepositoryRefuses": ("takt_repository_refused", "up"),
     "TaktRecordAway": ("== 0", "== 1"),

@@ -37,6 +37,11 @@ def audit_not_stored(readings: Readings) -> Found:
     return _rose(lost) | _rose(waiting)
 
 
+def audit_broken(readings: Readings) -> Found:
+    """Whether the audit log is not as it was written."""
+    return _rose(readings.last("takt_audit_broken"))
+
+
 def _not_ready(readings: Readings, *, active: bool) -> Found:
     activity = readings.last("takt_model_active", _OF_VERSION)
     return {

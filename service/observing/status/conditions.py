@@ -254,6 +254,15 @@ CONDITIONS = (
         "Changes that the audit log lacks: {value:.0f}. The server's log has them.",
         cases.audit_not_stored,
     ),
+    Condition(
+        "TaktAuditBroken",
+        "warning",
+        0,
+        (),
+        "The audit log is not as it was written: entries were changed, cut off or put in. The "
+        "server's log and `takt audit verify` say which.",
+        cases.audit_broken,
+    ),
 )
 """The gravest first."""
 
