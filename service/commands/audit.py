@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from service.commands.groups import refuse_lost_options
+from service.commands.who import who_asks
 from service.core.errors import TaktError
 from service.recording.record import existing_record, record_options
 
@@ -169,9 +169,7 @@ def accept(reason: str, by: str | None, data: Path, record: str) -> None:
     """
     from service.recording.audit.accepting import accept_end
 
-    before, entry = accept_end(
-        existing_record(data, record).database, by or getpass.getuser(), reason
-    )
+    before, entry = accept_end(existing_record(data, record).database, who_asks(by), reason)
     click.echo(f"the head that was kept is {before or 'unknown'}; it is {entry.head} now")
 
 

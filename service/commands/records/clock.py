@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from service.commands.who import who_asks
 from service.core.errors import TaktError
 from service.recording.record import existing_record, record_options
 
@@ -34,7 +34,7 @@ def clock(right: bool, by: str | None, data: Path, record: str) -> None:
             said = "no moment is known" if known_s is None else _date(known_s)
             click.echo(f"it was believed last at      {said}")
             return
-        said_to_be_right(found, now_s, by or getpass.getuser())
+        said_to_be_right(found, now_s, who_asks(by))
     except TaktError as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
