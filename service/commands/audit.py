@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from service.commands.groups import refuse_lost_options
+from service.commands.who import who_asks
 from service.core.errors import TaktError
 from service.recording.record import existing_record, record_options
 
@@ -98,15 +99,20 @@ def verify(
     """Check the audit log of the record, or the signed FILE of `takt audit export`.
 
     It ends with 1 and the entries' numbers where one was changed, removed, moved or put in. That
-    the newest ones were cut off, or all was written anew, shows by a --head alone.
+    the newest ones were cut off, or all was written anew, shows by the head that servers keep in
+    the data folder, and by a --head.
     """
     if file is None:
-        from service.recording.audit.chain import entries_of
-        from service.recording.audit.verify import check_chain
+        from service.recording.audit.kept_head import KeptHead
+        from service.recording.audit.verify import check_kept
 
         if public is not None:
             raise click.UsageError("--public is for a FILE; the record itself is not signed")
-        _report(check_chain(entries_of(existing_record(data, record).database), heads))
+        database = existing_record(data, record).database
+        kept = KeptHead(database)
+        if kept.read() is None:
+            click.echo(f"no head is kept in {kept.file}: a cut end shows by a --head", err=True)
+        _report(check_kept(database, heads))
         return
     if public is None:
         raise click.UsageError("name the key that has signed FILE with --public")
@@ -137,14 +143,34 @@ def export(file: Path, key: Path, data: Path, record: str) -> None:
     from service.core.bundles.signing.keys import is_encrypted, read_private_key
     from service.recording.audit.chain import entries_of
     from service.recording.audit.export import write_export
+    from service.recording.audit.kept_head import KeptHead
 
     passphrase = None
     if is_encrypted(key):
         passphrase = click.prompt(f"passphrase of {key}", hide_input=True, err=True).encode()
     private = read_private_key(key, passphrase)
-    check = write_export(entries_of(existing_record(data, record).database), file, private)
+    database = existing_record(data, record).database
+    kept = KeptHead(database).read()
+    check = write_export(entries_of(database), file, private, [kept] if kept else [])
     _report(check)
     click.echo(f"{file} is signed")
+
+
+@audit.command()
+@click.option("--reason", required=True, help="Why it is as it is, such as a restored backup.")
+@click.option("--by", help="Who says so.", show_default="the name of this login")
+@record_options
+@_plain_errors
+def accept(reason: str, by: str | None, data: Path, record: str) -> None:
+    """Take the audit log's end as it is, though a head was kept that it does not have.
+
+    That head, the present one and the reason become an entry. Entries that were changed within the
+    chain stay found.
+    """
+    from service.recording.audit.accepting import accept_end
+
+    before, entry = accept_end(existing_record(data, record).database, who_asks(by), reason)
+    click.echo(f"the head that was kept is {before or 'unknown'}; it is {entry.head} now")
 
 
 def _report(check: ChainCheck) -> None:

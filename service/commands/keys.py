@@ -14,7 +14,7 @@ import click
 
 from service.core.bundles.files import write_atomically
 from service.core.errors import ConfigurationError
-from service.security.caller import Scope
+from service.security.caller import Scope, is_reserved
 from service.security.keys.key import NAME, Key, new_key
 from service.security.keys.key_file import MOST_KEYS, format_keys, parse_keys
 
@@ -58,6 +58,10 @@ def add(name: str, scopes: tuple[Scope, ...], days: int | None, path: Path) -> N
     if NAME.fullmatch(name) is None:
         raise click.ClickException(
             f"{name!r} is no name of a key; write up to 64 letters, digits, - and _"
+        )
+    if is_reserved(name):
+        raise click.ClickException(
+            f"{name} stands for the server itself in the audit log; take another name for the key"
         )
     expires = None
     if days is not None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from service.commands.who import who_asks
 from service.core.errors import ConfigurationError, TaktError
 from service.recording.record import existing_record, record_options
 
@@ -73,7 +73,7 @@ def prune(repository: str | None, keep: int, applies: bool, data: Path, record: 
         removed = 0
         for version in going:
             reason = f"takt prune --keep {keep}"
-            need = remove_version(version, database, getpass.getuser(), reason)
+            need = remove_version(version, database, who_asks(), reason)
             if need is None:
                 removed += 1
             else:

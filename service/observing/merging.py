@@ -12,6 +12,7 @@ LARGEST = frozenset(
     {
         "process_max_fds",
         "python_info",
+        "takt_audit_broken",
         "takt_connections_limit",
         "takt_info",
         "takt_last_picture_timestamp_seconds",

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from typing import Final
 
 from service.api.records.audit import audit_router
+from service.core.errors import RecordError
 from service.parts.composing.foundation import Foundation
 from service.parts.composing.part import Left, ServerPart
 from service.parts.outlets import STORED_WITHIN_S
+
+_CHECK_AGAIN_S: Final = 5.0
+"""Time until a database that did not answer is asked again for the whole chain."""
 
 
 def audit_part(foundation: Foundation) -> ServerPart:
@@ -21,6 +27,18 @@ def audit_part(foundation: Foundation) -> ServerPart:
     async def note_lifetime() -> None:
         await lifetime.run(lambda: access.keys, watch.served)
 
+    async def check_chain() -> None:
+        stopped = threading.Event()
+        try:
+            while True:
+                try:
+                    await foundation.records.run(lambda record: trail.check(stopped.is_set))
+                    return
+                except RecordError:
+                    await asyncio.sleep(_CHECK_AGAIN_S)
+        finally:
+            stopped.set()
+
     async def close(left_s: Left) -> None:
         # The end is the last entry.
         await lifetime.end()
@@ -31,5 +49,6 @@ def audit_part(foundation: Foundation) -> ServerPart:
         routers=(audit_router(foundation.records),),
         begin=begin,
         jobs=(note_lifetime,),
+        once_leading=(check_chain,) if foundation.records.has_record else (),
         close=close,
     )

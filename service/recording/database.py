@@ -23,7 +23,7 @@ from sqlalchemy.exc import (
 from service.core.bundles.files import make_private, private_file
 from service.core.errors import ConfigurationError, RecordError
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest revision in `migrations/versions/`."""
 
 _BUSY_S = 5.0
@@ -50,12 +50,14 @@ class Database:
 
     Args:
         url: `sqlite:///FILE` or `postgresql://…`.
+        beside: folder for what is kept of it outside of it; None for nothing.
 
     Raises:
         ConfigurationError: no such database is known, or its driver is not installed.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, beside: Path | None = None) -> None:
+        self.beside = beside
         self._engine = _engine(url)
         self._preparing = threading.Lock()
         self._prepared = threading.Event()

@@ -16,6 +16,7 @@ class RecordMetrics:
         waiting: inspections that wait to be stored.
         picture_bytes: disk that kept pictures take.
         recent_bytes: of those that are there as recent ones alone.
+        clock_doubted: 1 while nothing is removed for its age, as the clock may be wrong.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -48,11 +49,18 @@ class RecordMetrics:
             "Size of the pictures that are kept as recent ones alone.",
             registry=None,
         )
+        self.clock_doubted = Gauge(
+            "takt_record_clock_doubted",
+            "1 while nothing is removed from the record for its age, as the host's clock may be "
+            "wrong.",
+            registry=None,
+        )
         self._registry = registry
 
     def begin(self) -> None:
         """Show the figures of a server that keeps a record, each from 0 on."""
-        for gauge in (self.up, self.waiting, self.picture_bytes, self.recent_bytes):
+        gauges = (self.up, self.waiting, self.picture_bytes, self.recent_bytes, self.clock_doubted)
+        for gauge in gauges:
             self._registry.register(gauge)
         for outcome in ("stored", "lost"):
             self._inspections.labels(outcome)

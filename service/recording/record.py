@@ -24,6 +24,11 @@ class Record:
     database: Database
     pictures: PictureStore
 
+    @property
+    def folder(self) -> Path:
+        """Where the pictures lie, and what is kept beside the database."""
+        return self.pictures.folder.parent
+
     def close(self) -> None:
         """Close the database's connections."""
         self.database.close()
@@ -46,7 +51,7 @@ def open_record(data: Path, record: str) -> Record | None:
     from service.recording.pictures import PictureStore
 
     url = f"sqlite:///{data / 'record.sqlite'}" if record == "sqlite" else record
-    return Record(Database(url), PictureStore(data / "pictures"))
+    return Record(Database(url, data), PictureStore(data / "pictures"))
 
 
 def existing_record(data: Path, record: str) -> Record:

@@ -1,6 +1,9 @@
 """How long pictures and rows stay: by age, number and bytes; what is pinned stays.
 
 Recent pictures have a bound of bytes of their own, and no other one but that of age.
+
+What was recorded first goes first. That is seen by the numbers of the rows, as a clock that was set
+wrongly for a while has dated some of them wrongly.
 """
 
 from __future__ import annotations
@@ -11,7 +14,19 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, and_, case, delete, func, null, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    case,
+    delete,
+    func,
+    null,
+    or_,
+    select,
+    update,
+)
 
 from service.core.errors import ConfigurationError
 from service.recording.pictures import PictureKey
@@ -141,11 +156,12 @@ class Retention:
         known = self.recent.bytes + self._recent_added * workers
         return known > self.rule.recent_bytes or bool(known and not self.takes_recent)
 
-    def sweep(self, now_us: int) -> Swept:
+    def sweep(self, now_us: int, *, by_age: bool = True) -> Swept:
         """Remove what the rule does not keep.
 
         Args:
             now_us: in µs of Unix time.
+            by_age: whether that moment is to be believed; else nothing goes for its age.
 
         Raises:
             RecordError: the database or the disk does not answer.
@@ -153,25 +169,24 @@ class Retention:
         if self.kept_bytes is None:
             self.kept_bytes = sum(size for _, size in self.record.pictures.files())
         swept, rule = Swept(), self.rule
-        if rule.record_days is not None:
-            self._remove_rows(now_us - int(rule.record_days * _DAY_US), swept)
+        if by_age and rule.record_days is not None:
+            self._remove_rows(_Age(now_us, rule.record_days), swept)
         # By its row's age as well: the last row stays, and its picture does not.
-        if ages := [age for age in (rule.days, rule.record_days) if age is not None]:
-            before_us = now_us - int(min(ages) * _DAY_US)
-            while not self.stop() and self._let_go(swept, before_us=before_us):
-                pass
+        ages = [age for age in (rule.days, rule.record_days) if age is not None]
+        if by_age and ages:
+            self._let_old_go(_Age(now_us, min(ages)), swept)
         swept.recent = self.sweep_recent().pictures
         if rule.pictures is not None:
             over = self._number() - self.recent.pictures - rule.pictures
             while over > 0 and not self.stop():
-                done = self._let_go(swept, most=min(over, _AT_ONCE))
+                done = self._let_go(swept, min(over, _AT_ONCE))
                 over -= done
                 if not done:
                     break
         if rule.bytes is not None:
             while self.kept_bytes - self.recent.bytes > rule.bytes and not self.stop():
                 # A tenth of the usual number, as so few may be enough.
-                if not self._let_go(swept, most=_AT_ONCE // 10):
+                if not self._let_go(swept, _AT_ONCE // 10):
                     break
         return swept
 
@@ -201,14 +216,14 @@ class Retention:
         columns = inspections.c
         oldest = (
             select(*_OF_PICTURE, columns.station, columns.input_bytes)
-            .where(RECENT, *_of_stations(beyond))
-            .order_by(columns.at_us)
+            .where(_RECENT_IN_ORDER, *_of_stations(beyond))
+            .order_by(columns.id)
             .limit(_AT_ONCE)
         )
-        after_us = -1
+        after = -1
         while over > 0 and not self.stop():
             with self.record.database.writing() as connection:
-                found = connection.execute(oldest.where(columns.at_us > after_us)).all()
+                found = connection.execute(oldest.where(columns.id > after)).all()
                 going = []
                 for row in found:
                     if over > 0 and beyond.get(row.station, 0) > 0:
@@ -227,61 +242,66 @@ class Retention:
             self.recent = RecentPictures(tuple(one for one in left.values() if one.pictures))
             if len(found) < _AT_ONCE:
                 return
-            after_us = found[-1].at_us
+            after = found[-1].id
 
     def _number(self) -> int:
         with self.record.database.reading() as connection:
             query = select(func.count()).where(inspections.c.picture)
             return int(connection.execute(query).scalar_one())
 
-    def _let_go(self, swept: Swept, *, before_us: int | None = None, most: int = _AT_ONCE) -> int:
-        """Remove the oldest pictures that are not pinned; the number of rows that had them.
-
-        Recent ones go by their age alone.
-        """
-        oldest = (
-            select(*_OF_PICTURE)
-            .where(inspections.c.picture, ~inspections.c.pinned)
-            .order_by(inspections.c.at_us)
-            .limit(most)
-        )
-        if before_us is not None:
-            oldest = oldest.where(inspections.c.at_us < before_us)
-        else:
-            oldest = oldest.where(_NOT_RECENT)
+    def _let_go(self, swept: Swept, most: int) -> int:
+        """Remove the oldest pictures that are neither pinned nor recent; the number of rows."""
+        oldest = _REMOVABLE.where(_NOT_RECENT).limit(most)
         with self.record.database.writing() as connection:
             found = connection.execute(oldest).all()
-            ids = [row.id for row in found]
-            if ids:
-                # Somebody may have pinned one meanwhile.
-                gone = and_(inspections.c.id.in_(ids), ~inspections.c.pinned)
-                connection.execute(update(inspections).where(gone).values(_GONE))
+            _let_pictures_go(connection, found)
         self._remove_files(found, swept)
         return len(found)
 
-    def _remove_rows(self, before_us: int, swept: Swept) -> None:
+    def _let_old_go(self, age: _Age, swept: Swept) -> None:
+        """Remove pictures that are too old and not pinned, recent ones as well."""
+        after = -1
+        while not self.stop():
+            with self.record.database.writing() as connection:
+                found = connection.execute(
+                    _REMOVABLE.where(inspections.c.id > after).limit(_AT_ONCE)
+                ).all()
+                if after < 0 and found:
+                    age.follow(connection, found[0].id)
+                old = age.old(found)
+                _let_pictures_go(connection, old)
+            self._remove_files(old, swept)
+            if age.reached or len(found) < _AT_ONCE:
+                return
+            after = found[-1].id
+
+    def _remove_rows(self, age: _Age, swept: Swept) -> None:
         # The highest number stays, as SQLite would give it again, and who follows the record would
         # take what comes for what it has.
         last = select(func.max(inspections.c.id)).scalar_subquery()
         oldest = (
             select(*_OF_PICTURE, inspections.c.picture)
-            .where(inspections.c.at_us < before_us, ~inspections.c.pinned, inspections.c.id < last)
-            .order_by(inspections.c.at_us)
+            .where(~inspections.c.pinned, inspections.c.id < last)
+            .order_by(inspections.c.id)
             .limit(_AT_ONCE)
         )
+        after = -1
         while not self.stop():
             with self.record.database.writing() as connection:
-                found = connection.execute(oldest).all()
-                ids = [row.id for row in found]
-                if ids:
-                    gone = and_(inspections.c.id.in_(ids), ~inspections.c.pinned)
+                found = connection.execute(oldest.where(inspections.c.id > after)).all()
+                old = age.old(found)
+                if old:
+                    gone = and_(
+                        inspections.c.id.in_([row.id for row in old]), ~inspections.c.pinned
+                    )
                     connection.execute(delete(inspections).where(gone))
-            swept.rows += len(found)
-            self._remove_files([row for row in found if row.picture], swept)
-            if len(found) < _AT_ONCE:
+            swept.rows += len(old)
+            self._remove_files([row for row in old if row.picture], swept)
+            if age.reached or len(found) < _AT_ONCE:
                 return
+            after = found[-1].id
 
-    def _remove_files(self, rows: Sequence[Row[*tuple[Any, ...]]], swept: Swept) -> None:
+    def _remove_files(self, rows: Sequence[_Row], swept: Swept) -> None:
         keys = {
             PictureKey(row.at_us, row.sha256.hex(), row.input_format).path: row.sha256
             for row in rows
@@ -304,12 +324,67 @@ class Retention:
             self.kept_bytes = (self.kept_bytes or 0) - size
 
 
+class _Age:
+    """Tells which rows are too old, as they come in the order in which they were recorded.
+
+    A date that lies ahead, or before that of a row that was recorded earlier, is a wrong clock's.
+    Such a row is known to be too old only where a later one is.
+
+    Args:
+        now_us: a moment that is to be believed, in µs of Unix time.
+        days: that rows may be old.
+
+    Attributes:
+        reached: whether a row was met that is not too old; so is then no later one.
+    """
+
+    def __init__(self, now_us: int, days: float) -> None:
+        self.reached = False
+        self._now_us = now_us
+        self._before_us = now_us - int(days * _DAY_US)
+        self._highest_us = -sys.maxsize
+
+    def follow(self, connection: Connection, first: int) -> None:
+        """Go on from the row before the first one that will come, whose picture has gone."""
+        before = select(inspections.c.at_us).where(inspections.c.id < first)
+        found = connection.execute(before.order_by(inspections.c.id.desc()).limit(1)).scalar()
+        if found is not None and found <= self._now_us:
+            self._highest_us = found
+
+    def old(self, rows: Sequence[_Row]) -> Sequence[_Row]:
+        """The first rows of these, up to the last one that is too old."""
+        number = 0
+        for end, row in enumerate(rows, start=1):
+            if row.at_us > self._now_us:
+                continue
+            if row.at_us >= self._before_us:
+                self.reached = True
+                break
+            if row.at_us >= self._highest_us:
+                self._highest_us, number = row.at_us, end
+        return rows[:number]
+
+
+_Row = Row[*tuple[Any, ...]]
+
 _OF_PICTURE = (
     inspections.c.id,
     inspections.c.at_us,
     inspections.c.sha256,
     inspections.c.input_format,
 )
+_REMOVABLE = (
+    select(*_OF_PICTURE)
+    .where(inspections.c.picture, ~inspections.c.pinned)
+    .order_by(inspections.c.id)
+)
+_RECENT_IN_ORDER = and_(
+    func.coalesce(inspections.c.kept, "") == "recent",
+    inspections.c.picture,
+    ~inspections.c.pinned,
+    inspections.c.judgement.is_(None),
+)
+"""As `RECENT`, without the index of `kept`, which has them by date and not by number."""
 _NOT_RECENT = or_(
     inspections.c.kept.is_(None),
     inspections.c.kept != "recent",
@@ -321,6 +396,13 @@ _GONE = {
     # An inspection whose recent picture has gone is as one that never had it.
     inspections.c.kept: case((RECENT, null()), else_=inspections.c.kept),
 }
+
+
+def _let_pictures_go(connection: Connection, rows: Sequence[_Row]) -> None:
+    """Rows let go of their pictures, but for one that somebody has pinned meanwhile."""
+    if rows:
+        gone = and_(inspections.c.id.in_([row.id for row in rows]), ~inspections.c.pinned)
+        connection.execute(update(inspections).where(gone).values(_GONE))
 
 
 def _of_stations(stations: Collection[str | None]) -> list[ColumnElement[bool]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -17,6 +18,7 @@ from service.core.domain import RawPicture, Source
 from service.core.errors import RecordError
 from service.observing.records import AnswerRecord, Asked
 from service.peers import Alone, Peers
+from service.recording.clock import RecordClock, elapsed_s
 from service.recording.database import RefusedRowsError
 from service.recording.facts import Noted, Row, key_of, row_of
 from service.recording.keeping import KeepingRule
@@ -69,6 +71,7 @@ class Recorder:
         backlog: bounds of what may wait.
         every_s: time between two transactions.
         clock: gives Unix time in seconds.
+        elapsed: gives seconds that nobody can set.
         peers: other workers that keep inspections in the same record; the one that leads sweeps.
     """
 
@@ -81,6 +84,7 @@ class Recorder:
         backlog: Backlog | None = None,
         every_s: float = EVERY_S,
         clock: Callable[[], float] = time.time,
+        elapsed: Callable[[], float] = elapsed_s,
         peers: Peers | None = None,
     ) -> None:
         self.record = record
@@ -92,6 +96,11 @@ class Recorder:
         self._backlog = backlog or Backlog()
         self._every_s = every_s
         self._clock = clock
+        self._elapsed = elapsed
+        self._believed = RecordClock(record.folder, clock, elapsed)
+        self._looked = False
+        self._found_us: int | None = None
+        self._grows_old = retain.days is not None or retain.record_days is not None
         self._noted: deque[Noted] = deque()
         self._rows: deque[tuple[Source, Row]] = deque()
         # Two counts, each changed by one thread alone.
@@ -103,7 +112,7 @@ class Recorder:
         self._retention = Retention(record, retain, self._ending.is_set, record.pictures.free_bytes)
         self._peers = peers or Alone()
         self._elsewhere = KeptElsewhere(self._peers)
-        self._sweep_at_s = 0.0
+        self._sweep_at_s = -math.inf
         self._try_at_s = 0.0
         # None until the database was tried for the first time.
         self._down: bool | None = None
@@ -169,6 +178,7 @@ class Recorder:
             self._takes_recent = not self._down and self._retention.takes_recent
             self._prepare()
             if time.monotonic() >= self._try_at_s:
+                self._look()
                 self._store()
                 self._sweep()
         except RecordError as error:
@@ -223,6 +233,18 @@ class Recorder:
         self._disk_full = False
         self._metrics.pictures_kept(1)
         return True
+
+    def _look(self) -> None:
+        """Find the newest inspection that was there before; what is stored here proves no clock.
+
+        Raises:
+            RecordError: the database does not answer.
+        """
+        if not self._looked:
+            newest = select(inspections.c.at_us).order_by(inspections.c.id.desc()).limit(1)
+            with self.record.database.reading() as connection:
+                self._found_us = connection.execute(newest).scalar()
+            self._looked = True
 
     def _store(self) -> None:
         """Write rows, the oldest first.
@@ -285,21 +307,23 @@ class Recorder:
         self._down = False
 
     def _sweep(self) -> None:
-        now_s = self._clock()
+        elapsed_s = self._elapsed()
         if not self._elsewhere.sweeps_here:
             return
-        if now_s < self._sweep_at_s:
+        if elapsed_s < self._sweep_at_s:
             # A minute of a busy line may be more than all recent pictures together.
             if self._retention.recent_due(self._peers.workers):
                 self._metrics.pictures_removed(self._retention.sweep_recent().pictures)
                 self._tell_bytes()
             return
-        self._sweep_at_s = now_s + _SWEEP_EVERY_S
+        self._sweep_at_s = elapsed_s + _SWEEP_EVERY_S
         if (added := self._elsewhere.collect()) is None:
             self._retention.kept_bytes = None
         else:
             self._retention.added(added)
-        swept = self._retention.sweep(int(now_s * 1e6))
+        doubted = self._grows_old and self._believed.doubt(self._found_us) is not None
+        self._metrics.clock_doubted.set(doubted)
+        swept = self._retention.sweep(int(self._clock() * 1e6), by_age=not doubted)
         self._metrics.pictures_removed(swept.pictures + swept.recent)
         self._tell_bytes()
         self._works()

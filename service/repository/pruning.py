@@ -11,7 +11,7 @@ from pathlib import Path
 
 from service.core.bundles.bundle import read_digest
 from service.core.errors import BundleError, ConfigurationError
-from service.recording.audit.chain import append, log_entry
+from service.recording.audit.chain import append, tell_stored
 from service.recording.audit.entry import Change
 from service.recording.database import Database
 from service.recording.needs import Need, needs_of
@@ -120,7 +120,7 @@ def remove_version(
         reason=reason,
     )
     try:
-        with database.writing() as connection:
+        with database.writing(durable=True) as connection:
             if need := needs_of(connection, version.digest).get(version.digest):
                 return need
             _rename(path, aside)
@@ -129,7 +129,7 @@ def remove_version(
         if aside.is_dir():
             _rename(aside, path)
         raise
-    log_entry(entry)
+    tell_stored(database, entry)
     _remove(aside)
     return None
 

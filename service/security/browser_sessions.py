@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -16,7 +17,11 @@ COOKIE = "takt_session"
 LASTS_S = 8 * 3600
 """Length of a session: a shift. Whoever can send the key begins another one."""
 
-_MOST_SESSIONS = 1024
+_MOST_OF_CALLER = 256
+"""Most sessions of a caller; a key may be that of all browsers of a plant."""
+
+_MOST_SESSIONS = 4096
+"""Most sessions of all callers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +83,22 @@ class BrowserSessions:
         return token, caller
 
     def adopt(self, session: BrowserSession) -> None:
-        """Take a session that has begun; the oldest one makes room."""
+        """Take a session that has begun; where there are too many, the caller's oldest makes room.
+
+        Where all callers together have too many, the oldest goes of the caller who has most.
+        """
         self._open = {digest: one for digest, one in self._open.items() if self._is_good(one)}
-        if len(self._open) >= _MOST_SESSIONS:
-            del self._open[next(iter(self._open))]
         self._open[session.caller.credential] = session
+        counts = Counter(one.by.name for one in self._open.values())
+        if counts[session.by.name] > _MOST_OF_CALLER:
+            self._end_oldest(session.by.name)
+        elif len(self._open) > _MOST_SESSIONS:
+            self._end_oldest(counts.most_common(1)[0][0])
+
+    def _end_oldest(self, name: str) -> None:
+        """End the oldest session of a caller, who may have come by several tokens."""
+        digest = next(digest for digest, one in self._open.items() if one.by.name == name)
+        del self._open[digest]
 
     def identify(self, token: bytes) -> Caller | None:
         """The caller of a session; None if there is none, or no longer."""

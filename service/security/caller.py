@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, get_args
+from typing import Final, Literal, Protocol, get_args
+
+from service.core.errors import InvalidParameterError
 
 Scope = Literal["inspect", "operate", "read", "review"]
 """What a caller may do: send pictures; change thresholds and versions; read models, metrics and the
@@ -14,12 +16,22 @@ record; judge what is recorded."""
 SCOPES: frozenset[Scope] = frozenset(get_args(Scope))
 
 
+RESERVED: Final = frozenset({"server", "file", "folder", "anyone", "stranger"})
+"""What the audit log and the log call those who are no caller by name; nobody else is called so."""
+
+OF_TOKEN: Final = "oidc:"
+"""Begins the name of a caller who came by a token: a key's name has no colon."""
+
+OF_KEY: Final = "key:"
+"""Begins the name of a caller whose key has a reserved name, as keys of before may have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Somebody who asks; equal to another one only if both came by the same credential.
 
     Attributes:
-        name: as the log has it.
+        name: as the log has it; tells of whom by where it is from, as no two kinds can share one.
         scopes: what the caller may do.
         credential: names what the caller came by, such as a key's digest; never the key.
         expires_s: Unix time from which on the caller is not known any more.
@@ -36,6 +48,29 @@ ANYONE = Caller("anyone", SCOPES)
 
 STRANGER = Caller("stranger", frozenset())
 """Somebody unknown, on a route that is open to all."""
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a name stands for no caller, however it is written.
+
+    >>> is_reserved(" Server"), is_reserved("line3")
+    (True, False)
+    """
+    return name.strip().casefold() in RESERVED
+
+
+def check_claimed(name: str) -> str:
+    """A name that somebody gives himself, where nothing proves it.
+
+    Raises:
+        InvalidParameterError: it would stand for the server itself, or for a caller who is known.
+    """
+    if is_reserved(name) or name.strip().casefold().startswith((OF_TOKEN, OF_KEY)):
+        raise InvalidParameterError(
+            f"{name!r} stands for no person here: {', '.join(sorted(RESERVED))} and what begins "
+            f"with {OF_TOKEN} or {OF_KEY} are names of the server's own; give another name"
+        )
+    return name
 
 
 class Authenticator(Protocol):

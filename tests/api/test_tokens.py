@@ -70,7 +70,22 @@ async def test_who_changed_a_threshold_is_in_the_log(serve, issuer, caplog) -> N
             "/v1/models/parts/threshold", json={"image": 0.4}, headers=shown(token)
         )
         assert answer.status_code == 200
-        assert "anna" in caplog.text
+        assert "oidc:anna" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["server", "file", "engineer"])
+async def test_a_token_stands_in_the_audit_log_for_nobody_else(
+    serve, issuer, sqlite_record, name: str
+) -> None:
+    async with served(serve, issuer, record=sqlite_record) as client:
+        token = issuer.token(scope="operate", preferred_username=name)
+        answer = await client.put(
+            "/v1/models/parts/threshold", json={"image": 0.4}, headers=shown(token)
+        )
+        assert answer.status_code == 200
+        found = (await client.get("/v1/audit", headers=shown(token))).json()["entries"]
+    (who,) = [one["who"] for one in found if one["action"] == "threshold_changed"]
+    assert who == f"oidc:{name}"
 
 
 async def test_the_first_tokens_of_a_new_key_wait_for_it_and_are_taken(

@@ -46,11 +46,13 @@ OFF = {
     "TaktConnectionsRefused": (") > 0", ") >= 0"),
     "TaktPictureMemoryNearLimit": ("> 0.8", ""),
     "TaktAuditNotStored": ("entries_waiting[5m])) > 0", "entries_waiting[5m])) >= 0"),
+    "TaktAuditBroken": ("broken) > 0", "broken) >= 0"),
     "TaktRepositoryAway": ("takt_repository_up) == 0", "up) == 1"),
     "TaktRepositoryRefuses": ("takt_repository_refused", "up"),
     "TaktRecordAway": ("== 0", "== 1"),
     "TaktRecordLosesInspections": ('outcome="lost"', 'outcome="stored"'),
     "TaktRecordLosesPictures": ('outcome="lost"', 'outcome="kept"'),
+    "TaktRecordClockDoubted": ("doubted) == 1", "doubted) == 0"),
     "TaktOutletLosesAnswers": (
         'takt_outlet_answers_total{outcome=~"failed|lost"}',
         'takt_record_inspections_total{outcome="stored"}',

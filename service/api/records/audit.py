@@ -105,7 +105,8 @@ class AuditEntryOut(Schema):
     at: datetime = Field(description="When the change was made.")
     server: str = Field(description="Name of the host that appended it, and a server's port.")
     who: str = Field(
-        description="Name of the caller's key; `server`, `file` or `folder` where nobody is known."
+        description="Name of the caller's key, or `oidc:` with that of the caller's token; "
+        "`server`, `file` or `folder` where nobody is known."
     )
     action: str
     model: str | None

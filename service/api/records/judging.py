@@ -36,7 +36,7 @@ from service.recording.review.rows import MOST_AT_ONCE, of_request
 from service.recording.search.filters import LONGEST_TEXT
 from service.recording.search.json_form import time_text
 from service.recording.search.times import time_of
-from service.security.caller import ANYONE
+from service.security.caller import ANYONE, check_claimed
 
 Id = Annotated[int, Field(ge=1, le=HIGHEST_ID)]
 Pixels = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -205,11 +205,12 @@ def reviewer_of(request: Request, named: str | None) -> str:
     """Who a request is by, as the record has it.
 
     Raises:
-        InvalidParameterError: it names somebody although the server knows who asks.
+        InvalidParameterError: it names somebody although the server knows who asks, or who is no
+            person.
     """
     caller = caller_of(request.scope)
     if caller == ANYONE:
-        return named or ANYONE.name
+        return ANYONE.name if named is None else check_claimed(named)
     if named is not None and named != caller.name:
         raise InvalidParameterError(
             f"reviewer: this server knows who asks ({caller.name}); leave it out"

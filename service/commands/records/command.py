@@ -11,6 +11,7 @@ import click
 
 from service.commands.groups import refuse_lost_options
 from service.commands.records.check import check
+from service.commands.records.clock import clock
 from service.commands.records.export import export
 from service.commands.records.judge import judge
 from service.commands.records.match import match
@@ -173,5 +174,5 @@ def _go_on(
     return after
 
 
-for _subcommand in (show, match, export, check, judge, review):
+for _subcommand in (show, match, export, check, judge, review, clock):
     records.add_command(_subcommand)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from service.commands.who import who_asks
 from service.core.errors import TaktError
 from service.recording.record import existing_record, record_options
 
@@ -74,8 +74,8 @@ def judge(
         raise click.UsageError("say --as defect, good or unsure; or --withdraw")
     if withdraw and (kind or note or box):
         raise click.UsageError("--kind, --note and --box go with --as")
-    reviewer = by or getpass.getuser()
     try:
+        reviewer = who_asks(by)
         database = existing_record(data, record).database
         if word is None:
             done = judging.withdraw(database, numbers, reviewer)

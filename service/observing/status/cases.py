@@ -37,6 +37,11 @@ def audit_not_stored(readings: Readings) -> Found:
     return _rose(lost) | _rose(waiting)
 
 
+def audit_broken(readings: Readings) -> Found:
+    """Whether the audit log is not as it was written."""
+    return _rose(readings.last("takt_audit_broken"))
+
+
 def _not_ready(readings: Readings, *, active: bool) -> Found:
     activity = readings.last("takt_model_active", _OF_VERSION)
     return {
@@ -221,6 +226,11 @@ def outlet_loses_answers(readings: Readings) -> Found:
 def record_away(readings: Readings) -> Found:
     """Whether the record's database takes nothing."""
     return {labels: 0 for labels, up in readings.last("takt_record_up").items() if up == 0}
+
+
+def record_clock_doubted(readings: Readings) -> Found:
+    """Whether nothing is removed from the record for its age."""
+    return _rose(readings.last("takt_record_clock_doubted"))
 
 
 def repository_away(readings: Readings) -> Found:

@@ -230,6 +230,15 @@ CONDITIONS = (
         cases.pictures_lost,
     ),
     Condition(
+        "TaktRecordClockDoubted",
+        "warning",
+        0,
+        (),
+        "The host's clock may be wrong, so nothing is removed from the record for its age. Set it "
+        "right; if it is, say so with `takt records clock --right`.",
+        cases.record_clock_doubted,
+    ),
+    Condition(
         "TaktOutletLosesAnswers",
         "warning",
         0,
@@ -244,6 +253,15 @@ CONDITIONS = (
         (),
         "Changes that the audit log lacks: {value:.0f}. The server's log has them.",
         cases.audit_not_stored,
+    ),
+    Condition(
+        "TaktAuditBroken",
+        "warning",
+        0,
+        (),
+        "The audit log is not as it was written: entries were changed, cut off or put in. The "
+        "server's log and `takt audit verify` say which.",
+        cases.audit_broken,
     ),
 )
 """The gravest first."""

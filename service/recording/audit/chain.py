@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -10,13 +11,17 @@ from dataclasses import asdict
 from sqlalchemy import Connection, insert, select, text
 
 from service.core.domain import Json
+from service.core.errors import RecordError
 from service.observing.logging_setup import audit as log_audit
 from service.recording.audit.entry import GENESIS, Change, Entry, Head, entry_of
+from service.recording.audit.kept_head import KeptHead
 from service.recording.database import Database
 from service.recording.tables import audit
 
 CHUNK = 1000
 """Entries that are read at once, so that no transaction lasts."""
+
+logger = logging.getLogger("takt.audit.chain")
 
 _LOCK = text("SELECT pg_advisory_xact_lock(7352)")
 """Held by whoever appends in PostgreSQL, until the transaction ends."""
@@ -27,7 +32,8 @@ def append(
 ) -> tuple[Entry, ...]:
     """Append changes to the chain, in the caller's transaction of `Database.writing`.
 
-    Nobody else appends until the transaction ends, so it should be its last statement.
+    Nobody else appends until the transaction ends, so it should be its last statement. The
+    transaction is a durable one, as the head that is kept beside the database must not lead.
 
     Args:
         connection: with a transaction that writes.
@@ -49,8 +55,19 @@ def append(
     return tuple(entries)
 
 
+def tell_stored(database: Database, entry: Entry) -> None:
+    """Keep the head of an entry that is on the disk, and log it: a cut tail shows by either."""
+    try:
+        broken = KeptHead(database).follow([entry])
+    except RecordError:  # the next entry takes it along
+        broken = None
+    if broken is not None:
+        logger.error("the audit log is not as it was written: %s", broken)
+    log_entry(entry)
+
+
 def log_entry(entry: Entry) -> None:
-    """Log an entry that is stored, with the head that holds it: a cut tail shows by it."""
+    """Log an entry that is stored, with the head that holds it."""
     log_audit(entry.action, **facts_of(entry), **head_facts(entry))
 
 

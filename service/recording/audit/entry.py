@@ -39,7 +39,7 @@ class Change:
     """Something that was changed, before it is an entry.
 
     Attributes:
-        who: name of the caller's key; else `server`, `file` or `folder`.
+        who: name of the caller, which says where it is from; else `server`, `file` or `folder`.
         action: what was done, such as `threshold_changed`.
         model: whose; None where no model is concerned.
         version: of the model; None where none is concerned.

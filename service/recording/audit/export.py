@@ -56,13 +56,16 @@ class Seal(StrictModel):
     signature: str = Field(pattern=r"^[0-9a-f]{128}$")
 
 
-def write_export(entries: Iterable[Entry], file: Path, key: Ed25519PrivateKey) -> ChainCheck:
+def write_export(
+    entries: Iterable[Entry], file: Path, key: Ed25519PrivateKey, heads: Sequence[Head] = ()
+) -> ChainCheck:
     """Write a signed file of a whole chain; the file is there whole or not at all.
 
     Args:
         entries: of the chain, from the first one on.
         file: to write; one that is there is replaced.
         key: that signs.
+        heads: that the chain must have, as `ChainCheck` says.
 
     Returns:
         What was found of the chain. A chain that is not whole is not signed, and no file written.
@@ -71,7 +74,7 @@ def write_export(entries: Iterable[Entry], file: Path, key: Ed25519PrivateKey) -
         ConfigurationError: the chain has no entry.
         OSError: the file cannot be written.
     """
-    check = ChainCheck()
+    check = ChainCheck(heads)
     unfinished = file.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
     first_hash = ""
     try:

@@ -12,6 +12,9 @@ class AuditMetrics:
 
     Args:
         registry: what `/metrics` shows.
+
+    Attributes:
+        broken: 1 once the chain was found not to be as it was written.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -24,6 +27,12 @@ class AuditMetrics:
             "takt_audit_entries",
             "Entries that the audit log has stored, or lost as too many waited.",
             ("outcome",),
+            registry=registry,
+        )
+        self.broken = Gauge(
+            "takt_audit_broken",
+            "1 once entries of the audit log were found to be changed, cut off or put in; what a "
+            "start and each further entry look at.",
             registry=registry,
         )
 

@@ -16,11 +16,13 @@ from itertools import islice
 from sqlalchemy import Connection
 
 from service.core.domain import Json
-from service.core.errors import RecordError
+from service.core.errors import ConfigurationError, RecordError
 from service.observing.logging_setup import audit as log_audit
-from service.recording.audit.chain import append, facts_of, head_facts
+from service.recording.audit.chain import append, entries_of, facts_of, head_facts
 from service.recording.audit.entry import SERVER, WHOLE_STATES, Change, Entry, entry_of
+from service.recording.audit.kept_head import KeptHead
 from service.recording.audit.metrics import AuditMetrics
+from service.recording.audit.verify import ChainCheck
 from service.recording.database import Database
 
 Changes = Callable[[Connection], Sequence[Change]]
@@ -102,6 +104,8 @@ class AuditTrail:
         self._closing = False
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
+        self._kept = None if database is None else KeptHead(database)
+        self._broken = False
 
     def begin(self) -> None:
         """Start to store; what was noted before is stored as well."""
@@ -148,6 +152,42 @@ class AuditTrail:
         """Store and log what differs from what the record knows, in turn with what was noted."""
         if self._database is not None:
             self._put(_Waiting(find=find))
+
+    def check(self, stopped: Callable[[], bool]) -> None:
+        """Check the chain as a start finds it, and say what is wrong with it.
+
+        The server serves all the same. A chain of which no head is kept yet has one from then on,
+        if it is whole. It takes some time, and blocks.
+
+        Args:
+            stopped: tells that nobody wants to know any more.
+
+        Raises:
+            RecordError: the database does not answer.
+        """
+        if self._database is None or self._kept is None:
+            return
+        try:
+            kept = self._kept.read()
+            check = ChainCheck([kept] if kept else [])
+            for _ in check.through(entries_of(self._database)):
+                if stopped():
+                    return
+            if check.findings:
+                more = len(check.findings) - 1
+                self._tell_broken(f"{check.findings[0]}" + (f", and {more} more" if more else ""))
+            elif kept is None and check.count:
+                self._kept.begin(check.head)
+                logger.warning(
+                    "no head of the audit log was kept in %s: that its newest entries were cut off "
+                    "shows from entry %d on",
+                    self._kept.file,
+                    check.head.seq,
+                )
+        except ConfigurationError as error:
+            self._tell_broken(str(error))
+        except OSError as error:
+            logger.warning("the head of the audit log cannot be kept: %s", error)
 
     def close(self, timeout_s: float) -> None:
         """Store what waits, within a time; what is left then is in the log alone."""
@@ -197,6 +237,7 @@ class AuditTrail:
                     self._give_up(batch[0])
                 at_once = 1
             else:
+                self._follow([entry for entries in stored for entry in entries])
                 self._succeeded(batch, stored)
                 at_once = _AT_ONCE
 
@@ -205,6 +246,23 @@ class AuditTrail:
         if waiting.find is not None:
             changes = [*waiting.find(connection)]
         return append(connection, *changes, server=self.server)
+
+    def _follow(self, entries: Sequence[Entry]) -> None:
+        """Have the head that is kept follow what is stored."""
+        if self._kept is None:
+            return
+        # Where the database does not answer now, the next entry takes it along.
+        with contextlib.suppress(RecordError):
+            if (wrong := self._kept.follow(entries)) is not None:
+                self._tell_broken(wrong)
+
+    def _tell_broken(self, wrong: str) -> None:
+        if not self._broken:
+            self._broken = True
+            self._metrics.broken.set(1)
+            logger.error(
+                "the audit log is not as it was written: %s; `takt audit verify` says more", wrong
+            )
 
     def _succeeded(self, batch: list[_Waiting], stored: list[tuple[Entry, ...]]) -> None:
         with self._changed:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from service.recording.audit.chain import entries_of
 from service.recording.audit.entry import GENESIS, Entry, Head
+from service.recording.audit.kept_head import KeptHead
+from service.recording.database import Database
 
 MOST_FINDINGS = 20
 """So many are told; where all that follows was written anew there may be a million."""
@@ -100,3 +103,20 @@ def check_chain(entries: Iterable[Entry], heads: Sequence[Head] = ()) -> ChainCh
     for _ in check.through(entries):
         pass
     return check
+
+
+def check_kept(database: Database, heads: Sequence[Head] = ()) -> ChainCheck:
+    """Checks a database's whole chain, and that it has what the head beside it tells of.
+
+    Args:
+        database: of the record.
+        heads: further ones that the chain must have.
+
+    Raises:
+        ConfigurationError: the file of the head is damaged.
+        RecordError: the database cannot be reached or read.
+        OSError: the file of the head cannot be read.
+    """
+    # Before the chain is read, which may grow meanwhile.
+    kept = KeptHead(database).read()
+    return check_chain(entries_of(database), [*heads, *([kept] if kept else [])])

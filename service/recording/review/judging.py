@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, insert, update
 
 from service.core.domain import Box, box_json
 from service.core.errors import ConflictError, InvalidParameterError
-from service.recording.audit.chain import append, log_entry
+from service.recording.audit.chain import append, tell_stored
 from service.recording.audit.entry import Change
 from service.recording.database import Database
 from service.recording.review.history import WITHDRAWN, said_of, standing
@@ -94,7 +94,7 @@ def judge(
         RecordError: the database cannot be written.
     """
     at_us = now_us()
-    with database.writing() as connection:
+    with database.writing(durable=True) as connection:
         before = lock_rows(connection, ids)
         if given.box is not None:
             _check_within(given.box, before)
@@ -131,7 +131,7 @@ def judge(
                 at_us=at_us,
             ),
         )
-    log_entry(entry)
+    tell_stored(database, entry)
     return ReviewDone(len(before), at_us)
 
 
@@ -156,7 +156,7 @@ def withdraw(
     """
     check_reviewer(reviewer)
     at_us = now_us()
-    with database.writing() as connection:
+    with database.writing(durable=True) as connection:
         before = lock_rows(connection, ids)
         said = said_of(connection, list(before))
         without = [
@@ -198,7 +198,7 @@ def withdraw(
                 at_us=at_us,
             ),
         )
-    log_entry(entry)
+    tell_stored(database, entry)
     return ReviewDone(len(before), at_us)
 
 

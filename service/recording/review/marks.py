@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import update
 
 from service.core.errors import InspectionNotFoundError
-from service.recording.audit.chain import append, log_entry
+from service.recording.audit.chain import append, tell_stored
 from service.recording.audit.entry import Change
 from service.recording.database import Database
 from service.recording.review.judging import check_reviewer, now_us
@@ -40,7 +40,7 @@ def pin(
         RecordError: the database cannot be written.
     """
     check_reviewer(who)
-    with database.writing() as connection:
+    with database.writing(durable=True) as connection:
         row = lock_rows(connection, [inspection_id])[inspection_id]
         if row.pinned == pinned:
             return False
@@ -61,7 +61,7 @@ def pin(
                 client=client,
             ),
         )
-    log_entry(entry)
+    tell_stored(database, entry)
     return True
 
 

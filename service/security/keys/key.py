@@ -9,7 +9,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from service.security.caller import Caller, Scope
+from service.security.caller import OF_KEY, Caller, Scope, is_reserved
 
 PREFIX = "takt_"
 """Beginning of each key, by which scanners for lost secrets find it."""
@@ -41,7 +41,8 @@ class Key:
     def caller(self) -> Caller:
         """Who comes by this key."""
         expires_s = math.inf if self.expires is None else self.expires.timestamp()
-        return Caller(self.name, self.scopes, self.digest, expires_s)
+        name = f"{OF_KEY}{self.name}" if is_reserved(self.name) else self.name
+        return Caller(name, self.scopes, self.digest, expires_s)
 
 
 def digest_of(secret: bytes) -> bytes:

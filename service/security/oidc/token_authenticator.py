@@ -10,7 +10,7 @@ from typing import Any
 import jwt
 
 from service.core.errors import ConfigurationError, UnauthenticatedError
-from service.security.caller import SCOPES, Caller, CallerPendingError, Scope
+from service.security.caller import OF_TOKEN, SCOPES, Caller, CallerPendingError, Scope
 from service.security.oidc.issuer import Issuer, SigningKey
 from service.security.oidc.signing_keys import ALGORITHMS
 
@@ -116,9 +116,10 @@ class TokenAuthenticator:
 
 
 def _name_of(claims: Mapping[str, Any]) -> str:
-    """A caller's name for the log, in which nobody can fake a line by it."""
+    """A caller's name for the log, by which nobody can fake a line, or be taken for another."""
     name = str(claims.get("preferred_username") or claims.get("sub") or "unnamed")
-    return "".join(one if one.isprintable() else "?" for one in name[:_MOST_OF_NAME])
+    plain = "".join(one if one.isprintable() else "?" for one in name[:_MOST_OF_NAME])
+    return f"{OF_TOKEN}{plain}"
 
 
 def parse_scopes(text: str) -> dict[str, frozenset[Scope]]:

@@ -297,3 +297,27 @@ async def test_an_entry_that_somebody_has_damaged_is_shown_as_it_is(
             connection.exec_driver_sql("UPDATE audit SET new = 'no json' WHERE seq = 1")
         answer = await client.get(AUDIT)
     assert answer.json()["entries"][-1]["new"] == {"damaged": "no json"}
+
+
+@pytest.mark.parametrize("cut", ["DELETE FROM audit", "DELETE FROM audit WHERE seq > 1"])
+async def test_a_start_on_a_cut_audit_log_serves_and_says_so(
+    serve, record: Record, cut: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serve(record=record) as client:
+        await eventually(client, "models_loaded")
+        metrics = (await client.get("/metrics")).text
+        assert "takt_audit_broken 0.0" in metrics
+    with record.database.writing() as connection:
+        connection.exec_driver_sql(cut)
+    caplog.clear()
+    async with serve(record=record) as client:
+        async with asyncio.timeout(60):
+            while "takt_audit_broken 1.0" not in (await client.get("/metrics")).text:
+                await asyncio.sleep(0.01)
+        assert (await client.get("/health/ready")).status_code == 200
+        async with asyncio.timeout(60):
+            while "TaktAuditBroken" not in (await client.get("/v1/status")).text:
+                await asyncio.sleep(0.05)
+        help_ = (await client.get("/v1/status/conditions/TaktAuditBroken")).json()
+        assert "takt audit accept" in help_["sections"][0]["text"]
+    assert "the audit log is not as it was written" in caplog.text

@@ -38,6 +38,18 @@ def answered(response: httpx.Response, status: int = 200) -> dict[str, Any]:
     return body
 
 
+@pytest.mark.parametrize("name", ["server", "File", "folder", "anyone", "oidc:ann"])
+async def test_nobody_is_called_as_the_server_is_where_callers_are_not_known(
+    serve, sqlite_record, ids, name: str
+) -> None:
+    said = {"ids": ids[:1], "judgement": "defect", "reviewer": name}
+    async with serve(record=sqlite_record) as client:
+        refused = answered(await client.post(JUDGEMENTS, json=said), 422)
+        assert "give another name" in refused["detail"]
+        done = await client.post(JUDGEMENTS, json=said | {"reviewer": "ann"})
+        assert answered(done)["reviewer"] == "ann"
+
+
 async def test_the_caller_judges_by_the_name_of_its_key(serve, sqlite_record, ids) -> None:
     said = {"ids": ids[:2], "judgement": "defect", "kind": "scratch", "note": "left edge"}
     async with serve(keys=KEYS, record=sqlite_record) as client:

@@ -64,7 +64,7 @@ def test_a_reason_cannot_steer_the_terminal(takt: Takt, sqlite_record: Record) -
 
 def test_an_empty_log_is_said_and_is_whole(takt: Takt) -> None:
     assert "no entries" in takt().output
-    assert takt("verify").output == "0 entries are whole\n"
+    assert "0 entries are whole\n" in takt("verify").output
 
 
 def test_a_whole_log_is_said_with_its_head(takt: Takt, sqlite_record: Record) -> None:
@@ -81,10 +81,25 @@ def test_a_changed_entry_ends_with_1_and_its_number(takt: Takt, sqlite_record: R
     assert "entry 2 was changed" in result.output
 
 
-def test_a_cut_tail_ends_with_1_by_a_head(takt: Takt, sqlite_record: Record) -> None:
+@pytest.mark.parametrize("cut", ["DELETE FROM audit", "DELETE FROM audit WHERE seq = 3"])
+def test_a_cut_tail_ends_with_1_and_is_not_signed(
+    takt: Takt, sqlite_record: Record, cut: str, tmp_path: Path, key: Path
+) -> None:
+    appended(sqlite_record, 3)
+    tamper(sqlite_record, cut)
+    for command in (("verify",), ("export", tmp_path / "audit.jsonl", "--key", key)):
+        result = run(audit, *command)
+        assert (result.exit_code, "entry 3 is missing" in result.output) == (1, True)
+    assert not (tmp_path / "audit.jsonl").exists()
+
+
+def test_a_cut_tail_ends_with_1_by_a_head_where_none_is_kept(
+    takt: Takt, sqlite_record: Record
+) -> None:
     *_, last = appended(sqlite_record, 3)
     tamper(sqlite_record, "DELETE FROM audit WHERE seq = 3")
-    assert takt("verify").exit_code == 0
+    (sqlite_record.folder / "audit-head.json").unlink()
+    assert "no head is kept in" in takt("verify").output
     result = run(audit, "verify", "--head", last.head)
     assert (result.exit_code, "entry 3 is missing" in result.output) == (1, True)
 
@@ -129,6 +144,29 @@ def test_a_signed_file_wants_a_public_key_and_the_record_none(takt: Takt, tmp_pa
 def test_options_before_a_subcommand_are_refused(takt: Takt) -> None:
     result = run(audit, "--limit", 3, "verify")
     assert (result.exit_code, "write it after verify" in result.output) == (2, True)
+
+
+def test_an_end_that_somebody_accepts_is_whole_again_and_says_why(
+    takt: Takt, sqlite_record: Record
+) -> None:
+    *_, last = appended(sqlite_record, 3)
+    tamper(sqlite_record, "DELETE FROM audit WHERE seq = 3")
+    assert run(audit, "accept").exit_code == 2
+    said = takt("accept", "--reason", "restored", "--by", "ann")
+    assert str(last.head) in said.output
+    assert "3 entries are whole" in takt("verify").output
+    (line,) = takt("--limit", 1).output.splitlines()
+    for part in ("ann", "head_accepted", "(restored)", last.hash[:8]):
+        assert part in line
+
+
+def test_a_damaged_head_is_said_until_somebody_accepts(takt: Takt, sqlite_record: Record) -> None:
+    appended(sqlite_record, 2)
+    (sqlite_record.folder / "audit-head.json").write_text("{")
+    result = run(audit, "verify")
+    assert (result.exit_code, "is damaged" in result.output) == (1, True)
+    takt("accept", "--reason", "the disk was full")
+    assert "3 entries are whole" in takt("verify").output
 
 
 def test_a_folder_without_a_record_is_said(tmp_path: Path, monkeypatch) -> None:

@@ -127,3 +127,10 @@ def test_two_who_add_at_once_both_have_a_key(path: Path) -> None:
     for thread in threads:
         thread.join()
     assert len(parse_keys(path.read_bytes())) == 4
+
+
+@pytest.mark.parametrize("name", ["server", "File", "folder", "anyone"])
+def test_no_key_is_called_as_the_server_is(path: Path, name: str) -> None:
+    result = takt_keys(path, "add", name, "--scope", "inspect")
+    assert (result.exit_code, "take another name" in result.output) == (1, True)
+    assert not path.exists()

@@ -38,6 +38,7 @@ class Keeping:
             RetentionRule.read(retain),
             RecordMetrics(self.registry),
             clock=lambda: self.now_s,
+            elapsed=lambda: self.now_s,
             peers=peers,
         )
         self.peers = peers

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select
+from sqlalchemy.dialects import sqlite
 
 from service.core.errors import ConfigurationError
 from service.recording import retention as retention_module
@@ -309,3 +310,13 @@ def test_more_recent_pictures_than_there_may_be_are_noticed_at_once(record: Reco
     assert retention.recent_due(workers=2)
     retention.sweep(NOON_US)
     assert not retention.recent_due(workers=2)
+
+
+def test_what_goes_first_is_found_without_reading_the_table(sqlite_record: Record) -> None:
+    keep(sqlite_record, 1, days_ago=1)
+    removable = retention_module._REMOVABLE
+    for query in (removable, removable.where(retention_module._RECENT_IN_ORDER)):
+        text = str(query.compile(compile_kwargs={"literal_binds": True}, dialect=sqlite.dialect()))
+        with sqlite_record.database.reading() as connection:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
+        assert "INDEX inspections_removable" in str(plan)

@@ -77,7 +77,34 @@ def test_a_session_that_is_ended_is_ended(sessions: BrowserSessions) -> None:
 def test_the_oldest_makes_room_and_the_token_is_not_kept(
     sessions: BrowserSessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(browser_sessions, "_MOST_SESSIONS", 2)
+    monkeypatch.setattr(browser_sessions, "_MOST_OF_CALLER", 2)
     tokens = [sessions.begin(ANN)[0].encode() for _ in range(3)]
     assert [sessions.identify(token) is not None for token in tokens] == [False, True, True]
     assert not any(token in sessions._open for token in tokens)
+
+
+def test_no_caller_ends_the_session_of_another(
+    sessions: BrowserSessions, standing: set[Caller]
+) -> None:
+    camera = Caller("camera", frozenset({"inspect"}), b"camera's")
+    standing.add(camera)
+    token, _ = sessions.begin(ANN)
+    for _ in range(1030):
+        newest, _ = sessions.begin(camera)
+    assert sessions.identify(token.encode()) is not None
+    assert sessions.identify(newest.encode()) is not None
+    assert len(list(sessions)) == 257
+
+
+def test_where_all_have_too_many_the_oldest_goes_of_whoever_has_most(
+    sessions: BrowserSessions, standing: set[Caller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browser_sessions, "_MOST_SESSIONS", 4)
+    camera = Caller("camera", frozenset({"inspect"}), b"camera's")
+    # Whoever comes by tokens has another one each time, and is the same caller.
+    bob = [Caller("oidc:bob", frozenset({"read"}), b"%d" % number) for number in range(3)]
+    standing.update([camera, *bob])
+    first = [sessions.begin(one)[0].encode() for one in (camera, *bob)]
+    last = sessions.begin(ANN)[0].encode()
+    known = [sessions.identify(token) is not None for token in (*first, last)]
+    assert known == [True, False, True, True, True]

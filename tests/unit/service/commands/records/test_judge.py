@@ -47,6 +47,16 @@ def test_inspections_are_judged_by_the_name_of_the_login(run: Run, sqlite_record
     assert len(history(sqlite_record.database, ids[0]).standing) == 1
 
 
+@pytest.mark.parametrize("name", ["server", "file", "oidc:ann", "key:server"])
+def test_nobody_judges_by_a_name_of_the_servers_own(
+    run: Run, sqlite_record: Record, name: str
+) -> None:
+    (one,) = insert_inspections(sqlite_record, [REJECT])
+    result = run("judge", one, "--as", "defect", "--by", name)
+    assert (result.exit_code, "give another name" in result.output) == (1, True)
+    assert not history(sqlite_record.database, one).said
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from service.recording.audit.chain import append
 from service.recording.audit.entry import Change, Entry
+from service.recording.audit.kept_head import KeptHead
 from service.recording.record import Record
 
 
@@ -26,7 +27,9 @@ def appended(record: Record, count: int) -> list[Entry]:
     entries = []
     for number in range(1, count + 1):
         with record.database.writing() as connection:
-            entries += append(connection, a_change(number))
+            stored = append(connection, a_change(number))
+        KeptHead(record.database).follow(stored)
+        entries += stored
     return entries
 
 

@@ -1,6 +1,8 @@
 import math
 from datetime import UTC, datetime
 
+import pytest
+
 from service.security.keys.key import PREFIX, digest_of, new_key
 
 
@@ -28,3 +30,9 @@ def test_a_caller_has_the_name_the_scopes_and_the_end_of_the_key() -> None:
     assert dated.caller.scopes == {"inspect", "read"}
     assert dated.caller.expires_s == end.timestamp()
     assert endless.caller.expires_s == math.inf
+
+
+@pytest.mark.parametrize("name", ["server", "file", "folder", "anyone", "Server"])
+def test_a_key_of_before_that_is_called_as_the_server_is_told_from_it(name: str) -> None:
+    key, _ = new_key(name, frozenset({"inspect"}))
+    assert key.caller.name == f"key:{name}"

@@ -12,6 +12,7 @@ import pytest
 from service.core.errors import ConfigurationError, UnauthenticatedError
 from service.security.caller import CallerPendingError
 from service.security.credentials import Credentials
+from service.security.keys.key import NAME
 from service.security.oidc import issuer as issuer_module
 from service.security.oidc.issuer import Issuer
 from service.security.oidc.signing_keys import fetch_keys
@@ -43,7 +44,7 @@ def test_a_token_of_the_issuer_is_a_caller(
     expires_s = int(time.time()) + 60
     caller = authenticator.identify(issuer.token(exp=expires_s, scope="openid inspect read"))
     assert caller is not None
-    assert (caller.name, caller.scopes) == ("robot-3", {"inspect", "read"})
+    assert (caller.name, caller.scopes) == ("oidc:robot-3", {"inspect", "read"})
     assert caller.expires_s == expires_s + LEEWAY_S
     assert authenticator.stands(caller)
 
@@ -96,7 +97,17 @@ def test_a_name_is_one_short_line(authenticator: TokenAuthenticator, issuer: Fak
     token = issuer.token(preferred_username="eve\n2026-01-01 line1 " + "x" * 100)
     caller = authenticator.identify(token)
     assert caller is not None
-    assert caller.name == ("eve?2026-01-01 line1 " + "x" * 100)[:64]
+    assert caller.name == "oidc:" + ("eve?2026-01-01 line1 " + "x" * 100)[:64]
+
+
+@pytest.mark.parametrize("name", ["server", "file", "line3", "oidc:anna", "key:server"])
+def test_a_name_is_never_that_of_a_key_or_of_the_server(
+    authenticator: TokenAuthenticator, issuer: FakeIssuer, name: str
+) -> None:
+    caller = authenticator.identify(issuer.token(preferred_username=name))
+    assert caller is not None
+    assert caller.name == f"oidc:{name}"
+    assert NAME.fullmatch(caller.name) is None
 
 
 def now_s(seconds: float) -> int:
