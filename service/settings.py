@@ -42,7 +42,9 @@ class BundleSettings(BaseModel):
         "bundles",
         "Folder of bundles, <name>/<version>/ each, or the URL of one: s3://, gs://, https:// or "
         "file:///. What is at a URL is fetched into `data_folder`, and served from there when the "
-        "URL is out of reach; it needs the extra `s3`, `gs` or `https`.",
+        "URL is out of reach; it needs the extra `s3`, `gs` or `https`. Where the folder is empty "
+        "the server starts without a model, and is ready once the first one is there; a folder "
+        "that is named and missing, or holds something else, is refused.",
         min_length=1,
     )
     trusted_keys: Path | None = _models(

@@ -236,8 +236,8 @@ StartServer = Callable[..., AbstractContextManager[Server]]
 
 
 @contextmanager
-def run_server(repository: Path, *options: str) -> Iterator[Server]:
-    """`takt serve` on a free port, from the moment its models are ready."""
+def run_server(repository: Path, *options: str, told: str = " is ready on ") -> Iterator[Server]:
+    """`takt serve` on a free port, once its models are ready, or its log has told that."""
     command = [str(TAKT), "serve", "--repository", str(repository), "--port", "0", *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
@@ -249,7 +249,7 @@ def run_server(repository: Path, *options: str) -> Iterator[Server]:
             log.append(line)
             found = re.search(r"running on (https?://\S+)", line)
             url = found[1] if found else url
-            ready = ready or " is ready on " in line
+            ready = ready or told in line
             if url and ready:
                 break
         else:

@@ -133,12 +133,12 @@ class FolderWatch:
     def _begin(self) -> None:
         """Notes what is there, of which the repository knows."""
         # What somebody has decided on and is not there goes with its model's folder.
-        self._known = {one.path: () for one in self._repository} | self._told(*scan(self._folder))
+        self._known = {one.path: () for one in self._repository} | self._told(*self._scan())
 
     async def poll(self) -> None:
         """Compares the folder with what is served, once."""
         try:
-            found = self._told(*await asyncio.to_thread(scan, self._folder))
+            found = self._told(*await asyncio.to_thread(self._scan))
         except (ConfigurationError, OSError) as error:
             # A share that is not mounted is no wish to serve nothing.
             if not self._unreadable:
@@ -159,6 +159,10 @@ class FolderWatch:
             # A model whose engine does not answer delays the others by one poll only.
             wait_s = self._every_s or _FOLLOWED_WITHIN_S
             await asyncio.wait(self._following.values(), timeout=wait_s)
+
+    def _scan(self) -> tuple[dict[Path, Signature], list[Path]]:
+        # Only where something is served a folder without any is one that has gone.
+        return scan(self._folder, may_be_empty=not any(True for _ in self._repository))
 
     def _told(self, found: dict[Path, Signature], misnamed: list[Path]) -> dict[Path, Signature]:
         """What was found, once it is told what of it is no version."""
@@ -215,14 +219,16 @@ class FolderWatch:
         self._warned[subject] = warning
 
 
-def scan(folder: Path) -> tuple[dict[Path, Signature], list[Path]]:
+def scan(folder: Path, *, may_be_empty: bool = False) -> tuple[dict[Path, Signature], list[Path]]:
     """The signature of each version's folder, and the bundles that are no version by their name.
 
+    The arguments are those of `look`.
+
     Raises:
-        ConfigurationError: the folder is missing, or has no bundle.
+        ConfigurationError: the folder is missing or has no bundle, and has to have one.
         OSError: it cannot be read.
     """
-    found = look(folder)
+    found = look(folder, may_be_empty=may_be_empty)
     signatures = {}
     for path in found.versions:
         # One may be taken away, or exchanged, at this moment.

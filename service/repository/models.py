@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from service.mirroring.worker import MirrorWorker
@@ -12,7 +13,10 @@ from service.repository.folder_watch import FolderWatch
 from service.repository.mirrored import ActiveVersions, open_mirror
 from service.repository.orders import Orders
 from service.repository.repository import ModelRepository
+from service.repository.versions import has_nothing
 from service.settings import Settings
+
+logger = logging.getLogger("takt.repository")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +60,24 @@ def open_models(
         trail: has what is changed noted.
 
     Raises:
-        ConfigurationError: there is no model to serve, or none can come from the URL.
+        ConfigurationError: the named folder is not there, or holds something else than models; or
+            none can come from the URL.
     """
     folder, peers = settings.repository_folder, context.peers
     active = ActiveVersions()
     # What it has left half done is put in order before the folder is read.
     mirror = open_mirror(settings, active, metrics.registry, peers)
-    repository = ModelRepository(folder, context, mirror.next_look if mirror else None)
+    next_look = mirror.next_look if mirror else None
+    begins_empty = mirror is None and (has_nothing(folder) or _is_nobodys(settings))
+    repository = ModelRepository(folder, context, next_look, begins_empty=begins_empty)
+    if begins_empty:
+        logger.warning("%s", repository.waits)
     active.follow(repository)
     watch = FolderWatch(folder, repository, settings.repository_poll_s, peers)
     orders = Orders(repository, watch, metrics, trail, peers)
     return Models(context, repository, watch, orders, mirror)
+
+
+def _is_nobodys(settings: Settings) -> bool:
+    """Whether nobody has named the folder, so that its name is no typo, and it is not there."""
+    return "repository" not in settings.model_fields_set and not settings.repository_folder.exists()

@@ -17,6 +17,11 @@ from service.repository.model import Model
 from service.repository.model_version import ModelVersion
 from service.repository.versions import find_models
 
+_EMPTY = (
+    "the model repository {} has no model yet: learn the first one on the console's page Learn "
+    "(/console/learn) or with `takt learn`, or put a bundle there as <name>/<version>"
+)
+
 logger = logging.getLogger("takt.repository")
 
 
@@ -45,13 +50,14 @@ class ModelRepository:
         folder: holds `<name>/<version>/manifest.json`.
         context: what versions are loaded with.
         next_look: waits until the folder may have been filled; without it, it has to be by now.
+        begins_empty: whether there need be no model yet; the first one comes while it serves.
 
     Attributes:
         found: set once it is known which models and versions there are.
         loaded: set once every version was loaded, or has failed.
 
     Raises:
-        ConfigurationError: the folder is missing or has no bundle.
+        ConfigurationError: the folder is missing or has no bundle, and has to have one.
     """
 
     def __init__(
@@ -59,11 +65,14 @@ class ModelRepository:
         folder: Path,
         context: VersionContext,
         next_look: Callable[[], Awaitable[None]] | None = None,
+        *,
+        begins_empty: bool = False,
     ) -> None:
         self.found = asyncio.Event()
         self.loaded = asyncio.Event()
         self._folder = folder
         self._next_look = next_look
+        self._begins_empty = begins_empty
         self._lifecycle = Lifecycle(context)
         # A model stays here when its folder goes, without versions: its name may come again.
         self._models: dict[str, Model] = {}
@@ -93,14 +102,16 @@ class ModelRepository:
         """Whether every active version is ready, and all others were loaded or have failed.
 
         A model that waits for its first activation does not count, unless none answers at all.
+        Where there is no active version there is nothing that could be asked.
         """
-        if not self.loaded.is_set() or self.waits is not None:
-            return False
-        return all(one.get().ready for one in self._models.values() if one.active is not None)
+        active = [one for one in self._models.values() if one.active is not None]
+        return self.loaded.is_set() and bool(active) and all(one.get().ready for one in active)
 
     @property
     def waits(self) -> str | None:
-        """Why no model answers, where all that there are wait for an activation."""
+        """Why no model answers: there is none yet, or all wait for an activation."""
+        if not any(True for _ in self):
+            return _EMPTY.format(self._folder)
         known = [one for one in self._models.values() if one.known]
         if any(one.active is not None for one in known):
             return None
@@ -165,7 +176,7 @@ class ModelRepository:
 
     def _find(self) -> dict[str, Model]:
         found = {}
-        for folder, paths in find_models(self._folder).items():
+        for folder, paths in find_models(self._folder, may_be_empty=self._begins_empty).items():
             model = found[folder.name] = Model(folder, self._lifecycle)
             model.start(paths)
         return found

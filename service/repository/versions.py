@@ -24,12 +24,33 @@ class Found:
     misnamed: list[Path]
 
 
-def look(folder: Path) -> Found:
+def has_nothing(folder: Path) -> bool:
+    """Whether a folder is there, and nobody has put anything into it yet.
+
+    What is hidden does not count, nor does an empty folder: a file system has one of its own, and
+    an interrupted learning leaves one. Anything else may be the folder of something else.
+    """
+    if not folder.is_dir():
+        return False
+    visible = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    within = (one for path in visible for one in path.glob("*"))
+    return all(path.is_dir() for path in visible) and all(
+        one.name.startswith(".") for one in within
+    )
+
+
+def look(folder: Path, *, may_be_empty: bool = False) -> Found:
     """What bundles a repository has.
+
+    Args:
+        folder: of the repository.
+        may_be_empty: whether there need be none yet, nor the folder.
 
     Raises:
         ConfigurationError: the folder is missing, or has none to serve.
     """
+    if may_be_empty and not folder.exists():
+        return Found([], [])
     if not folder.is_dir():
         raise ConfigurationError(
             f"the model repository {folder} is no folder; name one with --repository"
@@ -39,12 +60,13 @@ def look(folder: Path) -> Found:
         parts = path.relative_to(folder).parts
         if all(_may_be_served(part) for part in parts) and not _is_alias(path):
             (found.versions if is_version(path.name) else found.misnamed).append(path)
-    if not found.versions:
+    if not (found.versions or may_be_empty):
         raise ConfigurationError(
             why_misnamed(found.misnamed[0])
             if found.misnamed
-            else f"the model repository {folder} has no bundle <name>/<version>/{MANIFEST}; make "
-            "one with `takt export`"
+            else f"the model repository {folder} has no bundle <name>/<version>/{MANIFEST}; name "
+            "the folder that has those of all models, make one with `takt learn` or `takt "
+            "export`, or name an empty folder and learn the first by the console"
         )
     found.versions.sort(key=lambda path: (path.parent.name, version_order(path.name)))
     return found
@@ -67,16 +89,17 @@ def find_bundles(folder: Path) -> list[Path]:
     return look(folder).versions
 
 
-def find_models(folder: Path) -> dict[Path, list[Path]]:
+def find_models(folder: Path, *, may_be_empty: bool = False) -> dict[Path, list[Path]]:
     """Folders of the models, by name, each with those of its versions, the lowest first.
 
-    A model has no version where somebody has decided which one answers, and none is left.
+    A model has no version where somebody has decided which one answers, and none is left. The
+    arguments are those of `look`.
 
     Raises:
-        ConfigurationError: `find_bundles` finds none at all.
+        ConfigurationError: there is none at all, and there has to be one.
     """
     models: dict[Path, list[Path]] = {}
-    for path in find_bundles(folder):
+    for path in look(folder, may_be_empty=may_be_empty).versions:
         models.setdefault(path.parent, []).append(path)
     for decision in folder.glob(f"*/{ACTIVE}"):
         if _may_be_served(decision.parent.name):

@@ -49,6 +49,7 @@ def serve(bundle: Bundle, repository: Path, engines: list[FakeEngine]) -> Serve:
         record: Record | None = None,
         allowed_hosts: str = "takt",
         repository_poll_s: float = 0,
+        repository: Path = repository,
         **settings: Any,
     ) -> AsyncIterator[httpx.AsyncClient]:
         given = Settings(

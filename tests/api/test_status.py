@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from pathlib import Path
 
 import httpx
 import numpy as np
@@ -14,7 +13,6 @@ from service.app import create_app
 from service.core.bundles.manifest import Drift, FileDrift
 from service.core.engines.base import EngineOutput
 from service.core.engines.fake import FakeEngine
-from service.core.errors import ConfigurationError
 from service.settings import Settings
 
 URL = "/v1/models/parts/inspect"
@@ -183,18 +181,6 @@ async def test_closing_the_app_closes_the_engines(serve, engines: list[FakeEngin
     async with serve(engine_instances=2):
         assert [engine.closed for engine in engines] == [False, False]
     assert [engine.closed for engine in engines] == [True, True]
-
-
-@pytest.mark.parametrize(
-    ("make", "complaint"), [(False, "is no folder"), (True, "has no bundle <name>/<version>")]
-)
-def test_a_repository_without_models_is_refused_at_the_start(
-    tmp_path: Path, make: bool, complaint: str
-) -> None:
-    if make:
-        (tmp_path / "empty").mkdir()
-    with pytest.raises(ConfigurationError, match=complaint):
-        create_app(Settings(repository=tmp_path / "empty"))
 
 
 async def test_where_a_bundle_comes_from_is_told(serve, make_bundle) -> None:

@@ -241,6 +241,6 @@ def test_a_version_that_goes_while_the_folder_is_looked_at_hides_no_other(
     make_bundle, repository: Path, monkeypatch
 ) -> None:
     here, gone = make_bundle().path, repository / "parts" / "2"
-    monkeypatch.setattr(folder_watch, "look", lambda _: Found([here, gone], []))
+    monkeypatch.setattr(folder_watch, "look", lambda *_, **__: Found([here, gone], []))
 
     assert list(folder_watch.scan(repository)[0]) == [here]
