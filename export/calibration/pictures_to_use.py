@@ -84,20 +84,25 @@ def choose_pictures(
     digests = distinct(good, tell)
     refuse_in_both(digests, defects)
     check_pictures([*digests, *defects])
-    copies = len(good) - len(digests)
-    parts = grouping.parts_of([*digests])
     if not out_of_fold:
-        parted = replace(leave_out_seen(digests, seen, tell), copies=copies)
+        parts = grouping.parts_of([*digests])
+        parted = leave_out_seen(digests, seen, tell)
+        parted = replace(parted, copies=len(good) - len(digests))
         return _counted_once(parted, dict(zip(digests, parts.number, strict=True)), grouping, tell)
     tell("calibrating on the fit's own scores")
     if not grouping.is_guess:
         tell("warning: these scores count the parts that the fit was told of; give it --group")
-    scored = frozenset(out_of_fold)
+    scored, fitted = frozenset(out_of_fold), frozenset(seen)
+    # What the fit has not seen, such as pictures that were judged since, changes no threshold.
+    learned = [path for path, digest in digests.items() if digest in fitted]
+    parts, copies = grouping.parts_of(learned), len(good) - len(digests)
+    if copies:
+        copies = sum(picture_digest(path) in fitted for path in good) - len(learned)
     return CalibrationPictures(
         unseen=tuple(path for path, digest in digests.items() if digest in scored),
         seen=tuple(path for path, digest in digests.items() if digest not in scored),
         copies=copies,
-        repeated=len(digests) - parts.count if grouping.is_guess else 0,
+        repeated=len(learned) - parts.count if grouping.is_guess else 0,
     )
 
 

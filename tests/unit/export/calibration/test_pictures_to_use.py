@@ -110,6 +110,22 @@ def test_pictures_of_parts_that_the_training_has_seen_are_left_out(
         choose_pictures([good[1], twin], [], seen, told.append, (), BY_LOOKS)
 
 
+def test_of_a_fits_own_scores_only_pictures_that_it_saw_repeat_others(
+    write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    learned, others = (write_pictures(tmp_path / name, 2, seed=len(name)) for name in ("a", "bcd"))
+    learned.append(twin_of(learned[0], "t.bmp"))
+    others.append(twin_of(others[0], "t.bmp"))
+    copy = others[0].with_name("copy.png")
+    copy.write_bytes(others[0].read_bytes())
+    seen = [*map(picture_digest, learned)]
+    both = choose_pictures([*learned, *others, copy], (), seen, print, seen[:2], BY_LOOKS)
+    assert (both.copies, both.repeated) == (0, 1)
+    none = choose_pictures([*others, copy], (), seen, print, seen[:2], BY_LOOKS)
+    assert (none.copies, none.repeated) == (0, 0)
+    assert (none.unseen, none.seen) == ((), tuple(others))
+
+
 def test_parts_that_are_named_are_no_guess(write_pictures: WritePictures, tmp_path: Path) -> None:
     good = write_pictures(tmp_path / "lot", 3)
     chosen = choose_pictures(good, [], ["x"], lambda _: None, (), Grouping("folder"))
