@@ -28,7 +28,7 @@ DROP = """([name, data]) => {
   const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
   const dataTransfer = new DataTransfer();
   dataTransfer.items.add(new File([bytes], name));
-  const target = document.querySelector(".drop");
+  const target = document.querySelector(".try");
   for (const kind of ["dragover", "drop"]) {
     target.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
   }

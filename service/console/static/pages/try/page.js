@@ -85,7 +85,7 @@ function Tried({ item, choices, again, saidOf, record }) {
   const { picture, error, rendered } = usePicture(file, given[0]?.image, (signal) => rendering(file, choices[0], signal));
   const [lean, setLean] = useState(1);
   const usual = useUsual(choices[0].name, choices[0].version);
-  const { panes, map } = usePanes(found, choices, lean);
+  const { panes, map, waits } = usePanes(found, choices, lean);
   const one = panes.find(({ id }) => id === wanted);
   const verdict = given[0] && verdictOf(given[0].anomalous);
   const { request_id } = given[0] ?? {};
@@ -109,7 +109,7 @@ function Tried({ item, choices, again, saidOf, record }) {
       <${Verdict} verdict=${verdict} size="large" />
       <h2>${file.name}</h2>
       <p>${whyOf(given[0])}</p>
-      <${Gauge} answer=${given[0]} ...${{ usual, map, lean, setLean }} />
+      <${Gauge} answer=${given[0]} ...${{ usual, map, lean, setLean, waits }} />
       ${buttons}${said.given && html`<${Teach} model=${given[0].model} times=${said.given} />`}
       ${record === null && html`<p class="quiet">${t.judging.noRecord}</p>`}
       ${failures}
@@ -127,12 +127,13 @@ function usePanes([first, second], [choice, other], lean) {
     answer?.map && readMap(await answer.map.arrayBuffer(), answer.inspected, low, thresholds.pixel);
   const both = useFetched(() => Promise.all([read(first, choice), other && read(second, other)]), [first, second]);
   const [found, its] = both.data ?? [];
+  const waits = both.loading || !found;
   const map = useMemo(() => leaned(found, lean), [found, lean]);
   const difference = useMemo(() => differenceOf(found, its), [found, its]);
   const { panes } = t.try;
   const overlay = { id: "overlay", name: panes.overlay, show: "overlay", map, regions: first?.regions };
   const alone = (id, found) => ({ id, name: panes[id], show: id === "picture" ? id : "map", map: found });
-  if (!other) return { panes: [alone("picture", map), alone("map", map), overlay], map: found };
+  if (!other) return { panes: [alone("picture", map), alone("map", map), overlay], map: found, waits };
   const beside = { ...overlay, id: "other", name: fill(panes.other, { name: other.key }), map: its, regions: second?.regions };
-  return { panes: difference ? [overlay, beside, alone("difference", difference)] : [overlay, beside], map: found };
+  return { panes: difference ? [overlay, beside, alone("difference", difference)] : [overlay, beside], map: found, waits };
 }
