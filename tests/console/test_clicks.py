@@ -47,7 +47,7 @@ def test_why_a_part_was_rejected_is_one_click_away(page: Page, serve: Serve) -> 
     server = serve(record=True)
     work_a_shift(server.url, 1)
     page.goto(f"{server.url}/console/review")
-    page.get_by_role("option").nth(1).click()
+    page.get_by_label("Inspections").get_by_role("option").nth(1).click()
     expect(page.get_by_label("The picture with the focus")).to_contain_text("is over the threshold")
 
 

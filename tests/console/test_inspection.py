@@ -50,9 +50,8 @@ def test_a_rejected_part_says_why_and_where_and_the_map_lies_on_its_picture(
     expect(page.locator("main")).to_contain_text(
         re.compile(
             r"Rejected: the score \d\.\d+ is over the threshold \d\.\d+; a region's peak "
-            r"\d+\.\d+ is over the map's threshold \d\.\d+ \(model pitting, version 1\)\. The "
-            r"strongest region is at \d+, \d+\. (100\.0|99\.\d) % of the good calibration pictures "
-            r"score no higher\."
+            r"\d+\.\d+ is over the map's threshold \d\.\d+\. The strongest region is at "
+            r"\d+, \d+\. (100\.0|99\.\d) % of the known good parts score no higher\."
         )
     )
     overlay = page.get_by_role("img", name=re.compile("^Overlay of Inspection"))
@@ -91,7 +90,7 @@ def test_the_witness_that_spoke_is_named_with_numbers_that_look_different(
     (by_score,) = inspected(server, picture_bytes(200), threshold=str(score - 1e-5))
     page.goto(f"{server.url}/console/inspection/{by_map}")
     expect(page.locator("main")).to_contain_text(
-        "Rejected: a region's peak 0.7843 is over the map's threshold 0.7840 (model"
+        "Rejected: a region's peak 0.7843 is over the map's threshold 0.7840."
     )
     page.goto(f"{server.url}/console/inspection/{by_score}")
     expect(page.locator("main")).to_contain_text(

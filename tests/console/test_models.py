@@ -113,7 +113,7 @@ def test_a_threshold_moved_by_its_slider_and_back_to_the_bundles_own(
     assert not anomalous(server)
     open_model(page, server)
     expect(page.get_by_text("about 1.0 % are rejected")).to_be_visible()
-    row = page.get_by_role("row", name="Good, of the calibration")
+    row = page.get_by_role("row", name="Known good parts")
     expect(row).to_contain_text("0 (0.0 %)")
     slider = page.get_by_role("slider", name="Threshold of the score")
     box = slider.bounding_box()
@@ -128,9 +128,9 @@ def test_a_threshold_moved_by_its_slider_and_back_to_the_bundles_own(
     confirm(page, "")
     expect(page.get_by_text("why: –")).to_be_visible()
     assert anomalous(server)
-    page.get_by_role("button", name="Go back to the bundle's own").click()
+    page.get_by_role("button", name="Go back to the model's own").click()
     confirm(page, "a mistake")
-    expect(page.get_by_text("0.600 is in force: the bundle's own")).to_be_visible()
+    expect(page.get_by_text("0.600 is in force: the model's own")).to_be_visible()
     assert not anomalous(server)
     assert [one["reason"] for one in audited(server)] == ["a mistake", None]
 
@@ -142,7 +142,7 @@ def test_what_a_region_rejects_is_rejected_by_each_threshold_of_the_score(
     make_bundle(thresholds=own)
     open_model(page, serve_ready(serve, repository))
     # Of the calibration's 40 scores from 0.1 to 0.49, as high as their peaks, 9 are over 0.405.
-    row = page.get_by_role("row", name="Good, of the calibration")
+    row = page.get_by_role("row", name="Known good parts")
     expect(row).to_contain_text("9 (22.5 %)")
 
 
@@ -184,7 +184,7 @@ def test_every_action_of_the_page_is_done_by_keyboard_alone(
     expect(page.get_by_role("button", name="Activate version 1")).to_be_focused()
     page.keyboard.press("Enter")
     answer("by keyboard")
-    press("button", "Roll back to version 2")
+    press("button", "Go back to version 2")
     answer("and back")
     expect(page.get_by_role("link", name="2 · active")).to_be_visible()
     tab_to(page, page.get_by_text("Numbers of"))
@@ -193,7 +193,7 @@ def test_every_action_of_the_page_is_done_by_keyboard_alone(
     press("button", "Lower")
     press("button", "Serve by this threshold")
     answer("one step")
-    press("button", "Go back to the bundle's own")
+    press("button", "Go back to the model's own")
     answer("")
     tab_to(page, page.get_by_text("Model card"))
     page.keyboard.press("Enter")
@@ -215,7 +215,7 @@ def test_another_version_is_activated_and_rolled_back(
     page.get_by_role("button", name="Activate version 1").click()
     confirm(page, "the old lamp is back")
     expect(versions.get_by_role("link", name="1 · active")).to_be_visible()
-    page.get_by_role("button", name="Roll back to version 2").click()
+    page.get_by_role("button", name="Go back to version 2").click()
     confirm(page, "it was not")
     expect(versions.get_by_role("link", name="2 · active")).to_be_visible()
     back, activated = audited(server)
