@@ -247,6 +247,10 @@ class Metrics:
         self._versions.thresholds.labels(name, version, kind).set_function(value)
         self._versions.threshold_changes.labels(name, kind)
 
+    def watch_promise(self, name: str, version: str, ratio: Callable[[], float]) -> None:
+        """Read the share of good parts that may be rejected whenever Prometheus asks."""
+        self._versions.promised.labels(name, version).set_function(ratio)
+
     def self_tested(self, name: str, version: str, findings: Collection[FindingCode]) -> None:
         """Show what a version's self-test found, and that it did not find the rest."""
         self._versions.self_tested(name, version, findings)

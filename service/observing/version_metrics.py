@@ -41,6 +41,7 @@ class VersionInstruments:
     Attributes:
         activations: counter of the times that another version was made active.
         thresholds: gauge of the thresholds in force.
+        promised: gauge of the share of good parts that these promise to reject at most.
         threshold_changes: counter of the thresholds that were changed.
     """
 
@@ -86,6 +87,12 @@ class VersionInstruments:
             "The threshold in force, of a picture (image) or of a map's cells (pixel).",
             ("model", "version", "kind"),
         )
+        self.promised = gauge(
+            "takt_promised_reject_ratio",
+            "Share of good parts that may be rejected, as the bundle promises (alpha); 1 where "
+            "nothing is promised, as of thresholds that somebody set.",
+            of_version,
+        )
         self._findings = gauge(
             "takt_model_finding",
             "1 if the self-test found this against the model, else 0; absent where none was made.",
@@ -120,7 +127,7 @@ class VersionInstruments:
 
     def forget(self, name: str, version: str) -> None:
         """Remove the figures of a version that is gone."""
-        watched = (self._queue_depth, self._ready, self._working, self._active)
+        watched = (self._queue_depth, self._ready, self._working, self._active, self.promised)
         for gauge in (*watched, self._load_seconds, self._instances):
             with contextlib.suppress(KeyError):
                 gauge.remove(name, version)

@@ -229,6 +229,7 @@ class ModelVersion:
             metrics.self_tested(self.name, self.version, found)
             for code, text in found.items():
                 logger.warning("%s %s, self-test, %s: %s", self.name, self.version, code, text)
+        metrics.watch_promise(self.name, self.version, lambda: thresholds.promised_rate)
         for kind in THRESHOLD_KINDS:
             metrics.watch_threshold(
                 self.name,

@@ -1,6 +1,7 @@
 import asyncio
 import json
 import re
+from typing import Any
 
 import httpx
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.core.bundles.bundle import Bundle, Calibration
+from service.core.bundles.manifest import Thresholds
 from service.core.bundles.thresholds import OVERRIDES
 from service.core.bundles.writing import replace_calibration
 
@@ -238,6 +240,50 @@ async def test_the_metrics_show_the_thresholds_in_force_and_count_changes(serve)
             "image,parts": 3,
             "pixel,parts": 2,
         }
+
+
+async def test_what_the_thresholds_promise_is_shown_until_somebody_sets_one(
+    serve, make_bundle
+) -> None:
+    promise = Thresholds(image=0.5, pixel=0.5, method="tests", alpha=0.01, good_count=40)
+    make_bundle(version="2", thresholds=promise)
+    async with serve() as client:
+        await client.post("/v1/models/parts/versions/2/activate")
+        # The first one was found by hand, and promises nothing.
+        shown = {"parts,1": 1, "parts,2": 0.01}
+        assert await samples(client, "takt_promised_reject_ratio") == shown
+        await client.put("/v1/models/parts/versions/2/threshold", json={"pixel": 0.5})
+        ratio = await samples(client, "takt_promised_reject_ratio")
+        assert ratio == {"parts,1": 1, "parts,2": 1}
+        await client.delete("/v1/models/parts/versions/2/threshold")
+        assert await samples(client, "takt_promised_reject_ratio") == shown
+
+
+async def test_many_more_rejects_than_promised_are_a_condition_of_the_status(
+    serve, repository, make_bundle, picture_bytes
+) -> None:
+    promise = Thresholds(image=0.5, pixel=0.5, method="tests", alpha=0.01, good_count=40)
+    make_bundle(name="nuts", thresholds=promise)
+    async with serve() as client:
+
+        async def held() -> list[dict[str, Any]]:
+            conditions = (await client.get("/v1/status")).json()["conditions"]
+            return [one for one in conditions if one["name"] == "TaktRejectRateHigh"]
+
+        assert await held() == []
+        for level in (*[50] * 10, *[200] * 6):
+            body = picture_bytes(level)
+            answer = await client.post("/v1/models/nuts/inspect", content=body)
+            assert answer.json()["anomalous"] is (level == 200)
+        async with asyncio.timeout(60):
+            # Whoever asks often is told of the same reading for a second.
+            while not (conditions := await held()):
+                await asyncio.sleep(0.01)
+        (found,) = conditions
+        assert found["labels"] == {"model": "nuts"}
+        assert "nuts has rejected 38 % of the last 15 minutes' pictures" in found["text"]
+        help_ = (await client.get("/v1/status/conditions/TaktRejectRateHigh")).json()
+        assert help_["sections"][0]["title"] == "TaktRejectRateHigh"
 
 
 async def test_overrides_that_cannot_be_understood_keep_the_model_from_serving(

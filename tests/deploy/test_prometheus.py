@@ -37,6 +37,10 @@ ON = {
 OFF = {
     "TaktNoServer": ('absent(up{job="takt"})', 'up{job="takt"}'),
     "TaktModelDoubtful": ("takt_model_finding == 1", "takt_model_ready == 1"),
+    "TaktRejectRateHigh": (
+        "line_model:takt_reject_limit:ratio",
+        "(0.1 * line_model:takt_reject_limit:ratio)",
+    ),
     "TaktEngineFailed": ("engine_.*|internal_error", "invalid_image"),
     "TaktEngineReplaced": ("increase(takt_engine_restarts_total[15m])", "takt_model_ready"),
     "TaktEngineMissing": ("takt_engines_working < takt_engine_instances", "takt_model_ready == 1"),

@@ -67,6 +67,11 @@ REFUSED = (
         "nor which cursor a page gave, beside what those of the review cannot say of filters",
     ),
     Refused(
+        ("list_audit_entries",),
+        (422,),
+        "nor that a file is of all entries, and not of a page",
+    ),
+    Refused(
         ("give_picture", "give_recorded_pictures"),
         (400, 415, 422),
         "nor, again, what a whole picture or a point in time is",

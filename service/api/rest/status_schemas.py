@@ -156,7 +156,7 @@ class SectionOut(Schema):
 
     anchor: str
     title: str
-    text: str = Field(description="Markdown.")
+    text: str = Field(description="Markdown; a link to a page of the console begins with /console.")
 
 
 class ConditionHelpOut(Schema):

@@ -196,6 +196,15 @@ class DeployedThresholds:
         manifest = self._bundle.manifest
         return ThresholdOrigin("bundle", manifest.thresholds.found_at or manifest.created_at, None)
 
+    @property
+    def promised_rate(self) -> float:
+        """Share of good parts that both together may reject; 1 where nothing is promised.
+
+        Somebody's own threshold promises nothing, even where the bundle's does.
+        """
+        alpha = self._bundle.manifest.thresholds.alpha
+        return 1.0 if alpha is None or self._overrides != Overrides() else alpha
+
     def change(
         self, *, image: float | None, pixel: float | None, reason: str | None
     ) -> ThresholdChange:

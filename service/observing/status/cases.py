@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from service.observing.status.binomial import chance_of_so_many
 from service.observing.status.readings import Found, Readings, over_hours, over_minutes
 
 _NO_CONNECTION = ("too_many", "too_many_of_client", "no_descriptor")
@@ -19,6 +20,9 @@ _REFUSED = ("queue_full", "memory_full", "too_many_uploads")
 
 _NEAR_LIMIT_SHARE = 0.8
 _FEW_PICTURES = 3
+_FEW_REJECTS = 5
+_TIMES_PROMISED = 3
+_HARDLY_CHANCE = 0.001
 SILENT_S = 600
 MISSING_PICTURES = 10
 _OF_VERSION = ("model", "version")
@@ -110,6 +114,26 @@ def reject_rate_jump(readings: Readings) -> Found:
         usual = (rejects_before.get(labels, 0.0) + 1) / (before[labels] + 2)
         if share > usual + 0.02 + 5 * math.sqrt(usual * (1 - usual) / number):
             found[labels] = share
+    return found
+
+
+def reject_rate_high(readings: Readings) -> Found:
+    """Shares of rejects that are beyond three times what is promised, and not by chance."""
+    activity = readings.last("takt_model_active", _OF_VERSION)
+    promised = readings.last("takt_promised_reject_ratio", _OF_VERSION)
+    quarter, ok = over_minutes(15), {"outcome": "ok"}
+    pictures = readings.increase("takt_requests_total", quarter, ("model",), ok)
+    anomalous = ok | {"verdict": "anomalous"}
+    rejects = readings.increase("takt_requests_total", quarter, ("model",), anomalous)
+    found: Found = {}
+    for labels, share in promised.items():
+        model, limit = labels[:1], min(1.0, _TIMES_PROMISED * share)
+        number, rejected = pictures.get(model, 0.0), rejects.get(model, 0.0)
+        is_more = rejected >= _FEW_REJECTS and rejected > number * limit
+        if activity.get(labels) != 1 or not is_more:
+            continue
+        if chance_of_so_many(round(rejected), round(number), limit) < _HARDLY_CHANCE:
+            found[model] = rejected / number
     return found
 
 

@@ -141,6 +141,15 @@ CONDITIONS = (
         cases.reject_rate_jump,
     ),
     Condition(
+        "TaktRejectRateHigh",
+        "warning",
+        2 * _MINUTE_S,
+        _MODEL,
+        "{model} has rejected {percent:.0f} % of the last 15 minutes' pictures, more than three "
+        "times the share of good parts that its thresholds promise to reject.",
+        cases.reject_rate_high,
+    ),
+    Condition(
         "TaktCameraSilent",
         "warning",
         _MINUTE_S,

@@ -40,6 +40,7 @@ NAMES = frozenset(
         "takt_model_ready",
         "takt_model_active",
         "takt_model_finding",
+        "takt_promised_reject_ratio",
         "takt_connections",
         "takt_connections_limit",
         "takt_connections_closed_total",

@@ -15,6 +15,7 @@ PAGE = "docs/operations.md"
 """Where the guide is in the project."""
 
 _HEADING = re.compile(r"^(#{2,3}) (.+)$", re.MULTILINE)
+_PAGE_OF_CONSOLE = re.compile(r"\]\(console\.md#(health|learn|live|models|review|try)\)")
 _REFERENCE = re.compile(r"\]\(#([\w-]+)\)")
 
 
@@ -25,7 +26,8 @@ class GuideSection:
     Attributes:
         anchor: by which other sections refer to it.
         title: its heading.
-        text: its Markdown, without the sections below it.
+        text: its Markdown, without the sections below it; a link to the description of a page of
+            the console leads to the page itself.
     """
 
     anchor: str
@@ -47,7 +49,9 @@ class RunBook:
     def __init__(self, text: str) -> None:
         parts = _HEADING.split(text)[1:]
         sections = (
-            GuideSection(anchor_of(title), title, body.strip())
+            GuideSection(
+                anchor_of(title), title, _PAGE_OF_CONSOLE.sub(r"](/console/\1)", body.strip())
+            )
             for title, body in zip(parts[1::3], parts[2::3], strict=True)
         )
         self._sections = {section.anchor: section for section in sections}

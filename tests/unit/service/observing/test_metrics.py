@@ -97,6 +97,7 @@ def test_a_version_that_is_gone_leaves_no_figures() -> None:
     load(metrics, "1")
     load(metrics, "2")
     metrics.watch_threshold("parts", "2", "image", lambda: 0.5)
+    metrics.watch_promise("parts", "2", lambda: 0.01)
     metrics.answered(answered(version="2"))
     metrics.forget("parts", "2")
     text = exposed(metrics)

@@ -128,6 +128,7 @@ def test_every_series_that_is_read_is_one_that_a_server_shows(server: Server) ->
     server.answer(20)
     server.refuse("queue_full")
     server.metrics.self_tested("nut", "1", ())
+    server.metrics.watch_promise("nut", "1", lambda: 1)
     server.metrics.of_model("nut")
     server.metrics.engines.of("nut").restarted("hung")
     server.metrics.connections.watch(lambda: 1, lambda: 2)
