@@ -68,7 +68,15 @@ async def fitting(client: httpx.AsyncClient, path: str) -> None:
     await until(lambda: job.stage == "fit")
 
 
-async def ends(client: httpx.AsyncClient) -> list[dict[str, Any]]:
+async def ends(client: httpx.AsyncClient, count: int = 0) -> list[dict[str, Any]]:
+    """The entries of learnings, the newest first, once there are so many."""
+    async with asyncio.timeout(60):
+        while len(found := await _ends(client)) < count:
+            await asyncio.sleep(0.01)
+    return found
+
+
+async def _ends(client: httpx.AsyncClient) -> list[dict[str, Any]]:
     entries = (await client.get("/v1/audit")).json()["entries"]
     wanted = ("learning_started", "learning_failed", "learning_cancelled", "version_learned")
     return [one for one in entries if one["action"] in wanted]
@@ -89,7 +97,7 @@ async def test_a_learning_whose_server_was_killed_has_failed_and_goes_on_with_it
         job = (await client.get(path)).json()
         assert (job["state"], job["pictures"], job["started_at"] is None) == ("failed", 2, False)
         assert "was ended while it was learning" in job["error"]
-        end, begun = await ends(client)
+        end, begun = await ends(client, 2)
         assert (begun["action"], end["action"]) == ("learning_started", "learning_failed")
         assert (end["model"], end["version"], end["who"]) == ("nut", "1", begun["who"])
         assert end["new"] == {"error": job["error"]}
@@ -122,7 +130,7 @@ async def test_one_that_was_left_over_is_told_once_and_can_be_discarded(
     # Killed once more, before anybody has looked.
     async with again() as client:
         assert (await client.get(path)).json()["state"] == "failed"
-        assert [one["action"] for one in await ends(client)] == [
+        assert [one["action"] for one in await ends(client, 2)] == [
             "learning_failed",
             "learning_started",
         ]
