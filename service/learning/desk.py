@@ -8,15 +8,17 @@ import threading
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
 from service.core.domain import Json
 from service.core.errors import ConflictError, LearningNotFoundError, TaktError
 from service.core.host import let_others_go_first, usable_cores
-from service.learning.folder import LearningFolder, PictureBounds, remove_abandoned
+from service.learning.folder import LearningFolder, PictureBounds, abandoned
 from service.learning.job import LearningJob
 from service.learning.judged import NOTHING_JUDGED, GatheredJudged, RecordWork, gather_judged
+from service.learning.left import MADE_ALL_THE_SAME, LeftJob, keep_job, left_in
 from service.learning.obstacles import Obstacle, obstacles
 from service.learning.process import LEARN, run_to_its_end
 from service.learning.wish import Wish
@@ -140,8 +142,44 @@ class LearningDesk:
         return await self._do(lambda: self.stands_against(self._repository, self._data_folder))
 
     async def begin(self) -> None:
-        """Remove what former servers have left."""
-        await self._do(lambda: remove_abandoned(self._folder, self._repository))
+        """Take over the learning that a killed server has left; it has failed, and keeps its files.
+
+        The audit log has the end of each that ran. Of several, the last one is taken.
+        """
+        async with self._changing:
+            folders = await self._do(
+                lambda: [*abandoned(self._folder, self._repository, self.bounds)]
+            )
+            left = [(found, folder) for folder in folders if (found := left_in(folder.path))]
+            left.sort(key=lambda one: one[0].created_at)
+            taken = [
+                (one, folder) for one, folder in left if one.state == "running" or folder.count
+            ]
+            kept = taken[-1][1] if taken and self._open is None else None
+            for one, folder in left:
+                over = _Open(one.job, folder, Asker(one.asked_by, one.client))
+                await self._take_over(over, one, keeps=folder is kept)
+            for folder in folders:
+                if folder is not kept:
+                    await self._do(partial(folder.remove, self._repository))
+
+    async def _take_over(self, found: _Open, left: LeftJob, *, keeps: bool) -> None:
+        """Have a learning that was left over, with its end in the audit log if it ran."""
+        job, folder = found.job, found.folder
+        if left.state == "running":
+            job.place = folder.place
+            if job.place is not None and (self._repository / job.wish.model / job.place).is_dir():
+                job.error = MADE_ALL_THE_SAME.format(job.place)
+        if keeps:
+            if job.wish.teach:
+                await self._do(folder.forget_pictures)
+            job.pictures, job.bytes = folder.count, folder.bytes
+            self._jobs[job.id], self._open = job, found
+        if left.state == "running":
+            logger.warning("%s was not learned: %s", job.wish.model, job.error)
+            # Before it is noted, so that a further kill makes no second end of it.
+            await self._keep(found)
+            await self._tell(found, "learning_failed", {"error": job.error})
 
     async def create(self, wish: Wish, asker: Asker) -> LearningJob:
         """A new learning, which takes pictures; one that has failed makes room for it.
@@ -165,6 +203,7 @@ class LearningDesk:
             folder = await self._do(lambda: LearningFolder(self._folder / job.id, self.bounds))
             self._open = _Open(job, folder, asker)
             self._jobs[job.id] = job
+            await self._keep(self._open)
             for one in self.jobs[_KEPT_JOBS:]:
                 del self._jobs[one.id]
             return job
@@ -245,6 +284,7 @@ class LearningDesk:
             asked = await self._begins_with(found)
             job.begin()
             found.asker = asker
+            await self._keep(found)
             await self._do(lambda: found.folder.close_to_pictures(True))
             asked = {"update": job.wish.update, "family": job.wish.family} | asked
             await self._tell(found, "learning_started", asked)
@@ -387,6 +427,7 @@ class LearningDesk:
             job.has(None)
         await self._do(lambda: folder.close_to_pictures(False))
         job.end("failed", reason)
+        await self._keep(found)
         await self._tell(found, "learning_failed", {"error": reason})
 
     async def _ended(self, found: _Open) -> None:
@@ -404,6 +445,16 @@ class LearningDesk:
         if self._open is found:
             self._open = None
             await self._do(lambda: found.folder.remove(self._repository))
+
+    async def _keep(self, found: _Open) -> None:
+        """Write what a learning is, for the server after one that is killed."""
+        job, asker, path = found.job, found.asker, found.folder.path
+        try:
+            await self._do(lambda: keep_job(path, job, asker.name, asker.client))
+        except OSError as error:
+            logger.warning(
+                "a kill would lose this learning, as %s cannot be written: %s", path, error
+            )
 
     async def _tell(self, found: _Open, action: str, new: Json | None = None) -> None:
         job, asker = found.job, found.asker

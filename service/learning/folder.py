@@ -1,6 +1,7 @@
 """The folder of one learning: its pictures, and what must be gone afterwards.
 
     <data_folder>/learning/<id>/lock        held by the server that it belongs to
+    <data_folder>/learning/<id>/job.json    what it is, for the server after a killed one
     <data_folder>/learning/<id>/place       the version that is being made: <model>/<version>
     <data_folder>/learning/<id>/pictures/   as they came; of a teaching as judged folders
     <data_folder>/learning/<id>/gathered/   judged folders while they are written
@@ -17,6 +18,7 @@ import hashlib
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -77,7 +79,7 @@ class LearningFolder:
         self.path = path
         self.count = self.bytes = self.duplicates = 0
         self._bounds = bounds
-        self._known: set[bytes] = set()
+        self._known: set[bytes] | None = None
         self._takes = True
         make_private(path)
         self._lock = _locked(path)
@@ -93,6 +95,24 @@ class LearningFolder:
     def gathered(self) -> Path:
         """Folder in which judged pictures are gathered, before they are the learning's own."""
         return self.path / _GATHERED
+
+    @property
+    def place(self) -> str | None:
+        """The version that was being made; None where none was."""
+        try:
+            text = (self.path / _PLACE).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+        model, _, version = text.partition("/")
+        return version if is_model_name(model) and is_version(version) else None
+
+    def count_pictures(self) -> None:
+        """Count what a former server has left in it."""
+        sizes = [path.stat().st_size for path in self._files()]
+        self.count, self.bytes = len(sizes), sum(sizes)
+
+    def _files(self) -> list[Path]:
+        return [path for path in self.pictures.rglob("*") if path.is_file()]
 
     def room(self) -> int:
         """Bytes that further pictures may take, besides those that are there."""
@@ -141,6 +161,8 @@ class LearningFolder:
         header = read_header(data)
         decode(data, self._bounds.pixels, header)
         digest = hashlib.sha256(data).digest()
+        if self._known is None:
+            self._known = {_digest_of(path) for path in self._files()}
         if digest in self._known:
             self.duplicates += 1
             return False
@@ -208,12 +230,15 @@ class LearningFolder:
             raise ConflictError("this learning takes no pictures now; see its state")
 
 
-def remove_abandoned(folder: Path, repository: Path) -> None:
-    """Removes what servers have left that were ended without notice.
+def abandoned(folder: Path, repository: Path, bounds: PictureBounds) -> Iterator[LearningFolder]:
+    """The folders that servers have left that were ended without notice, locked from now on.
+
+    What they have left in the repository is removed.
 
     Args:
         folder: of all learnings.
         repository: folder of the models.
+        bounds: of the pictures.
     """
     try:
         found = list(folder.iterdir())
@@ -221,12 +246,17 @@ def remove_abandoned(folder: Path, repository: Path) -> None:
         return
     for path in found:
         try:
-            lock = _locked(path)
+            left = LearningFolder(path, bounds)
         except OSError:  # another server's
             continue
-        with lock:
-            _remove_leftovers(path, repository)
-            shutil.rmtree(path, ignore_errors=True)
+        left.remove_leftovers(repository)
+        left.count_pictures()
+        yield left
+
+
+def _digest_of(path: Path) -> bytes:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 class _Lock:
@@ -234,12 +264,6 @@ class _Lock:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
     def close(self) -> None:
         os.close(self._descriptor)

@@ -78,7 +78,7 @@ def test_pictures_that_were_sent_become_a_version_that_answers(
 
 
 @pytest.mark.slow
-def test_what_a_killed_server_was_learning_ends_with_it_and_is_gone_at_the_next_start(
+def test_what_a_killed_server_was_learning_ends_with_it_and_has_failed_at_the_next_start(
     start_server: Any, bundle: Any, repository: Path, tmp_path: Path
 ) -> None:
     data = tmp_path / "data"
@@ -96,6 +96,10 @@ def test_what_a_killed_server_was_learning_ends_with_it_and_is_gone_at_the_next_
         assert ended
     assert any((data / "learning").iterdir())
     with start_server(repository, *options) as server:
-        assert httpx.get(f"{server.url}/v1/learning").json()["jobs"] == []
-    assert not any((data / "learning").iterdir())
-    assert not (repository / "nut").exists()
+        while not (jobs := httpx.get(f"{server.url}/v1/learning").json()["jobs"]):
+            time.sleep(0.05)
+        (job,) = jobs
+        assert (job["state"], job["pictures"]) == ("failed", 8)
+        assert not (repository / "nut").exists()
+        assert httpx.delete(f"{server.url}/v1/learning/{job['id']}").status_code == 200
+        assert not any((data / "learning").iterdir())

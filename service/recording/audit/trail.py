@@ -106,6 +106,7 @@ class AuditTrail:
         self._thread: threading.Thread | None = None
         self._kept = None if database is None else KeptHead(database)
         self._broken = False
+        self._is_new = False
 
     def begin(self) -> None:
         """Start to store; what was noted before is stored as well."""
@@ -178,6 +179,8 @@ class AuditTrail:
                 self._tell_broken(f"{check.findings[0]}" + (f", and {more} more" if more else ""))
             elif kept is None and check.count:
                 self._kept.begin(check.head)
+                if self._is_new:
+                    return
                 logger.warning(
                     "no head of the audit log was kept in %s: that its newest entries were cut off "
                     "shows from entry %d on",
@@ -245,7 +248,10 @@ class AuditTrail:
         changes = [waiting.change] if waiting.change else []
         if waiting.find is not None:
             changes = [*waiting.find(connection)]
-        return append(connection, *changes, server=self.server)
+        entries = append(connection, *changes, server=self.server)
+        # Known before others can see it: whoever checks the chain may be quicker than the head.
+        self._is_new = self._is_new or any(entry.seq == 1 for entry in entries)
+        return entries
 
     def _follow(self, entries: Sequence[Entry]) -> None:
         """Have the head that is kept follow what is stored."""

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from service.core.errors import ConflictError
-from service.learning.folder import LearningFolder, PictureBounds, remove_abandoned
+from service.learning.folder import LearningFolder, PictureBounds, abandoned
 
 BOUNDS = PictureBounds(10**6, left_bytes=0)
 
@@ -38,13 +38,23 @@ def test_a_model_of_which_nothing_but_a_beginning_was_there_goes(
     assert (folder.path / "tmp").is_dir()
 
 
-def test_what_a_server_left_that_was_killed_is_removed(tmp_path: Path, models: Path) -> None:
+def test_what_a_server_left_that_was_killed_is_taken_over_without_its_leftovers(
+    tmp_path: Path, models: Path, picture_bytes
+) -> None:
     killed = tmp_path / "learning" / "one"
     (killed / "pictures").mkdir(parents=True)
     (killed / "place").write_text("nut/2", encoding="utf-8")
-    remove_abandoned(tmp_path / "learning", models)
-    assert not killed.exists()
+    (killed / "pictures" / "0001-a.png").write_bytes(picture_bytes(1))
+    (folder,) = abandoned(tmp_path / "learning", models, BOUNDS)
     assert "nut/.2.fit" not in left(models)
+    assert (folder.path, folder.count, folder.place) == (killed, 1, "2")
+    assert folder.bytes == len(picture_bytes(1))
+    assert [folder.add("b.png", picture_bytes(seed)) for seed in (1, 2)] == [False, True]
+    assert (folder.count, folder.duplicates) == (2, 1)
+    # Nobody else takes it, too.
+    assert [*abandoned(tmp_path / "learning", models, BOUNDS)] == []
+    folder.remove(models)
+    assert not killed.exists()
 
 
 @pytest.mark.parametrize("place", ["../nut/2", "nut/../2", "nut", "/", "", "nut/2/3"])
@@ -53,13 +63,15 @@ def test_a_place_that_is_none_removes_nothing(tmp_path: Path, models: Path, plac
     killed.mkdir(parents=True)
     (killed / "place").write_text(place, encoding="utf-8")
     before = left(models)
-    remove_abandoned(tmp_path / "learning", models)
+    (folder,) = abandoned(tmp_path / "learning", models, BOUNDS)
+    assert (left(models), folder.place) == (before, None)
+    folder.remove(models)
     assert left(models) == before
 
 
 def test_what_a_server_has_that_runs_stays(tmp_path: Path, models: Path) -> None:
     folder = LearningFolder(tmp_path / "learning" / "one", BOUNDS)
-    remove_abandoned(tmp_path / "learning", models)
+    assert [*abandoned(tmp_path / "learning", models, BOUNDS)] == []
     assert folder.path.is_dir()
     folder.remove(models)
 
