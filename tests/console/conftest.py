@@ -106,13 +106,17 @@ def page(new_page: Callable[..., Page]) -> Page:
 def serve(start_server: Any, tmp_path: Path) -> Iterator[Serve]:
     """Starts servers that end with the test.
 
-    `serve(repository, *options, keys=False, record=True, port=0)`: with `keys`, those of
-    `tests.api.keys`; with `record`, a record in SQLite.
+    `serve(repository, *options, keys=False, record=False, told=…)`: with `keys`, those of
+    `tests.api.keys`; with `record`, a record in SQLite; `told` is awaited in the log.
     """
     with ExitStack() as servers:
 
         def start(
-            repository: Path = BANK, *options: str, keys: bool = False, record: bool = False
+            repository: Path = BANK,
+            *options: str,
+            keys: bool = False,
+            record: bool = False,
+            told: str = " is ready on ",
         ) -> Server:
             given = list(options)
             if record:
@@ -122,7 +126,7 @@ def serve(start_server: Any, tmp_path: Path) -> Iterator[Serve]:
                 path.write_text(KEYS)
                 path.chmod(0o600)
                 given += ["--keys-file", str(path)]
-            server: Server = servers.enter_context(start_server(repository, *given))
+            server: Server = servers.enter_context(start_server(repository, *given, told=told))
             return server
 
         yield start

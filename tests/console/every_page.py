@@ -85,6 +85,13 @@ def see(role: Any, name: str | None = None) -> Callable[[Page], Any]:
     return lambda page: expect(page.get_by_role(role, name=name).first).to_be_visible()
 
 
+def _without_models(page: Page) -> None:
+    """As a server shows itself that has none."""
+    page.route("**/v1/models", lambda route: route.fulfill(json={"models": [], "source": None}))
+    page.reload()
+    expect(page.get_by_role("link", name="Learn the first model")).to_be_visible()
+
+
 def _tried(page: Page) -> None:
     page.set_input_files("input[type=file]", [pictures("pitting")[2], pictures("good")[0]])
     expect(page.get_by_role("table").first).to_be_visible()
@@ -170,6 +177,7 @@ def _wrong_key(page: Page) -> None:
 PLACES = (
     Place("login", "a wrong key", "live", _wrong_key),
     Place("live", "nothing runs", "live", see("combobox", "Model")),
+    Place("live", "there is no model yet", "live", _without_models),
     Place("live", "a station with rejects", "live", _streamed),
     Place("try", "nothing dropped", "try", see("heading")),
     Place("try", "two pictures", "try", _tried),

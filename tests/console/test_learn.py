@@ -127,6 +127,50 @@ def test_thirty_dropped_pictures_become_a_version_that_is_served_and_an_update_i
     expect(page.get_by_role("heading", level=1)).to_have_text("bolts, version 2")
 
 
+def test_a_server_without_a_model_leads_to_its_first_one_and_needs_no_restart(
+    page: Page, serve: Serve, tmp_path: Path
+) -> None:
+    (empty := tmp_path / "empty").mkdir()
+    data = str(tmp_path / "data")
+    server = serve(empty, "--data-folder", data, told="has no model yet")
+    assert httpx.get(f"{server.url}/health/ready").status_code == 503
+    page.goto(server.url)
+    expect(page.get_by_text("This server has no model yet")).to_be_visible()
+    for name in ("Try", "Models"):
+        page.get_by_role("link", name=name, exact=True).click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(name)
+        expect(page.get_by_text("This server has no model yet")).to_be_visible()
+    page.get_by_role("link", name="Health", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Health")
+    page.get_by_role("link", name="Live", exact=True).click()
+    page.get_by_role("link", name="Learn the first model").click()
+    page.get_by_label("Model (a new name").fill("bolts")
+    page.get_by_text("More", exact=True).click()
+    page.get_by_label("Size").fill("64")
+    page.get_by_role("button", name="Gather pictures").click()
+    drop(page, [part(seed) for seed in range(8)])
+    page.get_by_role("button", name="Learn", exact=True).click()
+    expect(page.get_by_text("Version 1 is active and answers")).to_be_visible(
+        timeout=LEARNED_WITHIN_MS
+    )
+    assert httpx.get(f"{server.url}/health/ready").status_code == 200
+    page.get_by_role("link", name="Try", exact=True).click()
+    expect(page.get_by_role("button", name="Drop pictures here")).to_be_visible()
+    expect(page.get_by_text("This server has no model yet")).to_have_count(0)
+
+
+def test_who_may_not_learn_is_told_who_may_where_there_is_no_model(
+    page: Page, serve: Serve, tmp_path: Path
+) -> None:
+    (empty := tmp_path / "empty").mkdir()
+    server = serve(empty, keys=True, told="has no model yet")
+    page.goto(f"{server.url}/console/live")
+    log_in(page, "scraper")
+    notice = page.get_by_role("status").filter(has_text="This server has no model yet")
+    expect(notice).to_contain_text("the scope “operate”")
+    expect(page.get_by_role("link", name="Learn the first model")).to_have_count(0)
+
+
 def test_a_learning_is_begun_and_cancelled_by_keyboard_and_leaves_nothing_behind(
     page: Page, serve_learning: Callable[..., Server], repository: Path, tmp_path: Path
 ) -> None:

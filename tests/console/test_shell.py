@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.api.keys import secret
-from tests.console.conftest import BANK, Serve, key_field
+from tests.console.conftest import BANK, Serve, key_field, log_in
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("Live", "Try", "Review", "Models", "Health")
+PAGES = ("Live", "Try", "Review", "Models", "Learn", "Health")
 
 
 def test_the_root_leads_to_every_page_without_a_word_to_another_host(
@@ -28,8 +29,20 @@ def test_the_root_leads_to_every_page_without_a_word_to_another_host(
         expect(page).to_have_title(f"{name} – Takt")
         expect(page.locator("nav [aria-current=page]")).to_have_text(name)
     page.go_back()
-    expect(page).to_have_title("Models – Takt")
+    expect(page).to_have_title("Learn – Takt")
     assert hosts == {server.url}
+
+
+def test_learn_is_in_the_head_for_those_who_may_operate_and_for_nobody_else(
+    new_page: Callable[..., Page], serve: Serve
+) -> None:
+    server = serve(keys=True)
+    for name, is_led in (("leader", True), ("scraper", False)):
+        page = new_page()
+        page.goto(f"{server.url}/console/health")
+        log_in(page, name)
+        expect(page.get_by_role("link", name="Health", exact=True)).to_be_visible()
+        expect(page.get_by_role("link", name="Learn", exact=True)).to_have_count(int(is_led))
 
 
 def test_a_page_that_is_none_is_told_and_leads_back(page: Page, serve: Serve) -> None:

@@ -36,6 +36,9 @@ _LOCATION = """
             proxy_request_buffering {buffering};
         }}"""
 
+_NO_POD = """
+        location {match} {{ return 503; }}"""
+
 _CONFIG = """
 daemon off;
 master_process off;
@@ -76,13 +79,16 @@ def nginx() -> str:
 
 @contextmanager
 def routed(
-    ingress: Mapping[str, Any], backend: str, pair: tuple[bytes, bytes], folder: Path
+    ingress: Mapping[str, Any],
+    backends: Mapping[str, str | None],
+    pair: tuple[bytes, bytes],
+    folder: Path,
 ) -> Iterator[int]:
     """The port where nginx answers by the rules of an Ingress.
 
     Args:
         ingress: of one rule, with TLS.
-        backend: URL of what its service stands for.
+        backends: by the name of a service, URL of what it stands for; None where it has no pod.
         pair: the certificate of its Secret, and its key.
         folder: an empty one.
     """
@@ -91,7 +97,7 @@ def routed(
         port = free.getsockname()[1]
     for name, content in zip(("tls.crt", "tls.key"), pair, strict=True):
         (folder / name).write_bytes(content)
-    (folder / "nginx.conf").write_text(_configured(ingress, backend, port, folder))
+    (folder / "nginx.conf").write_text(_configured(ingress, backends, port, folder))
     process = subprocess.Popen([nginx(), "-p", str(folder), "-c", str(folder / "nginx.conf")])
 
     def listens() -> bool:
@@ -107,7 +113,9 @@ def routed(
         process.wait(timeout=30)
 
 
-def _configured(ingress: Mapping[str, Any], backend: str, port: int, folder: Path) -> str:
+def _configured(
+    ingress: Mapping[str, Any], backends: Mapping[str, str | None], port: int, folder: Path
+) -> str:
     given = ingress["metadata"].get("annotations", {})
 
     def told(name: str, default: str) -> str:
@@ -115,8 +123,16 @@ def _configured(ingress: Mapping[str, Any], backend: str, port: int, folder: Pat
 
     (rule,) = ingress["spec"]["rules"]
     assert ingress["spec"]["tls"][0]["hosts"] == [rule["host"]]
+    # Of a prefix and an exact rule for one path the exact one holds.
+    paths = sorted(rule["http"]["paths"], key=lambda entry: entry["pathType"] == "Prefix")
+    led: dict[str, str] = {}
+    for entry in paths:
+        for match in _matches(entry["path"], entry["pathType"]):
+            led.setdefault(match, entry["backend"]["service"]["name"])
     locations = [
-        _LOCATION.format(
+        _NO_POD.format(match=match)
+        if (backend := backends[service]) is None
+        else _LOCATION.format(
             match=match,
             backend=backend,
             body=told("proxy-body-size", "1m"),
@@ -124,8 +140,7 @@ def _configured(ingress: Mapping[str, Any], backend: str, port: int, folder: Pat
             send=told("proxy-send-timeout", "60"),
             buffering=told("proxy-request-buffering", "on"),
         )
-        for entry in rule["http"]["paths"]
-        for match in _matches(entry["path"], entry["pathType"])
+        for match, service in led.items()
     ]
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temporary = "\n    ".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,12 +70,15 @@ def guide_values() -> Iterator[Any]:
 
 
 @contextmanager
-def reached_from_outside(cluster: Cluster, folder: Path) -> Iterator[Outside]:
+def reached_from_outside(
+    cluster: Cluster, folder: Path, *, ready: bool = True
+) -> Iterator[Outside]:
     """A pod with the guide's Ingress, from the moment both are ready.
 
     Args:
         cluster: where it runs.
         folder: an empty one, for nginx.
+        ready: whether the pod is; otherwise it is only in services that publish such pods.
     """
     nginx()
     (values,) = [block for block in guide_values() if "ingress" in block]
@@ -87,8 +90,13 @@ def reached_from_outside(cluster: Cluster, folder: Path) -> Iterator[Outside]:
     authority = trustme.CA()
     issued = authority.issue_cert(host)
     pair = issued.cert_chain_pems[0].bytes(), issued.private_key_pem.bytes()
-    with (
-        pod(rendered, cluster) as server,
-        routed(ingress, server.urls["http"], pair, folder) as port,
-    ):
+    with ExitStack() as running:
+        server = running.enter_context(pod(rendered, cluster, ready=ready))
+        backends = {
+            one["metadata"]["name"]: server.urls["http"]
+            if ready or one["spec"].get("publishNotReadyAddresses")
+            else None
+            for one in rendered.kind("Service")
+        }
+        port = running.enter_context(routed(ingress, backends, pair, folder))
         yield Outside(host, port, authority, server)

@@ -85,11 +85,11 @@ def _fill(place: Path, files: Files) -> None:
 
 
 @contextmanager
-def pod(rendered: Rendered, cluster: Cluster) -> Iterator[Running]:
-    """The container of the pod, from the moment its startup and readiness probes pass."""
+def pod(rendered: Rendered, cluster: Cluster, *, ready: bool = True) -> Iterator[Running]:
+    """The container of the pod, once its startup probe passes and, if wished, it is ready."""
     mounts = {path: cluster.place_of(volume) for path, volume in rendered.mounts.items()}
     with started(cluster.variables_of(rendered), mounts) as running:
-        for kind in ("startup", "readiness"):
+        for kind in ("startup", "readiness") if ready else ("startup",):
             wait_until_it_answers(probe_url(rendered, running, kind), running.process)
         yield running
 

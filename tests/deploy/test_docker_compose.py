@@ -133,6 +133,13 @@ def test_no_other_host_reaches_a_port(name: str) -> None:
     assert all(port.startswith("127.0.0.1:") for port in SERVICES[name]["ports"])
 
 
+@each_that_runs
+def test_a_server_without_a_model_keeps_nobody_waiting_and_its_port_is_open(name: str) -> None:
+    """It is unhealthy until somebody has learned the first one, by its console."""
+    assert not set(SERVERS) & set(SERVICES[name].get("depends_on", {}))
+    assert all("8000:8000" in str(SERVICES[one]["ports"]) for one in SERVERS)
+
+
 @each_service
 def test_each_has_a_health_check(name: str) -> None:
     service = SERVICES[name]

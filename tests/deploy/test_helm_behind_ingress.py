@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -70,3 +71,22 @@ def test_a_page_signs_in_and_streams_by_its_cookie_and_one_of_others_does_not(
         pass
     refused = outside.ask("DELETE", "/v1/session", headers=by_cookie | {"origin": foreign})
     assert refused.status_code == 403
+
+
+def test_the_console_of_a_pod_without_a_model_is_reached_and_its_pictures_are_not(
+    cluster: Cluster, key: Key, tmp_path: Path, repository: Path, picture_bytes
+) -> None:
+    for folder in ("empty", "nginx"):
+        (tmp_path / folder).mkdir()
+    claims = {**cluster.claims, "models": tmp_path / "empty"}
+    empty = replace(cluster, claims=claims)
+    with reached_from_outside(empty, tmp_path / "nginx", ready=False) as outside:
+        ask, known = outside.ask, key.header
+        assert "<html" in ask("GET", "/console/learn").text
+        assert ask("GET", "/v1/models", headers=known).json()["models"] == []
+        assert ask("POST", "/v1/session", headers=known).status_code == 201
+        assert ask("GET", "/v1/learning", headers=known).status_code == 200
+        # The key may not operate: the server itself has answered.
+        assert ask("POST", "/v1/learning", json={"model": "nut"}, headers=known).status_code == 403
+        refused = ask("POST", INSPECT, content=picture_bytes(), headers=known)
+        assert (refused.status_code, "nginx" in refused.text) == (503, True)

@@ -10,7 +10,7 @@ import pytest
 from service.security.hosts import AllowedHosts
 from service.security.routes import ROUTES, WEBSOCKET
 from service.settings import Settings
-from tests.deploy.chart import CHART, FULL_NAME, Resource, Values, render
+from tests.deploy.chart import CHART, FULL_NAME, Rendered, Resource, Values, render
 
 HOST = "takt.plant.example"
 STATIC = CHART.parents[2] / "service/console/static"
@@ -28,6 +28,19 @@ def opens(ingress: Resource, path: str) -> bool:
         or (entry["pathType"] == "Prefix" and path.startswith(f"{entry['path']}/"))
         for entry in rule["http"]["paths"]
     )
+
+
+def leads(ingress: Resource, path: str) -> str:
+    """To which service: of the rules that fit, the longest, and an exact one before others."""
+    (rule,) = ingress["spec"]["rules"]
+    fitting = [
+        (path == entry["path"] and entry["pathType"] == "Exact", len(entry["path"]), entry)
+        for entry in rule["http"]["paths"]
+        if path == entry["path"]
+        or (entry["pathType"] == "Prefix" and path.startswith(f"{entry['path']}/"))
+    ]
+    name: str = max(fitting, key=lambda one: one[:2])[2]["backend"]["service"]["name"]
+    return name
 
 
 def test_without_being_asked_for_there_is_none() -> None:
@@ -70,13 +83,64 @@ def test_whatever_the_console_asks_is_open() -> None:
 
 def test_it_leads_to_the_port_for_callers_and_never_to_that_of_metrics() -> None:
     rendered = render(exposed() | {"metrics": {"serviceMonitor": {"enabled": True}}})
+    services = services_of(rendered)
     (rule,) = rendered.one("Ingress")["spec"]["rules"]
-    service = {"service": {"name": FULL_NAME, "port": {"name": "http"}}}
-    assert all(entry["backend"] == service for entry in rule["http"]["paths"])
-    (own,) = [one for one in rendered.kind("Service") if one["metadata"]["name"] == FULL_NAME]
-    assert [port["name"] for port in own["spec"]["ports"]] == ["http"]
+    led = {entry["backend"]["service"]["name"] for entry in rule["http"]["paths"]}
+    assert led == {FULL_NAME, f"{FULL_NAME}-console"}
+    assert {entry["backend"]["service"]["port"]["name"] for entry in rule["http"]["paths"]} == {
+        "http"
+    }
+    for name in led:
+        assert [port["targetPort"] for port in services[name]["ports"]] == ["http"]
     # On a port of their own, the main one has no metrics.
     assert rendered.environment["TAKT_METRICS_PORT"]
+
+
+ROLLING: Values = {}
+ALONE: Values = {"record": {"store": "sqlite"}}
+SEVERAL: Values = {"replicas": 2}
+
+
+def services_of(rendered: Rendered) -> dict[str, Resource]:
+    """What each service is, by its name."""
+    return {one["metadata"]["name"]: one["spec"] for one in rendered.kind("Service")}
+
+
+@pytest.mark.parametrize("values", [ROLLING, ALONE])
+def test_the_console_and_what_it_asks_reach_a_pod_that_is_not_ready(values: Values) -> None:
+    """Such as one that has no model yet, whose first one is learned there."""
+    rendered = render(exposed() | values)
+    needed = ["/", "/console/learn", "/console/static/main.js", "/v1/session", "/v1/models"]
+    needed += ["/v1/learning", "/v1/learning/7/pictures", "/v1/status", "/v1/inspections/7"]
+    for path in needed:
+        service = services_of(rendered)[leads(rendered.one("Ingress"), path)]
+        assert service["publishNotReadyAddresses"] is True, path
+
+
+def test_no_picture_is_sent_to_a_pod_that_loads_while_another_one_answers() -> None:
+    for values in (ROLLING, SEVERAL):
+        rendered = render(exposed() | values)
+        for path in ("/v1/models/nut/inspect", "/v1/models/nut/stream", "/v2/models/nut/infer"):
+            service = services_of(rendered)[leads(rendered.one("Ingress"), path)]
+            assert not service.get("publishNotReadyAddresses"), path
+        assert not services_of(rendered)[FULL_NAME].get("publishNotReadyAddresses")
+
+
+def test_several_pods_keep_one_way_so_that_a_session_finds_its_pod() -> None:
+    rendered = render(exposed() | SEVERAL)
+    assert set(services_of(rendered)) == {FULL_NAME}
+    scaled = {"autoscaling": {"enabled": True}}
+    assert set(services_of(render(exposed() | scaled))) == {FULL_NAME}
+
+
+def test_a_pod_that_is_alone_is_reached_for_everything_whether_or_not_it_is_ready() -> None:
+    """Nobody else could answer instead, and a first version that waits is activated this way."""
+    for values in (ALONE, exposed() | ALONE, {"strategy": {"type": "Recreate"}}):
+        (service,) = services_of(render(values)).values()
+        assert service["publishNotReadyAddresses"] is True
+    recreated_several = {"replicas": 2, "strategy": {"type": "Recreate"}}
+    (service,) = services_of(render(recreated_several)).values()
+    assert "publishNotReadyAddresses" not in service
 
 
 def test_class_annotations_and_certificate_are_those_of_the_values() -> None:

@@ -2,12 +2,14 @@
 import { html, render, useEffect, useState } from "./vendor/htm-preact.js";
 import { useAddress, watchAddress } from "./core/address.js";
 import { useOnline, watchConnection } from "./core/connection.js";
-import { logOut, readSession, useSession, watchSession } from "./core/session.js";
+import { logOut, may, readSession, useSession, watchSession } from "./core/session.js";
 import { fill, t } from "./core/strings.js";
+import { NeedsModel } from "./parts/learning/first.js";
 import { Notice, Problem } from "./parts/notice.js";
 
 const PAGES = ["live", "try", "review", "models", "learn", "health", "audit", "inspection", "words"];
-const SHOWN = ["live", "try", "review", "models", "health", "audit"];
+const SHOWN = ["live", "try", "review", "models", "learn", "health", "audit"];
+const NEED_MODELS = ["live", "try", "models"];
 const SIGNS = { system: "◐", light: "☀", dark: "☾" };
 const THEMES = Object.keys(SIGNS);
 
@@ -24,7 +26,7 @@ function Shell() {
     <header class="head">
       <a class="brand" href="/console/live">Takt</a>
       <nav aria-label=${t.shell.pages}>
-        ${SHOWN.map(
+        ${SHOWN.filter((name) => name !== "learn" || may("operate")).map(
           (name) => html`<a href=${`/console/${name}`} aria-current=${name === page ? "page" : null}>${t[name].title}</a>`,
         )}
       </nav>
@@ -55,7 +57,9 @@ function Loaded({ name }) {
   }, [name]);
   if (name === null) return html`<h1>${t.shell.nowhere}</h1><p><a href="/console/live">${t.live.title}</a></p>`;
   if (loaded.error) return html`<${Problem} error=${loaded.error} />`;
-  return loaded.Page ? html`<${loaded.Page} />` : html`<p class="quiet">${t.shell.loading}</p>`;
+  if (!loaded.Page) return html`<p class="quiet">${t.shell.loading}</p>`;
+  const shown = html`<${loaded.Page} />`;
+  return NEED_MODELS.includes(name) ? html`<${NeedsModel} page=${name}>${shown}<//>` : shown;
 }
 
 function Who({ session }) {

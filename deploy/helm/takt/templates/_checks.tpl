@@ -55,7 +55,7 @@ Add --set ingress.host=takt.plant.example
 {{/* What would damage a record, lose it or keep the server from it. */}}
 {{- define "takt.faultOfRecord" -}}
 {{- $record := .Values.record -}}
-{{- $several := or .Values.autoscaling.enabled (gt (int .Values.replicas) 1) -}}
+{{- $several := include "takt.several" . -}}
 {{- if eq $record.store "sqlite" -}}
 {{- if $several }}
 record.store=sqlite is a file of one pod, and there may be several: set replicas to 1 and autoscaling.enabled to false, or record.store to postgresql.

@@ -108,3 +108,25 @@ rollingUpdate:
   maxSurge: 1
 {{- end }}
 {{- end }}
+
+{{/* Whether there may be several pods that serve; else nothing. */}}
+{{- define "takt.several" -}}
+{{- if or .Values.autoscaling.enabled (gt (int .Values.replicas) 1) }}yes{{ end }}
+{{- end }}
+
+{{/* Whether there is one pod at a time, so that no other one could answer instead; else nothing. */}}
+{{- define "takt.alone" -}}
+{{- if and (not (include "takt.several" .)) (eq (include "takt.strategy" . | fromYaml).type "Recreate") }}yes{{ end }}
+{{- end }}
+
+{{/*
+The service by which the Ingress reaches the console. It has to reach a pod without a model, where the first one is
+learned. Of several pods a session is in one, which has to be found by one way for everything.
+*/}}
+{{- define "takt.consoleService" -}}
+{{- if or (include "takt.several" .) (include "takt.alone" .) -}}
+{{- include "takt.fullname" . }}
+{{- else -}}
+{{- include "takt.fullname" . | trunc 55 | trimSuffix "-" }}-console
+{{- end }}
+{{- end }}
