@@ -2,7 +2,8 @@
 
 Half of a set's defects is fixed beforehand as the test. The judged ones are drawn from the other
 half, those that the bank alone misses first, as these are what people judge. The product's own code
-learns the head and its thresholds, and says what it and the bank together find at the same α.
+learns the head and its thresholds, leaves it out where it costs more than it finds, and says what
+it and the bank together find at the same α.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,9 @@ from benchmarks.corpus.fitted import answered, known_model, numbered
 from benchmarks.corpus.lessons import BARS, Lesson, SplitRates, TaughtFigures, WrongLesson
 from benchmarks.corpus.measuring import Subject, Task, compute
 from benchmarks.corpus.settings import MOST_RISEN, Setting
-from export.calibration.cross_conformal import HeadLevels, headed, joint_thresholds
-from export.calibration.head_scale import HeadScale, scale_of_head
-from export.learning.teaching import Verdicts
-from families.patchcore.teaching import GoodParts, ScaledHead
+from export.calibration.cross_conformal import joint_thresholds
+from export.learning.teaching import Verdicts, costs_more
+from families.patchcore.teaching import GoodParts, ScaledHead, out_of_fold
 from models.checkpoints.good_cells import GoodCells
 from models.fit.patchcore.cells import good_cells
 from models.fit.patchcore.directions import GoodStatistics, oddest_mean
@@ -231,29 +231,29 @@ class _Heads:
         key = alpha, judged.tobytes()
         if key not in self._known:
             head = self.pupil.head(judged, alpha)
-            self._known[key] = [self._by(head), *self._by_each_limit(head, alpha)]
+            self._known[key] = [
+                self._by(head, judged, alpha),
+                *self._by_each_limit(head, judged, alpha),
+            ]
         return self._known[key]
 
-    def _by_each_limit(self, head: ScaledHead, alpha: float) -> Iterator[NDArray[np.bool_]]:
-        """By the same head with each limit; those that lower it alike share an answer."""
-        good, scale = self.pupil.good, head.scale
-        # What the head says of good parts before it is lowered.
-        of_kept = torch.from_numpy(scale.start + scale.unit * (head.levels + scale.lowered))
-        unseen = good.cells.for_all(of_kept, len(good.bank_score)).numpy().astype(np.float32)
-        known: dict[HeadScale, NDArray[np.bool_]] = {}
+    def _by_each_limit(
+        self, head: ScaledHead, judged: Numbers, alpha: float
+    ) -> Iterator[NDArray[np.bool_]]:
+        """By the same head with each limit."""
         for limit in self.limits:
             with Setting({MOST_RISEN: limit}).applied():
-                other = scale_of_head(unseen, good.bank_score, good.bank_peak, alpha)
-            if other not in known:
-                both = HeadLevels(other.level(unseen), good.bank_score, good.bank_peak)
-                levels = other.level(of_kept.numpy())
-                known[other] = self._by(
-                    replace(head, scale=other, levels=levels, thresholds=headed(both, alpha))
-                )
-            yield known[other]
+                other = head.some(self.pupil.good, range(len(judged)), alpha)
+                yield self._by(other, judged, alpha)
 
-    def _by(self, head: ScaledHead) -> NDArray[np.bool_]:
-        pupil = self.pupil
+    def _by(self, head: ScaledHead, judged: Numbers, alpha: float) -> NDArray[np.bool_]:
+        """By bank and head, or by the bank alone where the teaching leaves the head out."""
+        pupil, seen = self.pupil, self.pupil.seen(judged)
+        oddest, part = pupil.oddest[judged], range(len(judged))
+        unseen = out_of_fold(pupil.good, head, oddest, seen, part, alpha)
+        alone = Verdicts(unseen.score, pupil.by_bank(judged, alpha))
+        if costs_more(unseen, alone):
+            return pupil.by_bank(pupil.asked, alpha)
         return head.verdicts(pupil.good, pupil.seen(pupil.asked)).anomalous
 
 
@@ -284,7 +284,10 @@ def _wrong(heads: _Heads, draws: int) -> Iterator[WrongLesson]:
 
 
 def _splits(pupil: Pupil, asked: Asked) -> Iterator[SplitRates]:
-    """One half of the good parts makes head and thresholds, and the other one is asked."""
+    """One half of the good parts makes head and thresholds, and the other one is asked.
+
+    No head is left out: it is its calibration that is measured.
+    """
     good = pupil.good
     parts = len(good.cells.parts)
     both: dict[float, list[float]] = {

@@ -34,9 +34,6 @@ def provenance(good: Sequence[Path], defects: Sequence[Path], files: Iterable[Pa
 def picture_set(pictures: Sequence[Path]) -> PictureSet:
     """Pictures by their content, whatever their names and their order.
 
-    Args:
-        pictures: at least one.
-
     Raises:
         OSError: one of them cannot be read.
     """

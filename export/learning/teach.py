@@ -131,6 +131,8 @@ class TaughtVersion:
         good = len(self.judged.good)
         unlike = [self.judged.defects[number] for number in np.flatnonzero(self.taught.doubtful)]
         alike = [self.judged.good[one] for one in self.taught.others.rejected if one < good]
+        if self.taught.left_out is not None:
+            alike = []
         return (
             *(
                 DoubtfulJudgement(one, "reviewers disagree: left out")
@@ -150,13 +152,16 @@ class TaughtVersion:
         """The comparison for people, line by line."""
         defects, bank, others = self.taught.defects, self.taught.by_bank, self.taught.others
         count = len(self.judged.defects)
-        lines = [
-            f"version {self.base} finds {share(defects.before.found, count)} of the judged "
-            f"defects; version {self.version} {share(defects.after.found, count)}, each by what "
-            "has not seen it",
-            f"the bank alone finds {share(bank.before.found, count)} at its own threshold, and "
-            f"{share(bank.after.found, count)} at the one that it shares with the head",
-        ]
+        before = f"version {self.base} finds {share(defects.before.found, count)} of the judged"
+        after = share(defects.after.found, count)
+        if self.taught.left_out is None:
+            lines = [
+                f"{before} defects; version {self.version} {after}, each by what has not seen it",
+                f"the bank alone finds {share(bank.before.found, count)} at its own threshold, and "
+                f"{share(bank.after.found, count)} at the one that it shares with the head",
+            ]
+        else:
+            lines = [f"{before} defects; version {self.version}, the bank alone, {after}"]
         if self.judged.others:
             test = "" if self.p_value is None else f" (by chance with p = {self.p_value:.2g})"
             lines.append(
@@ -237,7 +242,8 @@ def teach(
         BundleError: the active version is damaged.
         CalibrationError: the version keeps too few good parts for alpha.
         ConfigurationError: the folder cannot be understood.
-        LearnError: the active version cannot be taught, or there is no defect.
+        LearnError: the active version cannot be taught, there is no defect, or a head would cost
+            more than it finds, and there is none that would have to go.
         PicturesError: a picture cannot be read.
         SelfTestError: something speaks against the model, and the options are strict.
     """
@@ -247,7 +253,7 @@ def teach(
     former, teaching = _teachable(base)
     judged = judged_pictures(folder, stages)
     defects = [one.path for one in judged.defects]
-    assert former.out_of_fold is not None
+    assert former.out_of_fold is not None and former.good_cells is not None
     wanted = options.alpha or base.manifest.thresholds.alpha
     alpha = choose_alpha(wanted, len(former.out_of_fold.pictures)).value
     with fit_folder(place) as scratch, told_of_full_disk(place.repository):
@@ -267,17 +273,24 @@ def teach(
             ),
             stages,
         )
+        left_out = why_left_out(taught)
+        if left_out is not None and former.good_cells.head is None:
+            raise LearnError(f"{left_out}. {_stays(base, taught)}")
         kept = replace(options, family=base.manifest.family, alpha=alpha).export(checkpoint)
-        kept = replace(
-            kept,
-            origin=(checkpoint, base.path / CHECKPOINT),
-            taught=_record(base, judged, taught),
-            judgements=b"".join(one.judged.line() for one in (*judged.defects, *judged.good)),
-        )
+        kept = replace(kept, origin=(checkpoint, base.path / CHECKPOINT))
+        if left_out is None:
+            kept = replace(
+                kept,
+                taught=_record(base, judged, taught),
+                judgements=b"".join(one.judged.line() for one in (*judged.defects, *judged.good)),
+            )
         # What the head has seen says nothing of what it finds.
         bundle = exported(place, kept, judged.others, () if judged.others else defects, stages)
-    if (cost := costs_more(taught)) is not None:
-        stages.tell(f"warning: {cost}")
+    if left_out is not None:
+        stages.tell(
+            f"warning: {left_out}. So version {bundle.manifest.version} is the bank alone, and "
+            "what was taught before is forgotten"
+        )
     return TaughtVersion(Learned(bundle, judged), judged, base.manifest.version, taught)
 
 
@@ -318,15 +331,20 @@ def judged_pictures(folder: Path, stages: Stages) -> JudgedPictures:
     return JudgedPictures(folder, defects, good, passed, disputed)
 
 
-def costs_more(taught: TaughtModel) -> str | None:
-    """What speaks against a head that finds fewer of the judged defects than the bank alone did."""
-    found, alone = taught.defects.after.found, taught.by_bank.before.found
-    if found >= alone:
+def why_left_out(taught: TaughtModel) -> str | None:
+    """Why there is no head, in words; None if there is one."""
+    if taught.left_out is None:
         return None
+    alone, count = taught.by_bank.before, len(taught.left_out.score)
+    if alone.found == count:
+        return (
+            f"the bank alone finds all {count} judged defects at its own threshold: a head has "
+            "nothing to find, and would cost some of what the bank finds"
+        )
     return (
-        f"of the judged defects, bank and head together find {found}, each by what has not seen "
-        f"it, and the bank alone found {alone}: the head costs more than it finds. Stay with the "
-        "version before, until more defects are judged or more good parts are learned from"
+        f"of {count} judged defects, bank and head together find {taught.left_out.found}, each by "
+        f"what has not seen it, and the bank alone {alone.found}: a head would cost more than it "
+        "finds"
     )
 
 
@@ -380,6 +398,21 @@ def _judged_picture(folder: Path, judged: JudgedFile) -> TeachingPicture:
             f"{path} has {width} x {height} pixels, and its box lies outside: correct it"
         )
     return picture
+
+
+def _stays(base: Bundle, taught: TaughtModel) -> str:
+    """That there is no new version, and what helps."""
+    name, in_force = f"version {base.manifest.version}", taught.defects.before.found
+    if in_force < taught.by_bank.before.found:
+        limit = taught.thresholds.image
+        return (
+            f"No version was made. By the threshold in force {name} finds only {in_force} of them: "
+            f"lower it (`PUT …/threshold`; the bank's own is {limit:.6g})"
+        )
+    return (
+        f"No version was made, and {name} stays as it is. Judge further defects that it misses, "
+        "with a box around each"
+    )
 
 
 def _record(base: Bundle, judged: JudgedPictures, taught: TaughtModel) -> TaughtRecord:

@@ -135,6 +135,9 @@ class TaughtModel:
         by_bank: the same by the bank alone; after: at the threshold that has moved.
         others: pictures of good parts.
         doubtful: which judged defects look like usual good parts to what has not seen them.
+        left_out: what bank and head together say of the judged defects, each without having seen
+            its part, where that costs more than it finds: the new version is the bank alone. None
+            if it has a head.
     """
 
     in_force: ThresholdPair
@@ -143,6 +146,20 @@ class TaughtModel:
     by_bank: TurnedVerdicts
     others: TurnedVerdicts
     doubtful: NDArray[np.bool_]
+    left_out: Verdicts | None = None
+
+
+def costs_more(together: Verdicts, alone: Verdicts) -> bool:
+    """Whether what judged defects teach costs more than it finds, as far as these tell.
+
+    A head takes a part of the false-reject rate from the bank. Where the bank misses none of the
+    judged defects, there is nothing to be found for that.
+
+    Args:
+        together: what bank and head say of the judged defects, each without having seen it.
+        alone: what the bank says of them at its own thresholds.
+    """
+    return bool(alone.anomalous.all()) or together.found < alone.found
 
 
 Teach = Callable[[TeachRequest, Stages], TaughtModel]

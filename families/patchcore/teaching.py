@@ -27,6 +27,7 @@ from export.learning.teaching import (
     TeachRequest,
     TurnedVerdicts,
     Verdicts,
+    costs_more,
 )
 from export.versions import package_versions
 from models.checkpoints.good_cells import GoodCells
@@ -34,6 +35,7 @@ from models.checkpoints.out_of_fold import OutOfFold
 from models.checkpoints.own import FitFacts, save_checkpoint
 from models.fit.device import place
 from models.fit.patchcore.directions import (
+    MOST_DIRECTIONS,
     GoodStatistics,
     Likeness,
     good_likeness,
@@ -100,12 +102,14 @@ class ScaledHead:
         scale: from a likeness to a level.
         levels: what it says of the good parts whose cells are kept, without having seen them, [m].
         thresholds: of bank and head together.
+        asked: likeness of the good parts whose cells are kept, each by what has not seen it, [m,K].
     """
 
     likeness: Likeness
     scale: HeadScale
     levels: NDArray[np.float64]
     thresholds: JointThresholds
+    asked: Tensor
 
     @classmethod
     def of(cls, good: GoodParts, defects: Tensor, alpha: float) -> ScaledHead:
@@ -136,11 +140,22 @@ class ScaledHead:
         cls, good: GoodParts, resting_on: Callable[[int | None], Likeness], alpha: float
     ) -> ScaledHead:
         asked = good_likeness(good.cells, resting_on)
-        unseen = good.cells.for_all(asked, len(good.bank_score)).numpy()
+        return cls.on_scale(good, resting_on(None), asked, alpha)
+
+    @classmethod
+    def on_scale(cls, good: GoodParts, found: Likeness, asked: Tensor, alpha: float) -> ScaledHead:
+        """Directions on the scale of the bank's levels; what is `asked` is that of the fields."""
+        most = asked.amax(1)
+        unseen = good.cells.for_all(most, len(good.bank_score)).numpy()
         scale = scale_of_head(unseen, good.bank_score, good.bank_peak, alpha)
         both = HeadLevels(scale.level(unseen), good.bank_score, good.bank_peak)
-        levels = scale.level(asked.numpy())
-        return cls(resting_on(None), scale, levels, headed(both, alpha))
+        levels = scale.level(most.numpy())
+        return cls(found, scale, levels, headed(both, alpha), asked)
+
+    def some(self, good: GoodParts, defects: Sequence[int], alpha: float) -> ScaledHead:
+        """The head of some defects, where each has a direction of its own."""
+        asked = self.asked[:, [*defects]]
+        return self.on_scale(good, self.likeness.some(defects), asked, alpha)
 
     def verdicts(self, good: GoodParts, looked: Sequence[Looked]) -> Verdicts:
         """What bank and head together say of pictures that neither has seen."""
@@ -183,24 +198,28 @@ def teach_patchcore_to(request: TeachRequest, stages: Stages) -> TaughtModel:
     defects, others = seen[:count], seen[count:]
     oddest = torch.stack([*_oddest(defects, request.defects)])
     head = ScaledHead.of(good, oddest, request.alpha)
-    taught = with_head(model, head.module(good))
-    save_checkpoint(
-        request.out,
-        taught,
-        _facts(request, taught.config),
-        former.out_of_fold,
-        replace(good.cells, head=torch.from_numpy(head.levels).float()),
-    )
-    score, peak = _bank_says(defects)
     alone = joint_thresholds(good.bank_score, good.bank_peak, request.alpha)
-    unseen = _out_of_fold(good, defects, oddest, request)
+    by_bank = Verdicts.at(alone, *_bank_says(defects))
+    unseen = out_of_fold(good, head, oddest, defects, request.part, request.alpha)
+    if costs_more(unseen, by_bank):
+        _save(request, with_head(model, None), replace(good.cells, head=None))
+        return TaughtModel(
+            in_force=request.in_force,
+            thresholds=alone,
+            defects=TurnedVerdicts(_says(defects, request), by_bank),
+            by_bank=TurnedVerdicts(by_bank, by_bank),
+            others=TurnedVerdicts(_says(others, request), Verdicts.at(alone, *_bank_says(others))),
+            doubtful=by_bank.score < float(np.median(good.bank_score)),
+            left_out=unseen,
+        )
+    levels = torch.from_numpy(head.levels).float()
+    _save(request, with_head(model, head.module(good)), replace(good.cells, head=levels))
+    pair = head.thresholds.pair
     return TaughtModel(
         in_force=request.in_force,
-        thresholds=head.thresholds.pair,
+        thresholds=pair,
         defects=TurnedVerdicts(_says(defects, request), unseen),
-        by_bank=TurnedVerdicts(
-            Verdicts.at(alone, score, peak), Verdicts.at(head.thresholds.pair, score, peak)
-        ),
+        by_bank=TurnedVerdicts(by_bank, Verdicts.at(pair, *_bank_says(defects))),
         others=TurnedVerdicts(_says(others, request), head.verdicts(good, others)),
         doubtful=unseen.score < _usual(good, head),
     )
@@ -225,9 +244,10 @@ def with_same_head(
     return with_head(model, head.module(good)), replace(cells, head=levels)
 
 
-def with_head(model: PatchCore, head: DefectHead) -> PatchCore:
-    """The model with another head; everything else is shared."""
-    taught = PatchCore(replace(model.config, directions=len(head.gain)))
+def with_head(model: PatchCore, head: DefectHead | None) -> PatchCore:
+    """The model with another head, or with none; everything else is shared."""
+    directions = 0 if head is None else len(head.gain)
+    taught = PatchCore(replace(model.config, directions=directions))
     # What is shared goes by name, so that nothing is left as a new model has it.
     for name, child in model.named_children():
         setattr(taught, name, child)
@@ -236,28 +256,46 @@ def with_head(model: PatchCore, head: DefectHead) -> PatchCore:
     return taught.eval()
 
 
-def _out_of_fold(
-    good: GoodParts, defects: Sequence[Looked], oddest: Tensor, request: TeachRequest
+def out_of_fold(
+    good: GoodParts,
+    head: ScaledHead,
+    oddest: Tensor,
+    looked: Sequence[Looked],
+    part: Sequence[int],
+    alpha: float,
 ) -> Verdicts:
-    """What is said of each judged defect by a head that has not seen its part."""
-    part = np.array(request.part)
-    parts = np.unique(part)
-    fold_of = {number: turn % FOLDS for turn, number in enumerate(parts.tolist())}
-    fold = np.array([fold_of[number] for number in part.tolist()])
-    score = np.empty(len(defects), np.float32)
-    anomalous = np.zeros(len(defects), np.bool_)
+    """What is said of each judged defect by a head that has not seen its part.
+
+    Args:
+        good: good parts.
+        head: of all the defects.
+        oddest: mean of the oddest cells of each, [P,C].
+        looked: what the bank sees in each.
+        part: number of the part that each of them shows.
+        alpha: false-reject rate.
+    """
+    fold = folds_of(part)
+    score = np.empty(len(looked), np.float32)
+    anomalous = np.zeros(len(looked), np.bool_)
     for one in np.unique(fold):
         mine = np.flatnonzero(fold == one)
-        others = np.flatnonzero(fold != one)
-        asked = [defects[number] for number in mine.tolist()]
-        if len(others):
-            without = ScaledHead.of(good, oddest[others], request.alpha)
-            found = without.verdicts(good, asked)
-        else:
-            alone = joint_thresholds(good.bank_score, good.bank_peak, request.alpha)
+        others = np.flatnonzero(fold != one).tolist()
+        asked = [looked[number] for number in mine.tolist()]
+        if not others:
+            alone = joint_thresholds(good.bank_score, good.bank_peak, alpha)
             found = Verdicts.at(alone, *_bank_says(asked))
+        elif len(looked) <= MOST_DIRECTIONS:
+            found = head.some(good, others, alpha).verdicts(good, asked)
+        else:
+            found = ScaledHead.of(good, oddest[others], alpha).verdicts(good, asked)
         score[mine], anomalous[mine] = found.score, found.anomalous
     return Verdicts(score, anomalous)
+
+
+def folds_of(part: Sequence[int]) -> NDArray[np.intp]:
+    """The fold [P] of each judged defect: those of one part share it."""
+    _, number = np.unique(np.array(part), return_inverse=True)
+    return number % FOLDS
 
 
 def _bank_says(looked: Sequence[Looked]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -287,6 +325,11 @@ def _oddest(looked: Sequence[Looked], judged: Sequence[TeachingPicture]) -> Iter
     for seen, one in zip(looked, judged, strict=True):
         box = one.cells_in_box(*seen.oddness.shape)
         yield oddest_mean(seen.cells, seen.oddness, None if box is None else torch.from_numpy(box))
+
+
+def _save(request: TeachRequest, model: PatchCore, cells: GoodCells) -> None:
+    facts = _facts(request, model.config)
+    save_checkpoint(request.out, model, facts, request.former.out_of_fold, cells)
 
 
 def _facts(request: TeachRequest, config: PatchCoreConfig) -> FitFacts:

@@ -17,9 +17,10 @@ and scales that rest on the other folds' good parts alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -61,6 +62,11 @@ class Likeness:
     def of(self, cells: Tensor) -> Tensor:
         """Cells of pictures, int8 [N,h,w,C] -> the likeness [N,K] to each direction."""
         return (_responses(cells, self.directions) - self.start) / self.unit
+
+    def some(self, numbers: Sequence[int]) -> Likeness:
+        """That to some of its directions."""
+        some = [*numbers]
+        return Likeness(self.directions[some], self.start[some], self.unit[some])
 
 
 @dataclass(frozen=True)
@@ -138,18 +144,17 @@ def scaled(good: GoodCells, directions: Tensor, *, without: int | None = None) -
 
 
 def good_likeness(good: GoodCells, without: Callable[[int], Likeness]) -> Tensor:
-    """The highest likeness [m] of each good part, by what rests on the other folds alone.
+    """The likeness [m,K] of each good part, by what rests on the other folds alone.
 
     Args:
         good: cells of the parts.
         without: what rests on all folds but one.
     """
-    found = torch.empty(len(good.parts))
-    for fold in range(FOLDS):
-        mine = [number for number in range(len(good.parts)) if number % FOLDS == fold]
-        if mine:
-            found[mine] = without(fold).of(good.cells[mine]).amax(1)
-    return found
+    count = len(good.parts)
+    numbers = [range(fold, count, FOLDS) for fold in range(FOLDS)]
+    of_folds = [without(fold).of(good.cells[[*mine]]) for fold, mine in enumerate(numbers) if mine]
+    order = [number for mine in numbers for number in mine]
+    return torch.cat(of_folds)[np.argsort(order)]
 
 
 def oddest_mean(cells: Tensor, oddness: Tensor, box: Tensor | None) -> Tensor:

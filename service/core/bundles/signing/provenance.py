@@ -17,7 +17,8 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 class PictureSet(StrictModel):
     """Some pictures, by their content."""
 
-    count: int = Field(ge=1)
+    count: int = Field(ge=0)
+    """0 where there was none, as where a model is taught with pictures of defects alone."""
 
     digest: Sha256
     """SHA-256 of the list of the files' own SHA-256, in hexadecimal digits, sorted, one a line."""

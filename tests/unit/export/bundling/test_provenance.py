@@ -32,6 +32,10 @@ def test_anybody_can_compute_the_digest_of_pictures_again(tmp_path: Path) -> Non
     assert (found.count, found.digest) == (3, done.stdout.strip())
 
 
+def test_no_pictures_are_a_set_as_well() -> None:
+    assert picture_set([]).count == 0
+
+
 def test_names_and_order_do_not_count_and_every_byte_does(tmp_path: Path) -> None:
     found = picture_set(write(tmp_path / "a", a=b"one", b=b"two"))
 

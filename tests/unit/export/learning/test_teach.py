@@ -13,8 +13,14 @@ from click.testing import CliRunner, Result
 from export.commands.learn import learn
 from export.errors import LearnError
 from export.learning.stages import Stages
-from export.learning.teach import costs_more, inspection_of, judged_pictures, mcnemar
-from export.learning.teaching import TaughtModel, TeachingPicture, TurnedVerdicts, Verdicts
+from export.learning.teach import inspection_of, judged_pictures, mcnemar, why_left_out
+from export.learning.teaching import (
+    TaughtModel,
+    TeachingPicture,
+    TurnedVerdicts,
+    Verdicts,
+    costs_more,
+)
 from models.checkpoints.formats import load_checkpoint
 from service.core.bundles.bundle import load_bundle
 from service.core.bundles.taught import JUDGEMENTS
@@ -115,6 +121,34 @@ def test_what_was_taught_goes_on_when_the_bank_grows_and_is_forgotten_when_taugh
     assert directions("4") == 3
 
 
+@pytest.mark.slow
+def test_a_head_that_has_nothing_to_find_is_left_out_and_one_that_is_there_goes(
+    run: Run, write_pictures: Any, judged: Path, tmp_path: Path, repository: Path
+) -> None:
+    write_pictures(tmp_path / "good", 25)
+    for path in write_pictures(tmp_path / "plain" / "defect", 4, seed=70):
+        cv2.imwrite(str(path), np.full((60, 80, 3), int(path.stem), np.uint8))
+    assert run(tmp_path / "good", "--model", "parts", "--alpha", "0.05").exit_code == 0
+    refused = run("--update", "parts", "--teach", tmp_path / "plain")
+    said = " ".join(refused.output.split())
+    assert refused.exit_code == 1
+    assert "the bank alone finds all 4 judged defects at its own threshold" in said
+    assert "No version was made, and version 1 stays as it is" in said
+    assert [path.name for path in sorted((repository / "parts").glob("[0-9]*"))] == ["1"]
+    assert run("--update", "parts", "--teach", judged).exit_code == 0
+    keep_activation(repository / "parts", Activation.now("2", "1", None))
+    result = run("--update", "parts", "--teach", tmp_path / "plain", "--progress", "json")
+    last = [json.loads(line) for line in result.output.splitlines() if line.startswith("{")][-1]
+    assert result.exit_code == 0, result.exception
+    assert any("version 3 is the bank alone" in note for note in last["notes"])
+    assert any("version 3, the bank alone, 4 of 4" in line for line in last["compared"])
+    one, three = (load_bundle(repository / "parts" / version) for version in "13")
+    assert three.manifest.taught is None
+    assert three.manifest.thresholds.image == pytest.approx(one.manifest.thresholds.image)
+    model = load_checkpoint((three.path / "checkpoint.safetensors",))
+    assert model.good_cells is not None and model.good_cells.head is None
+
+
 def test_teaching_takes_a_model_to_teach_and_judged_pictures_alone(run: Run, judged: Path) -> None:
     assert "--teach goes with --update NAME" in run("--teach", judged, "--model", "parts").output
     both = run(judged / "good", "--update", "parts", "--teach", judged)
@@ -207,19 +241,33 @@ def test_turned_verdicts_are_counted_both_ways() -> None:
     assert (before.found, after.found) == (1, 1)
 
 
-def test_a_head_that_costs_more_than_it_finds_is_warned_of() -> None:
-    def verdicts(found: int) -> Verdicts:
-        return Verdicts(np.zeros(5, np.float32), np.arange(5) < found)
+def verdicts(found: int, of: int = 5) -> Verdicts:
+    return Verdicts(np.zeros(of, np.float32), np.arange(of) < found)
 
-    def taught(found: int) -> TaughtModel:
-        limits, others = ThresholdPair(1.0, 2.0), TurnedVerdicts(verdicts(0), verdicts(0))
-        of_head = TurnedVerdicts(verdicts(2), verdicts(found))
-        by_bank = TurnedVerdicts(verdicts(3), verdicts(2))
-        return TaughtModel(limits, limits, of_head, by_bank, others, np.zeros(5, np.bool_))
 
-    assert costs_more(taught(3)) is None
-    said = costs_more(taught(2))
-    assert said is not None and "the bank alone found 3: the head costs more than it finds" in said
+@pytest.mark.parametrize(
+    ("together", "alone", "costs"),
+    [(3, 3, False), (4, 3, False), (2, 3, True), (5, 5, True), (0, 0, False)],
+)
+def test_a_head_costs_more_where_it_finds_fewer_or_nothing_is_missed(
+    together: int, alone: int, costs: bool
+) -> None:
+    assert costs_more(verdicts(together), verdicts(alone)) is costs
+
+
+def test_why_a_head_is_left_out_is_said() -> None:
+    def taught(alone: int, left_out: Verdicts | None) -> TaughtModel:
+        limits, none = ThresholdPair(1.0, 2.0), TurnedVerdicts(verdicts(0), verdicts(0))
+        by_bank = TurnedVerdicts(verdicts(alone), verdicts(alone))
+        return TaughtModel(limits, limits, by_bank, by_bank, none, np.zeros(5, np.bool_), left_out)
+
+    assert why_left_out(taught(3, None)) is None
+    fewer = why_left_out(taught(3, verdicts(2)))
+    assert (
+        fewer is not None and "find 2, each by what has not seen it, and the bank alone 3" in fewer
+    )
+    nothing = why_left_out(taught(5, verdicts(5)))
+    assert nothing is not None and "the bank alone finds all 5 judged defects" in nothing
 
 
 def test_a_test_of_turned_verdicts_needs_six() -> None:

@@ -64,8 +64,19 @@ def test_a_good_part_is_asked_by_what_rests_on_the_other_folds_alone() -> None:
     after = good_likeness(
         other, lambda fold: likeness(other, GoodStatistics.of(other), defects, without=fold)
     )
+    assert before.shape == (40, 2)
     torch.testing.assert_close(after[mine[0]], before[mine[0]])
     assert bool((after[1::FOLDS] != before[1::FOLDS]).any())
+
+
+def test_the_directions_of_few_defects_are_each_its_own() -> None:
+    parts = good()
+    statistics = GoodStatistics.of(parts)
+    defects = oddest_of(cells(3, seed=2, shown=defect(0)))
+    of_all = likeness(parts, statistics, defects)
+    of_two = likeness(parts, statistics, defects[[0, 2]])
+    asked = cells(4, seed=3)
+    torch.testing.assert_close(of_all.some([0, 2]).of(asked), of_two.of(asked))
 
 
 def test_many_defects_are_gathered_into_as_many_directions_as_a_head_may_have() -> None:
