@@ -7,6 +7,7 @@ python -m benchmarks.corpus thresholds out/corpus/results/A.json
 python -m benchmarks.corpus dirty
 python -m benchmarks.corpus remedies
 python -m benchmarks.corpus teach --wrong --splits
+python -m benchmarks.corpus kinds --sets mvtec_bottle deeppcb
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar, get_args
 
-from benchmarks.corpus import choosing, comparing, dirty, lessons, remedies, thresholds
+from benchmarks.corpus import choosing, comparing, dirty, kinds, lessons, remedies, thresholds
 from benchmarks.corpus.measuring import Task
 from benchmarks.corpus.results import ROOT, Result, load, load_scores, save
 from benchmarks.corpus.running import Run, run, run_each
@@ -55,6 +56,9 @@ def main(words: Sequence[str]) -> None:
             case ["remedies", *rest]:
                 told = "Tries what learning and the self-test advise, with seed 0."
                 _of_each_set(rest, "remedies", told, remedies.measure_remedies, remedies.report)
+            case ["kinds", *rest]:
+                told = "Tries to tell kinds of defects by the bank's features, with seed 0."
+                _of_each_set(rest, "kinds", told, kinds.measure_kinds, kinds.report)
             case ["teach", *rest]:
                 _teach(rest)
             case _:
@@ -69,7 +73,8 @@ def _run(words: Sequence[str]) -> None:
         description="Fits a PatchCore to each set as `takt learn` does, and prints one table.",
         epilog="Of logged results: compare A.json B.json; leave-one-out A.json B.json ...; "
         "thresholds A.json. Of the sets: dirty, what defects in a good folder cost; remedies, what "
-        "advice does; teach, what a head of judged defects finds",
+        "advice does; teach, what a head of judged defects finds; kinds, whether the kinds of "
+        "defects are told apart",
     )
     _add_what_is_fitted(parser)
     parser.add_argument("--name", help="of the result; the setting itself without")

@@ -6,24 +6,32 @@ const KINDS = [["heading", /^#/], ["table", /^\|/], ["list", /^- /], ["code", /^
 const DRAWN = {
   heading: ([line]) => (line.startsWith("##") ? html`<h3>${plain(line)}</h3>` : html`<h2>${plain(line)}</h2>`),
   table: ([head, , ...rows]) => html`<${Table} label=${cells(head).join(", ")} head=${cells(head)} rows=${rows.map(cells)} />`,
-  list: (lines) => html`<ul>${lines.map((line) => html`<li>${plain(line.slice(2))}</li>`)}</ul>`,
-  code: (lines) => html`<pre class="scrolled" tabindex="0">${lines.map((line) => line.slice(4)).join("\n")}</pre>`,
-  text: (lines) => html`<p>${plain(lines.join(" "))}</p>`,
+  list: (lines) => html`<ul>${lines.map((one) => html`<li>${line(one.slice(2))}</li>`)}</ul>`,
+  code: (lines) => html`<pre class="scrolled" tabindex="0">${lines.map((one) => one.slice(4)).join("\n")}</pre>`,
+  text: (lines) => html`<p>${line(lines.join(" "))}</p>`,
   gap: () => null,
 };
 
 /** The elements of a text; whatever else it holds stays text. */
 export function markdown(text) {
   const blocks = [];
-  for (const line of text.split("\n")) {
-    const [kind] = KINDS.find(([, begins]) => begins.test(line));
-    if (kind !== "heading" && blocks.at(-1)?.kind === kind) blocks.at(-1).lines.push(line);
-    else blocks.push({ kind, lines: [line] });
+  for (const one of text.split("\n")) {
+    const [kind] = KINDS.find(([, begins]) => begins.test(one));
+    if (kind !== "heading" && blocks.at(-1)?.kind === kind) blocks.at(-1).lines.push(one);
+    else blocks.push({ kind, lines: [one] });
   }
   return blocks.map(({ kind, lines }) => DRAWN[kind](lines));
 }
 
-const cells = (row) => row.replace(/^\||\|\s*$/g, "").split(/(?<!\\)\|/).map((cell) => plain(cell.trim()));
+const LINK = /\[([^\]]*)\]\((\/console\/[^)]*)\)/;
+
+/** A line in which links to the console's own pages are links. */
+function line(text) {
+  const [before, name, page] = text.split(LINK);
+  return page === undefined ? plain(text) : [plain(before), html`<a href=${page}>${name}</a>`, line(text.slice(text.indexOf(page) + page.length + 1))];
+}
+
+const cells = (row) => row.replace(/^\||\|\s*$/g, "").split(/(?<!\\)\|/).map((cell) => line(cell.trim()));
 const plain = (text) => text
   .replace(/^#+ /, "")
   .replace(/(\*\*?)(\S(?:.*?\S)?)\1/g, "$2")
