@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,6 +134,26 @@ def write_graph(
 def _trace(
     answering: ImagesToAnswer, input_size: tuple[int, int], input_type: InputType
 ) -> ModelProto:
+    return traced(answering, input_size, OUTPUTS, input_type)
+
+
+def traced(
+    answering: nn.Module,
+    input_size: tuple[int, int],
+    outputs: Sequence[str],
+    input_type: InputType = "uint8",
+) -> ModelProto:
+    """The graph of a module that takes pictures [N,H,W,3], as torch's exporter writes it.
+
+    Args:
+        answering: in eval mode.
+        input_size: (height, width) of its pictures.
+        outputs: names of what it answers.
+        input_type: elements of its pictures, levels from 0 to 255.
+
+    Raises:
+        ExportError: the exporter gave no graph.
+    """
     # Two pictures: the tracer takes a size of 1 for a constant.
     example = torch.zeros(2, *input_size, 3, dtype=getattr(torch, input_type))
     with warnings.catch_warnings(), _only_errors("onnxscript.optimizer"):
@@ -145,7 +165,7 @@ def _trace(
             dynamo=True,
             opset_version=OPSET,
             input_names=[INPUT],
-            output_names=list(OUTPUTS),
+            output_names=list(outputs),
             dynamic_shapes={INPUT: {0: torch.export.Dim(BATCH)}},
             external_data=False,
             verbose=False,

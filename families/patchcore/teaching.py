@@ -30,6 +30,7 @@ from export.learning.teaching import (
     costs_more,
 )
 from export.versions import package_versions
+from families.patchcore.looking import seen_in
 from models.checkpoints.good_cells import GoodCells
 from models.checkpoints.out_of_fold import OutOfFold
 from models.checkpoints.own import FitFacts, save_checkpoint
@@ -43,7 +44,7 @@ from models.fit.patchcore.directions import (
     oddest_mean,
     scaled,
 )
-from models.fit.patchcore.looked import Looked, looked_at
+from models.fit.patchcore.looked import Looked
 from models.patchcore.config import PatchCoreConfig
 from models.patchcore.detector import PatchCore
 from models.patchcore.head import DefectHead
@@ -191,9 +192,11 @@ def teach_patchcore_to(request: TeachRequest, stages: Stages) -> TaughtModel:
     assert former.out_of_fold is not None and former.good_cells is not None
     good = GoodParts.of(former.model, former.out_of_fold, former.good_cells)
     pictures = [*(one.path for one in request.defects), *request.others]
-    read = stages.counted(reader(former.recipe), len(pictures))
     model = place(former.model, request.compute.device)
-    seen = [*looked_at(model, pictures, read, request.compute)]
+    seen: list[Looked] = []
+    for one in seen_in(model, pictures, reader(former.recipe), request.compute):
+        seen.append(one)
+        stages.at(len(seen), len(pictures), "pictures")
     place(model, torch.device("cpu"))
     defects, others = seen[:count], seen[count:]
     oddest = torch.stack([*_oddest(defects, request.defects)])
