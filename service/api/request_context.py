@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import ipaddress
 import itertools
 import re
 import uuid
@@ -30,6 +32,8 @@ DECLARED_BYTES_KEY = "takt.declared_bytes"
 
 WRITE_KEY = "takt.write"
 """Key of the ASGI scope: a `WriteAnswer`, from servers that have one."""
+
+_ZONE = re.compile(r"[A-Za-z0-9._-]{0,32}", re.ASCII)
 
 _SHARED_KEY = "takt.shared"
 """Key of the ASGI scope: whether another host's page may have the answer."""
@@ -103,6 +107,7 @@ class RequestContext:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
+        _forget_odd_client(scope)
         if scope["type"] != "http":
             if scope["type"] == "websocket":
                 try:
@@ -247,3 +252,20 @@ def id_and_length(headers: Sequence[Pair]) -> tuple[bytes | None, int]:
         given = next((value for value in ids if REQUEST_ID.fullmatch(value)), None)
     length = found.get(b"content-length", b"")
     return given, int(length) if length.isdigit() else 0
+
+
+def _forget_odd_client(scope: Scope) -> None:
+    """Whom a proxy names stands in logs and in the audit log, so it has to be an address."""
+    client = scope.get("client")
+    if client and not _is_address(client[0]):
+        scope["client"] = None
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    # What stands behind a % may be anything by that.
+    return _ZONE.fullmatch(host.partition("%")[2]) is not None

@@ -40,6 +40,10 @@ class HostMetrics:
             if found := told([family], counters_only=True):
                 yield found
 
+    def tell_still(self, workers: int) -> None:
+        """Show how many workers stand still, as the supervisor has it."""
+        self._metrics.workers_still.set(workers)
+
     async def read(self) -> list[Metric]:
         """Those of all workers together."""
         if self._peers.workers == 1:

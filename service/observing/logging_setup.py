@@ -19,6 +19,8 @@ Write = Callable[[str], object]
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 AUDIT = "takt.audit"
 SERVER = "takt.server"
+WEBSOCKETS = "takt.server.websockets"
+"""The logger of the library that speaks WebSocket."""
 _OF_CONNECTIONS = "uvicorn.error"
 """uvicorn's one logger, whatever the level."""
 _OF_MIGRATIONS = "alembic"
@@ -72,6 +74,8 @@ def configure_logging(level: str, log_format: LogFormat, handler: logging.Handle
     root.setLevel(level.upper())
     # At debug the library that reads WebSockets writes each header, keys among them.
     logging.getLogger(_OF_CONNECTIONS).setLevel(max(logging.INFO, root.level))
+    # Of each WebSocket that opens, closes or is refused it says no more than uvicorn does.
+    logging.getLogger(WEBSOCKETS).setLevel(max(logging.WARNING, root.level))
     # The library that makes the record's tables lists its own parts at info.
     logging.getLogger(_OF_MIGRATIONS).setLevel(max(logging.WARNING, root.level))
     # Changes that people made are logged even where only errors are.

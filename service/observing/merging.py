@@ -24,6 +24,7 @@ LARGEST = frozenset(
         "takt_record_recent_bytes",
         "takt_repository_refused",
         "takt_threshold",
+        "takt_workers_still",
     }
 )
 """Gauges that each process has of the same thing."""

@@ -99,6 +99,10 @@ class Metrics:
         self.engines = EngineInstruments(self.registry)
         self._versions = VersionInstruments(self.registry, self.engines.working, max_queue_size)
         self.streams = gauge("takt_streams", "Streams that are open.")
+        self.workers_still = gauge(
+            "takt_workers_still",
+            "Workers that say nothing now; nobody waits for them, and their counters are older.",
+        )
         self._frames_dropped = counter(
             "takt_stream_frames_dropped",
             "Frames of a stream that a newer one replaced.",

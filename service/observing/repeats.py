@@ -13,6 +13,9 @@ Later = Callable[[float, Callable[[], None]], object]
 WITHIN_S = 10.0
 """Time in which failures like the first one are only counted."""
 
+_OF_HANDSHAKE = '%s - "WebSocket %s" %d'
+"""How uvicorn tells of a WebSocket that the app has refused."""
+
 _MOST_ROWS = 32
 """Most kinds of failures that are counted at the same time; others are logged one by one."""
 
@@ -27,7 +30,8 @@ class Repeats(logging.Filter):
     """Lets the first of equal failures through, counts those after it, and tells their number.
 
     Failures are equal if the same place logs an exception of the same type and text, whatever
-    else the line says. What tells of no exception, or is no warning, is let through.
+    else the line says. What tells of no exception, or is no warning, is let through; but refused
+    handshakes of WebSockets are equal if their status is.
 
     >>> logger, lines = logging.getLogger("takt.repeats"), logging.Handler()
     >>> lines.emit = lambda record: print(record.levelname, record.getMessage())
@@ -55,10 +59,9 @@ class Repeats(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to log a record."""
-        error = _exception_of(record)
-        if error is None or record.levelno < logging.WARNING:
+        key = _key_of(record)
+        if key is None:
             return True
-        key = (record.name, record.msg, type(error).__name__, str(error))
         with self._lock:
             if key in self._rows:
                 self._rows[key] += 1
@@ -76,6 +79,16 @@ class Repeats(logging.Filter):
             name, _, kind, text = key
             line = f"... and {more} more of the same in {WITHIN_S:.0f} s: {kind}: {text}"
             self._emit(logging.LogRecord(name, level, __file__, 0, line, (), None))
+
+
+def _key_of(record: logging.LogRecord) -> Key | None:
+    """What is equal in equal failures; None for what is no failure."""
+    if record.msg == _OF_HANDSHAKE and isinstance(record.args, tuple):
+        return (record.name, record.msg, "WebSocket refused", str(record.args[-1]))
+    error = _exception_of(record)
+    if error is None or record.levelno < logging.WARNING:
+        return None
+    return (record.name, record.msg, type(error).__name__, str(error))
 
 
 def _exception_of(record: logging.LogRecord) -> BaseException | None:

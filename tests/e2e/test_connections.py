@@ -103,3 +103,24 @@ def test_sigquit_answers_what_was_accepted_and_dumps_no_core(
         assert client.recv(12) == b"HTTP/1.1 200"
         client.close()
         assert server.process.wait(timeout=60) in (0, -signal.SIGTERM)
+
+
+def test_refused_handshakes_fill_no_log(start_server, bundle, repository) -> None:
+    asked = (
+        "GET /v1/models/none/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: http://evil.example\r\n"
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    with start_server(repository) as server:
+        before = len(server.log)
+        for _ in range(50):
+            with ExitStack() as stack:
+                connection = connected(server, stack)
+                connection.sendall(asked.encode())
+                assert connection.recv(1000).startswith(b"HTTP/1.1 403")
+                while connection.recv(1000):
+                    pass
+        # What came before is written by then.
+        server.process.send_signal(signal.SIGUSR1)
+        until(server, lambda: "SIGUSR1 changes nothing here" in "".join(server.log))
+        assert len(server.log) - before <= 4, "".join(server.log)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from asyncio.transports import BaseTransport
 from typing import Any, cast
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from service.core.domain import CloseReason
+from service.observing.logging_setup import WEBSOCKETS
 from service.server.connections.answer_reading import AnswerReading
 from service.server.connections.frame_scanner import FrameScanner
 from service.server.connections.gate import client_key
@@ -48,6 +51,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.client_key = "unknown"
+        self.conn.logger = logging.getLogger(WEBSOCKETS)
         self._gate = server_state.gate
         self._reading = AnswerReading()
         self._scanner = FrameScanner()
@@ -89,6 +93,13 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             self._leave("chatter", f"the first message exceeds {MAX_HELLO_BYTES} bytes; say hello")
         elif not (scanner.in_message or self._holds_message) or self._hold_message():
             super().data_received(data)
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send what the app has to say."""
+        await super().send(message)
+        if self.initial_response is not None and self.close_sent:
+            # The app has refused the handshake, which is no failure of it.
+            self.handshake_complete = True
 
     def message_pace(self, now_s: float) -> tuple[float, float]:
         """Seconds since its message began, as the sweep has seen it, and its bytes a second."""

@@ -94,8 +94,12 @@ class Acceptor:
             most.tell("give_back", most=excess)
 
     def _able(self) -> list[Member]:
-        """Those that can take connections: where models are loaded, or any until then."""
+        """Those that can take connections: where models are loaded, or any until then.
+
+        One that stands still gets none while another goes on.
+        """
         up = [one for one in self._members() if one.state in (State.UP, State.LOADED)]
+        up = [one for one in up if not one.still] or up
         return [one for one in up if one.ready] or up
 
     def _accept(self, listener: socket.socket, handed: Handed) -> None:

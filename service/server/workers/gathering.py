@@ -10,6 +10,13 @@ from service.observing.merging import TOPIC, Told, heard, merged, told
 from service.peers import Message, Reply
 from service.server.workers.member import Member
 
+_PATIENT = frozenset({"prove"})
+"""What a worker may take long for: it loads a version, which may hold up its interpreter."""
+
+_KEPT_FOR_LATER = frozenset({"take", "keys", "browser_sessions"})
+"""What one that stands still is told all the same, to know it once it goes on; it is asked nothing
+else meanwhile, as nobody waits for what it would do later."""
+
 DEPARTED = -1
 """The number under which those answer together that are gone."""
 
@@ -19,7 +26,8 @@ class _Gathering:
     asker: Member
     id: int
     topic: str
-    missing: set[int]
+    missing: dict[int, Member]
+    late: dict[int, Member] = field(default_factory=dict)
     expiry: asyncio.TimerHandle | None = None
     replies: dict[int, Reply] = field(default_factory=dict)
 
@@ -41,11 +49,14 @@ class Gatherings:
         others = [one for one in self._members() if one is not asker and one.hears]
         key = asker.number, message["id"]
         gathering = _Gathering(
-            asker, message["id"], message["topic"], {one.number for one in others}
+            *(asker, message["id"], message["topic"]),
+            missing={one.number: one for one in others if not one.still},
+            late={one.number: one for one in others if one.still},
         )
         self._under_way[key] = gathering
         for one in others:
-            one.tell("ask", id=list(key), topic=message["topic"], body=message["body"])
+            if not one.still or message["topic"] in _KEPT_FOR_LATER:
+                one.tell("ask", id=list(key), topic=message["topic"], body=message["body"])
         gathering.expiry = asyncio.get_running_loop().call_later(
             message["within_s"], self._finish, gathering
         )
@@ -56,19 +67,27 @@ class Gatherings:
         gathering = self._under_way.get(tuple(message["id"]))
         if gathering is None or of.number not in gathering.missing:
             return
-        gathering.missing.discard(of.number)
+        del gathering.missing[of.number]
         gathering.replies[of.number] = Reply(of.number, message["body"], message["failure"])
         if gathering.topic == TOPIC and not message["failure"]:
             # Newer than its last report, and somebody has been told it.
             of.count(told(heard(message["body"]["families"]), counters_only=True))
         self._look(gathering)
 
+    def give_up(self, of: Member) -> None:
+        """Wait no more for a worker that stands still."""
+        for gathering in list(self._under_way.values()):
+            if of.number in gathering.missing and gathering.topic not in _PATIENT:
+                gathering.late[of.number] = gathering.missing.pop(of.number)
+                self._look(gathering)
+
     def depart(self, of: Member) -> None:
         """Keep what a worker has counted, and wait for its answers no more."""
         self._departed = told(merged([heard(self._departed), heard(of.counted)]))
         for gathering in list(self._under_way.values()):
             gathering.replies.pop(of.number, None)
-            gathering.missing.discard(of.number)
+            gathering.missing.pop(of.number, None)
+            gathering.late.pop(of.number, None)
             if gathering.asker is of:
                 self._remove(gathering)
             else:
@@ -81,9 +100,18 @@ class Gatherings:
     def _finish(self, gathering: _Gathering) -> None:
         if not self._remove(gathering):
             return
-        late = [Reply(number, {}, "it did not answer in time") for number in gathering.missing]
+        is_metrics = gathering.topic == TOPIC
+        late = [
+            # Of those that are late, what they counted is known up to their last word.
+            Reply(
+                one.number,
+                {"families": one.counted} if is_metrics else {},
+                "it did not answer in time",
+            )
+            for one in (gathering.missing | gathering.late).values()
+        ]
         replies = [*gathering.replies.values(), *late]
-        if gathering.topic == TOPIC:
+        if is_metrics:
             replies.append(Reply(DEPARTED, {"families": self._departed}))
         gathering.asker.tell("replies", id=gathering.id, replies=[asdict(one) for one in replies])
 

@@ -20,6 +20,9 @@ from service.server.workers.ways.messages import MessageChannel
 SILENT_S = 60.0
 """Time after which a worker that has said nothing is killed."""
 
+STILL_S = 1.5
+"""Time after which nobody waits for a worker that has said nothing; they speak more often."""
+
 logger = logging.getLogger("takt.workers")
 
 
@@ -50,6 +53,7 @@ class Member:
         leads: whether it does what only one may do.
         hears: whether its process hears messages.
         heard_s: when it said something last.
+        still: whether it stands still, so that nobody is to wait for it.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class Member:
         self.ready = False
         self.leads = False
         self.hears = False
+        self.still = False
         self._counted: dict[str, Told] = {}
         self.started_s = self.heard_s = now_s
         self._messages = messages
@@ -119,6 +124,14 @@ class Member:
                 elif connection is not None:
                     given_back.append((handed, connection))
         return given_back
+
+    def look_still(self, now_s: float) -> bool:
+        """Whether it stands still, whose models have loaded: loading may hold up the interpreter.
+
+        Args:
+            now_s: by the clock of `heard_s`.
+        """
+        return self.state is State.LOADED and now_s > self.heard_s + STILL_S
 
     def kill(self) -> None:
         """End its process at once."""

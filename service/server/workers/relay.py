@@ -22,7 +22,10 @@ from service.streaming.sessions import worker_of
 
 _LEADERS = (b"/v1/status", b"/v1/learning")
 _STREAMS = b"/v1/streams/"
-_NOBODY = NotReadyError("the worker that answers this is being started; ask again in a second")
+_NOBODY = NotReadyError(
+    "the worker that answers this is being started, or stands still and is replaced within a "
+    "minute; ask again in a second"
+)
 
 
 class RequestRelays:
@@ -72,12 +75,25 @@ class RequestRelays:
             hand(self._way, handed, theirs)
         near, far = _End(self._ends), _End(self._ends)
         near.other, far.other = far, near
+        near.owner = owner
         near.connection_made(client)
         client.set_protocol(near)
         client.pause_reading()
         task = asyncio.create_task(self._connect(far, ours, sent))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def give_up(self, worker: int, *, leads: bool) -> None:
+        """Wait no more for a worker that stands still; what it has begun to answer goes on.
+
+        Args:
+            worker: its number.
+            leads: whether it is the one that leads.
+        """
+        owners = [Owner(worker), *([Owner(None)] if leads else [])]
+        for end in list(self._ends):
+            if end.owner in owners:
+                end.give_up()
 
     def close(self) -> None:
         """Close every pipe."""
@@ -99,6 +115,8 @@ class _End(asyncio.Protocol):
         self._ends = ends
         self._transport: asyncio.Transport | None = None
         self._answered = False
+        # Whom the request is for, of the end at which the client is.
+        self.owner: Owner | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -130,6 +148,11 @@ class _End(asyncio.Protocol):
     def resume_reading(self) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
+
+    def give_up(self) -> None:
+        """Close it where nothing was answered yet."""
+        if not self._answered:
+            self.close()
 
     def close(self) -> None:
         """Close it, once what was written is sent; a client that was told nothing is told why."""

@@ -22,6 +22,8 @@ from service.server.workers.ways.handing import Handed, hand, take
 
 FIGURES_EVERY_S = 1.0
 """Time between two reports of what was counted: as much is lost of a worker that is killed."""
+ALIVE_EVERY_S = 0.25
+"""Time between two words by which the supervisor knows that this worker goes on."""
 _LOOK_EVERY_S = 0.02
 """Time between two looks for connections to give back."""
 _LEAVES_WITHIN_S = 30.0
@@ -75,6 +77,7 @@ class WorkerServing:
         asyncio.get_running_loop().add_reader(self._way, self._take_connections)
         self._peers.say("up")
         self._start(self._report())
+        self._start(self._say_alive())
         self._start(self._tell_ready())
 
     async def pause(self) -> None:
@@ -112,6 +115,10 @@ class WorkerServing:
                 self._give_back(message["most"])
             case "look":
                 self._served.reload()
+            case "still":
+                self._metrics.tell_still(message["workers"])
+                if message["now"]:
+                    self._relays.give_up(message["worker"], leads=message["leads"])
             case "leave":
                 self._start(self._leave())
 
@@ -165,11 +172,15 @@ class WorkerServing:
         while True:
             await asyncio.sleep(FIGURES_EVERY_S)
             self._acknowledge()
-            self._peers.say("alive", ready=self._repository.ready)
             for families in self._metrics.counted():
                 self._peers.say("counted", families=families)
                 # Of many models all of them together would keep pictures waiting.
                 await asyncio.sleep(0)
+
+    async def _say_alive(self) -> None:
+        while True:
+            await asyncio.sleep(ALIVE_EVERY_S)
+            self._peers.say("alive", ready=self._repository.ready)
 
     async def _tell_ready(self) -> None:
         await self._repository.loaded.wait()

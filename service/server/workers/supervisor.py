@@ -17,7 +17,7 @@ from service.peers import Message
 from service.server.listening import Listening, url_of
 from service.server.workers.acceptor import Acceptor
 from service.server.workers.gathering import Gatherings
-from service.server.workers.member import Member, State, kill_silent
+from service.server.workers.member import SILENT_S, Member, State, kill_silent
 from service.server.workers.nursing import Nursery, NurseryError, WorkerOrder
 from service.server.workers.restarts import Restarts
 from service.server.workers.ways import handing
@@ -26,6 +26,8 @@ from service.settings import Settings
 
 _TICK_S = 1.0
 """Time between two looks at how connections are spread."""
+_LOOK_STILL_S = 0.25
+"""Time between two looks whether a worker stands still."""
 _LOADED_WITHIN_S = 600.0
 """Longest time that a worker which replaces another may load."""
 _KILLED_AFTER_S = 5.0
@@ -90,11 +92,12 @@ class WorkerSupervisor:
             return 1
         for slot in range(self._settings.workers):
             await self._begin(slot)
-        ticking = asyncio.create_task(self._tick())
+        ticking = [asyncio.create_task(one()) for one in (self._tick, self._look_still)]
         while self._members or not self._ending:
             self._changed.clear()
             await self._changed.wait()
-        ticking.cancel()
+        for task in ticking:
+            task.cancel()
         self._acceptor.close()
         for task in list(self._tasks):
             task.cancel()
@@ -134,6 +137,35 @@ class WorkerSupervisor:
             self._acceptor.look()
             self._acceptor.balance()
             kill_silent(self._members, asyncio.get_running_loop().time())
+
+    async def _look_still(self) -> None:
+        """Have nobody wait for a worker that says nothing, and each know of it."""
+        while True:
+            await asyncio.sleep(_LOOK_STILL_S)
+            now_s = asyncio.get_running_loop().time()
+            for member in list(self._members):
+                if member.look_still(now_s) != member.still:
+                    self._note_still(member, not member.still)
+
+    def _note_still(self, member: Member, still: bool) -> None:
+        member.still = still
+        if still:
+            logger.warning(
+                "worker %d (process %s) says nothing, so that nobody waits for it; it is killed if "
+                "it goes on for %.0f s",
+                *(member.slot, member.pid, SILENT_S),
+            )
+            self._gatherings.give_up(member)
+        else:
+            logger.warning("worker %d (process %s) goes on", member.slot, member.pid)
+        self._tell_still(member)
+
+    def _tell_still(self, changed: Member) -> None:
+        number = sum(one.still for one in self._members)
+        for one in self._members:
+            if one is not changed and one.hears:
+                facts = {"worker": changed.number, "leads": changed.leads}
+                one.tell("still", **facts, now=changed.still, workers=number)
 
     async def _begin(self, slot: int) -> Member:
         """Start a worker."""
@@ -201,7 +233,7 @@ class WorkerSupervisor:
                 self._acceptor.hand(handed, connection)
                 continue
             owner = [one for one in self._members if _owns(one, handed.worker)]
-            if not (owner and owner[0].hand(handed, connection)):
+            if not (owner and not owner[0].still and owner[0].hand(handed, connection)):
                 connection.close()
 
     def _note_end(self, member: Member) -> None:
@@ -212,6 +244,9 @@ class WorkerSupervisor:
         asyncio.get_running_loop().remove_reader(member.way)
         self._members.remove(member)
         self._gatherings.depart(member)
+        if member.still:
+            member.still = False
+            self._tell_still(member)
         self._counts.clear(member.number)
         for handed, connection in await member.close():
             self._acceptor.hand(handed, connection)

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service.api.request_context import WRITE_KEY, RequestContext
 from service.observing.metrics import Metrics
@@ -111,3 +112,47 @@ async def test_a_request_whose_server_ends_gets_503_and_another_cancellation_is_
     (ended,) = await asyncio.gather(asking, return_exceptions=True)
     assert written == ([503] if served else [])
     assert isinstance(ended, asyncio.CancelledError) is not served
+
+
+@pytest.mark.parametrize(
+    ("named", "client"),
+    [
+        ("10.0.3.17", "10.0.3.17"),
+        ("2001:db8::7", "2001:db8::7"),
+        ("<script>alert(1)</script>", None),
+        ("fe80::1%<script>", None),
+        ("engineer", None),
+        ("1.2.3.4.5", None),
+    ],
+)
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+async def test_whom_a_proxy_names_is_a_client_only_if_it_is_an_address(
+    named: str, client: str | None, kind: str
+) -> None:
+    seen = []
+
+    async def note(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope["client"] and scope["client"][0])
+        if kind == "http":
+            await ignore(scope, receive, send)
+
+    gate = Gate(AllowedHosts("*"), AllowedOrigins(""))
+    context = RequestContext(note, Metrics(), 8, gate, Guard(Credentials([])), ())
+    app = ProxyHeadersMiddleware(context, trusted_hosts="127.0.0.1")
+    scope = {
+        "type": kind,
+        "method": "GET",
+        "path": "/v1/models",
+        "headers": [(b"host", b"localhost"), (b"x-forwarded-for", named.encode())],
+        "client": ("127.0.0.1", 5000),
+        "scheme": "http",
+    }
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        """Nobody reads it."""
+
+    await app(scope, receive, send)
+    assert seen == [client]

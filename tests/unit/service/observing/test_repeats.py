@@ -97,3 +97,13 @@ def test_the_log_of_a_server_counts_repeats(monkeypatch: pytest.MonkeyPatch) -> 
     handler = logging.NullHandler()
     configure_logging("info", "text", handler)
     assert any(isinstance(one, Repeats) for one in handler.filters)
+
+
+def test_refused_handshakes_are_one_line_for_each_status(kept, logger) -> None:
+    for number in range(500):
+        logger.info('%s - "WebSocket %s" %d', f"10.0.0.{number % 9}:1", "/v1/stream", 401)
+    logger.info('%s - "WebSocket %s" %d', "10.0.0.1:1", "/v1/stream", 403)
+    logger.info('%s - "WebSocket %s" [accepted]', "10.0.0.1:1", "/v1/stream")
+    assert [line.rpartition(" ")[2] for line in kept.lines] == ["401", "403", "[accepted]"]
+    kept.end_rows()
+    assert kept.lines[3:] == ["... and 499 more of the same in 10 s: WebSocket refused: 401"]

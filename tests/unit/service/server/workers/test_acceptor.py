@@ -106,6 +106,16 @@ async def test_a_worker_whose_models_load_or_that_leaves_gets_none_while_others_
     assert [one.arrived() for one in plant.members] == [4, 0, 0]
 
 
+async def test_a_worker_that_stands_still_gets_none_while_another_goes_on(plant: Plant) -> None:
+    plant.members = [Told(0), Told(1)]
+    plant.members[0].still = True
+    await plant.connect(4)
+    assert [one.arrived() for one in plant.members] == [0, 4]
+    plant.members[1].still = True
+    await plant.connect(2)
+    assert [one.arrived() for one in plant.members] == [1, 1]
+
+
 async def test_what_a_worker_never_took_is_given_back_at_its_end(plant: Plant) -> None:
     plant.members = [Told(0)]
     await plant.connect(3)

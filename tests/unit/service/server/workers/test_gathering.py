@@ -28,6 +28,7 @@ class Worker:
     number: int
     counted: Told = field(default_factory=list)
     hears: bool = True
+    still: bool = False
     told: list[dict[str, Any]] = field(default_factory=list)
 
     def tell(self, kind: str, **facts: Any) -> None:
@@ -121,3 +122,50 @@ async def test_a_worker_that_does_not_hear_yet_is_not_waited_for() -> None:
     host.workers[1].hears = host.workers[2].hears = False
     host.ask("thresholds")
     assert host.workers[0].replies == []
+
+
+async def test_nobody_waits_for_a_worker_that_stands_still_whose_counts_are_known() -> None:
+    host = Host()
+    host.workers[2].still = True
+    host.workers[2].counted = counted(100)
+    host.ask()
+    assert [one for one in host.workers[2].told if one["kind"] == "ask"] == []
+    host.reply(1, counted(20))
+    of_two = next(one for one in host.workers[0].replies if one["worker"] == 2)
+    assert of_two["failure"] == "it did not answer in time"
+    assert host.sum() == 120
+
+
+async def test_a_question_that_is_under_way_goes_on_without_one_that_stops() -> None:
+    host = Host()
+    host.ask("order")
+    host.reply(1, [])
+    host.gatherings.give_up(cast(Member, host.workers[2]))
+    assert [one["worker"] for one in host.workers[0].replies] == [1, 2]
+
+
+async def test_what_takes_long_waits_for_a_worker_that_loads() -> None:
+    host = Host()
+    host.ask("prove")
+    host.reply(1, [])
+    host.gatherings.give_up(cast(Member, host.workers[2]))
+    assert [one for one in host.workers[0].told if one["kind"] == "replies"] == []
+
+
+async def test_what_a_worker_has_to_know_is_told_it_though_it_stands_still() -> None:
+    host = Host()
+    host.workers[2].still = True
+    host.ask("take")
+    assert len([one for one in host.workers[2].told if one["kind"] == "ask"]) == 1
+    host.reply(1, [])
+    assert [one["worker"] for one in host.workers[0].replies] == [1, 2]
+
+
+async def test_one_that_stood_still_and_is_gone_is_counted_once() -> None:
+    host = Host()
+    host.workers[2].still = True
+    host.workers[2].counted = counted(100)
+    host.ask()
+    host.depart(2)
+    host.reply(1, counted(20))
+    assert host.sum() == 120

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from service.server.workers.member import SILENT_S, Member, State, kill_silent
+from service.server.workers.member import SILENT_S, STILL_S, Member, State, kill_silent
 from tests.unit.service.server.workers.test_acceptor import Told
 
 
@@ -30,3 +30,11 @@ def test_only_a_worker_that_should_speak_and_does_not_is_killed() -> None:
         for member in members:
             assert isinstance(member, Told)
             member.end()
+
+
+def test_only_a_worker_whose_models_have_loaded_is_seen_to_stand_still() -> None:
+    for state in State:
+        member = Told(0, state)
+        assert not member.look_still(STILL_S)
+        assert member.look_still(STILL_S + 0.1) == (state is State.LOADED)
+        member.end()
