@@ -9,6 +9,8 @@ export PYTHONDONTWRITEBYTECODE :=
 
 # Debian's.
 NEWER  ?= python3.13
+# The oldest that pyproject.toml allows.
+OLDEST ?= python3.11
 # With a shared libpython, which pytriton's program for it looks for.
 TRITON ?= python3.11
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest
@@ -17,7 +19,7 @@ ON_TWO = -n 2 --dist loadfile --max-worker-restart=0
 NOT_HERE = slow or gpu or services or browser or release
 WITH_TORCH = tests/api/learning tests/unit/service/learning/test_obstacles.py $(shell grep -rlE '^(import|from) torch' tests/unit/service tests/api)
 
-.PHONY: help demo serve install test test-torch test-servers test-deploy test-postgresql test-services test-console test-release test-newer test-ray test-triton test-all first-hour hostile soak check format docs reference pictures deploy-tools typescript lock sbom clean
+.PHONY: help demo serve install test test-torch test-servers test-deploy test-postgresql test-services test-console test-release test-newer test-oldest test-ray test-triton test-all first-hour hostile soak check format docs reference pictures deploy-tools typescript lock sbom clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -60,6 +62,18 @@ test-newer: $(VENV)/.deploy ## Run the tests of service and client on Debian's P
 	$(BIN)/uv pip install --quiet --python out/newer/bin/python ./clients/python '.[cpu,openvino,dev]' onnx scipy tqdm
 	OMP_NUM_THREADS=1 out/newer/bin/python -m pytest -m "not ($(NOT_HERE) or torch)" $(ON_TWO) \
 	  $(WITH_TORCH:%=--ignore=%) tests/unit/service tests/api clients/python/tests
+
+# Old packages warn of what newer ones have changed.
+test-oldest: $(VENV)/.deploy ## Run some tests of the service with the lowest versions that pyproject.toml declares.
+	$(BIN)/uv venv --quiet --clear --python $(OLDEST) out/oldest
+	$(BIN)/uv pip compile --quiet --resolution lowest-direct --python out/oldest/bin/python --extra cpu \
+	  --output-file out/oldest.txt pyproject.toml
+	$(BIN)/uv pip install --quiet --python out/oldest/bin/python --constraint out/oldest.txt ./clients/python '.[cpu]' \
+	  httpx jsonschema-rs onnx pyarrow pytest pytest-timeout pytest-xdist websockets
+	OMP_NUM_THREADS=1 out/oldest/bin/python -m pytest -m "not ($(NOT_HERE) or torch or postgresql)" $(ON_TWO) \
+	  -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning --ignore=tests/unit/service/learning/test_obstacles.py \
+	  tests/api/test_app.py tests/api/test_recording.py tests/api/records/test_search.py tests/api/stream/test_frames.py \
+	  tests/e2e/test_stream.py tests/unit/service/learning
 
 test-ray: $(VENV)/.deploy ## Run the tests on a Ray cluster of two nodes (ten minutes).
 	$(BIN)/uv venv --quiet --clear out/ray

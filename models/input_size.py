@@ -61,12 +61,14 @@ class SizeLimits:
         least: shortest side in pixels; a multiple of `multiple`.
         usual_side: side in pixels of the square that the family takes if nothing else is asked.
         why_least: reason for `least`, after "as"; empty if there is none to tell.
+        fit_pixel_bytes: memory that a fit takes for each pixel; 0 where nobody has measured it.
     """
 
     multiple: int
     least: int
     usual_side: int
     why_least: str = ""
+    fit_pixel_bytes: int = 0
 
     def check(self, width: int, height: int) -> None:
         """Refuses sides that the family does not take.

@@ -9,7 +9,9 @@ from typing import Literal
 
 import click
 
+from export.learning.memory import check_memory
 from models.input_size import InputSize, SizeLimits, choose_size
+from service.core.host import free_memory_bytes
 
 AUTO: Literal["auto"] = "auto"
 
@@ -46,7 +48,8 @@ class SizeRequest:
             tell: takes lines for people.
 
         Raises:
-            click.BadParameter: the family does not take the size.
+            click.BadParameter: the family does not take the size, or it takes more memory than is
+                left.
             PicturesError: a picture or a mask cannot be read.
         """
         if self.size != AUTO:
@@ -55,6 +58,7 @@ class SizeRequest:
                     limits.check(self.size.width, self.size.height)
                 except ValueError as error:
                     raise click.BadParameter(str(error), param_hint="--size") from error
+                check_memory(self.size, limits, free_memory_bytes())
             return self.size
         from export.evaluation.smallest_defect import smallest_defect_side
         from export.pictures import usual_size
@@ -64,6 +68,7 @@ class SizeRequest:
             tell(f"warning: {self.defects} has no masks: the size cannot go by the smallest defect")
         chosen = choose_size(limits, usual_size(good), side, self.latency_ms, time_ms)
         tell(chosen.text())
+        check_memory(chosen.size, limits, free_memory_bytes())
         return chosen.size
 
 

@@ -18,8 +18,16 @@ STRIDES: dict[str, int] = {"lite0": 16, "dinov2": 14}
 USUAL_SIDES = {"lite0": 320, "dinov2": 392}
 """Sides in pixels of the input, unless others are given."""
 
+FIT_PIXEL_BYTES = {"lite0": 300}
+"""Memory that a fit takes for each pixel of the input, by encoder, as far as it was measured."""
+
 SIZES = {
-    encoder: SizeLimits(multiple=stride, least=stride, usual_side=USUAL_SIDES[encoder])
+    encoder: SizeLimits(
+        multiple=stride,
+        least=stride,
+        usual_side=USUAL_SIDES[encoder],
+        fit_pixel_bytes=FIT_PIXEL_BYTES.get(encoder, 0),
+    )
     for encoder, stride in STRIDES.items()
 }
 """Sizes of the input, by encoder."""

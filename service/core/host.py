@@ -169,6 +169,27 @@ def memory_limit_bytes(cgroups: Path = CGROUPS) -> int:
     return min(host, *(int(limit) for limit in limits if limit.isdecimal()), host)
 
 
+def free_memory_bytes(cgroups: Path = CGROUPS, meminfo: Path = Path("/proc/meminfo")) -> int:
+    """Memory that one more process may take now: what the container and the host have left.
+
+    Args:
+        cgroups: folder with the container's limits, as control groups of version 2 or 1.
+        meminfo: file in which Linux tells of the host's memory.
+    """
+    available = re.search(r"^MemAvailable:\s*(\d+) kB", read_if_there(meminfo), re.MULTILINE)
+    left = [int(available[1]) * 1024 if available else _host_memory_bytes()]
+    for used, stat, inactive in (
+        ("memory.current", "memory.stat", "inactive_file"),
+        ("memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
+    ):
+        if (text := read_if_there(cgroups / used).strip()).isdecimal():
+            # The kernel gives files that nobody reads away before it ends a process.
+            found = re.search(rf"^{inactive} (\d+)$", read_if_there(cgroups / stat), re.MULTILINE)
+            taken = int(text) - (int(found[1]) if found else 0)
+            left.append(memory_limit_bytes(cgroups) - taken)
+    return max(0, min(left))
+
+
 def _host_memory_bytes() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 from service.core.domain import Json
 from service.core.errors import ConflictError, LearningNotFoundError, TaktError
-from service.core.host import let_others_go_first, usable_cores
+from service.core.host import free_memory_bytes, let_others_go_first, usable_cores
 from service.learning.folder import LearningFolder, PictureBounds, abandoned
 from service.learning.job import LearningJob
 from service.learning.judged import NOTHING_JUDGED, GatheredJudged, RecordWork, gather_judged
@@ -31,6 +31,8 @@ from service.settings import Settings
 _KEPT_JOBS: Final = 10
 """So many learnings that are over are remembered."""
 
+_MEMORY_SHARE = 0.9
+"""Most of the memory that is left which a learning takes."""
 _TAUGHT_BY_JUDGING = (
     "this learning is taught by what people have judged: judge the picture in the record, from "
     "which POST /v1/learning/{}/pictures/from-record gathers, or make a learning without teach"
@@ -405,7 +407,9 @@ class LearningDesk:
             if job.wish.teach and job.gathered is None:
                 await self._gather(found)
             command = (*self.command, *arguments)
-            code = await run_to_its_end(command, folder.path, told, job.log.append)
+            # What is left is for pictures of the line as well, and the kernel needs some.
+            most_bytes = int(_MEMORY_SHARE * free_memory_bytes())
+            code = await run_to_its_end(command, folder.path, told, job.log.append, most_bytes)
         except TaktError as error:
             code, job.error = -1, str(error)
         except Exception as error:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from service.core.domain import Json
+from service.core.errors import TaktError
+from service.core.host import read_if_there
 
 LEARN: Final = (
     sys.executable,
@@ -39,6 +42,8 @@ _NEEDED: Final = (
 )
 """All that the process has of the server's environment: no key and no password of a database."""
 
+_LOOK_EVERY_S: Final = 0.25
+"""Time between two looks at the memory; a process takes some 100 MB in it."""
 _LONGEST_LINE: Final = 64 * 1024
 _LONGEST_EVENT: Final = 1024 * 1024
 """A result may name hundreds of pictures."""
@@ -63,6 +68,7 @@ async def run_to_its_end(
     folder: Path,
     told: Callable[[Json], None],
     logged: Callable[[str], None],
+    most_bytes: int | None = None,
 ) -> int:
     """Run a command below the server's priority; it is ended where this is cancelled.
 
@@ -71,9 +77,13 @@ async def run_to_its_end(
         folder: its working folder; holds a folder `tmp`.
         told: hears each line of its output that is a JSON object.
         logged: hears each other line, and each of its error output.
+        most_bytes: memory of its own that it may take; None for any.
 
     Returns:
         Its exit code; negative where a signal ended it.
+
+    Raises:
+        TaktError: it took more memory, and was ended.
     """
     process = await asyncio.create_subprocess_exec(
         *_LAUNCHER,
@@ -94,16 +104,49 @@ async def run_to_its_end(
         else:
             told(event)
 
+    watching = asyncio.create_task(_watch(process, most_bytes))
     try:
         await asyncio.gather(
             _listen(process.stdout, heard, _LONGEST_EVENT),
             _listen(process.stderr, logged, _LONGEST_LINE),
         )
-        return await process.wait()
+        code = await process.wait()
+        if watching.done():
+            watching.result()
+        return code
     finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
         if process.returncode is None:
             _end(process)
             await process.wait()
+
+
+async def _watch(process: asyncio.subprocess.Process, most_bytes: int | None) -> None:
+    """End a process once it takes more memory than it may.
+
+    Raises:
+        TaktError: it took more.
+    """
+    while most_bytes is not None:
+        await asyncio.sleep(_LOOK_EVERY_S)
+        if own_memory_bytes(process.pid) > most_bytes:
+            _end(process)
+            raise TaktError(
+                f"it took more than {most_bytes >> 20} MB of memory, which is what this host had "
+                "left for it, and was ended; choose a smaller size or fewer pictures, or give the "
+                "host more memory"
+            )
+
+
+def own_memory_bytes(pid: int, processes: Path = Path("/proc")) -> int:
+    """Memory of a process that no file has, as Linux tells it; 0 where nothing is told."""
+    found = re.findall(
+        r"^(?:RssAnon|RssShmem):\s*(\d+) kB",
+        read_if_there(processes / str(pid) / "status"),
+        re.MULTILINE,
+    )
+    return sum(map(int, found)) * 1024
 
 
 def _end(process: asyncio.subprocess.Process) -> None:

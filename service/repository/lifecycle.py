@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
+from service.core.bundles.bundle import load_bundle
 from service.core.domain import ThresholdKind
 from service.core.errors import NotReadyError
 from service.core.host import return_freed_memory
@@ -71,6 +72,17 @@ class Lifecycle:
                 f"inputs within {_PROVED_WITHIN_S:.0f} s; is its engine alive, and its queue not "
                 "full of others?"
             ) from None
+
+    async def check_files(self, version: ModelVersion) -> None:
+        """Has a version's files be what was exported, as they lie on the disk now.
+
+        What is loaded may be right while a later start would find the files spoilt. The signature
+        is not asked for again: what was loaded by an old key answers until the next load.
+
+        Raises:
+            BundleError: they are not.
+        """
+        await asyncio.to_thread(load_bundle, version.path, version.path.parent.parent)
 
     def retire(self, version: ModelVersion, closed: Callable[[], None] = lambda: None) -> None:
         """Closes a version in the background, once its last request is answered.

@@ -164,7 +164,8 @@ class Model:
         """Makes a version active, once its golden answers are right.
 
         A version that had failed is loaded anew first. Requests in progress are answered by the
-        former version, which stays loaded: a rollback takes only as long as its golden check.
+        former version, which stays loaded: a rollback takes only as long as its golden check and a
+        reading of its files.
 
         Args:
             version: that is to answer.
@@ -174,8 +175,9 @@ class Model:
         Raises:
             ModelNotFoundError: there is no such version.
             NotReadyError: the version is loading, or cannot be served.
-            DriftError, EngineError: the version does not answer as the trained model did. After
-                each of these errors the former version stays active.
+            DriftError, EngineError: the version does not answer as the trained model did.
+            BundleError: its files are not what was exported any more, so that the next start would
+                refuse it. After each of these errors the former version stays active.
         """
         found = self.get(version)
         if found.state in ("failed", "closed"):
@@ -183,6 +185,8 @@ class Model:
         async with self._changing:
             before = self.active
             await self._lifecycle.prove(self.get(version))
+            # Once, where the decision is made: the other workers have the same folder.
+            await self._lifecycle.check_files(self.get(version))
             if proved is not None:
                 await proved(version)
             previous = self.previous if before == version else before
@@ -197,7 +201,7 @@ class Model:
 
         Raises:
             ConflictError: no other version was active before, or it is gone.
-            NotReadyError, DriftError, EngineError: see `activate`.
+            NotReadyError, DriftError, EngineError, BundleError: see `activate`.
         """
         previous = self.previous
         if previous is None:

@@ -337,3 +337,21 @@ async def test_nobody_who_is_on_the_way_is_refused_when_a_version_steps_in(
             while not engines[1].closed:
                 await asyncio.sleep(0)
         assert await answering(client, picture) == "2"
+
+
+@pytest.mark.parametrize("path", [ROLLBACK, activate("1")])
+async def test_a_loaded_version_whose_files_were_spoilt_is_not_activated(
+    serve, versions, picture_bytes, path: str
+) -> None:
+    async with serve() as client:
+        assert (await client.post(activate("1"))).status_code == 200
+        assert (await client.post(activate("2"))).status_code == 200
+        graph = versions[0].model_path
+        whole = graph.read_bytes()
+        graph.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        refused = await client.post(path)
+        assert (refused.status_code, refused.json()["code"]) == (500, "invalid_bundle")
+        assert "is not the file that was exported" in refused.json()["detail"]
+        assert await answering(client, picture_bytes()) == "2"
+        graph.write_bytes(whole)
+        assert (await client.post(path)).status_code == 200

@@ -63,6 +63,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
         yield importlib.import_module(CLIENT)
 
 
+def test_a_generated_client_has_a_name_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "config.yml").write_text(CONFIG)
+    command = [sys.executable, "-m", "openapi_python_client", "generate", "--path", str(OPENAPI)]
+    command += ["--config", "config.yml", "--meta", "none"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=300)
+    (package,) = (path.name for path in tmp_path.iterdir() if path.is_dir())
+    # Not that of Takt's own client, which both would be imported as.
+    assert package == "takt_api_client"
+
+
 def part(made: ModuleType, name: str) -> ModuleType:
     return importlib.import_module(f"{made.__name__}.{name}")
 

@@ -154,3 +154,37 @@ def test_ctrl_c_ends_a_watch_of_cameras_without_an_abort(
             process.kill()
     assert (process.returncode, errors) == (0, "")
     assert output.count(" frames in ") == 2
+
+
+@pytest.mark.parametrize("by", ["names", "table"])
+def test_a_watched_folder_records_part_lot_and_file_of_each_picture(
+    start_server,
+    bundle,
+    repository: Path,
+    tmp_path: Path,
+    picture_bytes: Callable[..., bytes],
+    by: str,
+) -> None:
+    folder = tmp_path / "shots"
+    folder.mkdir()
+    for name in ("L7_S1.png", "L7_S2.png", "other.png"):
+        (folder / name).write_bytes(picture_bytes())
+    table = tmp_path / "parts.csv"
+    table.write_text("file,part,lot\nL7_S1.png,S1,L7\nL7_S2,S2,L7\n")
+    said = {"names": ["--part", "(?P<lot>L.+)_(?P<part>.+)"], "table": ["--parts", table]}[by]
+    with start_server(
+        repository, "--record", "sqlite", "--data-folder", str(tmp_path / "data")
+    ) as server:
+        command = [TAKT, "watch", folder, "--url", server.url, "--lot", "L0", "--limit", "3", *said]
+        subprocess.run([*map(str, command)], check=True, capture_output=True, timeout=60)
+        server.stop()
+        listed = [TAKT, "records", "--json", "--data-folder", tmp_path / "data"]
+        found = subprocess.run(
+            [*map(str, listed), "--record", "sqlite"], check=True, capture_output=True, text=True
+        )
+    rows = [json.loads(line) for line in found.stdout.splitlines()]
+    assert [(row["part"], row["lot"], row["tags"]) for row in rows] == [
+        ("S1", "L7", {"file": "L7_S1.png"}),
+        ("S2", "L7", {"file": "L7_S2.png"}),
+        (None, "L0", {"file": "other.png"}),
+    ]

@@ -66,6 +66,7 @@ def play(journey: Journey, folder: Path, data: Path, tell: Callable[[Done], None
         for page, sections in journey.reading:
             output = ""
             for step in _read(page, sections, folder):
+                ran = None
                 try:
                     ran = _take(step, opened, port, output)
                     if ran is None or not isinstance(step, Command):

@@ -13,7 +13,7 @@ from tests.targets import (
     targets_of_tests,
 )
 
-ENVIRONMENTS_OF_THEIR_OWN = {"test-newer", "test-ray", "test-triton"}
+ENVIRONMENTS_OF_THEIR_OWN = {"test-newer", "test-oldest", "test-ray", "test-triton"}
 """Targets whose tests run in another environment than `.venv`, some of them there alone."""
 
 NOT_OF_EVERY_CHANGE = {"slow", "gpu"}

@@ -186,3 +186,24 @@ def test_a_message_that_makes_no_sense_is_shown(session, message) -> None:
 def test_a_server_that_welcomes_nobody_is_unreadable() -> None:
     with pytest.raises(UnreadableAnswerError):
         StreamSession({}).welcome('{"type": "answer"}')
+
+
+A17 = '{"type": "part", "part": "A-17"}'
+NOTHING = '{"type": "part"}'
+
+
+def test_what_a_frame_shows_is_said_before_it_where_that_changes(session) -> None:
+    assert session.part(None) == []
+    assert session.part({"part": "A-17"}) == [A17]
+    assert session.part({"part": "A-17"}) == []
+    assert session.part(None) == [NOTHING]
+
+
+def test_a_frame_that_is_sent_again_shows_what_it_did(session, wire) -> None:
+    sent = []
+    for labels in (None, {"part": "A-17"}):
+        session.part(labels)
+        sent.append(session.frame(b"", 0))
+    again = session.welcome(wire.welcome(resumed=True))
+    assert again == [NOTHING, sent[0], A17, sent[1]]
+    assert session.part({"part": "A-17"}) == []

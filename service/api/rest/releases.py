@@ -15,6 +15,7 @@ from service.api.rest.ordering import order_of
 from service.api.schemas import Schema
 from service.core.bundles.thresholds import MAX_REASON
 from service.core.errors import (
+    BundleError,
     ConflictError,
     DriftError,
     EngineError,
@@ -67,6 +68,7 @@ _RESPONSES = problem_responses(
         "which 0.001 is allowed, map by 0.5, of 0.001; choose another engine, or export the "
         "bundle again"
     ),
+    BundleError("models/parts/1/model.onnx is not the file that was exported; export it again"),
     NOT_READY,
     NOT_LED,
 )

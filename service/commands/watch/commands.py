@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import shutil
 import signal
 import sys
@@ -16,6 +17,7 @@ import click
 
 from service.commands.access import access_options
 from service.commands.watch.capture import SourceError
+from service.commands.watch.labels import by_pattern, by_table, file_labels
 from service.commands.watch.pacing import WatchClock
 from service.commands.watch.report import WatchReport
 from service.commands.watch.run import Watch, Watches
@@ -58,6 +60,21 @@ def _vote(ctx: click.Context, param: click.Parameter, value: str | None) -> Voti
         message = f"{value} is no vote; 3/5 is, of at most {MOST_VOTES} frames"
         raise click.BadParameter(message, ctx, param)
     return VotingRule(int(k), int(n))
+
+
+def _pattern(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> re.Pattern[str] | None:
+    if value is None:
+        return None
+    try:
+        pattern = re.compile(value)
+    except re.error as error:
+        raise click.BadParameter(f"{value} is no regular expression: {error}", ctx, param) from None
+    if "part" not in pattern.groupindex or set(pattern.groupindex) - {"part", "lot"}:
+        message = "it has a group (?P<part>…), and if need be (?P<lot>…), and no other names"
+        raise click.BadParameter(message, ctx, param)
+    return pattern
 
 
 def _stations(
@@ -111,6 +128,25 @@ def _stations(
     ),
 )
 @under(
+    "For a server's record",
+    click.option("--lot", help="The lot that all parts belong to."),
+    click.option(
+        "--part",
+        "pattern",
+        metavar="REGEX",
+        callback=_pattern,
+        help="What a picture's file name in a folder, without its suffix, says of the part: groups "
+        "named part and lot, such as '(?P<lot>[^_]+)_(?P<part>.+)'.",
+    ),
+    click.option(
+        "--parts",
+        metavar="FILE",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        help="CSV with the columns file and part, which say it for the pictures of a folder; lot, "
+        "if it is there, and all others as tags.",
+    ),
+)
+@under(
     "Verdict over time",
     click.option(
         "--vote",
@@ -150,6 +186,9 @@ def watch(
     as_json: bool,
     loop: bool,
     limit: int | None,
+    lot: str | None,
+    pattern: re.Pattern[str] | None,
+    parts: Path | None,
     access: ServerAccess,
 ) -> None:
     """Inspect the frames of each SOURCE as they come.
@@ -167,6 +206,12 @@ def watch(
         raise click.UsageError("--model and --version are of a server; name its --url")
     if bundle is not None and any(access.values()):
         raise click.UsageError("a key and certificates are of a server; name its --url")
+    if bundle is not None and (lot or pattern or parts):
+        raise click.UsageError(
+            "--lot, --part and --parts are for a server's record; name its --url"
+        )
+    if pattern is not None and parts is not None:
+        raise click.UsageError("give --part or --parts, and not both")
     stations = names or station_names(sources)
     clock = WatchClock()
     table = None if as_json else _table(stations, smoothed=smoothing is not None, vote=bool(vote))
@@ -175,7 +220,14 @@ def watch(
     def watch_of(source: str, station: str | None) -> Watch | None:
         say = _say if station is None else lambda text: _say(f"{station}: {text}")
         try:
-            found = source_of(source, loop=loop, own_rate=own_rate, clock=clock, notice=say)
+            found = source_of(
+                source,
+                loop=loop,
+                own_rate=own_rate,
+                clock=clock,
+                notice=say,
+                labels_of=labels_of,
+            )
         except SourceError as error:
             if len(sources) == 1:
                 raise
@@ -189,11 +241,15 @@ def watch(
             smoothing=smoothing,
             overlays=save is not None,
             station=station,
+            lot=lot,
         )
         report = WatchReport(click.echo, table, save=save, station=station)
         return Watch(found, report, options, clock, say)
 
+    labels_of = file_labels if pattern is None else by_pattern(pattern)
     try:
+        if parts is not None:
+            labels_of = by_table(parts)
         all_of_them = [watch_of(*each) for each in zip(sources, stations, strict=True)]
         watches = Watches([watch for watch in all_of_them if watch is not None])
         opening: AbstractAsyncContextManager[OpenStream]

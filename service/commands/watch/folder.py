@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from service.commands.watch.capture import SourceError
+from service.commands.watch.labels import LabelsOfFile, file_labels
 from service.commands.watch.pacing import Shot, Shots, WatchClock
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
@@ -37,15 +38,23 @@ class Folder:
         path: path of the folder; its subfolders are not searched.
         clock: times the polls.
         notice: hears once what cannot be read.
+        labels_of: says what a picture shows, by the name of its file.
     """
 
     live = False
 
-    def __init__(self, path: Path, clock: WatchClock, notice: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: WatchClock,
+        notice: Callable[[str], None],
+        labels_of: LabelsOfFile = file_labels,
+    ) -> None:
         self._path = path
         self._clock = clock
         self._notice = notice
         self._noticed: set[Path] = set()
+        self._labels_of = labels_of
 
     async def shots(self) -> Shots:
         """One shot for each picture, its bytes as they are.
@@ -68,7 +77,8 @@ class Folder:
                     data = await self._try(path, path.read_bytes)
                     if data is not None:
                         taken[path] = stamp
-                        yield Shot(path.stem, stamp.modified_ns // 1000, data)
+                        at_us, labels = stamp.modified_ns // 1000, self._labels_of(path.name)
+                        yield Shot(path.stem, at_us, data, labels=labels)
             before, now = now, await self._next_stamps()
 
     async def _next_stamps(self) -> dict[Path, _Stamp]:

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from service.core.domain import RawPicture
+from service.core.domain import NO_LABELS, Labels, RawPicture
 
 _FIRST_DELAY_S = 0.5
 MOST_DELAY_S = 30.0
@@ -25,12 +25,14 @@ class Shot:
         captured_us: time of capture, in µs since 1970; 0 if unknown.
         picture: encoded picture, or raw pixels.
         taken_s: when it was taken from its source, by the watch's clock.
+        labels: what it shows, for the server's record.
     """
 
     name: str
     captured_us: int
     picture: bytes | RawPicture
     taken_s: float = 0.0
+    labels: Labels = NO_LABELS
 
 
 Shots = AsyncGenerator[Shot, None]

@@ -28,7 +28,7 @@ from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame,
 from takt_client import AsyncTaktClient, FrameAnswer, FrameRefused, RetryPolicy, StreamItem
 from takt_client.connection import Server, ServerAccess
 from takt_client.errors import InsufficientScopeError
-from takt_client.session import StreamChoices
+from takt_client.session import PartLabels, StreamChoices
 from takt_client.stream import AsyncTaktStream
 
 RETRY = RetryPolicy(deadline_s=3600.0, first_delay_s=1.0, max_delay_s=10.0)
@@ -54,7 +54,10 @@ class RemoteStream:
 
     async def send(self, shot: Shot) -> None:
         """Sends a shot as soon as there is room for it."""
-        await self._stream.send(_sendable(shot.picture), captured_us=shot.captured_us)
+        labels = _labels_of(shot) or None
+        await self._stream.send(
+            _sendable(shot.picture), captured_us=shot.captured_us, labels=labels
+        )
 
     async def finish(self) -> None:
         """Says that no shot follows."""
@@ -125,12 +128,25 @@ async def remote_stream(
         choices["heatmap"] = "overlay"
     if options.station is not None:
         choices["station"] = options.station
+    if options.lot is not None:
+        choices["lot"] = options.lot
     try:
         name = model or await _only_model(client)
         async with client.stream(name, version=version, **choices) as stream:
             yield RemoteStream(stream)
     except takt_client.TaktError as error:
         raise ServerError(refusal_in_words(error)) from None
+
+
+def _labels_of(shot: Shot) -> PartLabels:
+    labels: PartLabels = {}
+    if shot.labels.part is not None:
+        labels["part"] = shot.labels.part
+    if shot.labels.lot is not None:
+        labels["lot"] = shot.labels.lot
+    if shot.labels.tags:
+        labels["tags"] = dict(shot.labels.tags)
+    return labels
 
 
 def _sendable(picture: bytes | RawPicture) -> bytes | takt_client.RawPicture:

@@ -19,6 +19,7 @@ from service.commands.watch.capture import (
     shown,
 )
 from service.commands.watch.folder import Folder
+from service.commands.watch.labels import LabelsOfFile, file_labels
 from service.commands.watch.outage import Troubles
 from service.commands.watch.pacing import (
     MOST_DELAY_S,
@@ -134,7 +135,13 @@ class Camera:
 
 
 def source_of(
-    text: str, *, loop: bool, own_rate: bool, clock: WatchClock, notice: Callable[[str], None]
+    text: str,
+    *,
+    loop: bool,
+    own_rate: bool,
+    clock: WatchClock,
+    notice: Callable[[str], None],
+    labels_of: LabelsOfFile = file_labels,
 ) -> ShotSource:
     """The source that an argument of the command line names.
 
@@ -144,6 +151,7 @@ def source_of(
         own_rate: whether a video is read no faster than it was recorded.
         clock: clock of the source.
         notice: hears what happens to the source.
+        labels_of: says what a picture of a folder shows, by the name of its file.
 
     Raises:
         SourceError: the argument names none of these.
@@ -153,7 +161,7 @@ def source_of(
         return Camera(shown(place), lambda: open_capture(place), clock, notice)
     path = Path(text)
     if path.is_dir():
-        return Folder(path, clock, notice)
+        return Folder(path, clock, notice, labels_of)
     if not path.is_file():
         raise SourceError(
             f"{text} is not there; name a folder, a video file, a webcam's number or an address "

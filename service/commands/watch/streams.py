@@ -25,6 +25,7 @@ class WatchOptions:
         smoothing: weight of each new score; None for no smoothing.
         overlays: whether answers come with the heatmap on the picture.
         station: name of the source, for the server's record; None names none.
+        lot: that the parts belong to, for the server's record; None names none.
     """
 
     policy: Policy
@@ -34,6 +35,7 @@ class WatchOptions:
     smoothing: float | None = None
     overlays: bool = False
     station: str | None = None
+    lot: str | None = None
 
 
 class ShotStream(Protocol):

@@ -74,7 +74,7 @@ def assemble(foundation: Foundation, parts: Sequence[ServerPart]) -> Application
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json" if settings.docs else None,
-        title="Takt",
+        title="Takt API",
         description=DESCRIPTION,
         version=API_VERSION,
         openapi_tags=TAGS,

@@ -126,7 +126,7 @@ BREAKING: dict[str, tuple[Mutate, str]] = {
     ),
     "a status is gone": (lambda d: answers(d).pop("429"), "inspect_picture"),
     "a code is gone": (
-        lambda d: d["components"]["responses"]["EngineFailedOrDrift"]["content"][
+        lambda d: d["components"]["responses"]["EngineFailedOrDriftOrInvalidBundle"]["content"][
             "application/problem+json"
         ]["examples"].pop("drift"),
         "activate_version",

@@ -22,7 +22,7 @@ from takt_client.connection import ClientOptions
 from takt_client.loop_thread import LoopThread
 from takt_client.pictures import ColorOrder, Picture, PixelArray, check_several, encoded, for_frame
 from takt_client.retry import Attempts
-from takt_client.session import InspectChoices, StreamChoices
+from takt_client.session import InspectChoices, PartLabels, StreamChoices
 from takt_client.stream import AsyncTaktStream
 from takt_client.values import Inspected, StreamItem, StreamStats
 
@@ -157,10 +157,17 @@ class TaktStream(_Face[AsyncTaktStream]):
         self._loop: LoopThread | None = None
 
     @overload
-    def send(self, picture: Picture, *, captured_us: int = 0) -> None: ...
+    def send(
+        self, picture: Picture, *, captured_us: int = 0, labels: PartLabels | None = None
+    ) -> None: ...
     @overload
     def send(
-        self, picture: Picture | PixelArray, *, color: ColorOrder, captured_us: int = 0
+        self,
+        picture: Picture | PixelArray,
+        *,
+        color: ColorOrder,
+        captured_us: int = 0,
+        labels: PartLabels | None = None,
     ) -> None: ...
     @functools.wraps(AsyncTaktStream.send)
     def send(self, *args: Any, **kwargs: Any) -> None:  # noqa: D102

@@ -24,6 +24,7 @@ from takt_client.values import (
 )
 
 _BYE = '{"type": "bye"}'
+_NO_PART = '{"type": "part"}'
 
 
 class InspectChoices(TypedDict, total=False):
@@ -48,6 +49,22 @@ class InspectChoices(TypedDict, total=False):
     pixel_threshold: float
     timeout_ms: float
     priority: Priority
+    station: str
+    part: str
+    lot: str
+    tags: Mapping[str, str]
+
+
+class PartLabels(TypedDict, total=False):
+    """What a frame shows, for the server's record, beside what holds for the whole stream.
+
+    Attributes:
+        station: where the picture was taken.
+        part: id of the part that it shows.
+        lot: that the part belongs to.
+        tags: anything else, as names and values.
+    """
+
     station: str
     part: str
     lot: str
@@ -96,6 +113,12 @@ class StreamSession:
         self._next_sequence = 0
         self._last_answered: int | None = None
         self._unanswered: dict[int, bytes] = {}
+        self._parts: dict[int, str] = {}
+        """What the unanswered frames show, by their numbers, as messages."""
+        self._part = _NO_PART
+        self._said: str | None = _NO_PART
+        """What this connection has heard last; None if that is unknown."""
+        self._session_has_parts = False
         self._granted = 0
         self._announced: Json | None = None
         """An answer whose heatmap is still to come."""
@@ -141,8 +164,31 @@ class StreamSession:
                 raise ValueError(body["type"])
             self._session, self._granted = str(body["session"]), int(body["credits"])
             first = int(body["next_sequence"])
-        again = [data for sequence, data in self._unanswered.items() if sequence >= first]
+        again: list[bytes | str] = []
+        if self._session_has_parts:
+            self._said = None
+        for sequence, data in self._unanswered.items():
+            if sequence >= first:
+                again += [*self._news_of(self._parts.get(sequence, _NO_PART)), data]
         return [*again, *([_BYE] if self.finishing else [])]
+
+    def part(self, labels: PartLabels | None) -> list[str]:
+        """Note what the next frame shows; returns what is to be sent before it.
+
+        Raises:
+            RequestError: the stream was finished.
+        """
+        if self.finishing:
+            raise RequestError("the stream has been finished; open another one")
+        self._part = json.dumps({"type": "part", **(labels or {})})
+        return self._news_of(self._part)
+
+    def _news_of(self, part: str) -> list[str]:
+        """What the server has to hear so that it knows this part; nothing if it does."""
+        if part == self._said:
+            return []
+        self._said, self._session_has_parts = part, True
+        return [part]
 
     def frame(self, picture: bytes | RawPicture, captured_us: int) -> bytes:
         """The next frame; it counts as unanswered from now on.
@@ -154,6 +200,7 @@ class StreamSession:
             raise RequestError("the stream has been finished; open another one")
         data = pack_frame(self._next_sequence, captured_us, picture)
         self._unanswered[self._next_sequence] = data
+        self._parts[self._next_sequence] = self._part
         self._next_sequence += 1
         return data
 
@@ -217,6 +264,7 @@ class StreamSession:
             self._keep(FrameRefused(sequence, lost))
 
     def _keep(self, item: StreamItem) -> None:
+        self._parts.pop(item.sequence, None)
         if self._unanswered.pop(item.sequence, None) is not None:
             self._arrived.append(item)
 

@@ -22,7 +22,7 @@ from takt_client.pictures import (
     for_frame,
 )
 from takt_client.retry import Attempts
-from takt_client.session import StreamSession
+from takt_client.session import PartLabels, StreamSession
 from takt_client.values import StreamItem, StreamStats
 
 HANDSHAKE_S = 10.0
@@ -132,10 +132,17 @@ class AsyncTaktStream:
             await asyncio.wait({feeding})
 
     @overload
-    async def send(self, picture: Picture, *, captured_us: int = 0) -> None: ...
+    async def send(
+        self, picture: Picture, *, captured_us: int = 0, labels: PartLabels | None = None
+    ) -> None: ...
     @overload
     async def send(
-        self, picture: Picture | PixelArray, *, color: ColorOrder, captured_us: int = 0
+        self,
+        picture: Picture | PixelArray,
+        *,
+        color: ColorOrder,
+        captured_us: int = 0,
+        labels: PartLabels | None = None,
     ) -> None: ...
     async def send(
         self,
@@ -143,6 +150,7 @@ class AsyncTaktStream:
         *,
         color: ColorOrder | None = None,
         captured_us: int = 0,
+        labels: PartLabels | None = None,
     ) -> None:
         """Send a frame, as soon as the server has room for it.
 
@@ -152,6 +160,7 @@ class AsyncTaktStream:
             color: order of an array's channels, `bgr` as OpenCV reads or `rgb`; an array of two
                 axes is gray without it.
             captured_us: when it was captured, in µs since 1970; comes back with the answer.
+            labels: what it shows, for the server's record, beside what was said of the stream.
 
         Raises:
             TaktError: it cannot be sent, or the connection cannot be opened again.
@@ -163,9 +172,12 @@ class AsyncTaktStream:
                     if self._session.credits < 1:
                         await self._read()
             async with self._opening:
-                message = self._session.frame(data, captured_us)
+                # Sent again with the frame, should the connection be lost in between.
+                messages: list[bytes | str] = [*self._session.part(labels)]
+                messages.append(self._session.frame(data, captured_us))
                 connection = self._connection
-            await self._deliver(connection, message)
+            for message in messages:
+                await self._deliver(connection, message)
 
     async def finish(self) -> None:
         """Say that no frame follows; iterating ends when all are answered."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.core.host import (
+    free_memory_bytes,
     host_name,
     let_others_go_first,
     memory_limit_bytes,
@@ -155,3 +156,27 @@ def test_a_process_may_take_the_containers_memory_or_all_of_the_hosts(tmp_path: 
     assert memory_limit_bytes(tmp_path) == 256 * 1024 * 1024
     (tmp_path / "memory.max").write_text(f"{2 * host}\n")
     assert memory_limit_bytes(tmp_path) == host
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_what_a_container_has_left_counts_without_files_that_nobody_reads(
+    tmp_path: Path, version: int
+) -> None:
+    meminfo, cgroups = tmp_path / "meminfo", tmp_path / "cgroup"
+    meminfo.write_text("MemTotal: 9000000 kB\nMemAvailable:    4000000 kB\n")
+    assert free_memory_bytes(cgroups, meminfo) == 4_096_000_000
+    (cgroups / "memory").mkdir(parents=True)
+    names = {
+        1: ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
+        2: ("memory.max", "memory.current", "memory.stat"),
+    }[version]
+    stat = f"{'total_' if version == 1 else ''}inactive_file 200000000\n"
+    for name, text in zip(names, ("1000000000\n", "700000000\n", stat), strict=True):
+        (cgroups / name).write_text(text)
+    assert free_memory_bytes(cgroups, meminfo) == 500_000_000
+    (cgroups / names[1]).write_text("1300000000")
+    assert free_memory_bytes(cgroups, meminfo) == 0
+
+
+def test_a_host_that_tells_nothing_has_all_its_memory(tmp_path: Path) -> None:
+    assert free_memory_bytes(tmp_path, tmp_path / "none") > 0

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from service.core.errors import TaktError
 from service.learning.process import LEARN, environment, run_to_its_end
 from tests.api.apps import until
 
@@ -57,6 +58,22 @@ async def test_a_line_that_is_no_object_is_cut(folder: Path) -> None:
 async def test_a_process_that_is_killed_is_told_by_the_signal(folder: Path) -> None:
     ended, _, _ = await run("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", folder)
     assert ended == -signal.SIGKILL
+
+
+async def test_a_process_that_takes_more_memory_than_it_may_is_ended(folder: Path) -> None:
+    # It would end by itself after a minute.
+    code = "taken = bytearray(b'x' * (96 << 20)); import time; time.sleep(60)"
+    nothing: list[Any] = []
+    with pytest.raises(TaktError, match="more than 48 MB of memory"):
+        await run_to_its_end(python(code), folder, nothing.append, nothing.append, 48 << 20)
+
+
+async def test_a_process_within_its_memory_ends_as_ever(folder: Path) -> None:
+    nothing: list[Any] = []
+    code = await run_to_its_end(
+        python("raise SystemExit(3)"), folder, nothing.append, nothing.append, 1 << 30
+    )
+    assert code == 3
 
 
 async def test_it_ends_with_what_it_started_where_it_is_cancelled(folder: Path) -> None:

@@ -231,7 +231,8 @@ def test_one_sigterm_ends_it_while_a_server_that_never_answered_is_waited_for(
 def test_its_help_has_the_options_under_headings_and_the_sources_above_them() -> None:
     lines = run("--help").stdout.splitlines()
     headings = [line for line in lines if line[:1].isupper() and line.endswith(":")]
-    assert headings[:4] == ["Options:", "What inspects:", "Frames:", "Verdict over time:"]
+    assert headings[:3] == ["Options:", "What inspects:", "Frames:"]
+    assert headings[3:5] == ["For a server's record:", "Verdict over time:"]
     assert lines[0].endswith("watch [OPTIONS] SOURCE...")
     assert not [line for line in lines[1:] if "SOURCE..." in line or "RANGE" in line]
 

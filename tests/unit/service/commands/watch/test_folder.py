@@ -9,6 +9,7 @@ import pytest
 from service.commands.watch.capture import SourceError
 from service.commands.watch.folder import Folder
 from service.commands.watch.pacing import Shot, Shots
+from service.core.domain import Labels
 
 
 async def take(shots: Shots, count: int) -> list[Shot]:
@@ -45,7 +46,8 @@ async def test_the_pictures_of_a_folder_come_by_name_then_new_ones_as_they_come(
 
     shots = await take(Folder(tmp_path, fake_time.clock, nobody).shots(), 4)
     assert names(shots) == ["a", "b", "d", "c"]
-    assert shots[0] == Shot("a", 1_000_000_000_000, b"picture")
+    labels = Labels(tags=(("file", "a.JPG"),))
+    assert shots[0] == Shot("a", 1_000_000_000_000, b"picture", labels=labels)
 
 
 async def test_a_file_that_is_being_written_is_waited_for(fake_time, tmp_path: Path) -> None:

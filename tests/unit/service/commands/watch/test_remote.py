@@ -40,7 +40,8 @@ class FakeStream:
         self.sent: list[tuple[object, int]] = []
         self.finished = False
 
-    async def send(self, picture: object, *, captured_us: int) -> None:
+    async def send(self, picture: object, *, captured_us: int, labels: object = None) -> None:
+        assert labels is None  # nothing is known of these
         self.sent.append((picture, captured_us))
 
     async def finish(self) -> None:
