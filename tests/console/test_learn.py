@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,14 @@ import cv2
 import httpx
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from families.every import learnable
+from service.learning.job import LearningJob
+from service.learning.wish import Wish
 from tests.api.keys import secret
 from tests.console.conftest import Serve, Server, choose, log_in
+from tests.fake_learn import RESULT
 
 pytestmark = pytest.mark.browser
 
@@ -125,6 +129,112 @@ def test_thirty_dropped_pictures_become_a_version_that_is_served_and_an_update_i
     assert actions.count("version_learned") == 2
     page.get_by_role("link", name="Look at it").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("bolts, version 2")
+
+
+class Told:
+    """What a server says of its learnings, for pages: those that a test names, and no others."""
+
+    def __init__(self, *jobs: dict[str, Any]) -> None:
+        self.jobs = list(jobs)
+        self.asked: list[tuple[str, Any]] = []
+
+    def tell(self, page: Page) -> None:
+        """Answer a page in the server's place."""
+        page.route("**/v1/learning", self._list)
+        page.route("**/v1/learning/*", self._forget)
+
+    def _list(self, route: Route) -> None:
+        bounds = {"pictures": 5000, "bytes": 8_000_000_000}
+        found = {"jobs": self.jobs, "obstacles": [], "signing": None, "bounds": bounds}
+        route.fulfill(json=found)
+
+    def _forget(self, route: Route) -> None:
+        number = route.request.url.rpartition("/")[2]
+        self.asked.append((route.request.method, number))
+        found = [job for job in self.jobs if job["id"] == number]
+        if not found:
+            detail = f"this server has no learning {number}"
+            problem = {"title": "No such learning", "detail": detail, "code": "learning_not_found"}
+            route.fulfill(status=404, json=problem, content_type="application/problem+json")
+            return
+        self.jobs.remove(found[0])
+        route.fulfill(json=found[0])
+
+
+def learned(number: str, model: str = "bolts", **more: Any) -> dict[str, Any]:
+    """A learning that has made a version."""
+    job = LearningJob(Wish(model), "ann", id=number, state="done")
+    job.take(RESULT)
+    assert job.learned is not None
+    told = {**asdict(job.learned), "standing": "active", "reason": None} | more
+    return {**asdict(job.wish), **asdict(job), "log": [], "learned": told}
+
+
+def another(page: Page) -> Locator:
+    return page.get_by_role("button", name="Learn another one")
+
+
+def test_learning_another_one_shows_the_form_and_no_learning_as_lost(
+    page: Page, serve_learning: Callable[..., Server]
+) -> None:
+    told = Told(learned("7"))
+    told.tell(page)
+    page.goto(f"{serve_learning().url}/console/learn")
+    another(page).click()
+    expect(page.get_by_role("button", name="Gather pictures")).to_be_visible()
+    expect(page.get_by_text("The learning is gone")).to_have_count(0)
+    assert told.asked == [("DELETE", "7")]
+
+
+def test_learning_another_one_passes_over_what_was_learned_before(
+    page: Page, serve_learning: Callable[..., Server]
+) -> None:
+    Told(learned("7"), learned("6", "nuts")).tell(page)
+    page.goto(f"{serve_learning().url}/console/learn")
+    another(page).click()
+    expect(page.get_by_role("button", name="Gather pictures")).to_be_visible()
+
+
+def test_what_another_tab_has_forgotten_is_no_loss_and_no_error(
+    page: Page, serve_learning: Callable[..., Server]
+) -> None:
+    told = Told(learned("7"))
+    told.tell(page)
+    page.goto(f"{serve_learning().url}/console/learn")
+    expect(another(page)).to_be_visible()
+    told.jobs.clear()
+    another(page).click()
+    expect(page.get_by_role("button", name="Gather pictures")).to_be_visible()
+    expect(page.get_by_text("this server has no learning")).to_have_count(0)
+    expect(page.get_by_text("The learning is gone")).to_have_count(0)
+
+
+def test_a_version_that_was_made_is_no_loss_when_its_learning_is_forgotten_elsewhere(
+    page: Page, serve_learning: Callable[..., Server]
+) -> None:
+    told = Told(learned("7"))
+    told.tell(page)
+    page.clock.install()
+    page.goto(f"{serve_learning().url}/console/learn")
+    expect(another(page)).to_be_visible()
+    told.jobs.clear()
+    page.clock.run_for(6000)
+    expect(page.get_by_role("button", name="Gather pictures")).to_be_visible()
+    expect(page.get_by_text("The learning is gone")).to_have_count(0)
+
+
+@pytest.mark.parametrize("state", ["collecting", "running", "failed"])
+def test_a_learning_that_is_gone_before_it_has_made_a_version_is_told_as_lost(
+    page: Page, serve_learning: Callable[..., Server], state: str
+) -> None:
+    told = Told(learned("7") | {"state": state, "learned": None})
+    told.tell(page)
+    page.clock.install()
+    page.goto(f"{serve_learning().url}/console/learn")
+    expect(page.get_by_role("heading", name="bolts")).to_be_visible()
+    told.jobs.clear()
+    page.clock.run_for(6000)
+    expect(page.get_by_text("The learning is gone")).to_be_visible()
 
 
 def test_a_server_without_a_model_leads_to_its_first_one_and_needs_no_restart(
