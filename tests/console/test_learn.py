@@ -142,11 +142,22 @@ class Told:
         """Answer a page in the server's place."""
         page.route("**/v1/learning", self._list)
         page.route("**/v1/learning/*", self._forget)
+        page.route("**/v1/learning/*/start", self._start)
 
     def _list(self, route: Route) -> None:
+        if route.request.method == "POST":
+            self.asked.append(("POST", route.request.post_data_json))
+            job = LearningJob(Wish(**route.request.post_data_json), "ann", id="8")
+            self.jobs.insert(0, {**asdict(job.wish), **asdict(job), "log": []})
+            route.fulfill(status=201, json=self.jobs[0])
+            return
         bounds = {"pictures": 5000, "bytes": 8_000_000_000}
         found = {"jobs": self.jobs, "obstacles": [], "signing": None, "bounds": bounds}
         route.fulfill(json=found)
+
+    def _start(self, route: Route) -> None:
+        self.jobs[0]["state"] = "running"
+        route.fulfill(json=self.jobs[0])
 
     def _forget(self, route: Route) -> None:
         number = route.request.url.rpartition("/")[2]
@@ -184,6 +195,34 @@ def test_learning_another_one_shows_the_form_and_no_learning_as_lost(
     expect(page.get_by_role("button", name="Gather pictures")).to_be_visible()
     expect(page.get_by_text("The learning is gone")).to_have_count(0)
     assert told.asked == [("DELETE", "7")]
+
+
+def test_advice_is_a_button_that_learns_again_from_the_pictures_that_are_there(
+    page: Page, serve_learning: Callable[..., Server]
+) -> None:
+    missed = "the model finds 3 of 72 made-up defects; do not serve it so: a higher alpha"
+    advised = {"findings": [missed], "advice": [{"setting": "alpha", "value": 0.05}]}
+    told = Told(learned("7", **advised) | {"size": "64"})
+    told.tell(page)
+    page.goto(f"{serve_learning().url}/console/learn")
+    page.get_by_role("button", name="with up to 5 % of good parts rejected").click()
+    expect(page.get_by_role("heading", name="Learning bolts")).to_be_visible()
+    ((method, wish),) = told.asked
+    assert method == "POST"
+    assert {key: value for key, value in wish.items() if value} == {
+        **{"model": "bolts", "family": "patchcore", "size": "64"},
+        **{"alpha": 0.05, "pictures_of": "7"},
+    }
+
+
+def test_advice_for_pictures_that_are_gone_has_no_button(
+    page: Page, serve_learning: Callable[..., Server]
+) -> None:
+    advised = {"advice": [{"setting": "alpha", "value": 0.05}]}
+    Told(learned("7", **advised) | {"pictures_kept": False}).tell(page)
+    page.goto(f"{serve_learning().url}/console/learn")
+    expect(another(page)).to_be_visible()
+    expect(page.get_by_role("button", name="Learn again")).to_have_count(0)
 
 
 def test_learning_another_one_passes_over_what_was_learned_before(
