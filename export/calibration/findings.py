@@ -6,13 +6,14 @@ model without any may still miss real defects.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from export.calibration.odd_pictures import OddPictures
 from export.calibration.two_groups import TwoGroups
-from families.every import known
+from families.every import known, usual
 from service.core.bundles.findings import Finding, FitRecord, PictureSizes, SizeResult
+from service.core.domain import FindingCode, Json
 
 FEWEST_PICTURES = 20
 REJECTED_SHARE = 0.5
@@ -33,6 +34,11 @@ REPEATED_SHARE = 0.05
 OTHER_SIZE_SHARE = 0.1
 MOST_NAMED = 20
 """Most odd pictures that a finding names."""
+
+HIGHER_ALPHAS = (0.05, 0.1)
+"""Of those shares it has been measured that they find more."""
+
+_FINDS_TOO_LITTLE: frozenset[FindingCode] = frozenset({"made_up_missed", "defects_missed"})
 
 EXAMPLES = 3
 """Pictures of a group that a finding names."""
@@ -123,7 +129,7 @@ def _odd_picture(evidence: Evidence) -> Finding | None:
             f"the threshold of the score is {odd.threshold:.4g} with {it}, and would be "
             f"{odd.without:.4g} without"
         )
-        good = f"if {this_is} good, give more pictures like {it}, or a higher --alpha"
+        good = f"if {this_is} good, give more pictures like {it}, or a higher alpha"
     return Finding(
         code="odd_picture",
         text=f"{len(odd.names)} of {odd.count} good pictures {scores} far above the others "
@@ -156,11 +162,37 @@ def _defects_missed(evidence: Evidence) -> Finding | None:
 
 def _find_more(family: str) -> str:
     """What has been shown to find more defects; `docs/self-test.md` has by how much."""
-    alpha = "a higher --alpha (0.05 or 0.1) finds more and rejects more good parts"
+    tried = " or ".join(map(str, HIGHER_ALPHAS))
+    alpha = f"a higher alpha ({tried}) finds more and rejects more good parts"
     of = known(family)
     if of is not None and not of.is_trained:
         return alpha
-    return f"learn a bank of the same pictures (`takt fit patchcore`), or fit longer; {alpha}"
+    return f"learn a bank ({usual().name}) of the same pictures, or fit longer; {alpha}"
+
+
+def advice(family: str, alpha: float | None, found: Iterable[Finding]) -> list[Json]:
+    """The settings that remedies name, for programs that can learn again with them.
+
+    >>> missed = Finding(code="made_up_missed", text="", remedy="")
+    >>> advice("patchcore", 0.01, [missed])
+    [{'setting': 'alpha', 'value': 0.05}]
+    >>> advice("efficientad", 0.1, [missed])
+    [{'setting': 'family', 'value': 'patchcore'}]
+
+    Args:
+        family: of the model.
+        alpha: its share of good pictures that may be rejected; None if nothing is promised.
+        found: what speaks against it.
+    """
+    codes = {one.code for one in found}
+    given: list[Json] = []
+    of = known(family)
+    if of is not None and of.is_trained and codes & {*_FINDS_TOO_LITTLE, "few_steps"}:
+        given.append({"setting": "family", "value": usual().name})
+    higher = [one for one in HIGHER_ALPHAS if alpha is not None and one > alpha]
+    if higher and codes & _FINDS_TOO_LITTLE:
+        given.append({"setting": "alpha", "value": higher[0]})
+    return given
 
 
 def _few_steps(evidence: Evidence) -> Finding | None:
@@ -170,8 +202,8 @@ def _few_steps(evidence: Evidence) -> Finding | None:
     return Finding(
         code="few_steps",
         text=f"the fit took {steps} steps; {family.a_title} needs {family.fewest_steps} or more",
-        remedy="fit it again with more --minutes, or on a faster machine, or take a family that "
-        "needs no training (`takt fit patchcore`)",
+        remedy="fit it again for more minutes, or on a faster machine, or take a family that "
+        f"needs no training ({usual().name})",
     )
 
 
@@ -197,8 +229,8 @@ def _duplicate_pictures(evidence: Evidence) -> Finding | None:
         code="duplicate_pictures",
         text=f"{repeats} of {files} good pictures repeat others{counted}; {evidence.parts} parts "
         "count, each once",
-        remedy="take one picture of each part, as parts come; --group tells which pictures show "
-        "one part, where they are told wrongly",
+        remedy="take one picture of each part, as parts come; where parts are told wrongly, name "
+        "them by the option group of the command",
     )
 
 

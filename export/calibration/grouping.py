@@ -60,8 +60,8 @@ class Grouping:
         told = f"{pictures} good pictures show {parts.count} parts"
         if self.is_guess:
             told = (
-                f"warning: {told}: near-copies count as one; --group names parts, --group none "
-                "counts each picture"
+                f"warning: {told}: near-copies count as one; the command's option group names "
+                "parts, and as none counts each picture"
             )
         tell(told)
 

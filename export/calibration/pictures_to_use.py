@@ -50,7 +50,7 @@ class CalibrationPictures:
         count = self.unseen_parts.count
         if count == len(self.unseen):
             return ()
-        guess = "; near-copies are taken for one part unless --group says otherwise"
+        guess = "; near-copies are taken for one part unless the option group says otherwise"
         return (
             f"{len(self.unseen)} good pictures show {count} parts, {COUNTED_ONCE}"
             + (guess if self.repeated else ""),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
+from export.calibration.findings import advice
 from export.calibration.self_test import finding_lines, notes_beside
 from export.learning.learn import Learned
 from export.learning.place import Place
@@ -80,6 +81,9 @@ def facts(learned: Learned, told: Sequence[str], compared: Sequence[str] = ()) -
         "promise": promise(learned.bundle),
         "self_test": tested.text if tested else None,
         "findings": [f"{one.text}; {one.remedy}" for one in tested.findings] if tested else [],
+        "advice": advice(
+            manifest.family, manifest.thresholds.alpha, tested.findings if tested else ()
+        ),
         "compared": list(compared),
         "notes": _notes(learned.bundle, told),
         "signed_by": learned.bundle.signed_by,

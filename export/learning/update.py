@@ -171,7 +171,7 @@ def _unseen(pictures: GoodPictures, former: Checkpoint, stages: Stages) -> GoodP
     unseen = {path: digest for path, digest in pictures.digests.items() if digest not in known}
     if not unseen:
         raise LearnError(
-            "the active version has seen all of these pictures: give --good a folder of new ones"
+            "the active version has seen all of these pictures: give others, of further good parts"
         )
     if len(unseen) < len(pictures.digests):
         count = len(pictures.digests) - len(unseen)

@@ -40,6 +40,11 @@ _TAUGHT_BY_JUDGING = (
 _GATHERING = "its judged pictures are being gathered; start it once they are there"
 _UNTAUGHT = "this learning takes the pictures that are sent; make one with teach for judged ones"
 
+_PICTURES_GONE = (
+    "the pictures of learning {} are not there any more: they stay until it is forgotten, or "
+    "another one is made; make a learning without pictures_of, and send them again"
+)
+
 _GONE = "this server has no learning {}; GET /v1/learning lists those that it remembers"
 
 Result = TypeVar("Result")
@@ -184,10 +189,12 @@ class LearningDesk:
             await self._tell(found, "learning_failed", {"error": job.error})
 
     async def create(self, wish: Wish, asker: Asker) -> LearningJob:
-        """A new learning, which takes pictures; one that has failed makes room for it.
+        """A new learning, which takes pictures; one that is over makes room for it.
 
         Raises:
-            ConflictError: another one is under way, or this server cannot learn.
+            ConflictError: another one is under way, or this server cannot learn; or the pictures
+                that it is to begin with are gone.
+            LearningNotFoundError: nobody knows the learning that they are of.
         """
         async with self._changing:
             if self._open is not None and self._open.job.under_way:
@@ -198,17 +205,30 @@ class LearningDesk:
                 )
             if against := await self.obstacles():
                 raise ConflictError(against[0].detail)
-            if self._open is not None:
-                await self._ended(self._open)
-                await self._put_away(self._open)
             job = LearningJob(wish, asker.name)
-            folder = await self._do(lambda: LearningFolder(self._folder / job.id, self.bounds))
+            folder = await self._folder_for(job)
             self._open = _Open(job, folder, asker)
             self._jobs[job.id] = job
             await self._keep(self._open)
             for one in self.jobs[_KEPT_JOBS:]:
                 del self._jobs[one.id]
             return job
+
+    async def _folder_for(self, job: LearningJob) -> LearningFolder:
+        """A new one, or that of the former learning with its pictures."""
+        former, number = self._open, job.wish.pictures_of
+        if number is not None and self.job(number) is not (former.job if former else None):
+            raise ConflictError(_PICTURES_GONE.format(number))
+        if former is not None:
+            await self._ended(former)
+        if number is None or former is None:
+            if former is not None:
+                await self._put_away(former)
+            return await self._do(lambda: LearningFolder(self._folder / job.id, self.bounds))
+        folder, self._open, former.job.pictures_kept = former.folder, None, False
+        await self._do(lambda: folder.begin_again(self._repository))
+        job.pictures, job.bytes = folder.count, folder.bytes
+        return folder
 
     async def check_room(self, number: str, size: int) -> None:
         """Refuse a picture of so many bytes before it is read, as `add` does.
@@ -419,7 +439,11 @@ class LearningDesk:
             job.end("done")
             self._made()
             await self._tell(found, "version_learned", _learned_from(job))
-            await self._put_away(found)
+            if job.wish.teach:
+                await self._put_away(found)
+            else:
+                # They stay, so that another setting can be tried with them.
+                await self._do(lambda: folder.remove_leftovers(self._repository))
             return
         reason = job.error or _last_words(job.log) or f"takt learn ended with {code}"
         logger.warning("%s was not learned: %s", job.wish.model, reason)
@@ -447,7 +471,7 @@ class LearningDesk:
     async def _put_away(self, found: _Open) -> None:
         """Removes the files of a learning, once."""
         if self._open is found:
-            self._open = None
+            self._open, found.job.pictures_kept = None, False
             await self._do(lambda: found.folder.remove(self._repository))
 
     async def _keep(self, found: _Open) -> None:

@@ -137,6 +137,12 @@ class LearningFolder:
         make_private(self.pictures)
         self.count = self.bytes = 0
 
+    def begin_again(self, repository: Path) -> None:
+        """Serves another learning, which goes on with the pictures that are there."""
+        self.remove_leftovers(repository)
+        self.duplicates = 0
+        self.close_to_pictures(False)
+
     def close_to_pictures(self, closed: bool) -> None:
         """Whether it takes no further pictures for now."""
         self._takes = not closed

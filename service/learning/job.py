@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Literal
 
+from families.every import learnable
 from service.core.domain import Json
 from service.learning.judged import GatheredJudged
 from service.learning.taught import Taught, taught_of
 from service.learning.wish import Wish
 
+AdvisedSetting = Literal["alpha", "family"]
 LearningState = Literal["collecting", "running", "done", "failed", "cancelled"]
 
 MOST_LINES: Final = 50
@@ -30,6 +33,19 @@ def _now() -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Advice:
+    """A setting with which another learning of the same pictures may find more.
+
+    Attributes:
+        setting: name of the setting.
+        value: that is advised.
+    """
+
+    setting: AdvisedSetting
+    value: float | str
+
+
+@dataclass(frozen=True, slots=True)
 class LearnedVersion:
     """What was learned, as `takt learn` tells it.
 
@@ -43,6 +59,7 @@ class LearnedVersion:
         compared: an update beside the version before, a line each.
         notes: what else its answers rest on.
         taught: what judged pictures have changed; None for a version that was not taught.
+        advice: settings to try with the same pictures, as something speaks against it.
     """
 
     version: str
@@ -54,6 +71,7 @@ class LearnedVersion:
     compared: tuple[str, ...]
     notes: tuple[str, ...]
     taught: Taught | None = None
+    advice: tuple[Advice, ...] = ()
 
 
 @dataclass(slots=True)
@@ -76,6 +94,7 @@ class LearningJob:
         pictures: that it has.
         bytes: of their files.
         duplicates: files that were copies of others, and left out.
+        pictures_kept: whether the pictures are there, though nobody may be sending any more.
         gathered: the judged pictures of a teaching; None before they are there.
         stages: that it goes through, in their order.
         stage: in which it is.
@@ -98,6 +117,7 @@ class LearningJob:
     pictures: int = 0
     bytes: int = 0
     duplicates: int = 0
+    pictures_kept: bool = True
     gathered: GatheredJudged | None = None
     stages: tuple[str, ...] = ()
     stage: str | None = None
@@ -177,7 +197,19 @@ def _learned(event: Json) -> LearnedVersion:
         compared=_texts(event.get("compared")),
         notes=_texts(event.get("notes")),
         taught=taught_of(event.get("taught")),
+        advice=tuple(_advice(event.get("advice"))),
     )
+
+
+def _advice(told: object) -> Iterator[Advice]:
+    for one in told[:MOST_LINES] if isinstance(told, list) else ():
+        match one:
+            case {"setting": "alpha", "value": float(value)} if 0 < value < 1:
+                yield Advice("alpha", value)
+            case {"setting": "family", "value": str(value)} if value in [
+                one.name for one in learnable()
+            ]:
+                yield Advice("family", value)
 
 
 def _share(value: float) -> float:

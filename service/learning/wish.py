@@ -29,6 +29,7 @@ class Wish:
         minutes: time for the fit of a family that trains.
         size: of the input, as `--size` takes it.
         device: where to compute.
+        pictures_of: id of the learning that is over whose pictures it begins with.
     """
 
     model: str
@@ -39,6 +40,7 @@ class Wish:
     minutes: float | None = None
     size: str | None = None
     device: LearningDevice = "cpu"
+    pictures_of: str | None = None
 
     def arguments(self, pictures: Path, repository: Path, threads: int) -> list[str]:
         """The arguments of `takt learn`.

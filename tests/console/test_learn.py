@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,14 @@ import cv2
 import httpx
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from families.every import learnable
+from service.learning.job import LearningJob
+from service.learning.wish import Wish
 from tests.api.keys import secret
 from tests.console.conftest import Serve, Server, choose, log_in
+from tests.fake_learn import RESULT
 
 pytestmark = pytest.mark.browser
 
@@ -125,6 +129,151 @@ def test_thirty_dropped_pictures_become_a_version_that_is_served_and_an_update_i
     assert actions.count("version_learned") == 2
     page.get_by_role("link", name="Look at it").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("bolts, version 2")
+
+
+class Told:
+    """What a server says of its learnings, for pages: those that a test names, and no others."""
+
+    def __init__(self, *jobs: dict[str, Any]) -> None:
+        self.jobs = list(jobs)
+        self.asked: list[tuple[str, Any]] = []
+
+    def tell(self, page: Page) -> None:
+        """Answer a page in the server's place."""
+        page.route("**/v1/learning", self._list)
+        page.route("**/v1/learning/*", self._forget)
+        page.route("**/v1/learning/*/start", self._start)
+
+    def _list(self, route: Route) -> None:
+        if route.request.method == "POST":
+            self.asked.append(("POST", route.request.post_data_json))
+            job = LearningJob(Wish(**route.request.post_data_json), "ann", id="8")
+            self.jobs.insert(0, {**asdict(job.wish), **asdict(job), "log": []})
+            route.fulfill(status=201, json=self.jobs[0])
+            return
+        bounds = {"pictures": 5000, "bytes": 8_000_000_000}
+        found = {"jobs": self.jobs, "obstacles": [], "signing": None, "bounds": bounds}
+        route.fulfill(json=found)
+
+    def _start(self, route: Route) -> None:
+        self.jobs[0]["state"] = "running"
+        route.fulfill(json=self.jobs[0])
+
+    def _forget(self, route: Route) -> None:
+        number = route.request.url.rpartition("/")[2]
+        self.asked.append((route.request.method, number))
+        found = [job for job in self.jobs if job["id"] == number]
+        if not found:
+            detail = f"this server has no learning {number}"
+            problem = {"title": "No such learning", "detail": detail, "code": "learning_not_found"}
+            route.fulfill(status=404, json=problem, content_type="application/problem+json")
+            return
+        self.jobs.remove(found[0])
+        route.fulfill(json=found[0])
+
+
+def learned(number: str, model: str = "bolts", **more: Any) -> dict[str, Any]:
+    """A learning that has made a version."""
+    job = LearningJob(Wish(model), "ann", id=number, state="done")
+    job.take(RESULT)
+    assert job.learned is not None
+    told = {**asdict(job.learned), "standing": "active", "reason": None} | more
+    return {**asdict(job.wish), **asdict(job), "log": [], "learned": told}
+
+
+def another(page: Page) -> Locator:
+    return page.get_by_role("button", name="Learn another one")
+
+
+def test_learning_another_one_shows_the_form_and_no_learning_as_lost(
+    page: Page, serve_learning: Callable[..., Server]
+) -> None:
+    told = Told(learned("7"))
+    told.tell(page)
+    page.goto(f"{serve_learning().url}/console/learn")
+    another(page).click()
+    expect(page.get_by_role("button", name="Gather pictures")).to_be_visible()
+    expect(page.get_by_text("The learning is gone")).to_have_count(0)
+    assert told.asked == [("DELETE", "7")]
+
+
+def test_advice_is_a_button_that_learns_again_from_the_pictures_that_are_there(
+    page: Page, serve_learning: Callable[..., Server]
+) -> None:
+    missed = "the model finds 3 of 72 made-up defects; do not serve it so: a higher alpha"
+    advised = {"findings": [missed], "advice": [{"setting": "alpha", "value": 0.05}]}
+    told = Told(learned("7", **advised) | {"size": "64"})
+    told.tell(page)
+    page.goto(f"{serve_learning().url}/console/learn")
+    page.get_by_role("button", name="with up to 5 % of good parts rejected").click()
+    expect(page.get_by_role("heading", name="Learning bolts")).to_be_visible()
+    ((method, wish),) = told.asked
+    assert method == "POST"
+    assert {key: value for key, value in wish.items() if value} == {
+        **{"model": "bolts", "family": "patchcore", "size": "64"},
+        **{"alpha": 0.05, "pictures_of": "7"},
+    }
+
+
+def test_advice_for_pictures_that_are_gone_has_no_button(
+    page: Page, serve_learning: Callable[..., Server]
+) -> None:
+    advised = {"advice": [{"setting": "alpha", "value": 0.05}]}
+    Told(learned("7", **advised) | {"pictures_kept": False}).tell(page)
+    page.goto(f"{serve_learning().url}/console/learn")
+    expect(another(page)).to_be_visible()
+    expect(page.get_by_role("button", name="Learn again")).to_have_count(0)
+
+
+def test_learning_another_one_passes_over_what_was_learned_before(
+    page: Page, serve_learning: Callable[..., Server]
+) -> None:
+    Told(learned("7"), learned("6", "nuts")).tell(page)
+    page.goto(f"{serve_learning().url}/console/learn")
+    another(page).click()
+    expect(page.get_by_role("button", name="Gather pictures")).to_be_visible()
+
+
+def test_what_another_tab_has_forgotten_is_no_loss_and_no_error(
+    page: Page, serve_learning: Callable[..., Server]
+) -> None:
+    told = Told(learned("7"))
+    told.tell(page)
+    page.goto(f"{serve_learning().url}/console/learn")
+    expect(another(page)).to_be_visible()
+    told.jobs.clear()
+    another(page).click()
+    expect(page.get_by_role("button", name="Gather pictures")).to_be_visible()
+    expect(page.get_by_text("this server has no learning")).to_have_count(0)
+    expect(page.get_by_text("The learning is gone")).to_have_count(0)
+
+
+def test_a_version_that_was_made_is_no_loss_when_its_learning_is_forgotten_elsewhere(
+    page: Page, serve_learning: Callable[..., Server]
+) -> None:
+    told = Told(learned("7"))
+    told.tell(page)
+    page.clock.install()
+    page.goto(f"{serve_learning().url}/console/learn")
+    expect(another(page)).to_be_visible()
+    told.jobs.clear()
+    page.clock.run_for(6000)
+    expect(page.get_by_role("button", name="Gather pictures")).to_be_visible()
+    expect(page.get_by_text("The learning is gone")).to_have_count(0)
+
+
+@pytest.mark.parametrize("state", ["collecting", "running", "failed"])
+def test_a_learning_that_is_gone_before_it_has_made_a_version_is_told_as_lost(
+    page: Page, serve_learning: Callable[..., Server], state: str
+) -> None:
+    told = Told(learned("7") | {"state": state, "learned": None})
+    told.tell(page)
+    page.clock.install()
+    page.goto(f"{serve_learning().url}/console/learn")
+    expect(page.get_by_role("heading", name="bolts")).to_be_visible()
+    told.jobs.clear()
+    page.clock.run_for(6000)
+    expect(page.get_by_text("The learning is gone")).to_be_visible()
 
 
 def test_a_server_without_a_model_leads_to_its_first_one_and_needs_no_restart(

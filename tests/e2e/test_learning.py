@@ -73,6 +73,8 @@ def test_pictures_that_were_sent_become_a_version_that_answers(
         answer = http.post("/v1/models/nut/inspect", content=part(0)).raise_for_status()
         assert answer.json()["version"] == "1"
         assert answer.json()["threshold"] == pytest.approx(learned["threshold"])
+        assert learned["advice"] == []
+        http.delete(path).raise_for_status()
     assert not any((data / "learning").iterdir())
     assert sorted(one.name for one in (repository / "nut").iterdir()) == ["1"]
 

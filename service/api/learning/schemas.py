@@ -10,7 +10,7 @@ from families.every import learnable, named, names_of, usual
 from service.api.schemas import Schema
 from service.core.judged import JudgedWord
 from service.core.naming import NAME_PATTERN
-from service.learning.job import LearningState
+from service.learning.job import AdvisedSetting, LearningState
 from service.learning.obstacles import ObstacleCode
 from service.learning.taught import NewVerdict
 from service.learning.wish import LearnedFamily, LearningDevice, Wish
@@ -67,6 +67,13 @@ class LearningIn(BaseModel):
         "cpu", description="auto: on a GPU if there is one, which it shares with the engines."
     )
 
+    pictures_of: str | None = Field(
+        None,
+        max_length=64,
+        description="Id of a learning that is over: this one begins with its pictures, which that "
+        "one does not have any more. They are there while `pictures_kept` says so.",
+    )
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         those = names_of(one for one in learnable() if one.takes_more)
@@ -75,6 +82,10 @@ class LearningIn(BaseModel):
             raise ValueError(
                 f"teach: only a {those} can be taught, and it keeps its size and is not trained; "
                 "leave family, size and minutes out"
+            )
+        if self.teach and self.pictures_of is not None:
+            raise ValueError(
+                "pictures_of: a teaching takes the judged pictures of the record; leave it out"
             )
         if self.update and not fits:
             raise ValueError(f"update: only a {those} can be updated, and it keeps its size")
@@ -165,6 +176,13 @@ class TaughtOut(Schema):
     )
 
 
+class AdviceOut(Schema):
+    """A setting to try with the same pictures: make a learning with it and `pictures_of`."""
+
+    setting: AdvisedSetting = Field(description="Of the learning.")
+    value: float | str = Field(description="That is advised.")
+
+
 class LearnedOut(Schema):
     """What was learned."""
 
@@ -174,6 +192,9 @@ class LearnedOut(Schema):
     promise: str = Field(description="Of its thresholds, in words.")
     self_test: str | None = Field(description="The result on made-up defects, in words.")
     findings: list[str] = Field(description="What speaks against it, the gravest first.")
+    advice: list[AdviceOut] = Field(
+        description="Settings that may help against that, each for another learning."
+    )
     compared: list[str] = Field(
         description="An update beside the version before, on the same pictures; a line each."
     )
@@ -214,6 +235,9 @@ class LearningJobOut(Schema):
     minutes: float | None
     size: str | None
     device: LearningDevice
+    pictures_of: str | None = Field(
+        description="Id of the learning whose pictures it began with; null if it began with none."
+    )
     by: str = Field(description="Name of who asked.")
     state: LearningState = Field(
         description="`collecting` takes pictures; so does `failed`, to be started again."
@@ -224,6 +248,10 @@ class LearningJobOut(Schema):
     pictures: int = Field(description="Different pictures that it has.")
     bytes: int = Field(description="Of their files.")
     duplicates: int = Field(description="Files that were copies of others, and left out.")
+    pictures_kept: bool = Field(
+        description="Whether its pictures are on the server. When it is done they stay until it is "
+        "forgotten, another learning is made or the server ends; those of a teaching go at once."
+    )
     gathered: GatheredCountsOut | None = Field(
         description="The pictures of a teaching, once they are there; null for other learnings."
     )

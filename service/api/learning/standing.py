@@ -46,6 +46,7 @@ def job_out(job: LearningJob, repository: ModelRepository, settings: Settings) -
         pictures=job.pictures,
         bytes=job.bytes,
         duplicates=job.duplicates,
+        pictures_kept=job.pictures_kept,
         gathered=counts_out(job.gathered),
         stages=list(job.stages),
         stage=job.stage,

@@ -22,7 +22,7 @@ async def number_in(notes: Path) -> int:
     return int(notes.read_text())
 
 
-async def test_pictures_become_a_version_and_leave_nothing_behind(
+async def test_pictures_become_a_version_and_go_once_it_is_forgotten(
     serve_learning, data_folder, picture_bytes
 ) -> None:
     async with serve_learning() as client:
@@ -31,7 +31,9 @@ async def test_pictures_become_a_version_and_leave_nothing_behind(
         collecting = (await client.get(path)).json()
         await started(client, path)
         done = await once(client, path, "done")
-        await until(lambda: not any((data_folder / "learning").iterdir()))
+        assert any((data_folder / "learning").iterdir())
+        await client.delete(path)
+        assert not any((data_folder / "learning").iterdir())
 
     assert collecting["state"] == "collecting"
     assert (collecting["pictures"], collecting["duplicates"]) == (2, 1)

@@ -5,10 +5,10 @@ from typing import Any, get_args
 
 import pytest
 
-from export.calibration.findings import RULES, Evidence, find
+from export.calibration.findings import RULES, Evidence, advice, find
 from export.calibration.odd_pictures import OddPictures
 from export.calibration.two_groups import TwoGroups
-from service.core.bundles.findings import FitRecord, PictureSizes, SizeResult
+from service.core.bundles.findings import Finding, FitRecord, PictureSizes, SizeResult
 from service.core.domain import FindingCode
 
 ODD = OddPictures(("good/017.png",), 25, 1.016, 0.773)
@@ -69,21 +69,56 @@ def test_each_finding_has_its_rule(changes: dict[str, Any], expected: str) -> No
     assert codes(**changes) == [expected]
 
 
+WORST = dataclasses.replace(
+    GOOD,
+    fit=fit(steps=50, pictures=5),
+    missed=20,
+    rejected=50,
+    repeated=50,
+    sizes=((64, 64),) * 50,
+    made_up=made_up(0, 0, 0, 0),
+    odd=ODD,
+)
+
+
 def test_every_code_has_a_rule_with_a_text_and_a_remedy() -> None:
-    everything = dataclasses.replace(
-        GOOD,
-        fit=fit(steps=50, pictures=5),
-        missed=20,
-        rejected=50,
-        repeated=50,
-        sizes=((64, 64),) * 50,
-        made_up=made_up(0, 0, 0, 0),
-        odd=ODD,
-    )
-    found = find(everything)
+    found = find(WORST)
     assert len(RULES) == len(get_args(FindingCode))
     assert [one.code for one in found] == [*get_args(FindingCode)]
     assert all(one.text and one.remedy for one in found)
+
+
+@pytest.mark.parametrize("family", ["patchcore", "efficientad"])
+def test_no_remedy_speaks_of_options_as_a_command_line_has_them(family: str) -> None:
+    """Whoever learns by the console or the API has fields instead."""
+    found = find(dataclasses.replace(WORST, family=family))
+    assert len(found) > 5
+    assert not [one.remedy for one in found if "--" in one.remedy or "takt fit" in one.remedy]
+
+
+@pytest.mark.parametrize(
+    ("family", "alpha", "codes", "advised"),
+    [
+        ("patchcore", 0.01, ["made_up_missed"], [("alpha", 0.05)]),
+        ("patchcore", 0.05, ["defects_missed"], [("alpha", 0.1)]),
+        ("patchcore", 0.2, ["made_up_missed"], []),
+        ("patchcore", None, ["made_up_missed"], []),
+        ("patchcore", 0.01, ["few_pictures", "odd_picture"], []),
+        ("efficientad", 0.01, ["few_steps"], [("family", "patchcore")]),
+        (
+            "efficientad",
+            0.01,
+            ["few_steps", "made_up_missed"],
+            [("family", "patchcore"), ("alpha", 0.05)],
+        ),
+    ],
+)
+def test_settings_that_a_remedy_names_are_told_to_programs(
+    family: str, alpha: float | None, codes: list[Any], advised: list[tuple[str, Any]]
+) -> None:
+    found = [Finding(code=code, text="", remedy="") for code in codes]
+    told = advice(family, alpha, found)
+    assert [(one["setting"], one["value"]) for one in told] == advised
 
 
 def test_what_is_not_known_of_a_fit_is_no_finding() -> None:

@@ -92,7 +92,7 @@ def test_near_copies_count_once_and_are_told(write_pictures: WritePictures, tmp_
     assert chosen.unseen_parts.number == (0, 1, 2, 1)
     assert chosen.repeated == 1
     (note,) = chosen.notes
-    assert "4 good pictures show 3 parts" in note and "--group" in note
+    assert "4 good pictures show 3 parts" in note and "option group" in note
     assert not any("good pictures show" in line for line in told)
 
 

@@ -1,9 +1,10 @@
 /** The page Learn: from pictures of good parts to a new version, by a job that is on the server. */
-import { html, useEffect, useRef } from "../../vendor/htm-preact.js";
+import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
 import { call } from "../../core/api.js";
 import { useFetched, useInterval } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { t } from "../../core/strings.js";
+import { forget } from "../../parts/learning/forget.js";
 import { Learned, Running } from "../../parts/learning/job.js";
 import { Notice, Problem } from "../../parts/notice.js";
 import { Gathering } from "./pictures.js";
@@ -19,16 +20,20 @@ export default function Page() {
 
 function Learn() {
   const { data, error, again } = useFetched((signal) => call("list_learnings", { signal }), []);
+  const [passed, pass] = useState([]);
   const [last, place] = [useRef(null), useRef(null)];
-  const job = data?.jobs.find(({ state }) => state !== "cancelled");
-  if (job) last.current = job.id;
-  const lost = data && last.current && data.jobs.every(({ id }) => id !== last.current);
+  const job = data?.jobs.find(({ id, state }) => state !== "cancelled" && !passed.includes(id));
+  if (job) last.current = job;
+  // Of one that has made a version nothing is lost.
+  const before = last.current?.state === "done" || passed.includes(last.current?.id) ? null : last.current;
+  const lost = data && before && data.jobs.every(({ id }) => id !== before.id);
   useInterval(again, job?.state === "running" || job?.learned?.standing === "loading" ? SOON_MS : LATER_MS);
   // The keyboard goes on where it was, though what it was on is gone.
   useEffect(() => document.activeElement === document.body && place.current.focus(), [job?.id, job?.state]);
   const end = async () => {
-    last.current = null;
-    await call("discard_learning", { path: { id: job.id } });
+    await forget(job.id);
+    // What was learned before does not come back in its place.
+    pass([...passed, job.id, ...data.jobs.filter(({ state }) => state === "done").map(({ id }) => id)]);
     again();
   };
   const shown = { data, job, again, end: may("operate") && end };

@@ -29,7 +29,8 @@ export function Running({ job, end }) {
 }
 
 /** Before and after, what it promises, what speaks against it, and its activation. */
-export function Learned({ job: { model: name, learned }, again, end }) {
+export function Learned({ job, again, end }) {
+  const { model: name, learned } = job;
   const [asked, ask] = useState(false);
   const { version, standing: state, reason: why } = learned, path = { name, version };
   const activate = (reason) => call("activate_version", { path, body: { reason } }).then(again);
@@ -42,6 +43,7 @@ export function Learned({ job: { model: name, learned }, again, end }) {
     <${Lines} title=${t.learn.compared} lines=${learned.compared} />
     <dl>${Object.entries(rows).map(([fact, value]) => value && html`<dt>${t.learn.facts[fact]}</dt><dd>${value}</dd>`)}</dl>
     <${Lines} title=${t.learn.findings} lines=${learned.findings} tone="near" />
+    ${end && (job.pictures_kept || job.teach) && html`<${Advised} job=${job} again=${again} />`}
     <${Lines} title=${t.learn.notes} lines=${learned.notes} />
     <div class="row">
       ${end && learned.standing === "waiting" && html`<${Act} text=${text} act=${async () => ask(true)} main />`}
@@ -50,6 +52,21 @@ export function Learned({ job: { model: name, learned }, again, end }) {
     </div>
     <${ReasonDialog} open=${asked} title=${text} action=${text} onConfirm=${activate} onClose=${() => ask(false)} />
   </section>`;
+}
+
+/** What may help against what speaks against it, each with the pictures that are there. */
+function Advised({ job, again }) {
+  const { id, model, update, teach, family, alpha, minutes, size, learned: { advice } } = job;
+  const kept = teach ? { teach } : { update, family, minutes, size, pictures_of: id };
+  const learn = ({ setting, value }) => async () => {
+    // Of another family than the one that they were for.
+    const anew = setting === "family" ? { minutes: null, size: null } : {};
+    const made = await call("create_learning", { body: { model, alpha, ...kept, ...anew, [setting]: value } });
+    await call("start_learning", { path: { id: made.id } });
+    again();
+  };
+  const text = ({ setting, value }) => fill(t.learn.advice[setting], { share: percent(value, 0), value });
+  return advice.map((one) => html`<p key=${one.setting}><${Act} text=${text(one)} act=${learn(one)} /></p>`);
 }
 
 /** A button; what it cannot do is told beside it. */

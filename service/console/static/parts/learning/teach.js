@@ -6,6 +6,7 @@ import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { Dialog } from "../dialog.js";
 import { Notice, Problem } from "../notice.js";
+import { forget } from "./forget.js";
 import { Lines, Running, TONES } from "./job.js";
 import { Taught } from "./taught.js";
 
@@ -57,7 +58,7 @@ function Teaching({ teachable }) {
     again();
   };
   const end = async () => {
-    await call("discard_learning", { path: { id: mine.id } });
+    await forget(mine.id);
     again();
   };
   const begin = () => act(async () => {
