@@ -19,6 +19,7 @@ LARGEST = frozenset(
         "takt_model_active",
         "takt_model_finding",
         "takt_model_load_seconds",
+        "takt_record_clock_doubted",
         "takt_record_picture_bytes",
         "takt_record_recent_bytes",
         "takt_repository_refused",
