@@ -161,8 +161,8 @@ def test_a_killed_server_loses_no_judgement_and_leaves_no_half_version(
         start_server(repository, *options) as server,
         httpx.Client(base_url=server.url, timeout=60) as http,
     ):
-        assert http.get("/v1/learning").raise_for_status().json()["jobs"] == []
-        once(lambda: not any((data / "learning").iterdir()))
+        (left,) = once(lambda: http.get("/v1/learning").raise_for_status().json()["jobs"])
+        assert (left["state"], left["teach"]) == ("failed", True)
         folders = sorted(one.name for one in (repository / "nut").iterdir() if one.is_dir())
         assert folders == whole
         assert teachable(http) == before
