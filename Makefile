@@ -143,16 +143,20 @@ clean: ## Remove the virtual environment and what was made.
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
+# Before each installation: of an index that is out of reach pip would ask six times for each package, without a word.
 # Python compiles what it imports; compiling all of it takes nearly half of the time of `make install`.
 $(VENV)/.serve: pyproject.toml clients/python/pyproject.toml | $(BIN)/python
+	@$(PYTHON) .ci/reach.py
 	$(BIN)/python -m pip install --quiet --no-compile --editable ./clients/python --editable '.[cpu]'
 	@touch $@
 
 $(VENV)/.learn: pyproject.toml clients/python/pyproject.toml | $(BIN)/python
+	@$(PYTHON) .ci/reach.py
 	$(BIN)/python -m pip install --quiet --no-compile --editable ./clients/python --editable '.[cpu,export]'
 	@touch $@ $(VENV)/.serve
 
 $(VENV)/.dev: pyproject.toml clients/python/pyproject.toml | $(BIN)/python
+	@$(PYTHON) .ci/reach.py
 	$(BIN)/python -m pip install --quiet --editable ./clients/python --editable '.[cpu,docs,export,dev]'
 	@touch $@ $(VENV)/.serve $(VENV)/.learn
 

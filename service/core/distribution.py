@@ -11,6 +11,9 @@ DISTRIBUTION = "takt-inspection"
 CLIENT = "takt-client"
 """Not on PyPI: it is installed from the project's folder."""
 
+_MOST_NAMED = 4
+"""Most packages of an extra that are named one by one."""
+
 _REQUIREMENT = re.compile(r"(?P<whole>(?P<name>[\w.-]+)[^;]*)(;.*extra == [\"'](?P<extra>\w+))?")
 
 
@@ -40,6 +43,8 @@ def install_hint(*wanted: str, again: bool = False) -> str:
     """The command that installs what is missing, within the ranges that this distribution declares.
 
     It names the missing packages alone; all of them where none is missing, but something is wrong.
+    Of an extra that lacks many it names the extra: pip reads it of the Takt that is installed,
+    wherever that came from.
 
     >>> install_hint("nncf")
     "pip install 'nncf>=2.17'"
@@ -48,10 +53,18 @@ def install_hint(*wanted: str, again: bool = False) -> str:
         wanted: extras of this distribution; packages by name, or with a range of their own; CLIENT.
         again: reinstalls what is installed already.
     """
-    packages = {name: word for one in wanted for name, word in _packages(one).items()}
-    missing = {name for name in packages if installed_version(name) is None} or set(packages)
+    of = {one: _packages(one) for one in wanted}
+    packages = {name: word for named in of.values() for name, word in named.items()}
+    lacking = {name for name in packages if installed_version(name) is None}
+    missing = lacking or set(packages)
     options = ["--force-reinstall"] if again else []
-    words = [word for name, word in packages.items() if name in missing]
+    words: list[str] = []
+    for one, named in of.items():
+        if len(lacking & named.keys()) > _MOST_NAMED and installed_version(DISTRIBUTION):
+            words.append(f"{DISTRIBUTION}[{one}]")
+        else:
+            words += [word for name, word in named.items() if name in missing]
+    words = list(dict.fromkeys(words))
     command = shlex.join(["pip", "install", *options, *words])
     return f"{command} in the project's folder" if CLIENT in missing else command
 

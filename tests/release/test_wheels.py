@@ -132,6 +132,11 @@ def test_the_wheels_serve_and_ask_in_a_clean_environment(
         [takt, "doctor", "--json"], capture_output=True, text=True, cwd=tmp_path
     )
     assert json.loads(doctor.stdout)
+    # A server's install leaves the exporter out, and one word brings it.
+    command = [takt, "learn", tmp_path, "--model", "part"]
+    lacking = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert lacking.returncode == 1
+    assert "pip install 'takt-inspection[export]'" in " ".join(lacking.stderr.split())
     with serving(takt, tmp_path) as url:
         script = tmp_path / "ask.py"
         script.write_text(INSPECT)

@@ -75,6 +75,22 @@ def test_all_are_named_where_none_is_missing(installed: set[str]) -> None:
     assert install_hint("gpu") == both
 
 
+def test_an_extra_of_many_packages_is_named_as_one(installed: set[str]) -> None:
+    """Pip takes what the extra of the installed Takt needs, wherever that came from."""
+    installed.add(DISTRIBUTION)
+    assert install_hint("export") == "pip install 'takt-inspection[export]'"
+    assert install_hint("gpu", "export").endswith(" 'takt-inspection[export]'")
+    names = {Requirement(one).name for one in EXTRAS["export"]}
+    installed |= names
+    assert install_hint("export", again=True).count("'") > 2 * 5
+    installed -= {"nncf", "openvino"}
+    assert install_hint("export") == "pip install 'nncf>=2.17' 'openvino>=2025.2'"
+
+
+def test_an_extra_of_a_takt_that_is_not_installed_is_its_packages(installed: set[str]) -> None:
+    assert "takt-inspection" not in install_hint("export")
+
+
 def test_the_client_comes_from_the_project_s_folder(installed: set[str]) -> None:
     assert install_hint(CLIENT) == "pip install ./clients/python in the project's folder"
     installed.add("matplotlib")
