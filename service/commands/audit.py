@@ -112,7 +112,7 @@ def verify(
         kept = KeptHead(database)
         if kept.read() is None:
             click.echo(f"no head is kept in {kept.file}: a cut end shows by a --head", err=True)
-        _report(check_kept(database, heads))
+        report(check_kept(database, heads))
         return
     if public is None:
         raise click.UsageError("name the key that has signed FILE with --public")
@@ -120,7 +120,7 @@ def verify(
     from service.recording.audit.export import check_export
 
     check, seal = check_export(file, read_public_keys(public), heads)
-    _report(check)
+    report(check)
     click.echo(f"signed by the key {seal.key_id} at {seal.seal.exported_at}")
 
 
@@ -152,7 +152,7 @@ def export(file: Path, key: Path, data: Path, record: str) -> None:
     database = existing_record(data, record).database
     kept = KeptHead(database).read()
     check = write_export(entries_of(database), file, private, [kept] if kept else [])
-    _report(check)
+    report(check)
     click.echo(f"{file} is signed")
 
 
@@ -173,7 +173,7 @@ def accept(reason: str, by: str | None, data: Path, record: str) -> None:
     click.echo(f"the head that was kept is {before or 'unknown'}; it is {entry.head} now")
 
 
-def _report(check: ChainCheck) -> None:
+def report(check: ChainCheck) -> None:
     """Say what was found.
 
     Raises:

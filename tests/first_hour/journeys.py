@@ -185,7 +185,7 @@ OPERATOR = Journey(
     ((OPERATE, None),),
     (
         Promise(OPERATE, "takt keys list", says("^operator .*operate", "^prometheus +read")),
-        Promise(OPERATE, "takt serve", opens("/health/ready")),
+        Promise(OPERATE, "takt serve --repository", opens("/health/ready")),
         Promise(OPERATE, "curl -i http://127.0.0.1:8000/health/ready", says("^HTTP/1.1 200")),
         Promise(OPERATE, "curl -i http://127.0.0.1:8000/v1/models", says("^HTTP/1.1 401")),
         Promise(
@@ -215,6 +215,16 @@ OPERATOR = Journey(
         Promise(OPERATE, "takt audit --limit", says("operator +version_activated")),
         Promise(OPERATE, "takt audit verify", says("entries are whole")),
         Promise(OPERATE, "takt records", says("pitting 1 .*REJECT")),
+        Promise(OPERATE, "takt backup", says("keys' digests, the record's database, 1 pictures, ")),
+        Promise(OPERATE, "takt restore", says("^1 inspections with a picture, 1 pictures", "whole")),
+        Promise(
+            OPERATE,
+            'curl -H "Authorization: Bearer $(cat prometheus.key)" '
+            "http://127.0.0.1:8000/v1/inspections/1",
+            answers(id=1, model="pitting", anomalous=True),
+        ),
+        Promise(OPERATE, "takt serve --data-folder", opens("/health/ready")),
+        Promise(OPERATE, "cmp", says(r"\A\Z")),
     ),
 )
 JOURNEYS = (NEWCOMER, ENGINEER, PROGRAMMER, OPERATOR)

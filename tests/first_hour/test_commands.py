@@ -22,7 +22,7 @@ ROUTES = [
     re.compile(re.sub(r"\{\w+\}", "[^/]+", path))
     for path in json.loads((ROOT / "docs/openapi.json").read_text("utf-8"))["paths"]
 ]
-OF_THE_SHELL = {".", "cp", "mkdir", "umask", "grep"}
+OF_THE_SHELL = {".", "cmp", "cp", "mkdir", "rm", "umask", "grep"}
 
 
 def words_of(text: str) -> Iterator[list[str]]:
