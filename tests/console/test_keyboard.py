@@ -72,7 +72,7 @@ def test_health_by_keyboard_alone(page: Page, filled: Filled) -> None:
     condition = page.get_by_role("article", name="TaktVersionNotReady")
     tab_to(page, condition.locator("summary"))
     page.keyboard.press("Enter")
-    expect(condition).to_contain_text("verify it; copy it anew, or remove its folder")
+    expect(condition).to_contain_text("Copy it anew, or remove its folder")
     tab_to(page, page.get_by_text("Numbers of “Pictures each second”"))
     page.keyboard.press("Enter")
     tab_to(page, page.get_by_role("region", name="Pictures each second"))

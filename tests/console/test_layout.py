@@ -23,7 +23,7 @@ new PerformanceObserver((list) => {
 """
 PAGES = {
     "live": "combobox",
-    "review": "option",
+    "review": "listbox",
     "review/figures": "table",
     "models": "table",
     f"models/{MODEL}": "slider",
@@ -69,7 +69,7 @@ def test_on_a_phone_the_pictures_of_a_review_begin_in_the_upper_half(
 ) -> None:
     page = new_page(viewport={"width": 390, "height": 844})
     page.goto(f"{shift}/console/review")
-    first = page.get_by_role("option").first
+    first = page.get_by_label("Inspections").get_by_role("option").first
     expect(first).to_be_visible()
     box = first.bounding_box()
     assert box is not None and box["y"] < 422
