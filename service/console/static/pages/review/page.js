@@ -75,7 +75,7 @@ function Pictures({ filters }) {
     <div>
       <div class="row between"><p role="status">${loading ? t.shell.loading : total ? found : r.nothing}</p>
         <div class="row"><${Teach} model=${filters.model} models=${models.data?.models.map(({ name }) => name)} times=${said} />
-          <button type="button" class="button" onClick=${helping}>${r.keys} <kbd>?</kbd></button></div></div>
+          <button type="button" class="button keys" onClick=${helping}>${r.keys} <kbd>?</kbd></button></div></div>
       <${Reach} station=${filters.station} />
       <${Problem} error=${failed ?? view.error} />
       <${Grid} tiles=${tiles} total=${total} selected=${selected} onMove=${move} onOpen=${openOne} onReach=${view.reach} />
