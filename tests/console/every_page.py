@@ -123,6 +123,7 @@ def _taught(page: Page) -> None:
         **{"version": "2", "pictures": "2 pictures", "threshold": 0.5, "promise": "none"},
         **{"self_test": None, "findings": ["few_pictures: take more"], "compared": []},
         **{"notes": [], "standing": "waiting", "reason": None, "taught": TAUGHT | {"p_value": 0.1}},
+        "advice": [],
     }
     job = {"id": "7", "model": MODEL, "teach": True, "state": "done", "learned": learned}
     found = {"jobs": [job], "obstacles": [], "signing": None}

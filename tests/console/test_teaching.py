@@ -30,7 +30,7 @@ JOB = {
 LEARNED = {
     **{"version": "2", "pictures": "210 pictures", "threshold": 0.5, "promise": "none"},
     **{"self_test": None, "findings": ["few_pictures: take more"], "compared": [], "notes": []},
-    **{"standing": "waiting", "reason": None, "taught": TAUGHT},
+    **{"standing": "waiting", "reason": None, "taught": TAUGHT, "advice": []},
 }
 
 
