@@ -216,7 +216,9 @@ OPERATOR = Journey(
         Promise(OPERATE, "takt audit verify", says("entries are whole")),
         Promise(OPERATE, "takt records", says("pitting 1 .*REJECT")),
         Promise(OPERATE, "takt backup", says("keys' digests, the record's database, 1 pictures, ")),
-        Promise(OPERATE, "takt restore", says("^1 inspections with a picture, 1 pictures", "whole")),
+        Promise(
+            OPERATE, "takt restore", says("^1 inspections with a picture, 1 pictures", "whole")
+        ),
         Promise(
             OPERATE,
             'curl -H "Authorization: Bearer $(cat prometheus.key)" '
