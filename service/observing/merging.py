@@ -21,6 +21,7 @@ LARGEST = frozenset(
         "takt_model_load_seconds",
         "takt_promised_reject_ratio",
         "takt_record_clock_doubted",
+        "takt_record_newer",
         "takt_record_picture_bytes",
         "takt_record_recent_bytes",
         "takt_repository_refused",

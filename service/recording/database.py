@@ -34,6 +34,10 @@ class RefusedRowsError(RecordError):
     """The database answers, and does not take these very rows."""
 
 
+class NewerRecordError(RecordError):
+    """A newer release has brought the tables up to date, and this one does not know them."""
+
+
 class Database:
     """One database, in SQLite or PostgreSQL; any thread may use it.
 
@@ -106,7 +110,8 @@ class Database:
         """Make the tables, or bring those of an older release up to date; once.
 
         Raises:
-            RecordError: the database cannot be reached or written, or a newer release has made it.
+            NewerRecordError: a newer release has brought them up to date.
+            RecordError: the database cannot be reached or written.
         """
         if self._prepared.is_set():
             return
@@ -132,7 +137,14 @@ class Database:
             with connection.begin():
                 if not self.is_sqlite:
                     connection.execute(text("SELECT pg_advisory_xact_lock(7351)"))
-                if _revision(connection) != HEAD:
+                found = _revision(connection)
+                if found is not None and found > HEAD:
+                    raise NewerRecordError(
+                        f"the record {self.name} was brought up to date by a newer release of Takt "
+                        f"(its tables are {found}, and this release knows {HEAD}): start that one "
+                        "again, or restore the backup from before it"
+                    )
+                if found != HEAD:
                     from service.recording.migrations.upgrade import upgrade
 
                     upgrade(connection)

@@ -13,6 +13,7 @@ class RecordMetrics:
 
     Attributes:
         up: 1 while the record's database takes what is to be stored; absent without a record.
+        newer: 1 while nothing is recorded, as the tables are of a newer release.
         waiting: inspections that wait to be stored.
         picture_bytes: disk that kept pictures take.
         recent_bytes: of those that are there as recent ones alone.
@@ -38,6 +39,12 @@ class RecordMetrics:
             "1 while the record's database takes what is to be stored.",
             registry=None,
         )
+        self.newer = Gauge(
+            "takt_record_newer",
+            "1 while nothing is recorded, as a newer release has brought the record's tables up to "
+            "date.",
+            registry=None,
+        )
         self.waiting = Gauge(
             "takt_record_waiting", "Inspections that wait to be stored.", registry=None
         )
@@ -59,8 +66,8 @@ class RecordMetrics:
 
     def begin(self) -> None:
         """Show the figures of a server that keeps a record, each from 0 on."""
-        gauges = (self.up, self.waiting, self.picture_bytes, self.recent_bytes, self.clock_doubted)
-        for gauge in gauges:
+        of_disk = (self.picture_bytes, self.recent_bytes)
+        for gauge in (self.up, self.newer, self.waiting, *of_disk, self.clock_doubted):
             self._registry.register(gauge)
         for outcome in ("stored", "lost"):
             self._inspections.labels(outcome)

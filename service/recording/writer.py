@@ -19,7 +19,7 @@ from service.core.errors import RecordError
 from service.observing.records import AnswerRecord, Asked
 from service.peers import Alone, Peers
 from service.recording.clock import RecordClock, elapsed_s
-from service.recording.database import RefusedRowsError
+from service.recording.database import NewerRecordError, RefusedRowsError
 from service.recording.facts import Noted, Row, key_of, row_of
 from service.recording.keeping import KeepingRule
 from service.recording.kept_elsewhere import KeptElsewhere
@@ -60,8 +60,10 @@ class Recorder:
     """Takes answers on the event loop, and stores them from a thread of its own.
 
     Nothing that goes wrong here slows an inspection or fails it: what finds no room is counted as
-    lost, and a database that does not answer is tried again. Recent pictures give way to everything
-    else: they are skipped while much waits, the disk is short of room or the database is away.
+    lost, and a database that does not answer is tried again. Nothing waits for one whose tables are
+    of a newer release, and no picture is kept without its row. Recent pictures give way to
+    everything else: they are skipped while much waits, the disk is short of room or the database is
+    away.
 
     Args:
         record: where to.
@@ -116,6 +118,7 @@ class Recorder:
         self._try_at_s = 0.0
         # None until the database was tried for the first time.
         self._down: bool | None = None
+        self._newer = False
         self._disk_full = False
         self._takes_recent = True
         self._thread = threading.Thread(target=self._run, name="recording", daemon=True)
@@ -136,7 +139,7 @@ class Recorder:
 
     def note(self, answer: AnswerRecord, asked: Asked) -> None:
         """Take an answer and its picture; see `Outlet`."""
-        if self.waiting >= self._backlog.rows:
+        if self._newer or self.waiting >= self._backlog.rows:
             self._metrics.lost(1)
             return
         picture, keep = asked.picture, self._keep.reason(answer.verdict)
@@ -175,12 +178,17 @@ class Recorder:
     def turn(self) -> None:
         """Store what waits, and remove what is too old."""
         try:
+            if self._down is None:
+                # Whether pictures will have rows is known before the first one is kept.
+                self._look()
             self._takes_recent = not self._down and self._retention.takes_recent
             self._prepare()
             if time.monotonic() >= self._try_at_s:
                 self._look()
                 self._store()
                 self._sweep()
+        except NewerRecordError as error:
+            self._record_nothing(error)
         except RecordError as error:
             self._try_at_s = time.monotonic() + _AGAIN_S
             self._metrics.up.set(0)
@@ -189,6 +197,22 @@ class Recorder:
             self._down = True
         except Exception:
             logger.exception("the record has met something unforeseen, and goes on")
+
+    def _record_nothing(self, error: NewerRecordError) -> None:
+        """Let go of what waits, as nobody will store it; the database is still asked now and then.
+
+        The next release stores what it inspects itself.
+        """
+        self._try_at_s = time.monotonic() + _AGAIN_S
+        self._metrics.up.set(0)
+        self._metrics.newer.set(1)
+        if not self._newer:
+            logger.error("%s; nothing is recorded meanwhile", error)
+        self._newer = self._down = True
+        self._metrics.lost(self.waiting)
+        while self._noted:
+            self._given_back_bytes += self._noted.popleft().bytes
+        self._rows.clear()
 
     def _prepare(self) -> None:
         """Weigh pictures and write those that are kept, so that rows alone wait from then on."""
@@ -302,6 +326,8 @@ class Recorder:
 
     def _works(self) -> None:
         self._metrics.up.set(1)
+        self._metrics.newer.set(0)
+        self._newer = False
         if self._down:
             logger.warning("the record %s is back", self.record.database.name)
         self._down = False

@@ -248,8 +248,15 @@ def outlet_loses_answers(readings: Readings) -> Found:
 
 
 def record_away(readings: Readings) -> Found:
-    """Whether the record's database takes nothing."""
+    """Whether the record's database takes nothing, and might again."""
+    if record_newer(readings):
+        return {}
     return {labels: 0 for labels, up in readings.last("takt_record_up").items() if up == 0}
+
+
+def record_newer(readings: Readings) -> Found:
+    """Whether nothing is recorded, as the tables are of a newer release."""
+    return _rose(readings.last("takt_record_newer"))
 
 
 def record_clock_doubted(readings: Readings) -> Found:

@@ -223,6 +223,15 @@ CONDITIONS = (
         cases.record_away,
     ),
     Condition(
+        "TaktRecordNewer",
+        "warning",
+        0,
+        (),
+        "Nothing is recorded: a newer release of Takt has brought the record's tables up to date, "
+        "and this one does not know them. Inspections go on.",
+        cases.record_newer,
+    ),
+    Condition(
         "TaktRecordLosesInspections",
         "warning",
         0,

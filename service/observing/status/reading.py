@@ -47,6 +47,7 @@ NAMES = frozenset(
         "takt_repository_up",
         "takt_repository_refused",
         "takt_record_up",
+        "takt_record_newer",
         "takt_record_waiting",
         "takt_record_inspections_total",
         "takt_record_pictures_total",

@@ -20,7 +20,7 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
         revision: the last one to apply.
 
     Raises:
-        RecordError: a newer release has written the database.
+        RecordError: the database is of no release that this one knows.
     """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
@@ -29,5 +29,5 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
         command.upgrade(config, revision)
     except CommandError as error:
         raise RecordError(
-            f"the record was written by another release of Takt, newer than this one: {error}"
+            f"the record was written by a release of Takt that this one does not know: {error}"
         ) from error

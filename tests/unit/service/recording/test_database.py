@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import insert, select, text
 
 from service.core.errors import ConfigurationError, RecordError
-from service.recording.database import HEAD, Database
+from service.recording.database import HEAD, Database, NewerRecordError
 from service.recording.migrations.upgrade import upgrade
 from service.recording.pictures import PictureKey, sha256_of
 from service.recording.record import Record, existing_record, open_record
@@ -63,7 +63,7 @@ def test_a_record_of_a_newer_release_is_refused(record: Record) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     url = record.database._engine.url.render_as_string(hide_password=False)
     again = Database(url)
-    with pytest.raises(RecordError, match="newer than this one"):
+    with pytest.raises(NewerRecordError, match=r"by a newer release .*9999"):
         again.prepare()
     again.close()
 

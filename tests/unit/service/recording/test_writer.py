@@ -14,10 +14,11 @@ from sqlalchemy import select
 
 from service.core.domain import Box, Labels, RawPicture, Region, Source, Timings, Verdict
 from service.observing.records import AnswerRecord, Asked
+from service.recording.database import HEAD
 from service.recording.keeping import KeepingRule
 from service.recording.metrics import RecordMetrics
 from service.recording.pictures import PictureKey, PictureStore
-from service.recording.record import Record
+from service.recording.record import Record, open_record
 from service.recording.retention import RetentionRule
 from service.recording.tables import inspections, sources
 from service.recording.writer import Backlog, Recorder
@@ -367,3 +368,52 @@ def test_rows_are_stored_however_fast_new_ones_come(kept, monkeypatch: pytest.Mo
     recording.recorder.note(answer(), Asked(JPEG))
     recording.recorder.turn()
     assert len(recording.rows()) == 1
+
+
+def newer(record: Record) -> None:
+    """A later release has brought the tables up to date, and another process is to read them."""
+    with record.database.writing() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+
+
+@pytest.fixture
+def newer_record(sqlite_record: Record) -> Iterator[Record]:
+    newer(sqlite_record)
+    opened = open_record(sqlite_record.folder, "sqlite")
+    assert opened is not None
+    yield opened
+    opened.close()
+
+
+def test_a_record_of_a_newer_release_has_nothing_recorded_and_no_picture_kept(
+    newer_record: Record, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = Kept(newer_record)
+    kept.recorder._metrics.begin()
+    for _ in range(3):
+        kept.recorder.note(answer(0.9), Asked(picture=JPEG))
+        kept.recorder._try_at_s = 0.0
+        kept.recorder.turn()
+    assert kept.files() == [] and kept.recorder.waiting == 0
+    assert kept.count("inspections", "lost") == 3
+    assert kept.registry.get_sample_value("takt_record_newer") == 1
+    assert kept.registry.get_sample_value("takt_record_up") == 0
+    (line,) = [one.getMessage() for one in caplog.records if one.levelname == "ERROR"]
+    assert "by a newer release" in line and "nothing is recorded" in line
+
+
+def test_a_record_that_is_of_this_release_again_is_recorded_into(
+    newer_record: Record, sqlite_record: Record
+) -> None:
+    kept = Kept(newer_record)
+    kept.recorder._metrics.begin()
+    kept.recorder.turn()
+    with sqlite_record.database.writing() as connection:
+        connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{HEAD}'")
+    kept.recorder._try_at_s = 0.0
+    kept.recorder.turn()
+    kept.recorder.note(answer(0.9), Asked(picture=JPEG))
+    kept.recorder.turn()
+    assert len(kept.rows()) == 1 and len(kept.files()) == 1
+    assert kept.registry.get_sample_value("takt_record_newer") == 0
+    assert kept.registry.get_sample_value("takt_record_up") == 1
