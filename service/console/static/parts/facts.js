@@ -40,6 +40,7 @@ export function Regions({ regions, view }) {
       ${[`${x}, ${y}`, `${width} × ${height}`, `${area} px`, score(peak)].map((text) => html`<td class="number">${text}</td>`)}</tr>`;
   };
   return html`<table><caption>${t.facts.regions}</caption>
-    <thead><tr>${["number", "place", "size", "area", "peak"].map((name, at) => html`<th scope="col" class=${at ? "number" : ""}>${t.facts[name]}</th>`)}</tr></thead>
+    <thead><tr>${["number", "place", "size", "area", "peak"].map((name, at) => html`
+      <th scope="col" class=${at ? "number" : ""}>${t.facts[name]}</th>`)}</tr></thead>
     <tbody>${regions.map((region, index) => row(region, index + 1))}</tbody></table>`;
 }

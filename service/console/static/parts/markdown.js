@@ -28,7 +28,8 @@ const LINK = /\[([^\]]*)\]\((\/console\/[^)]*)\)/;
 /** A line in which links to the console's own pages are links. */
 function line(text) {
   const [before, name, page] = text.split(LINK);
-  return page === undefined ? plain(text) : [plain(before), html`<a href=${page}>${name}</a>`, line(text.slice(text.indexOf(page) + page.length + 1))];
+  if (page === undefined) return plain(text);
+  return [plain(before), html`<a href=${page}>${name}</a>`, line(text.slice(text.indexOf(page) + page.length + 1))];
 }
 
 const cells = (row) => row.replace(/^\||\|\s*$/g, "").split(/(?<!\\)\|/).map((cell) => line(cell.trim()));

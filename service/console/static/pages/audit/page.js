@@ -24,7 +24,8 @@ export default function Page() {
   const { rest: [named], query } = useAddress();
   const shown = named in VIEWS ? named : query.has("inspection") ? "changes" : "inspections";
   const link = (name) => html`<a class="button" href=${`/console/audit/${name}`} aria-current=${name === shown ? "true" : null}>${a.views[name]}</a>`;
-  return html`<div class="row page-head"><h1>${a.title}</h1><div class="chips" role="group" aria-label=${a.shown}>${Object.keys(VIEWS).map(link)}</div></div>
+  return html`<div class="row page-head"><h1>${a.title}</h1>
+      <div class="chips" role="group" aria-label=${a.shown}>${Object.keys(VIEWS).map(link)}</div></div>
     ${may("read") ? html`<${VIEWS[shown]} key=${query} query=${query} />` : html`<${Notice} title=${a.mayNot} />`}`;
 }
 
@@ -58,7 +59,9 @@ function Filters({ asked, fields, children }) {
 }
 
 const print = () => html`<button type="button" class="button" onClick=${() => window.print()}>${a.print}</button>`;
-const took = (operation, query, format) => html`<a class=${format === FORMATS[0] ? "button primary" : "button"} download href=${url(operation, { query: { ...query, format } })}>${a.take[format]}</a>`;
+const took = (operation, query, format) => html`<a class=${format === FORMATS[0] ? "button primary" : "button"} download
+  href=${url(operation, { query: { ...query, format } })}>${a.take[format]}</a>`;
+const table = (label, head, rows) => html`<div class="audit-table"><${Table} ...${{ label, head, rows }} /></div>`;
 
 function Inspections({ query }) {
   const asked = askedOf(query);
@@ -74,8 +77,9 @@ function Inspections({ query }) {
   return html`<${Filters} asked=${asked} fields=${FIELDS}>${FORMATS.map((one) => took("export_inspections", asked, one))}${print()}<//>
     <${Problem} error=${error} />
     ${data && html`<section class="card"><h2>${fill(a.heading, { since: when(asked.since), until: asked.until ? when(asked.until) : a.now })}</h2>
-      <p>${found.length === 0 ? a.nothing : fill(data.next === null ? a.counted : a.first, { count: count(found.length), rejected: count(rejected) })}</p>
-      ${found.length > 0 && html`<div class="audit-table"><${Table} label=${a.views.inspections} head=${a.columns} rows=${found.map(row)} /></div>`}</section>`}`;
+      <p>${found.length === 0 ? a.nothing
+        : fill(data.next === null ? a.counted : a.first, { count: count(found.length), rejected: count(rejected) })}</p>
+      ${found.length > 0 && table(a.views.inspections, a.columns, found.map(row))}</section>`}`;
 }
 
 function Changes({ query }) {
@@ -93,8 +97,9 @@ function Changes({ query }) {
     <${Problem} error=${error} />
     ${inspection && html`<p class="row">${fill(a.of, { inspection })} <a href="/console/audit/changes">${a.all}</a></p>`}
     ${data && html`<section class="card"><h2>${a.views.changes}</h2>
-      ${entries.length === 0 ? html`<p>${a.noEntry}</p>` : html`<div class="audit-table"><${Table} label=${a.views.changes} head=${a.entryColumns} rows=${entries.map(row)} /></div>`}
-      ${entries.length === SHOWN && html`<button type="button" class="button" onClick=${() => setBefore(entries.at(-1).seq)}>${a.earlier}</button>`}</section>`}`;
+      ${entries.length === 0 ? html`<p>${a.noEntry}</p>` : table(a.views.changes, a.entryColumns, entries.map(row))}
+      ${entries.length === SHOWN && html`<button type="button" class="button"
+        onClick=${() => setBefore(entries.at(-1).seq)}>${a.earlier}</button>`}</section>`}`;
 }
 
 /** What an entry changed, in a line: from what to what, and whatever else it says. */

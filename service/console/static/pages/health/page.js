@@ -33,7 +33,8 @@ function Health() {
       <${Tiles} now=${now} />
       <${Charts} points=${now.points} />
       ${["stages", "models", "refusals"].map((name) => html`<${Listed} name=${name} rows=${ROWS[name](now)} />`)}
-      <p class="quiet">${text("server", { version: now.version, started: when(now.started), at: when(now.at) })} <a href="/console/words">${t.words.title}</a></p>
+      <p class="quiet">${text("server", { version: now.version, started: when(now.started), at: when(now.at) })}
+        <a href="/console/words">${t.words.title}</a></p>
       <${Grafana} />`}`;
 }
 
@@ -60,7 +61,8 @@ function Tiles({ now }) {
     ...now.gpus.map((gpu) => ["gpu", percent(gpu.busy_share, 0), `${bytes(gpu.memory_used_bytes)} ${all(bytes(gpu.memory_total_bytes))}`]),
   ];
   return html`<dl class="tiles" aria-label=${t.health.numbers}>${tiles.filter(Boolean).map(
-    ([name, value, small]) => html`<div class="card"><dt>${name in TERMS ? html`<${Term} of=${TERMS[name]} text=${t.health.tiles[name]} />` : t.health.tiles[name]}</dt>
+    ([name, value, small]) => html`<div class="card">
+      <dt>${name in TERMS ? html`<${Term} of=${TERMS[name]} text=${t.health.tiles[name]} />` : t.health.tiles[name]}</dt>
       <dd><strong>${value}</strong><small>${small}</small></dd></div>`,
   )}</dl>`;
 }

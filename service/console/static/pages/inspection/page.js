@@ -8,13 +8,13 @@ import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { readMap } from "../../parts/anomaly_map.js";
 import { Facts, Regions } from "../../parts/facts.js";
-import { Gauge, leaned, useUsual } from "../../parts/gauge.js";
+import { Gauge, leaned, useUsual } from "../../parts/threshold/gauge.js";
 import { marksOf, useInPlace } from "../../parts/judging/in_place.js";
 import { useSaid } from "../../parts/judging/said.js";
 import { Notice, Problem } from "../../parts/notice.js";
 import { Panes, usePicture, useView } from "../../parts/picture.js";
 import { Verdict, verdictOf } from "../../parts/verdict.js";
-import { witnessesOf } from "../../parts/witness.js";
+import { witnessesOf } from "../../parts/threshold/witness.js";
 import { Judging } from "./judging.js";
 
 const { inspection: words } = t;
@@ -75,7 +75,8 @@ function Inspection({ row, history, again }) {
       <${Judging} row=${row} history=${history} marking=${marking} again=${() => (said.forget(), again())} />
       <section class="card"><${Facts} answers=${[answer]} /><${Regions} regions=${row.regions} view=${view} /></section>
       <section class="card"><h2>${words.record}</h2><${Record} row=${row} />
-        ${may("operate") && html`<p><a href=${`/console/audit/changes?inspection=${row.id}`}>${words.audit}</a></p>`}${row.picture && html`<${Replay} id=${row.id} />`}</section>
+        ${may("operate") && html`<p><a href=${`/console/audit/changes?inspection=${row.id}`}>${words.audit}</a></p>`}
+        ${row.picture && html`<${Replay} id=${row.id} />`}</section>
     </div>`;
 }
 

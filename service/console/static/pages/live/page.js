@@ -7,7 +7,7 @@ import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { Notice, Problem } from "../../parts/notice.js";
 import { Verdict, verdictOf } from "../../parts/verdict.js";
-import { comparedOf, whyOf } from "../../parts/witness.js";
+import { comparedOf, whyOf } from "../../parts/threshold/witness.js";
 import { linkOf, yesterdaysRejects } from "../review/filters.js";
 import { createScreen } from "./screen.js";
 import { send } from "./sender.js";

@@ -5,7 +5,7 @@ import { useKeys } from "../../core/hooks.js";
 import { fill, t } from "../../core/strings.js";
 import { Notice, Problem } from "../../parts/notice.js";
 import { Verdict, verdictOf } from "../../parts/verdict.js";
-import { comparedOf, whyOf } from "../../parts/witness.js";
+import { comparedOf, whyOf } from "../../parts/threshold/witness.js";
 import { Rejects } from "./rejects.js";
 import { createScreen } from "./screen.js";
 import { openShift } from "./shift.js";
@@ -53,7 +53,8 @@ export function Station({ feed, onState }) {
         <button type="button" class="button" aria-pressed=${Boolean(at.frozen)} onClick=${freeze}>${l.freeze}</button>
         <label class="beside"><input type="checkbox" onChange=${listen} />${l.sound}</label>
       </div>
-      ${stream && html`<p class="quiet">${fill(l.of, { ...stream, place: placeOf(stream), version: outcome?.version ?? "", policy: l.policies[stream.policy] ?? stream.policy })}</p>`}
+      ${stream && html`<p class="quiet">${fill(l.of, { ...stream, place: placeOf(stream), version: outcome?.version ?? "",
+        policy: l.policies[stream.policy] ?? stream.policy })}</p>`}
     </div>
     <div class="card">
       <${Verdict} verdict=${verdictOf(outcome?.anomalous)} size="large" />

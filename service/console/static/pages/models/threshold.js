@@ -6,7 +6,7 @@ import { useFetched } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { Chart } from "../../parts/chart.js";
-import { Consequence } from "../../parts/consequence.js";
+import { Consequence } from "../../parts/threshold/consequence.js";
 import { ReasonDialog } from "../../parts/dialog.js";
 import { Problem } from "../../parts/notice.js";
 import { Table } from "../../parts/table.js";
@@ -24,7 +24,9 @@ export function Threshold({ path, version: { thresholds }, after }) {
   const { data, error } = useFetched((signal) => call("get_scores_of_version", { path, signal }), []);
   const groups = useMemo(() => groupsOf(data), [data]);
   const scale = useMemo(() => scaleOf(groups, [now, origin.bundle]), [groups, now, origin.bundle]);
-  if (!data && !error) return html`<section class="card threshold waiting"><h2>${t.models.threshold}</h2><p class="quiet">${t.shell.loading}</p></section>`;
+  if (!data && !error) {
+    return html`<section class="card threshold waiting"><h2>${t.models.threshold}</h2><p class="quiet">${t.shell.loading}</p></section>`;
+  }
   const at = draft ? Number(draft) : now;
   const type = (event) => setDraft(event.target.value);
   const move = (steps, sign, label) => html`<button type="button" class="button" aria-label=${label}

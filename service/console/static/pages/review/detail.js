@@ -10,7 +10,7 @@ import { Kinds } from "../../parts/judging/kinds.js";
 import { Problem } from "../../parts/notice.js";
 import { Pane, usePicture, useView } from "../../parts/picture.js";
 import { Verdict, verdictOf } from "../../parts/verdict.js";
-import { comparedOf, whyOf } from "../../parts/witness.js";
+import { comparedOf, whyOf } from "../../parts/threshold/witness.js";
 import { Boxes, thumbnailOf } from "./grid.js";
 
 const LOOKED_MS = 250;

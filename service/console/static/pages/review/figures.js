@@ -6,7 +6,7 @@ import { useFetched } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { Chart } from "../../parts/chart.js";
-import { Consequence } from "../../parts/consequence.js";
+import { Consequence } from "../../parts/threshold/consequence.js";
 import { ReasonDialog } from "../../parts/dialog.js";
 import { Notice, Problem } from "../../parts/notice.js";
 import { Table } from "../../parts/table.js";

@@ -7,14 +7,14 @@ import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { differenceOf, readMap } from "../../parts/anomaly_map.js";
 import { Facts, Regions } from "../../parts/facts.js";
-import { Gauge, leaned, useUsual } from "../../parts/gauge.js";
+import { Gauge, leaned, useUsual } from "../../parts/threshold/gauge.js";
 import { useInPlace } from "../../parts/judging/in_place.js";
 import { useSaid } from "../../parts/judging/said.js";
 import { Teach } from "../../parts/learning/teach.js";
 import { Notice, Problem } from "../../parts/notice.js";
 import { Panes, usePicture, useView } from "../../parts/picture.js";
 import { Verdict, verdictOf } from "../../parts/verdict.js";
-import { whyOf } from "../../parts/witness.js";
+import { whyOf } from "../../parts/threshold/witness.js";
 import { AGAIN_MS, rendering, servedOf, useTried } from "./asking.js";
 import { Code } from "./code.js";
 
@@ -56,7 +56,8 @@ export default function Page() {
     ${empty && chooser}
     <ol class="try-strip" aria-label=${t.try.strip} aria-live="polite">${items.map(({ url, file, answers }, index) => html`<li key=${url}>
       <button type="button" class="button" aria-pressed=${index === at} title=${file.name} onClick=${() => setAt(index)}>
-        <img src=${url} alt="" loading="lazy" /><span class="try-file">${file.name}</span><${Said} found=${answers[first?.key]} /></button></li>`)}</ol>
+        <img src=${url} alt="" loading="lazy" /><span class="try-file">${file.name}</span>
+        <${Said} found=${answers[first?.key]} /></button></li>`)}</ol>
     ${items[at] && first && html`<${Tried} key=${items[at].url} item=${items[at]} choices=${choices} again=${again}
       saidOf=${saidOf} record=${status.data?.record} />`}
   </div>`;

@@ -10,5 +10,6 @@ export default function Page() {
   useEffect(() => document.getElementById(meant)?.scrollIntoView({ block: "center" }), [meant]);
   return html`<div class="row page-head"><h1>${w.title}</h1></div><p class="quiet">${w.about}</p>
     <dl class="card words">${Object.entries(w.list).map(([id, { word, means, engineers }]) => html`
-      <dt id=${id} class=${id === meant ? "meant" : null}>${word}${engineers && html` <small>${w.engineers} ${engineers}</small>`}</dt><dd>${means}</dd>`)}</dl>`;
+      <dt id=${id} class=${id === meant ? "meant" : null}>${word}
+        ${engineers && html` <small>${w.engineers} ${engineers}</small>`}</dt><dd>${means}</dd>`)}</dl>`;
 }

@@ -1,10 +1,10 @@
 /** How far a part is from its threshold, and where its verdict would turn. */
-import { html, useMemo } from "../vendor/htm-preact.js";
-import { call } from "../core/api.js";
-import { percent } from "../core/format.js";
-import { useFetched } from "../core/hooks.js";
-import { may } from "../core/session.js";
-import { fill, t } from "../core/strings.js";
+import { html, useMemo } from "../../vendor/htm-preact.js";
+import { call } from "../../core/api.js";
+import { percent } from "../../core/format.js";
+import { useFetched } from "../../core/hooks.js";
+import { may } from "../../core/session.js";
+import { fill, t } from "../../core/strings.js";
 
 const [MOST, STEP] = [2, 0.01];
 const g = t.gauge;
@@ -45,7 +45,8 @@ export function Gauge({ answer, usual, map, lean, setLean, waits = false }) {
   return html`<section class="gauge" aria-label=${g.label}>
     <p><strong>${fill(way > 1 ? g.over : g.under, { way: percent(way, 0) })}</strong></p>
     <div class="gauge-scale">
-      <div class="gauge-bar" aria-hidden="true"><i class=${answer.anomalous ? "defect" : "good"} style=${{ width: at(way) }}></i><b style=${{ left: at(1) }}></b></div>
+      <div class="gauge-bar" aria-hidden="true">
+        <i class=${answer.anomalous ? "defect" : "good"} style=${{ width: at(way) }}></i><b style=${{ left: at(1) }}></b></div>
       <input type="range" aria-label=${g.slider} min="0.2" max=${MOST} step=${STEP} value=${lean} style=${{ marginLeft: at(0.2) }}
         onKeyDown=${(event) => event.stopPropagation()} onInput=${({ target }) => setLean(Number(target.value))} />
       <div class="gauge-ends quiet" aria-hidden="true"><span>${g.usual}</span><span style=${{ left: at(1) }}>${g.threshold}</span></div>

@@ -1,11 +1,11 @@
 /** What another threshold would have done to the parts that were inspected and to the known good ones. */
-import { html } from "../vendor/htm-preact.js";
-import { call } from "../core/api.js";
-import { apart, count } from "../core/format.js";
-import { useFetched } from "../core/hooks.js";
-import { may } from "../core/session.js";
-import { fill, t } from "../core/strings.js";
-import { Table } from "./table.js";
+import { html } from "../../vendor/htm-preact.js";
+import { call } from "../../core/api.js";
+import { apart, count } from "../../core/format.js";
+import { useFetched } from "../../core/hooks.js";
+import { may } from "../../core/session.js";
+import { fill, t } from "../../core/strings.js";
+import { Table } from "../table.js";
 
 const c = t.consequence;
 const RECORDED = ["flips_all", "flips_good", "flips_defects"];
@@ -30,7 +30,8 @@ const row = (name, toReject, toPass) => [c.rows[name], count(toReject), count(to
 
 /** Of judged ones there is a row where any turns. */
 function recordedOf(found) {
-  const turned = RECORDED.map((name) => [name, found?.[name]]).filter(([name, one]) => one && (name === "flips_all" || one.to_reject + one.to_pass > 0));
+  const turned = RECORDED.map((name) => [name, found?.[name]])
+    .filter(([name, one]) => one && (name === "flips_all" || one.to_reject + one.to_pass > 0));
   return turned.map(([name, { to_reject: toReject, to_pass: toPass }]) => row(name, toReject, toPass));
 }
 

@@ -1,6 +1,6 @@
 /** Why a picture was rejected or passed: its score and the peak of its map, each beside its threshold. */
-import { apart } from "../core/format.js";
-import { fill, t } from "../core/strings.js";
+import { apart } from "../../core/format.js";
+import { fill, t } from "../../core/strings.js";
 
 const w = t.witness;
 
