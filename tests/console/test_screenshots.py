@@ -50,6 +50,7 @@ PAGES: dict[str, tuple[str, Prepare]] = {
     "models": (f"models/{MODEL}", partial(_see, ".chart canvas")),
     "learn": ("learn", partial(_see, "form")),
     "health": ("health", partial(_see, ".chart canvas")),
+    "audit": ("audit", partial(_see, "table")),
     "live": ("live", _send_frames),
 }
 
