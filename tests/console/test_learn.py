@@ -372,7 +372,7 @@ def test_a_camera_of_the_browser_takes_pictures_by_keyboard(
     expect(page.get_by_text("Pictures: 1 (")).to_be_visible()
 
 
-def test_a_server_that_ends_takes_the_pictures_along_and_says_so_when_it_is_back(
+def test_a_learning_whose_server_was_killed_has_failed_and_keeps_its_pictures(
     page: Page, serve_learning: Callable[..., Server]
 ) -> None:
     server = serve_learning()
@@ -382,8 +382,9 @@ def test_a_server_that_ends_takes_the_pictures_along_and_says_so_when_it_is_back
     server.process.kill()
     expect(page.get_by_text("The server does not answer").first).to_be_visible()
     serve_learning("--port", server.url.rpartition(":")[2])
-    expect(page.get_by_text("The learning is gone")).to_be_visible()
-    expect(page.get_by_role("button", name="Gather pictures")).to_be_visible()
+    expect(page.get_by_text("It was not learned")).to_be_visible()
+    expect(page.get_by_text("Pictures: 1 (")).to_be_visible()
+    expect(page.get_by_role("button", name="Learn", exact=True)).to_be_enabled()
 
 
 def test_who_may_not_learn_is_offered_nothing_and_sees_what_is_learned(
