@@ -24,20 +24,21 @@ export function wayOf({ score, threshold }, usual, map) {
 /** A map as it looks where its threshold lies so far from a usual good part. */
 export const leaned = (map, lean) => map && { ...map, threshold: map.low + lean * (map.threshold - map.low) };
 
-/** The score of a usual good part of a version: the middle one of its calibration; undefined where nobody may know. */
+/** The score of a usual good part of a version: the middle one of its calibration; undefined until it is known, null where it is not. */
 export function useUsual(name, version) {
-  const { data } = useFetched(async (signal) => {
-    if (!name || !may("read")) return undefined;
+  const { data, error } = useFetched(async (signal) => {
+    if (!may("read")) return null;
     const { calibration: { good } } = await call("get_scores_of_version", { path: { name, version }, signal });
-    return good.scores[good.scores.length >> 1];
+    return good.scores[good.scores.length >> 1] ?? null;
   }, [name, version]);
-  return data;
+  return error ? null : data;
 }
 
-/** The gauge, or its room while it `waits` for the map; `lean` is where a threshold is tried, 1 where none is, and `setLean` moves it. */
+/** The gauge, or its room while it `waits` for the map or for `usual`; `lean` is where a threshold is tried, 1 where none is, and `setLean` moves it. */
 export function Gauge({ answer, usual, map, lean, setLean, waits = false }) {
   const way = useMemo(() => wayOf(answer, usual, map), [answer, usual, map]);
-  if (way === null || waits) return waits && html`<div class="gauge"></div>`;
+  if (waits || usual === undefined) return html`<div class="gauge"></div>`;
+  if (way === null) return null;
   const at = (share) => `${(100 * Math.min(Math.max(share, 0), MOST)) / MOST}%`;
   const rejects = way > lean;
   const said = lean === 1 ? fill(answer.anomalous ? g.turnsToPass : g.turnsToReject, { way: percent(way, 0) })
