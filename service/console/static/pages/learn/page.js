@@ -15,7 +15,8 @@ const JOBS = { collecting: Gathering, failed: Gathering, running: Running, done:
 
 /** The page. */
 export default function Page() {
-  return html`<div class="row page-head"><h1>${t.learn.title}</h1></div>${may("read") ? html`<${Learn} />` : html`<${Notice} title=${t.learn.mayNotRead} />`}`;
+  return html`<div class="row page-head"><h1>${t.learn.title}</h1></div>
+    ${may("read") ? html`<${Learn} />` : html`<${Notice} title=${t.learn.mayNotRead} />`}`;
 }
 
 function Learn() {

@@ -34,7 +34,10 @@ export function useUsual(name, version) {
   return error ? null : data;
 }
 
-/** The gauge, or its room while it `waits` for the map or for `usual`; `lean` is where a threshold is tried, 1 where none is, and `setLean` moves it. */
+/**
+ * The gauge, or its room while it `waits` for the map or for `usual`. `lean` is where a threshold is tried, 1 where none is, and
+ * `setLean` moves it.
+ */
 export function Gauge({ answer, usual, map, lean, setLean, waits = false }) {
   const way = useMemo(() => wayOf(answer, usual, map), [answer, usual, map]);
   if (waits || usual === undefined) return html`<div class="gauge"></div>`;
