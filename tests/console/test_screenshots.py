@@ -65,7 +65,8 @@ def test_every_page_shows_a_shift(
     page = new_page(color_scheme=theme)
     folder = folder_for(tmp_path) / "console"
     shown = {name: (f"{server.url}/console/{path}", see) for name, (path, see) in PAGES.items()}
-    shown["inspection"] = f"{server.url}/console/inspection/{rejects[0]}", partial(_see, ".gauge-bar")
+    rejected = f"{server.url}/console/inspection/{rejects[0]}"
+    shown["inspection"] = rejected, partial(_see, ".gauge-bar")
     shown["login"] = f"{closed.url}/console/", partial(_see, "input[type=password]")
     for name, (address, prepare) in shown.items():
         page.goto(address)
