@@ -88,7 +88,7 @@ def test_a_threshold_moved_by_keyboard_judges_the_next_picture_and_the_audit_nam
     page.keyboard.press("Control+a")
     page.keyboard.type("0.6")
     expect(slider).to_have_value("0.52")  # where the slider ends
-    expect(page.get_by_text("promises no rate of false rejects")).to_be_visible()
+    expect(page.get_by_text("promises no share of false rejects")).to_be_visible()
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     apply = page.get_by_role("button", name="Serve by this threshold")

@@ -88,7 +88,7 @@ def test_the_theme_is_chosen_and_stays(page: Page, serve: Serve) -> None:
     page.get_by_role("button", name="Theme: light").click()
     page.reload()
     expect(page.get_by_role("button", name="Theme: dark")).to_be_visible()
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(22, 25, 28)"
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 20, 24)"
 
 
 def test_the_first_stop_of_the_keyboard_leads_past_the_head(page: Page, serve: Serve) -> None:
