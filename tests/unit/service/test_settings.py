@@ -180,7 +180,8 @@ def test_the_variables_of_a_plugin_are_known_while_it_is_on(environment: dict[st
 
 
 def test_serve_warns_of_variables_that_are_no_settings(tmp_path: Path) -> None:
-    command = ["serve", "--port", "0", "--repository", str(tmp_path)]
+    # A folder that is named and missing ends it.
+    command = ["serve", "--port", "0", "--repository", str(tmp_path / "missing")]
     told = CliRunner().invoke(main, command, env={"TAKT_LOGLEVEL": "debug"})
     assert "TAKT_LOGLEVEL is no setting; did you mean TAKT_LOG_LEVEL?" in told.output
 

@@ -179,7 +179,7 @@ def bare_app() -> FastAPI:
     )
     foundation = SimpleNamespace(
         drain=Drain(1.0),
-        sessions=SimpleNamespace(close=at_once),
+        close_streams=at_once,
         models=models,
         metrics=Metrics(),
         peers=Alone(),
