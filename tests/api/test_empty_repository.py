@@ -14,8 +14,6 @@ from service.core.errors import ConfigurationError
 from service.parts.composing.assembly import foundation_of
 from service.settings import Settings
 from tests.api.apps import until
-from tests.api.learning.jobs import desk_of, given, made, once, started
-from tests.fake_learn import RESULT, learning
 from tests.manifests import rewrite_manifest
 from tests.tested import GRAVE
 
@@ -45,25 +43,6 @@ async def test_an_empty_server_is_live_and_not_ready_and_leads_to_the_first_mode
         assert (await client.get("/v1/learning")).status_code == 200
         refused = await client.post("/v1/models/nut/inspect", content=b"")
         assert (refused.status_code, refused.json()["code"]) == (404, "model_not_found")
-
-
-async def test_the_first_version_that_is_learned_makes_an_empty_server_ready(
-    serve, empty, bundle, picture_bytes, tmp_path: Path
-) -> None:
-    command = learning(RESULT | {"model": "parts", "version": "1"})
-    async with serve(repository=empty, data_folder=tmp_path / "data") as client:
-        desk_of(client).command = command
-        path = await made(client, model="parts")
-        await given(client, path, picture_bytes(1))
-        shutil.copytree(bundle.path, empty / "parts" / "1")
-        await started(client, path)
-        await once(client, path, "done")
-        repository = foundation_of(client._transport.app).models.repository
-        await until(lambda: repository.ready)
-        ready = await client.get("/health/ready")
-        assert (ready.status_code, ready.json()["reason"]) == (200, None)
-        answer = await client.post("/v1/models/parts/inspect", content=picture_bytes(50))
-        assert (answer.status_code, answer.json()["version"]) == (200, "1")
 
 
 async def test_a_first_version_that_waits_makes_an_empty_server_ready_once_it_is_activated(
