@@ -33,12 +33,12 @@ TaktError
 │   ├── DeadlineExceededError     504  no answer within the timeout
 │   └── UnreachableError          503  no connection to the server
 ├── UnreadableAnswerError     502  the answer is not Takt's, or of another version
-├── EngineError               500  the engine failed on this batch
 ├── BundleError               500  a model folder that cannot be trusted
 │   ├── MisplacedBundleError      500  a whole one in another folder than its name says
 │   └── DriftError                500  an engine that answers unlike the trained model
-└── ConfigurationError        500  settings that the server's host cannot honour
-    └── NotInstalledError         501  a package that the request needs is not installed
+├── ConfigurationError        500  settings that the server's host cannot honour
+│   └── NotInstalledError         501  a package that the request needs is not installed
+└── EngineError               500  the engine failed on this batch
 """
 
 from __future__ import annotations
