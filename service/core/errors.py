@@ -34,12 +34,12 @@ TaktError
 │   ├── RecordError               503  the record's database or disk does not answer
 │   ├── NoRoomError               507  no room for a further picture to learn from
 │   └── DeadlineExceededError     504  no answer within the request's timeout
+├── EngineError               500  the engine failed on this batch
 ├── BundleError               500  a model folder that cannot be trusted
 │   ├── MisplacedBundleError      500  a whole one in another folder than its name says
 │   └── DriftError                500  an engine that answers unlike the trained model
-├── ConfigurationError        500  settings that this host cannot honour
-│   └── NotInstalledError         501  a package that the request needs is not installed
-└── EngineError               500  the engine failed on this batch
+└── ConfigurationError        500  settings that this host cannot honour
+    └── NotInstalledError         501  a package that the request needs is not installed
 """
 
 from __future__ import annotations
