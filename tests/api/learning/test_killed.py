@@ -82,6 +82,16 @@ async def _ends(client: httpx.AsyncClient) -> list[dict[str, Any]]:
     return [one for one in entries if one["action"] in wanted]
 
 
+async def killed_while_fitting(client: httpx.AsyncClient, killed: Killed, picture: bytes) -> str:
+    """Begin a learning and have its server killed while it fits; the learning's path."""
+    path = await made(client)
+    await given(client, path, picture)
+    await started(client, path)
+    await fitting(client, path)
+    killed.now()
+    return path
+
+
 async def test_a_learning_whose_server_was_killed_has_failed_and_goes_on_with_its_pictures(
     serve_learning, again, killed: Killed, sqlite_record: Record, tmp_path: Path, picture_bytes
 ) -> None:
@@ -117,11 +127,7 @@ async def test_one_that_was_left_over_is_told_once_and_can_be_discarded(
 ) -> None:
     runs = waiting(PLAN, place(), FIT, notes=tmp_path / "notes")
     async with serve_learning(runs, record=sqlite_record) as client:
-        path = await made(client)
-        await given(client, path, picture_bytes(1))
-        await started(client, path)
-        await fitting(client, path)
-        killed.now()
+        path = await killed_while_fitting(client, killed, picture_bytes(1))
     async with again() as client:
         shutil.rmtree(tmp_path / "aside")
         killed.now()
@@ -165,11 +171,7 @@ async def test_a_version_that_was_made_before_the_kill_is_named(
 ) -> None:
     runs = waiting(PLAN, place(), FIT, notes=tmp_path / "notes")
     async with serve_learning(runs, record=sqlite_record) as client:
-        path = await made(client)
-        await given(client, path, picture_bytes(1))
-        await started(client, path)
-        await fitting(client, path)
-        killed.now()
+        path = await killed_while_fitting(client, killed, picture_bytes(1))
     (repository / "nut" / "1").mkdir(parents=True)
     async with again() as client:
         assert "its version 1 is there" in (await client.get(path)).json()["error"]
