@@ -1,0 +1,289 @@
+"""Facts of a picture: a few cheap numbers by which a fading lamp or a dirty lens is told.
+
+They are computed of what the model sees, by the same code at the calibration and at the line. What
+a picture looks like is compared with the mean of the good pictures, the `Look` of a bundle.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from service.core.domain import ModelInput
+
+FactVector = NDArray[np.float32]
+"""The facts of one picture, float32 [facts], in the order of `FACTS`; NaN where one is unknown."""
+
+FactName = Literal[
+    "brightness",
+    "contrast",
+    "sharpness",
+    "noise",
+    "saturation",
+    "warmth",
+    "tint",
+    "dark",
+    "bright",
+    "shift_x",
+    "shift_y",
+    "likeness",
+    "spot",
+    "aspect",
+    "map_level",
+    "score",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One fact, and what it means.
+
+    Attributes:
+        name: of the fact.
+        meaning: of its value, with its unit.
+        of_picture: whether it is told from the picture alone, without the model's answer.
+    """
+
+    name: FactName
+    meaning: str
+    of_picture: bool = True
+
+
+FACTS: tuple[Fact, ...] = (
+    Fact("brightness", "mean level, 0 to 255"),
+    Fact("contrast", "standard deviation of the levels, 0 to 128"),
+    Fact("sharpness", "logarithm of the share of the contrast that is in fine detail"),
+    Fact("noise", "logarithm of what differs from pixel to pixel, in levels"),
+    Fact("saturation", "mean distance between the highest and the lowest colour, 0 to 255"),
+    Fact("warmth", "mean level of red over that of blue"),
+    Fact("tint", "mean level of green over that of red and blue"),
+    Fact("dark", "per cent of the pixels that are black, of level 4 or less"),
+    Fact("bright", "per cent of the pixels that are burnt out, of level 251 or more"),
+    Fact("shift_x", "how far the part lies to the right, in per cent of the picture's width"),
+    Fact("shift_y", "how far the part lies below, in per cent of the picture's height"),
+    Fact("likeness", "correlation with the mean picture of good parts, -1 to 1"),
+    Fact("spot", "largest deviation of a 64th of the picture from the mean one, in deviations"),
+    Fact("aspect", "width of the picture as it came, divided by its height"),
+    Fact("map_level", "mean of the anomaly map", of_picture=False),
+    Fact("score", "score of the picture", of_picture=False),
+)
+"""Every fact, in the order of a `FactVector`."""
+
+FACT_NAMES: tuple[FactName, ...] = tuple(fact.name for fact in FACTS)
+
+SIDE = 64
+"""Rows and columns of the small grey picture that is compared with others."""
+
+BLOCKS = 8
+"""Rows and columns of the blocks that a spot is looked for in."""
+
+_MOST_SIDE = 256
+"""Longest side of the middle of a picture that fine detail is measured in."""
+
+_BLACK, _BURNT_OUT = 4, 251
+_FAINT = 0.05
+"""Least contrast and noise, in levels: below it a picture is as good as even."""
+
+_LEAST_SPREAD = 1.0
+"""Least deviation of a block's brightness, in levels: no camera repeats itself better."""
+
+_NOISE_UNIT = math.sqrt(math.pi / 2) / 6
+"""Immerkaer's estimate: the mean of the kernel's amounts, times this, is the noise's deviation."""
+
+_WINDOW: NDArray[np.float32] = np.outer(np.hanning(SIDE), np.hanning(SIDE)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What good pictures look like on average.
+
+    Attributes:
+        mean: grey levels, float32 [SIDE, SIDE].
+        spread: deviation of each block's brightness, float32 [BLOCKS, BLOCKS], in levels.
+    """
+
+    mean: NDArray[np.float32]
+    spread: NDArray[np.float32]
+
+    @cached_property
+    def centred(self) -> NDArray[np.float32]:
+        """The mean picture around zero."""
+        return _centred(self.mean)
+
+    @cached_property
+    def windowed(self) -> NDArray[np.float32]:
+        """The mean picture, fading towards its border."""
+        return self.mean * _WINDOW
+
+    @cached_property
+    def blocks(self) -> NDArray[np.float32]:
+        """Mean brightness of each block, float32 [BLOCKS, BLOCKS]."""
+        return _blocks(self.mean)
+
+    @cached_property
+    def units(self) -> NDArray[np.float32]:
+        """What counts as one deviation of a block, in levels."""
+        return np.maximum(self.spread, _LEAST_SPREAD)
+
+
+@dataclass(frozen=True)
+class PictureFacts:
+    """What a picture tells before it is compared with others.
+
+    Attributes:
+        own: values of the facts that need no other picture, in the order of `FACTS`: the first
+            nine, and `aspect`.
+        small: grey levels, float32 [SIDE, SIDE].
+    """
+
+    own: tuple[float, ...]
+    small: NDArray[np.float32]
+
+    def beside(self, look: Look, map_level: float, score: float) -> FactVector:
+        """All facts, in the order of `FACTS`.
+
+        Args:
+            look: of good pictures, without this one.
+            map_level: mean of the anomaly map.
+            score: of the picture.
+        """
+        *first, aspect = self.own
+        small = self.small
+        # Windowed by hand, since OpenCV would change the pictures that it is given.
+        (x, y), _ = cv2.phaseCorrelate(look.windowed, small * _WINDOW)
+        blocks = np.abs(_blocks(small) - look.blocks) / look.units
+        return np.array(
+            (
+                *first,
+                100 * x / SIDE,
+                100 * y / SIDE,
+                _correlation(_centred(small), look.centred),
+                blocks.max(),
+                aspect,
+                map_level,
+                score,
+            ),
+            np.float32,
+        )
+
+
+def picture_facts(model_input: ModelInput, width: int, height: int) -> PictureFacts:
+    """The facts that a picture tells by itself.
+
+    >>> facts = picture_facts(np.full((256, 256, 3), 40, np.uint8), 640, 480)
+    >>> round(facts.own[0]), round(facts.own[-1], 2)
+    (40, 1.33)
+
+    Args:
+        model_input: what the model sees, RGB [H,W,3] of 0 to 255, uint8 or float32.
+        width: of the picture as it came, in pixels.
+        height: of the picture as it came, in pixels.
+    """
+    levels = model_input if model_input.dtype == np.uint8 else cv2.convertScaleAbs(model_input)
+    grey = cv2.cvtColor(levels, cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    contrast, coarse = _deviation(grey), _deviation(small)
+    # Every few pixels have the colours of all.
+    sparse = cv2.split(cv2.resize(levels, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST))
+    red, green, blue = (cv2.mean(channel)[0] for channel in sparse)
+    highest = cv2.max(cv2.max(sparse[0], sparse[1]), sparse[2])
+    lowest = cv2.min(cv2.min(sparse[0], sparse[1]), sparse[2])
+    # The middle of a large picture has the noise of the whole, for less time.
+    top, left = (max(0, (length - _MOST_SIDE) // 2) for length in grey.shape)
+    middle = grey[top : top + _MOST_SIDE, left : left + _MOST_SIDE]
+    # The second derivative along both axes is Immerkaer's kernel.
+    fine = cv2.norm(cv2.Sobel(middle, cv2.CV_16S, 2, 2), cv2.NORM_L1) / middle.size
+    return PictureFacts(
+        own=(
+            cv2.mean(grey)[0],
+            contrast,
+            math.log(max(contrast**2 - coarse**2, _FAINT) / max(contrast**2, 1.0)) / 2,
+            math.log(max(fine * _NOISE_UNIT, _FAINT)),
+            cv2.mean(highest)[0] - cv2.mean(lowest)[0],
+            red - blue,
+            green - (red + blue) / 2,
+            100 * np.count_nonzero(middle <= _BLACK) / middle.size,
+            100 * np.count_nonzero(middle >= _BURNT_OUT) / middle.size,
+            width / height,
+        ),
+        small=small.astype(np.float32),
+    )
+
+
+def look_of(smalls: Sequence[NDArray[np.float32]]) -> Look:
+    """What good pictures look like on average.
+
+    Args:
+        smalls: of at least one good picture each, float32 [SIDE, SIDE].
+    """
+    return _Sums.of(smalls).look()
+
+
+def looks_without_each(smalls: Sequence[NDArray[np.float32]]) -> Iterator[Look]:
+    """For each good picture what the others look like on average: it is compared with others.
+
+    Args:
+        smalls: of good pictures; at least two.
+    """
+    sums = _Sums.of(smalls)
+    for small in smalls:
+        yield sums.without(small).look()
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Sums over pictures, from which one is easily taken away."""
+
+    count: int
+    levels: NDArray[np.float64]
+    blocks: NDArray[np.float64]
+    squares: NDArray[np.float64]
+
+    @staticmethod
+    def of(smalls: Sequence[NDArray[np.float32]]) -> _Sums:
+        stack = np.stack(smalls).astype(np.float64)
+        blocks = np.stack([_blocks(small) for small in smalls]).astype(np.float64)
+        return _Sums(len(smalls), stack.sum(0), blocks.sum(0), (blocks**2).sum(0))
+
+    def without(self, small: NDArray[np.float32]) -> _Sums:
+        blocks = _blocks(small).astype(np.float64)
+        return _Sums(
+            self.count - 1,
+            self.levels - small,
+            self.blocks - blocks,
+            self.squares - blocks**2,
+        )
+
+    def look(self) -> Look:
+        mean = self.blocks / self.count
+        variance = np.maximum(self.squares / self.count - mean**2, 0.0)
+        return Look(
+            (self.levels / self.count).astype(np.float32), np.sqrt(variance).astype(np.float32)
+        )
+
+
+def _deviation(grey: cv2.typing.MatLike) -> float:
+    return float(cv2.meanStdDev(grey)[1][0, 0])
+
+
+def _blocks(small: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean brightness of each block, float32 [BLOCKS, BLOCKS]."""
+    shrunk = cv2.resize(small, (BLOCKS, BLOCKS), interpolation=cv2.INTER_AREA)
+    return cast(NDArray[np.float32], shrunk)
+
+
+def _centred(small: NDArray[np.float32]) -> NDArray[np.float32]:
+    return small - cv2.mean(small)[0]
+
+
+def _correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """Correlation of two centred pictures, -1 to 1; 0 where one of them is as good as even."""
+    norm = cv2.norm(one) * cv2.norm(other)
+    return float(np.vdot(one, other)) / norm if norm > SIDE * SIDE else 0.0
