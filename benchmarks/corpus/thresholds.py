@@ -283,7 +283,8 @@ def _f1(one: Scores, judged: NDArray[np.intp], pair: ThresholdPair) -> float:
 
 
 def _pictures(one: Scores, chosen_: NDArray[np.intp]) -> PictureScores:
-    return PictureScores(one.scores[0][chosen_], one.peaks[0][chosen_], map_median=0.0, smaller=0)
+    unknown = np.full(len(chosen_), np.nan, np.float32)
+    return PictureScores(one.scores[0][chosen_], one.peaks[0][chosen_], unknown, 0.0, smaller=0)
 
 
 def _censored(levels: NDArray[np.float64], alpha: float, quantile: float) -> float:

@@ -32,6 +32,7 @@ from export.bundling.tested import tested
 from export.bundling.tiles import with_tiling
 from export.calibration.camera_files import tell_of_files
 from export.calibration.cross_conformal import cross_conformal
+from export.calibration.good_facts import good_facts
 from export.calibration.grouping import BY_LOOKS, Grouping
 from export.calibration.pictures_to_use import (
     SEEN_UNKNOWN,
@@ -43,6 +44,7 @@ from export.calibration.thresholds import conformal_thresholds
 from export.out_folder import check_folder
 from export.pictures import read_model_input
 from export.versions import package_versions
+from models.checkpoints.picture_digest import picture_digest
 from service.core.bundles.bundle import CHECKPOINT, MODEL, Calibration, Golden
 from service.core.bundles.conformal import Alpha, choose_alpha, warning_of_ties
 from service.core.bundles.manifest import (
@@ -58,6 +60,7 @@ from service.core.bundles.writing import save_bundle
 from service.core.domain import Batch, Depth, Orientation
 from service.core.engines.onnxruntime import OnnxRuntimeEngine
 from service.core.errors import CalibrationError
+from service.core.pictures.good_facts import GoodFacts
 
 DRIFT_PICTURES = 50
 GOLDEN_PICTURES = 3
@@ -201,17 +204,19 @@ def export_bundle(
         golden = _golden(source, facts, (*chosen.unseen, *chosen.seen), defects)
         rounding = rounding_of(graph_path, golden) if facts.reference == "onnx" else 0.0
         calibrating = scored or of_parts
+        calibration = Calibration(
+            calibrating.score,
+            calibrating.peak,
+            of_defects.score,
+            of_defects.peak,
+            np.array(facts.seen, np.str_),
+        )
+        usual = _usual(facts, of_good, chosen.unseen, quiet=quiet)
         fitted_with = {f"fit:{name}": value for name, value in facts.made_with.items()}
         bundle = save_bundle(
             out,
             golden,
-            Calibration(
-                calibrating.score,
-                calibrating.peak,
-                of_defects.score,
-                of_defects.peak,
-                np.array(facts.seen, np.str_),
-            ),
+            calibration if usual is None else usual.put_into(calibration),
             partial(shutil.copyfile, graph_path),
             lambda files: Manifest(
                 name=out.parent.name,
@@ -249,6 +254,19 @@ def export_bundle(
             options.sign_key,
         )
     return ExportReport(bundle, graph)
+
+
+def _usual(
+    facts: SourceFacts, of_good: PictureScores, unseen: Sequence[Path], *, quiet: bool
+) -> GoodFacts | None:
+    """The facts of the pictures that calibrate, with what a model says that has not seen them."""
+    level, score = of_good.level, of_good.score
+    if facts.out_of_fold is not None:
+        level, score = facts.out_of_fold.of([picture_digest(path) for path in unseen])
+        if facts.inside is not None:
+            # The mean of the served map is one of the cells outside, too.
+            level = np.full_like(level, np.nan)
+    return good_facts(unseen, facts, level, score, quiet=quiet)
 
 
 def _alpha(facts: SourceFacts, good_count: int, options: ExportOptions) -> Alpha | None:

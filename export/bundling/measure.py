@@ -52,18 +52,25 @@ class PictureScores:
     Attributes:
         score: float32 [n].
         peak: the highest value of each map, float32 [n].
+        level: the mean of each map, float32 [n].
         map_median: median of all map values that count; 0 without pictures.
         smaller: number of pictures that are smaller than a tile.
     """
 
     score: NDArray[np.float32]
     peak: NDArray[np.float32]
+    level: NDArray[np.float32]
     map_median: float
     smaller: int
 
     def of_parts(self, parts: Parts) -> PictureScores:
-        """The highest score and map value of each part that the pictures show."""
-        return replace(self, score=parts.highest(self.score), peak=parts.highest(self.peak))
+        """The highest score and map values of each part that the pictures show."""
+        return replace(
+            self,
+            score=parts.highest(self.score),
+            peak=parts.highest(self.peak),
+            level=parts.highest(self.level),
+        )
 
 
 def measure(
@@ -89,18 +96,20 @@ def measure(
         ExportError: an answer is not finite.
         PicturesError: a picture cannot be read.
     """
-    scores, peaks, values, smaller = [], [], [], 0
+    scores, peaks, levels, values, smaller = [], [], [], [], 0
     for path in tqdm(pictures, desc=what, unit="picture", disable=quiet or not pictures or None):
         looked = look_at(engine, path, facts)
         answer, width, height = looked.answer, looked.width, looked.height
         check_finite(path, np.float32(answer.score), answer.anomaly_map)
         scores.append(_score(answer, facts, width, height))
         peaks.append(answer.anomaly_map.max())
+        levels.append(answer.anomaly_map.mean())
         values.append(_sampled(answer.anomaly_map, inside))
         smaller += is_smaller(width, height, facts.tiling)
     return PictureScores(
         score=np.array(scores, np.float32),
         peak=np.array(peaks, np.float32),
+        level=np.array(levels, np.float32),
         map_median=float(np.median(np.concatenate(values))) if values else 0.0,
         smaller=smaller,
     )

@@ -15,6 +15,7 @@ from export.bundling.measure import measure_calibration
 from export.bundling.provenance import picture_set
 from export.bundling.tested import tested
 from export.calibration.camera_files import tell_of_files
+from export.calibration.good_facts import good_facts
 from export.calibration.grouping import BY_LOOKS, Grouping
 from export.calibration.pictures_to_use import (
     SEEN_UNKNOWN,
@@ -149,6 +150,10 @@ def find_thresholds(
             strict=options.strict,
             quiet=quiet,
         )
+    facts = good_facts(pictures.unseen, manifest, of_good.level, of_good.score, quiet=quiet)
+    calibration = Calibration(
+        of_parts.score, of_parts.peak, of_bad.score, of_bad.peak, np.array(seen, np.str_)
+    )
     return Recalibration(
         bundle=bundle,
         alpha=alpha,
@@ -156,9 +161,7 @@ def find_thresholds(
         candidates=weighed,
         chosen=chosen,
         thresholds=_thresholds(chosen, alpha, options.costs, pictures, seen_known=bool(seen)),
-        calibration=Calibration(
-            of_parts.score, of_parts.peak, of_bad.score, of_bad.peak, np.array(seen, np.str_)
-        ),
+        calibration=calibration if facts is None else facts.put_into(calibration),
         map_low=of_good.map_median,
         self_test=self_test,
         pictures=picture_set(good),

@@ -45,6 +45,7 @@ highest distance of its pictures at each place.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -133,6 +134,16 @@ class OutOfFoldScores:
     folds: int
     cells: NDArray[np.float32]
     head: HeadLevels | None = None
+
+    def of(self, digests: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Mean of the map and score of pictures, each [n], by their digests.
+
+        A head moves the map's mean in a way that is not known out of fold; it is NaN then.
+        """
+        at = {digest: row for row, digest in enumerate(self.digests)}
+        rows = [at[digest] for digest in digests]
+        level = self.cells[rows].mean(axis=1)
+        return level if self.head is None else np.full_like(level, np.nan), self.score[rows]
 
     def altered(self, digest: str, cells: NDArray[np.float32]) -> tuple[float, float]:
         """Score and peak that a picture would have out of fold if it were altered.

@@ -26,6 +26,10 @@ Batch = NDArray[np.uint8] | NDArray[np.float32]
 AnomalyMap = NDArray[np.float32]
 """float32 [h, w], or [N, h, w] for a batch; unbounded, higher is more anomalous."""
 
+FactVector = NDArray[np.float32]
+"""Facts of a picture, float32 [facts], as `service.core.pictures.facts` lists them; NaN where one
+is unknown."""
+
 HeatmapKind = Literal["none", "map", "overlay", "raw"]
 ImageFormat = Literal["png", "jpeg", "webp"]
 ThresholdKind = Literal["image", "pixel"]
@@ -267,6 +271,7 @@ class Inspection:
         anomaly_map: float32 [h, w], if the request wanted it.
         warnings: what speaks against the answer.
         source: what gave the answer.
+        facts: of the picture, where the bundle has those of good ones.
     """
 
     model: str
@@ -280,6 +285,7 @@ class Inspection:
     anomaly_map: AnomalyMap | None = None
     warnings: tuple[WarningCode, ...] = ()
     source: Source = UNKNOWN_SOURCE
+    facts: FactVector | None = None
 
 
 Json = dict[str, Any]

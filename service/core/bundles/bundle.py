@@ -54,6 +54,9 @@ _GOLDEN_PICTURES = 64
 _GOLDEN_BYTES = 512 << 20
 _CALIBRATION_PICTURES = 1 << 18
 _SEEN_PICTURES = 1 << 20
+_FACTS = 1 << 18
+"""Most values of facts; the exporter writes 16 each of at most 1,024 pictures."""
+
 _SCORES = ArraySpec("f", 8, 1, _CALIBRATION_PICTURES)
 _CALIBRATION = {
     "good_score": _SCORES,
@@ -61,6 +64,10 @@ _CALIBRATION = {
     "defect_score": _SCORES,
     "defect_peak": _SCORES,
     "seen": ArraySpec("U", 64, 1, _SEEN_PICTURES, required=False),
+    "facts": ArraySpec("f", 4, 2, _FACTS, required=False),
+    "fact_names": ArraySpec("U", 128, 1, 64, required=False),
+    "look_mean": ArraySpec("f", 4, 2, 1 << 14, required=False),
+    "look_spread": ArraySpec("f", 4, 2, 1 << 12, required=False),
 }
 _CALIBRATION_BYTES = 96 << 20
 
@@ -90,9 +97,14 @@ class Calibration:
         defect_score: of defective pictures, float32 [m]; may be empty.
         defect_peak: the highest map value of each defective picture, float32 [m].
         seen: digests of the pictures that the fit used; empty if unknown.
+        facts: facts of good pictures, float32 [k,f]; empty where none are known
+            (`service.core.pictures.good_facts`).
+        fact_names: what they are called [f].
+        look_mean: what good pictures look like, grey levels, float32 [rows,columns].
+        look_spread: deviation of each block's brightness, float32 [rows,columns].
 
     Raises:
-        BundleError: there are not as many peaks as scores.
+        BundleError: there are not as many peaks as scores, or as many facts as names.
     """
 
     good_score: NDArray[np.float32]
@@ -100,11 +112,17 @@ class Calibration:
     defect_score: NDArray[np.float32]
     defect_peak: NDArray[np.float32]
     seen: NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, "U16"))
+    facts: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    fact_names: NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, "U16"))
+    look_mean: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    look_spread: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     def __post_init__(self) -> None:
         pairs = (self.good_score, self.good_peak), (self.defect_score, self.defect_peak)
         if any(len(scores) != len(peaks) for scores, peaks in pairs):
             raise BundleError("calibration: each score needs its peak; export the bundle again")
+        if self.facts.shape[1] != len(self.fact_names):
+            raise BundleError("calibration: each fact needs its name; export the bundle again")
 
 
 @dataclass(frozen=True)

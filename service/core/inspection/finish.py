@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from service.core.bundles.bundle import Bundle
 from service.core.bundles.thresholds import DeployedThresholds
-from service.core.domain import Heatmap, Image, InspectOptions, Verdict
+from service.core.domain import FactVector, Heatmap, Image, InspectOptions, Verdict
 from service.core.inspection.inference import Inference, ms_since
+from service.core.pictures.good_facts import GoodFacts
 from service.core.pictures.heatmap import ColorScale, render
 from service.core.pictures.postprocess import Criteria, judge, picture_score
 from service.core.pictures.prepare import Picture, whole_picture
@@ -28,6 +29,7 @@ class Judgement:
         waited_ms: for a thread.
         postprocess_ms: for the verdict.
         render_ms: for the heatmap.
+        facts: of the picture, where the bundle has those of good ones.
     """
 
     verdict: Verdict
@@ -35,6 +37,7 @@ class Judgement:
     waited_ms: float
     postprocess_ms: float
     render_ms: float
+    facts: FactVector | None
 
 
 class Finisher:
@@ -45,6 +48,7 @@ class Finisher:
         thresholds: in force where a request names none; read for each picture.
         max_regions: most regions of a verdict.
         max_pixels: most that a picture may have.
+        good_facts: of the bundle's calibration; None where there are none.
     """
 
     def __init__(
@@ -53,7 +57,9 @@ class Finisher:
         thresholds: DeployedThresholds,
         max_regions: int,
         max_pixels: int,
+        good_facts: GoodFacts | None = None,
     ) -> None:
+        self._look = None if good_facts is None else good_facts.look
         self._manifest = bundle.manifest
         self._roi = roi_drawing(bundle)
         self._thresholds = thresholds
@@ -90,6 +96,10 @@ class Finisher:
             self._good_scores,
             self._max_regions,
         )
+        facts = None
+        if seen.facts is not None and self._look is not None:
+            level = float(answer.anomaly_map.mean())
+            facts = seen.facts.beside(self._look, level, verdict.score)
         postprocess_ms = ms_since(started_s)
         started_s = time.perf_counter()
         heatmap = None
@@ -104,7 +114,8 @@ class Finisher:
                 verdict.regions,
                 self._roi if self._roi is None else self._roi.turned(seen.turn),
             )
-        return Judgement(verdict, heatmap, waited_ms, postprocess_ms, ms_since(started_s))
+        render_ms = ms_since(started_s)
+        return Judgement(verdict, heatmap, waited_ms, postprocess_ms, render_ms, facts)
 
     def _beneath(self, inference: Inference, data: Picture, options: InspectOptions) -> Image:
         """The picture to draw on, or any of its size where it does not show."""

@@ -36,6 +36,7 @@ from service.core.inspection.inference import Inference, Pictures, Pools, ms_sin
 from service.core.inspection.tiled import TiledPictures
 from service.core.inspection.weight import weigh
 from service.core.inspection.whole import WholePictures
+from service.core.pictures.good_facts import GoodFacts
 from service.core.pictures.prepare import Picture
 from service.core.pictures.warnings import SizeWarnings
 
@@ -105,11 +106,18 @@ class Pipeline:
         self._batcher = batcher
         self._executor = pools.finishing
         self._executor_of_large = pools.large or pools.finishing
+        good_facts = GoodFacts.of(bundle.calibration)
         pictures = WholePictures if bundle.manifest.tiling is None else TiledPictures
         self._pictures: Pictures = pictures(
-            bundle.manifest, batcher, pools, limits.max_image_pixels
+            bundle.manifest,
+            batcher,
+            pools,
+            limits.max_image_pixels,
+            with_facts=good_facts is not None,
         )
-        self._finisher = Finisher(bundle, thresholds, limits.max_regions, limits.max_image_pixels)
+        self._finisher = Finisher(
+            bundle, thresholds, limits.max_regions, limits.max_image_pixels, good_facts
+        )
         self._max_pixels = limits.max_image_pixels
         self._sizes = SizeWarnings(bundle.manifest)
         self._memory = memory or MemoryBudget()
@@ -247,4 +255,5 @@ class Pipeline:
             anomaly_map=done.result.anomaly_map if options.with_map else None,
             warnings=warnings,
             source=self._source,
+            facts=finished.facts,
         )

@@ -21,6 +21,7 @@ from service.core.domain import Image, InspectOptions, ModelInput, ModelOutput
 from service.core.inspection.inference import Inference, Pools, ms_since, on_thread
 from service.core.inspection.weight import Weight
 from service.core.pictures.decode import Decoded
+from service.core.pictures.facts import PictureFacts, facts_of_large
 from service.core.pictures.formats.image_header import ImageHeader
 from service.core.pictures.placement import placement
 from service.core.pictures.prepare import Picture, ReadPicture, read_for_model, upright
@@ -70,6 +71,7 @@ class TiledPictures:
         batcher: runs model inputs, [H,W,3], of tiles.
         pools: threads that decode, cut, resize and stitch.
         max_pixels: most that a picture may have.
+        with_facts: whether the facts of each picture are wanted.
 
     Attributes:
         preparing: always empty, since a picture is prepared while it runs; so is `large`.
@@ -82,7 +84,9 @@ class TiledPictures:
         batcher: Batcher[ModelInput, ModelOutput],
         pools: Pools,
         max_pixels: int,
+        with_facts: bool = False,
     ) -> None:
+        self._with_facts = with_facts
         assert manifest.tiling is not None
         self._tiling: Tiling = manifest.tiling
         self._spec = manifest.preprocess
@@ -161,8 +165,8 @@ class TiledPictures:
             turn_s = time.perf_counter()
             await room.take(weight.decoding_bytes)
             keep = options.heatmap == "overlay" and room.keep(weight.kept_bytes)
-            decode = partial(_decode, data, self._spec, self._max_pixels, weight.header)
-            decoded, decode_ms = await on_thread(self._pools.preparing, decode, room)
+            decode = partial(self._decode, data, weight.header)
+            decoded, facts, decode_ms = await on_thread(self._pools.preparing, decode, room)
             picture = decoded.picture
             height, width, _ = picture.shape
             planned = tile_grid(self._tiling, width, height, self._map_size)
@@ -200,6 +204,7 @@ class TiledPictures:
                 preprocess_ms=(cut_s - begun_s) * 1000,
                 turn=decoded.turn,
                 warning=decoded.warning,
+                facts=facts,
             ),
             stitcher=stitcher,
             waited_ms=(begun_s - came_s) * 1000 - decode_ms,
@@ -208,6 +213,14 @@ class TiledPictures:
             first=first,
             weight=weight,
         )
+
+    def _decode(
+        self, data: Picture, header: ImageHeader | None
+    ) -> tuple[Decoded, PictureFacts | None, float]:
+        started_s = time.perf_counter()
+        decoded = read_for_model(data, self._spec, self._max_pixels, header)
+        facts = facts_of_large(decoded.picture) if self._with_facts else None
+        return decoded, facts, ms_since(started_s)
 
     async def _answer(
         self,
@@ -227,13 +240,6 @@ class TiledPictures:
 
 def _close(slots: contextlib.ExitStack, _answered: object) -> None:
     slots.close()
-
-
-def _decode(
-    data: Picture, spec: Preprocess, max_pixels: int, header: ImageHeader | None
-) -> tuple[Decoded, float]:
-    started_s = time.perf_counter()
-    return read_for_model(data, spec, max_pixels, header), ms_since(started_s)
 
 
 def _cut(picture: Image, tiles: Sequence[Tile], spec: Preprocess) -> list[ModelInput]:

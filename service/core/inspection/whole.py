@@ -35,6 +35,7 @@ class WholePictures:
         batcher: runs model inputs, [H,W,3].
         pools: threads that decode and resize.
         max_pixels: most that a picture may have.
+        with_facts: whether the facts of each picture are wanted.
 
     Attributes:
         preparing: pictures that are decoded and resized, or wait for that.
@@ -48,7 +49,9 @@ class WholePictures:
         batcher: Batcher[ModelInput, ModelOutput],
         pools: Pools,
         max_pixels: int,
+        with_facts: bool = False,
     ) -> None:
+        self._with_facts = with_facts
         self._spec = manifest.preprocess
         self._batcher = batcher
         self._executor = pools.preparing
@@ -130,7 +133,14 @@ class WholePictures:
         self, data: Picture, header: ImageHeader | None, keep: bool, ready_s: float
     ) -> tuple[Prepared, float]:
         waited_ms = ms_since(ready_s)
-        prepared = prepare(data, self._spec, self._max_pixels, keep=keep, header=header)
+        prepared = prepare(
+            data,
+            self._spec,
+            self._max_pixels,
+            keep=keep,
+            with_facts=self._with_facts,
+            header=header,
+        )
         return prepared, waited_ms
 
 

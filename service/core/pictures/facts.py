@@ -16,10 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.core.domain import ModelInput
-
-FactVector = NDArray[np.float32]
-"""The facts of one picture, float32 [facts], in the order of `FACTS`; NaN where one is unknown."""
+from service.core.domain import FactVector, Image, ModelInput
 
 FactName = Literal[
     "brightness",
@@ -85,7 +82,7 @@ BLOCKS = 8
 """Rows and columns of the blocks that a spot is looked for in."""
 
 _MOST_SIDE = 256
-"""Longest side of the middle of a picture that fine detail is measured in."""
+"""Longest side of the middle of a picture that noise is measured in."""
 
 _BLACK, _BURNT_OUT = 4, 251
 _FAINT = 0.05
@@ -215,6 +212,17 @@ def picture_facts(model_input: ModelInput, width: int, height: int) -> PictureFa
         ),
         small=small.astype(np.float32),
     )
+
+
+def facts_of_large(picture: Image) -> PictureFacts:
+    """The facts of a picture that a model sees in tiles: of what is left of it when it is shrunk.
+
+    Args:
+        picture: as the model sees it, RGB uint8 [height, width, 3].
+    """
+    height, width, _ = picture.shape
+    shrunk = cv2.resize(picture, (_MOST_SIDE, _MOST_SIDE), interpolation=cv2.INTER_AREA)
+    return picture_facts(cast(Image, shrunk), width, height)
 
 
 def look_of(smalls: Sequence[NDArray[np.float32]]) -> Look:

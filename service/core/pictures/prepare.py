@@ -9,6 +9,7 @@ from typing import cast
 from service.core.bundles.manifest import Preprocess
 from service.core.domain import Image, ModelInput, RawPicture, WarningCode
 from service.core.pictures.decode import Decoded, decode, decode_for_model, from_raw
+from service.core.pictures.facts import PictureFacts, picture_facts
 from service.core.pictures.formats.image_header import ImageHeader
 from service.core.pictures.placement import Placement, placement
 from service.core.pictures.preprocess import preprocess
@@ -30,6 +31,7 @@ class ReadPicture:
         preprocess_ms: time that resizing took.
         turn: what makes the model's map upright.
         warning: what speaks against the depth of the file.
+        facts: what the picture tells by itself, where that was asked for.
     """
 
     width: int
@@ -40,6 +42,7 @@ class ReadPicture:
     preprocess_ms: float
     turn: Turn
     warning: WarningCode | None
+    facts: PictureFacts | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ def prepare(
     max_pixels: int,
     *,
     keep: bool = False,
+    with_facts: bool = False,
     header: ImageHeader | None = None,
 ) -> Prepared:
     """Decode, resize and crop.
@@ -68,6 +72,7 @@ def prepare(
         spec: preprocessing of the bundle.
         max_pixels: most pixels that the picture may have.
         keep: whether to keep the whole picture, to draw on.
+        with_facts: whether the facts of the picture are wanted.
         header: of the file, if it was read already.
 
     Raises:
@@ -82,6 +87,9 @@ def prepare(
             whole = whole_picture(data, spec, max_pixels, header)
     decoded_s = time.perf_counter()
     model_input = preprocess(decoded.picture, spec)
+    facts = None
+    if with_facts:
+        facts = picture_facts(model_input, decoded.width, decoded.height)
     return Prepared(
         model_input=model_input,
         width=decoded.width,
@@ -92,6 +100,7 @@ def prepare(
         preprocess_ms=(time.perf_counter() - decoded_s) * 1000,
         turn=decoded.turn,
         warning=decoded.warning,
+        facts=facts,
     )
 
 

@@ -1,0 +1,70 @@
+"""The facts of the good pictures that calibrate, as the service finds them at the line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from export.pictures import MAX_PIXELS, named
+from service.core.inspection.offline import View
+from service.core.pictures.facts import (
+    PictureFacts,
+    facts_of_large,
+    look_of,
+    looks_without_each,
+    picture_facts,
+)
+from service.core.pictures.good_facts import LEAST, MOST, GoodFacts
+from service.core.pictures.prepare import prepare, read_for_model
+
+
+def good_facts(
+    pictures: Sequence[Path],
+    view: View,
+    level: NDArray[np.float32],
+    score: NDArray[np.float32],
+    *,
+    quiet: bool,
+) -> GoodFacts | None:
+    """The facts of good pictures; of evenly spread ones, where there are more than a bundle keeps.
+
+    Args:
+        pictures: that calibrate [n].
+        view: how the model sees them.
+        level: mean of each one's map [n]; NaN where it is unknown.
+        score: of each, by a model that has not seen it [n].
+        quiet: show no progress bar.
+
+    Returns:
+        None where there are too few pictures to say what is usual.
+
+    Raises:
+        PicturesError: a picture cannot be read.
+    """
+    if len(pictures) < LEAST:
+        return None
+    kept = min(len(pictures), MOST)
+    chosen = [at * len(pictures) // kept for at in range(kept)]
+    seen = [
+        _facts(pictures[at], view)
+        for at in tqdm(chosen, desc="facts of good pictures", unit="picture", disable=quiet or None)
+    ]
+    smalls = [facts.small for facts in seen]
+    rows = [
+        facts.beside(look, float(level[at]), float(score[at]))
+        for at, facts, look in zip(chosen, seen, looks_without_each(smalls), strict=True)
+    ]
+    return GoodFacts(np.stack(rows), look_of(smalls))
+
+
+def _facts(path: Path, view: View) -> PictureFacts:
+    with named(path):
+        data = path.read_bytes()
+        if view.tiling is not None:
+            return facts_of_large(read_for_model(data, view.preprocess, MAX_PIXELS).picture)
+        seen = prepare(data, view.preprocess, MAX_PIXELS)
+        return picture_facts(seen.model_input, seen.width, seen.height)

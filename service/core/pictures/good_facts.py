@@ -1,0 +1,53 @@
+"""The facts of the good pictures that a model was calibrated on, as its bundle keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.core.bundles.bundle import Calibration
+from service.core.pictures.facts import FACT_NAMES, Look
+
+MOST = 1024
+"""Most pictures whose facts a bundle keeps: more tell little more of the distributions."""
+
+LEAST = 20
+"""Fewest pictures that say what is usual."""
+
+
+@dataclass(frozen=True)
+class GoodFacts:
+    """The facts of good pictures, each without the picture itself among what it is compared with.
+
+    Attributes:
+        table: float32 [n, facts], in the order of `FACTS`; NaN where a fact is unknown.
+        look: of all of the pictures.
+    """
+
+    table: NDArray[np.float32]
+    look: Look
+
+    @classmethod
+    def of(cls, calibration: Calibration) -> GoodFacts | None:
+        """The facts that a calibration has; None if it is from before there were any."""
+        if len(calibration.facts) < LEAST:
+            return None
+        table = np.full((len(calibration.facts), len(FACT_NAMES)), np.nan, np.float32)
+        names = calibration.fact_names.tolist()
+        for at, name in enumerate(FACT_NAMES):
+            if name in names:
+                table[:, at] = calibration.facts[:, names.index(name)]
+        return cls(table, Look(calibration.look_mean, calibration.look_spread))
+
+    def put_into(self, calibration: Calibration) -> Calibration:
+        """The calibration with these facts."""
+        return replace(
+            calibration,
+            facts=self.table,
+            fact_names=cast("NDArray[np.str_]", np.array(FACT_NAMES)),
+            look_mean=self.look.mean,
+            look_spread=self.look.spread,
+        )
