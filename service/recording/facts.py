@@ -97,6 +97,7 @@ def row_of(noted: Noted, key: PictureKey | None, *, picture: bool) -> Row:
         "pinned": False,
         "judgement": None,
         "judged_at_us": None,
+        "facts": None if answer.facts is None else answer.facts.astype("<f4").tobytes(),
     }
 
 

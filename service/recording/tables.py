@@ -83,6 +83,7 @@ inspections = Table(
     Column("pinned", Boolean, nullable=False, server_default="0"),
     Column("judgement", Text),
     Column("judged_at_us", BigInteger),
+    Column("facts", LargeBinary),
 )
 """One row for each picture that was answered.
 
@@ -98,6 +99,8 @@ inspections = Table(
   was chosen by nothing, and becomes null, so that the index of this column has what is there.
 - picture: whether the picture is there.
 - judgement: the latest one of `judgements`; null for none.
+- facts: of the picture, each four bytes as `service.core.pictures.facts` lists them, the lowest
+  byte first; null where the bundle has none of good ones.
 """
 
 
@@ -212,3 +215,66 @@ audit = Table(
     Column("hash", Text, nullable=False),
 )
 """Every change, chained: each entry's hash covers the hash before it."""
+
+watched = Table(
+    "watched",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("station", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+)
+"""How far each stream of pictures, of one model at one station, speaks for a change.
+
+- station: empty for pictures without one.
+- digest: of the bundle that it is held against; another one begins anew.
+- state: what the tests remember (`service.watching`).
+"""
+
+watch_progress = Table(
+    "watch_progress",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("inspection_id", _Id, nullable=False),
+)
+"""The number up to which every inspection was watched; one row, changed with `watched`."""
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("station", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("since_id", _Id, nullable=False),
+    Column("since_us", BigInteger, nullable=False),
+    Column("raised_id", _Id, nullable=False),
+    Column("raised_us", BigInteger, nullable=False),
+    Column("ended_us", BigInteger),
+    Column("acknowledged_us", BigInteger),
+    Column("acknowledged_by", Text),
+    Column("note", Text),
+    Column("snoozed_until_us", BigInteger),
+    Index("alarms_raised", "raised_us"),
+)
+"""What the watch has found, one row for each cause; none is removed.
+
+- cause: camera, defects, or promise. what: JSON of what speaks for it.
+- since: the inspection from which on it seems to have begun; raised: the one that told.
+- ended_us: when the pictures were as usual again, or the model was another.
+"""
+
+marks = Table(
+    "marks",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("station", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Index("marks_at", "at_us"),
+)
+"""What people did at a line: maintenance, and when a shift began; to be seen beside alarms."""
