@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from scipy.stats import binomtest
 
-from service.recording.review.intervals import UNKNOWN, exact_interval
+from service.core.intervals import UNKNOWN, exact_interval
 
 
 @pytest.mark.parametrize(
