@@ -219,15 +219,20 @@ audit = Table(
 watched = Table(
     "watched",
     metadata,
+    Column("kind", Text, primary_key=True),
     Column("model", Text, primary_key=True),
     Column("station", Text, primary_key=True),
+    Column("version", Text, nullable=False),
     Column("digest", Text, nullable=False),
+    Column("seen", BigInteger, nullable=False),
     Column("state", LargeBinary, nullable=False),
 )
 """How far each stream of pictures, of one model at one station, speaks for a change.
 
+- kind: stream; or promise, for what a model rejects at all stations together.
 - station: empty for pictures without one.
 - digest: of the bundle that it is held against; another one begins anew.
+- seen: number of pictures since then.
 - state: what the tests remember (`service.watching`).
 """
 
@@ -236,8 +241,10 @@ watch_progress = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("inspection_id", _Id, nullable=False),
+    Column("mark_id", _Id, nullable=False),
 )
-"""The number up to which every inspection was watched; one row, changed with `watched`."""
+"""The number up to which every inspection and every mark was seen; one row, written with
+`watched`."""
 
 alarms = Table(
     "alarms",
@@ -275,6 +282,11 @@ marks = Table(
     Column("kind", Text, nullable=False),
     Column("note", Text, nullable=False),
     Column("who", Text, nullable=False),
+    Column("inspection_id", _Id, nullable=False),
     Index("marks_at", "at_us"),
 )
-"""What people did at a line: maintenance, and when a shift began; to be seen beside alarms."""
+"""What people did at a line: maintenance, or a shift that began; to be seen beside alarms.
+
+- station: empty for all of them.
+- inspection_id: the newest inspection then, after which a watch begins anew.
+"""

@@ -16,15 +16,19 @@ def upgrade() -> None:
     op.add_column("inspections", sa.Column("facts", sa.LargeBinary))
     op.create_table(
         "watched",
+        sa.Column("kind", sa.Text, primary_key=True),
         sa.Column("model", sa.Text, primary_key=True),
         sa.Column("station", sa.Text, primary_key=True),
+        sa.Column("version", sa.Text, nullable=False),
         sa.Column("digest", sa.Text, nullable=False),
+        sa.Column("seen", sa.BigInteger, nullable=False),
         sa.Column("state", sa.LargeBinary, nullable=False),
     )
     op.create_table(
         "watch_progress",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("inspection_id", _Id, nullable=False),
+        sa.Column("mark_id", _Id, nullable=False),
     )
     op.create_table(
         "alarms",
@@ -53,5 +57,6 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("note", sa.Text, nullable=False),
         sa.Column("who", sa.Text, nullable=False),
+        sa.Column("inspection_id", _Id, nullable=False),
     )
     op.create_index("marks_at", "marks", ["at_us"])
