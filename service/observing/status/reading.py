@@ -58,6 +58,7 @@ NAMES = frozenset(
         "takt_audit_entries_waiting",
         "takt_audit_entries_total",
         "takt_audit_broken",
+        "takt_watch_alarm",
         "takt_streams",
         "takt_stream_frames_dropped_total",
         "takt_stream_frame_age_seconds_count",

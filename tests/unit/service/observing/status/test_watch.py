@@ -11,6 +11,7 @@ from service.observing.status.host_state import HostReader
 from service.observing.status.reading import NAMES, Reading, read, reading_of
 from service.observing.status.watch import EVERY_S, StatusWatch
 from service.observing.version_metrics import VersionGauges
+from service.observing.watch_metrics import WatchMetrics
 from service.outlets.metrics import OutletMetrics
 from service.recording.audit.metrics import AuditMetrics
 from service.recording.metrics import RecordMetrics
@@ -122,6 +123,15 @@ async def test_the_points_are_of_the_last_five_minutes(server: Server) -> None:
     assert (last.per_s, last.total_ms, last.queue_depth) == (0, None, 3)
 
 
+class _Calling:
+    """An alarm that calls."""
+
+    model, station, cause = "nut", "left", "camera"
+
+    def calls(self, now_us: int) -> bool:
+        return True
+
+
 def test_every_series_that_is_read_is_one_that_a_server_shows(server: Server) -> None:
     server.metrics.frame_answered("nut", 0.1)
     server.metrics.frame_dropped("nut", "latest")
@@ -134,6 +144,7 @@ def test_every_series_that_is_read_is_one_that_a_server_shows(server: Server) ->
     server.metrics.connections.watch(lambda: 1, lambda: 2)
     AuditMetrics(server.metrics.registry).begin(lambda: 0)
     RecordMetrics(server.metrics.registry).begin()
+    WatchMetrics(server.metrics.registry, lambda station: True).show([_Calling()], 0)
     MirrorMetrics(server.metrics.registry)
     OutletMetrics(server.metrics.registry).watch("rejects", lambda: 0)
     shown = {series[0] for series in read(server.metrics, Journal(server.metrics), 0.0).values}
