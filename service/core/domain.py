@@ -30,6 +30,26 @@ FactVector = NDArray[np.float32]
 """Facts of a picture, float32 [facts], as `service.core.pictures.facts` lists them; NaN where one
 is unknown."""
 
+FactName = Literal[
+    "brightness",
+    "contrast",
+    "sharpness",
+    "noise",
+    "saturation",
+    "warmth",
+    "tint",
+    "dark",
+    "bright",
+    "shift_x",
+    "shift_y",
+    "likeness",
+    "spot",
+    "aspect",
+    "map_level",
+    "score",
+]
+"""A fact of a picture; `service.core.pictures.facts` has what each means."""
+
 HeatmapKind = Literal["none", "map", "overlay", "raw"]
 ImageFormat = Literal["png", "jpeg", "webp"]
 ThresholdKind = Literal["image", "pixel"]

@@ -10,32 +10,13 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, cast
+from typing import cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.core.domain import FactVector, Image, ModelInput
-
-FactName = Literal[
-    "brightness",
-    "contrast",
-    "sharpness",
-    "noise",
-    "saturation",
-    "warmth",
-    "tint",
-    "dark",
-    "bright",
-    "shift_x",
-    "shift_y",
-    "likeness",
-    "spot",
-    "aspect",
-    "map_level",
-    "score",
-]
+from service.core.domain import FactName, FactVector, Image, ModelInput
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from service.core.domain import Image
+from service.core.domain import FactName, Image
 from service.core.pictures.facts import (
     FACT_NAMES,
-    FactName,
     Look,
     look_of,
     looks_without_each,
