@@ -44,6 +44,7 @@ FactName = Literal[
     "shift_y",
     "likeness",
     "spot",
+    "texture",
     "aspect",
     "map_level",
     "score",
