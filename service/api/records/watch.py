@@ -38,12 +38,13 @@ from service.api.records.watch_schemas import (
     StreamOut,
     WatchOut,
 )
+from service.core.domain import FactName
 from service.core.errors import (
     AlarmNotFoundError,
     InspectionNotFoundError,
     InvalidParameterError,
 )
-from service.core.pictures.facts import FACTS, FactName
+from service.core.pictures.facts import FACTS
 from service.core.pictures.good_facts import GoodFacts
 from service.recording.record import Record
 from service.recording.search.filters import LONGEST_TEXT

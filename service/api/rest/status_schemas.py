@@ -41,7 +41,8 @@ class StretchOut(Schema):
 
     seconds: float = Field(description="Its length; a server that has just started knows less.")
     answered: int = Field(description="Pictures with a verdict.")
-    anomalous: int = Field(description="Those of them that are defects.")
+    anomalous: int = Field(description="Those of them that are rejected.")
+    undecided: int = Field(description="Those of these that could not be judged.")
     per_s: float = Field(description="Answered pictures in each second.")
     refused: dict[str, int] = Field(
         description="Pictures that ended in an error, by its code; the most frequent first."
@@ -59,6 +60,7 @@ class ModelFiguresOut(Schema):
     ready: bool
     answered: int
     anomalous: int
+    undecided: int = Field(description="Those of the anomalous that could not be judged.")
     per_s: float
     p99_ms: float | None = Field(description="Of the whole journey of a picture.")
     queue_depth: int = Field(description="Pictures that wait, in all versions.")

@@ -13,7 +13,7 @@ from service.core.errors import InvalidParameterError
 from service.recording.database import Database
 from service.recording.keeping import CHOSEN
 from service.recording.review.figures import Layer, ReviewFigures, Stratum, figures_of
-from service.recording.review.witnesses import MAP_SPOKE
+from service.recording.review.witnesses import UNDECIDED, WHATEVER_SCORE
 from service.recording.search.conditions import conditions
 from service.recording.search.filters import Filters
 from service.recording.tables import inspections
@@ -124,7 +124,7 @@ def groups_at(database: Database, filters: Filters, threshold: float) -> list[Gr
     """
     columns = inspections.c
     # A comparison is a number in SQLite.
-    above = case((or_(columns.score > threshold, MAP_SPOKE), 1), else_=0)
+    above = case((or_(columns.score > threshold, WHATEVER_SCORE), 1), else_=0)
     return [
         Group(anomalous, bool(rejected), *rest)
         for anomalous, rejected, *rest in _counted(database, filters, columns.anomalous, above)
@@ -176,7 +176,8 @@ def _counted(database: Database, filters: Filters, *by: ColumnElement[Any]) -> l
     columns = (*named, chosen, inspections.c.judgement)
     wanted = (
         select(*columns, func.count())
-        .where(*conditions(filters))
+        # What could not be judged is no mistake of the model, until somebody has judged it.
+        .where(*conditions(filters), or_(~UNDECIDED, inspections.c.judgement.is_not(None)))
         .group_by(*(text(column.name) for column in (*named, chosen)), inspections.c.judgement)
     )
     with database.reading() as connection:

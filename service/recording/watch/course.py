@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
-from service.core.pictures.facts import FACT_NAMES, FactName
+from service.core.domain import FactName
+from service.core.pictures.facts import FACT_NAMES
 from service.core.pictures.good_facts import GoodFacts
 from service.recording.tables import inspections
 from service.recording.watch.known import stored_facts

@@ -51,7 +51,7 @@ function Filters({ asked, fields, children }) {
     since: () => html`<input type="datetime-local" value=${localOf(asked.since)} onChange=${change("since")} />`,
     until: () => html`<input type="datetime-local" value=${localOf(asked.until)} onChange=${change("until")} />`,
     station: () => html`<input value=${asked.station ?? ""} maxlength="256" placeholder=${a.any} onChange=${change("station")} />`,
-    verdict: () => html`<select onChange=${change("verdict")}>${["", "reject", "pass"].map((one) => html`
+    verdict: () => html`<select onChange=${change("verdict")}>${["", "reject", "pass", "undecided"].map((one) => html`
       <option value=${one} selected=${one === (asked.verdict ?? "")}>${one ? t.review.words.verdict[one] : a.any}</option>`)}</select>`,
   };
   return html`<div class="row card audit-filters">${fields.map((name) => html`<label>${a.fields[name]}${inputs[name]()}</label>`)}
@@ -71,7 +71,7 @@ function Inspections({ query }) {
   const row = (one) => {
     const [score, threshold] = apart(one.score, one.threshold);
     return [html`<a href=${`/console/inspection/${one.id}`}>${one.id}</a>`, when(one.at), one.station, one.part, one.lot,
-      `${one.model} ${one.version}`, html`<${Verdict} verdict=${verdictOf(one.anomalous)} />`, score, threshold,
+      `${one.model} ${one.version}`, html`<${Verdict} verdict=${verdictOf(one)} />`, score, threshold,
       one.judgement && t.review.words.judgement[one.judgement]];
   };
   return html`<${Filters} asked=${asked} fields=${FIELDS}>${FORMATS.map((one) => took("export_inspections", asked, one))}${print()}<//>

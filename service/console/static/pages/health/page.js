@@ -46,7 +46,8 @@ function Tiles({ now }) {
   const { p50_ms: half, p99_ms: nearly } = minute.stages.at(-1);
   const tiles = [
     ["rate", rate(minute.per_s), text("answered", { count: count(minute.answered) })],
-    ["rejects", share(minute.anomalous, minute.answered), count(minute.anomalous)],
+    ["rejects", share(minute.anomalous, minute.answered), minute.undecided
+      ? text("undecided", { count: count(minute.anomalous), undecided: count(minute.undecided) }) : count(minute.anomalous)],
     ["refused", count(refused), share(refused, refused + minute.answered)],
     ["p99", ms(nearly), text("half", { p50: ms(half) })],
     ["queue", count(queue.used), all(count(queue.limit))],

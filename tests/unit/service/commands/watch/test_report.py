@@ -36,7 +36,7 @@ GOOD = replace(
 )
 FAILED = FailedFrame(4, 400, "invalid_image", "Invalid image", "cut short")
 SPREAD = LatencyPercentiles(1.0, 2.0, 3.0)
-STATS = StreamStatistics(4, 2, 1, 1, 1, 2.0, 1.0, SPREAD, SPREAD)
+STATS = StreamStatistics(4, 2, 1, 1, 1, 0, 2.0, 1.0, SPREAD, SPREAD)
 WAITED = LatencyPercentiles(8600.0, 8700.0, 8800.0)
 FIGURES = WatchFigures(STATS, SPREAD, WAITED)
 
@@ -127,7 +127,7 @@ def test_the_sum_of_one_of_several_sources_stands_below_its_name(lines) -> None:
 
 def test_the_sum_of_nothing_has_no_percentiles(lines) -> None:
     none = LatencyPercentiles(None, None, None)
-    stats = StreamStatistics(0, 0, 0, 0, 0, 2.0, 0.0, none, none)
+    stats = StreamStatistics(0, 0, 0, 0, 0, 0, 2.0, 0.0, none, none)
     figures = WatchFigures(stats, none, none)
     people(lines.append).sum_up(figures)
     assert len(lines) == 1
