@@ -35,7 +35,7 @@ from service.api.records.watch_schemas import (
     PromiseOut,
     SnoozeIn,
     SpreadOut,
-    StreamOut,
+    WatchedStreamOut,
     WatchOut,
 )
 from service.core.domain import FactName
@@ -307,9 +307,9 @@ def _time(at_us: int | None) -> datetime | None:
     return None if at_us is None else time_of(at_us)
 
 
-def _stream(one: Watched) -> StreamOut:
+def _stream(one: Watched) -> WatchedStreamOut:
     least = one.least_shift
-    return StreamOut(
+    return WatchedStreamOut(
         model=one.model,
         version=one.version,
         station=one.station,
