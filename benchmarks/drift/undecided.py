@@ -38,7 +38,7 @@ from service.core.pictures.facts import (
     looks_without_each,
     picture_facts,
 )
-from service.core.pictures.judgeable import MARGIN, Limits
+from service.core.pictures.judgeable import MARGIN, FactLimits
 from service.core.pictures.prepare import prepare
 
 SIDE = 320
@@ -220,7 +220,7 @@ def splits_of(found: Mapping[str, Seen]) -> Iterator[Split]:
 
 def undecided(splits: Sequence[Split], margin: float) -> dict[str, float]:
     """The share of each kind that is undecided, over the splits."""
-    limits = [Limits.beyond(split.table, margin) for split in splits]
+    limits = [FactLimits.beyond(split.table, margin) for split in splits]
     return {
         kind: float(
             np.mean(

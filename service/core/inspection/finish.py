@@ -14,7 +14,7 @@ from service.core.domain import FactVector, Heatmap, Image, InspectOptions, Verd
 from service.core.inspection.inference import Inference, ms_since
 from service.core.pictures.good_facts import GoodFacts
 from service.core.pictures.heatmap import ColorScale, render
-from service.core.pictures.judgeable import Limits
+from service.core.pictures.judgeable import FactLimits
 from service.core.pictures.postprocess import Criteria, judge, picture_score
 from service.core.pictures.prepare import Picture, whole_picture
 from service.core.pictures.roi import roi_drawing
@@ -61,7 +61,7 @@ class Finisher:
         good_facts: GoodFacts | None = None,
     ) -> None:
         self._look = None if good_facts is None else good_facts.look
-        self._limits = None if good_facts is None else Limits.of(good_facts)
+        self._limits = None if good_facts is None else FactLimits.of(good_facts)
         self._manifest = bundle.manifest
         self._roi = roi_drawing(bundle)
         self._thresholds = thresholds

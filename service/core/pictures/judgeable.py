@@ -28,7 +28,7 @@ _MOST_LIKE = 0.995
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class FactScale:
     """A scale on which equal steps of a fact count the same, and the way back.
 
     Attributes:
@@ -40,19 +40,21 @@ class Scale:
     back: Callable[[float], float]
 
 
-def _odds(low: float, high: float) -> Scale:
+def _odds(low: float, high: float) -> FactScale:
     """For shares: from 1 to 2 per cent counts as much as from 98 to 99."""
 
     def to(values: NDArray[np.float64]) -> NDArray[np.float64]:
         share = (values - low) / (high - low)
         return np.log(share / (1 - share))
 
-    return Scale(to, lambda at: low + (high - low) / (1 + math.exp(-at)))
+    return FactScale(to, lambda at: low + (high - low) / (1 + math.exp(-at)))
 
 
-_EVEN = Scale(lambda values: values, lambda at: at)
-_FACTOR = Scale(lambda values: np.log(np.maximum(values, 1.0)), math.exp)
-_LIKENESS = Scale(lambda values: np.arctanh(np.clip(values, -_MOST_LIKE, _MOST_LIKE)), math.tanh)
+_EVEN = FactScale(lambda values: values, lambda at: at)
+_FACTOR = FactScale(lambda values: np.log(np.maximum(values, 1.0)), math.exp)
+_LIKENESS = FactScale(
+    lambda values: np.arctanh(np.clip(values, -_MOST_LIKE, _MOST_LIKE)), math.tanh
+)
 _PER_CENT = _odds(-0.5, 100.5)
 
 
@@ -68,7 +70,7 @@ class Decider:
         too_high: what a value above its limit says; None where none is too high.
     """
 
-    scale: Scale
+    scale: FactScale
     spread: float
     too_low: str
     too_high: str | None
@@ -98,16 +100,16 @@ which the answer's warnings tell.
 
 
 @dataclass(frozen=True)
-class Limits:
+class FactLimits:
     """Between which values facts have to lie for a picture to be judged.
 
     >>> table = np.full((20, len(FACT_NAMES)), np.nan, np.float32)
     >>> table[:, 0] = np.linspace(100, 110, 20)
-    >>> limits = Limits.beyond(table, MARGIN)
+    >>> limits = FactLimits.beyond(table, MARGIN)
     >>> picture = np.full(len(FACT_NAMES), np.nan, np.float32)
     >>> picture[0] = 2
     >>> limits.reason(picture).text
-    'the picture is too dark: its brightness is 2, and at least 50 is usual'
+    'the picture is too dark: its brightness is 2, and at least 37.5 is usual'
 
     Attributes:
         low: least values [facts]; -infinity where none is too low.
@@ -120,12 +122,12 @@ class Limits:
     spread: NDArray[np.float64]
 
     @classmethod
-    def of(cls, good: GoodFacts) -> Limits:
+    def of(cls, good: GoodFacts) -> FactLimits:
         """The limits of a calibration."""
         return cls.beyond(good.table, MARGIN)
 
     @classmethod
-    def beyond(cls, table: NDArray[np.float32], margin: float) -> Limits:
+    def beyond(cls, table: NDArray[np.float32], margin: float) -> FactLimits:
         """Limits beyond the extremes of good pictures.
 
         Args:

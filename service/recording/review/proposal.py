@@ -26,7 +26,7 @@ from service.recording.review.what_if import (
     version_of,
     what_if_of,
 )
-from service.recording.review.witnesses import UNDECIDED, WHATEVER_SCORE
+from service.recording.review.witnesses import MAP_SPOKE, UNDECIDED
 from service.recording.search.conditions import conditions
 from service.recording.search.filters import Filters
 from service.recording.tables import inspections
@@ -184,7 +184,7 @@ def _judged_rows(connection: Connection, filters: Filters) -> list[_Row]:
     """What is judged, the latest first."""
     columns = inspections.c
     wanted = (
-        select(columns.score, columns.judgement, columns.anomalous, columns.kept, WHATEVER_SCORE)
+        select(columns.score, columns.judgement, columns.anomalous, columns.kept, MAP_SPOKE)
         .where(
             *conditions(filters),
             columns.judgement.in_(("good", "defect")),

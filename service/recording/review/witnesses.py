@@ -18,13 +18,9 @@ _columns = inspections.c
 UNDECIDED: Final[ColumnElement[bool]] = _columns.undecided.is_not(None)
 """Whether the picture could not be judged: its score says nothing, whatever the threshold."""
 
-WHATEVER_SCORE: Final[ColumnElement[bool]] = or_(
+MAP_SPOKE: Final[ColumnElement[bool]] = or_(
     _columns.regions.is_not(None),
     # With `max_regions=0` no region is stored; then a reject without a score for it tells.
     and_(_columns.anomalous, _columns.score <= _columns.threshold),
-    UNDECIDED,
 )
-"""Whether the map was over its threshold, or the picture could not be judged.
-
-Either way it is rejected whatever its score is.
-"""
+"""Whether the map was over its threshold, so that the picture is rejected whatever its score is."""

@@ -50,7 +50,8 @@ class Replay:
     @property
     def same_verdict(self) -> bool:
         """Whether the verdict is the same, however close the score is to the threshold."""
-        return self.verdict.name == self.stored.verdict
+        now, then = self.verdict, self.stored
+        return (now.anomalous, now.name) == (then.anomalous, then.verdict)
 
     @property
     def reproduced(self) -> bool:

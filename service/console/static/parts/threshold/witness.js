@@ -1,5 +1,5 @@
 /** Why a picture was rejected or passed: its score and the peak of its map, each beside its threshold. */
-import { apart } from "../../core/format.js";
+import { apart, score as short } from "../../core/format.js";
 import { fill, t } from "../../core/strings.js";
 
 const w = t.witness;
@@ -19,7 +19,7 @@ export function whyOf(answer) {
 /** Why a picture cannot be judged, in an operator's words. */
 function reasonOf({ fact, value, low, high }) {
   const [said, limit] = value < low ? [t.undecided.low, low] : [t.undecided.high, high];
-  return fill(t.undecided.reason, { what: said[fact] ?? fact, value: score(value), limit: score(limit) });
+  return fill(t.undecided.reason, { what: said[fact] ?? fact, value: short(value), limit: short(limit) });
 }
 
 /** The witnesses of a verdict in words; `pixel_threshold` is undefined where nobody told it. */

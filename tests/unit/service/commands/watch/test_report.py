@@ -84,7 +84,7 @@ async def test_json_lines_are_the_messages_of_a_stream_with_the_name(lines) -> N
     await tell(WatchReport(lines.append, None, save=None), BAD, FAILED, DroppedFrame(5, 1))
     answer, failed, dropped = map(json.loads, lines)
     assert (answer["type"], answer["name"], answer["sequence"]) == ("answer", "cam", 3)
-    assert answer["vote"] == {"anomalous": True, "count": 2, "of": 3}
+    assert answer["vote"] == {"anomalous": True, "count": 2, "of": 3, "undecided": 0}
     assert answer["regions"] == [{"box": [1, 1, 2, 2], "area": 4, "peak": 0.8}]
     assert answer["saved"] is None
     assert (answer["engine_ms"], answer["waiting_ms"]) == (2.5, 8600.0)

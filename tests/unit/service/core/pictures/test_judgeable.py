@@ -1,4 +1,4 @@
-"""Limits of a picture's facts: beyond them it cannot be judged."""
+"""FactLimits of a picture's facts: beyond them it cannot be judged."""
 
 import math
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from service.core.domain import FactName, FactVector
 from service.core.pictures.facts import FACT_NAMES
-from service.core.pictures.judgeable import DECIDERS, MARGIN, Limits
+from service.core.pictures.judgeable import DECIDERS, MARGIN, FactLimits
 
 GOOD: dict[FactName, float] = {
     "brightness": 120,
@@ -42,7 +42,7 @@ def table(count: int = 50, **spreads: float) -> NDArray[np.float32]:
     return (picture() + jitter * units).astype(np.float32)
 
 
-LIMITS = Limits.beyond(table(), MARGIN)
+LIMITS = FactLimits.beyond(table(), MARGIN)
 
 
 def test_a_picture_like_the_good_ones_is_judged() -> None:
@@ -88,11 +88,11 @@ def test_a_fact_that_is_not_known_never_decides(name: FactName) -> None:
     assert LIMITS.reason(picture(**{name: math.nan})) is None
     unknown = table()
     unknown[:, FACT_NAMES.index(name)] = np.nan
-    assert Limits.beyond(unknown, MARGIN).reason(picture(**{name: 1e3})) is None
+    assert FactLimits.beyond(unknown, MARGIN).reason(picture(**{name: 1e3})) is None
 
 
 def test_a_fact_that_differs_among_good_parts_may_differ_by_as_much_again() -> None:
-    steady, various = LIMITS, Limits.beyond(table(noise=1.0), MARGIN)
+    steady, various = LIMITS, FactLimits.beyond(table(noise=1.0), MARGIN)
     noisy = picture(noise=4)
     assert steady.reason(noisy) is not None
     assert various.reason(noisy) is None

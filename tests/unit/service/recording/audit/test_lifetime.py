@@ -88,9 +88,7 @@ def test_a_start_says_what_is_set_who_may_ask_and_what_is_served(sqlite_record: 
         "models": {
             "parts": {
                 "active": "1",
-                "versions": {
-                    "1": {"digest": "aa", "image": 0.5, "pixel": 0.4, "undecided": False}
-                },
+                "versions": {"1": {"digest": "aa", "image": 0.5, "pixel": 0.4, "undecided": False}},
             }
         }
     }
