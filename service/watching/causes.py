@@ -21,6 +21,7 @@ be seen takes few to be seen to have ended.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Final, Literal
@@ -42,10 +43,13 @@ LONG_PATIENCE: Final = 60
 ROOM: Final = 1000.0
 """By how much evidence may grow while its alarm stands."""
 
-ALIKE: Final = 1.5
-"""Deviations of pictures since a change by which their mean has moved, if all have moved alike."""
+ALIKE: Final = 1.2
+"""Deviations of pictures since a change by which their mean has moved, if all have moved alike.
 
-_FEWEST, _MOST = 10, 32
+Of n pictures 2/√n more of it are asked for, as chance moves both.
+"""
+
+_FEWEST, _MOST = 8, 32
 """Pictures of which that is told, the last ones since the change."""
 
 _FORMAT: Final = 1
@@ -236,9 +240,9 @@ class CauseWatch:
         if "defects" in self._standing:
             if defects < over:
                 yield self._end("defects")
-        elif defects < limit or "camera" in self._standing:
+        elif defects < over or "camera" in self._standing:
             self._waited = 0
-        else:
+        elif defects >= limit or self._waited:
             self._waited += 1
             if self._waited > (LONG_PATIENCE if plain >= over else PATIENCE):
                 yield self._raise("defects")
@@ -259,7 +263,8 @@ class CauseWatch:
         if len(values) < _FEWEST:
             return False
         away = abs(float(values.mean()) - float(self._calibration.means[column]))
-        return away >= ALIKE * float(values.std(ddof=1))
+        asked = ALIKE * (1 + 2 / math.sqrt(len(values)))
+        return away >= asked * float(values.std(ddof=1))
 
     def _raise_camera(self) -> Iterator[CauseEvent]:
         alarm = self._raise("camera")
