@@ -82,7 +82,10 @@ function options(latest, place) {
     axes: [{ ...axis, values: texts("formatX") }, { ...axis, values: texts("format"), size: 72 }],
     series: [{}, ...series.map(({ tone }, index) => ({ stroke: ink(tone), ...look(index) }))],
     bands: between ? [{ series: between, fill: () => colour(place, series[0].tone, 20) }] : [],
-    hooks: { drawClear: [(chart) => latest.current.ground && drawGround(chart, latest.current.ground, place)], draw: [(chart) => latest.current.lines.forEach((one) => drawLine(chart, one, ink(one.tone)()))] },
+    hooks: {
+      drawClear: [(chart) => latest.current.ground && drawGround(chart, latest.current.ground, place)],
+      draw: [(chart) => latest.current.lines.forEach((one) => drawLine(chart, one, ink(one.tone)()))],
+    },
   };
 }
 

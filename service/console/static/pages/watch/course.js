@@ -82,8 +82,9 @@ function Drawn({ course: { fact, meaning, usual, points, pictures }, marks, alar
   const ends = [drawn.x[0], Math.max(drawn.x.at(-1), ...lines.map(({ at }) => at))];
   const clock = ends[1] - ends[0] > DAY_S ? DAYS : CLOCK;
   const each = Math.ceil(pictures / points.length);
+  const format = writing(fact, Math.max(...values) - Math.min(...values));
   return html`<${Chart} label=${fill(w.courseOf, { fact: nameOf(fact) })} time fit ...${drawn} lines=${lines} between=${BETWEEN} height=${HEIGHT}
-      xLabel=${w.when} formatX=${(at) => clock.format(1000 * at)} format=${writing(fact, Math.max(...values) - Math.min(...values))} />
+      xLabel=${w.when} formatX=${(at) => clock.format(1000 * at)} format=${format} />
     <p class="quiet">${fill(each > 1 ? w.courseSaid : w.courseOfEach, { fact: nameOf(fact), meaning, pictures: count(pictures), each: count(each) })}</p>`;
 }
 

@@ -15,7 +15,7 @@ const SHOWN = {
 };
 /** What explains others comes first: a darker picture has less contrast, too, and each place of it differs. */
 const EXPLAINS = ["aspect", "shift_x", "shift_y", "brightness", "bright", "dark", "sharpness", "warmth", "tint", "saturation", "noise", "likeness"];
-const ENOUGH = 0.5;
+const ENOUGH = 0.1;
 const MOST_DECIMALS = 6;
 
 /** Every fact that has words here; the server may know more. */
@@ -51,7 +51,7 @@ export function movedText({ fact, usual, now }) {
   return fill(fact === "rejected" ? t.watch.movedPromise : t.watch.moved, { fact: nameOf(fact), now: since, usual: then });
 }
 
-/** What an alarm is about, what explains the rest first: of what speaks for it about as much as the strongest. */
+/** What an alarm is about, what explains the rest first: of what speaks for it at least a tenth as much as the strongest. */
 export function leading(moved) {
   const place = ({ fact }) => (EXPLAINS.includes(fact) ? EXPLAINS.indexOf(fact) : EXPLAINS.length);
   const strong = moved.filter(({ share }) => share >= ENOUGH * moved[0].share);
