@@ -31,7 +31,7 @@ from service.core.bundles.conformal import Alpha, choose_alpha
 from service.core.bundles.findings import SelfTest
 from service.core.bundles.manifest import Thresholds
 from service.core.bundles.signing.provenance import PictureSet
-from service.core.bundles.thresholds import in_force, read_overrides, remove_overrides
+from service.core.bundles.thresholds import in_force, keep_switch, read_overrides
 from service.core.bundles.tradeoff import Costs
 from service.core.bundles.writing import replace_calibration
 from service.core.engines.golden import check_golden
@@ -196,7 +196,7 @@ def deploy(found: Recalibration, tell: Tell) -> Bundle:
         found.pictures,
     )
     # Last, so that a calibration that fails has changed nothing at all.
-    if remove_overrides(bundle.path):
+    if keep_switch(bundle.path, read_overrides(bundle.path, bundle.repository)):
         tell("thresholds that were set on a running server are removed: the bundle's own count")
     return bundle
 

@@ -36,7 +36,7 @@ Cause = Literal["camera", "defects"]
 PATIENCE: Final = 30
 """Pictures for which risen scores wait whether facts of pictures speak, too."""
 
-LONG_PATIENCE: Final = 100
+LONG_PATIENCE: Final = 60
 """The same where they may, of which pictures is not clear, and not nearly all are suspicious."""
 
 ROOM: Final = 1000.0

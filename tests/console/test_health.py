@@ -128,6 +128,21 @@ def test_alarms_are_told_apart_by_word_and_shape_and_their_text_stays_text(
     expect(page).to_have_title("Health – Takt")
 
 
+@pytest.mark.parametrize("leads", [True, False])
+def test_processes_that_say_nothing_are_told_with_what_is_not_known(
+    page: Page, serve: Serve, leads: bool
+) -> None:
+    def answer(route: Route) -> None:
+        workers = {"number": 4, "silent": 1, "leader_is_silent": leads}
+        route.fulfill(json=route.fetch().json() | {"workers": workers})
+
+    page.route("**/v1/status", answer)
+    page.goto(f"{serve().url}/console/health")
+    told = page.get_by_role("status").filter(has_text="1 of 4 processes say nothing")
+    expect(told).to_contain_text("by their last word")
+    expect(told.get_by_text("The one that watches is among them")).to_have_count(int(leads))
+
+
 def test_a_key_that_may_not_read_is_told_so(page: Page, serve: Serve) -> None:
     server = serve(keys=True)
     page.goto(f"{server.url}/console/health")

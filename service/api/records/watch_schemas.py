@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.schemas import Schema
-from service.core.pictures.facts import FactName
+from service.core.domain import FactName
 from service.recording.search.filters import LONGEST_TEXT
 from service.recording.watch.alarms import MOST_OF_TEXT, AlarmCause, MarkKind
 

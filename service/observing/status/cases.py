@@ -15,6 +15,7 @@ ENGINE_ERRORS = (
     "engine_out_of_memory",
     "internal_error",
 )
+_REJECTED = ("anomalous", "undecided")
 _UNREADABLE = ("invalid_image", "unsupported_image", "image_too_large")
 _REFUSED = ("queue_full", "memory_full", "too_many_uploads")
 
@@ -99,7 +100,7 @@ def counting_errors(readings: Readings) -> Found:
 
 def reject_rate_jump(readings: Readings) -> Found:
     """Shares of rejects far above the day before: 2 points and 5 standard deviations."""
-    ok, rejected = {"outcome": "ok"}, {"outcome": "ok", "verdict": "anomalous"}
+    ok, rejected = {"outcome": "ok"}, {"outcome": "ok", "verdict": _REJECTED}
     quarter, day = over_minutes(15), over_hours(24, minutes_ago=15)
     counts = [
         readings.increase("takt_requests_total", over, ("model",), where)
@@ -124,8 +125,8 @@ def reject_rate_high(readings: Readings) -> Found:
     promised = readings.last("takt_promised_reject_ratio", _OF_VERSION)
     quarter, ok = over_minutes(15), {"outcome": "ok"}
     pictures = readings.increase("takt_requests_total", quarter, ("model",), ok)
-    anomalous = ok | {"verdict": "anomalous"}
-    rejects = readings.increase("takt_requests_total", quarter, ("model",), anomalous)
+    rejected_ones = ok | {"verdict": _REJECTED}
+    rejects = readings.increase("takt_requests_total", quarter, ("model",), rejected_ones)
     found: Found = {}
     for labels, share in promised.items():
         model, limit = labels[:1], min(1.0, _TIMES_PROMISED * share)

@@ -38,6 +38,7 @@ NAMES = frozenset(
         "takt_memory_in_flight_bytes",
         "takt_memory_in_flight_limit_bytes",
         "takt_model_ready",
+        "takt_workers_still",
         "takt_model_active",
         "takt_model_finding",
         "takt_promised_reject_ratio",

@@ -48,7 +48,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Raised:
+class StreamRaised:
     """An alarm that a stream has raised with one of the pictures that it saw.
 
     Attributes:
@@ -65,14 +65,14 @@ class Raised:
 
 
 @dataclass(frozen=True, slots=True)
-class Over:
+class StreamOver:
     """A cause that has ended, with the picture of which number among those seen just now."""
 
     cause: Cause
     at: int
 
 
-Event = Raised | Over
+StreamEvent = StreamRaised | StreamOver
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,18 +101,18 @@ class PictureStream:
         self._watch = CauseWatch(calibration)
         self._usual = usual
 
-    def see(self, seen: Seen) -> list[Event]:
+    def see(self, seen: Seen) -> list[StreamEvent]:
         """What some pictures make happen."""
         first = self._watch.pictures
-        events: list[Event] = []
+        events: list[StreamEvent] = []
         for event in self._watch.see_all(seen.facts):
             if isinstance(event, CauseEnded):
-                events.append(Over(event.alarm.cause, event.picture - first))
+                events.append(StreamOver(event.alarm.cause, event.picture - first))
             else:
                 events.append(self._raised(event, first, seen))
         return events
 
-    def _raised(self, alarm: CauseAlarm, first: int, seen: Seen) -> Raised:
+    def _raised(self, alarm: CauseAlarm, first: int, seen: Seen) -> StreamRaised:
         at = alarm.picture - first
         since = seen.facts[max(0, alarm.since - first) : at + 1]
         whole = sum(one.evidence for one in alarm.moved)
@@ -122,7 +122,7 @@ class PictureStream:
             now = float(np.median(since[:, column]))
             share, usual = one.evidence / whole, float(self._usual[column])
             moved.append(MovedFact(one.fact, one.side, share, usual, now))
-        return Raised(alarm.cause, at, alarm.picture - alarm.since, tuple(moved))
+        return StreamRaised(alarm.cause, at, alarm.picture - alarm.since, tuple(moved))
 
     def restart(self) -> None:
         """Forget what was seen: somebody has seen to the camera or the light."""
@@ -149,7 +149,7 @@ class RejectStream:
         self._promised = promised
         self._test = PromiseTest(1.0 if promised is None else promised)
 
-    def see(self, seen: Seen) -> list[Event]:
+    def see(self, seen: Seen) -> list[StreamEvent]:
         """What some pictures make happen: an alarm, once."""
         test = self._test
         if self._promised is None:
@@ -160,7 +160,7 @@ class RejectStream:
         if at is None:
             return []
         moved = MovedFact("rejected", "high", 1.0, self._promised, test.rejected / test.parts)
-        return [Raised("promise", at, test.parts - len(seen) + at, (moved,))]
+        return [StreamRaised("promise", at, test.parts - len(seen) + at, (moved,))]
 
     def restart(self) -> None:
         """Maintenance changes nothing about what a model promises."""

@@ -22,14 +22,14 @@ from service.recording.tables import alarms, inspections, sources, watch_progres
 from service.recording.watch.alarms import Mark, marks_after, what_of
 from service.recording.watch.known import KnownBundle, KnownOf, stored_facts, watched_of
 from service.recording.watch.streams import (
-    Event,
-    Over,
     PictureStream,
-    Raised,
     RejectStream,
     Seen,
     Stream,
+    StreamEvent,
     StreamKey,
+    StreamOver,
+    StreamRaised,
 )
 
 AT_ONCE: Final = 5000
@@ -37,7 +37,7 @@ AT_ONCE: Final = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class Turned:
+class WatchTurn:
     """What a turn has done.
 
     Attributes:
@@ -68,7 +68,7 @@ class _Happened:
     key: StreamKey
     held: _Watched
     seen: Seen
-    event: Event
+    event: StreamEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class _Changes:
     happened: list[_Happened | _Begun] = field(default_factory=list)
 
 
-class Watcher:
+class RecordWatcher:
     """Watches a record; used by one thread at a time.
 
     Args:
@@ -104,7 +104,7 @@ class Watcher:
         self._streams: dict[StreamKey, _Watched] = {}
         self._at: tuple[int, int] | None = None
 
-    def turn(self) -> Turned:
+    def turn(self) -> WatchTurn:
         """Go through what is new, as far as one turn goes.
 
         Raises:
@@ -117,7 +117,7 @@ class Watcher:
             self._streams, self._at = {}, None
             raise
 
-    def _turn(self) -> Turned:
+    def _turn(self) -> WatchTurn:
         with self._database.reading() as connection:
             at = _progress(connection)
             if at is None:
@@ -137,9 +137,10 @@ class Watcher:
                 _write(connection, changes)
             self._at = (changes.position, changes.mark)
         raised = sum(
-            isinstance(one, _Happened) and isinstance(one.event, Raised) for one in changes.happened
+            isinstance(one, _Happened) and isinstance(one.event, StreamRaised)
+            for one in changes.happened
         )
-        return Turned(len(rows), raised, more)
+        return WatchTurn(len(rows), raised, more)
 
     def _begin(self, at: tuple[int, int]) -> None:
         with self._database.writing() as connection:
@@ -305,7 +306,7 @@ def _write(connection: Connection, changes: _Changes) -> None:
     for one in changes.happened:
         if isinstance(one, _Begun):
             connection.execute(update(alarms).where(_standing(one.key)).values(ended_us=one.at_us))
-        elif isinstance(one.event, Over):
+        elif isinstance(one.event, StreamOver):
             connection.execute(
                 update(alarms)
                 .where(_standing(one.key), alarms.c.cause == one.event.cause)
@@ -347,7 +348,7 @@ def _standing(key: StreamKey) -> Any:
     )
 
 
-def _alarm_row(connection: Connection, one: _Happened, event: Raised) -> Mapping[str, Any]:
+def _alarm_row(connection: Connection, one: _Happened, event: StreamRaised) -> Mapping[str, Any]:
     key, held, seen = one.key, one.held, one.seen
     raised_id, raised_us = int(seen.ids[event.at]), int(seen.at_us[event.at])
     first = event.at - event.back

@@ -67,7 +67,7 @@ function Inspection({ row, history, again }) {
       ${map.error && html`<${Notice} tone="near" title=${words.noMap}><p>${map.error.detail}</p><//>`}
     </div>
     <aside>
-      <${Verdict} verdict=${verdictOf(row.anomalous)} size="large" />
+      <${Verdict} verdict=${verdictOf(row)} size="large" />
       <p class="inspection-why">${whyOf(row)}</p>
       <${Gauge} answer=${row} ...${{ usual, map: map.data, lean, setLean, waits: map.loading }} />
       ${buttons}
@@ -87,6 +87,7 @@ function whyOf({ regions: [strongest], percentile, ...row }) {
   const { box: [x, y, width, height] = [] } = strongest ?? {};
   const figures = { ...row, why: witnessesOf({ ...row, regions: strongest ? [strongest] : [] }), percent: percent(percentile / 100),
     x: Math.round(x + width / 2), y: Math.round(y + height / 2) };
+  if (row.undecided) return fill(words.undecided, figures);
   const said = [row.anomalous ? words.rejected : words.passed];
   // Where regions are not kept, a reject without a score for it had one all the same.
   if (strongest || !row.anomalous || row.score > row.threshold) said.push(strongest ? words.strongest : row.anomalous ? words.spread : words.even);

@@ -85,7 +85,8 @@ function Drawn({ course: { fact, meaning, usual, points, pictures }, marks, alar
   const format = writing(fact, Math.max(...values) - Math.min(...values));
   return html`<${Chart} label=${fill(w.courseOf, { fact: nameOf(fact) })} time fit ...${drawn} lines=${lines} between=${BETWEEN} height=${HEIGHT}
       xLabel=${w.when} formatX=${(at) => clock.format(1000 * at)} format=${format} />
-    <p class="quiet">${fill(each > 1 ? w.courseSaid : w.courseOfEach, { fact: nameOf(fact), meaning, pictures: count(pictures), each: count(each) })}</p>`;
+    <p class="quiet">${fill(each > 1 ? w.courseSaid : w.courseOfEach,
+      { fact: nameOf(fact), meaning, pictures: count(pictures), each: count(each) })}</p>`;
 }
 
 /** Maintenance or a shift's beginning, now. */

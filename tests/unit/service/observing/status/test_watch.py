@@ -22,6 +22,7 @@ class Server:
 
     def __init__(self, began_s: float | None = None) -> None:
         self.now_s = 100.0
+        self.leads = True
         self.metrics = Metrics(max_queue_size=8)
         self.watch = StatusWatch(
             self.read,
@@ -29,6 +30,7 @@ class Server:
             clock=lambda: self.now_s,
             unix_clock=lambda: 1e9 + self.now_s,
             began_s=lambda: began_s,
+            leads=lambda: self.leads,
         )
         one = VersionGauges(lambda: 3, lambda: 1, lambda: 1, lambda: 1)
         self.metrics.watch("nut", "1", one)
@@ -164,3 +166,33 @@ async def test_a_process_that_goes_on_with_a_server_counts_from_the_servers_star
     server.answer(20)
     found = await server.watch.status()
     assert (found.uptime_s, found.since_start.seconds) == (60.0, 60.0)
+
+
+async def test_who_does_not_lead_keeps_readings_while_it_is_asked(server: Server) -> None:
+    server.leads = False
+    first = await server.watch.status()
+    assert not first.is_of_leader
+    assert first.host.limit_bytes > 0
+    for _ in range(3):
+        server.answer(20)
+        server.now_s += 2 * EVERY_S
+        now = await server.watch.status()
+    assert now.last_minute.answered == now.since_start.answered == 3
+    assert len(now.points) == 4
+
+
+async def test_what_was_seen_while_another_one_was_silent_is_forgotten(server: Server) -> None:
+    server.leads = False
+    await server.watch.status()
+    server.answer(20)
+    server.now_s += 3600
+    later = await server.watch.status()
+    assert (later.last_minute.answered, later.since_start.answered) == (0, 1)
+    assert len(later.points) == 1
+
+
+async def test_who_leads_forgets_nothing_after_a_pause(server: Server) -> None:
+    await server.go_on(60)
+    server.answer(20)
+    server.now_s += 3600
+    assert (await server.watch.status()).last_minute.answered == 1

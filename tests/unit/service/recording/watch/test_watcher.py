@@ -24,7 +24,7 @@ from service.recording.watch.alarms import (
     snooze,
 )
 from service.recording.watch.known import WATCHED, KnownBundle, watched_of
-from service.recording.watch.watcher import Watcher
+from service.recording.watch.watcher import RecordWatcher
 from service.watching.calibration import CalibratedFacts
 from tests.recorded import NOON_US, SOURCE, insert_inspections
 
@@ -65,7 +65,7 @@ def known_of(model: str, version: str, digest: str) -> KnownBundle | None:
 @pytest.fixture
 def record(sqlite_record: Record) -> Iterator[Record]:
     """A record whose watch has begun."""
-    Watcher(sqlite_record.database, known_of).turn()
+    RecordWatcher(sqlite_record.database, known_of).turn()
     yield sqlite_record
 
 
@@ -85,14 +85,14 @@ def found(record: Record) -> list[StoredAlarm]:
 
 def test_usual_pictures_raise_nothing(record: Record) -> None:
     store(record, facts(500, 1))
-    assert Watcher(record.database, known_of).turn().seen == 500
+    assert RecordWatcher(record.database, known_of).turn().seen == 500
     assert found(record) == []
 
 
 def test_a_dimmed_lamp_is_one_alarm_with_its_fact_and_its_first_picture(record: Record) -> None:
     store(record, facts(300, 1))
     dark = store(record, facts(100, 2, brightness=-4.0))
-    watcher = Watcher(record.database, known_of)
+    watcher = RecordWatcher(record.database, known_of)
     assert watcher.turn().raised == 1
     store(record, facts(200, 3, brightness=-4.0))
     assert watcher.turn().raised == 0
@@ -108,14 +108,14 @@ def test_a_dimmed_lamp_is_one_alarm_with_its_fact_and_its_first_picture(record: 
 def test_higher_scores_alone_are_more_defects(record: Record) -> None:
     store(record, facts(300, 1))
     store(record, facts(200, 2, score=4.0))
-    Watcher(record.database, known_of).turn()
+    RecordWatcher(record.database, known_of).turn()
     assert [alarm.cause for alarm in found(record)] == ["defects"]
 
 
 def test_an_alarm_ends_when_pictures_are_as_usual_again(record: Record) -> None:
     store(record, facts(60, 2, brightness=-4.0))
     store(record, facts(600, 3))
-    Watcher(record.database, known_of).turn()
+    RecordWatcher(record.database, known_of).turn()
     (alarm,) = found(record)
     assert alarm.ended_us is not None and not alarm.calls(NOON_US)
 
@@ -123,7 +123,7 @@ def test_an_alarm_ends_when_pictures_are_as_usual_again(record: Record) -> None:
 def test_each_station_is_a_stream_of_its_own(record: Record) -> None:
     store(record, facts(100, 1), station="left")
     store(record, facts(100, 2, sharpness=-5.0), station="right")
-    Watcher(record.database, known_of).turn()
+    RecordWatcher(record.database, known_of).turn()
     assert [alarm.station for alarm in found(record)] == ["right"]
 
 
@@ -136,7 +136,7 @@ def test_alarms_are_the_same_however_far_a_turn_goes(
     dark = store(record, facts(100, 2, brightness=-3.0))
     store(record, facts(400, 3))
     # Another watcher each time, as if each turn were after a kill.
-    while Watcher(record.database, known_of).turn().more:
+    while RecordWatcher(record.database, known_of).turn().more:
         pass
     (alarm,) = found(record)
     again = alarms_in_one_turn()
@@ -160,7 +160,7 @@ def test_a_turn_that_fails_is_repeated_and_raises_its_alarm_once(
     record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(record, facts(100, 2, brightness=-4.0))
-    watcher = Watcher(record.database, known_of)
+    watcher = RecordWatcher(record.database, known_of)
     write = watching._write
 
     def fail(*given: Any) -> None:
@@ -184,7 +184,7 @@ def test_another_bundle_begins_anew_and_ends_what_stood(record: Record) -> None:
     def both(model: str, version: str, digest: str) -> KnownBundle | None:
         return other if version == "2" else BUNDLE
 
-    watcher = Watcher(record.database, both)
+    watcher = RecordWatcher(record.database, both)
     watcher.turn()
     from service.recording.tables import sources
 
@@ -200,7 +200,7 @@ def test_another_bundle_begins_anew_and_ends_what_stood(record: Record) -> None:
 def test_after_maintenance_a_watch_begins_anew_once(record: Record) -> None:
     store(record, facts(60, 2, brightness=-4.0), station="left")
     mark = add_mark(record.database, "maintenance", station="left", note="", who="ann", client=None)
-    watcher = Watcher(record.database, known_of)
+    watcher = RecordWatcher(record.database, known_of)
     watcher.turn()
     store(record, facts(60, 3, brightness=-4.0), station="left")
     watcher.turn()
@@ -213,27 +213,27 @@ def test_after_maintenance_a_watch_begins_anew_once(record: Record) -> None:
 def test_a_shift_changes_nothing(record: Record) -> None:
     store(record, facts(60, 2, brightness=-4.0))
     add_mark(record.database, "shift", station="", note="early", who="ann", client=None)
-    Watcher(record.database, known_of).turn()
+    RecordWatcher(record.database, known_of).turn()
     (alarm,) = found(record)
     assert alarm.ended_us is None
 
 
 def test_pictures_of_versions_that_are_not_here_are_passed_over(record: Record) -> None:
     store(record, facts(100, 2, brightness=-4.0), model="nut")
-    assert Watcher(record.database, known_of).turn().seen == 100
+    assert RecordWatcher(record.database, known_of).turn().seen == 100
     assert found(record) == []
 
 
 def test_what_was_there_before_the_first_turn_is_not_watched(sqlite_record: Record) -> None:
     store(sqlite_record, facts(100, 2, brightness=-4.0))
-    watcher = Watcher(sqlite_record.database, known_of)
+    watcher = RecordWatcher(sqlite_record.database, known_of)
     assert watcher.turn().seen == 0
     assert found(sqlite_record) == []
 
 
 def test_a_model_that_rejects_more_than_it_promises_is_told_once(record: Record) -> None:
     promising = known_bundle(promised=0.02)
-    watcher = Watcher(record.database, lambda *bundle: promising)
+    watcher = RecordWatcher(record.database, lambda *bundle: promising)
     rejects = np.random.default_rng(4).random(2000) < 0.06
     rows = [{"anomalous": bool(one), "at_us": NOON_US} for one in rejects]
     insert_inspections(record, rows)
@@ -249,13 +249,13 @@ def test_parts_with_thresholds_of_a_request_do_not_count_for_the_promise(record:
     promising = known_bundle(promised=0.02)
     rows = [{"anomalous": True, "threshold": 0.1}] * 500
     insert_inspections(record, rows)
-    Watcher(record.database, lambda *bundle: promising).turn()
+    RecordWatcher(record.database, lambda *bundle: promising).turn()
     assert found(record) == []
 
 
 def test_an_alarm_that_is_acknowledged_or_snoozed_calls_nobody(record: Record) -> None:
     store(record, facts(60, 2, brightness=-4.0))
-    Watcher(record.database, known_of).turn()
+    RecordWatcher(record.database, known_of).turn()
     (alarm,) = found(record)
     until = NOON_US + 60_000_000
     snoozed = snooze(record.database, alarm.id, until_us=until, who="ann", client=None)
