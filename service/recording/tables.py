@@ -243,11 +243,15 @@ watch_progress = Table(
     "watch_progress",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("began_id", _Id, nullable=False),
     Column("inspection_id", _Id, nullable=False),
     Column("mark_id", _Id, nullable=False),
 )
-"""The number up to which every inspection and every mark was seen; one row, written with
-`watched`."""
+"""The numbers up to which every inspection and every mark was seen; one row, written with
+`watched`.
+
+- began_id: the newest inspection when the watch began, which it has not seen itself.
+"""
 
 alarms = Table(
     "alarms",

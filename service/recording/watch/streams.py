@@ -55,7 +55,7 @@ class StreamRaised:
         cause: of it.
         at: number of the picture among those that were seen just now.
         back: how many pictures of the stream before that one it seems to have begun.
-        moved: what speaks for it.
+        moved: what speaks for it; `now` is NaN for facts of pictures, which whoever has them tells.
     """
 
     cause: Cause | Literal["promise"]
@@ -109,20 +109,23 @@ class PictureStream:
             if isinstance(event, CauseEnded):
                 events.append(StreamOver(event.alarm.cause, event.picture - first))
             else:
-                events.append(self._raised(event, first, seen))
+                events.append(self._raised(event, first))
         return events
 
-    def _raised(self, alarm: CauseAlarm, first: int, seen: Seen) -> StreamRaised:
-        at = alarm.picture - first
-        since = seen.facts[max(0, alarm.since - first) : at + 1]
+    def _raised(self, alarm: CauseAlarm, first: int) -> StreamRaised:
         whole = sum(one.evidence for one in alarm.moved)
-        moved = []
-        for one in alarm.moved:
-            column = WATCHED.index(one.fact)
-            now = float(np.median(since[:, column]))
-            share, usual = one.evidence / whole, float(self._usual[column])
-            moved.append(MovedFact(one.fact, one.side, share, usual, now))
-        return StreamRaised(alarm.cause, at, alarm.picture - alarm.since, tuple(moved))
+        moved = [
+            MovedFact(
+                one.fact,
+                one.side,
+                share=one.evidence / whole,
+                usual=float(self._usual[WATCHED.index(one.fact)]),
+                now=float("nan"),
+            )
+            for one in alarm.moved
+        ]
+        back = alarm.picture - alarm.since
+        return StreamRaised(alarm.cause, alarm.picture - first, back, tuple(moved))
 
     def restart(self) -> None:
         """Forget what was seen: somebody has seen to the camera or the light."""

@@ -27,6 +27,7 @@ def upgrade() -> None:
     op.create_table(
         "watch_progress",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("began_id", _Id, nullable=False),
         sa.Column("inspection_id", _Id, nullable=False),
         sa.Column("mark_id", _Id, nullable=False),
     )

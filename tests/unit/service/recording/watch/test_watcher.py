@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sqlalchemy import ColumnElement
 
 from service.core.bundles.thresholds import ThresholdPair
 from service.core.errors import RecordError
 from service.core.pictures.facts import BLOCKS, FACT_NAMES, SIDE, Look
 from service.core.pictures.good_facts import GoodFacts
 from service.recording.record import Record
+from service.recording.watch import store as storing
 from service.recording.watch import watcher as watching
 from service.recording.watch.alarms import (
     StoredAlarm,
@@ -24,6 +26,8 @@ from service.recording.watch.alarms import (
     snooze,
 )
 from service.recording.watch.known import WATCHED, KnownBundle, watched_of
+from service.recording.watch.store import ReplayStore, WatchPosition, replay_begins
+from service.recording.watch.streams import StreamKey
 from service.recording.watch.watcher import RecordWatcher
 from service.watching.calibration import CalibratedFacts
 from tests.recorded import NOON_US, SOURCE, insert_inspections
@@ -161,17 +165,18 @@ def test_a_turn_that_fails_is_repeated_and_raises_its_alarm_once(
 ) -> None:
     store(record, facts(100, 2, brightness=-4.0))
     watcher = RecordWatcher(record.database, known_of)
-    write = watching._write
 
-    def fail(*given: Any) -> None:
-        write(*given)
+    def fail(key: StreamKey) -> ColumnElement[bool]:
         raise RecordError("the power is gone")
 
-    monkeypatch.setattr(watching, "_write", fail)
-    with pytest.raises(RecordError):
-        watcher.turn()
+    with monkeypatch.context() as cut:
+        # The alarm is written, and what the tests remember is not: all of it is taken back.
+        cut.setattr(storing, "_row_of", fail)
+        watcher._store.stream = lambda *asked: None  # type: ignore[method-assign]
+        with pytest.raises(RecordError):
+            watcher.turn()
     assert found(record) == []
-    monkeypatch.setattr(watching, "_write", write)
+    watcher = RecordWatcher(record.database, known_of)
     assert watcher.turn().raised == 1
     assert watcher.turn().raised == 0
     assert len(found(record)) == 1
@@ -263,3 +268,27 @@ def test_an_alarm_that_is_acknowledged_or_snoozed_calls_nobody(record: Record) -
     noted = acknowledge(record.database, alarm.id, who="ann", note="lamp", client=None)
     assert not noted.calls(until)
     assert (noted.acknowledged_by, noted.note, noted.ended_us) == ("ann", "lamp", None)
+
+
+def test_a_replay_finds_the_alarms_that_were_kept(record: Record) -> None:
+    for at, moved in enumerate((0.0, -4.0, 0.0, -4.0)):
+        store(record, facts(150, at, brightness=moved), station="left")
+        RecordWatcher(record.database, known_of).turn()
+        if at == 1:
+            where = {"station": "left", "note": "", "who": "ann", "client": None}
+            add_mark(record.database, "maintenance", **where)  # type: ignore[arg-type]
+    with record.database.reading() as connection:
+        again = ReplayStore(replay_begins(connection))
+    while RecordWatcher(record.database, known_of, again).turn().more:
+        pass
+    assert len(again.alarms) > 1
+    assert again.alarms == found(record)
+
+
+def test_a_replay_begins_where_the_watch_did(sqlite_record: Record) -> None:
+    before = store(sqlite_record, facts(10, 1))
+    RecordWatcher(sqlite_record.database, known_of).turn()
+    store(sqlite_record, facts(10, 2))
+    RecordWatcher(sqlite_record.database, known_of).turn()
+    with sqlite_record.database.reading() as connection:
+        assert replay_begins(connection) == WatchPosition(before[-1], 0)
