@@ -26,6 +26,7 @@ PAGES = {
     "live": "combobox",
     "review": "listbox",
     "review/figures": "table",
+    "watch": "figure",
     "models": "table",
     f"models/{MODEL}": "slider",
     "health": "table",

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.console.conftest import BANK, ROOT, Serve
-from tests.console.scene import MODEL, pictures, work_a_shift
+from tests.console.scene import MODEL, fade_a_lamp, pictures, work_a_shift
 from tests.docs.pictures import folder_for, keep
 
 pytestmark = pytest.mark.browser
@@ -47,6 +47,7 @@ def _see(selector: str, page: Page) -> None:
 PAGES: dict[str, tuple[str, Prepare]] = {
     "try": ("try", _drop_pictures),
     "review": ("review", partial(_see, "aside img, aside canvas")),
+    "watch": ("watch", partial(_see, ".then-now img")),
     "models": (f"models/{MODEL}", partial(_see, ".chart canvas")),
     "learn": ("learn", partial(_see, "form")),
     "health": ("health", partial(_see, ".chart canvas")),
@@ -61,6 +62,7 @@ def test_every_page_shows_a_shift(
 ) -> None:
     server = serve(BANK, record=True)
     rejects = work_a_shift(server.url)
+    fade_a_lamp(server.url, "press-1")
     closed = serve(BANK, keys=True)
     page = new_page(color_scheme=theme)
     folder = folder_for(tmp_path) / "console"
