@@ -35,14 +35,17 @@ def encoded(seed: int, light: float = 1.0) -> bytes:
 def with_facts(bundle: Bundle) -> Bundle:
     """The bundle with the facts of good pictures, written to its folder."""
     spec = bundle.manifest.preprocess
-    seen = [picture_facts(preprocess(picture(at), spec), 64, 48) for at in range(COUNT)]
+    inputs = [preprocess(picture(at), spec) for at in range(COUNT)]
+    # The model answers brightness, and its highest value is the score.
+    maps = [levels.mean(axis=2) / 255 for levels in inputs]
+    seen = [picture_facts(levels, 64, 48) for levels in inputs]
     smalls = [one.small for one in seen]
     rows = [
-        one.beside(look, 0.2, 0.3 + at / 1000)
-        for at, (one, look) in enumerate(zip(seen, looks_without_each(smalls), strict=True))
+        one.beside(look, float(answer.mean()), float(answer.max()))
+        for one, answer, look in zip(seen, maps, looks_without_each(smalls), strict=True)
     ]
     known = GoodFacts(np.stack(rows), look_of(smalls))
-    scores = np.float32([0.3 + at / 1000 for at in range(COUNT)])
+    scores = np.float32([answer.max() for answer in maps])
     none = np.zeros(0, np.float32)
     calibration = known.put_into(Calibration(scores, scores, none, none))
     replace_calibration(bundle, calibration, bundle.manifest.thresholds, 0.1)

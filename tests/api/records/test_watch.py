@@ -27,7 +27,7 @@ async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
     """Ask again until a condition holds."""
     async with asyncio.timeout(60):
         while not await condition():
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.02)
 
 
 async def inspect(client: httpx.AsyncClient, data: bytes, **labels: str) -> dict[str, Any]:
