@@ -133,8 +133,7 @@ class RecordStore:
 
     def keys(self, connection: Connection) -> set[StreamKey]:
         """See `WatchStore`."""
-        rows = connection.execute(select(watched.c.kind, watched.c.model, watched.c.station))
-        return {StreamKey(*row) for row in rows}
+        return watched_keys(connection)
 
     def stream(self, connection: Connection, key: StreamKey) -> KeptStream | None:
         """See `WatchStore`."""
@@ -212,6 +211,12 @@ class ReplayStore:
                 self.alarms.append(_as_stored(one, len(self.alarms) + 1))
         self._streams |= {stream.key: stream for stream in changes.streams}
         self._position = changes.position
+
+
+def watched_keys(connection: Connection) -> set[StreamKey]:
+    """The streams that a record is watched for."""
+    rows = connection.execute(select(watched.c.kind, watched.c.model, watched.c.station))
+    return {StreamKey(*row) for row in rows}
 
 
 def replay_begins(connection: Connection) -> WatchPosition:

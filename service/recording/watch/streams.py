@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.recording.watch.alarms import MovedFact
+from service.recording.watch.alarms import AlarmCause, MovedFact
 from service.recording.watch.known import WATCHED
 from service.watching.calibration import CalibratedFacts
 from service.watching.causes import Cause, CauseAlarm, CauseEnded, CauseWatch
 from service.watching.promise import LIMIT, PromiseTest
 
 StreamKind = Literal["stream", "promise"]
+CAUSES_OF: Final[dict[StreamKind, tuple[AlarmCause, ...]]] = {
+    "stream": ("camera", "defects"),
+    "promise": ("promise",),
+}
+"""What alarms of each kind of stream may be about."""
 
 
 @dataclass(frozen=True, slots=True)

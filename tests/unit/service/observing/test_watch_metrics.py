@@ -54,3 +54,14 @@ def test_stations_beyond_the_first_ones_are_one(registry: CollectorRegistry) -> 
     metrics.show([Alarm(), Alarm("right"), Alarm("rear")], 0)
     assert shown(registry) == shown(registry, "other") == 1
     assert shown(registry, "right") is None
+
+
+def test_a_stream_that_is_watched_is_nought_before_anything_calls(
+    registry: CollectorRegistry,
+) -> None:
+    metrics = WatchMetrics(registry, lambda station: True)
+    metrics.watch("nut", "left", ("camera", "defects"))
+    assert shown(registry) == 0
+    metrics.show([Alarm()], 0)
+    metrics.watch("nut", "left", ("camera", "defects"))
+    assert shown(registry) == 1
