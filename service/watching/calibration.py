@@ -48,6 +48,7 @@ class CalibratedFacts:
     Attributes:
         sides: of the facts: those of the camera, then that of the score, if it is known [s].
         limit: evidence at which there is an alarm.
+        means: of the facts [d].
     """
 
     def __init__(
@@ -63,6 +64,8 @@ class CalibratedFacts:
         self.limit = float(pictures_between)
         self.usual_defects = usual_defects
         self.pictures = len(table)
+        known = ~np.isnan(table)
+        self.means = np.where(known, table, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
         wanted = [
             FactSide(fact, side) for fact in self.facts if fact != score for side in ("low", "high")
         ]
@@ -95,21 +98,17 @@ class CalibratedFacts:
         """Number of bets of a watch."""
         return len(self.weights)
 
-    def suspicious(self, pictures: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Whether each picture's score is above all of the calibration's [m]."""
-        if not self.scored:
-            return np.zeros(len(pictures), np.bool_)
-        found: NDArray[np.bool_] = pictures[:, self._score] > self._highest_usual
-        return found
+    def worth(self, pictures: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What each picture is worth for each bet of a watch [m, k].
 
-    def worth(
-        self, pictures: NDArray[np.float64], suspicious: NDArray[np.bool_]
-    ) -> NDArray[np.float64]:
-        """What each picture is worth for each bet of a watch [m, k]."""
+        Args:
+            pictures: their facts [m, d]; NaN where one is not known.
+        """
         worth = self.bets.worth(pictures)
         every = worth.reshape(len(pictures), -1)
         if not self.scored:
             return every
+        suspicious = pictures[:, self._score] > self._highest_usual
         of_camera = worth[:, : self.camera_sides].reshape(len(pictures), -1)
         calm = np.where(suspicious[:, None], 1.0, of_camera) / self._calming
         return np.concatenate([of_camera, calm, every[:, of_camera.shape[1] :]], axis=1)

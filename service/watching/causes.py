@@ -4,11 +4,12 @@ Two causes, and one alarm for each until it has ended. A darker picture scores h
 a run of defects moves facts of their pictures. So they are told apart by the order of these rules:
 
 1. Facts of pictures that score like the calibration's have moved (`calm`): it is the camera.
-2. Facts have moved (`plain`), and scores have not, or most pictures of late score too high, which a
-   lamp does to all pictures and defects to some: it is the camera.
+2. Facts have moved (`plain`), and scores have not, or the fact that has moved most has done so in
+   all pictures alike: it is the camera. What a lamp or a lens does it does to all pictures by about
+   as much; what defects do scatters.
 3. Scores have risen, and neither of the others has come true while it was waited for: there are
    more defects. `PATIENCE` says for how many pictures, and `LONG_PATIENCE` where facts may have
-   moved, and those of which pictures is not clear.
+   moved.
 
 While one alarm stands, what else the facts say is put down to its cause, but for rule 1: the camera
 takes over an alarm of defects that was raised after the camera had changed. An alarm ends when the
@@ -37,13 +38,19 @@ PATIENCE: Final = 30
 """Pictures for which risen scores wait whether facts of pictures speak, too."""
 
 LONG_PATIENCE: Final = 60
-"""The same where they may, of which pictures is not clear, and not nearly all are suspicious."""
+"""The same where they may, and it is not clear in which pictures."""
 
 ROOM: Final = 1000.0
 """By how much evidence may grow while its alarm stands."""
 
-_FEWEST, _MOST_KEPT = 16, 128
-"""Pictures of which it is told whether most are suspicious, since scores rose."""
+ALIKE: Final = 1.2
+"""Deviations of pictures since a change by which their mean has moved, if all have moved alike.
+
+Of n pictures 2/√n more of it are asked for, as chance moves both.
+"""
+
+_FEWEST, _MOST = 8, 32
+"""Pictures of which that is told, the last ones since the change."""
 
 _FORMAT: Final = 1
 
@@ -122,8 +129,7 @@ class CauseWatch:
         self._evidence = GatheredEvidence.none(calibration.size)
         self._pictures = 0
         self._most = calibration.most.copy()
-        # A bit for each of the last pictures, the lowest for the last.
-        self._suspicious = 0
+        self._last = np.empty((0, len(calibration.facts)))
         self._waited = 0
         self._standing: dict[Cause, CauseAlarm] = {}
 
@@ -149,17 +155,18 @@ class CauseWatch:
         """What pictures make happen [m, d], exactly as if they were seen one by one."""
         calibration, evidence = self._calibration, self._evidence
         weights, most = calibration.weights, self._most
-        kept = (1 << _MOST_KEPT) - 1
         events: list[CauseEvent] = []
         for portion in in_portions(pictures):
-            suspicious = calibration.suspicious(portion)
-            worth = calibration.worth(portion, suspicious)
-            for row, odd in zip(worth, suspicious.tolist(), strict=True):
+            worth = calibration.worth(portion)
+            earlier = len(self._last)
+            seen = np.concatenate([self._last, portion])
+            for number, row in enumerate(worth, earlier + 1):
                 evidence.add(row, most)
-                self._suspicious = (self._suspicious << 1 | odd) & kept
+                self._last = seen[max(0, number - _MOST) : number]
                 plain, calm, defects = (evidence.strength @ weights).tolist()
                 events.extend(self._judge(plain, calm, defects))
                 self._pictures += 1
+            self._last = self._last.copy()
         return events
 
     def moved(self, cause: Cause) -> tuple[Moved, ...]:
@@ -195,12 +202,12 @@ class CauseWatch:
             "format": _FORMAT,
             "fingerprint": self._calibration.fingerprint,
             "pictures": self._pictures,
-            "suspicious": self._suspicious,
             "waited": self._waited,
             "standing": [asdict(one) for one in self._standing.values()],
         }
-        arrays = np.concatenate([self._evidence.strength, self._evidence.age, self._most])
-        return json.dumps(said).encode() + b"\n" + arrays.astype("<f8").tobytes()
+        evidence = self._evidence
+        arrays = (evidence.strength, evidence.age, self._most, self._last.ravel())
+        return json.dumps(said).encode() + b"\n" + np.concatenate(arrays).astype("<f8").tobytes()
 
     def resume(self, state: bytes) -> bool:
         """Goes on from a state; tells whether it is one of the same calibration.
@@ -213,10 +220,12 @@ class CauseWatch:
             return False
         if said["fingerprint"] != self._calibration.fingerprint:
             return False
-        strength, age, most = np.frombuffer(arrays, "<f8").astype(np.float64).reshape(3, -1)
-        self._evidence, self._most = GatheredEvidence(strength.copy(), age.copy()), most.copy()
+        size = self._calibration.size
+        numbers = np.frombuffer(arrays, "<f8").astype(np.float64)
+        self._evidence = GatheredEvidence(numbers[:size].copy(), numbers[size : 2 * size].copy())
+        self._most = numbers[2 * size : 3 * size].copy()
+        self._last = numbers[3 * size :].reshape(-1, len(self._calibration.facts)).copy()
         self._pictures = said["pictures"]
-        self._suspicious = said["suspicious"]
         self._waited = said["waited"]
         self._standing = {one["cause"]: _alarm(one) for one in said["standing"]}
         return True
@@ -226,32 +235,36 @@ class CauseWatch:
         if "camera" in self._standing:
             if plain + calm < over:
                 yield self._end("camera")
-        elif calm >= limit or (plain >= limit and self._all_pictures(defects)):
+        elif calm >= limit or (plain >= limit and self._of_camera(defects)):
             yield from self._raise_camera()
         if "defects" in self._standing:
             if defects < over:
                 yield self._end("defects")
-        elif defects < limit or "camera" in self._standing:
+        elif defects < over or "camera" in self._standing:
             self._waited = 0
-        else:
+        elif defects >= limit or self._waited:
             self._waited += 1
-            undecided = plain >= over and not self._most_suspicious()
-            if self._waited > (LONG_PATIENCE if undecided else PATIENCE):
+            if self._waited > (LONG_PATIENCE if plain >= over else PATIENCE):
                 yield self._raise("defects")
 
-    def _all_pictures(self, defects: float) -> bool:
+    def _of_camera(self, defects: float) -> bool:
         """Whether facts that have moved are those of all pictures, and not of defects alone."""
         if "defects" in self._standing:
             return False
-        return defects < self._over or self._most_suspicious()
+        return defects < self._over or self._alike()
 
-    def _most_suspicious(self) -> bool:
-        """Whether more than half of the pictures since scores rose are suspicious."""
-        since = self.moved("defects")[0].since
-        last = min(max(self._pictures - since + 1, _FEWEST), _MOST_KEPT)
-        suspicious: int = (self._suspicious & ((1 << last) - 1)).bit_count()
-        # By one deviation of such a count.
-        return 2 * suspicious > last + math.sqrt(last)
+    def _alike(self) -> bool:
+        """Whether the fact that has moved most did so by about as much in all pictures since."""
+        moved, risen = self.moved("camera")[0], self.moved("defects")[0]
+        column = self._calibration.facts.index(moved.fact)
+        since = self._pictures + 1 - min(moved.since, risen.since)
+        values = self._last[-since:, column]
+        values = values[~np.isnan(values)]
+        if len(values) < _FEWEST:
+            return False
+        away = abs(float(values.mean()) - float(self._calibration.means[column]))
+        asked = ALIKE * (1 + 2 / math.sqrt(len(values)))
+        return away >= asked * float(values.std(ddof=1))
 
     def _raise_camera(self) -> Iterator[CauseEvent]:
         alarm = self._raise("camera")

@@ -31,14 +31,8 @@ class ThresholdsIn(BaseModel):
         strict=True,
         json_schema_extra={
             "example": {"image": 0.41, "reason": "new lamp, see shift log"},
-            "anyOf": [
-                {"required": [one], "properties": {one: {"type": kind}}}
-                for one, kind in (
-                    ("image", "number"),
-                    ("pixel", "number"),
-                    ("undecided", "boolean"),
-                )
-            ],
+            "if": {"properties": {"image": {"const": None}, "pixel": {"const": None}}},
+            "then": {"required": ["undecided"], "properties": {"undecided": {"type": "boolean"}}},
         },
     )
 

@@ -6,54 +6,21 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import cv2
 import httpx
-import numpy as np
 import pytest
 
-from service.core.bundles.bundle import Bundle, Calibration
-from service.core.bundles.writing import replace_calibration
-from service.core.pictures.facts import look_of, looks_without_each, picture_facts
-from service.core.pictures.good_facts import GoodFacts
-from service.core.pictures.preprocess import preprocess
+from service.core.bundles.bundle import Bundle
 from service.parts import watching
 from service.recording.record import Record
+from tests.watched import COUNT, encoded, with_facts
 
 Serve = Callable[..., Any]
-
-COUNT = 60
-
-
-def picture(seed: int, light: float = 1.0) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """A grey part in a light that varies a little."""
-    rng = np.random.default_rng(seed)
-    levels = np.full((48, 64), 60.0)
-    levels[12:36, 16:48] = 90
-    levels = levels * light * rng.normal(1, 0.01) + rng.normal(0, 2, levels.shape)
-    return np.repeat(np.clip(levels, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
-
-
-def encoded(seed: int, light: float = 1.0) -> bytes:
-    done, data = cv2.imencode(".png", picture(seed, light))
-    assert done
-    return data.tobytes()
 
 
 @pytest.fixture
 def watched_bundle(bundle: Bundle) -> Bundle:
     """The bundle with the facts of good pictures."""
-    spec = bundle.manifest.preprocess
-    seen = [picture_facts(preprocess(picture(at), spec), 64, 48) for at in range(COUNT)]
-    smalls = [one.small for one in seen]
-    rows = [
-        one.beside(look, 0.2, 0.3 + at / 1000)
-        for at, (one, look) in enumerate(zip(seen, looks_without_each(smalls), strict=True))
-    ]
-    known = GoodFacts(np.stack(rows), look_of(smalls))
-    scores = np.float32([0.3 + at / 1000 for at in range(COUNT)])
-    none = np.zeros(0, np.float32)
-    calibration = known.put_into(Calibration(scores, scores, none, none))
-    return replace_calibration(bundle, calibration, bundle.manifest.thresholds, 0.1)
+    return with_facts(bundle)
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
