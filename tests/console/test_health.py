@@ -53,6 +53,14 @@ def answer_with(route: Route, conditions: list[tuple[str, bool, str]]) -> None:
     route.fulfill(body=json.dumps(status), content_type="application/json")
 
 
+def test_what_the_watch_found_leads_to_its_page(page: Page, serve: Serve) -> None:
+    found = [("TaktCameraChanged", True, MODEL)]
+    page.route("**/v1/status", lambda route: answer_with(route, found))
+    page.goto(f"{serve(record=True).url}/console/health")
+    page.get_by_role("link", name="Look at it on the page Watch").click()
+    expect(page.get_by_role("heading", name="Watch")).to_be_visible()
+
+
 def test_the_numbers_move_when_pictures_are_inspected(page: Page, serve: Serve) -> None:
     server = serve(record=True)
     page.goto(f"{server.url}/console/health")

@@ -40,6 +40,12 @@ def _send_frames(page: Page) -> None:
     expect(page.locator(".rejects a").nth(1)).to_be_visible()
 
 
+def _fade_a_lamp(url: str, page: Page) -> None:
+    fade_a_lamp(url, "press-1")
+    _see(".then-now img", page)
+    expect(page.get_by_role("figure", name="Course: Brightness")).to_be_visible()
+
+
 def _see(selector: str, page: Page) -> None:
     expect(page.locator(selector).first).to_be_visible()
 
@@ -47,7 +53,6 @@ def _see(selector: str, page: Page) -> None:
 PAGES: dict[str, tuple[str, Prepare]] = {
     "try": ("try", _drop_pictures),
     "review": ("review", partial(_see, "aside img, aside canvas")),
-    "watch": ("watch", partial(_see, ".then-now img")),
     "models": (f"models/{MODEL}", partial(_see, ".chart canvas")),
     "learn": ("learn", partial(_see, "form")),
     "health": ("health", partial(_see, ".chart canvas")),
@@ -62,13 +67,13 @@ def test_every_page_shows_a_shift(
 ) -> None:
     server = serve(BANK, record=True)
     rejects = work_a_shift(server.url)
-    fade_a_lamp(server.url, "press-1")
     closed = serve(BANK, keys=True)
     page = new_page(color_scheme=theme)
     folder = folder_for(tmp_path) / "console"
     shown = {name: (f"{server.url}/console/{path}", see) for name, (path, see) in PAGES.items()}
     rejected = f"{server.url}/console/inspection/{rejects[0]}"
     shown["inspection"] = rejected, partial(_see, ".gauge-bar")
+    shown["watch"] = f"{server.url}/console/watch", partial(_fade_a_lamp, server.url)
     shown["login"] = f"{closed.url}/console/", partial(_see, "input[type=password]")
     for name, (address, prepare) in shown.items():
         page.goto(address)

@@ -81,7 +81,7 @@ function Answers({ alarm: { id, cause, station }, changed }) {
     },
   };
   const about = asking === "maintenance" && !station ? "maintenanceEverywhere" : asking;
-  return html`<div class="row">
+  return html`<div><div class="row">
       <button type="button" class="button primary" onClick=${() => setAsking("acknowledge")}>${w.acts.acknowledge}</button>
       ${cause !== "promise" && html`
         <button type="button" class="button" onClick=${() => setAsking("maintenance")}>${w.acts.maintenance}</button>`}
@@ -90,5 +90,5 @@ function Answers({ alarm: { id, cause, station }, changed }) {
     </div>
     <${Problem} error=${error} />
     <${ReasonDialog} open=${asking !== null} title=${w.acts[asking]} action=${w.acts[asking]} label=${w.noteOf[asking]}
-      onConfirm=${(note) => asks[asking](note)} onClose=${() => setAsking(null)}><p>${w.about[about]}</p><//>`;
+      onConfirm=${(note) => asks[asking](note)} onClose=${() => setAsking(null)}><p>${w.about[about]}</p><//></div>`;
 }

@@ -7,6 +7,7 @@ const SAME = (value) => value;
 const SHOWN = {
   sharpness: [(value) => 100 * Math.exp(value), " %"],
   noise: [Math.exp, ""],
+  texture: [Math.exp, ""],
   dark: [SAME, " %"],
   bright: [SAME, " %"],
   shift_x: [SAME, " %"],
@@ -14,7 +15,8 @@ const SHOWN = {
   rejected: [(value) => 100 * value, " %"],
 };
 /** What explains others comes first: a darker picture has less contrast, too, and each place of it differs. */
-const EXPLAINS = ["aspect", "shift_x", "shift_y", "brightness", "bright", "dark", "sharpness", "warmth", "tint", "saturation", "noise", "likeness"];
+const EXPLAINS = ["aspect", "shift_x", "shift_y", "brightness", "bright", "dark", "sharpness", "warmth", "tint", "saturation",
+  "noise", "texture", "likeness"];
 const ENOUGH = 0.1;
 const MOST_DECIMALS = 6;
 
