@@ -157,10 +157,11 @@ def _first(events: list[object]) -> tuple[str, int, str]:
 
 
 def _moves(drawn: _Drawn, kind: str) -> NDArray[np.float64]:
-    """By how many deviations of the calibration each fact is moved [facts]."""
+    """By how many deviations of the calibration each fact is moved [facts]; inf if it had none."""
     away = drawn.of_kind[kind].mean(axis=0) - drawn.of_kind[GOOD].mean(axis=0)
     deviation = drawn.table.std(axis=0, ddof=1)
-    return np.divide(away, deviation, out=np.zeros_like(away), where=deviation > 0)
+    without = np.where(np.abs(away) > 1e-6, np.inf, 0.0)
+    return np.divide(away, deviation, out=without, where=deviation > 0)
 
 
 def _cell(name: str, found: list[tuple[str, int, str]], moves: NDArray[np.float64]) -> Cell:

@@ -35,8 +35,7 @@ class CalibratedFacts:
     """The bets that watches of one model make, and how they are weighted.
 
     Half of the promise is spent on the camera, whose facts are all but the score, and half on
-    defects, which raise the score. The camera's half is spent twice: once on all pictures, and once
-    on those alone whose score is like the calibration's (`calm`), of which defects are none.
+    defects, which raise the score.
 
     Args:
         facts: names of the columns [d].
@@ -49,6 +48,9 @@ class CalibratedFacts:
         sides: of the facts: those of the camera, then that of the score, if it is known [s].
         limit: evidence at which there is an alarm.
         means: of the facts [d].
+        deviations: of the facts [d].
+        weights: of each bet in the evidence for the camera and in that for defects [k, 2].
+        most: evidence of each bet that is enough for an alarm [k].
     """
 
     def __init__(
@@ -64,8 +66,9 @@ class CalibratedFacts:
         self.limit = float(pictures_between)
         self.usual_defects = usual_defects
         self.pictures = len(table)
-        known = ~np.isnan(table)
-        self.means = np.where(known, table, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        known = [column[~np.isnan(column)] for column in table.T]
+        self.means = np.array([column.mean() if len(column) else 0.0 for column in known])
+        self.deviations = np.array([column.std() if len(column) else 0.0 for column in known])
         wanted = [
             FactSide(fact, side) for fact in self.facts if fact != score for side in ("low", "high")
         ]
@@ -86,9 +89,6 @@ class CalibratedFacts:
         )
         self.scored = bool(sides) and sides[-1].fact == score
         self.camera_sides = len(sides) - self.scored
-        self._score = self.facts.index(score) if self.scored else -1
-        self._highest_usual = float(bands[-1].values[-1]) if self.scored else np.inf
-        self._calming = self._calming_of(bands)
         self.weights = self._weights()
         self.most = 2 * self.limit / self.weights.sum(axis=1)
         self.fingerprint = self._fingerprint()
@@ -104,45 +104,17 @@ class CalibratedFacts:
         Args:
             pictures: their facts [m, d]; NaN where one is not known.
         """
-        worth = self.bets.worth(pictures)
-        every = worth.reshape(len(pictures), -1)
-        if not self.scored:
-            return every
-        suspicious = pictures[:, self._score] > self._highest_usual
-        of_camera = worth[:, : self.camera_sides].reshape(len(pictures), -1)
-        calm = np.where(suspicious[:, None], 1.0, of_camera) / self._calming
-        return np.concatenate([of_camera, calm, every[:, of_camera.shape[1] :]], axis=1)
+        return self.bets.worth(pictures).reshape(len(pictures), -1)
 
     def side_of(self, bet: int) -> FactSide:
         """The side that a bet of a watch is on."""
-        of_camera = self.camera_sides * len(SHIFTS)
-        if bet >= of_camera and self.scored:
-            bet -= of_camera
         return self.sides[bet // len(SHIFTS)]
 
-    def _calming_of(self, bands: Sequence[Band]) -> NDArray[np.float64]:
-        """How much more than 1 a camera's bet may be worth on average without suspicious pictures.
-
-        Leaving out pictures that are worth less than 1 favours the bet, by no more than their
-        share times what the least worth is below 1.
-        """
-        if not self.scored:
-            return np.ones(0)
-        least = self.bets.least_worth[: self.camera_sides].ravel()
-        found: NDArray[np.float64] = 1 + float(bands[-1].most[-1]) * (1 - least)
-        return found
-
     def _weights(self) -> NDArray[np.float64]:
-        """Of each bet in each of `plain`, `calm` and `defects` [k, 3]."""
         of_camera, of_score = self.camera_sides * len(SHIFTS), self.scored * len(SHIFTS)
-        if not self.scored:
-            weights = np.zeros((of_camera, 3))
-            weights[:, 0] = 1 / max(1, of_camera)
-            return weights
-        weights = np.zeros((2 * of_camera + of_score, 3))
-        weights[:of_camera, 0] = 0.25 / max(1, of_camera)
-        weights[of_camera : 2 * of_camera, 1] = 0.25 / max(1, of_camera)
-        weights[2 * of_camera :, 2] = 0.5 / of_score
+        weights = np.zeros((of_camera + of_score, 2))
+        weights[:of_camera, 0] = (0.5 if self.scored else 1) / max(1, of_camera)
+        weights[of_camera:, 1] = 0.5 / max(1, of_score)
         return weights
 
     def _fingerprint(self) -> str:

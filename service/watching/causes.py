@@ -3,15 +3,14 @@
 Two causes, and one alarm for each until it has ended. A darker picture scores higher as well, and
 a run of defects moves facts of their pictures. So they are told apart by the order of these rules:
 
-1. Facts of pictures that score like the calibration's have moved (`calm`): it is the camera.
-2. Facts have moved (`plain`), and scores have not, or the fact that has moved most has done so in
-   all pictures alike: it is the camera. What a lamp or a lens does it does to all pictures by about
-   as much; what defects do scatters.
-3. Scores have risen, and neither of the others has come true while it was waited for: there are
-   more defects. `PATIENCE` says for how many pictures, and `LONG_PATIENCE` where facts may have
-   moved.
+1. Facts have moved, and scores have not: it is the camera.
+2. Facts have moved, and the one with most evidence has done so in all pictures alike: it is the
+   camera. What a lamp or a lens does it does to each picture by about as much, and what defects do
+   scatters.
+3. Scores have risen, and none of that has come true while it was waited for: there are more
+   defects. `PATIENCE` says for how many pictures, and `LONG_PATIENCE` where facts may have moved.
 
-While one alarm stands, what else the facts say is put down to its cause, but for rule 1: the camera
+While one alarm stands, what else the facts say is put down to its cause, but for rule 2: the camera
 takes over an alarm of defects that was raised after the camera had changed. An alarm ends when the
 evidence for it has fallen to the fourth root of the limit. While it stands, no bet's evidence grows
 to more than `ROOM` times what it was when the alarm was raised, so that what took few pictures to
@@ -43,14 +42,8 @@ LONG_PATIENCE: Final = 60
 ROOM: Final = 1000.0
 """By how much evidence may grow while its alarm stands."""
 
-ALIKE: Final = 1.2
-"""Deviations of pictures since a change by which their mean has moved, if all have moved alike.
-
-Of n pictures 2/√n more of it are asked for, as chance moves both.
-"""
-
 _FEWEST, _MOST = 8, 32
-"""Pictures of which that is told, the last ones since the change."""
+"""Pictures of which it is told whether all have moved alike, the last ones since the change."""
 
 _FORMAT: Final = 1
 
@@ -163,8 +156,8 @@ class CauseWatch:
             for number, row in enumerate(worth, earlier + 1):
                 evidence.add(row, most)
                 self._last = seen[max(0, number - _MOST) : number]
-                plain, calm, defects = (evidence.strength @ weights).tolist()
-                events.extend(self._judge(plain, calm, defects))
+                camera, defects = (evidence.strength @ weights).tolist()
+                events.extend(self._judge(camera, defects))
                 self._pictures += 1
             self._last = self._last.copy()
         return events
@@ -230,12 +223,12 @@ class CauseWatch:
         self._standing = {one["cause"]: _alarm(one) for one in said["standing"]}
         return True
 
-    def _judge(self, plain: float, calm: float, defects: float) -> Iterator[CauseEvent]:
+    def _judge(self, camera: float, defects: float) -> Iterator[CauseEvent]:
         limit, over = self._calibration.limit, self._over
         if "camera" in self._standing:
-            if plain + calm < over:
+            if camera < over:
                 yield self._end("camera")
-        elif calm >= limit or (plain >= limit and self._of_camera(defects)):
+        elif camera >= limit and (defects < over or self._alike()):
             yield from self._raise_camera()
         if "defects" in self._standing:
             if defects < over:
@@ -244,17 +237,15 @@ class CauseWatch:
             self._waited = 0
         elif defects >= limit or self._waited:
             self._waited += 1
-            if self._waited > (LONG_PATIENCE if plain >= over else PATIENCE):
+            if self._waited > (LONG_PATIENCE if camera >= over else PATIENCE):
                 yield self._raise("defects")
 
-    def _of_camera(self, defects: float) -> bool:
-        """Whether facts that have moved are those of all pictures, and not of defects alone."""
-        if "defects" in self._standing:
-            return False
-        return defects < self._over or self._alike()
-
     def _alike(self) -> bool:
-        """Whether the fact that has moved most did so by about as much in all pictures since."""
+        """Whether the fact with most evidence has moved in all pictures since by about as much.
+
+        By more than the pictures differ among each other, which is about what the calibration's
+        did; the larger the change, the more may it have changed that as well.
+        """
         moved, risen = self.moved("camera")[0], self.moved("defects")[0]
         column = self._calibration.facts.index(moved.fact)
         since = self._pictures + 1 - min(moved.since, risen.since)
@@ -262,9 +253,12 @@ class CauseWatch:
         values = values[~np.isnan(values)]
         if len(values) < _FEWEST:
             return False
-        away = abs(float(values.mean()) - float(self._calibration.means[column]))
-        asked = ALIKE * (1 + 2 / math.sqrt(len(values)))
-        return away >= asked * float(values.std(ddof=1))
+        away = abs(float(values.mean() - self._calibration.means[column]))
+        deviation = float(values.std(ddof=1))
+        usual = float(self._calibration.deviations[column])
+        # Few pictures tell neither well.
+        asked = 1.2 * (1 + 2 / math.sqrt(len(values)))
+        return asked * deviation <= away and deviation <= 1.2 * usual + away / 6
 
     def _raise_camera(self) -> Iterator[CauseEvent]:
         alarm = self._raise("camera")
@@ -289,8 +283,7 @@ class CauseWatch:
         return CauseEnded(self._standing.pop(cause), self._pictures)
 
     def _bets_of(self, cause: Cause) -> NDArray[np.bool_]:
-        groups = slice(0, 2) if cause == "camera" else slice(2, 3)
-        found: NDArray[np.bool_] = self._calibration.weights[:, groups].sum(axis=1) > 0
+        found: NDArray[np.bool_] = self._calibration.weights[:, int(cause == "defects")] > 0
         return found
 
 

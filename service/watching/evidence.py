@@ -57,12 +57,6 @@ class Bets:
         """What a picture is worth by the number of levels it is beyond [s, l + 2, bets]."""
         return self._worth
 
-    @property
-    def least_worth(self) -> NDArray[np.float64]:
-        """What a picture is worth that is beyond no level [s, bets]."""
-        found: NDArray[np.float64] = self._worth[:, 0]
-        return found
-
     def worth(self, pictures: NDArray[np.float64]) -> NDArray[np.float64]:
         """What each picture is worth for each bet on each side [m, s, bets].
 
