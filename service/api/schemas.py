@@ -95,7 +95,7 @@ class ImageSize(Schema):
 class ReasonOut(Schema):
     """Why a picture cannot be judged: a fact of it lies far beyond those of good parts."""
 
-    fact: FactName = Field(description="That lies farthest beyond.")
+    fact: FactName = Field(description="That lies beyond.")
     value: float = Field(description="Of the picture.")
     low: float = Field(description="Least value at which a picture is judged.")
     high: float | None = Field(description="Largest one; null where none is too high.")

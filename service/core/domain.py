@@ -164,7 +164,7 @@ class Reason:
     """Why a picture cannot be judged: a fact of it lies far beyond those of good ones.
 
     Attributes:
-        fact: that lies farthest beyond.
+        fact: that lies beyond.
         value: of the picture.
         low: least value at which a picture is judged.
         high: largest one; None where none is too high.

@@ -23,7 +23,7 @@ export interface Heatmap {
 
 /** Why a picture cannot be judged: a fact of it lies far beyond those of good parts. */
 export interface Reason {
-  /** That lies farthest beyond, such as `brightness`. */
+  /** That lies beyond, such as `brightness`. */
   fact: string;
   value: number;
   /** Least value at which a picture is judged. */

@@ -23,6 +23,8 @@ which no set has more than one in a hundred of its real defects undecided.
 _NORMAL = 1.349
 """Range of the middle half of normally distributed values, in standard deviations."""
 
+_BRIGHTNESS = FACT_NAMES.index("brightness")
+
 _MOST_LIKE = 0.995
 """Correlation above which pictures are equally like the mean one."""
 
@@ -153,13 +155,15 @@ class FactLimits:
     def reason(self, facts: FactVector) -> Reason | None:
         """Why a picture with these facts cannot be judged; None if it can.
 
-        The reason is the fact that lies farthest beyond its limit, in spreads. A fact that is not
-        known never decides.
+        The reason is the brightness, which moves the other facts with it, or else the fact that lies
+        farthest beyond its limit, in spreads. A fact that is not known never decides.
         """
-        beyond = np.flatnonzero((facts < self.low) | (facts > self.high))
-        if not len(beyond):
+        beyond = np.flatnonzero((facts < self.low) | (facts > self.high)).tolist()
+        if not beyond:
             return None
-        return self._reason(facts, max(beyond.tolist(), key=lambda at: self._excess(facts, at)))
+        if _BRIGHTNESS in beyond:
+            return self._reason(facts, _BRIGHTNESS)
+        return self._reason(facts, max(beyond, key=lambda at: self._excess(facts, at)))
 
     def _excess(self, facts: FactVector, at: int) -> float:
         scale = DECIDERS[FACT_NAMES[at]].scale

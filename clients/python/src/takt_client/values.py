@@ -65,7 +65,7 @@ class Reason:
     """Why a picture cannot be judged: a fact of it lies far beyond those of good parts.
 
     Attributes:
-        fact: that lies farthest beyond, such as `brightness`.
+        fact: that lies beyond, such as `brightness`.
         value: of the picture.
         low: least value at which a picture is judged.
         high: largest one; None where none is too high.

@@ -5,7 +5,7 @@ import { t } from "../core/strings.js";
 const SHAPES = {
   defect: html`<path d="M10 2h12l8 8v12l-8 8H10l-8-8V10z" /><path class="mark" d="M10 10l12 12M22 10L10 22" />`,
   good: html`<circle cx="16" cy="16" r="14" /><path class="mark" d="M9 16l5 6 9-11" />`,
-  undecided: html`<path d="M16 1l15 15-15 15L1 16z" /><path class="mark" d="M12 12.5a4 4 0 1 1 5.5 3.8q-1.5.7-1.5 2.7M16 22v2" />`,
+  undecided: html`<path d="M16 1l15 28H1z" /><path class="mark" d="M16 11v9M16 23v3" />`,
   none: html`<circle cx="16" cy="16" r="14" /><path class="mark" d="M10 16h12" />`,
 };
 

@@ -73,7 +73,13 @@ def test_a_fact_far_beyond_the_calibration_is_the_reason(
 
 
 def test_of_several_reasons_the_farthest_beyond_is_told() -> None:
-    reason = LIMITS.reason(picture(brightness=20, saturation=80, warmth=26))
+    reason = LIMITS.reason(picture(saturation=80, warmth=60, contrast=2))
+    assert reason is not None
+    assert reason.fact == "contrast"
+
+
+def test_the_light_is_told_first_as_it_moves_the_other_facts() -> None:
+    reason = LIMITS.reason(picture(brightness=3, contrast=1, texture=-1.4, dark=90))
     assert reason is not None
     assert reason.fact == "brightness"
 
