@@ -155,8 +155,8 @@ class FactLimits:
     def reason(self, facts: FactVector) -> Reason | None:
         """Why a picture with these facts cannot be judged; None if it can.
 
-        The reason is the brightness, which moves the other facts with it, or else the fact that lies
-        farthest beyond its limit, in spreads. A fact that is not known never decides.
+        The reason is the brightness, which moves the other facts with it, or else the fact that
+        lies farthest beyond its limit, in spreads. A fact that is not known never decides.
         """
         beyond = np.flatnonzero((facts < self.low) | (facts > self.high)).tolist()
         if not beyond:
