@@ -31,15 +31,25 @@ from service.core.bundles.conformal import Alpha, choose_alpha
 from service.core.bundles.findings import SelfTest
 from service.core.bundles.manifest import Thresholds
 from service.core.bundles.signing.provenance import PictureSet
-from service.core.bundles.thresholds import in_force, read_overrides, remove_overrides
+from service.core.bundles.thresholds import (
+    DeployedThresholds,
+    in_force,
+    keep_switch,
+    read_overrides,
+)
 from service.core.bundles.tradeoff import Costs
 from service.core.bundles.writing import replace_calibration
 from service.core.engines.golden import check_golden
 from service.core.engines.onnxruntime import OnnxRuntimeEngine
-from service.core.errors import BundleError
+from service.core.errors import BundleError, CalibrationError
+from service.core.pictures.good_facts import LEAST, knows_good_facts
 from service.core.pictures.roi import roi_on_map
 
 Tell = Callable[[str], None]
+
+_TOO_FEW = (
+    f"with fewer than {LEAST} good pictures that the fit has not seen it is not known what is usual"
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,7 @@ class RecalibrationOptions:
         threads: of ONNX Runtime; 0 takes every core.
         strict: refuse if anything speaks against the model at the chosen thresholds.
         grouping: tells which good pictures show one part and count once.
+        undecided: whether a picture that cannot be judged is undecided; None leaves it as it is.
     """
 
     alpha: float | None = None
@@ -61,6 +72,7 @@ class RecalibrationOptions:
     threads: int = 0
     strict: bool = False
     grouping: Grouping = BY_LOOKS
+    undecided: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +90,7 @@ class Recalibration:
         map_low: the median of the maps of good pictures.
         self_test: what speaks against the model at the chosen thresholds.
         pictures: the good pictures that were given.
+        undecided: whether a picture that cannot be judged is undecided; None leaves it as it is.
     """
 
     bundle: Bundle
@@ -90,6 +103,7 @@ class Recalibration:
     map_low: float
     self_test: SelfTest
     pictures: PictureSet
+    undecided: bool | None
 
 
 def find_thresholds(
@@ -151,6 +165,8 @@ def find_thresholds(
             quiet=quiet,
         )
     facts = good_facts(pictures.unseen, manifest, of_good.level, of_good.score, quiet=quiet)
+    if options.undecided and facts is None:
+        raise CalibrationError(f"--undecided: {_TOO_FEW}")
     calibration = Calibration(
         of_parts.score, of_parts.peak, of_bad.score, of_bad.peak, np.array(seen, np.str_)
     )
@@ -165,6 +181,7 @@ def find_thresholds(
         map_low=of_good.map_median,
         self_test=self_test,
         pictures=picture_set(good),
+        undecided=options.undecided,
     )
 
 
@@ -196,8 +213,15 @@ def deploy(found: Recalibration, tell: Tell) -> Bundle:
         found.pictures,
     )
     # Last, so that a calibration that fails has changed nothing at all.
-    if remove_overrides(bundle.path):
+    overrides = read_overrides(bundle.path, bundle.repository)
+    if keep_switch(bundle.path, overrides):
         tell("thresholds that were set on a running server are removed: the bundle's own count")
+    if found.undecided is not None:
+        DeployedThresholds(bundle, overrides.without_thresholds()).change(
+            image=None, pixel=None, undecided=found.undecided, reason="takt calibrate"
+        )
+    elif in_force(bundle, overrides).undecided and not knows_good_facts(found.calibration):
+        tell(f"warning: every picture is judged from now on: {_TOO_FEW}")
     return bundle
 
 

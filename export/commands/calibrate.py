@@ -78,6 +78,12 @@ WIDTH = 100
         "--cost-reject", type=POSITIVE, help="Of a good part that is rejected, in that unit."
     ),
     click.option("--prevalence", type=SHARE, help="Share of the line's parts that are defective."),
+    click.option(
+        "--undecided/--no-undecided",
+        default=None,
+        help="Whether a picture that cannot be judged gets no decision and counts as rejected; "
+        "without either, as it was set until now.",
+    ),
     STRICT,
 )
 @with_options(*RUNNING)
@@ -93,6 +99,7 @@ def calibrate(
     cost_miss: float | None,
     cost_reject: float | None,
     prevalence: float | None,
+    undecided: bool | None,
     dry_run: bool,
     strict: bool,
     sign_key: Ed25519PrivateKey | None,
@@ -139,6 +146,7 @@ def calibrate(
             threads=threads,
             strict=strict,
             grouping=grouping,
+            undecided=undecided,
         ),
         tell=click.echo,
         quiet=quiet,

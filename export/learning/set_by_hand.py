@@ -1,4 +1,4 @@
-"""Thresholds that people have set, which a next version does not take over."""
+"""Thresholds that people have set, and the switch, which a next version does not take over."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ def tell_of_set_by_hand(place: Place, new: Bundle, url: str, tell: Callable[[str
     except BundleError as error:
         tell(f"warning: what people have set in version {place.base} cannot be told: {error}")
         return
-    if (text := _warning(place, found, new, url)) is not None:
-        tell(f"warning: {text}")
+    for text in (_warning(place, found, new, url), _switched_on(place, found, url)):
+        if text is not None:
+            tell(f"warning: {text}")
 
 
 def _warning(place: Place, found: Overrides, new: Bundle, url: str) -> str | None:
@@ -55,6 +56,18 @@ def _warning(place: Place, found: Overrides, new: Bundle, url: str) -> str | Non
         "set it. Scores of two versions differ: compare them before the same value is set again, by"
         f"\ncurl -s -X PUT {url}/v1/models/{place.model}/versions/{place.version}/threshold "
         f"-d {shlex.quote(asked)}"
+    )
+
+
+def _switched_on(place: Place, found: Overrides, url: str) -> str | None:
+    """That the new version judges every picture again, and the line that switches it on."""
+    if found.undecided is None or not found.undecided.value:
+        return None
+    return (
+        f"version {place.base} makes no decision on pictures that cannot be judged, which is NOT "
+        f"carried over: version {place.version} judges every picture. Switch it on by\ncurl -s -X "
+        f"PUT {url}/v1/models/{place.model}/versions/{place.version}/threshold "
+        """-d '{"undecided": true}'"""
     )
 
 

@@ -42,6 +42,10 @@ class ThresholdsOut(Schema):
     )
     method: str = Field(description="How the bundle's own were found.")
     origin: ThresholdOriginsOut
+    undecided: bool | None = Field(
+        description="Whether a picture that cannot be judged gets the verdict `undecided`; null "
+        "where the bundle does not know what its good pictures look like, so that it never does."
+    )
 
 
 class FileDriftOut(Schema):

@@ -7,7 +7,15 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.labels import LabelsIn
-from service.core.domain import HeatmapKind, ImageFormat, InspectOptions, Priority, WarningCode
+from service.core.domain import (
+    FactName,
+    HeatmapKind,
+    ImageFormat,
+    InspectOptions,
+    Priority,
+    VerdictName,
+    WarningCode,
+)
 
 SCHEMA_REFERENCE = "#/components/schemas/{model}"
 """Place of a model's schema in the API's document."""
@@ -84,6 +92,16 @@ class ImageSize(Schema):
     height: int
 
 
+class ReasonOut(Schema):
+    """Why a picture cannot be judged: a fact of it lies far beyond those of good parts."""
+
+    fact: FactName = Field(description="That lies beyond.")
+    value: float = Field(description="Of the picture.")
+    low: float = Field(description="Least value at which a picture is judged.")
+    high: float | None = Field(description="Largest one; null where none is too high.")
+    text: str = Field(description="The same in words.")
+
+
 class RegionOut(Schema):
     """A connected defect."""
 
@@ -121,7 +139,15 @@ class InspectedOut(Schema):
     score: float
     threshold: float
     anomalous: bool = Field(
-        description="score > threshold, or a region: a value of the map > the pixel threshold."
+        description="score > threshold, or a region: a value of the map > the pixel threshold; or "
+        "the picture is undecided: whoever rejects by this alone lets nothing pass unjudged."
+    )
+    verdict: VerdictName = Field(
+        description="`undecided` where the picture cannot be judged, as its model's owner has "
+        "switched on."
+    )
+    undecided: ReasonOut | None = Field(
+        description="Why the picture cannot be judged; null where it is judged."
     )
     percentile: float | None = Field(
         description="Share of good calibration pictures that score no higher, in percent."
@@ -150,6 +176,8 @@ class InspectionOut(InspectedOut):
                 "score": 0.5764111280441284,
                 "threshold": 0.35242271423339844,
                 "anomalous": True,
+                "verdict": "defect",
+                "undecided": None,
                 "percentile": 100.0,
                 "image": {"width": 565, "height": 230},
                 "inspected": [0, 0, 565, 230],

@@ -30,6 +30,27 @@ FactVector = NDArray[np.float32]
 """Facts of a picture, float32 [facts], as `service.core.pictures.facts` lists them; NaN where one
 is unknown."""
 
+FactName = Literal[
+    "brightness",
+    "contrast",
+    "sharpness",
+    "noise",
+    "saturation",
+    "warmth",
+    "tint",
+    "dark",
+    "bright",
+    "shift_x",
+    "shift_y",
+    "likeness",
+    "spot",
+    "texture",
+    "aspect",
+    "map_level",
+    "score",
+]
+"""A fact of a picture; `service.core.pictures.facts` has what each means."""
+
 HeatmapKind = Literal["none", "map", "overlay", "raw"]
 ImageFormat = Literal["png", "jpeg", "webp"]
 ThresholdKind = Literal["image", "pixel"]
@@ -139,11 +160,50 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a picture cannot be judged: a fact of it lies far beyond those of good ones.
+
+    Attributes:
+        fact: that lies beyond.
+        value: of the picture.
+        low: least value at which a picture is judged.
+        high: largest one; None where none is too high.
+        text: the same in words.
+    """
+
+    fact: FactName
+    value: float
+    low: float
+    high: float | None
+    text: str
+
+
+VerdictName = Literal["good", "defect", "undecided"]
+"""What is decided of a picture; `undecided` where it cannot be judged."""
+
+
+def verdict_name(anomalous: bool, undecided: object | None) -> VerdictName:
+    """The verdict in a word.
+
+    >>> verdict_name(True, None)
+    'defect'
+
+    Args:
+        anomalous: whether the picture is rejected.
+        undecided: why it cannot be judged; None where it is judged.
+    """
+    if undecided is not None:
+        return "undecided"
+    return "defect" if anomalous else "good"
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The meaning of a score and a map at the thresholds.
 
     Attributes:
-        anomalous: whether score > threshold, or the map has a value > pixel_threshold.
+        anomalous: whether score > threshold, or the map has a value > pixel_threshold; or whether
+            the picture cannot be judged, as nothing that is not judged passes as good.
         score: score of the whole picture.
         threshold: the threshold that was applied, the bundle's or the request's.
         percentile: share of good calibration pictures, in percent, that score no higher.
@@ -151,6 +211,7 @@ class Verdict:
         pixel_threshold: the threshold of the map that was applied; at infinity only the score
             decides.
         typical_score: median score of the good calibration pictures; None where there are none.
+        undecided: why the picture cannot be judged; None where it is judged.
     """
 
     anomalous: bool
@@ -160,6 +221,12 @@ class Verdict:
     regions: tuple[Region, ...]
     pixel_threshold: float = math.inf
     typical_score: float | None = None
+    undecided: Reason | None = None
+
+    @property
+    def name(self) -> VerdictName:
+        """The verdict in a word."""
+        return verdict_name(self.anomalous, self.undecided)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +280,7 @@ class InspectOptions:
         format: file format of a coloured heatmap.
         threshold: replaces the bundle's image threshold.
         pixel_threshold: replaces the bundle's pixel threshold.
+        undecided: replaces the model's switch, by which a picture that cannot be judged is not.
         timeout_s: seconds after which the caller wants no answer any more.
         priority: `line` goes before `bulk` where both wait.
         with_map: whether the answer has the anomaly map itself, beside any heatmap.
@@ -223,6 +291,7 @@ class InspectOptions:
     format: ImageFormat = "jpeg"
     threshold: float | None = None
     pixel_threshold: float | None = None
+    undecided: bool | None = None
     timeout_s: float
     priority: Priority = "line"
     with_map: bool = False
@@ -305,6 +374,8 @@ def inspection_json(inspection: Inspection, request_id: str) -> Json:
         "score": verdict.score,
         "threshold": verdict.threshold,
         "anomalous": verdict.anomalous,
+        "verdict": verdict.name,
+        "undecided": optional_reason_json(verdict.undecided),
         "percentile": verdict.percentile,
         "image": {"width": inspection.width, "height": inspection.height},
         "inspected": box_json(inspection.inspected),
@@ -329,6 +400,22 @@ def regions_json(regions: Sequence[Region]) -> list[Json]:
         {"box": box_json(region.box), "area": region.area_px, "peak": region.peak}
         for region in regions
     ]
+
+
+def reason_json(reason: Reason) -> Json:
+    """Why a picture cannot be judged, as its answer's JSON."""
+    return {
+        "fact": reason.fact,
+        "value": reason.value,
+        "low": reason.low,
+        "high": reason.high,
+        "text": reason.text,
+    }
+
+
+def optional_reason_json(reason: Reason | None) -> Json | None:
+    """The same of a verdict, which as a rule has no reason."""
+    return None if reason is None else reason_json(reason)
 
 
 def box_json(box: Box) -> list[int]:

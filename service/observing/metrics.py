@@ -29,6 +29,7 @@ from service.observing.model_metrics import (
 )
 from service.observing.records import AnswerRecord, RefusalRecord
 from service.observing.station_metrics import StationMetrics
+from service.observing.verdict_label import VERDICT_LABELS, verdict_label
 from service.observing.version_metrics import VersionGauges, VersionInstruments
 from service.peers import OwnCounts
 
@@ -67,7 +68,8 @@ class Metrics:
         gauge = functools.partial(Gauge, registry=self.registry)
         self._requests = counter(
             "takt_requests",
-            "Pictures answered, by verdict (good, anomalous, none) and outcome (ok or error code).",
+            "Pictures answered, by verdict (good, anomalous, undecided, none) and outcome (ok or "
+            "error code).",
             ("model", "protocol", "verdict", "outcome"),
         )
         self._stations = StationMetrics(self.registry, admits or OwnCounts().admits)
@@ -146,7 +148,7 @@ class Metrics:
 
     def answered(self, answered: AnswerRecord) -> None:
         """Count an answer, its score and its stages."""
-        verdict = "anomalous" if answered.verdict.anomalous else "good"
+        verdict = verdict_label(answered.verdict)
         self._ok(answered.model, answered.by, verdict).inc()
         self._of(answered.model, answered.version).count(answered)
         if answered.station is not None:
@@ -231,7 +233,7 @@ class Metrics:
         # A series starts at 0, as Prometheus sees no increase in one that starts with a count.
         self._of(name, version)
         for protocol in get_args(ProtocolName):
-            for verdict in ("good", "anomalous"):
+            for verdict in VERDICT_LABELS:
                 self._ok(name, protocol, verdict)
 
     def forget(self, name: str, version: str) -> None:

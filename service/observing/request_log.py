@@ -14,6 +14,7 @@ import orjson
 from service.digits import apart
 from service.observing.logging_setup import LogFormat, Write
 from service.observing.records import AnswerRecord, RefusalRecord
+from service.observing.verdict_label import verdict_label
 
 LOGGER = "takt.request"
 
@@ -86,7 +87,9 @@ def _facts(record: AnswerRecord | RefusalRecord, level: str) -> Facts:
     if isinstance(record, AnswerRecord):
         verdict = record.verdict
         facts["version"] = record.version
-        facts["verdict"] = "anomalous" if verdict.anomalous else "good"
+        facts["verdict"] = verdict_label(verdict)
+        if verdict.undecided is not None:
+            facts["undecided"] = verdict.undecided.text
         facts["score"] = verdict.score
         facts["threshold"] = verdict.threshold
         facts["regions"] = len(verdict.regions)
@@ -119,9 +122,9 @@ def _text_line(record: AnswerRecord | RefusalRecord, level: str) -> str:
     else:
         verdict = record.verdict
         score, threshold = apart(verdict.score, verdict.threshold, digits=6)
-        by_map = verdict.anomalous and verdict.score <= verdict.threshold
+        by_map = verdict_label(verdict) == "anomalous" and verdict.score <= verdict.threshold
         what = (
-            f"{'anomalous' if verdict.anomalous else 'good'} {score} "
+            f"{verdict_label(verdict)} {score} "
             f"(threshold {threshold}{', by a region' if by_map else ''}) {record.model} "
             f"{record.version} {record.by} {record.timings.total_ms:.1f} ms"
         )

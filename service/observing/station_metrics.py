@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter
 
+from service.observing.verdict_label import VERDICT_LABELS, VerdictLabel
+
 OTHER = "other"
 """Stands for all stations beyond the first."""
 
@@ -24,7 +26,7 @@ class StationMetrics:
         self._pictures = Counter(
             "takt_station_pictures",
             "Pictures answered, by the station that the caller named, and verdict (good, "
-            "anomalous); stations beyond the server's first 64 are `other`.",
+            "anomalous, undecided); stations beyond the server's first 64 are `other`.",
             ("model", "station", "verdict"),
             registry=registry,
         )
@@ -34,17 +36,17 @@ class StationMetrics:
             lambda model, verdict: self._pictures.labels(model, OTHER, verdict)
         )
 
-    def count(self, model: str, station: str, verdict: str) -> None:
+    def count(self, model: str, station: str, verdict: VerdictLabel) -> None:
         """Count a picture."""
         child = self._of.get((model, station, verdict))
         if child is None:
             child = self._child(model, station, verdict)
         child.inc()
 
-    def _child(self, model: str, station: str, verdict: str) -> Counter:
+    def _child(self, model: str, station: str, verdict: VerdictLabel) -> Counter:
         if not self._admits(station):
             return self._other(model, verdict)
-        # Both begin at 0, as Prometheus sees no increase in a series that starts with a count.
-        for one in ("good", "anomalous"):
+        # All begin at 0, as Prometheus sees no increase in a series that starts with a count.
+        for one in VERDICT_LABELS:
             self._of[model, station, one] = self._pictures.labels(model, station, one)
         return self._of[model, station, verdict]

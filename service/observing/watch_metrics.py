@@ -50,13 +50,28 @@ class WatchMetrics:
         )
         self._shown: set[tuple[str, str, str]] = set()
 
+    def watch(self, model: str, station: str, causes: Iterable[str]) -> None:
+        """Show a stream that is watched, whose alarms are 0 until one calls.
+
+        Args:
+            model: whose pictures they are.
+            station: where they are taken.
+            causes: that an alarm of it may have.
+        """
+        for cause in causes:
+            labels = self._labels(model, station, cause)
+            if labels not in self._shown:
+                self._shown.add(labels)
+                self._alarms.labels(*labels)
+
     def show(self, standing: Iterable[Standing], now_us: int) -> None:
         """Show those that call, and that the others of before do not any more."""
         calling = {
-            (one.model, one.station if self._admits(one.station) else OTHER, one.cause)
-            for one in standing
-            if one.calls(now_us)
+            self._labels(one.model, one.station, one.cause) for one in standing if one.calls(now_us)
         }
         self._shown |= calling
         for labels in self._shown:
             self._alarms.labels(*labels).set(labels in calling)
+
+    def _labels(self, model: str, station: str, cause: str) -> tuple[str, str, str]:
+        return model, station if self._admits(station) else OTHER, cause

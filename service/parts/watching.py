@@ -17,7 +17,9 @@ from service.parts.composing.part import ServerPart
 from service.recording.record import Record
 from service.recording.watch.alarms import MOST_AT_ONCE, alarms_of
 from service.recording.watch.known import KnownBundle
-from service.recording.watch.watcher import Turned, Watcher
+from service.recording.watch.store import watched_keys
+from service.recording.watch.streams import CAUSES_OF
+from service.recording.watch.watcher import RecordWatcher, WatchTurn
 from service.repository.repository import ModelRepository
 
 EVERY_S: Final = 2.0
@@ -70,13 +72,15 @@ def watching_part(foundation: Foundation) -> ServerPart:
     records = foundation.records
     metrics = WatchMetrics(foundation.metrics.registry, foundation.peers.counts.admits)
     bundles = _Bundles(foundation.models.repository)
-    watcher: Watcher | None = None
+    watcher: RecordWatcher | None = None
 
-    def turn(record: Record) -> Turned:
+    def turn(record: Record) -> WatchTurn:
         nonlocal watcher
-        watcher = watcher or Watcher(record.database, bundles.known)
+        watcher = watcher or RecordWatcher(record.database, bundles.known)
         done = watcher.turn()
         with record.database.reading() as connection:
+            for key in watched_keys(connection):
+                metrics.watch(key.model, key.station, CAUSES_OF[key.kind])
             standing = alarms_of(connection, standing=True, limit=MOST_AT_ONCE)
         metrics.show(standing, time.time_ns() // 1000)
         return done

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from service.core.domain import regions_json
+from service.core.domain import reason_json, regions_json
 from service.observing.records import AnswerRecord, Asked
 from service.recording.keeping import Reason
 from service.recording.pictures import (
@@ -97,6 +97,7 @@ def row_of(noted: Noted, key: PictureKey | None, *, picture: bool) -> Row:
         "pinned": False,
         "judgement": None,
         "judged_at_us": None,
+        "undecided": None if verdict.undecided is None else _json(reason_json(verdict.undecided)),
         "facts": None if answer.facts is None else answer.facts.astype("<f4").tobytes(),
     }
 

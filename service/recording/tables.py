@@ -83,6 +83,7 @@ inspections = Table(
     Column("pinned", Boolean, nullable=False, server_default="0"),
     Column("judgement", Text),
     Column("judged_at_us", BigInteger),
+    Column("undecided", Text),
     Column("facts", LargeBinary),
 )
 """One row for each picture that was answered.
@@ -99,6 +100,7 @@ inspections = Table(
   was chosen by nothing, and becomes null, so that the index of this column has what is there.
 - picture: whether the picture is there.
 - judgement: the latest one of `judgements`; null for none.
+- undecided: why the picture could not be judged, JSON as in the answer; null where it was judged.
 - facts: of the picture, each four bytes as `service.core.pictures.facts` lists them, the lowest
   byte first; null where the bundle has none of good ones.
 """
@@ -132,6 +134,7 @@ _where_given("lot")
 _where_given("part")
 # For a picture that comes back, such as a customer's: whether or not it was kept.
 _where_given("sha256")
+_where(inspections.c.undecided.is_not(None), "undecided")
 # The calendar of a review counts in this index alone.
 Index(
     "inspections_kept",
@@ -240,11 +243,15 @@ watch_progress = Table(
     "watch_progress",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("began_id", _Id, nullable=False),
     Column("inspection_id", _Id, nullable=False),
     Column("mark_id", _Id, nullable=False),
 )
-"""The number up to which every inspection and every mark was seen; one row, written with
-`watched`."""
+"""The numbers up to which every inspection and every mark was seen; one row, written with
+`watched`.
+
+- began_id: the newest inspection when the watch began, which it has not seen itself.
+"""
 
 alarms = Table(
     "alarms",

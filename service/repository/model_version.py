@@ -27,6 +27,7 @@ from service.core.engines.options import EnginePlan
 from service.core.errors import NotReadyError, TaktError
 from service.core.inspection.pipeline import Pipeline
 from service.core.inspection.source import source_of
+from service.core.pictures.good_facts import knows_good_facts
 from service.observing.metrics import Metrics
 from service.observing.model_metrics import score_bounds
 from service.repository.context import VersionContext
@@ -246,6 +247,13 @@ class ModelVersion:
                     getattr(thresholds.in_force, kind),
                     origin.since,
                 )
+        if thresholds.in_force.undecided and not knows_good_facts(bundle.calibration):
+            logger.warning(
+                "%s %s judges every picture, though it is to be undecided about some: it does not "
+                "know what its good pictures look like; `takt calibrate` adds it",
+                self.name,
+                self.version,
+            )
 
     async def follow_thresholds(self) -> ThresholdChange | None:
         """Takes over the thresholds in the folder, if the folder still exists.
@@ -264,6 +272,11 @@ class ModelVersion:
             value = getattr(ours.in_force, kind)
             logger.info(
                 "%s %s takes over the %s threshold %.6g", self.name, self.version, kind, value
+            )
+        if change is not None and change.before.undecided != change.after.undecided:
+            switched = "on" if change.after.undecided else "off"
+            logger.info(
+                "%s %s takes over that no decision is %s", self.name, self.version, switched
             )
         return change
 

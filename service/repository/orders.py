@@ -14,7 +14,8 @@ from typing import Literal
 
 from service.core.bundles.thresholds import ThresholdChange
 from service.core.domain import Json
-from service.core.errors import ModelNotFoundError, TaktError, UnavailableError
+from service.core.errors import ConflictError, ModelNotFoundError, TaktError, UnavailableError
+from service.core.pictures.good_facts import LEAST, knows_good_facts
 from service.core.problem import error_json, error_of
 from service.observing.metrics import Metrics
 from service.peers import UNLED, Message, Peers
@@ -52,6 +53,7 @@ class Order:
         version: its version; None for the active one, or the one before.
         image: threshold of a picture's score; None leaves it.
         pixel: threshold of a map value; None leaves it.
+        undecided: whether a picture that cannot be judged is undecided; None leaves it.
         reason: why, if somebody said so.
         method: of the request.
         request_id: of the request.
@@ -64,6 +66,7 @@ class Order:
     version: str | None
     image: float | None
     pixel: float | None
+    undecided: bool | None
     reason: str | None
     method: str
     request_id: str
@@ -167,12 +170,24 @@ class Orders:
 
     async def _set_thresholds(self, order: Order) -> Json:
         version = self._repository.get(order.model, order.version)
-        thresholds = version.check_ready().thresholds
+        loaded = version.check_ready()
+        thresholds = loaded.thresholds
+        if order.undecided and not knows_good_facts(loaded.bundle.calibration):
+            raise ConflictError(
+                f"{version.name} {version.version} does not know what its good pictures look like, "
+                "so it cannot tell which ones cannot be judged; `takt calibrate` with at least "
+                f"{LEAST} pictures of good parts adds it"
+            )
 
         def apply() -> ThresholdChange:
             if order.kind == "reset_thresholds":
                 return thresholds.reset()
-            return thresholds.change(image=order.image, pixel=order.pixel, reason=order.reason)
+            return thresholds.change(
+                image=order.image,
+                pixel=order.pixel,
+                undecided=order.undecided,
+                reason=order.reason,
+            )
 
         async with self._turn(order):
             # In a thread, as it waits for the disk.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from service.core.bundles.thresholds import THRESHOLD_KINDS, ThresholdChange
-from service.core.domain import Json
 from service.recording.audit.entry import FILE, Change
 from service.recording.audit.served import ServedVersion
 from service.repository.model_version import ModelVersion
@@ -17,16 +18,14 @@ def served_of(version: ModelVersion) -> ServedVersion:
         return ServedVersion(digest)
     pair = thresholds.in_force
     reasons = [thresholds.origin(kind).reason for kind in THRESHOLD_KINDS]
+    if (switch := thresholds.overrides.undecided) is not None:
+        reasons.append(switch.reason)
     reason = next((one for one in reasons if one), None)
-    return ServedVersion(digest, pair.image, pair.pixel, reason)
+    return ServedVersion(digest, pair.image, pair.pixel, reason, pair.undecided)
 
 
 def followed(version: ModelVersion, change: ThresholdChange) -> Change:
     """The entry of thresholds that the file beside a bundle states."""
-    old, new = (_pair(one.image, one.pixel) for one in (change.before, change.after))
+    old, new = (asdict(one) for one in (change.before, change.after))
     reason = served_of(version).reason
     return Change(FILE, "threshold_changed", version.name, version.version, old, new, reason)
-
-
-def _pair(image: float, pixel: float) -> Json:
-    return {"image": image, "pixel": pixel}

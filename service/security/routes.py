@@ -108,7 +108,7 @@ ROUTES: tuple[RouteNeed, ...] = (
     # A browser cannot send a key for a page, and these tell nothing of this server.
     *_routes("nothing", "GET HEAD", "/openapi.json", "/static-offline-docs/{path:path}"),
     *_routes("nothing", "GET HEAD", "/console/static/{path:path}"),
-    *_routes("nothing", "GET", "/console/families.json"),
+    *_routes("nothing", "GET", "/console/families.json", "/console/styles.css"),
     *_routes("nothing", "GET", "/asyncapi.json", "/docs", "/", "/console", "/console/{page:path}"),
 )
 """Every route of the server."""

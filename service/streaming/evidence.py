@@ -23,13 +23,15 @@ class VoteCount:
 
     Attributes:
         anomalous: count ≥ k.
-        count: anomalous frames among the last ones.
+        count: anomalous frames among the last ones; those that cannot be judged count, too.
         of: the last frames: n, or all while they are fewer.
+        undecided: those of them that cannot be judged.
     """
 
     anomalous: bool
     count: int
     of: int
+    undecided: int = 0
 
 
 class Voting:
@@ -42,16 +44,24 @@ class Voting:
 
     def __init__(self, rule: VotingRule) -> None:
         self._rule = rule
-        self._last: deque[bool] = deque(maxlen=rule.n)
-        self._count = 0
+        self._last: deque[tuple[bool, bool]] = deque(maxlen=rule.n)
+        self._count = self._undecided = 0
 
-    def add(self, anomalous: bool) -> VoteCount:
-        """Count one more frame."""
+    def add(self, anomalous: bool, *, undecided: bool = False) -> VoteCount:
+        """Count one more frame.
+
+        Args:
+            anomalous: whether it is rejected.
+            undecided: whether it cannot be judged.
+        """
         if len(self._last) == self._rule.n:
-            self._count -= self._last[0]
-        self._last.append(anomalous)
+            was_anomalous, was_undecided = self._last[0]
+            self._count -= was_anomalous
+            self._undecided -= was_undecided
+        self._last.append((anomalous, undecided))
         self._count += anomalous
-        return VoteCount(self._count >= self._rule.k, self._count, len(self._last))
+        self._undecided += undecided
+        return VoteCount(self._count >= self._rule.k, self._count, len(self._last), self._undecided)
 
 
 class Smoothing:

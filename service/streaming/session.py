@@ -310,7 +310,9 @@ class Session:
             age_ms=(time.perf_counter() - slot.arrived_s) * 1000,
             dropped=self._tally.dropped,
             smoothed_score=self._smoothing.add(verdict.score) if self._smoothing else None,
-            vote=self._voting.add(verdict.anomalous) if self._voting else None,
+            vote=self._voting.add(verdict.anomalous, undecided=verdict.undecided is not None)
+            if self._voting
+            else None,
         )
 
     def _emit(self, outcome: Outcome, frame: Frame | None) -> None:

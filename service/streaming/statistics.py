@@ -32,7 +32,8 @@ class FrameCounts:
         answered: frames with a score.
         errors: frames that could not be answered.
         dropped: frames that a newer one replaced.
-        anomalous: answered frames that are anomalous.
+        anomalous: answered frames that are anomalous, those that cannot be judged among them.
+        undecided: answered frames that cannot be judged.
     """
 
     frames: int
@@ -40,6 +41,7 @@ class FrameCounts:
     errors: int
     dropped: int
     anomalous: int
+    undecided: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ class StreamStatistics:
         answered: frames with a score.
         errors: frames that could not be answered.
         dropped: frames that a newer one replaced.
-        anomalous: answered frames that are anomalous.
+        anomalous: answered frames that are anomalous, those that cannot be judged among them.
+        undecided: answered frames that cannot be judged.
         seconds: since the stream began.
         frames_per_s: rate of the last `WINDOW` answers.
         latency_ms: of the inspection alone, over the last `WINDOW` answers.
@@ -63,6 +66,7 @@ class StreamStatistics:
     errors: int
     dropped: int
     anomalous: int
+    undecided: int
     seconds: float
     frames_per_s: float
     latency_ms: LatencyPercentiles
@@ -89,6 +93,7 @@ class Tally:
         self._clock = clock
         self._began_s = clock()
         self._frames = self._answered = self._errors = self._anomalous = 0
+        self._undecided = 0
         self.dropped = 0
         self._latencies_ms: deque[float] = deque(maxlen=WINDOW)
         self._ages_ms: deque[float] = deque(maxlen=WINDOW)
@@ -105,6 +110,7 @@ class Tally:
             case AnsweredFrame():
                 self._answered += 1
                 self._anomalous += outcome.inspection.verdict.anomalous
+                self._undecided += outcome.inspection.verdict.undecided is not None
                 self._latencies_ms.append(outcome.inspection.timings.total_ms)
                 self._ages_ms.append(outcome.age_ms)
                 self._moments_s.append(self._clock())
@@ -117,7 +123,12 @@ class Tally:
     def counts(self) -> FrameCounts:
         """The counts alone, which cost nothing to tell."""
         return FrameCounts(
-            self._frames, self._answered, self._errors, self.dropped, self._anomalous
+            frames=self._frames,
+            answered=self._answered,
+            errors=self._errors,
+            dropped=self.dropped,
+            anomalous=self._anomalous,
+            undecided=self._undecided,
         )
 
     def statistics(self) -> StreamStatistics:
@@ -130,6 +141,7 @@ class Tally:
             errors=self._errors,
             dropped=self.dropped,
             anomalous=self._anomalous,
+            undecided=self._undecided,
             seconds=round(now_s - self._began_s, 3),
             frames_per_s=round((len(self._moments_s) - 1) / window_s, 3) if window_s else 0.0,
             latency_ms=percentiles(self._latencies_ms),

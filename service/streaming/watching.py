@@ -53,6 +53,7 @@ class Skipped:
     sequence: int
     score: float | None
     anomalous: bool
+    undecided: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -152,7 +153,14 @@ class Audience:
         self._replace(self._shown(outcome, None if frame is None else frame.picture, counts))
         if isinstance(outcome, AnsweredFrame):
             verdict = outcome.inspection.verdict
-            self._last.append(Skipped(outcome.sequence, verdict.score, verdict.anomalous))
+            self._last.append(
+                Skipped(
+                    outcome.sequence,
+                    verdict.score,
+                    verdict.anomalous,
+                    verdict.undecided is not None,
+                )
+            )
         else:
             self._last.append(Skipped(outcome.sequence, None, anomalous=False))
         for watcher in self._watchers:

@@ -182,8 +182,10 @@ async def test_each_picture_counts_for_its_station_without_a_record_as_well(
     assert counted == {
         '"press 3",verdict="anomalous"} 2.0': 2,
         '"press 3",verdict="good"} 2.0': 2,
+        '"press 3",verdict="undecided"} 0.0': 0,
         '"press 4",verdict="anomalous"} 1.0': 1,
         '"press 4",verdict="good"} 0.0': 0,
+        '"press 4",verdict="undecided"} 0.0': 0,
     }
 
 

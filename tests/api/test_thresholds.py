@@ -40,8 +40,8 @@ async def test_a_new_threshold_judges_the_next_picture(serve, bad_part) -> None:
         changed = await client.put(THRESHOLD, json={"image": 0.9})
         assert changed.status_code == 200
         body = changed.json()
-        assert body["old"] == {"image": 0.5, "pixel": 0.5}
-        assert body["new"] == {"image": 0.9, "pixel": 0.5}
+        assert body["old"] == {"image": 0.5, "pixel": 0.5, "undecided": False}
+        assert body["new"] == {"image": 0.9, "pixel": 0.5, "undecided": False}
         assert (body["model"], body["version"], body["persisted"]) == ("parts", "1", True)
         assert body["request_id"] == changed.headers["x-request-id"]
 
@@ -129,11 +129,11 @@ async def test_two_changes_at_once_both_hold(serve) -> None:
 @pytest.mark.parametrize(
     ("body", "complaint"),
     [
-        ("", "name image, pixel or both"),
+        ("", "name image, pixel or undecided"),
         ("{", "the body: Invalid JSON"),
         ("[]", "the body"),
-        ("{}", "name image, pixel or both"),
-        ('{"image": null, "pixel": null, "reason": "x"}', "name image, pixel or both"),
+        ("{}", "name image, pixel or undecided"),
+        ('{"image": null, "pixel": null, "reason": "x"}', "name image, pixel or undecided"),
         ('{"image": NaN}', "image|Invalid JSON"),
         ('{"image": 1e999}', "image: .*finite"),
         ('{"image": -Infinity}', "image|Invalid JSON"),
@@ -203,8 +203,8 @@ async def test_a_change_is_logged_with_who_and_why(serve, caplog) -> None:
             "request_id": "shift-7",
             "model": "parts",
             "version": "1",
-            "old": {"image": 0.5, "pixel": 0.5},
-            "new": {"image": 0.9, "pixel": 0.5},
+            "old": {"image": 0.5, "pixel": 0.5, "undecided": False},
+            "new": {"image": 0.9, "pixel": 0.5, "undecided": False},
             "persisted": True,
             "reason": "lamp\nforged",
             "caller": "anyone",

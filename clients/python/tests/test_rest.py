@@ -18,7 +18,7 @@ from takt_client.errors import (
     UnreadableAnswerError,
 )
 from takt_client.stream import HANDSHAKE_S
-from takt_client.values import Box, Heatmap, Region, ThresholdOrigin, Timings
+from takt_client.values import Box, Heatmap, Reason, Region, ThresholdOrigin, Timings
 
 
 def respond(*responses: httpx.Response | Exception):
@@ -60,6 +60,21 @@ def test_what_the_server_found_arrives_whole(call, wire) -> None:
         heatmap=Heatmap("map", "png", b"png"),
         timings=Timings(*[1.0] * 7),
     )
+
+
+def test_a_picture_that_cannot_be_judged_says_why(call, wire) -> None:
+    reason = {"fact": "brightness", "value": 3.4, "low": 61.2, "high": None, "text": "too dark"}
+    body = wire.inspection(request_id="r", verdict="undecided", undecided=reason)
+    answer = call(respond(httpx.Response(200, json=body)), "inspect", "parts", b"jpeg")
+    assert (answer.verdict, answer.anomalous) == ("undecided", True)
+    assert answer.undecided == Reason("brightness", 3.4, 61.2, None, "too dark")
+
+
+@pytest.mark.parametrize(("anomalous", "verdict"), [(True, "defect"), (False, "good")])
+def test_a_server_of_two_verdicts_is_understood(call, wire, anomalous, verdict) -> None:
+    body = wire.inspection(request_id="r", anomalous=anomalous)
+    answer = call(respond(httpx.Response(200, json=body)), "inspect", "parts", b"jpeg")
+    assert (answer.verdict, answer.undecided) == (verdict, None)
 
 
 def test_picture_and_choices_are_sent(call, ok) -> None:
@@ -192,7 +207,9 @@ def test_a_request_at_fault_is_not_sent_again(call, wire, time, code, status, er
     assert time.waits_s == []
 
 
-@pytest.mark.parametrize("change", [{"anomalous": "false"}, {"score": None}, {"inspected": [1]}])
+@pytest.mark.parametrize(
+    "change", [{"anomalous": "false"}, {"score": None}, {"inspected": [1]}, {"undecided": True}]
+)
 def test_a_verdict_that_cannot_be_read_is_never_guessed(call, wire, change) -> None:
     body = wire.inspection(request_id="r") | change
     with pytest.raises(UnreadableAnswerError, match="same release"):

@@ -58,12 +58,12 @@ def test_answers_refusals_and_drops_each_give_a_credit_back(session, wire, made)
 
 def test_an_answer_carries_vote_and_smoothed_score(session, wire) -> None:
     session.frame(b"", 0)
-    vote = {"anomalous": False, "count": 1, "of": 3}
+    vote = {"anomalous": False, "count": 1, "of": 3, "undecided": 1}
     session.read(_with(wire.answer(0), vote, 0.41))
     (item,) = taken(session)
     assert isinstance(item, FrameAnswer)
     assert (item.sequence, item.age_ms, item.smoothed_score) == (0, 3.0, 0.41)
-    assert item.vote == Vote(False, 1, 3)
+    assert item.vote == Vote(False, 1, 3, undecided=1)
     assert item.inspected.anomalous
 
 

@@ -21,6 +21,21 @@ export interface Heatmap {
   data: Uint8Array<ArrayBuffer>;
 }
 
+/** Why a picture cannot be judged: a fact of it lies far beyond those of good parts. */
+export interface Reason {
+  /** That lies beyond, such as `brightness`. */
+  fact: string;
+  value: number;
+  /** Least value at which a picture is judged. */
+  low: number;
+  /** Largest one; null where none is too high. */
+  high: number | null;
+  /** The same in words. */
+  text: string;
+}
+
+export type Verdict = "good" | "defect" | "undecided";
+
 /** What was found in a picture; REST and stream share it. */
 export interface Inspection {
   /** Name of the model that answered. */
@@ -29,8 +44,12 @@ export interface Inspection {
   /** Of the whole picture, unbounded; higher is more anomalous. */
   score: number;
   threshold: number;
-  /** score > threshold, or a region: a value of the map > the pixel threshold. */
+  /** score > threshold, or a region: a value of the map > the pixel threshold; or undecided. */
   anomalous: boolean;
+  /** `undecided` where the picture cannot be judged, as its model's owner has switched on. */
+  verdict: Verdict;
+  /** Why the picture cannot be judged; null where it is judged. */
+  undecided: Reason | null;
   /** Share of good calibration pictures, in percent, that score no higher. */
   percentile: number | null;
   /** Size of the picture, upright, in pixels. */
@@ -82,5 +101,8 @@ export function inspectionOf(body: Record<string, unknown>, heatmap: Heatmap | n
     typeof body["threshold"] === "number" &&
     Array.isArray(body["regions"]);
   if (!right) throw unreadable("no inspection", JSON.stringify(body));
-  return { ...(body as unknown as Inspection), heatmap };
+  // Servers before API 2.10 have two verdicts.
+  const verdict = body["anomalous"] ? "defect" : "good";
+  const former = { verdict, undecided: null };
+  return { ...former, ...(body as unknown as Inspection), heatmap };
 }

@@ -30,6 +30,8 @@ export interface Vote {
   anomalous: boolean;
   count: number;
   of: number;
+  /** Those of the counted ones that could not be judged; servers before API 2.10 do not tell. */
+  undecided?: number;
 }
 
 /** Answer to a frame; frames are numbered from 0 in the order of sending. */
@@ -67,6 +69,8 @@ export interface StreamStats {
   errors: number;
   dropped: number;
   anomalous: number;
+  /** Those of the anomalous that could not be judged; servers before API 2.10 do not tell. */
+  undecided?: number;
   seconds: number;
   frames_per_s: number;
 }

@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 
 from service.api.oip.request import InferenceRequest, WantedOutput
-from service.core.domain import Inspection, Json, regions_json
+from service.core.domain import Inspection, Json, optional_reason_json, regions_json
 from service.core.errors import InvalidParameterError
 from service.core.tensors.protocol import (
     ANOMALOUS,
@@ -54,8 +54,8 @@ def response_of(request: InferenceRequest, inspections: Sequence[Inspection]) ->
     }
     if request.id is not None:
         head["id"] = request.id
-    if (listed := warnings_of(inspections)) is not None:
-        head["parameters"] = {"warnings": listed}
+    if parameters := parameters_of(inspections):
+        head["parameters"] = parameters
     text = orjson.dumps(head)
     if not any(wanted.binary for wanted in request.outputs):
         return InferenceResponse(text, None)
@@ -75,11 +75,18 @@ def outputs_of(
         yield wanted, [len(values)] if isinstance(values, list) else values.shape, values
 
 
-def warnings_of(inspections: Sequence[Inspection]) -> str | None:
-    """What speaks against the answers: JSON, a list of codes for each picture; None if nothing."""
-    if not any(one.warnings for one in inspections):
-        return None
-    return orjson.dumps([one.warnings for one in inspections]).decode()
+def parameters_of(inspections: Sequence[Inspection]) -> dict[str, str]:
+    """What speaks against the answers, and why pictures cannot be judged; empty if nothing does.
+
+    Both are JSON: a list of codes for each picture, and for each picture a reason or null.
+    """
+    reasons = [optional_reason_json(one.verdict.undecided) for one in inspections]
+    if not any(reasons) and not any(one.warnings for one in inspections):
+        return {}
+    return {
+        "warnings": orjson.dumps([one.warnings for one in inspections]).decode(),
+        "undecided": orjson.dumps(reasons).decode(),
+    }
 
 
 def _anomaly_maps(inspections: Sequence[Inspection]) -> Values:

@@ -138,6 +138,10 @@ class InferParametersOut(Schema):
     warnings: str = Field(
         description="JSON: for each picture a list of codes, which REST's `warnings` has too."
     )
+    undecided: str = Field(
+        description="JSON: for each picture why it cannot be judged, as REST's `undecided`, or "
+        "null."
+    )
 
 
 class InferOut(Schema):

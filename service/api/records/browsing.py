@@ -15,6 +15,7 @@ from service.api.records.filters import FiltersIn
 from service.api.records.search import PageIn
 from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.api.schemas import Schema
+from service.core.domain import VerdictName
 from service.core.errors import InvalidParameterError
 from service.recording.keeping import Chosen
 from service.recording.recent import RecentPictures, recent_pictures
@@ -56,7 +57,8 @@ class TileOut(Schema):
 
     id: int = Field(description="Number of the inspection in this record.")
     at: datetime = Field(description="When it was answered.")
-    anomalous: bool = Field(description="The verdict.")
+    anomalous: bool = Field(description="Whether it was rejected.")
+    verdict: VerdictName = Field(description="In a word.")
     score: float
     threshold: float = Field(description="Of the score, that was in force.")
     width: int = Field(description="Of the picture, upright, in pixels.")

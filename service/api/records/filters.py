@@ -36,7 +36,11 @@ class FiltersIn(BaseModel):
     version: str | None = Field(
         None, max_length=LONGEST_TEXT, description="Version of the model, which is named as well."
     )
-    verdict: Verdict | None = Field(None, description="What the service said.")
+    verdict: Verdict | None = Field(
+        None,
+        description="What the service said; `reject`: rejected, which pictures are, too, that "
+        "could not be judged; `undecided`: these alone.",
+    )
     judgement: JudgementFilter | None = Field(
         None, description="What people said last; `none`: nobody has said anything."
     )

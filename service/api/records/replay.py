@@ -16,7 +16,7 @@ from service.api.records.search import NO_INSPECTION
 from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.api.schemas import RegionOut, Schema
 from service.core.batching.memory import MemoryBudget
-from service.core.domain import MEDIA_TYPES, HeatmapKind, ImageFormat, InspectOptions
+from service.core.domain import MEDIA_TYPES, HeatmapKind, ImageFormat, InspectOptions, VerdictName
 from service.core.errors import (
     ConflictError,
     EngineError,
@@ -64,6 +64,7 @@ class ReplayedAnswerOut(Schema):
     """An answer, and what gave it."""
 
     anomalous: bool
+    verdict: VerdictName
     score: float
     regions: list[RegionOut] = Field(description="The highest peak first.")
     engine: str = Field(description="Engine that ran the graph, and where.")

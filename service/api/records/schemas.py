@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import Field, create_model
 
-from service.api.schemas import RegionOut, Schema
+from service.api.schemas import ReasonOut, RegionOut, Schema
 from service.recording.search.pages import MOST_COUNTED
 from service.recording.search.stored import COLUMNS, Column, ColumnKind
 
@@ -20,6 +20,7 @@ _TYPES: Final[dict[ColumnKind, Any]] = {
     "texts": list[str],
     "regions": list[RegionOut],
     "tags": dict[str, str],
+    "reason": ReasonOut,
 }
 
 

@@ -35,15 +35,16 @@ from service.api.records.watch_schemas import (
     PromiseOut,
     SnoozeIn,
     SpreadOut,
-    StreamOut,
+    WatchedStreamOut,
     WatchOut,
 )
+from service.core.domain import FactName
 from service.core.errors import (
     AlarmNotFoundError,
     InspectionNotFoundError,
     InvalidParameterError,
 )
-from service.core.pictures.facts import FACTS, FactName
+from service.core.pictures.facts import FACTS
 from service.core.pictures.good_facts import GoodFacts
 from service.recording.record import Record
 from service.recording.search.filters import LONGEST_TEXT
@@ -63,7 +64,7 @@ from service.recording.watch.course import course_of
 from service.recording.watch.known import KnownOf
 from service.recording.watch.oddness import oddness_of
 from service.recording.watch.pictures import Witnesses, witnesses_of
-from service.recording.watch.state import Watched, watched_streams
+from service.recording.watch.state import WatchedStream, watched_streams
 from service.watching.calibration import PICTURES_BETWEEN
 
 AlarmId = Annotated[int, Path(alias="id", ge=1, le=HIGHEST_ID, description="Number of the alarm.")]
@@ -306,9 +307,9 @@ def _time(at_us: int | None) -> datetime | None:
     return None if at_us is None else time_of(at_us)
 
 
-def _stream(one: Watched) -> StreamOut:
+def _stream(one: WatchedStream) -> WatchedStreamOut:
     least = one.least_shift
-    return StreamOut(
+    return WatchedStreamOut(
         model=one.model,
         version=one.version,
         station=one.station,
@@ -318,7 +319,7 @@ def _stream(one: Watched) -> StreamOut:
     )
 
 
-def _promise(one: Watched) -> PromiseOut:
+def _promise(one: WatchedStream) -> PromiseOut:
     assert one.rejects is not None
     return PromiseOut(
         model=one.model,

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.schemas import Schema
-from service.core.pictures.facts import FactName
+from service.core.domain import FactName
 from service.recording.search.filters import LONGEST_TEXT
 from service.recording.watch.alarms import MOST_OF_TEXT, AlarmCause, MarkKind
 
@@ -78,7 +78,7 @@ class LeastShiftOut(Schema):
     deviations: float = Field(description="In deviations of the good pictures.")
 
 
-class StreamOut(Schema):
+class WatchedStreamOut(Schema):
     """Pictures of one model at one station, that are watched."""
 
     model: str
@@ -123,7 +123,7 @@ class WatchOut(Schema):
     pictures_between: int = Field(
         description="False alarms of one stream are at least so many pictures apart, on average."
     )
-    streams: list[StreamOut]
+    streams: list[WatchedStreamOut]
     promises: list[PromiseOut]
     calling: list[AlarmOut] = Field(description="The alarms that somebody should look at now.")
 

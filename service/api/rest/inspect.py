@@ -260,6 +260,7 @@ def _picture_response(inspection: Inspection) -> Response:
         "X-Takt-Score": f"{verdict.score:.9g}",
         "X-Takt-Threshold": f"{verdict.threshold:.9g}",
         "X-Takt-Anomalous": str(verdict.anomalous).lower(),
+        "X-Takt-Verdict": verdict.name,
         "X-Takt-Total-Ms": f"{inspection.timings.total_ms:.3f}",
     }
     return Response(heatmap.data, headers=headers, media_type=f"image/{heatmap.format}")

@@ -17,6 +17,7 @@ def order_of(
     *,
     image: float | None = None,
     pixel: float | None = None,
+    undecided: bool | None = None,
 ) -> Order:
     """The order that a request gives.
 
@@ -28,6 +29,7 @@ def order_of(
         reason: why, if somebody said so.
         image: threshold of a picture's score; None leaves it.
         pixel: threshold of a map value; None leaves it.
+        undecided: whether a picture that cannot be judged is undecided; None leaves it.
     """
     return Order(
         kind,
@@ -35,6 +37,7 @@ def order_of(
         version,
         image,
         pixel,
+        undecided,
         reason,
         method=request.method,
         request_id=request_id_of(request.scope),

@@ -31,10 +31,11 @@ from service.api.paths import Name
 from service.api.problems import caller_of, problem_responses
 from service.api.schemas import ImageSize, LiveOut, ModelState, ReadinessOut
 from service.core.bundles.bundle import MODEL, Bundle
-from service.core.bundles.manifest import Drift, Thresholds
+from service.core.bundles.manifest import Drift
 from service.core.bundles.region import Roi
 from service.core.bundles.thresholds import DeployedThresholds
 from service.core.domain import ThresholdKind
+from service.core.pictures.good_facts import knows_good_facts
 from service.mirroring.worker import BundleSource, MirrorWorker
 from service.observing.gpu_metrics import GpuCollector
 from service.observing.host_metrics import HostMetrics
@@ -212,7 +213,7 @@ def _of_bundle(bundle: Bundle, model: ModelVersion) -> dict[str, Any]:
         "notes": [*manifest.notes, *manifest.thresholds.notes],
     }
     if model.thresholds is not None:
-        fields["thresholds"] = _thresholds(manifest.thresholds, model.thresholds)
+        fields["thresholds"] = _thresholds(bundle, model.thresholds)
     if model.loaded is not None:
         fields["drift"] = DriftOut(
             score=model.loaded.drift.score,
@@ -242,7 +243,9 @@ def _from_file(drift: Drift) -> FileDriftOut | None:
     )
 
 
-def _thresholds(own: Thresholds, deployed: DeployedThresholds) -> ThresholdsOut:
+def _thresholds(bundle: Bundle, deployed: DeployedThresholds) -> ThresholdsOut:
+    own = bundle.manifest.thresholds
+
     def origin(kind: ThresholdKind, value: float) -> ThresholdOriginOut:
         found = deployed.origin(kind)
         return ThresholdOriginOut(
@@ -259,6 +262,7 @@ def _thresholds(own: Thresholds, deployed: DeployedThresholds) -> ThresholdsOut:
         origin=ThresholdOriginsOut(
             image=origin("image", own.image), pixel=origin("pixel", own.pixel)
         ),
+        undecided=current.undecided if knows_good_facts(bundle.calibration) else None,
     )
 
 

@@ -41,7 +41,8 @@ class StretchOut(Schema):
 
     seconds: float = Field(description="Its length; a server that has just started knows less.")
     answered: int = Field(description="Pictures with a verdict.")
-    anomalous: int = Field(description="Those of them that are defects.")
+    anomalous: int = Field(description="Those of them that are rejected.")
+    undecided: int = Field(description="Those of these that could not be judged.")
     per_s: float = Field(description="Answered pictures in each second.")
     refused: dict[str, int] = Field(
         description="Pictures that ended in an error, by its code; the most frequent first."
@@ -59,6 +60,7 @@ class ModelFiguresOut(Schema):
     ready: bool
     answered: int
     anomalous: int
+    undecided: int = Field(description="Those of the anomalous that could not be judged.")
     per_s: float
     p99_ms: float | None = Field(description="Of the whole journey of a picture.")
     queue_depth: int = Field(description="Pictures that wait, in all versions.")
@@ -129,6 +131,21 @@ class PointsOut(Schema):
     engine_ms: list[float | None]
 
 
+class WorkersOut(Schema):
+    """The processes of the server, and which of them cannot be asked."""
+
+    number: int
+    silent: int = Field(
+        description="That say nothing now. Their counters are in all figures by their last word; "
+        "their queues, connections and streams are in none."
+    )
+    leader_is_silent: bool = Field(
+        description="Whether the one that watches is among them, or was just replaced. Another one "
+        "answers in its place: conditions, `last_minute` and `points` are what it has seen since "
+        "it was asked first."
+    )
+
+
 class StatusOut(Schema):
     """How the server fares."""
 
@@ -136,6 +153,7 @@ class StatusOut(Schema):
     version: str
     started: datetime
     uptime_s: float
+    workers: WorkersOut
     conditions: list[ConditionOut] = Field(description="That hold now, the gravest first.")
     last_minute: StretchOut
     since_start: StretchOut

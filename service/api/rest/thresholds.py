@@ -14,7 +14,8 @@ from service.api.problems import problem_responses
 from service.api.rest.ordering import order_of
 from service.api.schemas import Schema
 from service.core.bundles.thresholds import MAX_REASON
-from service.core.errors import ForbiddenError, InvalidParameterError
+from service.core.errors import ConflictError, ForbiddenError, InvalidParameterError
+from service.core.pictures.good_facts import LEAST
 from service.repository.orders import Orders
 from service.repository.repository import ModelRepository
 
@@ -22,7 +23,7 @@ Reason = Annotated[str | None, Query(max_length=MAX_REASON, description="Kept an
 
 
 class ThresholdsIn(BaseModel):
-    """Thresholds to serve by, instead of the bundle's; at least one."""
+    """Thresholds to serve by, instead of the bundle's, or the switch; at least one of the three."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -30,27 +31,33 @@ class ThresholdsIn(BaseModel):
         strict=True,
         json_schema_extra={
             "example": {"image": 0.41, "reason": "new lamp, see shift log"},
-            "if": {"properties": {"image": {"const": None}}},
-            "then": {"required": ["pixel"], "properties": {"pixel": {"type": "number"}}},
+            "if": {"properties": {"image": {"const": None}, "pixel": {"const": None}}},
+            "then": {"required": ["undecided"], "properties": {"undecided": {"type": "boolean"}}},
         },
     )
 
     image: float | None = Field(None, description="Of a picture's score; null leaves it.")
     pixel: float | None = Field(None, description="Of a map value; null leaves it.")
+    undecided: bool | None = Field(
+        None,
+        description="Whether a picture that cannot be judged gets the verdict `undecided`, and "
+        "counts as anomalous; null leaves it. It stays where thresholds are reset.",
+    )
     reason: str | None = Field(None, max_length=MAX_REASON, description="Kept and logged.")
 
     @model_validator(mode="after")
     def _names_one(self) -> Self:
-        if self.image is None and self.pixel is None:
-            raise ValueError("name image, pixel or both")
+        if self.image is None and self.pixel is None and self.undecided is None:
+            raise ValueError("name image, pixel or undecided")
         return self
 
 
 class ThresholdPairOut(Schema):
-    """Both thresholds at one moment."""
+    """Both thresholds and the switch at one moment."""
 
     image: float
     pixel: float
+    undecided: bool = Field(description="Whether a picture that cannot be judged is `undecided`.")
 
 
 class ThresholdChangeOut(Schema):
@@ -62,8 +69,12 @@ class ThresholdChangeOut(Schema):
                 "request_id": "35c7ec6c827545eba233163cd458b0c0",
                 "model": "pitting",
                 "version": "1",
-                "old": {"image": 0.35242271423339844, "pixel": 0.35242271423339844},
-                "new": {"image": 0.41, "pixel": 0.35242271423339844},
+                "old": {
+                    "image": 0.35242271423339844,
+                    "pixel": 0.35242271423339844,
+                    "undecided": False,
+                },
+                "new": {"image": 0.41, "pixel": 0.35242271423339844, "undecided": False},
                 "persisted": True,
             }
         }
@@ -83,9 +94,15 @@ _FIXED = ForbiddenError(
     "this server's thresholds are not to be changed; whoever runs it may set threshold_changes, "
     "and a request may name a threshold for itself"
 )
+_NO_GOOD_FACTS = ConflictError(
+    "parts 1 does not know what its good pictures look like, so it cannot tell which ones cannot "
+    f"be judged; `takt calibrate` with at least {LEAST} pictures of good parts adds it"
+)
 _RESPONSES = problem_responses(_FIXED, FOREIGN_PAGE, NO_MODEL, NOT_READY, NOT_LED)
 _OF_A_BODY = problem_responses(
-    SLOW_BODY, InvalidParameterError("the body: Value error, name image, pixel or both")
+    _NO_GOOD_FACTS,
+    SLOW_BODY,
+    InvalidParameterError("the body: Value error, name image, pixel or undecided"),
 )
 _OF_A_REASON = problem_responses(
     InvalidParameterError(f"reason: String should have at most {MAX_REASON} characters")
@@ -128,6 +145,7 @@ def thresholds_router(repository: ModelRepository, orders: Orders, allowed: bool
             *(request, "set_thresholds", name, version, wanted.reason),
             image=wanted.image,
             pixel=wanted.pixel,
+            undecided=wanted.undecided,
         )
         return ThresholdChangeOut.model_validate(await orders.make(order))
 

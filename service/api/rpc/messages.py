@@ -11,7 +11,7 @@ from tritonclient.grpc import service_pb2
 
 from service.api.oip.inputs import Data, only_input
 from service.api.oip.request import InferenceRequest, InferIn, OipLimits, check_count, checked
-from service.api.oip.response import outputs_of, warnings_of
+from service.api.oip.response import outputs_of, parameters_of
 from service.core.domain import Inspection, Json
 from service.core.errors import InvalidParameterError, RequestError
 from service.core.problem import validation_message
@@ -108,7 +108,7 @@ def answer_of(request: InferenceRequest, inspections: Sequence[Inspection]) -> b
         spec = wanted.spec
         answer.outputs.add(name=spec.name, datatype=spec.datatype, shape=shape)
         answer.raw_output_contents.append(binary_of(values))
-    if (listed := warnings_of(inspections)) is not None:
-        answer.parameters["warnings"].string_param = listed
+    for name, told in parameters_of(inspections).items():
+        answer.parameters[name].string_param = told
     written: bytes = answer.SerializeToString()
     return written

@@ -301,6 +301,7 @@ def _log_end(session: Session) -> None:
         "frames": statistics.frames,
         "answered": statistics.answered,
         "anomalous": statistics.anomalous,
+        "undecided": statistics.undecided,
         "dropped": statistics.dropped,
         "errors": statistics.errors,
     }

@@ -145,6 +145,7 @@ class SkippedOut(Schema):
     sequence: int
     score: float | None = Field(description="Null where the frame failed.")
     anomalous: bool
+    undecided: bool = Field(description="Whether it could not be judged; then it is anomalous.")
 
 
 class ShownPictureOut(Schema):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from service.core.domain import VerdictName
 from service.digits import apart
 
 if TYPE_CHECKING:
@@ -29,11 +30,17 @@ class _Field:
     least: int = 0
 
 
+VERDICT_WORDS: Final[dict[VerdictName, str]] = {
+    "good": "pass",
+    "defect": "REJECT",
+    "undecided": "UNDECIDED",
+}
+
 _FIELDS: Final = (
     _Field("ID", lambda one: str(one.id), right=True, least=6),
     _Field("TIME", lambda one: f"{one.at.astimezone():%Y-%m-%d %H:%M:%S}", least=19),
     _Field("MODEL", lambda one: f"{one.model} {one.version}", least=8),
-    _Field("VERDICT", lambda one: "REJECT" if one.anomalous else "pass", least=7),
+    _Field("VERDICT", lambda one: VERDICT_WORDS[one.verdict], least=7),
     _Field("SCORE", lambda one: apart(one.score, one.threshold)[0], right=True, least=8),
     _Field("THRESHOLD", lambda one: apart(one.score, one.threshold)[1], right=True, least=9),
     _Field("STATION", lambda one: one.station or "-"),

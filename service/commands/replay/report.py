@@ -7,6 +7,7 @@ from typing import Protocol
 import click
 import orjson
 
+from service.commands.records.table import VERDICT_WORDS
 from service.repository.replaying.json_form import json_of
 from service.repository.replaying.many import NotReplayed
 from service.repository.replaying.replay import Replay
@@ -111,7 +112,7 @@ def _about(one: Replay) -> str:
 
 
 def _line(one: Replay) -> str:
-    verdicts = [_verdict(one.stored.anomalous), _verdict(one.verdict.anomalous)]
+    verdicts = [VERDICT_WORDS[one.stored.verdict], VERDICT_WORDS[one.verdict.name]]
     verdict = verdicts[0] if one.same_verdict else " -> ".join(verdicts)
     count, now = len(one.stored.regions), len(one.verdict.regions)
     regions = f"{count}" if count == now else f"{count} -> {now}"
@@ -129,7 +130,3 @@ def _line(one: Replay) -> str:
         f"{one.stored.id:>8}  {one.stored.score:>12.7g}  {one.verdict.score:>12.7g}  "
         f"{one.score_difference:>10.2g}  {verdict:16}  {regions:7}  {result}"
     )
-
-
-def _verdict(anomalous: bool) -> str:
-    return "REJECT" if anomalous else "pass"

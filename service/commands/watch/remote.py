@@ -14,9 +14,11 @@ from service.commands.watch.pacing import Shot
 from service.commands.watch.streams import OpenStream, WatchOptions
 from service.core.domain import (
     Box,
+    FactName,
     Heatmap,
     Inspection,
     RawPicture,
+    Reason,
     Region,
     Timings,
     Verdict,
@@ -176,6 +178,10 @@ def _outcome(item: StreamItem) -> Outcome:
     return DroppedFrame(item.sequence, item.dropped)
 
 
+def _reason(reason: takt_client.Reason) -> Reason:
+    return Reason(**asdict(reason) | {"fact": cast(FactName, reason.fact)})
+
+
 def _answered(item: FrameAnswer) -> AnsweredFrame:
     seen, vote = item.inspected, item.vote
     regions = tuple(Region(Box(**asdict(one.box)), one.area_px, one.peak) for one in seen.regions)
@@ -185,7 +191,14 @@ def _answered(item: FrameAnswer) -> AnsweredFrame:
         inspection=Inspection(
             model=seen.model,
             version=seen.version,
-            verdict=Verdict(seen.anomalous, seen.score, seen.threshold, seen.percentile, regions),
+            verdict=Verdict(
+                seen.anomalous,
+                seen.score,
+                seen.threshold,
+                seen.percentile,
+                regions,
+                undecided=None if seen.undecided is None else _reason(seen.undecided),
+            ),
             width=seen.width,
             height=seen.height,
             inspected=Box(**asdict(seen.inspected)),

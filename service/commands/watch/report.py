@@ -135,10 +135,11 @@ def _json(outcome: Outcome) -> Json:
 
 def _sum(figures: WatchFigures) -> Iterator[str]:
     stats = figures.stats
+    undecided = f" ({stats.undecided} undecided)" if stats.undecided else ""
     yield (
         f"{stats.frames} frames in {stats.seconds:.1f} s: {stats.answered} answered "
-        f"({stats.frames_per_s:.1f}/s), {stats.anomalous} anomalous, {stats.errors} "
-        f"errors, {stats.dropped} dropped"
+        f"({stats.frames_per_s:.1f}/s), {stats.anomalous} anomalous{undecided}, "
+        f"{stats.errors} errors, {stats.dropped} dropped"
     )
     if stats.answered:
         yield f"engine   {_spread(figures.engine_ms)}"

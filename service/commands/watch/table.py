@@ -6,10 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from service.commands.watch.figures import FrameTimes
+from service.core.domain import VerdictName
 from service.digits import apart
 from service.streaming.outcomes import AnsweredFrame
 
 _LEAST_NAME, _MOST_NAME = 20, 40
+_WORDS: dict[VerdictName, str] = {
+    "good": "good",
+    "defect": "ANOMALOUS",
+    "undecided": "UNDECIDED",
+}
 """Widths of the column of names; it widens for longer ones."""
 
 ROWS_UNDER_A_HEADING = 40
@@ -81,7 +87,7 @@ class OutcomeTable:
         cells = {
             "station": station or "",
             "frame": name,
-            "verdict": f" {_word(anomalous=verdict.anomalous)}",
+            "verdict": f" {_WORDS[verdict.name]}",
             "score": apart(verdict.score, verdict.threshold)[0],
             "regions": str(len(verdict.regions)),
             "engine": in_ms(times.engine_ms),
@@ -90,7 +96,9 @@ class OutcomeTable:
         if answer.smoothed_score is not None:
             cells["smoothed"] = f"{answer.smoothed_score:.4g}"
         if vote is not None:
-            cells["vote"] = f"{_word(anomalous=vote.anomalous)} {vote.count}/{vote.of}"
+            cells["vote"] = (
+                f"{_WORDS['defect' if vote.anomalous else 'good']} {vote.count}/{vote.of}"
+            )
         self._head(verdict.threshold, name)
         self._rows += 1
         self._write(
@@ -135,7 +143,3 @@ def in_ms(time_ms: float | None) -> str:
     if time_ms is None:
         return "-"
     return f"{time_ms:.1f} ms" if time_ms < 99.95 else f"{time_ms:.0f} ms"
-
-
-def _word(*, anomalous: bool) -> str:
-    return "ANOMALOUS" if anomalous else "good"

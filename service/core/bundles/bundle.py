@@ -55,7 +55,7 @@ _GOLDEN_BYTES = 512 << 20
 _CALIBRATION_PICTURES = 1 << 18
 _SEEN_PICTURES = 1 << 20
 _FACTS = 1 << 18
-"""Most values of facts; the exporter writes 16 each of at most 1,024 pictures."""
+"""Most values of facts; the exporter writes 17 each of at most 1,024 pictures."""
 
 _SCORES = ArraySpec("f", 8, 1, _CALIBRATION_PICTURES)
 _CALIBRATION = {

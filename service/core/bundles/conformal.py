@@ -122,10 +122,10 @@ def calibrate(
     rejects are still as few. The module says what that proves.
 
     >>> scores = np.arange(1, 20, dtype=np.float32)
-    >>> calibrate(scores, 10 * scores, alpha=0.1)
-    ThresholdPair(image=18.0, pixel=180.0)
-    >>> calibrate(scores, scores[::-1], alpha=0.1)
-    ThresholdPair(image=19.0, pixel=19.0)
+    >>> calibrate(scores, 10 * scores, alpha=0.1) == ThresholdPair(image=18.0, pixel=180.0)
+    True
+    >>> calibrate(scores, scores[::-1], alpha=0.1) == ThresholdPair(image=19.0, pixel=19.0)
+    True
 
     Raises:
         CalibrationError: as `conformal_threshold` does.

@@ -1,6 +1,7 @@
 """The thresholds in force: the bundle's own, unless others were set while serving.
 
-Those are kept in `thresholds.json` beside the manifest; graph and manifest stay as they are.
+With them goes the switch by which a picture that cannot be judged is undecided. What was set is
+kept in `thresholds.json` beside the manifest; graph and manifest stay as they are.
 """
 
 from __future__ import annotations
@@ -40,12 +41,37 @@ class Override(StrictModel):
     reason: str | None = Field(default=None, max_length=MAX_REASON)
 
 
+class Switch(StrictModel):
+    """Whether a picture that cannot be judged is undecided, as somebody has set it."""
+
+    value: bool
+    set_at: str
+    """UTC, ISO 8601."""
+
+    reason: str | None = Field(default=None, max_length=MAX_REASON)
+
+
 class Overrides(StrictModel):
-    """`thresholds.json`: the thresholds that hold instead of the bundle's own."""
+    """`thresholds.json`: what holds instead of the bundle's own thresholds, and the switch."""
 
     format_version: Literal[1] = 1
     image: Override | None = None
     pixel: Override | None = None
+    undecided: Switch | None = None
+
+    @property
+    def thresholds(self) -> tuple[Override | None, Override | None]:
+        """Those of the score and of the map; the switch aside."""
+        return self.image, self.pixel
+
+    def without_thresholds(self) -> Overrides:
+        """The switch alone, which stays where thresholds are found anew."""
+        return Overrides(undecided=self.undecided)
+
+    def json_bytes(self) -> bytes:
+        """The content of the file; without the switch, as an older service knows it."""
+        left_out = {"undecided"} if self.undecided is None else None
+        return (self.model_dump_json(indent=2, exclude=left_out) + "\n").encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +81,12 @@ class ThresholdPair:
     Attributes:
         image: a picture is anomalous if its score is greater.
         pixel: a map cell is anomalous if its value is greater, and its picture with it.
+        undecided: whether a picture that cannot be judged is undecided, and not judged by them.
     """
 
     image: float
     pixel: float
+    undecided: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +146,26 @@ def read_overrides(
     return found or Overrides()
 
 
-def remove_overrides(folder: Path) -> bool:
+def keep_switch(folder: Path, kept: Overrides) -> bool:
     """Goes back to a bundle's own thresholds; tells whether there were others.
+
+    Whether a picture may be undecided stays as it was set.
+
+    Args:
+        folder: of the bundle.
+        kept: the overrides in it.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    if kept.undecided is None:
+        return remove_overrides(folder)
+    write_atomically(folder / OVERRIDES, kept.without_thresholds().json_bytes())
+    return kept != kept.without_thresholds()
+
+
+def remove_overrides(folder: Path) -> bool:
+    """Removes all that was set; tells whether there was anything.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -140,6 +186,7 @@ def in_force(bundle: Bundle, overrides: Overrides) -> ThresholdPair:
     return ThresholdPair(
         image=own.image if overrides.image is None else overrides.image.value,
         pixel=own.pixel if overrides.pixel is None else overrides.pixel.value,
+        undecided=overrides.undecided is not None and overrides.undecided.value,
     )
 
 
@@ -203,12 +250,17 @@ class DeployedThresholds:
         Somebody's own threshold promises nothing, even where the bundle's does.
         """
         alpha = self._bundle.manifest.thresholds.alpha
-        return 1.0 if alpha is None or self._overrides != Overrides() else alpha
+        return 1.0 if alpha is None or any(self._overrides.thresholds) else alpha
 
     def change(
-        self, *, image: float | None, pixel: float | None, reason: str | None
+        self,
+        *,
+        image: float | None,
+        pixel: float | None,
+        reason: str | None,
+        undecided: bool | None = None,
     ) -> ThresholdChange:
-        """Sets one or both thresholds; None leaves a threshold as the file states it.
+        """Sets thresholds or the switch; None leaves each as the file states it.
 
         Blocks until the file is written.
 
@@ -217,11 +269,13 @@ class DeployedThresholds:
                 decision; `reset` removes it.
         """
         set_at = datetime.now(UTC).isoformat(timespec="seconds")
-        given = {
+        given: dict[str, Override | Switch] = {
             kind: Override(value=value, set_at=set_at, reason=reason)
             for kind, value in (("image", image), ("pixel", pixel))
             if value is not None
         }
+        if undecided is not None:
+            given["undecided"] = Switch(value=undecided, set_at=set_at, reason=reason)
         with self._lock:
             # Under the lock, so that another change is added to and not undone.
             kept = self._read() if self._persisted else self._overrides
@@ -234,10 +288,14 @@ class DeployedThresholds:
             )
 
     def reset(self) -> ThresholdChange:
-        """Goes back to the bundle's own thresholds. Blocks until the file is gone."""
+        """Goes back to the bundle's own thresholds. Blocks until the file is written or gone.
+
+        Whether a picture may be undecided stays as it was set.
+        """
         with self._lock:
-            kinds = self._kinds(lambda kind: self._differs(Overrides(), kind))
-            return self._apply(Overrides(), kinds, lambda: remove_overrides(self._bundle.path))
+            left = self._overrides.without_thresholds()
+            kinds = self._kinds(lambda kind: self._differs(left, kind))
+            return self._apply(left, kinds, lambda: keep_switch(self._bundle.path, left))
 
     def follow(self) -> ThresholdChange | None:
         """Takes over what another server has set, as the file states it; None if nothing changed.
@@ -252,7 +310,9 @@ class DeployedThresholds:
                 return None
             kept = self._read()
             kinds = self._kinds(lambda kind: self._differs(kept, kind))
-            return self._apply(kept, kinds, lambda: None) if kinds else None
+            if kept == self._overrides:
+                return None
+            return self._apply(kept, kinds, lambda: None)
 
     def adopt(self, overrides: Overrides, *, kept: bool) -> None:
         """Judges by what another process has set. Blocks while the file is read or written.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from service.core.domain import FactVector, Heatmap, Image, InspectOptions, Verd
 from service.core.inspection.inference import Inference, ms_since
 from service.core.pictures.good_facts import GoodFacts
 from service.core.pictures.heatmap import ColorScale, render
+from service.core.pictures.judgeable import FactLimits
 from service.core.pictures.postprocess import Criteria, judge, picture_score
 from service.core.pictures.prepare import Picture, whole_picture
 from service.core.pictures.roi import roi_drawing
@@ -60,6 +61,7 @@ class Finisher:
         good_facts: GoodFacts | None = None,
     ) -> None:
         self._look = None if good_facts is None else good_facts.look
+        self._limits = None if good_facts is None else FactLimits.of(good_facts)
         self._manifest = bundle.manifest
         self._roi = roi_drawing(bundle)
         self._thresholds = thresholds
@@ -100,6 +102,7 @@ class Finisher:
         if seen.facts is not None and self._look is not None:
             level = float(answer.anomaly_map.mean())
             facts = seen.facts.beside(self._look, level, verdict.score)
+            verdict = self._undecided(verdict, facts, options)
         postprocess_ms = ms_since(started_s)
         started_s = time.perf_counter()
         heatmap = None
@@ -116,6 +119,14 @@ class Finisher:
             )
         render_ms = ms_since(started_s)
         return Judgement(verdict, heatmap, waited_ms, postprocess_ms, render_ms, facts)
+
+    def _undecided(self, verdict: Verdict, facts: FactVector, options: InspectOptions) -> Verdict:
+        """The verdict, or none where the picture cannot be judged and the switch is on."""
+        ours = self._thresholds.in_force.undecided
+        if self._limits is None or not (ours if options.undecided is None else options.undecided):
+            return verdict
+        reason = self._limits.reason(facts)
+        return verdict if reason is None else replace(verdict, anomalous=True, undecided=reason)
 
     def _beneath(self, inference: Inference, data: Picture, options: InspectOptions) -> Image:
         """The picture to draw on, or any of its size where it does not show."""

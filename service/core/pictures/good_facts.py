@@ -18,6 +18,11 @@ LEAST = 20
 """Fewest pictures that say what is usual."""
 
 
+def knows_good_facts(calibration: Calibration) -> bool:
+    """Whether a calibration has the facts of good pictures; one from before them has not."""
+    return len(calibration.facts) >= LEAST
+
+
 @dataclass(frozen=True)
 class GoodFacts:
     """The facts of good pictures, each without the picture itself among what it is compared with.
@@ -33,7 +38,7 @@ class GoodFacts:
     @classmethod
     def of(cls, calibration: Calibration) -> GoodFacts | None:
         """The facts that a calibration has; None if it is from before there were any."""
-        if len(calibration.facts) < LEAST:
+        if not knows_good_facts(calibration):
             return None
         table = np.full((len(calibration.facts), len(FACT_NAMES)), np.nan, np.float32)
         names = calibration.fact_names.tolist()

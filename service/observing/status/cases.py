@@ -15,6 +15,7 @@ ENGINE_ERRORS = (
     "engine_out_of_memory",
     "internal_error",
 )
+_REJECTED = ("anomalous", "undecided")
 _UNREADABLE = ("invalid_image", "unsupported_image", "image_too_large")
 _REFUSED = ("queue_full", "memory_full", "too_many_uploads")
 
@@ -26,6 +27,7 @@ _HARDLY_CHANCE = 0.001
 SILENT_S = 600
 MISSING_PICTURES = 10
 _OF_VERSION = ("model", "version")
+_OF_STREAM = ("model", "station")
 
 
 def connections_refused(readings: Readings) -> Found:
@@ -98,7 +100,7 @@ def counting_errors(readings: Readings) -> Found:
 
 def reject_rate_jump(readings: Readings) -> Found:
     """Shares of rejects far above the day before: 2 points and 5 standard deviations."""
-    ok, rejected = {"outcome": "ok"}, {"outcome": "ok", "verdict": "anomalous"}
+    ok, rejected = {"outcome": "ok"}, {"outcome": "ok", "verdict": _REJECTED}
     quarter, day = over_minutes(15), over_hours(24, minutes_ago=15)
     counts = [
         readings.increase("takt_requests_total", over, ("model",), where)
@@ -123,8 +125,8 @@ def reject_rate_high(readings: Readings) -> Found:
     promised = readings.last("takt_promised_reject_ratio", _OF_VERSION)
     quarter, ok = over_minutes(15), {"outcome": "ok"}
     pictures = readings.increase("takt_requests_total", quarter, ("model",), ok)
-    anomalous = ok | {"verdict": "anomalous"}
-    rejects = readings.increase("takt_requests_total", quarter, ("model",), anomalous)
+    rejected_ones = ok | {"verdict": _REJECTED}
+    rejects = readings.increase("takt_requests_total", quarter, ("model",), rejected_ones)
     found: Found = {}
     for labels, share in promised.items():
         model, limit = labels[:1], min(1.0, _TIMES_PROMISED * share)
@@ -262,6 +264,21 @@ def record_newer(readings: Readings) -> Found:
 def record_clock_doubted(readings: Readings) -> Found:
     """Whether nothing is removed from the record for its age."""
     return _rose(readings.last("takt_record_clock_doubted"))
+
+
+def camera_changed(readings: Readings) -> Found:
+    """Stations whose camera or light have changed."""
+    return _rose(readings.last("takt_watch_alarm", _OF_STREAM, {"cause": ("camera",)}))
+
+
+def more_defects(readings: Readings) -> Found:
+    """Stations with more defects than usual."""
+    return _rose(readings.last("takt_watch_alarm", _OF_STREAM, {"cause": ("defects",)}))
+
+
+def promise_broken(readings: Readings) -> Found:
+    """Models that reject more than they promise."""
+    return _rose(readings.last("takt_watch_alarm", ("model",), {"cause": ("promise",)}))
 
 
 def repository_away(readings: Readings) -> Found:

@@ -9,6 +9,7 @@ from service.core.domain import STAGES
 from service.observing.model_metrics import SECONDS
 from service.observing.status.quantiles import quantile
 from service.observing.status.reading import Counts, Reading, Series
+from service.observing.verdict_label import VerdictLabel
 
 StageCounts = Mapping[tuple[str, ...], Counts]
 """Counts of buckets, by model and stage."""
@@ -38,7 +39,8 @@ class Stretch:
     Attributes:
         seconds: its length.
         answered: pictures with a verdict.
-        anomalous: those of them that are defects.
+        anomalous: those of them that are rejected.
+        undecided: those of these that could not be judged.
         per_s: answered pictures in each second.
         refused: pictures that ended in an error, by its code; the most frequent first.
         stages: times of the answered pictures, by stage.
@@ -49,6 +51,7 @@ class Stretch:
     seconds: float
     answered: int
     anomalous: int
+    undecided: int
     per_s: float
     refused: Mapping[str, int]
     stages: Sequence[StageTimes]
@@ -65,7 +68,8 @@ class ModelFigures:
         version: the active one; None if there is none.
         ready: whether that one answers.
         answered: pictures with a verdict within the stretch.
-        anomalous: those of them that are defects.
+        anomalous: those of them that are rejected.
+        undecided: those of these that could not be judged.
         per_s: answered pictures in each second.
         p99_ms: of the whole journey.
         queue_depth: pictures that wait, in all versions.
@@ -79,6 +83,7 @@ class ModelFigures:
     ready: bool
     answered: int
     anomalous: int
+    undecided: int
     per_s: float
     p99_ms: float | None
     queue_depth: int
@@ -112,7 +117,8 @@ class Difference:
         return Stretch(
             seconds=self.seconds,
             answered=answered,
-            anomalous=self._rise("takt_requests_total", outcome="ok", verdict="anomalous"),
+            anomalous=self._verdicts("anomalous") + self._verdicts("undecided"),
+            undecided=self._verdicts("undecided"),
             per_s=self._each_s(answered),
             refused=dict(sorted(refused.items(), key=lambda item: (-item[1], item[0]))),
             stages=[self._times(stage) for stage in STAGES],
@@ -152,9 +158,9 @@ class Difference:
             version=active,
             ready=bool(total(self._now, "takt_model_ready", **version)),
             answered=answered,
-            anomalous=self._rise(
-                "takt_requests_total", outcome="ok", verdict="anomalous", model=model
-            ),
+            anomalous=self._verdicts("anomalous", model=model)
+            + self._verdicts("undecided", model=model),
+            undecided=self._verdicts("undecided", model=model),
             per_s=self._each_s(answered),
             p99_ms=self.p99_ms("total", model),
             queue_depth=round(total(self._now, "takt_queue_depth", model=model)),
@@ -193,6 +199,9 @@ class Difference:
         if not engines or self.seconds <= 0:
             return None
         return min(1.0, busy_s / (engines * self.seconds))
+
+    def _verdicts(self, verdict: VerdictLabel, **labels: str) -> int:
+        return self._rise("takt_requests_total", outcome="ok", verdict=verdict, **labels)
 
     def _rise(self, name: str, **labels: str) -> int:
         return round(sum(rise for _, rise in self._rises(name, **labels)))

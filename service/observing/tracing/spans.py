@@ -22,6 +22,7 @@ from opentelemetry.util.types import AttributeValue
 
 from service.core.domain import STAGES, Inspection
 from service.observing.tracing.base import Scope, use_trace
+from service.observing.verdict_label import verdict_label
 
 Attributes = dict[str, AttributeValue]
 
@@ -228,7 +229,7 @@ def _of_answer(inspection: Inspection) -> Attributes:
     return {
         "takt.model": inspection.model,
         "takt.version": inspection.version,
-        "takt.verdict": "anomalous" if verdict.anomalous else "good",
+        "takt.verdict": verdict_label(verdict),
         "takt.score": float(verdict.score),
         "takt.threshold": float(verdict.threshold),
     }

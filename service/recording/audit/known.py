@@ -62,7 +62,13 @@ def _model_of(found: Json) -> ServedModel:
 
 
 def _version_of(found: Json) -> ServedVersion:
-    return ServedVersion(found["digest"], found["image"], found["pixel"])
+    return ServedVersion(
+        found["digest"],
+        found["image"],
+        found["pixel"],
+        # Entries from before there was the switch do not have it.
+        undecided=found.get("undecided", False),
+    )
 
 
 def _after(model: ServedModel, action: str, version: str, new: Json) -> ServedModel:
@@ -75,7 +81,12 @@ def _after(model: ServedModel, action: str, version: str, new: Json) -> ServedMo
     elif action == "version_removed":
         versions.pop(version, None)
     elif action == "threshold_changed" and version in versions:
-        versions[version] = replace(versions[version], image=new["image"], pixel=new["pixel"])
+        versions[version] = replace(
+            versions[version],
+            image=new["image"],
+            pixel=new["pixel"],
+            undecided=new.get("undecided", False),
+        )
     return replace(model, versions=versions)
 
 

@@ -18,17 +18,19 @@ class ServedVersion:
         image: threshold in force of a picture's score; None where it is not known.
         pixel: threshold in force of a map value.
         reason: why the thresholds are others than the bundle's, if somebody said so.
+        undecided: whether a picture that cannot be judged is undecided.
     """
 
     digest: str = ""
     image: float | None = None
     pixel: float | None = None
     reason: str | None = None
+    undecided: bool = False
 
     @property
     def thresholds(self) -> Json:
-        """Both thresholds, as entries have them."""
-        return {"image": self.image, "pixel": self.pixel}
+        """Both thresholds and the switch, as entries have them."""
+        return {"image": self.image, "pixel": self.pixel, "undecided": self.undecided}
 
     def as_json(self) -> Json:
         """The form in which entries have it."""

@@ -13,7 +13,7 @@ from service.core.errors import InvalidParameterError
 from service.recording.database import Database
 from service.recording.keeping import CHOSEN
 from service.recording.review.figures import Layer, ReviewFigures, Stratum, figures_of
-from service.recording.review.witnesses import MAP_SPOKE
+from service.recording.review.witnesses import MAP_SPOKE, UNDECIDED
 from service.recording.search.conditions import conditions
 from service.recording.search.filters import Filters
 from service.recording.tables import inspections
@@ -79,6 +79,8 @@ class Group:
 def confusion(database: Database, filters: Filters, per: Per = "day") -> ConfusionOverTime:
     """Verdicts against judgements over time.
 
+    What could not be judged is no mistake of the model, until a person has judged it.
+
     Args:
         database: of the record.
         filters: of the inspections.
@@ -93,7 +95,8 @@ def confusion(database: Database, filters: Filters, per: Per = "day") -> Confusi
     columns = inspections.c
     bucket = (columns.at_us - begin_us) // length_us
     found: defaultdict[int, list[Group]] = defaultdict(list)
-    for number, anomalous, *rest in _counted(database, filters, bucket, columns.anomalous):
+    counted = or_(~UNDECIDED, columns.judgement.is_not(None))
+    for number, anomalous, *rest in _counted(database, filters, counted, bucket, columns.anomalous):
         found[number].append(Group(anomalous, anomalous, *rest))
     if len(found) > MOST_BUCKETS:
         raise InvalidParameterError(
@@ -118,6 +121,7 @@ def groups_at(database: Database, filters: Filters, threshold: float) -> list[Gr
     """All inspections in groups, with the verdicts that another threshold of the score would give.
 
     The threshold of the map is that of then: what showed a region is rejected at each threshold.
+    What could not be judged is left out, as no threshold turns it.
 
     Raises:
         RecordError: the database cannot be read.
@@ -127,7 +131,9 @@ def groups_at(database: Database, filters: Filters, threshold: float) -> list[Gr
     above = case((or_(columns.score > threshold, MAP_SPOKE), 1), else_=0)
     return [
         Group(anomalous, bool(rejected), *rest)
-        for anomalous, rejected, *rest in _counted(database, filters, columns.anomalous, above)
+        for anomalous, rejected, *rest in _counted(
+            database, filters, ~UNDECIDED, columns.anomalous, above
+        )
     ]
 
 
@@ -166,8 +172,17 @@ def _stratum(group: Group, *, keeps_rejects: bool) -> Stratum:
     )
 
 
-def _counted(database: Database, filters: Filters, *by: ColumnElement[Any]) -> list[Any]:
-    """Rows of the columns, why pictures were chosen, the judgement, and how many there are."""
+def _counted(
+    database: Database, filters: Filters, also: ColumnElement[bool], *by: ColumnElement[Any]
+) -> list[Any]:
+    """Rows of the columns, why pictures were chosen, the judgement, and how many there are.
+
+    Args:
+        database: of the record.
+        filters: of the inspections.
+        also: holds of those that count.
+        by: columns.
+    """
     # By its label, since PostgreSQL takes two parameters of one value for different ones.
     named = [column.label(f"by_{number}") for number, column in enumerate(by)]
     # A recent picture may be gone tomorrow, and figures of a time must not change with it.
@@ -176,7 +191,7 @@ def _counted(database: Database, filters: Filters, *by: ColumnElement[Any]) -> l
     columns = (*named, chosen, inspections.c.judgement)
     wanted = (
         select(*columns, func.count())
-        .where(*conditions(filters))
+        .where(*conditions(filters), also)
         .group_by(*(text(column.name) for column in (*named, chosen)), inspections.c.judgement)
     )
     with database.reading() as connection:

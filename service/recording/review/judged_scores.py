@@ -8,7 +8,7 @@ from typing import Final, Literal
 from sqlalchemy import Connection, case, func, select
 
 from service.recording.database import Database
-from service.recording.review.witnesses import MAP_SPOKE
+from service.recording.review.witnesses import MAP_SPOKE, UNDECIDED
 from service.recording.tables import inspections, sources
 
 MOST_SCORES: Final = 5000
@@ -71,6 +71,7 @@ def _scores(
         columns.model == model,
         columns.judgement == judgement,
         columns.source_id.in_(source_ids),
+        ~UNDECIDED,
     )
     spoke = case((MAP_SPOKE, 1), else_=0)
     latest = select(columns.score, spoke).where(*wanted).order_by(columns.at_us.desc()).limit(most)

@@ -26,7 +26,7 @@ from service.recording.review.what_if import (
     version_of,
     what_if_of,
 )
-from service.recording.review.witnesses import MAP_SPOKE
+from service.recording.review.witnesses import MAP_SPOKE, UNDECIDED
 from service.recording.search.conditions import conditions
 from service.recording.search.filters import Filters
 from service.recording.tables import inspections
@@ -189,6 +189,7 @@ def _judged_rows(connection: Connection, filters: Filters) -> list[_Row]:
             *conditions(filters),
             columns.judgement.in_(("good", "defect")),
             columns.kept.in_(CHOSEN),
+            ~UNDECIDED,
         )
         .order_by(columns.at_us.desc())
         .limit(MOST_SCORES)

@@ -15,6 +15,9 @@ from service.recording.tables import inspections
 
 _columns = inspections.c
 
+UNDECIDED: Final[ColumnElement[bool]] = _columns.undecided.is_not(None)
+"""Whether the picture could not be judged: its score says nothing, whatever the threshold."""
+
 MAP_SPOKE: Final[ColumnElement[bool]] = or_(
     _columns.regions.is_not(None),
     # With `max_regions=0` no region is stored; then a reject without a score for it tells.

@@ -53,6 +53,14 @@ _FILTERS: Final[dict[str, _Filter]] = {
     },
 }
 
+_UNDECIDED: Final = _Filter("undecided", lambda column, _: column.is_not(None))
+
+
+def _filter_of(filters: Filters, name: str) -> _Filter:
+    if name == "verdict" and filters.verdict == "undecided":
+        return _UNDECIDED
+    return _FILTERS[name]
+
 
 def conditions(
     filters: Filters, names: Collection[str] | None = None, *, by_index: bool = True
@@ -69,7 +77,7 @@ def conditions(
     for name in filters.given:
         if names is not None and name not in names:
             continue
-        one = _FILTERS[name]
+        one = _filter_of(filters, name)
         column = inspections.c[one.column] if by_index else without_index(one.column)
         found.append(one.asks(column, getattr(filters, name)))
     return found
@@ -86,7 +94,8 @@ def equals(filters: Filters, names: Iterable[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in given.items():
         if name == "verdict":
-            found["anomalous"] = value == "reject"
+            if value != "undecided":
+                found["anomalous"] = value == "reject"
         elif name == "sha256":
             found[name] = bytes.fromhex(value)
         elif (name, value) not in (("judgement", "none"), ("kept", "any")):

@@ -9,7 +9,7 @@ from typing import Final, Literal, get_args
 
 from service.core.errors import InvalidParameterError
 
-Verdict = Literal["reject", "pass"]
+Verdict = Literal["reject", "pass", "undecided"]
 JudgementFilter = Literal["defect", "good", "unsure", "none"]
 KeptFilter = Literal["reject", "near", "sample", "recent", "any"]
 ExportFormat = Literal["csv", "jsonl", "parquet"]
@@ -34,7 +34,8 @@ class Filters:
         until_us: answered before this time, in µs of Unix time.
         model: name of the model.
         version: of the model, which must be named with it.
-        verdict: what the service said.
+        verdict: what the service said; a `reject` is what could not be judged, too, and
+            `undecided` that alone.
         judgement: what people said last; `none` for what nobody has judged.
         station: where the picture was taken.
         lot: the part's lot.

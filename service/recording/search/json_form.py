@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from service.core.domain import Json, regions_json
+from service.core.domain import Json, optional_reason_json, regions_json
 from service.recording.search.stored import COLUMNS, StoredInspection
 
 
@@ -15,6 +15,7 @@ def json_of(inspection: StoredInspection) -> Json:
         "at": time_text(inspection.at),
         "judged_at": None if inspection.judged_at is None else time_text(inspection.judged_at),
         "regions": regions_json(inspection.regions),
+        "undecided": optional_reason_json(inspection.undecided),
     }
 
 

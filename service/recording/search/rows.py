@@ -8,7 +8,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Row, Select, select
 
-from service.core.domain import Box, Region
+from service.core.domain import Box, Reason, Region, verdict_name
 from service.recording.search.stored import StoredInspection
 from service.recording.search.times import time_of
 from service.recording.tables import inspections, sources
@@ -31,7 +31,7 @@ _AS_THEY_ARE: Final = (
     ),
     "judgement",
 )
-_READ: Final = ("at_us", "regions", "warnings", "sha256", "tags", "judged_at_us")
+_READ: Final = ("at_us", "regions", "warnings", "sha256", "tags", "judged_at_us", "undecided")
 
 
 def stored_rows() -> Select[Any]:
@@ -54,6 +54,8 @@ def stored_of(row: Row[Any]) -> StoredInspection:
         warnings=tuple(found["warnings"].split(",")) if found["warnings"] else (),
         sha256=None if sha256 is None else bytes(sha256).hex(),
         tags=_tags(found["tags"]),
+        verdict=verdict_name(found["anomalous"], found["undecided"]),
+        undecided=_undecided(found["undecided"]),
         judged_at=None if judged_at_us is None else time_of(judged_at_us),
     )
 
@@ -64,6 +66,10 @@ def _regions(text: str | None) -> tuple[Region, ...]:
     return tuple(
         Region(Box(*region["box"]), region["area"], region["peak"]) for region in orjson.loads(text)
     )
+
+
+def _undecided(text: str | None) -> Reason | None:
+    return None if text is None else Reason(**orjson.loads(text))
 
 
 def _tags(text: str | None) -> Mapping[str, str]:

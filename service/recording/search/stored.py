@@ -8,9 +8,11 @@ from datetime import datetime
 from types import UnionType
 from typing import Annotated, Final, Literal, get_args, get_origin, get_type_hints
 
-from service.core.domain import Region
+from service.core.domain import Reason, Region, VerdictName
 
-ColumnKind = Literal["integer", "number", "truth", "text", "time", "texts", "regions", "tags"]
+ColumnKind = Literal[
+    "integer", "number", "truth", "text", "time", "texts", "regions", "tags", "reason"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,11 @@ class StoredInspection:
     protocol: Annotated[str, Meaning("Protocol by which the picture came: rest, stream or oip.")]
     caller: Annotated[str, Meaning("Who asked: the name of a key; empty where none was needed.")]
     anomalous: Annotated[
-        bool, Meaning("The verdict: whether the score exceeded its threshold, or the map its own.")
+        bool,
+        Meaning(
+            "Whether it was rejected: the score exceeded its threshold, or the map its own, or the "
+            "picture could not be judged."
+        ),
     ]
     score: Annotated[float, Meaning("Anomaly score of the picture.")]
     threshold: Annotated[float, Meaning("Threshold of the score that was in force.")]
@@ -94,6 +100,10 @@ class StoredInspection:
         str | None, Meaning("The latest judgement: defect, good or unsure; null for none.")
     ]
     judged_at: Annotated[datetime | None, Meaning("When that was given.", "UTC, to the µs")]
+    verdict: Annotated[VerdictName, Meaning("The verdict: good, defect or undecided.")]
+    undecided: Annotated[
+        Reason | None, Meaning("Why the picture could not be judged; null where it was.")
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +130,12 @@ _KINDS: Final[dict[object, ColumnKind]] = {
     float: "number",
     bool: "truth",
     str: "text",
+    VerdictName: "text",
     datetime: "time",
     tuple[str, ...]: "texts",
     tuple[Region, ...]: "regions",
     Mapping[str, str]: "tags",
+    Reason: "reason",
 }
 
 

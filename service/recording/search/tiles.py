@@ -9,6 +9,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection, select
 
+from service.core.domain import VerdictName, verdict_name
 from service.core.errors import InvalidParameterError
 from service.recording.keeping import CHOSEN, Chosen
 from service.recording.search.cursor import Cursor
@@ -23,7 +24,7 @@ MOST_TILES: Final = 2000
 _MOST_BOXES: Final = 8
 _READ: Final = (
     *("id", "at_us", "anomalous", "score", "threshold", "width", "height", "regions"),
-    *("part", "kept", "judgement", "picture", "sha256"),
+    *("part", "kept", "judgement", "picture", "sha256", "undecided"),
 )
 
 
@@ -36,6 +37,7 @@ class InspectionTile:
         boxes: (x, y, width, height) of the first eight regions, in pixels.
         kept: why a rule or chance has chosen the picture; None where nothing has.
         picture: SHA-256 of the picture in hex, if it is kept now.
+        verdict: in a word.
         id, anomalous, score, threshold, width, height, part, judgement: as in `StoredInspection`.
     """
 
@@ -51,6 +53,7 @@ class InspectionTile:
     kept: Chosen | None
     judgement: str | None
     picture: str | None
+    verdict: VerdictName
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ def tiles_of(
 def _tile(row: Sequence[Any]) -> InspectionTile:
     # By position: names would take twice the time, of thousands of rows.
     number, at_us, anomalous, score, threshold, width, height, regions, *more = row
-    part, kept, judgement, picture, sha256 = more
+    part, kept, judgement, picture, sha256, undecided = more
     return InspectionTile(
         id=number,
         at=time_text(time_of(at_us)),
@@ -113,4 +116,5 @@ def _tile(row: Sequence[Any]) -> InspectionTile:
         kept=kept if kept in CHOSEN else None,
         judgement=judgement,
         picture=bytes(sha256).hex() if picture and sha256 is not None else None,
+        verdict=verdict_name(anomalous, undecided),
     )

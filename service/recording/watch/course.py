@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
-from service.core.pictures.facts import FACT_NAMES, FactName
+from service.core.domain import FactName
+from service.core.pictures.facts import FACT_NAMES
 from service.core.pictures.good_facts import GoodFacts
 from service.recording.tables import inspections
 from service.recording.watch.known import stored_facts
@@ -24,7 +25,7 @@ _QUANTILES: Final = (0.05, 0.5, 0.95)
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class FactSpread:
     """Where most values of a fact lie: nine of ten between `low` and `high`."""
 
     low: float
@@ -33,7 +34,7 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class CoursePoint:
     """Some pictures that follow each other.
 
     Attributes:
@@ -44,11 +45,11 @@ class Point:
 
     at_us: int
     inspection_id: int
-    spread: Spread
+    spread: FactSpread
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class FactCourse:
     """The course of a fact.
 
     Attributes:
@@ -57,14 +58,14 @@ class Course:
         pictures: number of all pictures in them.
     """
 
-    usual: Spread | None
-    points: tuple[Point, ...]
+    usual: FactSpread | None
+    points: tuple[CoursePoint, ...]
     pictures: int
 
 
 def course_of(
     connection: Connection, model: str, station: str, fact: FactName, facts: GoodFacts | None
-) -> Course:
+) -> FactCourse:
     """The course of a fact over the latest pictures of a model at a station.
 
     Args:
@@ -91,11 +92,11 @@ def course_of(
     for start in range(0, len(rows), each):
         spread = _spread(values[start : start + each])
         if spread is not None:
-            points.append(Point(rows[start].at_us, rows[start].id, spread))
+            points.append(CoursePoint(rows[start].at_us, rows[start].id, spread))
     usual = None if facts is None else _spread(facts.table[:, column].astype(np.float64))
-    return Course(usual, tuple(points), len(rows))
+    return FactCourse(usual, tuple(points), len(rows))
 
 
-def _spread(values: NDArray[np.float64]) -> Spread | None:
+def _spread(values: NDArray[np.float64]) -> FactSpread | None:
     known = values[~np.isnan(values)]
-    return Spread(*np.quantile(known, _QUANTILES).tolist()) if len(known) else None
+    return FactSpread(*np.quantile(known, _QUANTILES).tolist()) if len(known) else None

@@ -75,7 +75,7 @@ def watched_of(table: NDArray[np.float32]) -> NDArray[np.float64]:
 def stored_facts(data: bytes) -> NDArray[np.float32]:
     """The facts of a row of the record, float32 [facts]; NaN for those that it lacks.
 
-    >>> stored_facts(b"")[0]
+    >>> float(stored_facts(b"")[0])
     nan
     """
     found = np.full(len(FACT_NAMES), np.nan, np.float32)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import Connection, select
 
+from service.core.domain import FactName
 from service.core.errors import InspectionNotFoundError
-from service.core.pictures.facts import FACTS, FactName
+from service.core.pictures.facts import FACTS
 from service.core.pictures.good_facts import GoodFacts
 from service.recording.tables import inspections, sources
 from service.recording.watch.known import KnownOf, stored_facts

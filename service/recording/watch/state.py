@@ -16,7 +16,7 @@ from service.watching.promise import between
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class WatchedStream:
     """A stream that is watched.
 
     Attributes:
@@ -46,7 +46,7 @@ class Watched:
     promised: float | None
 
 
-def watched_streams(connection: Connection, known_of: KnownOf) -> list[Watched]:
+def watched_streams(connection: Connection, known_of: KnownOf) -> list[WatchedStream]:
     """Every stream that was ever watched, by model and station."""
     rows = connection.execute(
         select(watched).order_by(watched.c.kind, watched.c.model, watched.c.station)
@@ -57,7 +57,7 @@ def watched_streams(connection: Connection, known_of: KnownOf) -> list[Watched]:
         calibration = None if known is None else known.calibration
         rejects = rejects_of(row.state) if row.kind == "promise" else None
         found.append(
-            Watched(
+            WatchedStream(
                 row.model,
                 row.version,
                 row.station,

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.recording.watch.alarms import MovedFact
+from service.recording.watch.alarms import AlarmCause, MovedFact
 from service.recording.watch.known import WATCHED
 from service.watching.calibration import CalibratedFacts
 from service.watching.causes import Cause, CauseAlarm, CauseEnded, CauseWatch
 from service.watching.promise import LIMIT, PromiseTest
 
 StreamKind = Literal["stream", "promise"]
+CAUSES_OF: Final[dict[StreamKind, tuple[AlarmCause, ...]]] = {
+    "stream": ("camera", "defects"),
+    "promise": ("promise",),
+}
+"""What alarms of each kind of stream may be about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +53,14 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Raised:
+class StreamRaised:
     """An alarm that a stream has raised with one of the pictures that it saw.
 
     Attributes:
         cause: of it.
         at: number of the picture among those that were seen just now.
         back: how many pictures of the stream before that one it seems to have begun.
-        moved: what speaks for it.
+        moved: what speaks for it; `now` is NaN for facts of pictures, which whoever has them tells.
     """
 
     cause: Cause | Literal["promise"]
@@ -65,14 +70,14 @@ class Raised:
 
 
 @dataclass(frozen=True, slots=True)
-class Over:
+class StreamOver:
     """A cause that has ended, with the picture of which number among those seen just now."""
 
     cause: Cause
     at: int
 
 
-Event = Raised | Over
+StreamEvent = StreamRaised | StreamOver
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,28 +106,31 @@ class PictureStream:
         self._watch = CauseWatch(calibration)
         self._usual = usual
 
-    def see(self, seen: Seen) -> list[Event]:
+    def see(self, seen: Seen) -> list[StreamEvent]:
         """What some pictures make happen."""
         first = self._watch.pictures
-        events: list[Event] = []
+        events: list[StreamEvent] = []
         for event in self._watch.see_all(seen.facts):
             if isinstance(event, CauseEnded):
-                events.append(Over(event.alarm.cause, event.picture - first))
+                events.append(StreamOver(event.alarm.cause, event.picture - first))
             else:
-                events.append(self._raised(event, first, seen))
+                events.append(self._raised(event, first))
         return events
 
-    def _raised(self, alarm: CauseAlarm, first: int, seen: Seen) -> Raised:
-        at = alarm.picture - first
-        since = seen.facts[max(0, alarm.since - first) : at + 1]
+    def _raised(self, alarm: CauseAlarm, first: int) -> StreamRaised:
         whole = sum(one.evidence for one in alarm.moved)
-        moved = []
-        for one in alarm.moved:
-            column = WATCHED.index(one.fact)
-            now = float(np.median(since[:, column]))
-            share, usual = one.evidence / whole, float(self._usual[column])
-            moved.append(MovedFact(one.fact, one.side, share, usual, now))
-        return Raised(alarm.cause, at, alarm.picture - alarm.since, tuple(moved))
+        moved = [
+            MovedFact(
+                one.fact,
+                one.side,
+                share=one.evidence / whole,
+                usual=float(self._usual[WATCHED.index(one.fact)]),
+                now=float("nan"),
+            )
+            for one in alarm.moved
+        ]
+        back = alarm.picture - alarm.since
+        return StreamRaised(alarm.cause, alarm.picture - first, back, tuple(moved))
 
     def restart(self) -> None:
         """Forget what was seen: somebody has seen to the camera or the light."""
@@ -149,7 +157,7 @@ class RejectStream:
         self._promised = promised
         self._test = PromiseTest(1.0 if promised is None else promised)
 
-    def see(self, seen: Seen) -> list[Event]:
+    def see(self, seen: Seen) -> list[StreamEvent]:
         """What some pictures make happen: an alarm, once."""
         test = self._test
         if self._promised is None:
@@ -160,7 +168,7 @@ class RejectStream:
         if at is None:
             return []
         moved = MovedFact("rejected", "high", 1.0, self._promised, test.rejected / test.parts)
-        return [Raised("promise", at, test.parts - len(seen) + at, (moved,))]
+        return [StreamRaised("promise", at, test.parts - len(seen) + at, (moved,))]
 
     def restart(self) -> None:
         """Maintenance changes nothing about what a model promises."""

@@ -8,36 +8,53 @@ and no alarm is lost or raised twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Final, cast
 
 import numpy as np
-from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from service.recording.database import Database
 from service.recording.search.feed import settled_end
-from service.recording.tables import alarms, inspections, sources, watch_progress, watched
-from service.recording.watch.alarms import Mark, marks_after, what_of
-from service.recording.watch.known import KnownBundle, KnownOf, stored_facts, watched_of
+from service.recording.tables import inspections, sources
+from service.recording.watch.alarms import Mark, marks_after
+from service.recording.watch.known import (
+    WATCHED,
+    KnownBundle,
+    KnownOf,
+    stored_facts,
+    watched_of,
+)
+from service.recording.watch.store import (
+    AlarmsEnd,
+    KeptStream,
+    NewAlarm,
+    RecordStore,
+    WatchChanges,
+    WatchPosition,
+    WatchStore,
+)
 from service.recording.watch.streams import (
-    Event,
-    Over,
     PictureStream,
-    Raised,
     RejectStream,
     Seen,
     Stream,
     StreamKey,
+    StreamOver,
+    StreamRaised,
 )
 
 AT_ONCE: Final = 5000
 """Most inspections of one turn."""
 
+_MOST_SINCE: Final = 500
+"""Most pictures since a change of which an alarm has the medians."""
+
 
 @dataclass(frozen=True, slots=True)
-class Turned:
+class WatchTurn:
     """What a turn has done.
 
     Attributes:
@@ -53,7 +70,7 @@ class Turned:
 
 @dataclass(slots=True)
 class _Watched:
-    """A stream in memory, as the record has it or as this turn has changed it."""
+    """A stream in memory, as it was left or as this turn has changed it."""
 
     stream: Stream
     version: str
@@ -61,50 +78,43 @@ class _Watched:
     seen: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Happened:
-    """An event of a stream, with the pictures that it saw."""
-
-    key: StreamKey
-    held: _Watched
-    seen: Seen
-    event: Event
-
-
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """A stream that began anew, at a time in µs: whatever stood until then has ended."""
-
-    key: StreamKey
-    at_us: int
-
-
 @dataclass(slots=True)
-class _Changes:
-    """What a turn is going to write; what happened, in its order."""
+class _Turn:
+    """What a turn has made of the watch so far."""
 
-    position: int
-    mark: int
+    connection: Connection
     touched: dict[StreamKey, _Watched] = field(default_factory=dict)
-    happened: list[_Happened | _Begun] = field(default_factory=list)
+    happened: list[NewAlarm | AlarmsEnd] = field(default_factory=list)
+
+    def changes(self, position: WatchPosition) -> WatchChanges:
+        """All of it, at its end."""
+        streams = [
+            KeptStream(key, held.version, held.digest, held.seen, held.stream.state())
+            for key, held in self.touched.items()
+        ]
+        return WatchChanges(position, streams, self.happened)
 
 
-class Watcher:
+class RecordWatcher:
     """Watches a record; used by one thread at a time.
 
     Args:
         database: of the record.
         known_of: gives what bundles say.
+        store: keeps the watch; the record itself if None.
     """
 
-    def __init__(self, database: Database, known_of: KnownOf) -> None:
+    def __init__(
+        self, database: Database, known_of: KnownOf, store: WatchStore | None = None
+    ) -> None:
         self._database = database
         self._known_of = known_of
+        self._store = store or RecordStore(database)
         self._known: dict[str, KnownBundle | None] = {}
         self._streams: dict[StreamKey, _Watched] = {}
-        self._at: tuple[int, int] | None = None
+        self._at: WatchPosition | None = None
 
-    def turn(self) -> Turned:
+    def turn(self) -> WatchTurn:
         """Go through what is new, as far as one turn goes.
 
         Raises:
@@ -113,115 +123,92 @@ class Watcher:
         try:
             return self._turn()
         except BaseException:
-            # What is in memory may be ahead of the record now.
+            # What is in memory may be ahead of what is kept now.
             self._streams, self._at = {}, None
             raise
 
-    def _turn(self) -> Turned:
+    def _turn(self) -> WatchTurn:
         with self._database.reading() as connection:
-            at = _progress(connection)
-            if at is None:
-                at = (settled_end(connection), 0)
-                self._begin(at)
+            at = self._store.position(connection)
             if at != self._at:
                 self._streams, self._at = {}, at
-            rows, end, more = _new_rows(connection, at[0])
-            marks = [one for one in marks_after(connection, at[1]) if one.inspection_id <= end]
-            changes = _Changes(end, marks[-1].id if marks else at[1])
+            rows, end, more = _new_rows(connection, at.inspection_id)
+            marks = [one for one in marks_after(connection, at.mark_id) if one.inspection_id <= end]
+            turn = _Turn(connection)
             for some, mark in _between(rows, marks):
-                self._see(connection, some, changes)
+                self._see(some, turn)
                 if mark is not None:
-                    self._restart(connection, mark, changes)
-        if (changes.position, changes.mark) != at:
-            with self._database.writing() as connection:
-                _write(connection, changes)
-            self._at = (changes.position, changes.mark)
-        raised = sum(
-            isinstance(one, _Happened) and isinstance(one.event, Raised) for one in changes.happened
-        )
-        return Turned(len(rows), raised, more)
+                    self._restart(mark, turn)
+        position = WatchPosition(end, marks[-1].id if marks else at.mark_id)
+        if position != at:
+            self._store.write(turn.changes(position))
+            self._at = position
+        raised = sum(isinstance(one, NewAlarm) for one in turn.happened)
+        return WatchTurn(len(rows), raised, more)
 
-    def _begin(self, at: tuple[int, int]) -> None:
-        with self._database.writing() as connection:
-            values = {"id": 1, "inspection_id": at[0], "mark_id": at[1]}
-            connection.execute(insert(watch_progress), values)
-
-    def _see(self, connection: Connection, rows: Sequence[Row[Any]], changes: _Changes) -> None:
+    def _see(self, rows: Sequence[Row[Any]], turn: _Turn) -> None:
         by_bundle = groupby(
             sorted(rows, key=lambda row: (row.model, row.digest)),
             key=lambda row: (row.model, row.version, row.digest),
         )
-        for (model, version, digest), of_bundle in by_bundle:
-            known = self._bundle(model, version, digest)
+        for bundle, of_bundle in by_bundle:
+            known = self._bundle(*bundle)
             if known is None:
                 continue
-            some = sorted(of_bundle, key=lambda row: row.id)
+            some = sorted(of_bundle, key=lambda row: (row.station or "", row.id))
             if known.calibration is not None:
-                for station, of_station in groupby(
-                    sorted(some, key=lambda row: (row.station or "", row.id)),
-                    key=lambda row: row.station or "",
-                ):
+                for station, of_station in groupby(some, key=lambda row: row.station or ""):
                     with_facts = [row for row in of_station if row.facts is not None]
-                    key = StreamKey("stream", model, station)
-                    self._feed(connection, key, version, digest, known, with_facts, changes)
+                    self._feed(StreamKey("stream", bundle[0], station), known, with_facts, turn)
             own = [row for row in some if _by_own_thresholds(row, known)]
-            key = StreamKey("promise", model, "")
-            self._feed(connection, key, version, digest, known, own, changes)
+            own.sort(key=lambda row: row.id)
+            self._feed(StreamKey("promise", bundle[0], ""), known, own, turn)
 
     def _feed(
-        self,
-        connection: Connection,
-        key: StreamKey,
-        version: str,
-        digest: str,
-        known: KnownBundle,
-        rows: Sequence[Row[Any]],
-        changes: _Changes,
+        self, key: StreamKey, known: KnownBundle, rows: Sequence[Row[Any]], turn: _Turn
     ) -> None:
         if not rows:
             return
-        held = self._stream(connection, key)
+        version, digest = rows[0].version, rows[0].digest
+        held = self._stream(turn.connection, key)
         if held is None or held.digest != digest:
             if held is not None:
-                changes.happened.append(_Begun(key, rows[0].at_us))
-            held = _Watched(_new_stream(key, known), version, digest, 0)
-            self._streams[key] = held
+                turn.happened.append(AlarmsEnd(key, None, rows[0].at_us))
+            held = self._streams[key] = _Watched(_new_stream(key, known), version, digest, 0)
         seen = _seen(rows)
         for event in held.stream.see(seen):
-            changes.happened.append(_Happened(key, held, seen, event))
+            if isinstance(event, StreamOver):
+                turn.happened.append(AlarmsEnd(key, event.cause, int(seen.at_us[event.at])))
+            else:
+                turn.happened.append(_alarm(turn.connection, key, held, seen, event))
         held.seen += len(seen)
-        changes.touched[key] = held
+        turn.touched[key] = held
 
-    def _restart(self, connection: Connection, mark: Mark, changes: _Changes) -> None:
+    def _restart(self, mark: Mark, turn: _Turn) -> None:
         """Begin anew after maintenance; what stood until then has ended."""
         if mark.kind != "maintenance":
             return
-        query = select(watched.c.model, watched.c.station).where(watched.c.kind == "stream")
-        keys = {StreamKey("stream", *row) for row in connection.execute(query)}
-        for key in keys | {key for key in self._streams if key.kind == "stream"}:
-            if mark.station in ("", key.station) and (held := self._stream(connection, key)):
+        for key in {*self._store.keys(turn.connection), *self._streams}:
+            if key.kind != "stream" or mark.station not in ("", key.station):
+                continue
+            held = self._stream(turn.connection, key)
+            if held is not None:
                 held.stream.restart()
-                changes.touched[key] = held
-                changes.happened.append(_Begun(key, mark.at_us))
+                turn.touched[key] = held
+                turn.happened.append(AlarmsEnd(key, None, mark.at_us))
 
     def _stream(self, connection: Connection, key: StreamKey) -> _Watched | None:
         """A stream as it was left; None where there is none, or its bundle is gone."""
         if key in self._streams:
             return self._streams[key]
-        row = connection.execute(
-            select(watched.c.version, watched.c.digest, watched.c.seen, watched.c.state).where(
-                watched.c.kind == key.kind,
-                watched.c.model == key.model,
-                watched.c.station == key.station,
-            )
-        ).one_or_none()
-        if row is None:
+        kept = self._store.stream(connection, key)
+        if kept is None:
             return None
-        known = self._bundle(key.model, row.version, row.digest)
+        known = self._bundle(key.model, kept.version, kept.digest)
         if known is None or (key.kind == "stream" and known.calibration is None):
             return None
-        held = _Watched(_new_stream(key, known), row.version, row.digest, row.seen)
-        held.stream.resume(row.state)
+        held = _Watched(_new_stream(key, known), kept.version, kept.digest, kept.seen)
+        held.stream.resume(kept.state)
         self._streams[key] = held
         return held
 
@@ -237,13 +224,6 @@ def _new_stream(key: StreamKey, known: KnownBundle) -> Stream:
     assert known.facts is not None and known.calibration is not None
     usual = np.nanmedian(watched_of(known.facts.table), axis=0)
     return PictureStream(known.calibration, usual)
-
-
-def _progress(connection: Connection) -> tuple[int, int] | None:
-    row = connection.execute(
-        select(watch_progress.c.inspection_id, watch_progress.c.mark_id)
-    ).one_or_none()
-    return None if row is None else (row.inspection_id, row.mark_id)
 
 
 def _new_rows(connection: Connection, after: int) -> tuple[Sequence[Row[Any]], int, bool]:
@@ -301,94 +281,70 @@ def _seen(rows: Sequence[Row[Any]]) -> Seen:
     )
 
 
-def _write(connection: Connection, changes: _Changes) -> None:
-    for one in changes.happened:
-        if isinstance(one, _Begun):
-            connection.execute(update(alarms).where(_standing(one.key)).values(ended_us=one.at_us))
-        elif isinstance(one.event, Over):
-            connection.execute(
-                update(alarms)
-                .where(_standing(one.key), alarms.c.cause == one.event.cause)
-                .values(ended_us=int(one.seen.at_us[one.event.at]))
-            )
-        else:
-            connection.execute(insert(alarms), _alarm_row(connection, one, one.event))
-    for key, held in changes.touched.items():
-        at = and_(
-            watched.c.kind == key.kind,
-            watched.c.model == key.model,
-            watched.c.station == key.station,
-        )
-        connection.execute(delete(watched).where(at))
-        connection.execute(
-            insert(watched),
-            {
-                "kind": key.kind,
-                "model": key.model,
-                "station": key.station,
-                "version": held.version,
-                "digest": held.digest,
-                "seen": held.seen,
-                "state": held.stream.state(),
-            },
-        )
-    connection.execute(
-        update(watch_progress).values(inspection_id=changes.position, mark_id=changes.mark)
-    )
-
-
-def _standing(key: StreamKey) -> Any:
-    of_promise = alarms.c.cause == "promise"
-    return and_(
-        alarms.c.model == key.model,
-        alarms.c.station == key.station,
-        of_promise if key.kind == "promise" else ~of_promise,
-        alarms.c.ended_us.is_(None),
-    )
-
-
-def _alarm_row(connection: Connection, one: _Happened, event: Raised) -> Mapping[str, Any]:
-    key, held, seen = one.key, one.held, one.seen
-    raised_id, raised_us = int(seen.ids[event.at]), int(seen.at_us[event.at])
+def _alarm(
+    connection: Connection, key: StreamKey, held: _Watched, seen: Seen, event: StreamRaised
+) -> NewAlarm:
     first = event.at - event.back
     since = (int(seen.ids[first]), int(seen.at_us[first])) if first >= 0 else None
     since = since or _earlier(connection, key, held, int(seen.ids[0]), -first)
     since_id, since_us = since or (int(seen.ids[0]), int(seen.at_us[0]))
-    return {
-        "model": key.model,
-        "version": held.version,
-        "station": key.station,
-        "cause": event.cause,
-        "what": what_of(event.moved),
-        "since_id": since_id,
-        "since_us": since_us,
-        "raised_id": raised_id,
-        "raised_us": raised_us,
-    }
+    raised_id, moved = int(seen.ids[event.at]), event.moved
+    if key.kind == "stream":
+        now = _medians(connection, key, held, since_id, raised_id)
+        moved = tuple(replace(one, now=now[one.fact]) for one in moved)
+    return NewAlarm(
+        key,
+        held.version,
+        event.cause,
+        moved,
+        since_id,
+        since_us,
+        raised_id,
+        int(seen.at_us[event.at]),
+    )
+
+
+def _medians(
+    connection: Connection, key: StreamKey, held: _Watched, since_id: int, raised_id: int
+) -> dict[str, float]:
+    """The medians of a stream's facts since a change, as far as it was seen with an alarm.
+
+    They are read, since a turn may have begun after the change.
+    """
+    rows = connection.execute(
+        select(inspections.c.facts)
+        .join(sources, inspections.c.source_id == sources.c.id)
+        .where(*_of_stream(key, held), inspections.c.id.between(since_id, raised_id))
+        .order_by(inspections.c.id.desc())
+        .limit(_MOST_SINCE)
+    ).all()
+    table = watched_of(np.stack([stored_facts(row.facts) for row in rows]))
+    return dict(zip(WATCHED, np.nanmedian(table, axis=0).tolist(), strict=True))
 
 
 def _earlier(
     connection: Connection, key: StreamKey, held: _Watched, before: int, back: int
 ) -> tuple[int, int] | None:
     """Number and time of the picture of a stream that came so many before another."""
-    station = inspections.c.station
-    where = [
-        inspections.c.model == key.model,
-        inspections.c.version == held.version,
-        inspections.c.id < before,
-        sources.c.digest == held.digest,
-    ]
-    if key.kind == "stream":
-        where += [
-            inspections.c.facts.is_not(None),
-            func.coalesce(station, "") == key.station,
-        ]
     row = connection.execute(
         select(inspections.c.id, inspections.c.at_us)
         .join(sources, inspections.c.source_id == sources.c.id)
-        .where(*where)
+        .where(*_of_stream(key, held), inspections.c.id < before)
         .order_by(inspections.c.id.desc())
         .offset(back - 1)
         .limit(1)
     ).one_or_none()
     return None if row is None else (row.id, row.at_us)
+
+
+def _of_stream(key: StreamKey, held: _Watched) -> list[ColumnElement[bool]]:
+    """What holds for the inspections of a stream."""
+    where = [
+        inspections.c.model == key.model,
+        inspections.c.version == held.version,
+        sources.c.digest == held.digest,
+    ]
+    if key.kind == "stream":
+        station = func.coalesce(inspections.c.station, "")
+        where += [inspections.c.facts.is_not(None), station == key.station]
+    return where

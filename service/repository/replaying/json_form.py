@@ -33,12 +33,14 @@ def json_of(replay: Replay) -> Json:
         },
         "recorded": {
             "anomalous": stored.anomalous,
+            "verdict": stored.verdict,
             "score": stored.score,
             "regions": regions_json(stored.regions),
             **_engine(source_of_stored(stored)),
         },
         "replayed": {
             "anomalous": verdict.anomalous,
+            "verdict": verdict.name,
             "score": verdict.score,
             "regions": regions_json(verdict.regions),
             **_engine(replay.source),

@@ -50,7 +50,8 @@ class Replay:
     @property
     def same_verdict(self) -> bool:
         """Whether the verdict is the same, however close the score is to the threshold."""
-        return self.verdict.anomalous == self.stored.anomalous
+        now, then = self.verdict, self.stored
+        return (now.anomalous, now.name) == (then.anomalous, then.verdict)
 
     @property
     def reproduced(self) -> bool:
@@ -100,6 +101,8 @@ def options_of(stored: StoredInspection, timeout_s: float, caller: str = "") -> 
     return InspectOptions(
         threshold=stored.threshold,
         pixel_threshold=stored.pixel_threshold,
+        # A picture that was judged then is judged now, whatever the switch says by now.
+        undecided=stored.undecided is not None,
         timeout_s=timeout_s,
         priority="bulk",
         caller=caller,

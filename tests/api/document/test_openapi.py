@@ -120,8 +120,10 @@ def test_a_change_of_thresholds_takes_and_answers_what_it_says(openapi) -> None:
 
     assert body == {"$ref": "#/components/schemas/ThresholdsIn"}
     schema = openapi["components"]["schemas"]["ThresholdsIn"]
-    assert set(schema["properties"]) == {"image", "pixel", "reason"}
-    assert set(change["responses"]) == {"200", "401", "403", "404", "408", "421", "422", "503"}
+    assert set(schema["properties"]) == {"image", "pixel", "undecided", "reason"}
+    assert set(change["responses"]) == {
+        *("200", "401", "403", "404", "408", "409", "421", "422", "503"),
+    }
 
 
 def test_each_operation_says_what_the_table_of_routes_says(openapi) -> None:

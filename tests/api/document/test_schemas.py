@@ -19,6 +19,8 @@ BODIES: list[tuple[str, Any, bool]] = [
     ("set_threshold", {"reason": "new lamp"}, False),
     ("set_threshold", {"image": None}, False),
     ("set_threshold", {"image": None, "pixel": None}, False),
+    ("set_threshold", {"undecided": False}, True),
+    ("set_threshold", {"undecided": None}, False),
     ("set_threshold", {"image": "0.4"}, False),
     ("set_threshold", {"image": True}, False),
     ("set_threshold", {"image": 0.4, "both": 1}, False),

@@ -85,8 +85,8 @@ async def test_a_threshold_that_was_changed_is_an_entry_and_its_head_is_in_the_l
         "who": "engineer",
         "model": "parts",
         "version": "1",
-        "old": {"image": 0.5, "pixel": 0.5},
-        "new": {"image": 0.9, "pixel": 0.5},
+        "old": {"image": 0.5, "pixel": 0.5, "undecided": False},
+        "new": {"image": 0.9, "pixel": 0.5, "undecided": False},
         "reason": "new lamp",
         "client": "127.0.0.1",
     }

@@ -84,9 +84,9 @@ async def test_a_session_s_thresholds_vote_and_smoothing_count(serve, picture_by
         answers = await hear(socket, 3)
         assert [answer["threshold"] for answer in answers] == [0.1] * 3
         assert [answer["vote"] for answer in answers] == [
-            {"anomalous": False, "count": 0, "of": 1},
-            {"anomalous": False, "count": 1, "of": 2},
-            {"anomalous": True, "count": 2, "of": 3},
+            {"anomalous": False, "count": 0, "of": 1, "undecided": 0},
+            {"anomalous": False, "count": 1, "of": 2, "undecided": 0},
+            {"anomalous": True, "count": 2, "of": 3, "undecided": 0},
         ]
         scores = [answer["score"] for answer in answers]
         assert answers[1]["smoothed_score"] == pytest.approx(sum(scores[:2]) / 2)

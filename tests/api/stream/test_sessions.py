@@ -62,9 +62,9 @@ async def test_a_stream_goes_on_after_a_lost_connection(serve, engines, picture_
                 assert len((await socket.raw())["bytes"]) == answers[-1]["heatmap"]["bytes"]
             assert numbered(answers) == [("answer", 1), ("answer", 2), ("answer", 3)]
             assert [answer["vote"] for answer in answers] == [
-                {"anomalous": True, "count": 2, "of": 2},
-                {"anomalous": True, "count": 2, "of": 3},
-                {"anomalous": True, "count": 2, "of": 4},
+                {"anomalous": True, "count": 2, "of": 2, "undecided": 0},
+                {"anomalous": True, "count": 2, "of": 3, "undecided": 0},
+                {"anomalous": True, "count": 2, "of": 4, "undecided": 0},
             ]
             socket.say("bye")
             assert (await socket.hear())["stats"]["answered"] == 4

@@ -55,7 +55,14 @@ async def test_a_stream_is_listed_without_its_key(serve, picture_bytes) -> None:
                 "caller": "anyone",
                 "connected": True,
                 "watchers": 0,
-                "counts": {"frames": 1, "answered": 1, "errors": 0, "dropped": 0, "anomalous": 1},
+                "counts": {
+                    "frames": 1,
+                    "answered": 1,
+                    "errors": 0,
+                    "dropped": 0,
+                    "anomalous": 1,
+                    "undecided": 0,
+                },
             }
 
 

@@ -16,6 +16,7 @@ from service.parts.composing.assembly import foundation_of
 from service.settings import Settings
 from tests.api.together.conftest import ServeTogether
 from tests.api.together.seen import audited, counted
+from tests.good_parts import with_good_facts
 from tests.linked import Link, Worker, working
 
 THRESHOLD = "/v1/models/parts/threshold"
@@ -52,6 +53,18 @@ async def test_a_threshold_is_in_force_everywhere_before_the_answer_goes_out(
             assert shown["thresholds"]["origin"]["image"]["reason"] == "lamp"
         await workers[2].client.delete(THRESHOLD)
         assert {in_force(worker) for worker in workers} == {(0.5, 0.5)}
+
+
+async def test_no_decision_is_switched_on_in_every_worker_before_the_answer_goes_out(
+    serve_together: ServeTogether, bundle: Bundle, picture_bytes: Callable[..., bytes]
+) -> None:
+    with_good_facts(bundle)
+    async with serve_together(3) as workers:
+        answer = await workers[1].client.put(THRESHOLD, json={"undecided": True})
+        assert answer.status_code == 200, answer.text
+        for worker in workers:
+            seen = await worker.client.post("/v1/models/parts/inspect", content=picture_bytes(1))
+            assert seen.json()["verdict"] == "undecided"
 
 
 async def test_a_change_is_counted_and_noted_once_and_is_no_change_of_the_file_afterwards(

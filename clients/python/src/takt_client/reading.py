@@ -17,6 +17,7 @@ from takt_client.values import (
     Model,
     ModelVersion,
     Readiness,
+    Reason,
     Region,
     StreamStats,
     StreamTimes,
@@ -62,7 +63,9 @@ def readiness_of(answer: Json) -> Readiness:
 
 def frame_answer_of(body: Json, heatmap: Heatmap | None) -> FrameAnswer:
     """From a stream's answer and the heatmap that came after it."""
-    vote = None if body["vote"] is None else _record(Vote, body["vote"])
+    vote = body["vote"]
+    if vote is not None:
+        vote = _record(Vote, vote, undecided=int(vote.get("undecided", 0)))
     return _record(FrameAnswer, body, inspected=_inspected(body, heatmap), vote=vote)
 
 
@@ -74,6 +77,7 @@ def stats_of(body: Json) -> StreamStats:
         duration_s=float(body["seconds"]),
         latency_ms=_record(StreamTimes, body["latency_ms"]),
         age_ms=_record(StreamTimes, body["age_ms"]),
+        undecided=int(body.get("undecided", 0)),
     )
 
 
@@ -128,7 +132,13 @@ def _inspected(answer: Json, heatmap: Heatmap | None) -> Inspected:
         timings=Timings(*(timings[stage.name.removesuffix("_ms")] for stage in fields(Timings))),
         # Servers before API 1.3 send none.
         warnings=tuple(answer.get("warnings", ())),
+        undecided=_reason(answer.get("undecided")),
     )
+
+
+def _reason(reason: Json | None) -> Reason | None:
+    """Why a picture cannot be judged; servers before API 2.10 do not tell."""
+    return None if reason is None else _record(Reason, reason)
 
 
 def _version(version: Json) -> ModelVersion:

@@ -10,6 +10,7 @@ from takt_client.errors import TaktError
 HeatmapKind = Literal["none", "map", "overlay", "raw"]
 ImageFormat = Literal["png", "jpeg", "webp"]
 Priority = Literal["line", "bulk"]
+VerdictName = Literal["good", "defect", "undecided"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,25 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a picture cannot be judged: a fact of it lies far beyond those of good parts.
+
+    Attributes:
+        fact: that lies beyond, such as `brightness`.
+        value: of the picture.
+        low: least value at which a picture is judged.
+        high: largest one; None where none is too high.
+        text: the same in words.
+    """
+
+    fact: str
+    value: float
+    low: float
+    high: float | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Inspected:
     """Answer to one picture.
 
@@ -69,7 +89,8 @@ class Inspected:
         version: of that model.
         score: of the whole picture, unbounded; higher is more anomalous.
         threshold: the one applied.
-        anomalous: score > threshold, or a region: a value of the map > the pixel threshold.
+        anomalous: score > threshold, or a region: a value of the map > the pixel threshold; or the
+            picture is undecided.
         percentile: share of good calibration pictures, in percent, that score no higher.
         width: of the picture, upright, in pixels.
         height: of the picture, upright, in pixels.
@@ -78,6 +99,7 @@ class Inspected:
         heatmap: None unless one was asked for.
         timings: by stage, as the server measured them.
         warnings: codes of what speaks against the answer, such as `small_picture`.
+        undecided: why the picture cannot be judged; None where it is judged.
     """
 
     request_id: str
@@ -94,6 +116,14 @@ class Inspected:
     heatmap: Heatmap | None
     timings: Timings
     warnings: tuple[str, ...] = ()
+    undecided: Reason | None = None
+
+    @property
+    def verdict(self) -> VerdictName:
+        """The verdict in a word; `undecided` where the picture cannot be judged."""
+        if self.undecided is not None:
+            return "undecided"
+        return "defect" if self.anomalous else "good"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +209,15 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """Verdict of the last frames together: `count` of the last `of` frames were anomalous."""
+    """Verdict of the last frames together: `count` of the last `of` frames were anomalous.
+
+    `undecided` of these could not be judged.
+    """
 
     anomalous: bool
     count: int
     of: int
+    undecided: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +285,7 @@ class StreamStats:
         frames_per_s: the rate of the last answers.
         latency_ms: the server's own time for a picture.
         age_ms: from a frame's arrival at the server to its answer.
+        undecided: anomalous frames that could not be judged.
     """
 
     frames: int
@@ -262,3 +297,4 @@ class StreamStats:
     frames_per_s: float
     latency_ms: StreamTimes
     age_ms: StreamTimes
+    undecided: int = 0

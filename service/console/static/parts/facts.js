@@ -5,7 +5,7 @@ import { t } from "../core/strings.js";
 import { Verdict, verdictOf } from "./verdict.js";
 
 const ROWS = {
-  verdict: (one) => html`<${Verdict} verdict=${verdictOf(one.anomalous)} />`,
+  verdict: (one) => html`<${Verdict} verdict=${verdictOf(one)} />`,
   score: (one) => apart(one.score, one.threshold)[0],
   threshold: (one) => apart(one.score, one.threshold)[1],
   share: (one) => (one.threshold > 0 ? (one.score / one.threshold).toFixed(2) : "–"),

@@ -74,6 +74,7 @@ _CELLS: Final[Mapping[ColumnKind, Callable[[Any], str]]] = {
     "texts": " ".join,
     "regions": lambda regions: _json(regions_json(regions)),
     "tags": _json,
+    "reason": lambda reason: reason.text,
 }
 _COLUMN_CELLS: Final = [(attrgetter(column.name), _CELLS[column.kind]) for column in COLUMNS]
 

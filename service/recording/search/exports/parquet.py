@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from service.core.distribution import install_hint
-from service.core.domain import regions_json
+from service.core.domain import optional_reason_json, regions_json
 from service.core.errors import NotInstalledError
 from service.recording.search.stored import COLUMNS, Column, ColumnKind, StoredInspection
 
@@ -95,6 +95,15 @@ def parquet_schema() -> pyarrow.Schema:
     region = pa.struct(
         [("box", pa.list_(pa.int32())), ("area", pa.int64()), ("peak", pa.float64())]
     )
+    reason = pa.struct(
+        [
+            ("fact", pa.string()),
+            ("value", pa.float64()),
+            ("low", pa.float64()),
+            ("high", pa.float64()),
+            ("text", pa.string()),
+        ]
+    )
     types: dict[ColumnKind, Any] = {
         "integer": pa.int64(),
         "number": pa.float64(),
@@ -104,6 +113,7 @@ def parquet_schema() -> pyarrow.Schema:
         "texts": pa.list_(pa.string()),
         "regions": pa.list_(region),
         "tags": pa.map_(pa.string(), pa.string()),
+        "reason": reason,
     }
     return pa.schema(
         [
@@ -125,4 +135,6 @@ def _value(inspection: StoredInspection, column: Column) -> object:
             return regions_json(value)
         case "tags":
             return list(value.items())
+        case "reason":
+            return optional_reason_json(value)
     return value

@@ -260,6 +260,20 @@ def test_it_is_told_to_programs_too(learn_parts: Learn, pictures: Path, reposito
     assert told in events[-1]["notes"]
 
 
+def test_a_switch_that_people_have_set_is_told_to_be_not_carried_over(
+    learn_parts: Learn, pictures: Path, repository: Path
+) -> None:
+    assert learn_parts(pictures / "good").exit_code == 0
+    DeployedThresholds(load_bundle(repository / "parts" / "1"), Overrides()).change(
+        image=None, pixel=None, undecided=True, reason=None
+    )
+    result = learn_parts(pictures / "good")
+    assert result.exit_code == 0, result.output
+    assert "makes no decision on pictures that cannot be judged" in " ".join(result.output.split())
+    (line,) = (one for one in result.output.splitlines() if "X PUT" in one)
+    assert json.loads(shlex.split(line)[-1]) == {"undecided": True}
+
+
 def test_thresholds_that_cannot_be_read_do_not_undo_what_was_learned(
     learn_parts: Learn, pictures: Path, repository: Path
 ) -> None:

@@ -84,7 +84,7 @@ async def test_a_new_model_comes_and_its_first_version_is_active_by_itself(
             (SERVER, "version_activated", "1"),
         ]
         added, activated = found.changes
-        assert added.new == {"digest": nuts.digest, "image": 0.5, "pixel": 0.5}
+        assert added.new == {"digest": nuts.digest, "image": 0.5, "pixel": 0.5, "undecided": False}
         assert (activated.old, activated.new, activated.reason) == (None, {"active": "1"}, FIRST)
 
 
@@ -136,10 +136,10 @@ async def test_a_threshold_that_is_set_and_removed_beside_the_server_is_told(
         assert await found.look() == [(FILE, "threshold_changed", "1")]
         (change,) = found.changes
         assert (change.old, change.new, change.reason) == (
-            {"image": 0.5, "pixel": 0.5},
-            {"image": 0.5, "pixel": 0.7},
+            {"image": 0.5, "pixel": 0.5, "undecided": False},
+            {"image": 0.5, "pixel": 0.7, "undecided": False},
             "by hand",
         )
         (bundle.path / OVERRIDES).unlink()
         assert await found.look() == [(FILE, "threshold_changed", "1")]
-        assert found.changes[0].new == {"image": 0.5, "pixel": 0.5}
+        assert found.changes[0].new == {"image": 0.5, "pixel": 0.5, "undecided": False}

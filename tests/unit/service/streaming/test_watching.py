@@ -12,7 +12,7 @@ from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame
 from service.streaming.statistics import FrameCounts
 from service.streaming.watching import MOST_SKIPPED, Audience, Glance, Watcher
 
-COUNTS = FrameCounts(frames=1, answered=1, errors=0, dropped=0, anomalous=0)
+COUNTS = FrameCounts(frames=1, answered=1, errors=0, dropped=0, anomalous=0, undecided=0)
 FAILED = FailedFrame(7, 400, "invalid_image", "Invalid image", "no picture")
 
 

@@ -29,6 +29,8 @@ function Health() {
   useInterval(again, LOOK_EVERY_MS);
   return html`<div class="row page-head"><h1>${t.health.title}</h1></div>
     <${Problem} error=${error?.code === "away" ? null : error} />
+    ${now?.workers.silent > 0 && html`<${Notice} tone="near" title=${text("silent", now.workers)}>
+      <p>${t.health.silentDetail} ${now.workers.leader_is_silent && t.health.silentLeader}</p><//>`}
     ${now && html`<${Conditions} found=${now.conditions} />
       <${Tiles} now=${now} />
       <${Charts} points=${now.points} />
@@ -46,7 +48,8 @@ function Tiles({ now }) {
   const { p50_ms: half, p99_ms: nearly } = minute.stages.at(-1);
   const tiles = [
     ["rate", rate(minute.per_s), text("answered", { count: count(minute.answered) })],
-    ["rejects", share(minute.anomalous, minute.answered), count(minute.anomalous)],
+    ["rejects", share(minute.anomalous, minute.answered), minute.undecided
+      ? text("undecided", { count: count(minute.anomalous), undecided: count(minute.undecided) }) : count(minute.anomalous)],
     ["refused", count(refused), share(refused, refused + minute.answered)],
     ["p99", ms(nearly), text("half", { p50: ms(half) })],
     ["queue", count(queue.used), all(count(queue.limit))],

@@ -15,6 +15,7 @@ import { Notice, Problem } from "../../parts/notice.js";
 import { Panes, usePicture, useView } from "../../parts/picture.js";
 import { Verdict, verdictOf } from "../../parts/verdict.js";
 import { witnessesOf } from "../../parts/threshold/witness.js";
+import { Oddness } from "../../parts/watching/oddness.js";
 import { Judging } from "./judging.js";
 
 const { inspection: words } = t;
@@ -66,13 +67,14 @@ function Inspection({ row, history, again }) {
       ${map.error && html`<${Notice} tone="near" title=${words.noMap}><p>${map.error.detail}</p><//>`}
     </div>
     <aside>
-      <${Verdict} verdict=${verdictOf(row.anomalous)} size="large" />
+      <${Verdict} verdict=${verdictOf(row)} size="large" />
       <p class="inspection-why">${whyOf(row)}</p>
       <${Gauge} answer=${row} ...${{ usual, map: map.data, lean, setLean, waits: map.loading }} />
       ${buttons}
     </aside></div>
     <div class="cards">
-      <${Judging} row=${row} history=${history} marking=${marking} again=${() => (said.forget(), again())} />
+      <div class="inspection-said"><${Judging} row=${row} history=${history} marking=${marking} again=${() => (said.forget(), again())} />
+        <${Oddness} id=${row.id} /></div>
       <section class="card"><${Facts} answers=${[answer]} /><${Regions} regions=${row.regions} view=${view} /></section>
       <section class="card"><h2>${words.record}</h2><${Record} row=${row} />
         ${may("operate") && html`<p><a href=${`/console/audit/changes?inspection=${row.id}`}>${words.audit}</a></p>`}
@@ -85,6 +87,7 @@ function whyOf({ regions: [strongest], percentile, ...row }) {
   const { box: [x, y, width, height] = [] } = strongest ?? {};
   const figures = { ...row, why: witnessesOf({ ...row, regions: strongest ? [strongest] : [] }), percent: percent(percentile / 100),
     x: Math.round(x + width / 2), y: Math.round(y + height / 2) };
+  if (row.undecided) return fill(words.undecided, figures);
   const said = [row.anomalous ? words.rejected : words.passed];
   // Where regions are not kept, a reject without a score for it had one all the same.
   if (strongest || !row.anomalous || row.score > row.threshold) said.push(strongest ? words.strongest : row.anomalous ? words.spread : words.even);

@@ -79,7 +79,7 @@ function Tile({ stream }) {
   return html`<li><a class="card tile" href=${`/console/live/${stream.id}`}>
     <strong>${placeOf(stream)}</strong>
     <canvas ref=${canvas} class="screen" />
-    <${Verdict} verdict=${verdictOf(outcome?.anomalous)} />
+    <${Verdict} verdict=${verdictOf(outcome)} />
     <span>${outcome?.regions ? whyOf(outcome) : fill(l.score, comparedOf(outcome))}</span>
     <span>${error?.detail ?? (stream.connected ? fill(l.counts, stream.counts) : l.lost)}</span>
   </a></li>`;

@@ -12,7 +12,7 @@ const COUNT = { answer: "answered", error: "errors", dropped: "dropped" };
  */
 export function send({ model, policy, source, station }, { onFrame, onState }) {
   const hello = { type: "hello", policy, heatmap: "overlay", station, priority: policy === "all" ? "bulk" : "line" };
-  const counts = { frames: 0, answered: 0, errors: 0, dropped: 0, anomalous: 0 };
+  const counts = { frames: 0, answered: 0, errors: 0, dropped: 0, anomalous: 0, undecided: 0 };
   const [pending, stopping] = [new Map(), new AbortController()];
   let [socket, stream, last, ended, wake] = [null, null, null, false, () => {}];
   const over = () => stopping.signal.aborted;
@@ -72,6 +72,7 @@ export function send({ model, policy, source, station }, { onFrame, onState }) {
     if (!pending.delete(outcome.sequence)) return;
     counts[COUNT[outcome.type]] += 1;
     counts.anomalous += Boolean(outcome.anomalous);
+    counts.undecided += Boolean(outcome.undecided);
     wake();
     if (outcome.type !== "dropped") {
       last = outcome.sequence;

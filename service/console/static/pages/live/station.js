@@ -57,7 +57,7 @@ export function Station({ feed, onState }) {
         policy: l.policies[stream.policy] ?? stream.policy })}</p>`}
     </div>
     <div class="card">
-      <${Verdict} verdict=${verdictOf(outcome?.anomalous)} size="large" />
+      <${Verdict} verdict=${verdictOf(outcome)} size="large" />
       <p>${outcome?.regions ? whyOf(outcome) : fill(l.score, comparedOf(outcome))}</p>
       <${Strip} scores=${at.scores} threshold=${outcome?.threshold ?? 0} />
       <div class="station-facts"><span>${fill(l.times, { engine: ms(outcome?.timings_ms?.engine), queue: ms(outcome?.timings_ms?.queue) })}</span>

@@ -46,7 +46,7 @@ export function Detail({ tile, times, said, marking, reviewer }) {
       ${!heat && html`<${Boxes} tile=${tile} marks=${marks} />`}`}
     </div>
     ${form}
-    <div class="row"><${Verdict} verdict=${verdictOf(tile.anomalous)} />
+    <div class="row"><${Verdict} verdict=${verdictOf(tile)} />
       <span>${data ? whyOf(data[0]) : fill(t.live.score, comparedOf(tile))}</span></div>
     <div class="row acts">${buttons}<a class="button" href=${`/console/inspection/${id}`}>${r.open}</a>
       ${picture && html`<button type="button" class="button" aria-pressed=${String(heat)} onClick=${() => setHeat(!heat)}>${r.heat}</button>`}</div>

@@ -4,7 +4,7 @@ import { navigate } from "../../core/address.js";
 import { when } from "../../core/format.js";
 import { fill, t } from "../../core/strings.js";
 
-const WORDS = { verdict: ["reject", "pass"], judgement: ["none", "defect", "good", "unsure"] };
+const WORDS = { verdict: ["reject", "pass", "undecided"], judgement: ["none", "defect", "good", "unsure"] };
 const KINDS = { since: "datetime-local", until: "datetime-local", score_min: "number", score_max: "number" };
 const NAMES = [...Object.keys(WORDS), "model", "version", "station", "lot", "part", ...Object.keys(KINDS)];
 const KEPT = ["any", "reject", "near", "sample", "recent", "all"];

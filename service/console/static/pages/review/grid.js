@@ -86,7 +86,7 @@ function Tile({ tile, place, total, moving, chosen }) {
       ${ready && (picture ?? html`<small>${r.noPicture}</small>`)}
       <${Boxes} tile=${tile} />
     </div>
-    <div class="caption"><${Verdict} verdict=${verdictOf(tile.anomalous)} /><span>${score(tile.score)}</span></div>
+    <div class="caption"><${Verdict} verdict=${verdictOf(tile)} /><span>${score(tile.score)}</span></div>
     <div class=${`caption ${tile.judgement ?? "quiet"}`}><span>${r.judged[tile.judgement ?? "none"]}</span><span>${tile.part}</span></div>
   </div>`;
 }

@@ -72,7 +72,7 @@ function Choice({ label, name, chosen, from, none }) {
 
 function Said({ found }) {
   if (!found || found.error) return html`<span class="quiet">${found ? t.try.failed : t.try.waiting}</span>`;
-  return html`<${Verdict} verdict=${verdictOf(found.anomalous)} />`;
+  return html`<${Verdict} verdict=${verdictOf(found)} />`;
 }
 
 /** One picture, and what each chosen version says of it; `record` is null where the server keeps none. */
@@ -88,7 +88,7 @@ function Tried({ item, choices, again, saidOf, record }) {
   const usual = useUsual(choices[0].name, choices[0].version);
   const { panes, map, waits } = usePanes(found, choices, lean);
   const one = panes.find(({ id }) => id === wanted);
-  const verdict = given[0] && verdictOf(given[0].anomalous);
+  const verdict = given[0] && verdictOf(given[0]);
   const { request_id } = given[0] ?? {};
   const said = saidOf(request_id, { request_id });
   const marks = said.given?.box ? [said.given] : [];
@@ -114,7 +114,7 @@ function Tried({ item, choices, again, saidOf, record }) {
       ${buttons}${said.given && html`<${Teach} model=${given[0].model} times=${said.given} />`}
       ${record === null && html`<p class="quiet">${t.judging.noRecord}</p>`}
       ${failures}
-      ${given.some(({ anomalous }) => verdictOf(anomalous) !== verdict) && html`<${Notice} tone="near" title=${t.try.verdicts} />`}
+      ${given.some((answer) => verdictOf(answer) !== verdict) && html`<${Notice} tone="near" title=${t.try.verdicts} />`}
       ${given.map(({ regions }) => html`<${Regions} regions=${regions} view=${view} />`)}
       <${Facts} answers=${given} />
     </aside>

@@ -41,7 +41,7 @@ export function useUsual(name, version) {
 export function Gauge({ answer, usual, map, lean, setLean, waits = false }) {
   const way = useMemo(() => wayOf(answer, usual, map), [answer, usual, map]);
   if (waits || usual === undefined) return html`<div class="gauge"></div>`;
-  if (way === null) return null;
+  if (way === null || answer.undecided) return null; // no threshold turns what cannot be judged
   const at = (share) => `${(100 * Math.min(Math.max(share, 0), MOST)) / MOST}%`;
   const rejects = way > lean;
   const said = lean === 1 ? fill(answer.anomalous ? g.turnsToPass : g.turnsToReject, { way: percent(way, 0) })

@@ -1,5 +1,5 @@
 /** Why a picture was rejected or passed: its score and the peak of its map, each beside its threshold. */
-import { apart } from "../../core/format.js";
+import { apart, score as short } from "../../core/format.js";
 import { fill, t } from "../../core/strings.js";
 
 const w = t.witness;
@@ -16,9 +16,16 @@ export function whyOf(answer) {
   return `${said[0].toUpperCase()}${said.slice(1)}.`;
 }
 
+/** Why a picture cannot be judged, in an operator's words. */
+function reasonOf({ fact, value, low, high }) {
+  const [said, limit] = value < low ? [t.undecided.low, low] : [t.undecided.high, high];
+  return fill(t.undecided.reason, { what: said[fact] ?? fact, value: short(value), limit: short(limit) });
+}
+
 /** The witnesses of a verdict in words; `pixel_threshold` is undefined where nobody told it. */
 export function witnessesOf(answer) {
-  const { anomalous, score, threshold, regions, pixel_threshold: limit } = answer;
+  const { anomalous, score, threshold, regions, pixel_threshold: limit, undecided } = answer;
+  if (undecided) return reasonOf(undecided);
   const over = score > threshold;
   const said = over || !anomalous ? [fill(over ? w.score : w.scoreNot, comparedOf(answer))] : [];
   const peak = regions[0]?.peak;

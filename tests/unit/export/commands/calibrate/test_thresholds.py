@@ -219,6 +219,19 @@ def test_thresholds_that_somebody_set_are_removed_and_shown_as_those_until_now(
     assert not (bundle.path / OVERRIDES).exists()
 
 
+def test_no_decision_is_switched_on_and_stays_where_thresholds_are_found_again(
+    bundle: Bundle, good: Path
+) -> None:
+    done(bundle.path, "--good", good, "--undecided")
+    assert DeployedThresholds(bundle, read_overrides(bundle.path)).in_force.undecided is True
+    done(bundle.path, "--good", good)
+    switch = read_overrides(bundle.path).undecided
+    assert switch is not None
+    assert (switch.value, switch.reason) == (True, "takt calibrate")
+    done(bundle.path, "--good", good, "--no-undecided")
+    assert DeployedThresholds(bundle, read_overrides(bundle.path)).in_force.undecided is False
+
+
 def test_copies_count_once(bundle: Bundle, good: Path, defects: Path) -> None:
     for folder in (good, defects):
         (folder / "copy.png").write_bytes((folder / "000.png").read_bytes())

@@ -36,7 +36,7 @@ GOOD = replace(
 )
 FAILED = FailedFrame(4, 400, "invalid_image", "Invalid image", "cut short")
 SPREAD = LatencyPercentiles(1.0, 2.0, 3.0)
-STATS = StreamStatistics(4, 2, 1, 1, 1, 2.0, 1.0, SPREAD, SPREAD)
+STATS = StreamStatistics(4, 2, 1, 1, 1, 0, 2.0, 1.0, SPREAD, SPREAD)
 WAITED = LatencyPercentiles(8600.0, 8700.0, 8800.0)
 FIGURES = WatchFigures(STATS, SPREAD, WAITED)
 
@@ -84,7 +84,7 @@ async def test_json_lines_are_the_messages_of_a_stream_with_the_name(lines) -> N
     await tell(WatchReport(lines.append, None, save=None), BAD, FAILED, DroppedFrame(5, 1))
     answer, failed, dropped = map(json.loads, lines)
     assert (answer["type"], answer["name"], answer["sequence"]) == ("answer", "cam", 3)
-    assert answer["vote"] == {"anomalous": True, "count": 2, "of": 3}
+    assert answer["vote"] == {"anomalous": True, "count": 2, "of": 3, "undecided": 0}
     assert answer["regions"] == [{"box": [1, 1, 2, 2], "area": 4, "peak": 0.8}]
     assert answer["saved"] is None
     assert (answer["engine_ms"], answer["waiting_ms"]) == (2.5, 8600.0)
@@ -127,7 +127,7 @@ def test_the_sum_of_one_of_several_sources_stands_below_its_name(lines) -> None:
 
 def test_the_sum_of_nothing_has_no_percentiles(lines) -> None:
     none = LatencyPercentiles(None, None, None)
-    stats = StreamStatistics(0, 0, 0, 0, 0, 2.0, 0.0, none, none)
+    stats = StreamStatistics(0, 0, 0, 0, 0, 0, 2.0, 0.0, none, none)
     figures = WatchFigures(stats, none, none)
     people(lines.append).sum_up(figures)
     assert len(lines) == 1

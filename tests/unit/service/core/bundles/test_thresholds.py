@@ -5,15 +5,18 @@ import pytest
 
 from service.core.bundles import thresholds as module
 from service.core.bundles.bundle import Bundle, load_bundle
+from service.core.bundles.manifest import Thresholds
 from service.core.bundles.thresholds import (
     OVERRIDES,
     DeployedThresholds,
     Overrides,
     ThresholdPair,
+    keep_switch,
     read_overrides,
     remove_overrides,
 )
 from service.core.errors import BundleError
+from tests.conftest import MakeBundle
 
 
 @pytest.fixture
@@ -191,3 +194,54 @@ def test_nothing_is_there_to_remove_on_a_read_only_file_system(
         patch.setattr(Path, "unlink", read_only)
         with pytest.raises(OSError, match="Read-only"):
             remove_overrides(bundle.path)
+
+
+def test_a_picture_is_judged_by_all_means_until_the_switch_is_on(
+    bundle: Bundle, deployed: DeployedThresholds
+) -> None:
+    assert deployed.in_force.undecided is False
+    done = deployed.change(image=None, pixel=None, undecided=True, reason="dirty lens")
+    assert (done.before.undecided, done.after.undecided, done.kinds) == (False, True, ())
+    again = DeployedThresholds(bundle, read_overrides(bundle.path))
+    assert again.in_force == ThresholdPair(0.5, 0.5, undecided=True)
+    assert again.overrides.undecided is not None
+    assert again.overrides.undecided.reason == "dirty lens"
+
+
+def test_the_switch_stays_where_thresholds_go_back_to_the_bundles_own(
+    bundle: Bundle, deployed: DeployedThresholds
+) -> None:
+    deployed.change(image=0.4, pixel=None, undecided=True, reason=None)
+    assert deployed.reset().after == ThresholdPair(0.5, 0.5, undecided=True)
+    deployed.change(image=0.4, pixel=None, reason=None)
+    kept = read_overrides(bundle.path)
+    assert keep_switch(bundle.path, kept) is True  # as `takt calibrate` does
+    assert keep_switch(bundle.path, read_overrides(bundle.path)) is False
+    assert DeployedThresholds(bundle, read_overrides(bundle.path)).in_force.undecided is True
+
+
+def test_a_switch_that_another_server_has_set_is_followed(
+    bundle: Bundle, deployed: DeployedThresholds
+) -> None:
+    other = DeployedThresholds(bundle, read_overrides(bundle.path))
+    other.change(image=None, pixel=None, undecided=True, reason=None)
+    change = deployed.follow()
+    assert change is not None
+    assert (change.kinds, deployed.in_force.undecided) == ((), True)
+    assert deployed.follow() is None
+
+
+def test_the_switch_does_not_touch_what_the_thresholds_promise(
+    make_bundle: MakeBundle,
+) -> None:
+    promised = Thresholds(image=0.5, pixel=0.5, method="by hand", alpha=0.01, good_count=40)
+    deployed = DeployedThresholds(make_bundle(thresholds=promised), Overrides())
+    deployed.change(image=None, pixel=None, undecided=True, reason=None)
+    assert deployed.promised_rate == 0.01
+
+
+def test_a_file_without_the_switch_is_one_that_an_older_service_reads(
+    bundle: Bundle, deployed: DeployedThresholds
+) -> None:
+    deployed.change(image=0.4, pixel=None, reason=None)
+    assert "undecided" not in (bundle.path / OVERRIDES).read_text()

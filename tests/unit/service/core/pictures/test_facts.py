@@ -4,10 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from service.core.domain import Image
+from service.core.domain import FactName, Image
 from service.core.pictures.facts import (
     FACT_NAMES,
-    FactName,
     Look,
     look_of,
     looks_without_each,
@@ -137,3 +136,14 @@ def test_a_picture_is_left_out_of_what_it_is_compared_with() -> None:
         rest = look_of(smalls[:at] + smalls[at + 1 :])
         np.testing.assert_allclose(without.mean, rest.mean, atol=1e-3)
         np.testing.assert_allclose(without.spread, rest.spread, atol=1e-2)
+
+
+def test_a_covered_half_takes_the_texture_and_a_missing_eighth_does_not() -> None:
+    grain = np.random.default_rng(1).normal(120, 20, (64, 64, 1)).astype(np.float32)
+    cloth = cv2.resize(grain, (SIZE, SIZE)).clip(0, 255).astype(np.uint8)[..., None].repeat(3, 2)
+    covered, torn = cloth.copy(), cloth.copy()
+    covered[:, SIZE // 2 :] = 128
+    torn[:, : SIZE // 8] = 60
+    usual = facts(cloth)["texture"]
+    assert facts(covered)["texture"] < usual - 2
+    assert abs(facts(torn)["texture"] - usual) < 0.5

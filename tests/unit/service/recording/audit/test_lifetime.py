@@ -88,7 +88,7 @@ def test_a_start_says_what_is_set_who_may_ask_and_what_is_served(sqlite_record: 
         "models": {
             "parts": {
                 "active": "1",
-                "versions": {"1": {"digest": "aa", "image": 0.5, "pixel": 0.4}},
+                "versions": {"1": {"digest": "aa", "image": 0.5, "pixel": 0.4, "undecided": False}},
             }
         }
     }
@@ -144,7 +144,8 @@ def test_keys_and_models_that_changed_while_nobody_was_there_are_told(record: Re
     ]
     changes = [one for one in entries if one.action == "threshold_changed"]
     assert [(one.model, one.version, one.reason) for one in changes] == [("parts", "1", MEANWHILE)]
-    assert told(changes)[0][2:] == ({"image": 0.5, "pixel": 0.4}, {"image": 0.7, "pixel": 0.4})
+    before = {"pixel": 0.4, "undecided": False}
+    assert told(changes)[0][2:] == ({**before, "image": 0.5}, {**before, "image": 0.7})
     assert told(run(record, keys=(other,), models=models)) == []
 
 

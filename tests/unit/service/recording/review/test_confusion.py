@@ -38,6 +38,13 @@ def test_verdicts_and_judgements_are_counted_by_day(record: Record) -> None:
     assert any("1 were judged whose pictures neither" in line for line in first.figures.limits)
 
 
+def test_what_could_not_be_judged_counts_once_a_person_has_judged_it(record: Record) -> None:
+    black = {**REJECT, "undecided": "{}"}
+    insert_inspections(record, [TRUE_REJECT, black, black, {**black, "judgement": "good"}])
+    whole = confusion(record.database, Filters()).whole
+    assert (whole.rejects, whole.counts) == (2, JudgedCounts(1, 1, 0, 0, 0))
+
+
 def test_weeks_begin_on_mondays(record: Record) -> None:
     # 2026-03-01 is a Sunday.
     insert_inspections(record, [{"at_us": NOON_US}, {"at_us": NOON_US + DAY_US}])

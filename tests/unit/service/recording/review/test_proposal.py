@@ -50,6 +50,15 @@ def test_a_weight_is_a_number_of_parts_alike() -> None:
     assert weighted_threshold(scores, weights, alpha=0.17) == 3.0
 
 
+def test_what_could_not_be_judged_has_no_say_and_is_turned_by_no_threshold(record: Record) -> None:
+    rows = [judged(number / 100, "good") for number in range(41)] + [judged(0.7, "defect")] * 5
+    black = {**judged(0.9, "good"), "undecided": "{}"}
+    insert_inspections(record, rows)
+    before = propose(record.database, OF_BOLT, alpha=0.05)
+    insert_inspections(record, [black] * 9)
+    assert propose(record.database, OF_BOLT, alpha=0.05) == before
+
+
 def test_the_proposed_threshold_and_what_it_would_change(record: Record) -> None:
     good = [judged(number / 100, "good") for number in range(41)]
     false = [judged(0.6, "good")] * 2

@@ -27,13 +27,20 @@ from tests.recorded import NOON_US, SOURCE, insert_inspections
 MEET: dict[str, Any] = {
     "since_us": lambda row, value: row["at_us"] >= value,
     "until_us": lambda row, value: row["at_us"] < value,
-    "verdict": lambda row, value: row["anomalous"] is (value == "reject"),
+    "verdict": lambda row, value: (
+        row["undecided"] is not None
+        if value == "undecided"
+        else row["anomalous"] is (value == "reject")
+    ),
     "judgement": lambda row, value: (row["judgement"] or "none") == value,
     "score_min": lambda row, value: row["score"] >= value,
     "score_max": lambda row, value: row["score"] <= value,
     "kept": lambda row, value: row["kept"] == value or (value == "any" and row["kept"] in CHOSEN),
     "sha256": lambda row, value: row["sha256"] == bytes.fromhex(value),
 }
+
+
+REASON = '{"fact":"brightness","value":3.0,"low":61.0,"high":200.0,"text":"too dark"}'
 
 
 def meets(row: dict[str, Any], filters: Filters) -> bool:
@@ -65,6 +72,7 @@ def rows_of_a_line(count: int) -> list[dict[str, Any]]:
                 "judgement": rng.choice(["defect", "good", "unsure", None]),
                 "kept": rng.choice(["reject", "near", "sample", "recent", None]),
                 "sha256": rng.choice([bytes(32), bytes([171] * 32), None]),
+                "undecided": REASON if score > 0.7 else None,
             }
         )
     return rows
@@ -79,6 +87,9 @@ ASKED: list[Filters] = [
     Filters(model="nut", version="2"),
     Filters(verdict="reject"),
     Filters(verdict="pass"),
+    Filters(verdict="undecided"),
+    Filters(station="north", verdict="undecided"),
+    Filters(model="nut", verdict="undecided", score_max=0.9),
     Filters(judgement="defect"),
     Filters(judgement="none"),
     Filters(station="north"),

@@ -44,6 +44,7 @@ def plan_of(record: Record, filters: Filters, after: Cursor | None = AFTER) -> l
         (Filters(model="nut"), "inspections_model"),
         (Filters(model="nut", version="1"), "inspections_version"),
         (Filters(verdict="reject"), "inspections_verdict"),
+        (Filters(verdict="undecided"), "inspections_undecided"),
         (Filters(judgement="good"), "inspections_judgement"),
         (Filters(judgement="none"), "inspections_unjudged"),
         (Filters(station="north"), "inspections_station"),

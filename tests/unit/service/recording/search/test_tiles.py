@@ -45,7 +45,13 @@ def test_a_tile_has_what_a_grid_shows(record: Record) -> None:
         kept="reject",
         judgement="good",
         picture="00" * 32,
+        verdict="defect",
     )
+
+
+def test_a_tile_says_that_its_picture_could_not_be_judged(record: Record) -> None:
+    insert_inspections(record, [{"anomalous": True, "undecided": "{}"}, {}])
+    assert [tile.verdict for tile in tiles(record, Filters()).tiles] == ["good", "undecided"]
 
 
 def test_a_picture_that_is_gone_is_not_named(record: Record) -> None:

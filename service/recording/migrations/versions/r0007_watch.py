@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 
 _Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
@@ -27,6 +27,7 @@ def upgrade() -> None:
     op.create_table(
         "watch_progress",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("began_id", _Id, nullable=False),
         sa.Column("inspection_id", _Id, nullable=False),
         sa.Column("mark_id", _Id, nullable=False),
     )
