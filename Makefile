@@ -92,8 +92,8 @@ test-triton: $(VENV)/.deploy ## Ask a real Triton, which nvidia-pytriton brings 
 test-all: $(VENV)/.dev ## Run every test but those that need a GPU.
 	$(BIN)/python -m pytest -m "not gpu"
 
-first-hour: ## Play new users, each in a fresh copy, by README and tutorials as written (6 minutes).
-	$(PYTHON) -m tests.first_hour --json out/first-hour.json $(ARGS)
+first-hour: $(VENV)/.dev ## Play new users, each in a fresh copy, by README and tutorials as written (11 minutes).
+	$(BIN)/python -m tests.first_hour --json out/first-hour.json $(ARGS)
 
 hostile: $(VENV)/.dev ## Malformed inputs, attacks and faults against a real server, with their figures (20 minutes).
 	@missed=0; for command in malformed attacks faults schema; do \

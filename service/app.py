@@ -26,6 +26,7 @@ from service.parts.record import record_part
 from service.parts.status import status_part
 from service.parts.streams import streams_part
 from service.parts.tracing import tracing_part
+from service.parts.watching import watching_part
 from service.peers import Peers
 from service.recording.record import Record
 from service.repository.supervision.rules import Supervision
@@ -43,6 +44,7 @@ PARTS: tuple[MakePart, ...] = (
     access_part,
     streams_part,
     learning_part,
+    watching_part,
     status_part,
     tracing_part,
     mirror_part,

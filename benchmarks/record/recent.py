@@ -61,7 +61,7 @@ def main(
 ) -> None:
     """Print the ratio of throughput and latency with recent pictures and without."""
     with tempfile.TemporaryDirectory() as folder:
-        picture = picture or _demo_picture(Path(folder))
+        picture = picture or demo_picture(Path(folder))
         layout = (*options.split(), "--no-request-log", "--record", record)
         without = ("--keep", KEEP, "--data-folder", f"{folder}/without")
         recent = ("--keep", f"{KEEP},recent", "--retain", f"gb=20,recent_gb={recent_gb}")
@@ -121,7 +121,7 @@ class Median:
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
 
 
-def _demo_picture(folder: Path) -> Path:
+def demo_picture(folder: Path) -> Path:
     """A good part of the demo as a JPEG."""
     first = sorted((ROOT / "examples/pictures/good").iterdir())[0]
     if first.suffix in (".jpg", ".jpeg"):

@@ -11,6 +11,7 @@ from docs._reference.markdown import prose, table
 from service.mirroring.metrics import MirrorMetrics
 from service.observing.gpu_metrics import GpuCollector
 from service.observing.metrics import Metrics
+from service.observing.watch_metrics import WatchMetrics
 from service.outlets.metrics import OutletMetrics
 from service.recording.audit.metrics import AuditMetrics
 from service.recording.metrics import RecordMetrics
@@ -29,6 +30,7 @@ def _declared() -> Iterator[tuple[Metric, tuple[str, ...]]]:
     metrics = Metrics()
     AuditMetrics(metrics.registry).begin(lambda: 0)
     RecordMetrics(metrics.registry).begin()
+    WatchMetrics(metrics.registry, lambda station: True)
     MirrorMetrics(metrics.registry)
     OutletMetrics(metrics.registry)
     # Neither a registry's collectors nor an instrument's labels can be had in another way.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from docs._reference.commands import commands
 from docs._reference.errors import codes
+from docs._reference.facts import facts
 from docs._reference.families import families
 from docs._reference.metrics import metrics
 from docs._reference.routes import routes
@@ -19,6 +20,7 @@ DOCS = Path(__file__).parents[1]
 PARTS: dict[str, Callable[[], str]] = {
     "codes": codes,
     "commands": commands,
+    "facts": facts,
     "families": families,
     "figures": figures,
     "line": one_line,
@@ -36,6 +38,7 @@ PAGES = tuple(
     for name in (
         "api.md",
         "commands.md",
+        "drift.md",
         "errors.md",
         "learning.md",
         "metrics.md",

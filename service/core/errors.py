@@ -14,6 +14,7 @@ TaktError
 │   ├── NoRecordError             404  this server keeps no record
 │   ├── StreamNotFoundError       404  no such stream, or it has ended
 │   ├── InspectionNotFoundError   404  no such inspection in the record, or no picture of it
+│   ├── AlarmNotFoundError        404  no such alarm of the watch
 │   ├── ConditionNotFoundError    404  no such alert condition
 │   ├── LearningNotFoundError     404  no such learning
 │   ├── SlowRequestError          408  the request did not come whole in time
@@ -191,6 +192,14 @@ class InspectionNotFoundError(RequestError):
     status = 404
     code = "inspection_not_found"
     remedy = "Look it up by `GET /v1/inspections`: it may be older than what is kept."
+
+
+class AlarmNotFoundError(RequestError):
+    """The watch has raised no alarm of this number."""
+
+    status = 404
+    code = "alarm_not_found"
+    remedy = "Take a number from `GET /v1/watch/alarms`."
 
 
 class ConditionNotFoundError(RequestError):

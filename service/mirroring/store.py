@@ -19,6 +19,7 @@ from typing import Any, Final
 from service.core.distribution import install_hint
 from service.core.errors import BundleError, ConfigurationError, TaktError, UnavailableError
 from service.mirroring.location import Location
+from service.mirroring.redirects import only_within_host
 
 _EXTRAS: Final = {"file": "https", "http": "https", "https": "https", "s3": "s3", "gs": "gs"}
 """By scheme: the extra that reads it."""
@@ -241,6 +242,7 @@ def _options(location: Location) -> dict[str, Any]:
                 ),
                 # Proxies and .netrc, which the library does not take beside a user of the URL.
                 "trust_env": location.user is None,
+                "trace_configs": [only_within_host()],
             }
             if location.user is not None:
                 credentials = f"{location.user}:{location.password or ''}".encode()

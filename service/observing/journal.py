@@ -94,6 +94,7 @@ class Journal:
             inspection.warnings,
             inspection.source,
             asked.labels.station,
+            inspection.facts,
         )
         self._note(answer)
         for outlet in self._outlets:

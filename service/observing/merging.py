@@ -26,6 +26,7 @@ LARGEST = frozenset(
         "takt_record_recent_bytes",
         "takt_repository_refused",
         "takt_threshold",
+        "takt_watch_alarm",
         "takt_workers_still",
     }
 )

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 from service.core.domain import (
     NO_LABELS,
+    FactVector,
     Labels,
     ProtocolName,
     RawPicture,
@@ -35,6 +36,7 @@ class AnswerRecord(NamedTuple):
         warnings: what speaks against the answer.
         source: what gave the answer.
         station: where the picture was taken, as the caller says; None where it says nothing.
+        facts: of the picture, where the bundle has those of good ones.
     """
 
     model: str
@@ -50,6 +52,7 @@ class AnswerRecord(NamedTuple):
     warnings: tuple[WarningCode, ...]
     source: Source
     station: str | None = None
+    facts: FactVector | None = None
 
 
 class RefusalRecord(NamedTuple):

@@ -22,7 +22,10 @@ def status_part(foundation: Foundation) -> ServerPart:
         settings.repository_folder,
         settings.data_folder if foundation.records.has_record else None,
         lambda: lifetime.began_s,
+        foundation.peers.leading.is_set,
     )
     return ServerPart(
-        name="status", routers=(server_status_router(status),), once_leading=tuple(status.jobs)
+        name="status",
+        routers=(server_status_router(status, foundation.peers.workers),),
+        once_leading=tuple(status.jobs),
     )

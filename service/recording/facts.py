@@ -98,6 +98,7 @@ def row_of(noted: Noted, key: PictureKey | None, *, picture: bool) -> Row:
         "judgement": None,
         "judged_at_us": None,
         "undecided": None if verdict.undecided is None else _json(reason_json(verdict.undecided)),
+        "facts": None if answer.facts is None else answer.facts.astype("<f4").tobytes(),
     }
 
 

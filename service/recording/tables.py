@@ -84,6 +84,7 @@ inspections = Table(
     Column("judgement", Text),
     Column("judged_at_us", BigInteger),
     Column("undecided", Text),
+    Column("facts", LargeBinary),
 )
 """One row for each picture that was answered.
 
@@ -100,6 +101,8 @@ inspections = Table(
 - picture: whether the picture is there.
 - judgement: the latest one of `judgements`; null for none.
 - undecided: why the picture could not be judged, JSON as in the answer; null where it was judged.
+- facts: of the picture, each four bytes as `service.core.pictures.facts` lists them, the lowest
+  byte first; null where the bundle has none of good ones.
 """
 
 
@@ -215,3 +218,82 @@ audit = Table(
     Column("hash", Text, nullable=False),
 )
 """Every change, chained: each entry's hash covers the hash before it."""
+
+watched = Table(
+    "watched",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("station", Text, primary_key=True),
+    Column("version", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("seen", BigInteger, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+)
+"""How far each stream of pictures, of one model at one station, speaks for a change.
+
+- kind: stream; or promise, for what a model rejects at all stations together.
+- station: empty for pictures without one.
+- digest: of the bundle that it is held against; another one begins anew.
+- seen: number of pictures since then.
+- state: what the tests remember (`service.watching`).
+"""
+
+watch_progress = Table(
+    "watch_progress",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("began_id", _Id, nullable=False),
+    Column("inspection_id", _Id, nullable=False),
+    Column("mark_id", _Id, nullable=False),
+)
+"""The numbers up to which every inspection and every mark was seen; one row, written with
+`watched`.
+
+- began_id: the newest inspection when the watch began, which it has not seen itself.
+"""
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("station", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("since_id", _Id, nullable=False),
+    Column("since_us", BigInteger, nullable=False),
+    Column("raised_id", _Id, nullable=False),
+    Column("raised_us", BigInteger, nullable=False),
+    Column("ended_us", BigInteger),
+    Column("acknowledged_us", BigInteger),
+    Column("acknowledged_by", Text),
+    Column("note", Text),
+    Column("snoozed_until_us", BigInteger),
+    Index("alarms_raised", "raised_us"),
+)
+"""What the watch has found, one row for each cause; none is removed.
+
+- cause: camera, defects, or promise. what: JSON of what speaks for it.
+- since: the inspection from which on it seems to have begun; raised: the one that told.
+- ended_us: when the pictures were as usual again, or the model was another.
+"""
+
+marks = Table(
+    "marks",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("station", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("inspection_id", _Id, nullable=False),
+    Index("marks_at", "at_us"),
+)
+"""What people did at a line: maintenance, or a shift that began; to be seen beside alarms.
+
+- station: empty for all of them.
+- inspection_id: the newest inspection then, after which a watch begins anew.
+"""

@@ -96,6 +96,11 @@ ROUTES: tuple[RouteNeed, ...] = (
     *_routes("read", "GET", "/v1/inspections/{id:int}", "/v1/inspections/{id:int}/picture"),
     *_routes("read", "GET", "/v1/inspections/{id:int}/neighbours"),
     *_routes("read", "GET", "/v1/inspections/{id:int}/thumbnail"),
+    *_routes("read", "GET", "/v1/watch", "/v1/watch/alarms", "/v1/watch/alarms/{id}"),
+    *_routes("read", "GET", "/v1/watch/marks", "/v1/watch/facts/{fact}"),
+    *_routes("read", "GET", "/v1/inspections/{id}/facts"),
+    *_routes("review", "POST", "/v1/watch/alarms/{id}/acknowledge"),
+    *_routes("review", "POST", "/v1/watch/alarms/{id}/snooze", "/v1/watch/marks"),
     *_routes("a key", "GET POST DELETE", "/v1/session"),
     # Probes come from machines that have nowhere to keep a key.
     *_routes("nothing", "GET HEAD", "/health/live", "/health/ready"),
@@ -103,7 +108,7 @@ ROUTES: tuple[RouteNeed, ...] = (
     # A browser cannot send a key for a page, and these tell nothing of this server.
     *_routes("nothing", "GET HEAD", "/openapi.json", "/static-offline-docs/{path:path}"),
     *_routes("nothing", "GET HEAD", "/console/static/{path:path}"),
-    *_routes("nothing", "GET", "/console/families.json"),
+    *_routes("nothing", "GET", "/console/families.json", "/console/styles.css"),
     *_routes("nothing", "GET", "/asyncapi.json", "/docs", "/", "/console", "/console/{page:path}"),
 )
 """Every route of the server."""

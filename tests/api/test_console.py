@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from families.every import learnable
+from service.console.pages import STYLES
 from tests.api.keys import KEYS, bearer
+from tests.tree import ROOT
 
 MAIN = "/console/static/main.js"
+STATIC = ROOT / "service/console/static"
 
 
 async def test_every_page_is_the_same_document_and_the_root_leads_there(serve) -> None:
@@ -79,3 +82,17 @@ async def test_a_caller_is_told_who_he_is_and_what_he_may_do(serve) -> None:
         told = (await client.get("/v1/session")).json()
         assert told["known"] is False
         assert told["scopes"] == ["inspect", "operate", "read", "review"]
+
+
+async def test_every_style_sheet_comes_at_once_and_is_not_sent_again(serve) -> None:
+    async with serve() as client:
+        plain = await client.get("/console/styles.css", headers={"accept-encoding": "identity"})
+        packed = await client.get("/console/styles.css", headers={"accept-encoding": "gzip"})
+        known = {"if-none-match": packed.headers["etag"]}
+        again = await client.get("/console/styles.css", headers=known)
+    sheets = {path.relative_to(STATIC).as_posix(): path for path in STATIC.rglob("*.css")}
+    assert set(STYLES) == set(sheets)
+    assert all(path.read_text("utf-8") in plain.text for path in sheets.values())
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.text == plain.text
+    assert (again.status_code, again.content) == (304, b"")

@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from tests.api.keys import KEYS, secret
+from tests.chromium import PATIENCE_MS, ChromiumMissingError, chromium
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "examples/pictures"
 BANK = ROOT / "examples/bank"
-
-PATIENCE_MS = 15_000
-"""How long anything may take to appear: the machine may have other work."""
-
-_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-]
 
 
 class Server(Protocol):
@@ -48,17 +33,14 @@ Serve = Callable[..., Server]
 @contextmanager
 def opened_browser(*flags: str) -> Iterator[Browser]:
     """Debian's Chromium with further flags; the test is skipped where that is missing."""
-    path = shutil.which("chromium")
-    if path is None:
-        said = "no Chromium here: install Debian's package `chromium`"
-        if os.environ.get("TAKT_REQUIRE_CHROMIUM"):
-            pytest.fail(said)
-        pytest.skip(said)
-    with sync_playwright() as playwright:
-        expect.set_options(timeout=PATIENCE_MS)
-        browser = playwright.chromium.launch(executable_path=path, args=[*_FLAGS, *flags])
+    with ExitStack() as opened:
+        try:
+            browser = opened.enter_context(chromium(*flags))
+        except ChromiumMissingError as error:
+            if os.environ.get("TAKT_REQUIRE_CHROMIUM"):
+                pytest.fail(f"{error}")
+            pytest.skip(f"{error}")
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

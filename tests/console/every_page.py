@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.api.keys import KEYS
 from tests.console.conftest import BANK, ROOT, key_field, log_in
@@ -140,6 +140,43 @@ def _streamed(page: Page) -> None:
     page.keyboard.press("f")
 
 
+def _calling(page: Page) -> None:
+    """As it is where a lamp has faded, at the first of the streams."""
+
+    def add_alarm(route: Route) -> None:
+        watch = route.fetch().json()
+        watch["calling"] = [alarm_of(**watch["streams"][0])]
+        route.fulfill(json=watch)
+
+    page.route("**/v1/watch", add_alarm)
+    page.reload()
+    page.get_by_text("If that is not it").click()
+    expect(page.get_by_role("figure", name="Course: Brightness")).to_be_visible()
+    expect(page.get_by_role("img", name="Now: inspection 2")).to_be_visible()
+
+
+def _acknowledging(page: Page) -> None:
+    _calling(page)
+    page.get_by_role("button", name="Acknowledge").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def alarm_of(model: str, version: str, station: str, **_: Any) -> dict[str, Any]:
+    """An alarm of a stream: it has become darker."""
+    at = "2026-11-30T03:12:59Z"
+    facts = (("contrast", 49.5, 36.9), ("brightness", 122.1, 90.0))
+    return {
+        **{"id": 7, "model": model, "version": version, "station": station, "cause": "camera"},
+        "moved": [
+            {"fact": fact, "side": "low", "share": 0.4, "usual": usual, "now": now}
+            for fact, usual, now in facts
+        ],
+        **{"since": at, "since_id": 1, "raised": at, "raised_id": 2, "ended": None},
+        **{"acknowledged": None, "acknowledged_by": None, "note": None, "snoozed_until": None},
+        **{"calls": True, "then_id": 1, "now_id": 2},
+    }
+
+
 def _unreadable(page: Page) -> None:
     file = {"name": "broken.png", "mimeType": "image/png", "buffer": b"no picture"}
     page.set_input_files("input[type=file]", [file])
@@ -190,6 +227,9 @@ PLACES = (
     Place("review", "a model was taught", "review", _taught),
     Place("review", "a calendar", "review/calendar", see("heading")),
     Place("review", "figures", "review/figures", see("heading")),
+    Place("watch", "nothing calls", "watch", see("figure", "Course: Brightness")),
+    Place("watch", "an alarm calls", "watch", _calling),
+    Place("watch", "an alarm is acknowledged", "watch", _acknowledging),
     Place("models", "all of them", "models", see("table")),
     Place("models", "one version", f"models/{MODEL}?version=1", see("slider")),
     Place("models", "a version that failed", f"models/{MODEL}?version=0", see("heading")),

@@ -6,7 +6,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import cv2
 import httpx
+import numpy as np
 
 PICTURES = Path(__file__).parents[2] / "examples/pictures"
 MODEL = "pitting"
@@ -41,6 +43,29 @@ def work_a_shift(url: str, rounds: int = 3, headers: dict[str, str] | None = Non
         wrong = {"ids": judged[:1], "judgement": "good", "note": "a reflection of the lamp"}
         client.post("/v1/inspections/judgements", json=wrong).raise_for_status()
         return [one["id"] for one in rejects]
+
+
+def fade_a_lamp(url: str, station: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
+    """Inspect good pictures at a station, and then darker ones, until the watch calls.
+
+    Returns the alarm.
+    """
+    rng = np.random.default_rng(len(station))
+    parts = [cv2.imread(str(path)).astype(np.float64) for path in pictures("good")]
+    with httpx.Client(base_url=url, headers=headers, timeout=60) as client:
+        for light in [1.0] * 12 + [0.75] * 24:
+            levels = parts[rng.integers(len(parts))] * light * rng.normal(1, 0.01)
+            body = cv2.imencode(".jpg", np.clip(levels, 0, 255).astype(np.uint8))[1].tobytes()
+            labels = {"x-takt-station": station}
+            client.post(
+                f"/v1/models/{MODEL}/inspect", content=body, headers=labels
+            ).raise_for_status()
+        for _ in range(600):
+            for alarm in client.get("/v1/watch").raise_for_status().json()["calling"]:
+                if alarm["station"] == station and alarm["cause"] == "camera":
+                    return dict(alarm)
+            time.sleep(0.05)
+    raise TimeoutError(f"no alarm calls at {station}")
 
 
 def _rejects(client: httpx.Client, wanted: int) -> list[dict[str, Any]]:

@@ -12,17 +12,13 @@ from tests.api.keys import bearer
 from tests.console.every_page import PLACES, Filled, Place, fill, pages_of_the_router
 from tests.console.scene import work_a_shift
 
-axe = pytest.importorskip("axe_playwright_python.base", reason="install axe-playwright-python")
+pytest.importorskip("axe_playwright_python.base", reason="install axe-playwright-python")
+
+from tests.console.axe import grave_faults
 
 pytestmark = pytest.mark.browser
 
-GRAVE = ("serious", "critical")
 TARGET_PX = 48
-# Large text has to have as much contrast as small text.
-CONFIGURED = """axe.configure({ checks: [{ id: "color-contrast", options: {
-    ignoreUnicode: true, ignoreLength: false, ignorePseudo: false, boldValue: 700,
-    boldTextPt: 999, largeTextPt: 999, shadowOutlineEmMax: 0.2, pseudoSizeThreshold: 0.25,
-    contrastRatio: { normal: { expected: 4.5 }, large: { expected: 4.5 } } } }] })"""
 # What a finger meets: a field inside its label is as large as the label.
 SMALL = """(least) => [
     ...document.querySelectorAll("button, select, summary, a.button, input, textarea"),
@@ -40,20 +36,6 @@ def filled(start_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield Filled(server.url, work_a_shift(server.url, 1, bearer("all"))[0])
 
 
-def faults(page: Page) -> list[str]:
-    """The grave faults of what is to be seen now, each with where and why."""
-    page.evaluate(axe.AXE_SCRIPT)
-    page.evaluate(CONFIGURED)
-    found = page.evaluate("axe.run(document, { resultTypes: ['violations', 'passes'] })")
-    assert "color-contrast" in {one["id"] for one in found["passes"] + found["violations"]}
-    return [
-        f"{fault['id']}: {node['html'][:160]}\n  {node['failureSummary']}"
-        for fault in found["violations"]
-        if fault["impact"] in GRAVE
-        for node in fault["nodes"]
-    ]
-
-
 def test_every_page_of_the_router_is_looked_at() -> None:
     assert {place.page for place in PLACES} == pages_of_the_router()
 
@@ -65,7 +47,7 @@ def test_axe_finds_no_grave_fault(
 ) -> None:
     page = new_page(color_scheme=scheme, reduced_motion="reduce")
     place.open(page, filled)
-    found = faults(page)
+    found = grave_faults(page)
     assert not found, "\n".join(found)
 
 
@@ -90,6 +72,6 @@ def test_a_fault_would_be_found(page: Page, filled: Filled) -> None:
         text.style.color = "#999";
         document.querySelector("main").append(field, text);
     }""")
-    found = "\n".join(faults(page))
+    found = "\n".join(grave_faults(page))
     assert "label: " in found
     assert "color-contrast: " in found

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.console.conftest import BANK, Serve
-from tests.console.scene import MODEL, work_a_shift
+from tests.console.scene import MODEL, fade_a_lamp, work_a_shift
 
 pytestmark = pytest.mark.browser
 
@@ -41,6 +41,14 @@ def test_yesterdays_rejects_are_one_click_away(page: Page, serve: Serve) -> None
     since, until = (datetime.fromisoformat(asked[name][0]) for name in ("since", "until"))
     assert asked["kept"] == ["reject"]
     assert since < until <= datetime.now().astimezone()
+
+
+def test_what_to_do_about_a_faded_lamp_is_one_click_away(page: Page, serve: Serve) -> None:
+    server = serve(record=True)
+    fade_a_lamp(server.url, "press-1")
+    page.goto(f"{server.url}/console/")
+    page.get_by_role("link", name="Watch").click()
+    expect(page.get_by_role("article", name="Camera or light")).to_contain_text("Check the lamp")
 
 
 def test_why_a_part_was_rejected_is_one_click_away(page: Page, serve: Serve) -> None:

@@ -53,6 +53,14 @@ def answer_with(route: Route, conditions: list[tuple[str, bool, str]]) -> None:
     route.fulfill(body=json.dumps(status), content_type="application/json")
 
 
+def test_what_the_watch_found_leads_to_its_page(page: Page, serve: Serve) -> None:
+    found = [("TaktCameraChanged", True, MODEL)]
+    page.route("**/v1/status", lambda route: answer_with(route, found))
+    page.goto(f"{serve(record=True).url}/console/health")
+    page.get_by_role("link", name="Look at it on the page Watch").click()
+    expect(page.get_by_role("heading", name="Watch")).to_be_visible()
+
+
 def test_the_numbers_move_when_pictures_are_inspected(page: Page, serve: Serve) -> None:
     server = serve(record=True)
     page.goto(f"{server.url}/console/health")
@@ -126,6 +134,21 @@ def test_alarms_are_told_apart_by_word_and_shape_and_their_text_stays_text(
     shapes = articles.locator("svg path:first-child")
     assert len(set(shapes.evaluate_all("all => all.map((one) => one.getAttribute('d'))"))) == 3
     expect(page).to_have_title("Health – Takt")
+
+
+@pytest.mark.parametrize("leads", [True, False])
+def test_processes_that_say_nothing_are_told_with_what_is_not_known(
+    page: Page, serve: Serve, leads: bool
+) -> None:
+    def answer(route: Route) -> None:
+        workers = {"number": 4, "silent": 1, "leader_is_silent": leads}
+        route.fulfill(json=route.fetch().json() | {"workers": workers})
+
+    page.route("**/v1/status", answer)
+    page.goto(f"{serve().url}/console/health")
+    told = page.get_by_role("status").filter(has_text="1 of 4 processes say nothing")
+    expect(told).to_contain_text("by their last word")
+    expect(told.get_by_text("The one that watches is among them")).to_have_count(int(leads))
 
 
 def test_a_key_that_may_not_read_is_told_so(page: Page, serve: Serve) -> None:

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.console.conftest import BANK, Serve
 from tests.console.scene import MODEL, pictures, work_a_shift
+from tests.console.test_live import streaming
 
 pytestmark = pytest.mark.browser
 
@@ -25,6 +26,7 @@ PAGES = {
     "live": "combobox",
     "review": "listbox",
     "review/figures": "table",
+    "watch": "figure",
     "models": "table",
     f"models/{MODEL}": "slider",
     "health": "table",
@@ -73,6 +75,32 @@ def test_on_a_phone_the_pictures_of_a_review_begin_in_the_upper_half(
     expect(first).to_be_visible()
     box = first.bounding_box()
     assert box is not None and box["y"] < 422
+
+
+def test_the_picture_of_the_only_stream_fills_the_wall(
+    new_page: Callable[..., Page], serve: Serve
+) -> None:
+    server = serve()
+    page = new_page(viewport={"width": 1920, "height": 1080})
+    page.goto(f"{server.url}/console/live")
+    with streaming(server, [pictures("good")[0]]) as send:
+        send()
+        screen = page.locator(".wall .screen")
+        expect(screen).to_be_visible()
+        box = screen.bounding_box()
+        assert box is not None and box["height"] > 540 and box["width"] > 960
+
+
+def test_on_a_phone_each_column_of_the_models_can_be_reached(
+    new_page: Callable[..., Page], shift: str
+) -> None:
+    page = new_page(viewport={"width": 390, "height": 844})
+    page.goto(f"{shift}/console/models")
+    last = page.get_by_role("columnheader", name="On disk")
+    expect(last).to_be_attached()
+    last.scroll_into_view_if_needed()
+    expect(last).to_be_in_viewport(ratio=1)
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
 def test_the_pages_are_named_in_one_row_on_a_phone(

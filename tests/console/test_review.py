@@ -317,6 +317,26 @@ def test_a_proposed_threshold_is_applied_with_a_reason(
     assert (entry["action"], entry["reason"]) == ("threshold_changed", "review of week 9")
 
 
+def test_where_few_are_judged_good_another_share_can_be_asked_for(
+    page: Page, serve: Serve, data: Path
+) -> None:
+    def row(number: int) -> dict[str, Any]:
+        is_bad = number % 3 == 0
+        judgement = "defect" if is_bad else "good"
+        return {"model": "pitting", "judgement": judgement, "score": 0.9 if is_bad else 0.3}
+
+    seed(data, 30, row)
+    url = serve(record=True).url
+    page.goto(f"{url}/console/review/figures?kept=any&model=pitting&version=1")
+    # 20 of them do not tell 1 %.
+    told = page.get_by_role("status").filter(has_text="needs at least 99")
+    expect(told).to_be_visible()
+    page.get_by_label("Good parts that may be rejected, in per cent").fill("5")
+    page.get_by_label("Good parts that may be rejected, in per cent").press("Tab")
+    expect(page.get_by_text("by 20 judged good and 10 judged defects")).to_be_visible()
+    expect(told).to_have_count(0)
+
+
 def test_texts_of_others_are_texts(page: Page, serve: Serve, data: Path) -> None:
     evil: dict[str, Any] = {name: EVIL for name in ("station", "lot", "part", "caller", "model")}
     ids = seed(data, 3, lambda number: evil | {"tags": json.dumps({EVIL: EVIL})})

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.console.conftest import BANK, ROOT, Serve
-from tests.console.scene import MODEL, pictures, work_a_shift
+from tests.console.scene import MODEL, fade_a_lamp, pictures, work_a_shift
 from tests.docs.pictures import folder_for, keep
 
 pytestmark = pytest.mark.browser
@@ -38,6 +38,12 @@ def _send_frames(page: Page) -> None:
     page.get_by_label("Video or pictures").set_input_files([*parts, pictures("pitting")[3]])
     expect(page.get_by_text("All frames are answered")).to_be_visible()
     expect(page.locator(".rejects a").nth(1)).to_be_visible()
+
+
+def _fade_a_lamp(url: str, page: Page) -> None:
+    fade_a_lamp(url, "press-1")
+    _see(".then-now img", page)
+    expect(page.get_by_role("figure", name="Course: Brightness")).to_be_visible()
 
 
 def _see(selector: str, page: Page) -> None:
@@ -67,6 +73,7 @@ def test_every_page_shows_a_shift(
     shown = {name: (f"{server.url}/console/{path}", see) for name, (path, see) in PAGES.items()}
     rejected = f"{server.url}/console/inspection/{rejects[0]}"
     shown["inspection"] = rejected, partial(_see, ".gauge-bar")
+    shown["watch"] = f"{server.url}/console/watch", partial(_fade_a_lamp, server.url)
     shown["login"] = f"{closed.url}/console/", partial(_see, "input[type=password]")
     for name, (address, prepare) in shown.items():
         page.goto(address)

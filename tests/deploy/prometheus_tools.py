@@ -17,6 +17,7 @@ import yaml
 from service.mirroring.metrics import MirrorMetrics
 from service.observing.gpu_metrics import GpuCollector
 from service.observing.metrics import Metrics
+from service.observing.watch_metrics import WatchMetrics
 from service.outlets.metrics import OutletMetrics
 from service.recording.audit.metrics import AuditMetrics
 from service.recording.metrics import RecordMetrics
@@ -114,6 +115,7 @@ def exposed() -> set[str]:
     metrics = Metrics()
     AuditMetrics(metrics.registry)
     RecordMetrics(metrics.registry).begin()
+    WatchMetrics(metrics.registry, lambda station: True)
     MirrorMetrics(metrics.registry)
     OutletMetrics(metrics.registry)
     families = [*metrics.registry.collect(), *GpuCollector(None).describe()]

@@ -35,7 +35,7 @@ SCENARIOS = [
     for path in sorted(PROMETHEUS.glob("tests/*.yml"))
     for scenario in loaded(path)["tests"]
 ]
-BY = "alertname, severity, model, version, finding, reason, outcome, outlet"
+BY = "alertname, severity, model, version, finding, reason, outcome, outlet, station"
 
 
 Fired = set[tuple[tuple[str, str], ...]]

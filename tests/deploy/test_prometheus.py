@@ -58,6 +58,9 @@ OFF = {
     "TaktRecordLosesInspections": ('outcome="lost"', 'outcome="stored"'),
     "TaktRecordLosesPictures": ('outcome="lost"', 'outcome="kept"'),
     "TaktRecordClockDoubted": ("doubted) == 1", "doubted) == 0"),
+    "TaktCameraChanged": ('takt_watch_alarm{cause="camera"}', "takt_model_ready"),
+    "TaktMoreDefects": ('takt_watch_alarm{cause="defects"}', "takt_model_ready"),
+    "TaktPromiseBroken": ('takt_watch_alarm{cause="promise"}', "takt_model_ready"),
     "TaktOutletLosesAnswers": (
         'takt_outlet_answers_total{outcome=~"failed|lost"}',
         'takt_record_inspections_total{outcome="stored"}',

@@ -17,6 +17,7 @@ from service.declaration import heading_of
 from service.mirroring.metrics import MirrorMetrics
 from service.observing.gpu_metrics import GpuCollector
 from service.observing.metrics import Metrics
+from service.observing.watch_metrics import WatchMetrics
 from service.outlets.metrics import OutletMetrics
 from service.recording.audit.metrics import AuditMetrics
 from service.recording.metrics import RecordMetrics
@@ -55,6 +56,7 @@ def test_every_series_that_a_server_shows_is_named() -> None:
     metrics = Metrics()
     AuditMetrics(metrics.registry).begin(lambda: 0)
     RecordMetrics(metrics.registry).begin()
+    WatchMetrics(metrics.registry, lambda station: True)
     MirrorMetrics(metrics.registry)
     OutletMetrics(metrics.registry)
     exposed = generate_latest(metrics.registry).decode()

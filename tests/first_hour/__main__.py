@@ -47,7 +47,10 @@ def main() -> int:
             if given.users and journey.user not in given.users:
                 continue
             print(journey.user, flush=True)
-            played = play(journey, Path(scratch) / journey.user, data, tell)
+            folder = Path(scratch) / journey.user
+            if journey.goes_on_from and (former := folder.with_name(journey.goes_on_from)).exists():
+                folder = former
+            played = play(journey, folder, data, tell)
             failed |= any(one.fault for one in played)
             done += played
             for row in rows(journey, played, given.patience):

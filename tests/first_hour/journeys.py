@@ -45,12 +45,15 @@ class Journey:
         reading: pages, each with the sections that are read, or None for all.
         promises: what has to come of single commands.
         bars: what may take how long.
+        goes_on_from: the user whose copy this one has, where that one was there before; a fresh
+            one otherwise.
     """
 
     user: str
     reading: tuple[tuple[str, tuple[str, ...] | None], ...]
     promises: tuple[Promise, ...]
     bars: tuple[Bar, ...] = ()
+    goes_on_from: str | None = None
 
 
 def says(*patterns: str) -> Check:
@@ -99,6 +102,13 @@ def opens(*paths: str) -> Check:
     return check
 
 
+def is_not_ready(_: Ran, terminal: Terminal) -> None:
+    """The server is live, shows its console, and has no model that answers."""
+    found = {path: terminal.status(path) for path in ("/health/live", "/health/ready", "/console/")}
+    if list(found.values()) != [200, 503, 200]:
+        raise StepError(f"it answers {found}")
+
+
 def lines(count: int, pattern: str) -> Check:
     """So many lines of the output are of this kind."""
 
@@ -122,7 +132,9 @@ def streamed(frames: int) -> Check:
 
 
 README = "README.md"
-LEARN, STREAM, OPERATE = (f"docs/tutorial{name}.md" for name in ("", "-stream", "-operate"))
+LEARN, CONSOLE, STREAM, OPERATE = (
+    f"docs/tutorial{name}.md" for name in ("", "-console", "-stream", "-operate")
+)
 TRY, OWN = "Try it", "From your pictures to a served model"
 
 NEWCOMER = Journey(
@@ -229,4 +241,36 @@ OPERATOR = Journey(
         Promise(OPERATE, "cmp", says(r"\A\Z")),
     ),
 )
-JOURNEYS = (NEWCOMER, ENGINEER, PROGRAMMER, OPERATOR)
+BEGINNER = Journey(
+    "beginner",
+    ((CONSOLE, ("1. A server without a model", "2. The first model", "3. A verdict")),),
+    (
+        Promise(CONSOLE, "takt serve", is_not_ready),
+        Promise(CONSOLE, "curl http://127.0.0.1:8000/health/ready", answers(ready=True)),
+    ),
+    (
+        Bar(
+            "an empty server to a first model and a verdict, in the console",
+            ("takt serve", "Open", "Choose the pictures", "Press **Learn**", "Wait for **Version"),
+            60,
+        ),
+    ),
+    goes_on_from="engineer",
+)
+QUALITY = Journey(
+    "quality",
+    ((CONSOLE, ("4. Another threshold",)),),
+    (
+        Promise(CONSOLE, "make serve", opens("/console/", "/health/ready")),
+        Promise(CONSOLE, "curl --data-binary", answers(model="pitting", threshold=2.5)),
+    ),
+    (
+        Bar(
+            "a threshold moved with its consequence seen, in the console",
+            ("Press **Models**", "Write `2.5`", "Press **Serve", "See **Recorded", "Wait for **2"),
+            10,
+        ),
+    ),
+    goes_on_from="programmer",
+)
+JOURNEYS = (NEWCOMER, ENGINEER, PROGRAMMER, OPERATOR, BEGINNER, QUALITY)

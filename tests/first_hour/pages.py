@@ -6,6 +6,8 @@ marked `text`. Comments that no reader sees say what a reader knows without bein
     <!-- first-hour: not run -->         the next block needs what is not there, such as a camera
     <!-- first-hour: file camera.py -->  the next block is to be saved under this name
     <!-- first-hour: Ctrl-C -->          what runs in the other terminal is ended here
+    <!-- first-hour: no model yet -->    the next block starts a server that is live and not ready
+    <!-- first-hour: browser -->         the next list is done in the console, an item after another
 """
 
 from __future__ import annotations
@@ -16,11 +18,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/tutorial.md", "docs/tutorial-stream.md", "docs/tutorial-operate.md")
+PAGES = (
+    "README.md",
+    "docs/tutorial.md",
+    "docs/tutorial-console.md",
+    "docs/tutorial-stream.md",
+    "docs/tutorial-operate.md",
+)
 
 CTRL_C = "Ctrl-C"
 NOT_RUN = "not run"
+NO_MODEL_YET = "no model yet"
+BROWSER = "browser"
 _COMMENT = re.compile(r"<!-- first-hour: (.+?) -->")
+_ITEM = re.compile(r"\d+\. (.+)")
 _FENCE = re.compile(r"```(\w*)")
 
 
@@ -33,6 +44,7 @@ class Command:
     text: str
     section: str
     is_run: bool = True
+    has_model: bool = True
 
     @property
     def name(self) -> str:
@@ -67,6 +79,21 @@ class Saved:
 
 
 @dataclass(frozen=True)
+class Acted:
+    """What the reader does or sees in the console, as a sentence."""
+
+    page: str
+    line: int
+    text: str
+    section: str
+
+    @property
+    def name(self) -> str:
+        """The sentence."""
+        return self.text
+
+
+@dataclass(frozen=True)
 class Ended:
     """Ctrl-C in the terminal of the server."""
 
@@ -75,7 +102,7 @@ class Ended:
     section: str
 
 
-Step = Command | Printed | Saved | Ended
+Step = Command | Printed | Saved | Acted | Ended
 
 
 def steps(page: str, root: Path = ROOT) -> list[Step]:
@@ -88,8 +115,10 @@ def read(page: str, text: str) -> Iterator[Step]:
 
     >>> list(read("p.md", "# Begin\\n\\n```sh\\nls \\\\\\n  -l\\nls    # twice\\n```\\n"))
     ... # doctest: +NORMALIZE_WHITESPACE
-    [Command(page='p.md', line=4, text='ls \\\\\\n  -l', section='Begin', is_run=True),
-     Command(page='p.md', line=6, text='ls    # twice', section='Begin', is_run=True)]
+    [Command(page='p.md', line=4, text='ls \\\\\\n  -l', section='Begin',
+             is_run=True, has_model=True),
+     Command(page='p.md', line=6, text='ls    # twice', section='Begin',
+             is_run=True, has_model=True)]
     """
     section, comment = "", ""
     lines = enumerate(text.splitlines(), 1)
@@ -108,7 +137,9 @@ def read(page: str, text: str) -> Iterator[Step]:
             yield from _block(page, number + 1, fence[1], block, section, comment)
             comment = ""
         elif line.startswith("#"):
-            section = line.lstrip("# ")
+            section, comment = line.lstrip("# "), ""
+        elif comment == BROWSER and (item := _ITEM.fullmatch(line)):
+            yield Acted(page, number, item[1], section)
 
 
 def _block(
@@ -124,5 +155,7 @@ def _block(
             gathered.append(line)
             if not line.endswith("\\"):
                 begun = number - len(gathered) + 1
-                yield Command(page, begun, "\n".join(gathered), section, comment != NOT_RUN)
+                text = "\n".join(gathered)
+                has_model = comment != NO_MODEL_YET
+                yield Command(page, begun, text, section, comment != NOT_RUN, has_model)
                 gathered = []

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.first_hour.console import Console, Seen, console
 from tests.first_hour.journeys import Bar, Journey, Promise
-from tests.first_hour.pages import Command, Ended, Printed, Saved, Step, steps
+from tests.first_hour.pages import Acted, Command, Ended, Printed, Saved, Step, steps
 from tests.first_hour.terminal import Ran, StepError, Terminal, terminal
 from tests.tree import copy_tracked
 
@@ -22,7 +24,12 @@ _NUMBER = re.compile(r"\d[\d.,]*(e-?\d+)?")
 
 @dataclass(frozen=True)
 class Done:
-    """A command that was run."""
+    """A command that was run, or a sentence that was done in the console.
+
+    Attributes:
+        clicks: how many it took in the console.
+        seen: what was looked for there, as it stood.
+    """
 
     user: str
     page: str
@@ -30,6 +37,8 @@ class Done:
     command: str
     seconds: float
     fault: str | None = None
+    clicks: int = 0
+    seen: str = ""
 
 
 def bring_pictures(folder: Path, data: Path) -> int:
@@ -56,33 +65,37 @@ def free_port() -> int:
 
 
 def play(journey: Journey, folder: Path, data: Path, tell: Callable[[Done], None]) -> list[Done]:
-    """Go through a journey up to its end or its first fault."""
-    copy_tracked(folder)
-    bring_pictures(folder, data)
+    """Go through a journey up to its end or its first fault.
+
+    Where another user has been before, in a folder that is there, this one goes on with the copy.
+    """
+    if not folder.exists():
+        copy_tracked(folder)
+        bring_pictures(folder, data)
     done: list[Done] = []
     kept = set(journey.promises)
     port = free_port()
-    with terminal(folder, port) as opened:
+    with terminal(folder, port) as opened, console(folder) as person:
         for page, sections in journey.reading:
             output = ""
             for step in _read(page, sections, folder):
-                ran = None
+                took: Ran | Seen | None = None
+                began_s = time.perf_counter()
                 try:
-                    ran = _take(step, opened, port, output)
-                    if ran is None or not isinstance(step, Command):
+                    took = _take(step, opened, person, port, output)
+                    if took is None:
                         continue
-                    output += ran.output
-                    for promise in promises_of(step, journey.promises):
-                        promise.check(ran, opened)
-                        kept.discard(promise)
+                    if isinstance(took, Ran) and isinstance(step, Command):
+                        output += took.output
+                        for promise in promises_of(step, journey.promises):
+                            promise.check(took, opened)
+                            kept.discard(promise)
                     fault = None
                 except (StepError, ValueError) as error:
                     fault = f"{error}\n--- server\n{opened.log()}"
-                if isinstance(step, Command) or fault:
-                    name = step.name if isinstance(step, Command) else "what the page prints"
-                    seconds = ran.seconds if ran is not None and not fault else 0.0
-                    done.append(Done(journey.user, page, step.line, name, seconds, fault))
-                    tell(done[-1])
+                one = _done(journey.user, step, took, time.perf_counter() - began_s, fault)
+                done.append(one)
+                tell(one)
                 if fault:
                     return done
             opened.end_server()
@@ -93,13 +106,25 @@ def play(journey: Journey, folder: Path, data: Path, tell: Callable[[Done], None
     return done
 
 
+def _done(user: str, step: Step, took: Ran | Seen | None, took_s: float, fault: str | None) -> Done:
+    name = step.name if isinstance(step, Command | Acted) else "what the page prints"
+    if fault:
+        return Done(user, step.page, step.line, name, 0.0, fault)
+    if isinstance(took, Ran):
+        return Done(user, step.page, step.line, name, took.seconds)
+    seen = took or Seen()
+    return Done(user, step.page, step.line, name, took_s, None, seen.clicks, seen.text)
+
+
 def _read(page: str, sections: tuple[str, ...] | None, folder: Path) -> Iterator[Step]:
     for step in steps(page, folder):
         if sections is None or step.section in sections:
             yield step
 
 
-def _take(step: Step, opened: Terminal, port: int, output: str) -> Ran | None:
+def _take(
+    step: Step, opened: Terminal, person: Console, port: int, output: str
+) -> Ran | Seen | None:
     """Do what the step says; None if there is nothing to run."""
     if isinstance(step, Saved):
         (opened.folder / step.file).write_text(_at(port, step.text))
@@ -107,10 +132,12 @@ def _take(step: Step, opened: Terminal, port: int, output: str) -> Ran | None:
         opened.end_server()
     elif isinstance(step, Printed):
         check_printed(step.text, output)
+    elif isinstance(step, Acted):
+        return person.do(_at(port, step.text))
     elif step.is_run:
         text = _at(port, step.text)
         if step.serves:
-            return opened.serve(text)
+            return opened.serve(text, has_model=step.has_model)
         ran = opened.run(text)
         if ran.status:
             raise StepError(f"it has ended with status {ran.status}:\n{ran.output[-3000:]}")

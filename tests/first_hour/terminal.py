@@ -69,8 +69,11 @@ class Terminal:
         took_s = time.perf_counter() - started_s
         return Ran(self._output.read_text("utf-8", "replace"), int(said), took_s)
 
-    def serve(self, command: str) -> Ran:
-        """Start a server as in a terminal of its own, and wait until its models answer."""
+    def serve(self, command: str, *, has_model: bool = True) -> Ran:
+        """Start a server as in a terminal of its own, and wait until its models answer.
+
+        One without a model is waited for until it is live.
+        """
         if self._server is not None:
             raise StepError("a server runs already; the page does not say that it is ended")
         started_s = time.perf_counter()
@@ -78,9 +81,10 @@ class Terminal:
         # -m: it is a group of its own, which Ctrl-C ends as a whole.
         self._ask(f"set -m\n{background}\nset +m\necho $! > '{self._output}'", 10)
         self._server = int(self._output.read_text())
-        while not self._ready():
+        path = "/health/ready" if has_model else "/health/live"
+        while not self._answers(path):
             if time.perf_counter() - started_s > READY_S or not self._serves():
-                raise StepError(f"no model answers:\n{self.log()}")
+                raise StepError(f"{path} is not answered:\n{self.log()}")
             time.sleep(0.05)
         return Ran(self.log(), 0, time.perf_counter() - started_s)
 
@@ -156,9 +160,9 @@ class Terminal:
             return False
         return True
 
-    def _ready(self) -> bool:
+    def _answers(self, path: str) -> bool:
         with contextlib.suppress(OSError):
-            return self.status("/health/ready") == 200
+            return self.status(path) == 200
         return False
 
 

@@ -1,4 +1,7 @@
-"""Every command of README and tutorials is one: its options, targets, routes and files exist."""
+"""Every command of README and tutorials is one: its options, targets, routes and files exist.
+
+So is what they say to do in the console: its sentences are understood, and its texts are there.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,21 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from typing import Any
 
 import click
 import pytest
 
 from service.cli import main as takt
+from tests.first_hour.console import understood
 from tests.first_hour.journeys import JOURNEYS, Journey
-from tests.first_hour.pages import PAGES, ROOT, Command, Saved, steps
+from tests.first_hour.pages import PAGES, ROOT, Acted, Command, Saved, steps
 from tests.first_hour.play import promises_of
 
 COMMANDS = [step for page in PAGES for step in steps(page) if isinstance(step, Command)]
+ACTED = [step for page in PAGES for step in steps(page) if isinstance(step, Acted)]
+TEXTS = json.loads((ROOT / "service/console/static/strings/en.json").read_text("utf-8"))
+MODELS = {"pitting"}
 SAVED = {step.file for page in PAGES for step in steps(page) if isinstance(step, Saved)}
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
 ROUTES = [
@@ -101,19 +109,68 @@ def test_what_is_no_command_is_found(text: str) -> None:
             check(words)
 
 
-def read_by(journey: Journey) -> list[Command]:
+def texts_of(texts: Any) -> Iterator[str]:
+    """Every text of the console; what is filled in stands in braces."""
+    if isinstance(texts, str):
+        yield texts
+    else:
+        for one in texts.values() if isinstance(texts, dict) else texts:
+            yield from texts_of(one)
+
+
+def is_of_the_console(said: str) -> bool:
+    """Whether a text of the console begins like that, whatever is filled in."""
+    return said in MODELS or any(begins_like(text, said) for text in texts_of(TEXTS))
+
+
+def begins_like(text: str, said: str) -> bool:
+    parts = re.split(r"\{\w+\}", text)
+    return any(
+        parts[number].startswith(said[at:])
+        and (at < len(said) or parts[0] != "")
+        and re.fullmatch(r"\S+".join([*map(re.escape, parts[:number]), ""]), said[:at])
+        for number in range(len(parts))
+        for at in range(len(said) + 1)
+    )
+
+
+@pytest.mark.parametrize("acted", ACTED, ids=lambda acted: f"{acted.page}:{acted.line}")
+def test_what_is_done_in_the_console_can_be_done(acted: Acted) -> None:
+    understood(acted.text)
+    unknown = [
+        said for said in re.findall(r"\*\*(.+?)\*\*", acted.text) if not is_of_the_console(said)
+    ]
+    assert unknown == []
+    for path in re.findall(r"`(examples/.+?)`", acted.text):
+        assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize("said", ["Lern", "Serve by that threshold", "Version 1 was"])
+def test_what_the_console_does_not_say_is_found(said: str) -> None:
+    assert not is_of_the_console(said)
+
+
+@pytest.mark.parametrize(
+    "said", ["Learn", "Model", "Version 1 is", "6.00 is in force", "Pictures: 45"]
+)
+def test_what_the_console_says_is_known_by_its_beginning(said: str) -> None:
+    assert is_of_the_console(said)
+
+
+def read_by(journey: Journey) -> list[Command | Acted]:
     return [
         step
         for page, sections in journey.reading
         for step in steps(page)
-        if isinstance(step, Command) and (sections is None or step.section in sections)
+        if isinstance(step, Command | Acted) and (sections is None or step.section in sections)
     ]
 
 
-def test_every_command_that_is_run_is_read_by_a_user() -> None:
-    read = [command for journey in JOURNEYS for command in read_by(journey)]
+def test_whatever_is_run_or_done_is_read_by_a_user() -> None:
+    read = [step for journey in JOURNEYS for step in read_by(journey)]
 
     assert [one for one in COMMANDS if one.is_run and one not in read] == []
+    assert [one for one in ACTED if one not in read] == []
 
 
 @pytest.mark.parametrize("journey", JOURNEYS, ids=lambda journey: journey.user)
@@ -121,6 +178,7 @@ def test_every_promise_belongs_to_one_command(journey: Journey) -> None:
     held = [
         promise
         for command in read_by(journey)
+        if isinstance(command, Command)
         for promise in promises_of(command, journey.promises)
     ]
 

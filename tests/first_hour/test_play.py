@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.first_hour import pages, play, terminal
+from tests.first_hour import console, pages, play, terminal
+from tests.first_hour.console import Seen
 from tests.first_hour.journeys import Bar, Journey, Promise, answers, opens, says
 from tests.first_hour.play import Done, time_of
 from tests.workers import eventually
@@ -131,6 +132,64 @@ def test_what_a_page_says_wrongly_is_a_fault(done, right: str, wrong: str, fault
     assert faults[0].startswith(fault)
 
 
+CONSOLE_PAGE = """# Page
+
+<!-- first-hour: no model yet -->
+```sh
+make serve
+```
+
+1. A list that no reader is to do.
+
+<!-- first-hour: browser -->
+1. Open <http://127.0.0.1:8000>.
+2. See **What turns**.
+
+```sh
+true
+```
+
+1. Another list.
+"""
+
+
+class Told:
+    """A console that does whatever it is told."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def do(self, sentence: str) -> Seen:
+        self.sentences.append(sentence.partition(" ")[0])
+        return Seen(clicks=1, text="What turns")
+
+
+def test_what_a_page_says_to_do_in_the_console_is_done_in_order_and_counted(
+    done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = Told()
+    monkeypatch.setattr(play, "console", lambda _: contextlib.nullcontext(person))
+    monkeypatch.setattr(f"{__name__}.SERVER", SERVER.replace("/health/ready", "/health/live"))
+
+    played = done(CONSOLE_PAGE)
+
+    assert [(one.command.split()[0], one.fault) for one in played] == [
+        ("make", None),
+        ("Open", None),
+        ("See", None),
+        ("true", None),
+    ]
+    assert person.sentences == ["Open", "See"]
+    assert [(one.clicks, one.seen) for one in played[1:3]] == [(1, "What turns")] * 2
+
+
+def test_a_sentence_that_nobody_knows_how_to_do_is_a_fault(done) -> None:
+    (only,) = done("<!-- first-hour: browser -->\n1. Have a look.\n")
+
+    assert only.command == "Have a look."
+    assert only.fault.startswith("no reader of pages knows how to")
+
+
 def living(group: str) -> int:
     """Number of processes of a group, but for those that nobody has asked how they ended."""
     count = 0
@@ -161,7 +220,7 @@ def test_a_bar_is_the_time_of_its_steps_and_none_if_one_is_missing() -> None:
     assert time_of(Bar("b", ("make x", "takt serve"), 10), played) is None
 
 
-@pytest.mark.parametrize("module", [pages, play, terminal])
+@pytest.mark.parametrize("module", [console, pages, play, terminal])
 def test_the_examples_of_the_docstrings_run(module) -> None:
     tested = doctest.testmod(module)
 

@@ -75,3 +75,12 @@ def test_test_all_has_every_test_but_those_of_a_gpu(pytestconfig: pytest.Config)
 )
 def test_what_a_command_selects(command: str, path: str, marks: set[str], runs: bool) -> None:
     assert Selection.of(f"python -m pytest {command}").runs(path, marks) is runs
+
+
+def test_streams_are_tried_with_the_oldest_packages_that_are_declared() -> None:
+    """A range whose lowest version cannot serve a stream was declared for long."""
+    assert "test-oldest" in targets_of_integration()
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    recipe = makefile.partition("\ntest-oldest:")[2].partition("\n\n")[0]
+    assert "--resolution lowest-direct" in recipe
+    assert "tests/e2e/test_stream.py" in recipe

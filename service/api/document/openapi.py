@@ -17,6 +17,7 @@ from service.api.oip.request import InferIn
 from service.api.oip.routes import IndexIn
 from service.api.problems import MEDIA_TYPE
 from service.api.records.judging import JudgementIn, SeenIn, WithdrawalIn
+from service.api.records.watch_schemas import AcknowledgementIn, MarkIn, SnoozeIn
 from service.api.rest.releases import ActivationIn
 from service.api.rest.thresholds import ThresholdsIn
 from service.api.schemas import SCHEMA_REFERENCE, OipProblemOut, PictureForm, ProblemOut
@@ -38,6 +39,10 @@ TAGS: list[dict[str, Any]] = [
     {
         "name": "record",
         "description": "What was inspected, what people said of it, and what follows from that.",
+    },
+    {
+        "name": "watch",
+        "description": "Whether camera, light and models are as ever, and what was found.",
     },
     {"name": "streams", "description": "The streams of frames that are open."},
     {
@@ -61,6 +66,9 @@ READ_BY_ROUTES: tuple[type[BaseModel], ...] = (
     LearningIn,
     JudgementIn,
     WithdrawalIn,
+    AcknowledgementIn,
+    SnoozeIn,
+    MarkIn,
     SeenIn,
     IndexIn,
     InferIn,

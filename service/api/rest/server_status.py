@@ -25,6 +25,7 @@ from service.api.rest.status_schemas import (
     StatusOut,
     StretchOut,
     UsedOut,
+    WorkersOut,
 )
 from service.core.distribution import version
 from service.core.errors import ConditionNotFoundError
@@ -40,11 +41,12 @@ def _unknown(name: str) -> ConditionNotFoundError:
     )
 
 
-def server_status_router(watch: StatusWatch) -> APIRouter:
+def server_status_router(watch: StatusWatch, workers: int = 1) -> APIRouter:
     """The routes that tell how the server fares.
 
     Args:
         watch: reads the instruments.
+        workers: how many the server has.
     """
     router = APIRouter(tags=["health"])
 
@@ -56,7 +58,7 @@ def server_status_router(watch: StatusWatch) -> APIRouter:
         """
         status = await watch.status()
         # What takes the loop's time is taken from the pictures of a line.
-        text = await asyncio.to_thread(lambda: _out(status).model_dump_json())
+        text = await asyncio.to_thread(lambda: _out(status, workers).model_dump_json())
         return Response(text, media_type="application/json")
 
     @router.get(
@@ -79,7 +81,7 @@ def server_status_router(watch: StatusWatch) -> APIRouter:
     return router
 
 
-def _out(status: Status) -> StatusOut:
+def _out(status: Status, workers: int) -> StatusOut:
     total, host = status.total, status.host
     fullest = max((model.queue_depth for model in status.models), default=0)
     return StatusOut(
@@ -87,6 +89,11 @@ def _out(status: Status) -> StatusOut:
         version=version(),
         started=_time(status.unix_s - status.uptime_s),
         uptime_s=status.uptime_s,
+        workers=WorkersOut(
+            number=workers,
+            silent=round(total("takt_workers_still")),
+            leader_is_silent=not status.is_of_leader,
+        ),
         conditions=[_condition(alarm, status) for alarm in status.alarms],
         last_minute=StretchOut.model_validate(status.last_minute),
         since_start=StretchOut.model_validate(status.since_start),

@@ -131,6 +131,21 @@ class PointsOut(Schema):
     engine_ms: list[float | None]
 
 
+class WorkersOut(Schema):
+    """The processes of the server, and which of them cannot be asked."""
+
+    number: int
+    silent: int = Field(
+        description="That say nothing now. Their counters are in all figures by their last word; "
+        "their queues, connections and streams are in none."
+    )
+    leader_is_silent: bool = Field(
+        description="Whether the one that watches is among them, or was just replaced. Another one "
+        "answers in its place: conditions, `last_minute` and `points` are what it has seen since "
+        "it was asked first."
+    )
+
+
 class StatusOut(Schema):
     """How the server fares."""
 
@@ -138,6 +153,7 @@ class StatusOut(Schema):
     version: str
     started: datetime
     uptime_s: float
+    workers: WorkersOut
     conditions: list[ConditionOut] = Field(description="That hold now, the gravest first.")
     last_minute: StretchOut
     since_start: StretchOut

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from service.commands.groups import refuse_lost_options
+from service.commands.records.alarms import alarms
 from service.commands.records.check import check
 from service.commands.records.clock import clock
 from service.commands.records.export import export
@@ -174,5 +175,5 @@ def _go_on(
     return after
 
 
-for _subcommand in (show, match, export, check, judge, review, clock):
+for _subcommand in (show, match, export, check, judge, review, alarms, clock):
     records.add_command(_subcommand)

@@ -6,9 +6,10 @@ import { logOut, may, readSession, useSession, watchSession } from "./core/sessi
 import { fill, t } from "./core/strings.js";
 import { NeedsModel } from "./parts/learning/first.js";
 import { Notice, Problem } from "./parts/notice.js";
+import { Calls } from "./parts/watching/calls.js";
 
-const PAGES = ["live", "try", "review", "models", "learn", "health", "audit", "inspection", "words"];
-const SHOWN = ["live", "try", "review", "models", "learn", "health", "audit"];
+const PAGES = ["live", "try", "review", "watch", "models", "learn", "health", "audit", "inspection", "words"];
+const SHOWN = ["live", "try", "review", "watch", "models", "learn", "health", "audit"];
 const NEED_MODELS = ["live", "try", "models"];
 const SIGNS = { system: "◐", light: "☀", dark: "☾" };
 const THEMES = Object.keys(SIGNS);
@@ -27,7 +28,8 @@ function Shell() {
       <a class="brand" href="/console/live">Takt</a>
       <nav aria-label=${t.shell.pages}>
         ${SHOWN.filter((name) => name !== "learn" || may("operate")).map(
-          (name) => html`<a href=${`/console/${name}`} aria-current=${name === page ? "page" : null}>${t[name].title}</a>`,
+          (name) => html`<a href=${`/console/${name}`} aria-current=${name === page ? "page" : null}>${t[name].title}
+            ${name === "watch" && session.state === "known" && html`<${Calls} />`}</a>`,
         )}
       </nav>
       <${Theme} />

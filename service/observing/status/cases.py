@@ -27,6 +27,7 @@ _HARDLY_CHANCE = 0.001
 SILENT_S = 600
 MISSING_PICTURES = 10
 _OF_VERSION = ("model", "version")
+_OF_STREAM = ("model", "station")
 
 
 def connections_refused(readings: Readings) -> Found:
@@ -263,6 +264,21 @@ def record_newer(readings: Readings) -> Found:
 def record_clock_doubted(readings: Readings) -> Found:
     """Whether nothing is removed from the record for its age."""
     return _rose(readings.last("takt_record_clock_doubted"))
+
+
+def camera_changed(readings: Readings) -> Found:
+    """Stations whose camera or light have changed."""
+    return _rose(readings.last("takt_watch_alarm", _OF_STREAM, {"cause": ("camera",)}))
+
+
+def more_defects(readings: Readings) -> Found:
+    """Stations with more defects than usual."""
+    return _rose(readings.last("takt_watch_alarm", _OF_STREAM, {"cause": ("defects",)}))
+
+
+def promise_broken(readings: Readings) -> Found:
+    """Models that reject more than they promise."""
+    return _rose(readings.last("takt_watch_alarm", ("model",), {"cause": ("promise",)}))
 
 
 def repository_away(readings: Readings) -> Found:

@@ -47,6 +47,7 @@ class Condition:
 
 _MODEL = ("model",)
 _VERSION = ("model", "version")
+_STREAM = ("model", "station")
 
 CONDITIONS = (
     Condition(
@@ -148,6 +149,32 @@ CONDITIONS = (
         "{model} has rejected {percent:.0f} % of the last 15 minutes' pictures, more than three "
         "times the share of good parts that its thresholds promise to reject.",
         cases.reject_rate_high,
+    ),
+    Condition(
+        "TaktCameraChanged",
+        "warning",
+        0,
+        _STREAM,
+        "Pictures of {model} at station {station} are not any more like those of its calibration: "
+        "camera or light have changed.",
+        cases.camera_changed,
+    ),
+    Condition(
+        "TaktMoreDefects",
+        "warning",
+        0,
+        _STREAM,
+        "Scores of {model} at station {station} have risen, and its pictures are as usual "
+        "otherwise: there are more defects.",
+        cases.more_defects,
+    ),
+    Condition(
+        "TaktPromiseBroken",
+        "warning",
+        0,
+        _MODEL,
+        "{model} rejects more parts than its thresholds promise to reject of good ones.",
+        cases.promise_broken,
     ),
     Condition(
         "TaktCameraSilent",

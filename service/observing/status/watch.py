@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
@@ -25,6 +26,9 @@ MINUTE_S = 60.0
 
 _FRESH_S = 1.0
 """Whoever asks gets a reading that is no older, so that many who ask cost no more than one."""
+
+_HOST_WITHIN_S = 0.5
+"""Longest wait for the host where nothing else is known of it; a disk may not answer."""
 
 _POINT_S = 10.0
 _POINTS = 60
@@ -67,6 +71,8 @@ class Status:
         points: the last five minutes, the oldest first.
         reading: what the instruments showed.
         host: what the host said last.
+        is_of_leader: whether the worker says it that has watched since the start; another one
+            knows what it has seen since it was asked first.
     """
 
     unix_s: float
@@ -78,6 +84,7 @@ class Status:
     points: Sequence[Point]
     reading: Reading
     host: HostState
+    is_of_leader: bool = True
 
     def total(self, name: str, **labels: str) -> float:
         """The sum of an instrument's values that have these labels."""
@@ -95,6 +102,8 @@ class StatusWatch:
         clock: gives seconds that never go back.
         unix_clock: gives Unix time in seconds.
         began_s: when the server began, which may be before this process did, on the same clock.
+        leads: whether this process watches; another one is asked only while that one is silent,
+            and keeps readings as long as it is asked.
     """
 
     def __init__(
@@ -104,6 +113,7 @@ class StatusWatch:
         clock: Callable[[], float] = time.monotonic,
         unix_clock: Callable[[], float] = time.time,
         began_s: Callable[[], float | None] = lambda: None,
+        leads: Callable[[], bool] = lambda: True,
     ) -> None:
         self._read_instruments = read
         self._host_reader = host
@@ -111,14 +121,18 @@ class StatusWatch:
         self._unix_clock = unix_clock
         self._own_start_s = clock()
         self._began_s = began_s
+        self._leads = leads
+        self._begin()
+        self._newest: Reading | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    def _begin(self) -> None:
         self._host = HostState()
         self._history = KeptReadings(EVERY_S)
         self._minute: deque[Reading] = deque()
         self._points: deque[Point] = deque(maxlen=_POINTS)
         self._alarms = Alarms()
         self._held: list[Alarm] = []
-        self._newest: Reading | None = None
-        self._one_at_a_time = asyncio.Lock()
 
     @property
     def jobs(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
@@ -145,17 +159,34 @@ class StatusWatch:
     async def keep(self) -> None:
         """Read the instruments and remember what they show."""
         async with self._one_at_a_time:
-            await asyncio.to_thread(self._remember, await self._read())
+            await self._keep()
 
     async def status(self) -> Status:
         """How the server fares now."""
-        if not self._minute:
-            await self.keep()
         async with self._one_at_a_time:
+            if not self._leads():
+                await self._keep_while_asked()
+            elif not self._minute:
+                await self._keep()
             now = self._newest
             if now is None or self._clock() - now.at_s > _FRESH_S:
                 now = await self._read()
             return await asyncio.to_thread(self._tell, now)
+
+    async def _keep(self) -> None:
+        await asyncio.to_thread(self._remember, await self._read())
+
+    async def _keep_while_asked(self) -> None:
+        now_s = self._clock()
+        if not self._minute or self._minute[-1].at_s < now_s - MINUTE_S:
+            # What was seen while another one was silent says nothing of now.
+            self._begin()
+            await self._keep()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_HOST_WITHIN_S):
+                    self._host = await asyncio.to_thread(self._host_reader.read)
+        elif self._minute[-1].at_s <= now_s - EVERY_S:
+            await self._keep()
 
     async def _read(self) -> Reading:
         self._newest = await self._read_instruments(self._clock())
@@ -182,6 +213,7 @@ class StatusWatch:
             points=list(self._points),
             reading=now,
             host=self._host,
+            is_of_leader=self._leads(),
         )
 
     def _look(self, now: Reading) -> None:
@@ -215,6 +247,7 @@ def watch_status(
     models: Path,
     record: Path | None,
     began_s: Callable[[], float | None] = lambda: None,
+    leads: Callable[[], bool] = lambda: True,
 ) -> StatusWatch:
     """The watch of a server.
 
@@ -224,8 +257,9 @@ def watch_status(
         models: folder of the models.
         record: folder of the record, if one is kept.
         began_s: when the server began, on the monotonic clock.
+        leads: whether this process is the one that watches.
     """
     folders: dict[DiskUse, Path] = {"models": models}
     if record is not None:
         folders["record"] = record
-    return StatusWatch(read, HostReader(folders, gpus), began_s=began_s)
+    return StatusWatch(read, HostReader(folders, gpus), began_s=began_s, leads=leads)

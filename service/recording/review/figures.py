@@ -23,7 +23,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from service.recording.review.intervals import CONFIDENCE, UNKNOWN, ShareInterval, exact_interval
+from service.core.intervals import CONFIDENCE, UNKNOWN, ShareInterval, exact_interval
 
 Layer = Literal["reject", "near", "rest"]
 """Why the pictures of a stratum are kept; of `rest` a random sample is."""

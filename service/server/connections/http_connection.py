@@ -145,7 +145,8 @@ class HttpConnection(WholeAnswers):
         self._overhead_bytes = 0
         if len(self.pipeline) >= stages.MOST_PIPELINED:
             raise stages.PipelinedError
-        relays = self.server_state.relays if self.port != "metrics" else None
+        # What was passed on already is answered here.
+        relays = self.server_state.relays if self.port == "main" else None
         if relays is not None and (owner := relays.owner(self.url)) is not None:
             raise OwnedElsewhereError(owner)
         super().on_headers_complete()

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import ssl
+import uuid
 from typing import cast
 
 from service.core.domain import CloseReason
+from service.core.errors import RequestError
 from service.server.connections.gate import client_key
 from service.server.connections.http_connection import HttpConnection
-from service.server.connections.stages import HEADERS_IDLE_S, HEADERS_WITHIN_S
+from service.server.connections.refusals import refusal
+from service.server.connections.stages import HEADERS_IDLE_S, HEADERS_WITHIN_S, LINGER_S
 from service.server.connections.state import ConnectionState
 from service.server.connections.tls_transport import TlsTransport
 
 _RECORD_BYTES = 16 * 1024
 """Most bytes that one record of TLS carries."""
+
+_METHOD_BYTES = 3
+_METHOD = re.compile(rb"[A-Z]{3}")
+"""How a request of plain HTTP begins; a record of TLS begins with a byte below 32."""
+
+_PLAIN = RequestError("this port speaks HTTPS; ask the same host and port by https:// (wss://)")
 
 logger = logging.getLogger("takt.server")
 
@@ -48,6 +58,9 @@ class TlsConnection(asyncio.Protocol):
         self._made_s = inside.loop.time()
         self._raw: asyncio.Transport
         self._transport: TlsTransport | None = None  # once the handshake is done
+        self._began = b""
+        # Since when a client that speaks plainly may read why it gets nothing.
+        self._told_s: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Admit the connection, or end it: to say why would cost a handshake."""
@@ -62,6 +75,10 @@ class TlsConnection(asyncio.Protocol):
         """Go on with the handshake, or hand over what the client sent."""
         if self._raw.is_closing() or (self._transport is not None and self._transport.ended):
             return
+        if self._told_s is not None:
+            return
+        if len(self._began) < _METHOD_BYTES:
+            self._began += data[:_METHOD_BYTES]
         self._incoming.write(data)
         try:
             transport = self._transport or self._shake_hands()
@@ -73,6 +90,9 @@ class TlsConnection(asyncio.Protocol):
             logger.debug("TLS with %s failed: %s", self.client_key, error)
             reason: CloseReason = "handshake" if self._transport is None else "malformed"
             self._gate.closures.note(reason, self.client_key)
+            if _METHOD.match(self._began):
+                self._tell_plainly()
+                return
             self._send()  # an alert tells the client
             self._raw.close()
             return
@@ -104,7 +124,10 @@ class TlsConnection(asyncio.Protocol):
 
     def look(self, now_s: float) -> int:
         """End it if its handshake is late."""
-        if now_s >= self._made_s + HEADERS_WITHIN_S:
+        if self._told_s is not None:
+            if now_s >= self._told_s + LINGER_S:
+                self.abort()
+        elif now_s >= self._made_s + HEADERS_WITHIN_S:
             self.cut("handshake")
         return 0
 
@@ -134,6 +157,13 @@ class TlsConnection(asyncio.Protocol):
         self._transport = transport
         self._inside.connection_made(cast(asyncio.Transport, transport))
         return transport
+
+    def _tell_plainly(self) -> None:
+        """Say by plain HTTP what is wrong; what the client still sends is not looked at."""
+        self._told_s = self._inside.loop.time()
+        self._raw.write(refusal(_PLAIN, uuid.uuid4().hex.encode(), ""))
+        # To close it while the client sends would take the answer from it.
+        self._raw.write_eof()
 
     def _read(self) -> tuple[bytes, bool]:
         """What the client sent, and whether nothing more comes."""

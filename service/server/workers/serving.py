@@ -14,7 +14,7 @@ from service.observing.host_metrics import HostMetrics
 from service.peers import Message
 from service.repository.repository import ModelRepository
 from service.server.connections.http_connection import HttpConnection
-from service.server.connections.state import ConnectionState
+from service.server.connections.state import AskedBy, ConnectionState
 from service.server.server import Accept, Server
 from service.server.workers.peers import WorkerPeers
 from service.server.workers.relay import RequestRelays
@@ -58,7 +58,7 @@ class WorkerServing:
         self._repository = repository
         self._server: Server | None = None
         self._accepts: Mapping[str, Accept] = {}
-        self._relays = RequestRelays(connections, peers)
+        self._relays = RequestRelays(connections, peers, self._answer_here)
         self._tasks: set[asyncio.Task[None]] = set()
         self._to_give_back = 0
         self._owed = 0
@@ -117,8 +117,9 @@ class WorkerServing:
                 self._served.reload()
             case "still":
                 self._metrics.tell_still(message["workers"])
-                if message["now"]:
-                    self._relays.give_up(message["worker"], leads=message["leads"])
+                self._relays.note_still(
+                    message["worker"], leads=message["leads"], still=message["now"]
+                )
             case "leave":
                 self._start(self._leave())
 
@@ -156,6 +157,16 @@ class WorkerServing:
                 await loop.connect_accepted_socket(lambda: protocol, connection)
         self._owed += 1
         self._acknowledge()
+
+    def _answer_here(self, client: asyncio.Transport, asked_by: AskedBy, sent: bytes) -> None:
+        """Answer what was passed on to a worker that stands still, or that is gone."""
+        protocol = self._accepts["relayed"]()
+        assert isinstance(protocol, HttpConnection)
+        protocol.port, protocol.asked_by = "relayed", asked_by
+        client.set_protocol(protocol)
+        protocol.connection_made(client)
+        client.resume_reading()
+        protocol.data_received(sent)
 
     def _acknowledge(self) -> None:
         """Say of each connection that it has arrived; where there is no room, again in a moment."""

@@ -15,13 +15,15 @@ const clock = (seconds) => CLOCK.format(new Date(1000 * seconds));
  * `kind` is "line" or "bars"; `series` is `[{ label, values, tone }]` over `x`, with a tone of console.css such as
  * "defect"; `lines` is `[{ at, label, tone, axis }]`: marks at an x, or with `axis: "y"` at a y.
  * `time`: x is in seconds of Unix time. `format` and `formatX` write numbers; `xLabel` heads the table.
+ * `between` names two lines by their places, from 1, whose room is tinted; `ground` is `{ low, high, label, tone }`, a band
+ * behind all. `fit`: what is drawn fills the height, where else 0 is below.
  */
-export function Chart({ label, kind = "line", x, xLabel, series, lines = [], height = 200, time = false, ...more }) {
-  const { format = String, formatX = time ? clock : String } = more;
+export function Chart({ label, kind = "line", x, xLabel, series, lines = [], height = 200, time = false, fit = false, ...more }) {
+  const { format = String, formatX = time ? clock : String, between = null, ground = null } = more;
   const place = useRef(null);
   const plot = useRef(null);
   const latest = useRef(null);
-  latest.current = { x, series, lines, kind, height, time, format, formatX };
+  latest.current = { x, series, lines, kind, height, time, fit, between, ground, format, formatX };
   useEffect(() => {
     const chart = new uPlot(options(latest, place.current), numbers(latest.current), place.current);
     const width = new ResizeObserver(() => chart.setSize({ width: place.current.clientWidth, height }));
@@ -34,14 +36,16 @@ export function Chart({ label, kind = "line", x, xLabel, series, lines = [], hei
       chart.destroy();
     };
   }, [JSON.stringify([kind, height, time, series.map((one) => [one.label, one.tone])])]);
-  useEffect(() => plot.current.setData(numbers(latest.current)), [x, series, lines]);
+  useEffect(() => plot.current.setData(numbers(latest.current)), [x, series, lines, ground]);
   const key = ({ tone = "text", label: name }, sign, at = "") =>
     html`<span><b style=${{ color: `var(--${tone})` }} aria-hidden="true">${sign}</b> ${name}${at}</span>`;
   return html`<figure class="chart" aria-label=${label}>
     <div ref=${place} style=${{ minHeight: `${height}px` }} aria-hidden="true"></div>
     <figcaption>
       ${series.map((one, index) => key(one, SHAPES[kind][index % 3]))}
-      ${lines.map((one) => key(one, SHAPES.mark, `: ${(one.axis === "y" ? format : formatX)(one.at)}`))}
+      ${ground && key(ground, SHAPES.bars[0], `: ${format(ground.low)} – ${format(ground.high)}`)}
+      ${Object.values(Object.groupBy(lines, (one) => one.label)).map((all) => key(all[0], SHAPES.mark,
+        `: ${all.map((one) => (one.axis === "y" ? format : formatX)(one.at)).join(", ")}`))}
     </figcaption>
     <${Numbers} ...${{ label, x, xLabel, series, format, formatX }} />
   </figure>`;
@@ -62,7 +66,7 @@ function Numbers({ label, x, xLabel, series, format, formatX }) {
 const numbers = ({ x, series }) => [x, ...series.map((one) => one.values)];
 
 function options(latest, place) {
-  const { series, kind, height, time } = latest.current;
+  const { series, kind, height, time, between } = latest.current;
   const ink = (tone = "text") => () => colour(place, tone);
   const axis = { stroke: ink("quiet"), grid: { stroke: ink("line"), width: 1 }, ticks: { stroke: ink("line"), width: 1 } };
   const texts = (name) => (_, splits) => splits.map((value) => latest.current[name](value));
@@ -77,7 +81,11 @@ function options(latest, place) {
     scales: { x: { time, range: range(rangeX) }, y: { range: range(rangeY) } },
     axes: [{ ...axis, values: texts("formatX") }, { ...axis, values: texts("format"), size: 72 }],
     series: [{}, ...series.map(({ tone }, index) => ({ stroke: ink(tone), ...look(index) }))],
-    hooks: { draw: [(chart) => latest.current.lines.forEach((one) => drawLine(chart, one, ink(one.tone)()))] },
+    bands: between ? [{ series: between, fill: () => colour(place, series[0].tone, 20) }] : [],
+    hooks: {
+      drawClear: [(chart) => latest.current.ground && drawGround(chart, latest.current.ground, place)],
+      draw: [(chart) => latest.current.lines.forEach((one) => drawLine(chart, one, ink(one.tone)()))],
+    },
   };
 }
 
@@ -92,13 +100,19 @@ function bars(index, latest) {
 
 const binWidth = (x) => (x.length > 1 ? x[1] - x[0] : 1);
 
-function rangeX({ x, kind }, low, high) {
+function rangeX({ x, kind, time, lines }, low, high) {
   const beside = kind === "bars" ? binWidth(x) / 2 : Number(low === high);
-  return [low - beside, high + beside];
+  const later = time ? lines.filter((one) => one.axis !== "y").map((one) => one.at) : [];
+  return [low - beside, Math.max(high, ...later) + beside];
 }
 
-function rangeY({ lines }, low, high) {
+function rangeY({ lines, fit, ground }, low, high) {
   const marks = lines.filter((one) => one.axis === "y").map((one) => one.at);
+  if (fit) {
+    const [least, most] = [Math.min(low, ground?.low ?? low), Math.max(high, ground?.high ?? high)];
+    const beside = (most - least) / 10 || Math.abs(most) / 10 || 1;
+    return [least - beside, most + beside];
+  }
   return [Math.min(0, low), 1.1 * Math.max(high, ...marks) || 1];
 }
 
@@ -108,9 +122,15 @@ function drawLine({ ctx, bbox: { left, top, width, height }, valToPos }, { at, a
   ctx.fillRect(...(axis === "x" ? [place, top, thick, height] : [left, place, width, thick]));
 }
 
-/** What a variable of console.css is in the theme of now, as a canvas needs it. */
-function colour(place, tone) {
-  place.style.color = `var(--${tone})`;
+function drawGround({ ctx, bbox: { left, width }, valToPos }, { low, high, tone }, place) {
+  const [bottom, top] = [low, high].map((value) => Math.round(valToPos(value, "y", true)));
+  ctx.fillStyle = colour(place, tone, 25);
+  ctx.fillRect(left, top, width, Math.max(bottom - top, 2 * devicePixelRatio));
+}
+
+/** What a variable of console.css is in the theme of now, as a canvas needs it; `share` per cent of it lie over what is behind. */
+function colour(place, tone, share = 100) {
+  place.style.color = `color-mix(in srgb, var(--${tone}) ${share}%, transparent)`;
   return getComputedStyle(place).color;
 }
 

@@ -31,10 +31,10 @@ export function Dialog({ open, title, onClose, wide = false, children }) {
 }
 
 /**
- * Asks whether to do something that the audit log will hold, and why.
+ * Asks whether to do something that the audit log will hold, and why; `label` says what is wanted where that is no reason.
  * `onConfirm(reason)` does it; what it throws is shown and the dialog stays.
  */
-export function ReasonDialog({ open, title, action, onConfirm, onClose, children }) {
+export function ReasonDialog({ open, title, action, label = t.reason, onConfirm, onClose, children }) {
   const [error, setError] = useState(null);
   const [busy, setBusy] = useState(false);
   useEffect(() => setError(null), [open]);
@@ -53,7 +53,7 @@ export function ReasonDialog({ open, title, action, onConfirm, onClose, children
   return html`<${Dialog} open=${open} title=${title} onClose=${onClose}>
     <form onSubmit=${confirm}>
       ${children}
-      <label>${t.reason}<input name="reason" maxlength="200" autocomplete="off" autofocus /></label>
+      <label>${label}<input name="reason" maxlength="200" autocomplete="off" autofocus /></label>
       <${Problem} error=${error} />
       <button class="button primary" disabled=${busy}>${action}</button>
     </form>

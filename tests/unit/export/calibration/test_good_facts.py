@@ -1,6 +1,8 @@
 """The facts that a bundle keeps are those that the service finds at the line."""
 
-import asyncio
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,10 +22,11 @@ from service.core.engines.batches import batch_runner
 from service.core.engines.fake import FakeEngine
 from service.core.inspection.inference import Pools
 from service.core.inspection.pipeline import Limits, Pipeline
-from service.core.pictures.facts import FACT_NAMES
-from service.core.pictures.good_facts import MOST, GoodFacts
-from tests.real_pictures import GOOD
+from service.core.pictures.facts import FACT_NAMES, FACTS
+from service.core.pictures.good_facts import LEAST, GoodFacts
 
+GOOD = Path("examples/pictures/good")
+COMPARED = ("shift_x", "shift_y", "likeness", "spot")
 LIMITS = Limits(10_000_000, 8)
 
 
@@ -45,25 +48,75 @@ def known(bundle: Bundle, pictures: list[Path]) -> GoodFacts:
     return found
 
 
-async def at_the_line(bundle: Bundle, path: Path) -> FactVector | None:
-    from concurrent.futures import ThreadPoolExecutor
+async def at_the_line(bundle: Bundle, path: Path) -> FactVector:
+    """The facts of a picture as the service finds them."""
 
     async def read() -> bytes:
         return path.read_bytes()
 
     batcher: Batcher[ModelInput, ModelOutput] = Batcher(
-        [batch_runner(FakeEngine(size=bundle.manifest.map_size[0]))],
-        BatcherOptions(8, 0.0, 256),
-        Unobserved(),
+        [batch_runner(FakeEngine())], BatcherOptions(8, 0.0, 256), Unobserved()
     )
+    thresholds = DeployedThresholds(bundle, Overrides())
     with ThreadPoolExecutor() as pool:
-        pipeline = Pipeline(
-            bundle,
-            batcher,
-            Pools(pool, pool, 1),
-            LIMITS,
-            DeployedThresholds(bundle, Overrides()),
-        )
+        pipeline = Pipeline(bundle, batcher, Pools(pool, pool, 1), LIMITS, thresholds)
         inspection = await pipeline.inspect(read, InspectOptions(timeout_s=30.0))
         await batcher.close(drain_timeout_s=1.0)
+    assert inspection.facts is not None
     return inspection.facts
+
+
+OF_PICTURE = [at for at, fact in enumerate(FACTS) if fact.of_picture]
+
+
+async def test_the_line_finds_the_facts_that_the_calibration_found(
+    bundle: Bundle, pictures: list[Path]
+) -> None:
+    found = known(bundle, pictures)
+    calibration = found.put_into(bundle.calibration)
+    facts = await at_the_line(replace(bundle, calibration=calibration), pictures[0])
+    # Only what it is compared with differs: at the calibration it is not among these itself.
+    own = [at for at in OF_PICTURE if FACT_NAMES[at] not in COMPARED]
+    np.testing.assert_array_equal(facts[own], found.table[0][own])
+    compared = [FACT_NAMES.index(name) for name in COMPARED]
+    np.testing.assert_allclose(facts[compared], found.table[0][compared], atol=0.5)
+    assert not np.isnan(facts).any()
+
+
+async def test_a_picture_in_tiles_has_facts_as_well(bundle: Bundle, pictures: list[Path]) -> None:
+    tiling = Tiling(width=200, height=200, overlap=0, blend="max")
+    manifest = bundle.manifest.model_copy(update={"tiling": tiling})
+    tiled = replace(bundle, manifest=manifest)
+    found = known(tiled, pictures)
+    facts = await at_the_line(
+        replace(tiled, calibration=found.put_into(tiled.calibration)), pictures[0]
+    )
+    brightness = FACT_NAMES.index("brightness")
+    assert facts[brightness] == found.table[0][brightness]
+
+
+def test_scores_and_levels_stand_beside_their_pictures(
+    bundle: Bundle, pictures: list[Path]
+) -> None:
+    table = known(bundle, pictures).table
+    level, score = FACT_NAMES.index("map_level"), FACT_NAMES.index("score")
+    np.testing.assert_array_equal(table[:, score] - table[:, level], 1)
+
+
+def test_too_few_pictures_say_nothing_of_what_is_usual(
+    bundle: Bundle, pictures: list[Path]
+) -> None:
+    few = np.zeros(LEAST - 1, np.float32)
+    assert good_facts(pictures[: LEAST - 1], bundle.manifest, few, few, quiet=True) is None
+
+
+def test_facts_are_kept_by_their_names(bundle: Bundle, pictures: list[Path]) -> None:
+    calibration = known(bundle, pictures).put_into(bundle.calibration)
+    turned = replace(
+        calibration,
+        facts=np.ascontiguousarray(calibration.facts[:, ::-1]),
+        fact_names=calibration.fact_names[::-1],
+    )
+    again = GoodFacts.of(turned)
+    assert again is not None
+    np.testing.assert_array_equal(again.table, known(bundle, pictures).table)

@@ -1,4 +1,4 @@
-"""Where a store sends the server elsewhere: credentials stay with the host that they are for."""
+"""Where a store sends the server elsewhere: no other host is asked, with or without credentials."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from service.core.errors import UnavailableError
 from service.mirroring.location import parse_location
+from service.mirroring.redirects import stays_there
 from service.mirroring.store import open_store
 
 pytest.importorskip("aiohttp")
@@ -24,9 +26,11 @@ class Host:
         port: of it.
         shown: what each request has shown in `Authorization`.
         elsewhere: beginning of the URL to which it sends; None where it answers.
+        once: whether it sends the first request only.
     """
 
     port: int = 0
+    once: bool = False
     shown: list[str | None] = field(default_factory=list)
     elsewhere: str | None = None
 
@@ -37,11 +41,12 @@ def serving() -> Iterator[Host]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            sends = host.elsewhere is not None and not (host.once and host.shown)
             host.shown.append(self.headers["Authorization"])
-            body = b"" if host.elsewhere else b"content"
-            self.send_response(302 if host.elsewhere else 200)
-            if host.elsewhere:
-                self.send_header("Location", host.elsewhere + self.path)
+            body = b"" if sends else b"content"
+            self.send_response(302 if sends else 200)
+            if sends:
+                self.send_header("Location", f"{host.elsewhere}{self.path}")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -71,21 +76,45 @@ def read(host: Host) -> bytes:
     return open_store(location, threading.Event()).read("parts", "active.json", most_bytes=100)
 
 
-@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
-def test_what_a_store_sends_to_another_host_gets_no_credentials(
-    hosts: tuple[Host, Host], name: str
+@pytest.mark.parametrize("elsewhere", ["http://127.0.0.1:{}", "http://localhost:{}", "//[::1]:{}"])
+def test_another_host_or_port_to_which_a_store_sends_is_not_asked(
+    hosts: tuple[Host, Host], elsewhere: str
 ) -> None:
     store, other = hosts
-    store.elsewhere = f"http://{name}:{other.port}"
-    assert read(store) == b"content"
-    assert store.shown[0] is not None and store.shown[0].startswith("Basic ")
-    assert other.shown == [None]
-
-
-def test_a_way_back_to_the_store_shows_no_credentials_again(hosts: tuple[Host, Host]) -> None:
-    store, other = hosts
-    store.elsewhere = f"http://127.0.0.1:{other.port}"
-    other.elsewhere = f"http://localhost:{store.port}"
-    with pytest.raises(Exception, match=r"redirect|answer"):
+    store.elsewhere = elsewhere.format(other.port)
+    with pytest.raises(UnavailableError, match="port, which is not asked") as refused:
         read(store)
-    assert {*store.shown[1:], *other.shown} == {None}
+    assert "secret" not in str(refused.value)
+    assert other.shown == []
+
+
+@pytest.mark.parametrize("elsewhere", ["", "http://127.0.0.1:{}", "//127.0.0.1:{}"])
+def test_a_store_may_send_to_another_place_of_its_own(
+    hosts: tuple[Host, Host], elsewhere: str
+) -> None:
+    store, _ = hosts
+    store.elsewhere, store.once = elsewhere.format(store.port) + "/moved", True
+    assert read(store) == b"content"
+    assert len(store.shown) == 2 and None not in store.shown
+
+
+@pytest.mark.parametrize(
+    "there, is_followed",
+    [
+        ("https://store/a", True),
+        ("https://store:443/a", True),
+        ("https://store:8443/a", False),
+        ("https://other/a", False),
+        ("http://store:8080/a", False),
+        ("/a", True),
+        ("//other/a", False),
+        ("//[nonsense/a", False),
+        ("//store:99999/a", False),
+    ],
+)
+def test_from_plain_http_the_same_host_may_send_to_https(there: str, is_followed: bool) -> None:
+    assert stays_there("http://store/line", there) == is_followed
+
+
+def test_https_is_never_left() -> None:
+    assert not stays_there("https://store/line", "http://store/line")

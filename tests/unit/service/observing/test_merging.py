@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from service.mirroring.metrics import MirrorMetrics
 from service.observing.merging import LARGEST, LEAST, heard, merged, told
 from service.observing.metrics import Metrics
+from service.observing.watch_metrics import WatchMetrics
 from service.outlets.metrics import OutletMetrics
 from service.recording.audit.metrics import AuditMetrics
 from service.recording.metrics import RecordMetrics
@@ -80,6 +81,7 @@ def test_gauges_end_with_their_process_and_counters_do_not() -> None:
 def test_it_is_stated_of_every_gauge_how_those_of_several_processes_make_one() -> None:
     metrics = Metrics()
     RecordMetrics(metrics.registry).begin()
+    WatchMetrics(metrics.registry, lambda station: True)
     AuditMetrics(metrics.registry).begin(lambda: 0)
     MirrorMetrics(metrics.registry)
     OutletMetrics(metrics.registry)

@@ -1,5 +1,5 @@
 /** The page Audit: what was inspected in a time, to take along or to print, and who has changed what. */
-import { html, useState } from "../../vendor/htm-preact.js";
+import { html, useEffect, useState } from "../../vendor/htm-preact.js";
 import { setQuery, useAddress } from "../../core/address.js";
 import { call, url } from "../../core/api.js";
 import { apart, count, when } from "../../core/format.js";
@@ -26,7 +26,7 @@ export default function Page() {
   const link = (name) => html`<a class="button" href=${`/console/audit/${name}`} aria-current=${name === shown ? "true" : null}>${a.views[name]}</a>`;
   return html`<div class="row page-head"><h1>${a.title}</h1>
       <div class="chips" role="group" aria-label=${a.shown}>${Object.keys(VIEWS).map(link)}</div></div>
-    ${may("read") ? html`<${VIEWS[shown]} key=${query} query=${query} />` : html`<${Notice} title=${a.mayNot} />`}`;
+    ${may("read") ? html`<${VIEWS[shown]} key=${shown} query=${query} />` : html`<${Notice} title=${a.mayNot} />`}`;
 }
 
 /** What the address asks for; without a time, the last shift. */
@@ -48,14 +48,21 @@ function Filters({ asked, fields, children }) {
   const change = (name) => ({ target: { type, value } }) =>
     setQuery({ [name]: (type === "datetime-local" && value ? new Date(value).toISOString() : value) || null });
   const inputs = {
-    since: () => html`<input type="datetime-local" value=${localOf(asked.since)} onChange=${change("since")} />`,
-    until: () => html`<input type="datetime-local" value=${localOf(asked.until)} onChange=${change("until")} />`,
-    station: () => html`<input value=${asked.station ?? ""} maxlength="256" placeholder=${a.any} onChange=${change("station")} />`,
+    since: () => html`<${Field} type="datetime-local" value=${localOf(asked.since)} onChange=${change("since")} />`,
+    until: () => html`<${Field} type="datetime-local" value=${localOf(asked.until)} onChange=${change("until")} />`,
+    station: () => html`<${Field} value=${asked.station ?? ""} maxlength="256" placeholder=${a.any} onChange=${change("station")} />`,
     verdict: () => html`<select onChange=${change("verdict")}>${["", "reject", "pass", "undecided"].map((one) => html`
       <option value=${one} selected=${one === (asked.verdict ?? "")}>${one ? t.review.words.verdict[one] : a.any}</option>`)}</select>`,
   };
   return html`<div class="row card audit-filters">${fields.map((name) => html`<label>${a.fields[name]}${inputs[name]()}</label>`)}
     <div class="row audit-take">${children}</div></div>`;
+}
+
+/** A field that keeps what somebody types while the page is drawn anew; another address sets it. */
+function Field({ value, ...more }) {
+  const [text, setText] = useState(value);
+  useEffect(() => setText(value), [value]);
+  return html`<input ...${more} value=${text} onInput=${({ target }) => setText(target.value)} />`;
 }
 
 const print = () => html`<button type="button" class="button" onClick=${() => window.print()}>${a.print}</button>`;
@@ -65,7 +72,7 @@ const table = (label, head, rows) => html`<div class="audit-table"><${Table} ...
 
 function Inspections({ query }) {
   const asked = askedOf(query);
-  const { data, error } = useFetched((signal) => call("list_inspections", { query: { ...asked, limit: SHOWN }, signal }), []);
+  const { data, error } = useFetched((signal) => call("list_inspections", { query: { ...asked, limit: SHOWN }, signal }), [`${query}`]);
   const found = data?.inspections ?? [];
   const rejected = found.filter(({ anomalous }) => anomalous).length;
   const row = (one) => {
@@ -83,12 +90,13 @@ function Inspections({ query }) {
 }
 
 function Changes({ query }) {
-  const [before, setBefore] = useState(null);
+  const [earlier, setEarlier] = useState({});
+  const before = earlier.of === `${query}` ? earlier.before : null;
   const inspection = query.get("inspection");
   const given = ["since", "until"].filter((name) => query.get(name)).map((name) => [name, query.get(name)]);
   const asked = { ...Object.fromEntries(given), inspection };
   const { data, error } = useFetched((signal) => (may("operate")
-    ? call("list_audit_entries", { query: { ...asked, before, limit: SHOWN }, signal }) : Promise.resolve(null)), [before]);
+    ? call("list_audit_entries", { query: { ...asked, before, limit: SHOWN }, signal }) : Promise.resolve(null)), [`${query}`, before]);
   if (!may("operate")) return html`<${Notice} title=${a.mayNotSee} />`;
   const entries = data?.entries ?? [];
   const row = (one) => [one.seq, when(one.at), one.who, a.actions[one.action] ?? one.action,
@@ -99,7 +107,7 @@ function Changes({ query }) {
     ${data && html`<section class="card"><h2>${a.views.changes}</h2>
       ${entries.length === 0 ? html`<p>${a.noEntry}</p>` : table(a.views.changes, a.entryColumns, entries.map(row))}
       ${entries.length === SHOWN && html`<button type="button" class="button"
-        onClick=${() => setBefore(entries.at(-1).seq)}>${a.earlier}</button>`}</section>`}`;
+        onClick=${() => setEarlier({ of: `${query}`, before: entries.at(-1).seq })}>${a.earlier}</button>`}</section>`}`;
 }
 
 /** What an entry changed, in a line: from what to what, and whatever else it says. */

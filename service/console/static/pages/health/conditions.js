@@ -14,6 +14,8 @@ const SHAPES = {
   critical: ["defect", "M7 1h10l6 6v10l-6 6H7l-6-6V7z", "M12 5v9M12 16v4"],
 };
 
+const WATCHED = ["TaktCameraChanged", "TaktMoreDefects", "TaktPromiseBroken"];
+
 /** All conditions, the gravest first; or that all is well. */
 export function Conditions({ found }) {
   const key = (one) => [one.name, ...Object.values(one.labels)].join(" ");
@@ -37,6 +39,7 @@ function Condition({ one }) {
   return html`<${State} kind=${one.firing ? one.severity : "pending"} name=${one.name}>
     <p>${one.text}</p><small>${since}</small>
     ${one.labels.model && html`<a href=${`/console/models/${encodeURIComponent(one.labels.model)}`}>${one.labels.model}</a>`}
+    ${WATCHED.includes(one.name) && html`<a href="/console/watch">${t.watch.look}</a>`}
     <details onToggle=${(event) => setOpen(event.target.open)}>
       <summary>${fill(t.health.whatToDo, { name: one.name })}</summary>${open && html`<${Help} name=${one.name} />`}
     </details>

@@ -29,6 +29,8 @@ function Health() {
   useInterval(again, LOOK_EVERY_MS);
   return html`<div class="row page-head"><h1>${t.health.title}</h1></div>
     <${Problem} error=${error?.code === "away" ? null : error} />
+    ${now?.workers.silent > 0 && html`<${Notice} tone="near" title=${text("silent", now.workers)}>
+      <p>${t.health.silentDetail} ${now.workers.leader_is_silent && t.health.silentLeader}</p><//>`}
     ${now && html`<${Conditions} found=${now.conditions} />
       <${Tiles} now=${now} />
       <${Charts} points=${now.points} />

@@ -15,6 +15,7 @@ import { Notice, Problem } from "../../parts/notice.js";
 import { Panes, usePicture, useView } from "../../parts/picture.js";
 import { Verdict, verdictOf } from "../../parts/verdict.js";
 import { witnessesOf } from "../../parts/threshold/witness.js";
+import { Oddness } from "../../parts/watching/oddness.js";
 import { Judging } from "./judging.js";
 
 const { inspection: words } = t;
@@ -72,7 +73,8 @@ function Inspection({ row, history, again }) {
       ${buttons}
     </aside></div>
     <div class="cards">
-      <${Judging} row=${row} history=${history} marking=${marking} again=${() => (said.forget(), again())} />
+      <div class="inspection-said"><${Judging} row=${row} history=${history} marking=${marking} again=${() => (said.forget(), again())} />
+        <${Oddness} id=${row.id} /></div>
       <section class="card"><${Facts} answers=${[answer]} /><${Regions} regions=${row.regions} view=${view} /></section>
       <section class="card"><h2>${words.record}</h2><${Record} row=${row} />
         ${may("operate") && html`<p><a href=${`/console/audit/changes?inspection=${row.id}`}>${words.audit}</a></p>`}

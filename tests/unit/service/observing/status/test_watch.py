@@ -11,6 +11,7 @@ from service.observing.status.host_state import HostReader
 from service.observing.status.reading import NAMES, Reading, read, reading_of
 from service.observing.status.watch import EVERY_S, StatusWatch
 from service.observing.version_metrics import VersionGauges
+from service.observing.watch_metrics import WatchMetrics
 from service.outlets.metrics import OutletMetrics
 from service.recording.audit.metrics import AuditMetrics
 from service.recording.metrics import RecordMetrics
@@ -21,6 +22,7 @@ class Server:
 
     def __init__(self, began_s: float | None = None) -> None:
         self.now_s = 100.0
+        self.leads = True
         self.metrics = Metrics(max_queue_size=8)
         self.watch = StatusWatch(
             self.read,
@@ -28,6 +30,7 @@ class Server:
             clock=lambda: self.now_s,
             unix_clock=lambda: 1e9 + self.now_s,
             began_s=lambda: began_s,
+            leads=lambda: self.leads,
         )
         one = VersionGauges(lambda: 3, lambda: 1, lambda: 1, lambda: 1)
         self.metrics.watch("nut", "1", one)
@@ -122,6 +125,15 @@ async def test_the_points_are_of_the_last_five_minutes(server: Server) -> None:
     assert (last.per_s, last.total_ms, last.queue_depth) == (0, None, 3)
 
 
+class _Calling:
+    """An alarm that calls."""
+
+    model, station, cause = "nut", "left", "camera"
+
+    def calls(self, now_us: int) -> bool:
+        return True
+
+
 def test_every_series_that_is_read_is_one_that_a_server_shows(server: Server) -> None:
     server.metrics.frame_answered("nut", 0.1)
     server.metrics.frame_dropped("nut", "latest")
@@ -134,6 +146,7 @@ def test_every_series_that_is_read_is_one_that_a_server_shows(server: Server) ->
     server.metrics.connections.watch(lambda: 1, lambda: 2)
     AuditMetrics(server.metrics.registry).begin(lambda: 0)
     RecordMetrics(server.metrics.registry).begin()
+    WatchMetrics(server.metrics.registry, lambda station: True).show([_Calling()], 0)
     MirrorMetrics(server.metrics.registry)
     OutletMetrics(server.metrics.registry).watch("rejects", lambda: 0)
     shown = {series[0] for series in read(server.metrics, Journal(server.metrics), 0.0).values}
@@ -153,3 +166,33 @@ async def test_a_process_that_goes_on_with_a_server_counts_from_the_servers_star
     server.answer(20)
     found = await server.watch.status()
     assert (found.uptime_s, found.since_start.seconds) == (60.0, 60.0)
+
+
+async def test_who_does_not_lead_keeps_readings_while_it_is_asked(server: Server) -> None:
+    server.leads = False
+    first = await server.watch.status()
+    assert not first.is_of_leader
+    assert first.host.limit_bytes > 0
+    for _ in range(3):
+        server.answer(20)
+        server.now_s += 2 * EVERY_S
+        now = await server.watch.status()
+    assert now.last_minute.answered == now.since_start.answered == 3
+    assert len(now.points) == 4
+
+
+async def test_what_was_seen_while_another_one_was_silent_is_forgotten(server: Server) -> None:
+    server.leads = False
+    await server.watch.status()
+    server.answer(20)
+    server.now_s += 3600
+    later = await server.watch.status()
+    assert (later.last_minute.answered, later.since_start.answered) == (0, 1)
+    assert len(later.points) == 1
+
+
+async def test_who_leads_forgets_nothing_after_a_pause(server: Server) -> None:
+    await server.go_on(60)
+    server.answer(20)
+    server.now_s += 3600
+    assert (await server.watch.status()).last_minute.answered == 1

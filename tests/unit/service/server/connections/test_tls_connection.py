@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import ssl
 from pathlib import Path
@@ -145,7 +146,45 @@ async def test_one_connection_too_many_is_ended_before_it_costs_a_handshake(
         writer.close()
 
 
-@pytest.mark.parametrize("hello", [GET, b"\x16\x03\x01\x00\x05hello", b"\x00" * 4096])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_plain_http_is_answered_that_the_port_speaks_https(
+    running: Run, tls, method: str, at_once: bool
+) -> None:
+    body = bytes(300_000)
+    head = f"{method} /v1/models HTTP/1.1\r\nHost: takt\r\nContent-Length: {len(body)}\r\n\r\n"
+    sent = head.encode() + body
+    async with running(tls=tls) as server:
+        reader, writer = await server.connect()
+        for part in [sent] if at_once else [sent[:2], sent[2:7], sent[7:]]:
+            writer.write(part)
+            await writer.drain()
+        # Whole, though the client was still sending.
+        answered, _, problem = (await reader.read()).partition(b"\r\n\r\n")
+        assert answered.startswith(b"HTTP/1.1 400 ")
+        assert b"connection: close" in answered
+        found = json.loads(problem)
+        assert found["code"] == "bad_request"
+        assert "this port speaks HTTPS" in found["detail"]
+        assert server.closed == ["handshake"]
+        writer.close()
+        await server.until(lambda: not len(server.gate) and not server.state.handshakes)
+
+
+async def test_who_stays_after_plain_http_was_answered_is_ended_and_makes_room(
+    running: Run, tls
+) -> None:
+    async with running(tls=tls) as server:
+        reader, writer = await server.connect()
+        writer.write(GET)
+        assert b"this port speaks HTTPS" in await reader.read()
+        server.sweep(LINGER_S + 0.1)
+        await server.until(lambda: not len(server.gate))
+        assert server.closed == ["handshake"]
+        writer.close()
+
+
+@pytest.mark.parametrize("hello", [b"\x16\x03\x01\x00\x05hello", b"\x00" * 4096])
 async def test_what_is_no_handshake_is_ended_and_counted(running: Run, tls, hello: bytes) -> None:
     async with running(tls=tls) as server:
         reader, writer = await server.connect()

@@ -1,4 +1,4 @@
-"""Intervals of a share that was counted on some of many."""
+"""Intervals of a share that was counted on some of many, and quantiles of what it may be."""
 
 from __future__ import annotations
 
@@ -47,6 +47,24 @@ def exact_interval(hits: int, trials: int, confidence: float = CONFIDENCE) -> Sh
     low = 0.0 if not hits else _where(lambda p: _beta(hits, misses + 1, p) >= tail)
     high = 1.0 if not misses else _where(lambda p: _beta(hits + 1, misses, p) >= 1 - tail)
     return ShareInterval(low, high)
+
+
+@lru_cache(maxsize=4096)
+def beta_quantile(probability: float, a: int, b: int) -> float:
+    """The value below which a beta distribution has some probability.
+
+    Of n values drawn alike, the share of all values above the m-th highest is distributed so, with
+    a = m and b = n + 1 - m; where values can be equal it is less.
+
+    >>> round(beta_quantile(0.95, 4, 397), 4)
+    0.0193
+
+    Args:
+        probability: between 0 and 1.
+        a: at least 1.
+        b: at least 1.
+    """
+    return _where(lambda share: _beta(a, b, share) >= probability)
 
 
 def _where(reached: Callable[[float], bool]) -> float:

@@ -1,0 +1,77 @@
+"""The instruments of the watch: which alarms stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, Gauge
+
+from service.observing.station_metrics import OTHER
+
+
+class Standing(Protocol):
+    """An alarm that has not ended."""
+
+    @property
+    def model(self) -> str:
+        """Whose pictures they are."""
+
+    @property
+    def station(self) -> str:
+        """Where they were taken."""
+
+    @property
+    def cause(self) -> str:
+        """What it is about."""
+
+    def calls(self, now_us: int) -> bool:
+        """Whether somebody should look at it now."""
+
+
+class WatchMetrics:
+    """Shows the alarms that stand.
+
+    Args:
+        registry: shows the gauge.
+        admits: whether a station is one of the first of the server.
+    """
+
+    def __init__(self, registry: CollectorRegistry, admits: Callable[[str], bool]) -> None:
+        self._admits = admits
+        self._alarms = Gauge(
+            "takt_watch_alarm",
+            "1 while an alarm of the watch calls: camera or light have changed (camera), there are "
+            "more defects (defects), or the model rejects more than it promises (promise). 0 once "
+            "it has ended, or somebody has taken note of it. Stations beyond the server's first 64 "
+            "are `other`.",
+            ("model", "station", "cause"),
+            registry=registry,
+        )
+        self._shown: set[tuple[str, str, str]] = set()
+
+    def watch(self, model: str, station: str, causes: Iterable[str]) -> None:
+        """Show a stream that is watched, whose alarms are 0 until one calls.
+
+        Args:
+            model: whose pictures they are.
+            station: where they are taken.
+            causes: that an alarm of it may have.
+        """
+        for cause in causes:
+            labels = self._labels(model, station, cause)
+            if labels not in self._shown:
+                self._shown.add(labels)
+                self._alarms.labels(*labels)
+
+    def show(self, standing: Iterable[Standing], now_us: int) -> None:
+        """Show those that call, and that the others of before do not any more."""
+        calling = {
+            self._labels(one.model, one.station, one.cause) for one in standing if one.calls(now_us)
+        }
+        self._shown |= calling
+        for labels in self._shown:
+            self._alarms.labels(*labels).set(labels in calling)
+
+    def _labels(self, model: str, station: str, cause: str) -> tuple[str, str, str]:
+        return model, station if self._admits(station) else OTHER, cause

@@ -1,0 +1,107 @@
+"""The watch: whether camera, light and model are as they were at the calibration."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Final
+
+from service.api.records.watch import watch_router
+from service.core.bundles.bundle import Bundle
+from service.core.errors import ModelNotFoundError, NotReadyError, RecordError
+from service.core.pictures.good_facts import GoodFacts
+from service.observing.watch_metrics import WatchMetrics
+from service.parts.composing.foundation import Foundation
+from service.parts.composing.part import ServerPart
+from service.recording.record import Record
+from service.recording.watch.alarms import MOST_AT_ONCE, alarms_of
+from service.recording.watch.known import KnownBundle
+from service.recording.watch.store import watched_keys
+from service.recording.watch.streams import CAUSES_OF
+from service.recording.watch.watcher import RecordWatcher, WatchTurn
+from service.repository.repository import ModelRepository
+
+EVERY_S: Final = 2.0
+"""Time between two turns; so long after a picture an alarm is raised at the latest."""
+
+_MOST_KNOWN: Final = 64
+"""Most bundles that are remembered, of a few hundred kilobytes each."""
+
+logger = logging.getLogger("takt.watch")
+
+
+class _Bundles:
+    """What the bundles of a repository say, remembered by their digests.
+
+    Args:
+        repository: the models.
+    """
+
+    def __init__(self, repository: ModelRepository) -> None:
+        self._repository = repository
+        self._known: dict[str, KnownBundle] = {}
+
+    def known(self, model: str, version: str, digest: str) -> KnownBundle | None:
+        """What a bundle says; None where it is not here, or another one is."""
+        bundle = self._bundle(model, version)
+        return self._of(bundle) if bundle is not None and bundle.digest == digest else None
+
+    def facts(self, model: str) -> GoodFacts | None:
+        """The facts of the good pictures of a model's active version."""
+        bundle = self._bundle(model, None)
+        return None if bundle is None else self._of(bundle).facts
+
+    def _bundle(self, model: str, version: str | None) -> Bundle | None:
+        try:
+            return self._repository.get(model, version).bundle
+        except (ModelNotFoundError, NotReadyError):
+            return None
+
+    def _of(self, bundle: Bundle) -> KnownBundle:
+        found = self._known.get(bundle.digest)
+        if found is None:
+            while len(self._known) >= _MOST_KNOWN:
+                self._known.pop(next(iter(self._known)))
+            found = self._known[bundle.digest] = KnownBundle.of(bundle)
+        return found
+
+
+def watching_part(foundation: Foundation) -> ServerPart:
+    """Watches the record of the whole server, in the process that leads."""
+    records = foundation.records
+    metrics = WatchMetrics(foundation.metrics.registry, foundation.peers.counts.admits)
+    bundles = _Bundles(foundation.models.repository)
+    watcher: RecordWatcher | None = None
+
+    def turn(record: Record) -> WatchTurn:
+        nonlocal watcher
+        watcher = watcher or RecordWatcher(record.database, bundles.known)
+        done = watcher.turn()
+        with record.database.reading() as connection:
+            for key in watched_keys(connection):
+                metrics.watch(key.model, key.station, CAUSES_OF[key.kind])
+            standing = alarms_of(connection, standing=True, limit=MOST_AT_ONCE)
+        metrics.show(standing, time.time_ns() // 1000)
+        return done
+
+    async def watch() -> None:
+        away = False
+        while True:
+            more = False
+            try:
+                more = (await records.run(turn)).more
+                away = False
+            except RecordError as error:
+                if not away:
+                    logger.warning("nothing is watched while %s", error)
+                away = True
+            except Exception:
+                logger.exception("the watch has met something unforeseen, and goes on")
+            await asyncio.sleep(0 if more else EVERY_S)
+
+    return ServerPart(
+        name="watching",
+        routers=(watch_router(records, bundles.known, bundles.facts),),
+        once_leading=(watch,) if records.has_record else (),
+    )

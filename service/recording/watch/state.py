@@ -1,0 +1,74 @@
+"""What is watched now, for people: each stream, how far it has come and what it could find."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from service.core.bundles.manifest import Promise
+from service.core.intervals import UNKNOWN, ShareInterval
+from service.recording.tables import watched
+from service.recording.watch.known import KnownOf
+from service.recording.watch.streams import Rejects, rejects_of
+from service.watching.least import LeastShift, least_shift
+from service.watching.promise import between
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedStream:
+    """A stream that is watched.
+
+    Attributes:
+        model: its name.
+        version: that the pictures are held against.
+        station: empty for pictures without one, and for what a model rejects at all of them.
+        seen: number of pictures.
+        calibrated_on: good pictures that say what is usual; None where the version is not here.
+        least_shift: the least change of a fact that is found in time.
+        rejects: parts and rejects; None for a stream of pictures.
+        between: where the share of rejects lies.
+        alpha: share of good parts that the thresholds were found for.
+        promise: what alpha is.
+        promised: share of good parts that one honest model of twenty rejects more than.
+    """
+
+    model: str
+    version: str
+    station: str
+    seen: int
+    calibrated_on: int | None
+    least_shift: LeastShift | None
+    rejects: Rejects | None
+    between: ShareInterval
+    alpha: float | None
+    promise: Promise | None
+    promised: float | None
+
+
+def watched_streams(connection: Connection, known_of: KnownOf) -> list[WatchedStream]:
+    """Every stream that was ever watched, by model and station."""
+    rows = connection.execute(
+        select(watched).order_by(watched.c.kind, watched.c.model, watched.c.station)
+    )
+    found = []
+    for row in rows:
+        known = known_of(row.model, row.version, row.digest)
+        calibration = None if known is None else known.calibration
+        rejects = rejects_of(row.state) if row.kind == "promise" else None
+        found.append(
+            WatchedStream(
+                row.model,
+                row.version,
+                row.station,
+                row.seen,
+                None if calibration is None else calibration.pictures,
+                None if calibration is None or rejects else least_shift(calibration),
+                rejects,
+                UNKNOWN if rejects is None else between(rejects.rejected, rejects.parts),
+                None if known is None else known.alpha,
+                None if known is None else known.promise,
+                None if known is None else known.promised,
+            )
+        )
+    return found

@@ -1,0 +1,350 @@
+"""The watch of a record: reads what is new, has the tests see it, and keeps what they find.
+
+One process of a server watches, the one that leads, so that a stream is one whichever worker has
+answered its pictures. How far it has come, what the tests remember and what they have found are
+written in one transaction: whoever goes on after a kill finds all three as they belong together,
+and no alarm is lost or raised twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import Any, Final, cast
+
+import numpy as np
+from sqlalchemy import ColumnElement, Connection, Row, func, select
+
+from service.recording.database import Database
+from service.recording.search.feed import settled_end
+from service.recording.tables import inspections, sources
+from service.recording.watch.alarms import Mark, marks_after
+from service.recording.watch.known import (
+    WATCHED,
+    KnownBundle,
+    KnownOf,
+    stored_facts,
+    watched_of,
+)
+from service.recording.watch.store import (
+    AlarmsEnd,
+    KeptStream,
+    NewAlarm,
+    RecordStore,
+    WatchChanges,
+    WatchPosition,
+    WatchStore,
+)
+from service.recording.watch.streams import (
+    PictureStream,
+    RejectStream,
+    Seen,
+    Stream,
+    StreamKey,
+    StreamOver,
+    StreamRaised,
+)
+
+AT_ONCE: Final = 5000
+"""Most inspections of one turn."""
+
+_MOST_SINCE: Final = 500
+"""Most pictures since a change of which an alarm has the medians."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchTurn:
+    """What a turn has done.
+
+    Attributes:
+        seen: number of inspections that it went through.
+        raised: number of alarms.
+        more: whether there is more to go through by now.
+    """
+
+    seen: int
+    raised: int
+    more: bool
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A stream in memory, as it was left or as this turn has changed it."""
+
+    stream: Stream
+    version: str
+    digest: str
+    seen: int
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What a turn has made of the watch so far."""
+
+    connection: Connection
+    touched: dict[StreamKey, _Watched] = field(default_factory=dict)
+    happened: list[NewAlarm | AlarmsEnd] = field(default_factory=list)
+
+    def changes(self, position: WatchPosition) -> WatchChanges:
+        """All of it, at its end."""
+        streams = [
+            KeptStream(key, held.version, held.digest, held.seen, held.stream.state())
+            for key, held in self.touched.items()
+        ]
+        return WatchChanges(position, streams, self.happened)
+
+
+class RecordWatcher:
+    """Watches a record; used by one thread at a time.
+
+    Args:
+        database: of the record.
+        known_of: gives what bundles say.
+        store: keeps the watch; the record itself if None.
+    """
+
+    def __init__(
+        self, database: Database, known_of: KnownOf, store: WatchStore | None = None
+    ) -> None:
+        self._database = database
+        self._known_of = known_of
+        self._store = store or RecordStore(database)
+        self._known: dict[str, KnownBundle | None] = {}
+        self._streams: dict[StreamKey, _Watched] = {}
+        self._at: WatchPosition | None = None
+
+    def turn(self) -> WatchTurn:
+        """Go through what is new, as far as one turn goes.
+
+        Raises:
+            RecordError: the database does not answer; the next turn begins where this one did.
+        """
+        try:
+            return self._turn()
+        except BaseException:
+            # What is in memory may be ahead of what is kept now.
+            self._streams, self._at = {}, None
+            raise
+
+    def _turn(self) -> WatchTurn:
+        with self._database.reading() as connection:
+            at = self._store.position(connection)
+            if at != self._at:
+                self._streams, self._at = {}, at
+            rows, end, more = _new_rows(connection, at.inspection_id)
+            marks = [one for one in marks_after(connection, at.mark_id) if one.inspection_id <= end]
+            turn = _Turn(connection)
+            for some, mark in _between(rows, marks):
+                self._see(some, turn)
+                if mark is not None:
+                    self._restart(mark, turn)
+        position = WatchPosition(end, marks[-1].id if marks else at.mark_id)
+        if position != at:
+            self._store.write(turn.changes(position))
+            self._at = position
+        raised = sum(isinstance(one, NewAlarm) for one in turn.happened)
+        return WatchTurn(len(rows), raised, more)
+
+    def _see(self, rows: Sequence[Row[Any]], turn: _Turn) -> None:
+        by_bundle = groupby(
+            sorted(rows, key=lambda row: (row.model, row.digest)),
+            key=lambda row: (row.model, row.version, row.digest),
+        )
+        for bundle, of_bundle in by_bundle:
+            known = self._bundle(*bundle)
+            if known is None:
+                continue
+            some = sorted(of_bundle, key=lambda row: (row.station or "", row.id))
+            if known.calibration is not None:
+                for station, of_station in groupby(some, key=lambda row: row.station or ""):
+                    with_facts = [row for row in of_station if row.facts is not None]
+                    self._feed(StreamKey("stream", bundle[0], station), known, with_facts, turn)
+            own = [row for row in some if _by_own_thresholds(row, known)]
+            own.sort(key=lambda row: row.id)
+            self._feed(StreamKey("promise", bundle[0], ""), known, own, turn)
+
+    def _feed(
+        self, key: StreamKey, known: KnownBundle, rows: Sequence[Row[Any]], turn: _Turn
+    ) -> None:
+        if not rows:
+            return
+        version, digest = rows[0].version, rows[0].digest
+        held = self._stream(turn.connection, key)
+        if held is None or held.digest != digest:
+            if held is not None:
+                turn.happened.append(AlarmsEnd(key, None, rows[0].at_us))
+            held = self._streams[key] = _Watched(_new_stream(key, known), version, digest, 0)
+        seen = _seen(rows)
+        for event in held.stream.see(seen):
+            if isinstance(event, StreamOver):
+                turn.happened.append(AlarmsEnd(key, event.cause, int(seen.at_us[event.at])))
+            else:
+                turn.happened.append(_alarm(turn.connection, key, held, seen, event))
+        held.seen += len(seen)
+        turn.touched[key] = held
+
+    def _restart(self, mark: Mark, turn: _Turn) -> None:
+        """Begin anew after maintenance; what stood until then has ended."""
+        if mark.kind != "maintenance":
+            return
+        for key in {*self._store.keys(turn.connection), *self._streams}:
+            if key.kind != "stream" or mark.station not in ("", key.station):
+                continue
+            held = self._stream(turn.connection, key)
+            if held is not None:
+                held.stream.restart()
+                turn.touched[key] = held
+                turn.happened.append(AlarmsEnd(key, None, mark.at_us))
+
+    def _stream(self, connection: Connection, key: StreamKey) -> _Watched | None:
+        """A stream as it was left; None where there is none, or its bundle is gone."""
+        if key in self._streams:
+            return self._streams[key]
+        kept = self._store.stream(connection, key)
+        if kept is None:
+            return None
+        known = self._bundle(key.model, kept.version, kept.digest)
+        if known is None or (key.kind == "stream" and known.calibration is None):
+            return None
+        held = _Watched(_new_stream(key, known), kept.version, kept.digest, kept.seen)
+        held.stream.resume(kept.state)
+        self._streams[key] = held
+        return held
+
+    def _bundle(self, model: str, version: str, digest: str) -> KnownBundle | None:
+        if digest not in self._known:
+            self._known[digest] = self._known_of(model, version, digest)
+        return self._known[digest]
+
+
+def _new_stream(key: StreamKey, known: KnownBundle) -> Stream:
+    if key.kind == "promise":
+        return RejectStream(known.promised)
+    assert known.facts is not None and known.calibration is not None
+    usual = np.nanmedian(watched_of(known.facts.table), axis=0)
+    return PictureStream(known.calibration, usual)
+
+
+def _new_rows(connection: Connection, after: int) -> tuple[Sequence[Row[Any]], int, bool]:
+    """Inspections after a number, the number up to which they go, and whether there are more."""
+    end = settled_end(connection)
+    if end <= after:
+        return [], after, False
+    rows = connection.execute(
+        select(
+            inspections.c.id,
+            inspections.c.at_us,
+            inspections.c.model,
+            inspections.c.version,
+            inspections.c.station,
+            inspections.c.anomalous,
+            inspections.c.threshold,
+            inspections.c.pixel_threshold,
+            inspections.c.facts,
+            sources.c.digest,
+        )
+        .join(sources, inspections.c.source_id == sources.c.id)
+        .where(inspections.c.id > after, inspections.c.id <= end)
+        .order_by(inspections.c.id)
+        .limit(AT_ONCE)
+    ).all()
+    reached = int(rows[-1].id) if len(rows) == AT_ONCE else end
+    return cast("Sequence[Row[Any]]", rows), reached, reached < end
+
+
+def _between(
+    rows: Sequence[Row[Any]], marks: Sequence[Mark]
+) -> Iterator[tuple[Sequence[Row[Any]], Mark | None]]:
+    """The rows up to each mark, with it, and then those after the last one."""
+    start = 0
+    for mark in marks:
+        end = start
+        while end < len(rows) and rows[end].id <= mark.inspection_id:
+            end += 1
+        yield rows[start:end], mark
+        start = end
+    yield rows[start:], None
+
+
+def _by_own_thresholds(row: Row[Any], known: KnownBundle) -> bool:
+    own = known.thresholds
+    return bool(np.isclose(row.threshold, own.image) and np.isclose(row.pixel_threshold, own.pixel))
+
+
+def _seen(rows: Sequence[Row[Any]]) -> Seen:
+    return Seen(
+        np.array([row.id for row in rows], np.int64),
+        np.array([row.at_us for row in rows], np.int64),
+        watched_of(np.stack([stored_facts(row.facts or b"") for row in rows])),
+        np.array([row.anomalous for row in rows], np.bool_),
+    )
+
+
+def _alarm(
+    connection: Connection, key: StreamKey, held: _Watched, seen: Seen, event: StreamRaised
+) -> NewAlarm:
+    first = event.at - event.back
+    since = (int(seen.ids[first]), int(seen.at_us[first])) if first >= 0 else None
+    since = since or _earlier(connection, key, held, int(seen.ids[0]), -first)
+    since_id, since_us = since or (int(seen.ids[0]), int(seen.at_us[0]))
+    raised_id, moved = int(seen.ids[event.at]), event.moved
+    if key.kind == "stream":
+        now = _medians(connection, key, held, since_id, raised_id)
+        moved = tuple(replace(one, now=now[one.fact]) for one in moved)
+    return NewAlarm(
+        key,
+        held.version,
+        event.cause,
+        moved,
+        since_id,
+        since_us,
+        raised_id,
+        int(seen.at_us[event.at]),
+    )
+
+
+def _medians(
+    connection: Connection, key: StreamKey, held: _Watched, since_id: int, raised_id: int
+) -> dict[str, float]:
+    """The medians of a stream's facts since a change, as far as it was seen with an alarm.
+
+    They are read, since a turn may have begun after the change.
+    """
+    rows = connection.execute(
+        select(inspections.c.facts)
+        .join(sources, inspections.c.source_id == sources.c.id)
+        .where(*_of_stream(key, held), inspections.c.id.between(since_id, raised_id))
+        .order_by(inspections.c.id.desc())
+        .limit(_MOST_SINCE)
+    ).all()
+    table = watched_of(np.stack([stored_facts(row.facts) for row in rows]))
+    return dict(zip(WATCHED, np.nanmedian(table, axis=0).tolist(), strict=True))
+
+
+def _earlier(
+    connection: Connection, key: StreamKey, held: _Watched, before: int, back: int
+) -> tuple[int, int] | None:
+    """Number and time of the picture of a stream that came so many before another."""
+    row = connection.execute(
+        select(inspections.c.id, inspections.c.at_us)
+        .join(sources, inspections.c.source_id == sources.c.id)
+        .where(*_of_stream(key, held), inspections.c.id < before)
+        .order_by(inspections.c.id.desc())
+        .offset(back - 1)
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else (row.id, row.at_us)
+
+
+def _of_stream(key: StreamKey, held: _Watched) -> list[ColumnElement[bool]]:
+    """What holds for the inspections of a stream."""
+    where = [
+        inspections.c.model == key.model,
+        inspections.c.version == held.version,
+        sources.c.digest == held.digest,
+    ]
+    if key.kind == "stream":
+        station = func.coalesce(inspections.c.station, "")
+        where += [inspections.c.facts.is_not(None), station == key.station]
+    return where

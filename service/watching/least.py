@@ -1,0 +1,58 @@
+"""The least shift that a watch can be expected to see in time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.watching.bands import band_of
+from service.watching.bets import Shift, shifted, worth_of
+from service.watching.calibration import CalibratedFacts
+
+_MOST_DEVIATIONS = 20.0
+_OUTER = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class LeastShift:
+    """A shift of one fact of all pictures.
+
+    Attributes:
+        pictures: after which it is seen, on average.
+        deviations: by which it moves the fact, in deviations of the calibration.
+        share: of the pictures that are then where 5 % of the calibration are.
+    """
+
+    pictures: int
+    deviations: float
+    share: float
+
+
+def least_shift(calibration: CalibratedFacts, pictures: int = 50) -> LeastShift | None:
+    """The least shift of a fact of the camera that is seen within some pictures, on average.
+
+    Returns:
+        None where none is: too few pictures are calibrated on, or to be seen.
+    """
+    values = np.arange(calibration.pictures, dtype=np.float64)
+    band = band_of(values, calibration.bands, calibration.usual_defects)
+    if band is None or not calibration.camera_sides:
+        return None
+    logs = np.log(worth_of(band))
+    needed = math.log(calibration.limit / float(calibration.weights[0, 0]))
+
+    def seen(deviations: float) -> bool:
+        beyond = shifted(band.usual, Shift(deviations))
+        growth = logs @ -np.diff(beyond, prepend=1.0, append=0.0)
+        return float(growth.max()) * pictures >= needed
+
+    low, high = 0.0, _MOST_DEVIATIONS
+    if not seen(high):
+        return None
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (low, middle) if seen(middle) else (middle, high)
+    share = float(shifted(np.array([_OUTER]), Shift(high))[0])
+    return LeastShift(pictures, high, share)

@@ -1,0 +1,135 @@
+"""The watch of a server: a lamp that fades is an alarm, and people take note of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from service.core.bundles.bundle import Bundle
+from service.parts import watching
+from service.recording.record import Record
+from tests.watched import COUNT, encoded, with_facts
+
+Serve = Callable[..., Any]
+
+
+@pytest.fixture
+def watched_bundle(bundle: Bundle) -> Bundle:
+    """The bundle with the facts of good pictures."""
+    return with_facts(bundle)
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Ask again until a condition holds."""
+    async with asyncio.timeout(60):
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+
+async def inspect(client: httpx.AsyncClient, data: bytes, **labels: str) -> dict[str, Any]:
+    answer = await client.post("/v1/models/parts/inspect", content=data, params=labels)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def get(client: httpx.AsyncClient, path: str, **query: Any) -> dict[str, Any]:
+    answer = await client.get(path, params=query)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def test_a_fading_lamp_calls_until_somebody_takes_note(
+    watched_bundle: Bundle,
+    serve: Serve,
+    sqlite_record: Record,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watching, "EVERY_S", 0.02)
+    async with serve(record=sqlite_record, keep="sample=1") as client:
+
+        async def watched(pictures: int) -> None:
+            async def there() -> bool:
+                streams = (await get(client, "/v1/watch"))["streams"]
+                return [one["pictures"] for one in streams] == [pictures]
+
+            await eventually(there)
+
+        for at in range(30):
+            await inspect(client, encoded(1000 + at), station="left")
+        await watched(30)
+        assert (await get(client, "/v1/watch"))["calling"] == []
+        for at in range(60):
+            await inspect(client, encoded(2000 + at, light=0.8), station="left")
+        await watched(90)
+
+        found = await get(client, "/v1/watch")
+        (stream,) = found["streams"]
+        assert (stream["station"], stream["calibrated_on"]) == ("left", COUNT)
+        (promise,) = found["promises"]
+        assert promise["parts"] == 90
+        assert promise["low"] <= promise["rejected"] / 90 <= promise["high"]
+        (alarm,) = found["calling"]
+        assert (alarm["cause"], alarm["station"]) == ("camera", "left")
+        assert alarm["moved"][0]["side"] == "low"
+        assert alarm["then_id"] < alarm["since_id"] <= alarm["now_id"]
+        metrics = (await client.get("/metrics")).text
+        labels = 'cause="camera",model="parts",station="left"'
+        assert f"takt_watch_alarm{{{labels}}} 1.0" in metrics
+
+        course = await get(client, "/v1/watch/facts/brightness", model="parts", station="left")
+        assert course["pictures"] == 90
+        assert course["points"][-1]["spread"]["median"] < course["usual"]["low"]
+
+        odd = await get(client, f"/v1/inspections/{alarm['raised_id']}/facts")
+        assert {"brightness", "contrast"} & {one["fact"] for one in odd["facts"][:4]}
+        assert odd["odder"] < 0.1
+
+        noted = await client.post(
+            f"/v1/watch/alarms/{alarm['id']}/acknowledge", json={"note": "lamp 2"}
+        )
+        assert noted.json()["alarm"]["note"] == "lamp 2"
+        assert (await get(client, "/v1/watch"))["calling"] == []
+        (listed,) = (await get(client, "/v1/watch/alarms", standing=True))["alarms"]
+        assert listed["acknowledged_by"] and not listed["calls"]
+
+
+async def test_marks_stand_on_the_time_line(serve: Serve, sqlite_record: Record) -> None:
+    async with serve(record=sqlite_record) as client:
+        answer = await client.post(
+            "/v1/watch/marks",
+            json={"kind": "maintenance", "station": "left", "note": "lens cleaned"},
+        )
+        assert answer.status_code == 200, answer.text
+        elsewhere = await get(client, "/v1/watch/marks", station="right")
+        assert elsewhere["marks"] == []
+        (mark,) = (await get(client, "/v1/watch/marks", station="left"))["marks"]
+        assert (mark["kind"], mark["note"]) == ("maintenance", "lens cleaned")
+
+
+async def test_an_alarm_that_is_not_there_is_told(serve: Serve, sqlite_record: Record) -> None:
+    async with serve(record=sqlite_record) as client:
+        for answer in (
+            await client.get("/v1/watch/alarms/17"),
+            await client.post("/v1/watch/alarms/17/acknowledge", json={}),
+            await client.post("/v1/watch/alarms/17/snooze", json={"hours": 1}),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (404, "alarm_not_found")
+
+
+async def test_a_bundle_without_facts_says_what_adds_them(
+    serve: Serve, sqlite_record: Record
+) -> None:
+    async with serve(record=sqlite_record) as client:
+        await inspect(client, encoded(1))
+
+        async def recorded() -> bool:
+            return bool((await get(client, "/v1/inspections"))["inspections"])
+
+        await eventually(recorded)
+        answer = await client.get("/v1/inspections/1/facts")
+        assert answer.status_code == 404
+        assert "takt calibrate" in answer.json()["detail"]

@@ -1,0 +1,294 @@
+"""The watch of a record: what it finds, once, whoever goes on with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement
+
+from service.core.bundles.thresholds import ThresholdPair
+from service.core.errors import RecordError
+from service.core.pictures.facts import BLOCKS, FACT_NAMES, SIDE, Look
+from service.core.pictures.good_facts import GoodFacts
+from service.recording.record import Record
+from service.recording.watch import store as storing
+from service.recording.watch import watcher as watching
+from service.recording.watch.alarms import (
+    StoredAlarm,
+    acknowledge,
+    add_mark,
+    alarms_of,
+    snooze,
+)
+from service.recording.watch.known import WATCHED, KnownBundle, watched_of
+from service.recording.watch.store import ReplayStore, WatchPosition, replay_begins
+from service.recording.watch.streams import StreamKey
+from service.recording.watch.watcher import RecordWatcher
+from service.watching.calibration import CalibratedFacts
+from tests.recorded import NOON_US, SOURCE, insert_inspections
+
+PICTURES = 200
+BRIGHTNESS, SCORE = FACT_NAMES.index("brightness"), FACT_NAMES.index("score")
+
+
+def facts(count: int, seed: int, **moved: float) -> NDArray[np.float32]:
+    """Facts of usual pictures, with some moved by so many deviations."""
+    table = np.random.default_rng(seed).normal(size=(count, len(FACT_NAMES))).astype(np.float32)
+    for name, deviations in moved.items():
+        table[:, FACT_NAMES.index(name)] += deviations
+    return table
+
+
+def known_bundle(promised: float | None = None) -> KnownBundle:
+    good = GoodFacts(
+        facts(PICTURES, 0),
+        Look(np.zeros((SIDE, SIDE), np.float32), np.ones((BLOCKS, BLOCKS), np.float32)),
+    )
+    return KnownBundle(
+        good,
+        CalibratedFacts(WATCHED, watched_of(good.table)),
+        ThresholdPair(0.5, 0.5),
+        0.01,
+        "measured" if promised is None else "proven",
+        promised,
+    )
+
+
+BUNDLE = known_bundle()
+
+
+def known_of(model: str, version: str, digest: str) -> KnownBundle | None:
+    return BUNDLE if (model, digest) == ("bolt", SOURCE["digest"]) else None
+
+
+@pytest.fixture
+def record(sqlite_record: Record) -> Iterator[Record]:
+    """A record whose watch has begun."""
+    RecordWatcher(sqlite_record.database, known_of).turn()
+    yield sqlite_record
+
+
+def store(record: Record, table: NDArray[np.float32], **row: Any) -> list[int]:
+    """Store an inspection for each picture."""
+    rows = [
+        {"facts": one.tobytes(), "at_us": NOON_US + at * 1_000_000, **row}
+        for at, one in enumerate(table)
+    ]
+    return insert_inspections(record, rows)
+
+
+def found(record: Record) -> list[StoredAlarm]:
+    with record.database.reading() as connection:
+        return list(alarms_of(connection)[::-1])
+
+
+def test_usual_pictures_raise_nothing(record: Record) -> None:
+    store(record, facts(500, 1))
+    assert RecordWatcher(record.database, known_of).turn().seen == 500
+    assert found(record) == []
+
+
+def test_a_dimmed_lamp_is_one_alarm_with_its_fact_and_its_first_picture(record: Record) -> None:
+    store(record, facts(300, 1))
+    dark = store(record, facts(100, 2, brightness=-4.0))
+    watcher = RecordWatcher(record.database, known_of)
+    assert watcher.turn().raised == 1
+    store(record, facts(200, 3, brightness=-4.0))
+    assert watcher.turn().raised == 0
+    (alarm,) = found(record)
+    assert (alarm.cause, alarm.model, alarm.station) == ("camera", "bolt", "")
+    assert (alarm.moved[0].fact, alarm.moved[0].side) == ("brightness", "low")
+    assert alarm.moved[0].now - alarm.moved[0].usual == pytest.approx(-4, abs=0.7)
+    assert abs(alarm.since_id - dark[0]) <= 3
+    assert dark[0] < alarm.raised_id <= dark[49]
+    assert alarm.ended_us is None and alarm.calls(NOON_US)
+
+
+def test_higher_scores_alone_are_more_defects(record: Record) -> None:
+    store(record, facts(300, 1))
+    store(record, facts(200, 2, score=4.0))
+    RecordWatcher(record.database, known_of).turn()
+    assert [alarm.cause for alarm in found(record)] == ["defects"]
+
+
+def test_an_alarm_ends_when_pictures_are_as_usual_again(record: Record) -> None:
+    store(record, facts(60, 2, brightness=-4.0))
+    store(record, facts(600, 3))
+    RecordWatcher(record.database, known_of).turn()
+    (alarm,) = found(record)
+    assert alarm.ended_us is not None and not alarm.calls(NOON_US)
+
+
+def test_each_station_is_a_stream_of_its_own(record: Record) -> None:
+    store(record, facts(100, 1), station="left")
+    store(record, facts(100, 2, sharpness=-5.0), station="right")
+    RecordWatcher(record.database, known_of).turn()
+    assert [alarm.station for alarm in found(record)] == ["right"]
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 64, 5000])
+def test_alarms_are_the_same_however_far_a_turn_goes(
+    record: Record, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "AT_ONCE", at_once)
+    store(record, facts(100, 1))
+    dark = store(record, facts(100, 2, brightness=-3.0))
+    store(record, facts(400, 3))
+    # Another watcher each time, as if each turn were after a kill.
+    while RecordWatcher(record.database, known_of).turn().more:
+        pass
+    (alarm,) = found(record)
+    again = alarms_in_one_turn()
+    assert (alarm.since_id - dark[0], alarm.raised_id - dark[0], alarm.ended_us) == again
+
+
+def alarms_in_one_turn() -> tuple[int, int, int | None]:
+    """What the same pictures make happen without a record."""
+    from service.watching.causes import CauseAlarm, CauseEnded, CauseWatch
+
+    assert BUNDLE.calibration is not None
+    watch = CauseWatch(BUNDLE.calibration)
+    pictures = np.concatenate([facts(100, 1), facts(100, 2, brightness=-3.0), facts(400, 3)])
+    alarm, ended = watch.see_all(watched_of(pictures))
+    assert isinstance(alarm, CauseAlarm) and isinstance(ended, CauseEnded)
+    at = (ended.picture - 200) * 1_000_000 + NOON_US
+    return alarm.since - 100, alarm.picture - 100, at
+
+
+def test_a_turn_that_fails_is_repeated_and_raises_its_alarm_once(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(record, facts(100, 2, brightness=-4.0))
+    watcher = RecordWatcher(record.database, known_of)
+
+    def fail(key: StreamKey) -> ColumnElement[bool]:
+        raise RecordError("the power is gone")
+
+    with monkeypatch.context() as cut:
+        # The alarm is written, and what the tests remember is not: all of it is taken back.
+        cut.setattr(storing, "_row_of", fail)
+        watcher._store.stream = lambda *asked: None  # type: ignore[method-assign]
+        with pytest.raises(RecordError):
+            watcher.turn()
+    assert found(record) == []
+    watcher = RecordWatcher(record.database, known_of)
+    assert watcher.turn().raised == 1
+    assert watcher.turn().raised == 0
+    assert len(found(record)) == 1
+
+
+def test_another_bundle_begins_anew_and_ends_what_stood(record: Record) -> None:
+    store(record, facts(100, 2, brightness=-4.0))
+    other = replace(BUNDLE)
+
+    def both(model: str, version: str, digest: str) -> KnownBundle | None:
+        return other if version == "2" else BUNDLE
+
+    watcher = RecordWatcher(record.database, both)
+    watcher.turn()
+    from service.recording.tables import sources
+
+    with record.database.writing() as connection:
+        source = {"model": "bolt", "version": "2", **SOURCE, "digest": "0b" * 32}
+        connection.execute(sources.insert().values(source))
+    store(record, facts(100, 3), version="2", source_id=2)
+    watcher.turn()
+    (alarm,) = found(record)
+    assert alarm.ended_us == NOON_US
+
+
+def test_after_maintenance_a_watch_begins_anew_once(record: Record) -> None:
+    store(record, facts(60, 2, brightness=-4.0), station="left")
+    mark = add_mark(record.database, "maintenance", station="left", note="", who="ann", client=None)
+    watcher = RecordWatcher(record.database, known_of)
+    watcher.turn()
+    store(record, facts(60, 3, brightness=-4.0), station="left")
+    watcher.turn()
+    first, second = found(record)
+    assert first.ended_us == mark.at_us
+    assert second.ended_us is None
+    assert second.since_id > mark.inspection_id
+
+
+def test_a_shift_changes_nothing(record: Record) -> None:
+    store(record, facts(60, 2, brightness=-4.0))
+    add_mark(record.database, "shift", station="", note="early", who="ann", client=None)
+    RecordWatcher(record.database, known_of).turn()
+    (alarm,) = found(record)
+    assert alarm.ended_us is None
+
+
+def test_pictures_of_versions_that_are_not_here_are_passed_over(record: Record) -> None:
+    store(record, facts(100, 2, brightness=-4.0), model="nut")
+    assert RecordWatcher(record.database, known_of).turn().seen == 100
+    assert found(record) == []
+
+
+def test_what_was_there_before_the_first_turn_is_not_watched(sqlite_record: Record) -> None:
+    store(sqlite_record, facts(100, 2, brightness=-4.0))
+    watcher = RecordWatcher(sqlite_record.database, known_of)
+    assert watcher.turn().seen == 0
+    assert found(sqlite_record) == []
+
+
+def test_a_model_that_rejects_more_than_it_promises_is_told_once(record: Record) -> None:
+    promising = known_bundle(promised=0.02)
+    watcher = RecordWatcher(record.database, lambda *bundle: promising)
+    rejects = np.random.default_rng(4).random(2000) < 0.06
+    rows = [{"anomalous": bool(one), "at_us": NOON_US} for one in rejects]
+    insert_inspections(record, rows)
+    watcher.turn()
+    insert_inspections(record, rows)
+    watcher.turn()
+    (alarm,) = found(record)
+    assert (alarm.cause, alarm.station) == ("promise", "")
+    assert alarm.moved[0].usual == 0.02 and alarm.moved[0].now > 0.02
+
+
+def test_parts_with_thresholds_of_a_request_do_not_count_for_the_promise(record: Record) -> None:
+    promising = known_bundle(promised=0.02)
+    rows = [{"anomalous": True, "threshold": 0.1}] * 500
+    insert_inspections(record, rows)
+    RecordWatcher(record.database, lambda *bundle: promising).turn()
+    assert found(record) == []
+
+
+def test_an_alarm_that_is_acknowledged_or_snoozed_calls_nobody(record: Record) -> None:
+    store(record, facts(60, 2, brightness=-4.0))
+    RecordWatcher(record.database, known_of).turn()
+    (alarm,) = found(record)
+    until = NOON_US + 60_000_000
+    snoozed = snooze(record.database, alarm.id, until_us=until, who="ann", client=None)
+    assert not snoozed.calls(NOON_US) and snoozed.calls(until)
+    noted = acknowledge(record.database, alarm.id, who="ann", note="lamp", client=None)
+    assert not noted.calls(until)
+    assert (noted.acknowledged_by, noted.note, noted.ended_us) == ("ann", "lamp", None)
+
+
+def test_a_replay_finds_the_alarms_that_were_kept(record: Record) -> None:
+    for at, moved in enumerate((0.0, -4.0, 0.0, -4.0)):
+        store(record, facts(150, at, brightness=moved), station="left")
+        RecordWatcher(record.database, known_of).turn()
+        if at == 1:
+            where = {"station": "left", "note": "", "who": "ann", "client": None}
+            add_mark(record.database, "maintenance", **where)  # type: ignore[arg-type]
+    with record.database.reading() as connection:
+        again = ReplayStore(replay_begins(connection))
+    while RecordWatcher(record.database, known_of, again).turn().more:
+        pass
+    assert len(again.alarms) > 1
+    assert again.alarms == found(record)
+
+
+def test_a_replay_begins_where_the_watch_did(sqlite_record: Record) -> None:
+    before = store(sqlite_record, facts(10, 1))
+    RecordWatcher(sqlite_record.database, known_of).turn()
+    store(sqlite_record, facts(10, 2))
+    RecordWatcher(sqlite_record.database, known_of).turn()
+    with sqlite_record.database.reading() as connection:
+        assert replay_begins(connection) == WatchPosition(before[-1], 0)

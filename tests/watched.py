@@ -1,0 +1,52 @@
+"""Pictures of a part in a light that may fade, and a bundle that knows what is usual."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from service.core.bundles.bundle import Bundle, Calibration, load_bundle
+from service.core.bundles.writing import replace_calibration
+from service.core.pictures.facts import look_of, looks_without_each, picture_facts
+from service.core.pictures.good_facts import GoodFacts
+from service.core.pictures.preprocess import preprocess
+
+COUNT = 60
+"""Good pictures that say what is usual."""
+
+
+def picture(seed: int, light: float = 1.0) -> NDArray[np.uint8]:
+    """A grey part in a light that varies a little."""
+    rng = np.random.default_rng(seed)
+    levels = np.full((48, 64), 60.0)
+    levels[12:36, 16:48] = 90
+    levels = levels * light * rng.normal(1, 0.01) + rng.normal(0, 2, levels.shape)
+    return np.repeat(np.clip(levels, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def encoded(seed: int, light: float = 1.0) -> bytes:
+    """The same as a PNG."""
+    done, data = cv2.imencode(".png", picture(seed, light))
+    assert done
+    return data.tobytes()
+
+
+def with_facts(bundle: Bundle) -> Bundle:
+    """The bundle with the facts of good pictures, written to its folder."""
+    spec = bundle.manifest.preprocess
+    inputs = [preprocess(picture(at), spec) for at in range(COUNT)]
+    # The model answers brightness, and its highest value is the score.
+    maps = [levels.mean(axis=2) / 255 for levels in inputs]
+    seen = [picture_facts(levels, 64, 48) for levels in inputs]
+    smalls = [one.small for one in seen]
+    rows = [
+        one.beside(look, float(answer.mean()), float(answer.max()))
+        for one, answer, look in zip(seen, maps, looks_without_each(smalls), strict=True)
+    ]
+    known = GoodFacts(np.stack(rows), look_of(smalls))
+    scores = np.float32([answer.max() for answer in maps])
+    none = np.zeros(0, np.float32)
+    calibration = known.put_into(Calibration(scores, scores, none, none))
+    replace_calibration(bundle, calibration, bundle.manifest.thresholds, 0.1)
+    return load_bundle(bundle.path)
