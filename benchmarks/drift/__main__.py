@@ -9,11 +9,11 @@ three times with a jitter of its own, of up to a pixel along both axes and 1 % o
 once with each change on top of another jitter. `changes.py` has the changes, and `seen.py` how
 facts and scores are made.
 
-A change is counted where it moves a fact of the camera by at least two deviations of the
-calibration; other cells stand in brackets. Ends with 1 where a counted cell misses its bar (right
-alarm within 50 pictures in 95 % of the runs, within 200 in 80 % for dirty spot and JPEG), where
-streams without a change have more alarms than the rule promises, or where a run of nothing but
-defects does not raise the alarm of defects first, within 200 pictures, in 95 % of the runs.
+A change is counted where it moves the median of a fact of the camera by at least two deviations of
+the calibration; other cells stand in brackets. Ends with 1 where a counted cell misses its bar
+(right alarm within 50 pictures in 95 % of the runs, within 200 in 80 % for dirty spot and JPEG),
+where streams without a change have more alarms than the rule promises, or where a run of nothing
+but defects does not raise the alarm of defects first, within 200 pictures, in 95 % of the runs.
 """
 
 from __future__ import annotations

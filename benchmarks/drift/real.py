@@ -157,8 +157,11 @@ def _first(events: list[object]) -> tuple[str, int, str]:
 
 
 def _moves(drawn: _Drawn, kind: str) -> NDArray[np.float64]:
-    """By how many deviations of the calibration each fact is moved [facts]; inf if it had none."""
-    away = drawn.of_kind[kind].mean(axis=0) - drawn.of_kind[GOOD].mean(axis=0)
+    """By how many deviations of the calibration the median of each fact is moved [facts].
+
+    It is inf where there are none. The mean would be moved by a few pictures alone.
+    """
+    away = np.median(drawn.of_kind[kind], axis=0) - np.median(drawn.of_kind[GOOD], axis=0)
     deviation = drawn.table.std(axis=0, ddof=1)
     without = np.where(np.abs(away) > 1e-6, np.inf, 0.0)
     return np.divide(away, deviation, out=without, where=deviation > 0)

@@ -60,11 +60,11 @@ def moved(fact: int, deviations: float) -> Callable[[Facts, np.random.Generator]
 
 
 def defective(share: float) -> Callable[[Facts, np.random.Generator], None]:
-    """A share of pictures that score far higher, and differ somewhat in two other facts."""
+    """A share of pictures that score higher, each by as much as it does, and differ otherwise."""
 
     def change(normal: Facts, rng: np.random.Generator) -> None:
         bad = rng.random(len(normal)) < share
-        normal[bad, -1] += 5
+        normal[bad, -1] += rng.gamma(2, 2.5, int(bad.sum()))
         normal[bad, 0] += 1
         normal[bad, 6] += rng.normal(0, 1, int(bad.sum()))
 

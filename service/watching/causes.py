@@ -4,9 +4,9 @@ Two causes, and one alarm for each until it has ended. A darker picture scores h
 a run of defects moves facts of their pictures. So they are told apart by the order of these rules:
 
 1. Facts have moved, and scores have not: it is the camera.
-2. Facts have moved, and the one with most evidence has done so in all pictures alike: it is the
-   camera. What a lamp or a lens does it does to each picture by about as much, and what defects do
-   scatters.
+2. Facts have moved, and either scores have risen in all pictures alike, or most of the facts that
+   have moved did so in all alike: it is the camera. What a lamp or a lens does it does to each
+   picture by about as much; what defects do scatters.
 3. Scores have risen, and none of that has come true while it was waited for: there are more
    defects. `PATIENCE` says for how many pictures, and `LONG_PATIENCE` where facts may have moved.
 
@@ -42,7 +42,7 @@ LONG_PATIENCE: Final = 60
 ROOM: Final = 1000.0
 """By how much evidence may grow while its alarm stands."""
 
-_FEWEST, _MOST = 8, 32
+_FEWEST, _MOST = 12, 32
 """Pictures of which it is told whether all have moved alike, the last ones since the change."""
 
 _FORMAT: Final = 1
@@ -241,24 +241,37 @@ class CauseWatch:
                 yield self._raise("defects")
 
     def _alike(self) -> bool:
-        """Whether the fact with most evidence has moved in all pictures since by about as much.
+        """Whether scores, or most facts that have moved, did so in all pictures since alike."""
+        moved, risen = self.moved("camera"), self.moved("defects")[0]
+        last = self._last[min(moved[0].since, risen.since) - self._pictures - 1 :]
+        few = math.sqrt(len(last))
+        # Of scores it is enough that they have risen at all, of facts much is asked: defects
+        # scatter more in the scores. Few pictures tell neither well.
+        if self._moved_alike(risen.fact, last, 3 / few):
+            return True
+        alike = [self._moved_alike(one.fact, last, 1.2 * (1 + 2 / few)) for one in moved]
+        return 2 * sum(alike) > len(alike)
 
-        By more than the pictures differ among each other, which is about what the calibration's
-        did; the larger the change, the more may it have changed that as well.
+    def _moved_alike(self, fact: str, last: NDArray[np.float64], deviations: float) -> bool:
+        """Whether a fact has moved in the last pictures by about as much.
+
+        They differ then as the calibration's pictures do; the larger the change, the more may it
+        have changed that as well.
+
+        Args:
+            fact: its name.
+            last: pictures [m, d].
+            deviations: of these by which their mean has moved at least.
         """
-        moved, risen = self.moved("camera")[0], self.moved("defects")[0]
-        column = self._calibration.facts.index(moved.fact)
-        since = self._pictures + 1 - min(moved.since, risen.since)
-        values = self._last[-since:, column]
+        column = self._calibration.facts.index(fact)
+        values = last[:, column]
         values = values[~np.isnan(values)]
         if len(values) < _FEWEST:
             return False
         away = abs(float(values.mean() - self._calibration.means[column]))
         deviation = float(values.std(ddof=1))
         usual = float(self._calibration.deviations[column])
-        # Few pictures tell neither well.
-        asked = 1.2 * (1 + 2 / math.sqrt(len(values)))
-        return asked * deviation <= away and deviation <= 1.2 * usual + away / 6
+        return deviations * deviation <= away and deviation <= 1.2 * usual + away / 8
 
     def _raise_camera(self) -> Iterator[CauseEvent]:
         alarm = self._raise("camera")

@@ -75,6 +75,19 @@ def test_defects_that_change_their_own_pictures_are_not_the_camera(
     assert [one.cause for one in events if isinstance(one, CauseAlarm)] == ["defects"]
 
 
+def test_nothing_but_defects_is_not_the_camera_though_facts_of_their_pictures_have_moved(
+    watch: CauseWatch, rng: np.random.Generator
+) -> None:
+    defects = rng.normal(size=(400, len(FACTS)))
+    defects[:, BRIGHTNESS] += rng.normal(-3, 4, 400)
+    defects[:, SCORE] += rng.gamma(2, 3, 400)
+
+    (alarm,) = watch.see_all(defects)
+
+    assert isinstance(alarm, CauseAlarm)
+    assert alarm.cause == "defects"
+
+
 def test_the_camera_takes_over_an_alarm_of_defects_that_it_caused(
     watch: CauseWatch, rng: np.random.Generator
 ) -> None:
