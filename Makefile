@@ -25,7 +25,7 @@ help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 demo: $(VENV)/.serve ## Serve the shipped model, inspect real pictures, print the verdicts.
-	$(BIN)/python examples/demo.py --takt $(TAKT) --models $(DEMO) --out out/demo
+	$(BIN)/python examples/demo.py --models $(DEMO) --out out/demo
 
 serve: $(VENV)/.serve ## Serve the shipped model on http://127.0.0.1:8000 until Ctrl-C.
 	$(TAKT) serve --repository $(DEMO) --data-folder out/data
