@@ -1,5 +1,6 @@
-"""A made-up part, and its model in the wheel.
+"""`takt demo`: a made-up part, its model in the wheel, and a server that inspects it.
 
-`shipped.py` has the model, which `benchmarks/demo_model.py` makes. It imports nothing of other
-rooms. Start reading at `part.py`, which draws the part.
+`part.py` draws the part, `shipped.py` has the model, which `benchmarks/demo_model.py` makes;
+`serving.py` has the server's process and `asking.py` asks it, for `examples/demo.py` too. It
+imports `core` alone. Start reading at `command.py`.
 """
