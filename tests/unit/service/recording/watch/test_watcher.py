@@ -230,11 +230,15 @@ def test_pictures_of_versions_that_are_not_here_are_passed_over(watched: Record)
     assert found(watched) == []
 
 
-def test_what_was_there_before_the_first_turn_is_not_watched(sqlite_record: Record) -> None:
-    store(sqlite_record, facts(100, 2, brightness=-4.0))
+def test_a_watch_begins_with_the_latest_that_is_there(
+    sqlite_record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storing, "CAUGHT_UP", 60)
+    ids = store(sqlite_record, facts(100, 2, brightness=-4.0))
     watcher = RecordWatcher(sqlite_record.database, known_of)
-    assert watcher.turn().seen == 0
-    assert found(sqlite_record) == []
+    assert watcher.turn().seen == 60
+    (alarm,) = found(sqlite_record)
+    assert alarm.since_id >= ids[40]
 
 
 def test_a_model_that_rejects_more_than_it_promises_is_told_once(watched: Record) -> None:
@@ -286,10 +290,13 @@ def test_a_replay_finds_the_alarms_that_were_kept(watched: Record) -> None:
     assert again.alarms == found(watched)
 
 
-def test_a_replay_begins_where_the_watch_did(sqlite_record: Record) -> None:
+def test_a_replay_begins_where_the_watch_did(
+    sqlite_record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storing, "CAUGHT_UP", 3)
     before = store(sqlite_record, facts(10, 1))
     RecordWatcher(sqlite_record.database, known_of).turn()
     store(sqlite_record, facts(10, 2))
     RecordWatcher(sqlite_record.database, known_of).turn()
     with sqlite_record.database.reading() as connection:
-        assert replay_begins(connection) == WatchPosition(before[-1], 0)
+        assert replay_begins(connection) == WatchPosition(before[-1] - 3, 0)
