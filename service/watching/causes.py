@@ -246,13 +246,15 @@ class CauseWatch:
         last = self._last[min(moved[0].since, risen.since) - self._pictures - 1 :]
         few = math.sqrt(len(last))
         # Of scores it is enough that they have risen at all, of facts much is asked: defects
-        # scatter more in the scores. Few pictures tell neither well.
-        if self._moved_alike(risen.fact, last, 3 / few):
+        # scatter most in the scores. Few pictures tell neither well.
+        if self._moved_alike(risen.fact, last, 3 / few, 0):
             return True
-        alike = [self._moved_alike(one.fact, last, 1.2 * (1 + 2 / few)) for one in moved]
-        return 2 * sum(alike) > len(alike)
+        alike = [self._moved_alike(one.fact, last, 1.2 * (1 + 2 / few), 1.8) for one in moved]
+        return 2 * sum(alike) >= len(alike)
 
-    def _moved_alike(self, fact: str, last: NDArray[np.float64], deviations: float) -> bool:
+    def _moved_alike(
+        self, fact: str, last: NDArray[np.float64], deviations: float, usual_deviations: float
+    ) -> bool:
         """Whether a fact has moved in the last pictures by about as much.
 
         They differ then as the calibration's pictures do; the larger the change, the more may it
@@ -262,6 +264,7 @@ class CauseWatch:
             fact: its name.
             last: pictures [m, d].
             deviations: of these by which their mean has moved at least.
+            usual_deviations: those of the calibration by which it has at least.
         """
         column = self._calibration.facts.index(fact)
         values = last[:, column]
@@ -271,7 +274,9 @@ class CauseWatch:
         away = abs(float(values.mean() - self._calibration.means[column]))
         deviation = float(values.std(ddof=1))
         usual = float(self._calibration.deviations[column])
-        return deviations * deviation <= away and deviation <= 1.2 * usual + away / 8
+        if away < max(deviations * deviation, usual_deviations * usual):
+            return False
+        return deviation <= 1.2 * usual + away / 16
 
     def _raise_camera(self) -> Iterator[CauseEvent]:
         alarm = self._raise("camera")
