@@ -5,6 +5,9 @@ beyond. The worth never falls from level to level, and is 1 on average for the h
 band allows. So it is at most 1 on average as long as the bounds hold, whatever else the fact does:
 the worth is an e-value.
 
+A bet that hardly loses while nothing has changed would have evidence of nothing after long enough:
+where few pictures calibrate, no more can be told of a tenth of the pictures. It is left out.
+
 What is bet on are shifts of a share of the pictures by some deviations of a normal distribution,
 on the scale of the calibration's own quantiles (normal scores): facts need not be normal.
 """
@@ -41,9 +44,17 @@ SHIFTS: Final = (Shift(0.5), Shift(1), Shift(2), Shift(4, 0.3), Shift(4, 0.1))
 """Slow and sudden changes, those of all pictures and those of some."""
 
 
+_LEAST_LOSS: Final = 0.015
+"""Share that a bet loses a picture at least, on average, while nothing has changed."""
+
+
 def worth_of(band: Band) -> NDArray[np.float64]:
-    """What a picture is worth for each bet [bets], by the number of levels it is beyond [l + 1]."""
+    """What a picture is worth for each bet, by the number of levels it is beyond [bets, l + 1].
+
+    It is 0 for a bet that is left out.
+    """
     allowed = -np.diff(band.most, prepend=1.0, append=0.0)
+    usual = -np.diff(band.usual, prepend=1.0, append=0.0)
     worth = np.ones((len(SHIFTS), len(allowed)))
     for row, shift in zip(worth, SHIFTS, strict=True):
         expected = -np.diff(shifted(band.usual, shift), prepend=1.0, append=0.0)
@@ -51,6 +62,8 @@ def worth_of(band: Band) -> NDArray[np.float64]:
         row[:] = np.divide(expected, allowed, out=np.zeros_like(allowed), where=allowed > 0)
         np.maximum.accumulate(row, out=row)
         row /= row @ allowed
+        if row @ usual > 1 - _LEAST_LOSS:
+            row[:] = 0
     return worth
 
 

@@ -12,6 +12,7 @@ values that mirror each other) both logarithms are added, and so they are here.
 
 from __future__ import annotations
 
+import math
 from array import array
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
@@ -57,10 +58,9 @@ class Ecod:
         most = max((len(column) for column in columns), default=0)
         self._logs = [0.0, *np.log(np.arange(1, most + 2)).tolist()]
         # Power sums around the mean, to which a picture is added in no time.
-        self._count = np.array([len(column) for column in columns], np.float64)
-        self._middle = np.array([column.mean() if len(column) else 0.0 for column in columns])
-        centred = [column - middle for column, middle in zip(columns, self._middle, strict=True)]
-        self._sums = np.array([[(one**power).sum() for one in centred] for power in (1, 2, 3)])
+        self._middles = [float(column.mean()) if len(column) else 0.0 for column in columns]
+        centred = [column - middle for column, middle in zip(columns, self._middles, strict=True)]
+        self._sums = [[float((one**power).sum()) for power in (1, 2, 3)] for one in centred]
 
     def score(self, picture: NDArray[np.float64]) -> float:
         """How odd a picture is: 0 and more; unknown values, which are NaN, add nothing.
@@ -68,7 +68,6 @@ class Ecod:
         Args:
             picture: its facts [d].
         """
-        balanced = self._balanced(picture)
         logs = self._logs
         total = 0.0
         for place, value in enumerate(picture.tolist()):
@@ -79,7 +78,7 @@ class Ecod:
             whole = logs[count + 1]
             left = whole - logs[bisect_right(column, value) + 1]
             right = whole - logs[count - bisect_left(column, value) + 1]
-            total += left + right if balanced[place] else max(left, right)
+            total += left + right if self._balanced(place, value) else max(left, right)
         return total
 
     def explain(self, picture: NDArray[np.float64]) -> Tails:
@@ -95,21 +94,18 @@ class Ecod:
             high[place] = right < left
         return Tails(share, high)
 
-    def _balanced(self, picture: NDArray[np.float64]) -> list[bool]:
-        """Whether each column, with the picture, has a skewness of exactly nought [d]."""
-        count = self._count + 1
-        away = picture - self._middle
-        first, second, third = (self._sums[n] + away ** (n + 1) for n in range(3))
-        mean = first / count
-        variance = second / count - mean**2
-        skewed = third / count - 3 * mean * second / count + 2 * mean**3
-        scale = (second / count) ** 1.5
-        # Not `>`, so that NaN is computed anew as well.
-        doubtful = ~((np.abs(skewed) > _NEARLY_NONE * scale) & (variance > _NEARLY_NONE * second))
-        found = [False] * len(picture)
-        for place in np.flatnonzero(doubtful).tolist():
-            found[place] = _without_skewness(self._columns[place], float(picture[place]))
-        return found
+    def _balanced(self, place: int, value: float) -> bool:
+        """Whether a column, with a value, has a skewness of exactly nought."""
+        count = len(self._sorted[place]) + 1
+        away = value - self._middles[place]
+        first, second, third = self._sums[place]
+        mean = (first + away) / count
+        square = (second + away * away) / count
+        skewed = (third + away * away * away) / count - 3 * mean * square + 2 * mean * mean * mean
+        certain = square - mean * mean > _NEARLY_NONE * square
+        if certain and abs(skewed) > _NEARLY_NONE * square * math.sqrt(square):
+            return False
+        return _without_skewness(self._columns[place], value)
 
 
 def _without_skewness(column: NDArray[np.float64], value: float) -> bool:

@@ -40,7 +40,7 @@ class Bets:
         self.signs = np.array(signs, np.float64)
         # What is never passed fills the levels up; the last column is for unknown facts.
         self._levels = np.full((len(bands), most), np.inf)
-        self._worth = np.ones((len(bands), most + 2, len(SHIFTS)))
+        self._worth = np.full((len(bands), most + 2, len(SHIFTS)), np.nan)
         for place, band in enumerate(bands):
             self._levels[place, : len(band.values)] = band.values
             self._worth[place, : len(band.values) + 1] = worth_of(band).T
@@ -58,7 +58,7 @@ class Bets:
         return self._worth
 
     def worth(self, pictures: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What each picture is worth for each bet on each side [m, s, bets].
+        """What each picture is worth for each bet on each side [m, s, bets]; NaN where not known.
 
         Args:
             pictures: their facts [m, d]; NaN where one is not known.
@@ -86,14 +86,20 @@ class GatheredEvidence:
         """Adds a picture.
 
         Args:
-            worth: of the picture for each bet [k].
+            worth: of the picture for each bet [k]. NaN where its fact is not known, which leaves
+                the bet's evidence as it is.
             most: evidence of each bet that is enough for an alarm, beyond which it stays [k].
         """
         strength, age = self.strength, self.age
+        known = worth == worth
         age += strength
-        age *= worth
-        strength += 1
-        strength *= worth
+        if known.all():
+            age *= worth
+            strength += 1
+            strength *= worth
+        else:
+            np.multiply(age, worth, out=age, where=known)
+            np.multiply(strength + 1, worth, out=strength, where=known)
         if (strength > most).any():
             too_much = most / np.maximum(strength, most)
             age *= too_much

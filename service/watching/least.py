@@ -40,13 +40,14 @@ def least_shift(calibration: CalibratedFacts, pictures: int = 50) -> LeastShift 
     band = band_of(values, calibration.bands, calibration.usual_defects)
     if band is None or not calibration.camera_sides:
         return None
-    logs = np.log(worth_of(band))
+    worth = worth_of(band)
+    logs = np.log(worth[worth[:, 0] > 0])
     needed = math.log(calibration.limit / float(calibration.weights[0, 0]))
 
     def seen(deviations: float) -> bool:
         beyond = shifted(band.usual, Shift(deviations))
         growth = logs @ -np.diff(beyond, prepend=1.0, append=0.0)
-        return float(growth.max()) * pictures >= needed
+        return float(growth.max(initial=0.0)) * pictures >= needed
 
     low, high = 0.0, _MOST_DEVIATIONS
     if not seen(high):

@@ -221,3 +221,23 @@ def test_unknown_facts_are_no_alarm(rng: np.random.Generator) -> None:
     watch = CauseWatch(CalibratedFacts(("brightness", "score"), table))
 
     assert watch.see_all(rng.normal(9, size=(500, 2))) == []
+
+
+def test_a_fact_that_is_not_known_for_long_is_no_alarm(
+    watch: CauseWatch, rng: np.random.Generator
+) -> None:
+    stream = pictures(rng, 20_000)
+    stream[:, BRIGHTNESS] = np.nan
+
+    assert watch.see_all(stream) == []
+    assert watch.moved("camera")[0].evidence < 20
+
+
+@pytest.mark.parametrize("count", [20, 60, 200])
+def test_evidence_of_nothing_does_not_grow_with_time(rng: np.random.Generator, count: int) -> None:
+    watch = CauseWatch(CalibratedFacts(FACTS, rng.normal(size=(count, len(FACTS)))))
+
+    watch.see_all(pictures(rng, 10_000))
+
+    for cause in ("camera", "defects"):
+        assert all(one.evidence < 1000 for one in watch.moved(cause))

@@ -59,9 +59,17 @@ def test_worth_goes_by_what_is_strictly_beyond() -> None:
     assert worth[1, 2] < worth[2, 2] < worth[4, 2]
 
 
-def test_an_unknown_fact_says_nothing() -> None:
+def test_an_unknown_fact_leaves_its_evidence_as_it_is() -> None:
     band = band_of(np.arange(50.0), 4, 0.0)
     assert band is not None
-    bets = Bets([band, band], facts=[0, 0], signs=[1.0, -1.0])
+    bets = Bets([band, band], facts=[0, 1], signs=[1.0, -1.0])
+    worth = bets.worth(np.array([[np.nan, -5.0]]))[0]
+    evidence = GatheredEvidence(np.full(worth.size, 4.0), np.full(worth.size, 8.0))
 
-    assert (bets.worth(np.array([[np.nan]])) == 1).all()
+    evidence.add(worth.ravel(), np.full(worth.size, np.inf))
+
+    of_unknown, of_known = evidence.strength.reshape(worth.shape)
+    assert (of_unknown == 4).all()
+    assert of_known == pytest.approx(5 * worth[1])
+    # Its beginning is a picture further ago.
+    assert (evidence.age.reshape(worth.shape)[0] == 12).all()
