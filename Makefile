@@ -19,13 +19,13 @@ ON_TWO = -n 2 --dist loadfile --max-worker-restart=0
 NOT_HERE = slow or gpu or services or browser or release
 WITH_TORCH = tests/api/learning tests/unit/service/learning/test_obstacles.py $(shell grep -rlE '^(import|from) torch' tests/unit/service tests/api)
 
-.PHONY: help demo serve install test test-torch test-servers test-deploy test-postgresql test-services test-console test-release test-newer test-oldest test-ray test-triton test-all first-hour hostile soak check format docs reference pictures deploy-tools typescript lock sbom clean
+.PHONY: help demo serve install test test-torch test-servers test-deploy test-postgresql test-services test-console test-release test-newer test-oldest test-ray test-triton test-all first-hour hostile soak check format docs reference pictures demo-model deploy-tools typescript lock sbom clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 demo: $(VENV)/.serve ## Serve the shipped model, inspect real pictures, print the verdicts.
-	$(BIN)/python examples/demo.py --takt $(TAKT) --models $(DEMO) --out out/demo
+	$(BIN)/python examples/demo.py --models $(DEMO) --out out/demo
 
 serve: $(VENV)/.serve ## Serve the shipped model on http://127.0.0.1:8000 until Ctrl-C.
 	$(TAKT) serve --repository $(DEMO) --data-folder out/data
@@ -123,6 +123,9 @@ reference: $(VENV)/.dev ## Renew what the pages say of settings, metrics, errors
 
 pictures: $(VENV)/.dev ## Make the pictures of README and docs anew; Chromium, and the data sets of TAKT_DATA.
 	TAKT_SCREENSHOTS=docs $(BIN)/python -m pytest tests/console/test_screenshots.py tests/docs/test_pictures.py -k 'not of_this_release'
+
+demo-model: $(VENV)/.learn ## Make the model of `takt demo` anew, and measure it (two minutes).
+	$(BIN)/python -m benchmarks.demo_model
 
 deploy-tools: $(VENV)/.deploy ## Install what some tests of tests/deploy are skipped without.
 

@@ -1,4 +1,4 @@
-"""The tools beside the server: `takt bench`, `doctor`, `keys`, `records`, `tune`, `watch`.
+"""The tools beside the server: `takt bench`, `demo`, `doctor`, `keys`, `records`, `tune`, `watch`.
 
 Each has a room, or a file if it is small; none imports another one, the web app or the server.
 `access.py` has the options of those that ask a server. Imports `configuration`, `core`, `digits`,

@@ -6,10 +6,20 @@ import importlib.metadata
 import platform
 import re
 import shlex
+import sys
+from typing import Final
 
 DISTRIBUTION = "takt-inspection"
 CLIENT = "takt-client"
 """Not on PyPI: it is installed from the project's folder."""
+
+COMMAND: Final = (
+    sys.executable,
+    "-P",
+    "-c",
+    "from service.cli import main; main(prog_name='takt')",
+)
+"""`takt` of this very installation; -P, as the working folder may have a `service` of its own."""
 
 _MOST_NAMED = 4
 """Most packages of an extra that are named one by one."""

@@ -13,18 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from service.core.distribution import COMMAND
 from service.core.domain import Json
 from service.core.errors import TaktError
 from service.core.host import read_if_there
 
-LEARN: Final = (
-    sys.executable,
-    "-P",
-    "-c",
-    "from service.cli import main; main(prog_name='takt')",
-    "learn",
-)
-"""`takt learn`; -P, as the working folder may have a `service` of its own."""
+LEARN: Final = (*COMMAND, "learn")
+"""`takt learn`."""
 
 _LAUNCHER: Final = (sys.executable, "-P", "-m", "service.learning.launcher")
 _NEEDED: Final = (

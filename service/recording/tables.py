@@ -250,7 +250,7 @@ watch_progress = Table(
 """The numbers up to which every inspection and every mark was seen; one row, written with
 `watched`.
 
-- began_id: the newest inspection when the watch began, which it has not seen itself.
+- began_id: the inspection after which the watch began.
 """
 
 alarms = Table(

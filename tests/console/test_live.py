@@ -254,7 +254,8 @@ def test_a_server_that_comes_back_is_watched_on_without_a_reload(page: Page, ser
         until_watched(again)
         send(2)
         expect(page.locator(".verdict.large")).to_have_text("Defect")
-        expect(page.get_by_text("3 frames: 3 answered, 2 rejected (0 without a decision)")).to_be_visible()
+        told = "3 frames: 3 answered, 2 rejected (0 without a decision)"
+        expect(page.get_by_text(told)).to_be_visible()
         expect(page.get_by_text("No frames come")).to_be_hidden()
         assert page.evaluate("window.same")
 

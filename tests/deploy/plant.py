@@ -33,6 +33,7 @@ from tests.conftest import run_server
 from tests.deploy.grafana import Query, dashboard, queries
 from tests.deploy.live_prometheus import Past, Prometheus, Series, eventually, run_prometheus
 from tests.deploy.prometheus_tools import ROOT
+from tests.manifests import rewrite_manifest
 
 TAKT = Path(sys.executable).with_name("takt")
 MODELS = ROOT / "examples/models"
@@ -152,9 +153,7 @@ def copy(model: str, version: str, repository: Path) -> Path:
     """The shipped bundle under another name or version."""
     place = repository / model / version
     shutil.copytree(MODELS / MODEL / "1", place)
-    path = place / "manifest.json"
-    manifest = json.loads(path.read_text()) | {"name": model, "version": version}
-    path.write_text(json.dumps(manifest))
+    rewrite_manifest(place, lambda manifest: manifest.update(name=model, version=version))
     return place
 
 

@@ -13,13 +13,12 @@ import pytest
 from service.core.bundles.bundle import Bundle
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-TAKT = Path(sys.executable).with_name("takt")
 PATH = "/v1/models/parts/inspect"
 PICTURES = sorted((EXAMPLES / "pictures").glob("*/*.jpg"))
 
 
 def demo(*options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(EXAMPLES / "demo.py"), "--takt", str(TAKT), *options]
+    command = [sys.executable, str(EXAMPLES / "demo.py"), *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 

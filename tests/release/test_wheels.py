@@ -83,6 +83,17 @@ def test_a_wheel_has_every_file_of_its_packages_and_no_other(wheels: tuple[Path,
     }
 
 
+def test_a_wheel_names_whose_weights_its_model_has(wheels: tuple[Path, Path]) -> None:
+    with zipfile.ZipFile(wheels[0]) as archive:
+        (place,) = (
+            one
+            for one in archive.namelist()
+            if one.endswith("licenses/service/commands/demo/NOTICE")
+        )
+        assert "EfficientNet-Lite0" in archive.read(place).decode()
+        assert "CC BY-SA" not in archive.read(place).decode()
+
+
 def test_a_source_distribution_brings_the_licence_and_no_pictures_of_examples(
     wheels: tuple[Path, Path],
 ) -> None:
@@ -132,6 +143,12 @@ def test_the_wheels_serve_and_ask_in_a_clean_environment(
         [takt, "doctor", "--json"], capture_output=True, text=True, cwd=tmp_path
     )
     assert json.loads(doctor.stdout)
+    # Before any model is there, the wheel shows its own.
+    shown = subprocess.run(
+        [takt, "demo", "--once", "--port", "0"], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert "12 of 12 verdicts agree with the truth" in shown.stdout
     # A server's install leaves the exporter out, and one word brings it.
     command = [takt, "learn", tmp_path, "--model", "part"]
     lacking = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from service.core.domain import VerdictName
 from service.digits import apart
 
 if TYPE_CHECKING:
+    from service.core.domain import VerdictName
     from service.recording.search.stored import StoredInspection
 
 

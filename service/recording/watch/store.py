@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
 
@@ -13,6 +13,9 @@ from service.recording.search.feed import settled_end
 from service.recording.tables import alarms, watch_progress, watched
 from service.recording.watch.alarms import AlarmCause, MovedFact, StoredAlarm, what_of
 from service.recording.watch.streams import StreamKey
+
+CAUGHT_UP: Final = 10_000
+"""Inspections from before that a watch sees as it begins, so that no long record holds it up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ class WatchStore(Protocol):
     """Keeps a watch."""
 
     def position(self, connection: Connection) -> WatchPosition:
-        """How far it has come; a watch that begins takes what comes from now on."""
+        """How far it has come; one that begins takes the latest inspections that are there."""
 
     def keys(self, connection: Connection) -> set[StreamKey]:
         """The streams that there are."""
@@ -125,11 +128,11 @@ class RecordStore:
         row = connection.execute(select(columns.inspection_id, columns.mark_id)).one_or_none()
         if row is not None:
             return WatchPosition(row.inspection_id, row.mark_id)
-        end = settled_end(connection)
-        begun = {"id": 1, "began_id": end, "inspection_id": end, "mark_id": 0}
+        began = max(0, settled_end(connection) - CAUGHT_UP)
+        begun = {"id": 1, "began_id": began, "inspection_id": began, "mark_id": 0}
         with self._database.writing() as writing:
             writing.execute(insert(watch_progress), begun)
-        return WatchPosition(end, 0)
+        return WatchPosition(began, 0)
 
     def keys(self, connection: Connection) -> set[StreamKey]:
         """See `WatchStore`."""

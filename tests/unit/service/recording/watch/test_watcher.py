@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -67,10 +66,10 @@ def known_of(model: str, version: str, digest: str) -> KnownBundle | None:
 
 
 @pytest.fixture
-def record(sqlite_record: Record) -> Iterator[Record]:
+def watched(record: Record) -> Record:
     """A record whose watch has begun."""
-    RecordWatcher(sqlite_record.database, known_of).turn()
-    yield sqlite_record
+    RecordWatcher(record.database, known_of).turn()
+    return record
 
 
 def store(record: Record, table: NDArray[np.float32], **row: Any) -> list[int]:
@@ -87,20 +86,20 @@ def found(record: Record) -> list[StoredAlarm]:
         return list(alarms_of(connection)[::-1])
 
 
-def test_usual_pictures_raise_nothing(record: Record) -> None:
-    store(record, facts(500, 1))
-    assert RecordWatcher(record.database, known_of).turn().seen == 500
-    assert found(record) == []
+def test_usual_pictures_raise_nothing(watched: Record) -> None:
+    store(watched, facts(500, 1))
+    assert RecordWatcher(watched.database, known_of).turn().seen == 500
+    assert found(watched) == []
 
 
-def test_a_dimmed_lamp_is_one_alarm_with_its_fact_and_its_first_picture(record: Record) -> None:
-    store(record, facts(300, 1))
-    dark = store(record, facts(100, 2, brightness=-4.0))
-    watcher = RecordWatcher(record.database, known_of)
+def test_a_dimmed_lamp_is_one_alarm_with_its_fact_and_its_first_picture(watched: Record) -> None:
+    store(watched, facts(300, 1))
+    dark = store(watched, facts(100, 2, brightness=-4.0))
+    watcher = RecordWatcher(watched.database, known_of)
     assert watcher.turn().raised == 1
-    store(record, facts(200, 3, brightness=-4.0))
+    store(watched, facts(200, 3, brightness=-4.0))
     assert watcher.turn().raised == 0
-    (alarm,) = found(record)
+    (alarm,) = found(watched)
     assert (alarm.cause, alarm.model, alarm.station) == ("camera", "bolt", "")
     assert (alarm.moved[0].fact, alarm.moved[0].side) == ("brightness", "low")
     assert alarm.moved[0].now - alarm.moved[0].usual == pytest.approx(-4, abs=0.7)
@@ -109,40 +108,40 @@ def test_a_dimmed_lamp_is_one_alarm_with_its_fact_and_its_first_picture(record: 
     assert alarm.ended_us is None and alarm.calls(NOON_US)
 
 
-def test_higher_scores_alone_are_more_defects(record: Record) -> None:
-    store(record, facts(300, 1))
-    store(record, facts(200, 2, score=4.0))
-    RecordWatcher(record.database, known_of).turn()
-    assert [alarm.cause for alarm in found(record)] == ["defects"]
+def test_higher_scores_alone_are_more_defects(watched: Record) -> None:
+    store(watched, facts(300, 1))
+    store(watched, facts(200, 2, score=4.0))
+    RecordWatcher(watched.database, known_of).turn()
+    assert [alarm.cause for alarm in found(watched)] == ["defects"]
 
 
-def test_an_alarm_ends_when_pictures_are_as_usual_again(record: Record) -> None:
-    store(record, facts(60, 2, brightness=-4.0))
-    store(record, facts(600, 3))
-    RecordWatcher(record.database, known_of).turn()
-    (alarm,) = found(record)
+def test_an_alarm_ends_when_pictures_are_as_usual_again(watched: Record) -> None:
+    store(watched, facts(60, 2, brightness=-4.0))
+    store(watched, facts(600, 3))
+    RecordWatcher(watched.database, known_of).turn()
+    (alarm,) = found(watched)
     assert alarm.ended_us is not None and not alarm.calls(NOON_US)
 
 
-def test_each_station_is_a_stream_of_its_own(record: Record) -> None:
-    store(record, facts(100, 1), station="left")
-    store(record, facts(100, 2, sharpness=-5.0), station="right")
-    RecordWatcher(record.database, known_of).turn()
-    assert [alarm.station for alarm in found(record)] == ["right"]
+def test_each_station_is_a_stream_of_its_own(watched: Record) -> None:
+    store(watched, facts(100, 1), station="left")
+    store(watched, facts(100, 2, sharpness=-5.0), station="right")
+    RecordWatcher(watched.database, known_of).turn()
+    assert [alarm.station for alarm in found(watched)] == ["right"]
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 64, 5000])
 def test_alarms_are_the_same_however_far_a_turn_goes(
-    record: Record, at_once: int, monkeypatch: pytest.MonkeyPatch
+    watched: Record, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watching, "AT_ONCE", at_once)
-    store(record, facts(100, 1))
-    dark = store(record, facts(100, 2, brightness=-3.0))
-    store(record, facts(400, 3))
+    store(watched, facts(100, 1))
+    dark = store(watched, facts(100, 2, brightness=-3.0))
+    store(watched, facts(400, 3))
     # Another watcher each time, as if each turn were after a kill.
-    while RecordWatcher(record.database, known_of).turn().more:
+    while RecordWatcher(watched.database, known_of).turn().more:
         pass
-    (alarm,) = found(record)
+    (alarm,) = found(watched)
     again = alarms_in_one_turn()
     assert (alarm.since_id - dark[0], alarm.raised_id - dark[0], alarm.ended_us) == again
 
@@ -161,10 +160,10 @@ def alarms_in_one_turn() -> tuple[int, int, int | None]:
 
 
 def test_a_turn_that_fails_is_repeated_and_raises_its_alarm_once(
-    record: Record, monkeypatch: pytest.MonkeyPatch
+    watched: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store(record, facts(100, 2, brightness=-4.0))
-    watcher = RecordWatcher(record.database, known_of)
+    store(watched, facts(100, 2, brightness=-4.0))
+    watcher = RecordWatcher(watched.database, known_of)
 
     def fail(key: StreamKey) -> ColumnElement[bool]:
         raise RecordError("the power is gone")
@@ -175,120 +174,129 @@ def test_a_turn_that_fails_is_repeated_and_raises_its_alarm_once(
         watcher._store.stream = lambda *asked: None  # type: ignore[method-assign]
         with pytest.raises(RecordError):
             watcher.turn()
-    assert found(record) == []
-    watcher = RecordWatcher(record.database, known_of)
+    assert found(watched) == []
+    watcher = RecordWatcher(watched.database, known_of)
     assert watcher.turn().raised == 1
     assert watcher.turn().raised == 0
-    assert len(found(record)) == 1
+    assert len(found(watched)) == 1
 
 
-def test_another_bundle_begins_anew_and_ends_what_stood(record: Record) -> None:
-    store(record, facts(100, 2, brightness=-4.0))
+def test_another_bundle_begins_anew_and_ends_what_stood(watched: Record) -> None:
+    store(watched, facts(100, 2, brightness=-4.0))
     other = replace(BUNDLE)
 
     def both(model: str, version: str, digest: str) -> KnownBundle | None:
         return other if version == "2" else BUNDLE
 
-    watcher = RecordWatcher(record.database, both)
+    watcher = RecordWatcher(watched.database, both)
     watcher.turn()
     from service.recording.tables import sources
 
-    with record.database.writing() as connection:
+    with watched.database.writing() as connection:
         source = {"model": "bolt", "version": "2", **SOURCE, "digest": "0b" * 32}
         connection.execute(sources.insert().values(source))
-    store(record, facts(100, 3), version="2", source_id=2)
+    store(watched, facts(100, 3), version="2", source_id=2)
     watcher.turn()
-    (alarm,) = found(record)
+    (alarm,) = found(watched)
     assert alarm.ended_us == NOON_US
 
 
-def test_after_maintenance_a_watch_begins_anew_once(record: Record) -> None:
-    store(record, facts(60, 2, brightness=-4.0), station="left")
-    mark = add_mark(record.database, "maintenance", station="left", note="", who="ann", client=None)
-    watcher = RecordWatcher(record.database, known_of)
+def test_after_maintenance_a_watch_begins_anew_once(watched: Record) -> None:
+    store(watched, facts(60, 2, brightness=-4.0), station="left")
+    mark = add_mark(
+        watched.database, "maintenance", station="left", note="", who="ann", client=None
+    )
+    watcher = RecordWatcher(watched.database, known_of)
     watcher.turn()
-    store(record, facts(60, 3, brightness=-4.0), station="left")
+    store(watched, facts(60, 3, brightness=-4.0), station="left")
     watcher.turn()
-    first, second = found(record)
+    first, second = found(watched)
     assert first.ended_us == mark.at_us
     assert second.ended_us is None
     assert second.since_id > mark.inspection_id
 
 
-def test_a_shift_changes_nothing(record: Record) -> None:
-    store(record, facts(60, 2, brightness=-4.0))
-    add_mark(record.database, "shift", station="", note="early", who="ann", client=None)
-    RecordWatcher(record.database, known_of).turn()
-    (alarm,) = found(record)
+def test_a_shift_changes_nothing(watched: Record) -> None:
+    store(watched, facts(60, 2, brightness=-4.0))
+    add_mark(watched.database, "shift", station="", note="early", who="ann", client=None)
+    RecordWatcher(watched.database, known_of).turn()
+    (alarm,) = found(watched)
     assert alarm.ended_us is None
 
 
-def test_pictures_of_versions_that_are_not_here_are_passed_over(record: Record) -> None:
-    store(record, facts(100, 2, brightness=-4.0), model="nut")
-    assert RecordWatcher(record.database, known_of).turn().seen == 100
-    assert found(record) == []
+def test_pictures_of_versions_that_are_not_here_are_passed_over(watched: Record) -> None:
+    store(watched, facts(100, 2, brightness=-4.0), model="nut")
+    assert RecordWatcher(watched.database, known_of).turn().seen == 100
+    assert found(watched) == []
 
 
-def test_what_was_there_before_the_first_turn_is_not_watched(sqlite_record: Record) -> None:
-    store(sqlite_record, facts(100, 2, brightness=-4.0))
+def test_a_watch_begins_with_the_latest_that_is_there(
+    sqlite_record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storing, "CAUGHT_UP", 60)
+    ids = store(sqlite_record, facts(100, 2, brightness=-4.0))
     watcher = RecordWatcher(sqlite_record.database, known_of)
-    assert watcher.turn().seen == 0
-    assert found(sqlite_record) == []
+    assert watcher.turn().seen == 60
+    (alarm,) = found(sqlite_record)
+    assert alarm.since_id >= ids[40]
 
 
-def test_a_model_that_rejects_more_than_it_promises_is_told_once(record: Record) -> None:
+def test_a_model_that_rejects_more_than_it_promises_is_told_once(watched: Record) -> None:
     promising = known_bundle(promised=0.02)
-    watcher = RecordWatcher(record.database, lambda *bundle: promising)
+    watcher = RecordWatcher(watched.database, lambda *bundle: promising)
     rejects = np.random.default_rng(4).random(2000) < 0.06
     rows = [{"anomalous": bool(one), "at_us": NOON_US} for one in rejects]
-    insert_inspections(record, rows)
+    insert_inspections(watched, rows)
     watcher.turn()
-    insert_inspections(record, rows)
+    insert_inspections(watched, rows)
     watcher.turn()
-    (alarm,) = found(record)
+    (alarm,) = found(watched)
     assert (alarm.cause, alarm.station) == ("promise", "")
     assert alarm.moved[0].usual == 0.02 and alarm.moved[0].now > 0.02
 
 
-def test_parts_with_thresholds_of_a_request_do_not_count_for_the_promise(record: Record) -> None:
+def test_parts_with_thresholds_of_a_request_do_not_count_for_the_promise(watched: Record) -> None:
     promising = known_bundle(promised=0.02)
     rows = [{"anomalous": True, "threshold": 0.1}] * 500
-    insert_inspections(record, rows)
-    RecordWatcher(record.database, lambda *bundle: promising).turn()
-    assert found(record) == []
+    insert_inspections(watched, rows)
+    RecordWatcher(watched.database, lambda *bundle: promising).turn()
+    assert found(watched) == []
 
 
-def test_an_alarm_that_is_acknowledged_or_snoozed_calls_nobody(record: Record) -> None:
-    store(record, facts(60, 2, brightness=-4.0))
-    RecordWatcher(record.database, known_of).turn()
-    (alarm,) = found(record)
+def test_an_alarm_that_is_acknowledged_or_snoozed_calls_nobody(watched: Record) -> None:
+    store(watched, facts(60, 2, brightness=-4.0))
+    RecordWatcher(watched.database, known_of).turn()
+    (alarm,) = found(watched)
     until = NOON_US + 60_000_000
-    snoozed = snooze(record.database, alarm.id, until_us=until, who="ann", client=None)
+    snoozed = snooze(watched.database, alarm.id, until_us=until, who="ann", client=None)
     assert not snoozed.calls(NOON_US) and snoozed.calls(until)
-    noted = acknowledge(record.database, alarm.id, who="ann", note="lamp", client=None)
+    noted = acknowledge(watched.database, alarm.id, who="ann", note="lamp", client=None)
     assert not noted.calls(until)
     assert (noted.acknowledged_by, noted.note, noted.ended_us) == ("ann", "lamp", None)
 
 
-def test_a_replay_finds_the_alarms_that_were_kept(record: Record) -> None:
+def test_a_replay_finds_the_alarms_that_were_kept(watched: Record) -> None:
     for at, moved in enumerate((0.0, -4.0, 0.0, -4.0)):
-        store(record, facts(150, at, brightness=moved), station="left")
-        RecordWatcher(record.database, known_of).turn()
+        store(watched, facts(150, at, brightness=moved), station="left")
+        RecordWatcher(watched.database, known_of).turn()
         if at == 1:
             where = {"station": "left", "note": "", "who": "ann", "client": None}
-            add_mark(record.database, "maintenance", **where)  # type: ignore[arg-type]
-    with record.database.reading() as connection:
+            add_mark(watched.database, "maintenance", **where)  # type: ignore[arg-type]
+    with watched.database.reading() as connection:
         again = ReplayStore(replay_begins(connection))
-    while RecordWatcher(record.database, known_of, again).turn().more:
+    while RecordWatcher(watched.database, known_of, again).turn().more:
         pass
     assert len(again.alarms) > 1
-    assert again.alarms == found(record)
+    assert again.alarms == found(watched)
 
 
-def test_a_replay_begins_where_the_watch_did(sqlite_record: Record) -> None:
+def test_a_replay_begins_where_the_watch_did(
+    sqlite_record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storing, "CAUGHT_UP", 3)
     before = store(sqlite_record, facts(10, 1))
     RecordWatcher(sqlite_record.database, known_of).turn()
     store(sqlite_record, facts(10, 2))
     RecordWatcher(sqlite_record.database, known_of).turn()
     with sqlite_record.database.reading() as connection:
-        assert replay_begins(connection) == WatchPosition(before[-1], 0)
+        assert replay_begins(connection) == WatchPosition(before[-1] - 3, 0)

@@ -1,0 +1,124 @@
+"""A server as a process of its own, for as long as somebody needs it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import time
+import urllib.error
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+
+from service.commands.demo.asking import DIRECT
+from service.core.distribution import COMMAND
+
+_START_TIMEOUT_S: Final = 120
+_STOP_TIMEOUT_S: Final = 60
+_ANSWER_TIMEOUT_S: Final = 5
+_LOOK_EVERY_S: Final = 0.1
+_ERROR: Final = re.compile(r"^Error: (.+)", re.MULTILINE | re.DOTALL)
+"""What the command prints that could not begin to serve, at the log's end."""
+
+
+@dataclass(frozen=True)
+class DemoServer:
+    """A server that is ready."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def wait(self) -> None:
+        """Wait until it ends, which it does of its own accord only by a fault.
+
+        Raises:
+            ClickException: it ended.
+        """
+        self.process.wait()
+        raise _ended(self.process, self.log)
+
+
+@contextlib.contextmanager
+def serving(repository: Path, folder: Path, port: int = 0) -> Iterator[DemoServer]:
+    """Serve a repository on this machine alone until the block ends.
+
+    The server has the settings that it has by itself, whatever the environment says.
+
+    Args:
+        repository: the models.
+        folder: gets the server's log and the folder `data` with its record.
+        port: to listen on; 0 takes a free one.
+
+    Raises:
+        ClickException: it could not start; the message is the server's own.
+    """
+    command = [*COMMAND, "serve", "--repository", str(repository), "--port", str(port)]
+    # The table of verdicts says the same as the request log.
+    command += ["--data-folder", str(folder / "data"), "--no-request-log"]
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("TAKT_")}
+    log = folder / "server.log"
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment
+        ) as process,
+    ):
+        try:
+            yield DemoServer(_url_when_ready(process, log), process, log)
+        finally:
+            process.terminate()
+            process.wait(timeout=_STOP_TIMEOUT_S)
+
+
+def _url_when_ready(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Where the server listens, once its models have answered their golden inputs."""
+    deadline_s = time.monotonic() + _START_TIMEOUT_S
+    while time.monotonic() < deadline_s:
+        if process.poll() is not None:
+            raise _ended(process, log)
+        found = re.search(r"running on (http://\S+)", _text(log))
+        if found and _is_ready(found[1]):
+            return found[1]
+        time.sleep(_LOOK_EVERY_S)
+    raise click.ClickException(
+        f"the server was not ready within {_START_TIMEOUT_S} s; its log ends with\n{_text(log)}"
+    )
+
+
+def _is_ready(url: str) -> bool:
+    """Whether every model has answered its golden inputs.
+
+    Raises:
+        ClickException: one cannot be served.
+    """
+    try:
+        with DIRECT.open(f"{url}/health/ready", timeout=_ANSWER_TIMEOUT_S):
+            return True
+    except urllib.error.HTTPError as error:
+        models = json.load(error)["models"]
+    except OSError:
+        return False
+    for model in models:
+        if model["state"] == "failed":
+            raise click.ClickException(f"{model['name']} cannot be served: {model['reason']}")
+    return False
+
+
+def _ended(process: subprocess.Popen[bytes], log: Path) -> click.ClickException:
+    """What the server itself says of its end: its error, or all that it logged."""
+    if found := _ERROR.search(_text(log)):
+        return click.ClickException(found[1].strip())
+    return click.ClickException(
+        f"the server ended with status {process.returncode}; its log:\n{_text(log)}"
+    )
+
+
+def _text(log: Path) -> str:
+    return log.read_text("utf-8", errors="replace")
