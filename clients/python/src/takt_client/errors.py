@@ -12,6 +12,7 @@ TaktError
 │   ├── ModelNotFoundError        404  no such model or version
 │   ├── NoRecordError             404  the server keeps no record
 │   ├── InspectionNotFoundError   404  no such inspection in the record, or no picture of it
+│   ├── AlarmNotFoundError        404  no such alarm of the watch
 │   ├── UploadTooSlowError        408  the picture did not come in time
 │   ├── SlowRequestError          408  the request did not come whole in time
 │   ├── HeadersTooLargeError      431  more bytes of headers than anybody needs
@@ -110,6 +111,10 @@ class InspectionNotFoundError(
     RequestError, code="inspection_not_found", title="Inspection not found", status=404
 ):
     """The record has no such inspection, or keeps no picture of it."""
+
+
+class AlarmNotFoundError(RequestError, code="alarm_not_found", title="Alarm not found", status=404):
+    """The watch has raised no alarm of this number."""
 
 
 class StreamNotFoundError(
