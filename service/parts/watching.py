@@ -86,6 +86,8 @@ def watching_part(foundation: Foundation) -> ServerPart:
         return done
 
     async def watch() -> None:
+        # What was recorded before is held against versions that are read by then.
+        await foundation.models.repository.loaded.wait()
         away = False
         while True:
             more = False

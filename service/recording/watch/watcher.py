@@ -110,7 +110,7 @@ class RecordWatcher:
         self._database = database
         self._known_of = known_of
         self._store = store or RecordStore(database)
-        self._known: dict[str, KnownBundle | None] = {}
+        self._known: dict[str, KnownBundle] = {}
         self._streams: dict[StreamKey, _Watched] = {}
         self._at: WatchPosition | None = None
 
@@ -214,7 +214,10 @@ class RecordWatcher:
 
     def _bundle(self, model: str, version: str, digest: str) -> KnownBundle | None:
         if digest not in self._known:
-            self._known[digest] = self._known_of(model, version, digest)
+            known = self._known_of(model, version, digest)
+            if known is None:
+                return None  # it may come
+            self._known[digest] = known
         return self._known[digest]
 
 

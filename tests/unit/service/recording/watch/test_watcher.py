@@ -230,6 +230,16 @@ def test_pictures_of_versions_that_are_not_here_are_passed_over(watched: Record)
     assert found(watched) == []
 
 
+def test_a_version_that_comes_later_is_watched_from_then_on(watched: Record) -> None:
+    there = [False]
+    watcher = RecordWatcher(watched.database, lambda *bundle: BUNDLE if there[0] else None)
+    store(watched, facts(10, 1))
+    watcher.turn()
+    there[0] = True
+    store(watched, facts(100, 2, brightness=-4.0))
+    assert watcher.turn().raised == 1
+
+
 def test_a_watch_begins_with_the_latest_that_is_there(
     sqlite_record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
