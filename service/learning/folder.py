@@ -67,6 +67,7 @@ class LearningFolder:
 
     Attributes:
         path: as given.
+        bounds: as given.
         count: pictures in it.
         bytes: of their files.
         duplicates: pictures that were there already.
@@ -78,7 +79,7 @@ class LearningFolder:
     def __init__(self, path: Path, bounds: PictureBounds) -> None:
         self.path = path
         self.count = self.bytes = self.duplicates = 0
-        self._bounds = bounds
+        self.bounds = bounds
         self._known: set[bytes] | None = None
         self._takes = True
         make_private(path)
@@ -117,7 +118,7 @@ class LearningFolder:
     def room(self) -> int:
         """Bytes that further pictures may take, besides those that are there."""
         free = shutil.disk_usage(self.path).free
-        return max(0, min(self._bounds.bytes - self.bytes, free - self._bounds.left_bytes))
+        return max(0, min(self.bounds.bytes - self.bytes, free - self.bounds.left_bytes))
 
     def take_gathered(self, count: int, size: int) -> None:
         """What was gathered is what it has from now on, instead of all that it had.
@@ -165,7 +166,7 @@ class LearningFolder:
         """
         self._check_open()
         header = read_header(data)
-        decode(data, self._bounds.pixels, header)
+        decode(data, self.bounds.pixels, header)
         digest = hashlib.sha256(data).digest()
         if self._known is None:
             self._known = {_digest_of(path) for path in self._files()}
@@ -197,20 +198,20 @@ class LearningFolder:
             NoRoomError: there is no room for a picture of so many bytes.
         """
         self._check_open()
-        if self.count >= self._bounds.pictures:
+        if self.count >= self.bounds.pictures:
             raise NoRoomError(
                 f"there are {self.count} pictures, as many as may be; start with these"
             )
-        if self.bytes + size > self._bounds.bytes:
+        if self.bytes + size > self.bounds.bytes:
             raise NoRoomError(
                 f"the pictures take {self.bytes / 1e6:.0f} MB, and may take "
-                f"{self._bounds.bytes / 1e6:.0f}; start with these, or send smaller files"
+                f"{self.bounds.bytes / 1e6:.0f}; start with these, or send smaller files"
             )
         free = shutil.disk_usage(self.path).free
-        if free - size < self._bounds.left_bytes:
+        if free - size < self.bounds.left_bytes:
             raise NoRoomError(
                 f"the disk of {self.path} has {free / 1e6:.0f} MB left, of which "
-                f"{self._bounds.left_bytes / 1e6:.0f} stay free; make room there"
+                f"{self.bounds.left_bytes / 1e6:.0f} stay free; make room there"
             )
 
     def note_place(self, model: str, version: str) -> None:

@@ -59,8 +59,9 @@ from service.core.errors import (
     UploadTooSlowError,
 )
 from service.core.naming import NAME_PATTERN
-from service.learning.desk import Asker, LearningDesk
+from service.learning.desk import LearningDesk
 from service.learning.job import LearningJob
+from service.learning.work import Asker
 from service.peers import UNLED, Peers
 from service.repository.repository import ModelRepository
 from service.settings import Settings
