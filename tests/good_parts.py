@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
 from service.core.bundles.bundle import Bundle
 from service.core.bundles.writing import replace_calibration
-from service.core.pictures.facts import look_of, looks_without_each
+from service.core.domain import ModelInput
+from service.core.pictures.facts import look_of, looks_without_each, picture_facts, with_answer
 from service.core.pictures.good_facts import LEAST, GoodFacts
 from service.core.pictures.prepare import prepare
 
@@ -20,19 +23,30 @@ def good_part(seed: int, level: int = 60) -> bytes:
     return cv2.imencode(".png", picture)[1].tobytes()
 
 
+def known_facts(
+    inputs: Sequence[ModelInput], answers: Sequence[tuple[float, float]], size: tuple[int, int]
+) -> GoodFacts:
+    """The facts of good pictures.
+
+    Args:
+        inputs: what the model sees of each.
+        answers: level of its map, and its score.
+        size: width and height of the pictures as they came.
+    """
+    seen = [picture_facts(levels, *size) for levels in inputs]
+    smalls = [facts.small for facts in seen]
+    table = [
+        with_answer(facts.beside(look), *answer)
+        for facts, look, answer in zip(seen, looks_without_each(smalls), answers, strict=True)
+    ]
+    return GoodFacts(np.stack(table), look_of(smalls))
+
+
 def with_good_facts(bundle: Bundle, count: int = LEAST + 4) -> Bundle:
     """The bundle on the disk, with the facts of so many good parts."""
-    seen = [
-        prepare(good_part(seed), bundle.manifest.preprocess, 10**6, with_facts=True).facts
-        for seed in range(count)
-    ]
-    known = [facts for facts in seen if facts is not None]
-    smalls = [facts.small for facts in known]
-    table = [
-        facts.beside(look, 0.2, 0.3)
-        for facts, look in zip(known, looks_without_each(smalls), strict=True)
-    ]
-    facts = GoodFacts(np.stack(table), look_of(smalls))
+    spec = bundle.manifest.preprocess
+    inputs = [prepare(good_part(seed), spec, 10**6).model_input for seed in range(count)]
+    facts = known_facts(inputs, [(0.2, 0.3)] * count, (64, 48))
     return replace_calibration(
         bundle,
         facts.put_into(bundle.calibration),

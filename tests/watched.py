@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from service.core.bundles.bundle import Bundle, Calibration, load_bundle
 from service.core.bundles.writing import replace_calibration
-from service.core.pictures.facts import look_of, looks_without_each, picture_facts
-from service.core.pictures.good_facts import GoodFacts
 from service.core.pictures.preprocess import preprocess
+from tests.good_parts import known_facts
 
 COUNT = 60
 """Good pictures that say what is usual."""
@@ -38,13 +37,8 @@ def with_facts(bundle: Bundle) -> Bundle:
     inputs = [preprocess(picture(at), spec) for at in range(COUNT)]
     # The model answers brightness, and its highest value is the score.
     maps = [levels.mean(axis=2) / 255 for levels in inputs]
-    seen = [picture_facts(levels, 64, 48) for levels in inputs]
-    smalls = [one.small for one in seen]
-    rows = [
-        one.beside(look, float(answer.mean()), float(answer.max()))
-        for one, answer, look in zip(seen, maps, looks_without_each(smalls), strict=True)
-    ]
-    known = GoodFacts(np.stack(rows), look_of(smalls))
+    answers = [(float(answer.mean()), float(answer.max())) for answer in maps]
+    known = known_facts(inputs, answers, (64, 48))
     scores = np.float32([answer.max() for answer in maps])
     none = np.zeros(0, np.float32)
     calibration = known.put_into(Calibration(scores, scores, none, none))

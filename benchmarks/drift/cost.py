@@ -99,11 +99,11 @@ def _times(bundle: Bundle) -> None:
     for side in SIDES:
         levels = cv2.GaussianBlur(rng.integers(0, 255, (side, side, 3), np.uint8), (5, 5), 2)
         facts = picture_facts(levels.astype(np.uint8), 640, 480)
-        row = facts.beside(known.facts.look, 1.0, 1.0)
+        row = facts.beside(known.facts.look)
         watched = watched_of(row[None])[0]
         parts = {
             "facts": _ms(partial(picture_facts, levels.astype(np.uint8), 640, 480)),
-            "beside": _ms(partial(facts.beside, known.facts.look, 1.0, 1.0)),
+            "beside": _ms(partial(facts.beside, known.facts.look)),
             "watch": _ms(partial(watch.see, watched)),
             "ecod": _ms(partial(ecod.score, row.astype(np.float64))),
         }

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.drift.changes import CHANGES, SLOW
 from benchmarks.drift.seen import DEFECT, GOOD, SeenPictures
-from service.core.pictures.facts import FACTS, Look, look_of, looks_without_each
+from service.core.pictures.facts import FACTS, Look, look_of, looks_without_each, with_answer
 from service.watching.calibration import CalibratedFacts
 from service.watching.causes import CauseAlarm, CauseWatch
 
@@ -132,7 +132,7 @@ def _draw(seen: SeenPictures, rng: np.random.Generator) -> _Drawn:
 
 def _beside(seen: SeenPictures, number: int, look: Look) -> NDArray[np.float64]:
     score = float(seen.score[number])
-    return seen.facts(number).beside(look, np.nan, score)[_COLUMNS].astype(np.float64)
+    return with_answer(seen.facts(number).beside(look), np.nan, score)[_COLUMNS].astype(np.float64)
 
 
 def _some(drawn: _Drawn, kind: str, count: int, rng: np.random.Generator) -> NDArray[np.float64]:

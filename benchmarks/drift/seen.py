@@ -30,7 +30,7 @@ from models.fit.pictures import as_image
 from models.patchcore.detector import PatchCore
 from service.core.bundles.manifest import Preprocess
 from service.core.domain import Image, RawPicture
-from service.core.pictures.facts import PictureFacts
+from service.core.pictures.facts import PictureFacts, picture_facts
 from service.core.pictures.prepare import prepare
 
 GOOD, DEFECT = "good", "defect"
@@ -133,10 +133,10 @@ def _answers(
     for kind, picture in versions:
         height, width, _ = picture.shape
         raw = RawPicture(picture.tobytes(), width, height, "rgb8")
-        seen = prepare(raw, spec, MAX_PIXELS, with_facts=True)
-        assert seen.facts is not None
+        seen = prepare(raw, spec, MAX_PIXELS)
+        facts = picture_facts(seen.model_input, width, height)
         image = as_image(np.asarray(seen.model_input, np.uint8), torch.device("cpu"))
-        waiting.append((kind, seen.facts, image))
+        waiting.append((kind, facts, image))
         if len(waiting) == _BATCH:
             yield from answered()
     yield from answered()

@@ -209,12 +209,12 @@ def splits_of(found: Mapping[str, Seen]) -> Iterator[Split]:
         good = list(found["good"].each(shuffled[:calibrate]))
         smalls = [one.small for one in good]
         looks = looks_without_each(smalls)
-        rows = [one.beside(look, np.nan, np.nan) for one, look in zip(good, looks, strict=True)]
+        rows = [one.beside(look) for one, look in zip(good, looks, strict=True)]
         look, judged = look_of(smalls), {}
         for kind, seen in found.items():
             others = shuffled[calibrate:]
             chosen = np.arange(len(seen)) if kind in ("defects", "other product") else others
-            judged[kind] = [one.beside(look, np.nan, np.nan) for one in seen.each(chosen)]
+            judged[kind] = [one.beside(look) for one in seen.each(chosen)]
         yield Split(np.stack(rows), judged)
 
 

@@ -17,6 +17,7 @@ from service.core.pictures.facts import (
     look_of,
     looks_without_each,
     picture_facts,
+    with_answer,
 )
 from service.core.pictures.good_facts import LEAST, MOST, GoodFacts
 from service.core.pictures.prepare import prepare, read_for_model
@@ -55,7 +56,7 @@ def good_facts(
     ]
     smalls = [facts.small for facts in seen]
     rows = [
-        facts.beside(look, float(level[at]), float(score[at]))
+        with_answer(facts.beside(look), float(level[at]), float(score[at]))
         for at, facts, look in zip(chosen, seen, looks_without_each(smalls), strict=True)
     ]
     return GoodFacts(np.stack(rows), look_of(smalls))

@@ -12,6 +12,7 @@ from service.core.bundles.bundle import Bundle
 from service.core.bundles.thresholds import DeployedThresholds
 from service.core.domain import FactVector, Heatmap, Image, InspectOptions, Verdict
 from service.core.inspection.inference import Inference, ms_since
+from service.core.pictures.facts import with_answer
 from service.core.pictures.good_facts import GoodFacts
 from service.core.pictures.heatmap import ColorScale, render
 from service.core.pictures.judgeable import FactLimits
@@ -60,7 +61,6 @@ class Finisher:
         max_pixels: int,
         good_facts: GoodFacts | None = None,
     ) -> None:
-        self._look = None if good_facts is None else good_facts.look
         self._limits = None if good_facts is None else FactLimits.of(good_facts)
         self._manifest = bundle.manifest
         self._roi = roi_drawing(bundle)
@@ -98,10 +98,9 @@ class Finisher:
             self._good_scores,
             self._max_regions,
         )
-        facts = None
-        if seen.facts is not None and self._look is not None:
-            level = float(answer.anomaly_map.mean())
-            facts = seen.facts.beside(self._look, level, verdict.score)
+        facts = seen.facts
+        if facts is not None:
+            facts = with_answer(facts, float(answer.anomaly_map.mean()), verdict.score)
             verdict = self._undecided(verdict, facts, options)
         postprocess_ms = ms_since(started_s)
         started_s = time.perf_counter()

@@ -113,7 +113,7 @@ class Pipeline:
             batcher,
             pools,
             limits.max_image_pixels,
-            with_facts=good_facts is not None,
+            None if good_facts is None else good_facts.look,
         )
         self._finisher = Finisher(
             bundle, thresholds, limits.max_regions, limits.max_image_pixels, good_facts

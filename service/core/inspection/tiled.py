@@ -17,11 +17,11 @@ from service.core.batching.stage import Stage
 from service.core.batching.work import Done
 from service.core.bundles.manifest import Manifest, Preprocess
 from service.core.bundles.tiling import Tiling
-from service.core.domain import Image, InspectOptions, ModelInput, ModelOutput
+from service.core.domain import FactVector, Image, InspectOptions, ModelInput, ModelOutput
 from service.core.inspection.inference import Inference, Pools, ms_since, on_thread
 from service.core.inspection.weight import Weight
 from service.core.pictures.decode import Decoded
-from service.core.pictures.facts import PictureFacts, facts_of_large
+from service.core.pictures.facts import Look, facts_of_large
 from service.core.pictures.formats.image_header import ImageHeader
 from service.core.pictures.placement import placement
 from service.core.pictures.prepare import Picture, ReadPicture, read_for_model, upright
@@ -71,7 +71,7 @@ class TiledPictures:
         batcher: runs model inputs, [H,W,3], of tiles.
         pools: threads that decode, cut, resize and stitch.
         max_pixels: most that a picture may have.
-        with_facts: whether the facts of each picture are wanted.
+        look: of good pictures, beside which the facts of each are told; None for none.
 
     Attributes:
         preparing: always empty, since a picture is prepared while it runs; so is `large`.
@@ -84,9 +84,9 @@ class TiledPictures:
         batcher: Batcher[ModelInput, ModelOutput],
         pools: Pools,
         max_pixels: int,
-        with_facts: bool = False,
+        look: Look | None = None,
     ) -> None:
-        self._with_facts = with_facts
+        self._look = look
         assert manifest.tiling is not None
         self._tiling: Tiling = manifest.tiling
         self._spec = manifest.preprocess
@@ -216,10 +216,12 @@ class TiledPictures:
 
     def _decode(
         self, data: Picture, header: ImageHeader | None
-    ) -> tuple[Decoded, PictureFacts | None, float]:
+    ) -> tuple[Decoded, FactVector | None, float]:
         started_s = time.perf_counter()
         decoded = read_for_model(data, self._spec, self._max_pixels, header)
-        facts = facts_of_large(decoded.picture) if self._with_facts else None
+        facts = None
+        if self._look is not None:
+            facts = facts_of_large(decoded.picture).beside(self._look)
         return decoded, facts, ms_since(started_s)
 
     async def _answer(

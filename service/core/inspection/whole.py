@@ -15,6 +15,7 @@ from service.core.domain import InspectOptions, ModelInput, ModelOutput, RawPict
 from service.core.errors import DeadlineExceededError
 from service.core.inspection.inference import Inference, Pools, ms_since, on_thread
 from service.core.inspection.weight import Weight
+from service.core.pictures.facts import Look
 from service.core.pictures.formats.image_header import ImageHeader
 from service.core.pictures.prepare import Picture, Prepared, prepare
 
@@ -35,7 +36,7 @@ class WholePictures:
         batcher: runs model inputs, [H,W,3].
         pools: threads that decode and resize.
         max_pixels: most that a picture may have.
-        with_facts: whether the facts of each picture are wanted.
+        look: of good pictures, beside which the facts of each are told; None for none.
 
     Attributes:
         preparing: pictures that are decoded and resized, or wait for that.
@@ -49,9 +50,9 @@ class WholePictures:
         batcher: Batcher[ModelInput, ModelOutput],
         pools: Pools,
         max_pixels: int,
-        with_facts: bool = False,
+        look: Look | None = None,
     ) -> None:
-        self._with_facts = with_facts
+        self._look = look
         self._spec = manifest.preprocess
         self._batcher = batcher
         self._executor = pools.preparing
@@ -138,7 +139,7 @@ class WholePictures:
             self._spec,
             self._max_pixels,
             keep=keep,
-            with_facts=self._with_facts,
+            look=self._look,
             header=header,
         )
         return prepared, waited_ms

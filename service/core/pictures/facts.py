@@ -57,6 +57,8 @@ FACTS: tuple[Fact, ...] = (
 
 FACT_NAMES: tuple[FactName, ...] = tuple(fact.name for fact in FACTS)
 
+_MAP_LEVEL, _SCORE = FACT_NAMES.index("map_level"), FACT_NAMES.index("score")
+
 SIDE = 64
 """Rows and columns of the small grey picture that is compared with others."""
 
@@ -131,13 +133,11 @@ class PictureFacts:
     own: tuple[float, ...]
     small: NDArray[np.float32]
 
-    def beside(self, look: Look, map_level: float, score: float) -> FactVector:
-        """All facts, in the order of `FACTS`.
+    def beside(self, look: Look) -> FactVector:
+        """All facts, in the order of `FACTS`; those of the model's answer are NaN.
 
         Args:
             look: of good pictures, without this one.
-            map_level: mean of the anomaly map.
-            score: of the picture.
         """
         *first, aspect = self.own
         small = self.small
@@ -154,11 +154,23 @@ class PictureFacts:
                 deviations.max(),
                 _texture(small, levels),
                 aspect,
-                map_level,
-                score,
+                math.nan,
+                math.nan,
             ),
             np.float32,
         )
+
+
+def with_answer(facts: FactVector, map_level: float, score: float) -> FactVector:
+    """The facts of a picture with those of the model's answer, which are put into them.
+
+    Args:
+        facts: of the picture.
+        map_level: mean of the anomaly map.
+        score: of the picture.
+    """
+    facts[_MAP_LEVEL], facts[_SCORE] = map_level, score
+    return facts
 
 
 def picture_facts(model_input: ModelInput, width: int, height: int) -> PictureFacts:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import cast
 
 from service.core.bundles.manifest import Preprocess
-from service.core.domain import Image, ModelInput, RawPicture, WarningCode
+from service.core.domain import FactVector, Image, ModelInput, RawPicture, WarningCode
 from service.core.pictures.decode import Decoded, decode, decode_for_model, from_raw
-from service.core.pictures.facts import PictureFacts, picture_facts
+from service.core.pictures.facts import Look, picture_facts
 from service.core.pictures.formats.image_header import ImageHeader
 from service.core.pictures.placement import Placement, placement
 from service.core.pictures.preprocess import preprocess
@@ -31,7 +31,7 @@ class ReadPicture:
         preprocess_ms: time that resizing took.
         turn: what makes the model's map upright.
         warning: what speaks against the depth of the file.
-        facts: what the picture tells by itself, where that was asked for.
+        facts: of the picture, without those of the model's answer; None where none were asked for.
     """
 
     width: int
@@ -42,7 +42,7 @@ class ReadPicture:
     preprocess_ms: float
     turn: Turn
     warning: WarningCode | None
-    facts: PictureFacts | None
+    facts: FactVector | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def prepare(
     max_pixels: int,
     *,
     keep: bool = False,
-    with_facts: bool = False,
+    look: Look | None = None,
     header: ImageHeader | None = None,
 ) -> Prepared:
     """Decode, resize and crop.
@@ -72,7 +72,7 @@ def prepare(
         spec: preprocessing of the bundle.
         max_pixels: most pixels that the picture may have.
         keep: whether to keep the whole picture, to draw on.
-        with_facts: whether the facts of the picture are wanted.
+        look: of good pictures, beside which the facts of the picture are told; None for none.
         header: of the file, if it was read already.
 
     Raises:
@@ -88,8 +88,8 @@ def prepare(
     decoded_s = time.perf_counter()
     model_input = preprocess(decoded.picture, spec)
     facts = None
-    if with_facts:
-        facts = picture_facts(model_input, decoded.width, decoded.height)
+    if look is not None:
+        facts = picture_facts(model_input, decoded.width, decoded.height).beside(look)
     return Prepared(
         model_input=model_input,
         width=decoded.width,

@@ -11,6 +11,7 @@ from service.core.pictures.facts import (
     look_of,
     looks_without_each,
     picture_facts,
+    with_answer,
 )
 
 SIZE = 256
@@ -31,7 +32,7 @@ def look() -> Look:
 
 
 def facts(picture: Image) -> dict[FactName, float]:
-    values = picture_facts(picture, SIZE, SIZE).beside(look(), 0.5, 0.7)
+    values = with_answer(picture_facts(picture, SIZE, SIZE).beside(look()), 0.5, 0.7)
     return dict(zip(FACT_NAMES, values.tolist(), strict=True))
 
 
@@ -112,7 +113,7 @@ def test_the_answers_of_the_model_come_last() -> None:
 @pytest.mark.parametrize("shape", [(64, 64), (96, 320), (448, 448), (30, 40)])
 def test_any_size_has_facts(shape: tuple[int, int]) -> None:
     picture = np.ascontiguousarray(np.broadcast_to(np.uint8(100), (*shape, 3)))
-    assert np.isfinite(picture_facts(picture, 64, 64).beside(look(), 0.0, 0.0)).all()
+    assert np.isfinite(with_answer(picture_facts(picture, 64, 64).beside(look()), 0.0, 0.0)).all()
 
 
 def test_levels_as_floats_have_the_facts_of_their_bytes() -> None:
@@ -124,8 +125,8 @@ def test_levels_as_floats_have_the_facts_of_their_bytes() -> None:
 def test_a_comparison_leaves_the_look_as_it_was() -> None:
     kept, one = look(), picture_facts(part(), SIZE, SIZE)
     before, small = kept.mean.copy(), one.small.copy()
-    first = one.beside(kept, 0.0, 0.0)
-    np.testing.assert_array_equal(first, one.beside(kept, 0.0, 0.0))
+    first = one.beside(kept)
+    np.testing.assert_array_equal(first, one.beside(kept))
     np.testing.assert_array_equal(kept.mean, before)
     np.testing.assert_array_equal(one.small, small)
 
