@@ -211,7 +211,7 @@ def export_bundle(
             of_defects.peak,
             np.array(facts.seen, np.str_),
         )
-        usual = _usual(facts, of_good, chosen.unseen, quiet=quiet)
+        usual = _usual(facts, of_good, chosen, quiet=quiet)
         fitted_with = {f"fit:{name}": value for name, value in facts.made_with.items()}
         bundle = save_bundle(
             out,
@@ -257,16 +257,16 @@ def export_bundle(
 
 
 def _usual(
-    facts: SourceFacts, of_good: PictureScores, unseen: Sequence[Path], *, quiet: bool
+    facts: SourceFacts, of_good: PictureScores, chosen: CalibrationPictures, *, quiet: bool
 ) -> GoodFacts | None:
     """The facts of the pictures that calibrate, with what a model says that has not seen them."""
     level, score = of_good.level, of_good.score
     if facts.out_of_fold is not None:
-        level, score = facts.out_of_fold.of([picture_digest(path) for path in unseen])
+        level, score = facts.out_of_fold.of([picture_digest(path) for path in chosen.unseen])
         if facts.inside is not None:
             # The mean of the served map is one of the cells outside, too.
             level = np.full_like(level, np.nan)
-    return good_facts(unseen, facts, level, score, quiet=quiet)
+    return good_facts(chosen.unseen, chosen.unseen_parts, facts, level, score, quiet=quiet)
 
 
 def _alpha(facts: SourceFacts, good_count: int, options: ExportOptions) -> Alpha | None:

@@ -48,7 +48,7 @@ from service.core.pictures.roi import roi_on_map
 Tell = Callable[[str], None]
 
 _TOO_FEW = (
-    f"with fewer than {LEAST} good pictures that the fit has not seen it is not known what is usual"
+    f"with fewer than {LEAST} good parts that the fit has not seen it is not known what is usual"
 )
 
 
@@ -164,7 +164,14 @@ def find_thresholds(
             strict=options.strict,
             quiet=quiet,
         )
-    facts = good_facts(pictures.unseen, manifest, of_good.level, of_good.score, quiet=quiet)
+    facts = good_facts(
+        pictures.unseen,
+        pictures.unseen_parts,
+        manifest,
+        of_good.level,
+        of_good.score,
+        quiet=quiet,
+    )
     if options.undecided and facts is None:
         raise CalibrationError(f"--undecided: {_TOO_FEW}")
     calibration = Calibration(

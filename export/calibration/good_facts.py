@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from export.calibration.parts import Parts
 from export.pictures import MAX_PIXELS, named
 from service.core.inspection.offline import View
 from service.core.pictures.facts import (
@@ -25,31 +26,35 @@ from service.core.pictures.prepare import prepare, read_for_model
 
 def good_facts(
     pictures: Sequence[Path],
+    parts: Parts,
     view: View,
     level: NDArray[np.float32],
     score: NDArray[np.float32],
     *,
     quiet: bool,
 ) -> GoodFacts | None:
-    """The facts of good pictures; of evenly spread ones, where there are more than a bundle keeps.
+    """The facts of good pictures, of one of each part; evenly spread ones, if a bundle keeps fewer.
+
+    Further pictures of a part are too like the first one to say how parts differ.
 
     Args:
         pictures: that calibrate [n].
+        parts: that these show.
         view: how the model sees them.
         level: mean of each one's map [n]; NaN where it is unknown.
         score: of each, by a model that has not seen it [n].
         quiet: show no progress bar.
 
     Returns:
-        None where there are too few pictures to say what is usual.
+        None where there are too few parts to say what is usual.
 
     Raises:
         PicturesError: a picture cannot be read.
     """
-    if len(pictures) < LEAST:
+    if parts.count < LEAST:
         return None
-    kept = min(len(pictures), MOST)
-    chosen = [at * len(pictures) // kept for at in range(kept)]
+    first, kept = parts.first, min(parts.count, MOST)
+    chosen = [first[at * parts.count // kept] for at in range(kept)]
     seen = [
         _facts(pictures[at], view)
         for at in tqdm(chosen, desc="facts of good pictures", unit="picture", disable=quiet or None)

@@ -59,6 +59,14 @@ class Parts:
         """The parts of some of the pictures, by their numbers."""
         return Parts.of(self.number[picture] for picture in pictures)
 
+    @property
+    def first(self) -> list[int]:
+        """The number of each part's first picture."""
+        found: dict[int, int] = {}
+        for picture, part in enumerate(self.number):
+            found.setdefault(part, picture)
+        return list(found.values())
+
     def highest(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """The highest value of each part: [n] -> [count]."""
         found = np.full(self.count, -np.inf, np.float32)

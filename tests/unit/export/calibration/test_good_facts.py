@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from export.calibration.good_facts import good_facts
+from export.calibration.parts import Parts
 from export.pictures import list_pictures
 from service.core.batching.batcher import Batcher
 from service.core.batching.options import BatcherOptions
@@ -43,7 +44,9 @@ def pictures() -> list[Path]:
 
 def known(bundle: Bundle, pictures: list[Path]) -> GoodFacts:
     values = np.arange(len(pictures), dtype=np.float32)
-    found = good_facts(pictures, bundle.manifest, values, values + 1, quiet=True)
+    found = good_facts(
+        pictures, Parts.single(len(pictures)), bundle.manifest, values, values + 1, quiet=True
+    )
     assert found is not None
     return found
 
@@ -107,7 +110,9 @@ def test_too_few_pictures_say_nothing_of_what_is_usual(
     bundle: Bundle, pictures: list[Path]
 ) -> None:
     few = np.zeros(LEAST - 1, np.float32)
-    assert good_facts(pictures[: LEAST - 1], bundle.manifest, few, few, quiet=True) is None
+    parts = Parts.single(LEAST - 1)
+    known = good_facts(pictures[: LEAST - 1], parts, bundle.manifest, few, few, quiet=True)
+    assert known is None
 
 
 def test_facts_are_kept_by_their_names(bundle: Bundle, pictures: list[Path]) -> None:
@@ -120,3 +125,13 @@ def test_facts_are_kept_by_their_names(bundle: Bundle, pictures: list[Path]) -> 
     again = GoodFacts.of(turned)
     assert again is not None
     np.testing.assert_array_equal(again.table, known(bundle, pictures).table)
+
+
+def test_a_part_of_many_pictures_counts_once(bundle: Bundle, pictures: list[Path]) -> None:
+    # The first picture shows a part that four more show as well.
+    parts = Parts.of([0, 0, 0, 0, 0, *range(1, 20)])
+    scores = np.arange(len(pictures), dtype=np.float32)
+    found = good_facts(pictures, parts, bundle.manifest, scores, scores, quiet=True)
+    assert found is not None
+    kept = found.table[:, FACT_NAMES.index("score")]
+    assert kept.tolist() == [0, *range(5, len(pictures))]
