@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -79,6 +80,7 @@ def _replayed(record: Record, repository: Path) -> tuple[Sequence[StoredAlarm], 
     from service.recording.watch.store import ReplayStore, replay_begins
     from service.recording.watch.watcher import RecordWatcher
 
+    @functools.cache
     def known_of(model: str, version: str, digest: str) -> KnownBundle | None:
         from service.core.bundles.bundle import load_bundle
         from service.recording.watch.known import KnownBundle

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from service.core.bundles.thresholds import ThresholdPair
 from service.core.pictures.facts import FACT_NAMES, FACTS
 from service.core.pictures.good_facts import GoodFacts
 from service.watching.calibration import CalibratedFacts
+from service.watching.least import LeastShift, least_shift
 from service.watching.promise import promised_share
 
 WATCHED = tuple(fact.name for fact in FACTS if fact.of_picture or fact.name == "score")
@@ -43,6 +45,11 @@ class KnownBundle:
     alpha: float | None
     promise: Promise
     promised: float | None
+
+    @cached_property
+    def least_shift(self) -> LeastShift | None:
+        """The least change of a fact that is found in time; None where nothing would be."""
+        return None if self.calibration is None else least_shift(self.calibration)
 
     @classmethod
     def of(cls, bundle: Bundle) -> KnownBundle:

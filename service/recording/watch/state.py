@@ -11,7 +11,7 @@ from service.core.intervals import UNKNOWN, ShareInterval
 from service.recording.tables import watched
 from service.recording.watch.known import KnownOf
 from service.recording.watch.streams import Rejects, rejects_of
-from service.watching.least import LeastShift, least_shift
+from service.watching.least import LeastShift
 from service.watching.promise import between
 
 
@@ -63,7 +63,7 @@ def watched_streams(connection: Connection, known_of: KnownOf) -> list[WatchedSt
                 row.station,
                 row.seen,
                 None if calibration is None else calibration.pictures,
-                None if calibration is None or rejects else least_shift(calibration),
+                None if known is None or rejects else known.least_shift,
                 rejects,
                 UNKNOWN if rejects is None else between(rejects.rejected, rejects.parts),
                 None if known is None else known.alpha,

@@ -8,6 +8,8 @@ and no alarm is lost or raised twice.
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -110,7 +112,6 @@ class RecordWatcher:
         self._database = database
         self._known_of = known_of
         self._store = store or RecordStore(database)
-        self._known: dict[str, KnownBundle] = {}
         self._streams: dict[StreamKey, _Watched] = {}
         self._at: WatchPosition | None = None
 
@@ -152,7 +153,7 @@ class RecordWatcher:
             key=lambda row: (row.model, row.version, row.digest),
         )
         for bundle, of_bundle in by_bundle:
-            known = self._bundle(*bundle)
+            known = self._known_of(*bundle)
             if known is None:
                 continue
             some = sorted(of_bundle, key=lambda row: (row.station or "", row.id))
@@ -160,7 +161,7 @@ class RecordWatcher:
                 for station, of_station in groupby(some, key=lambda row: row.station or ""):
                     with_facts = [row for row in of_station if row.facts is not None]
                     self._feed(StreamKey("stream", bundle[0], station), known, with_facts, turn)
-            own = [row for row in some if _by_own_thresholds(row, known)]
+            own = [row for row in some if _is_promised(row, known)]
             own.sort(key=lambda row: row.id)
             self._feed(StreamKey("promise", bundle[0], ""), known, own, turn)
 
@@ -204,21 +205,13 @@ class RecordWatcher:
         kept = self._store.stream(connection, key)
         if kept is None:
             return None
-        known = self._bundle(key.model, kept.version, kept.digest)
+        known = self._known_of(key.model, kept.version, kept.digest)
         if known is None or (key.kind == "stream" and known.calibration is None):
             return None
         held = _Watched(_new_stream(key, known), kept.version, kept.digest, kept.seen)
         held.stream.resume(kept.state)
         self._streams[key] = held
         return held
-
-    def _bundle(self, model: str, version: str, digest: str) -> KnownBundle | None:
-        if digest not in self._known:
-            known = self._known_of(model, version, digest)
-            if known is None:
-                return None  # it may come
-            self._known[digest] = known
-        return self._known[digest]
 
 
 def _new_stream(key: StreamKey, known: KnownBundle) -> Stream:
@@ -245,6 +238,7 @@ def _new_rows(connection: Connection, after: int) -> tuple[Sequence[Row[Any]], i
             inspections.c.threshold,
             inspections.c.pixel_threshold,
             inspections.c.facts,
+            inspections.c.undecided,
             sources.c.digest,
         )
         .join(sources, inspections.c.source_id == sources.c.id)
@@ -270,9 +264,15 @@ def _between(
     yield rows[start:], None
 
 
-def _by_own_thresholds(row: Row[Any], known: KnownBundle) -> bool:
+def _is_promised(row: Row[Any], known: KnownBundle) -> bool:
+    """Whether a part was judged, and by the bundle's own thresholds, of which the promise is."""
     own = known.thresholds
-    return bool(np.isclose(row.threshold, own.image) and np.isclose(row.pixel_threshold, own.pixel))
+    return (
+        row.undecided is None
+        and math.isclose(row.threshold, own.image, rel_tol=1e-6)
+        # As the record has infinity.
+        and math.isclose(row.pixel_threshold, min(own.pixel, sys.float_info.max), rel_tol=1e-6)
+    )
 
 
 def _seen(rows: Sequence[Row[Any]]) -> Seen:

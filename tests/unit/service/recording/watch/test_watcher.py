@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -269,6 +271,21 @@ def test_parts_with_thresholds_of_a_request_do_not_count_for_the_promise(watched
     promising = known_bundle(promised=0.02)
     rows = [{"anomalous": True, "threshold": 0.1}] * 500
     insert_inspections(watched, rows)
+    RecordWatcher(watched.database, lambda *bundle: promising).turn()
+    assert found(watched) == []
+
+
+def test_a_bundle_whose_score_alone_decides_keeps_its_promise_too(watched: Record) -> None:
+    promising = replace(known_bundle(promised=0.02), thresholds=ThresholdPair(0.5, math.inf))
+    rows = [{"anomalous": True, "pixel_threshold": sys.float_info.max}] * 100
+    insert_inspections(watched, rows)
+    RecordWatcher(watched.database, lambda *bundle: promising).turn()
+    assert [alarm.cause for alarm in found(watched)] == ["promise"]
+
+
+def test_parts_that_could_not_be_judged_do_not_count_for_the_promise(watched: Record) -> None:
+    promising = known_bundle(promised=0.02)
+    insert_inspections(watched, [{"anomalous": True, "undecided": "{}"}] * 500)
     RecordWatcher(watched.database, lambda *bundle: promising).turn()
     assert found(watched) == []
 
