@@ -20,13 +20,13 @@ from statistics import median
 from typing import get_args
 
 from service.core.domain import UNKNOWN_SOURCE, ProtocolName, Timings, Verdict
+from service.observing.instruments.metrics import Metrics
+from service.observing.instruments.version_metrics import VersionGauges
 from service.observing.journal import Journal
-from service.observing.metrics import Metrics
 from service.observing.records import AnswerRecord, RefusalRecord
 from service.observing.status.host_state import HostReader
 from service.observing.status.reading import Reading, read
 from service.observing.status.watch import EVERY_S, StatusWatch
-from service.observing.version_metrics import VersionGauges
 from service.recording.audit.metrics import AuditMetrics
 from service.recording.metrics import RecordMetrics
 

@@ -8,8 +8,8 @@ Only a benchmark has a use for it: the service itself offers no way to be blind.
 from __future__ import annotations
 
 from service.cli import main
+from service.observing.instruments.model_metrics import BatchMetrics
 from service.observing.journal import Journal
-from service.observing.model_metrics import BatchMetrics
 
 
 def _nothing(*_: object) -> None:

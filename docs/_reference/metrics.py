@@ -9,9 +9,9 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from docs._reference.markdown import prose, table
 from service.mirroring.metrics import MirrorMetrics
-from service.observing.gpu_metrics import GpuCollector
-from service.observing.metrics import Metrics
-from service.observing.watch_metrics import WatchMetrics
+from service.observing.instruments.gpu_metrics import GpuCollector
+from service.observing.instruments.metrics import Metrics
+from service.observing.instruments.watch_metrics import WatchMetrics
 from service.outlets.metrics import OutletMetrics
 from service.recording.audit.metrics import AuditMetrics
 from service.recording.metrics import RecordMetrics

@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket
 from service.api.pages import PageHeaders
 from service.api.problems import CALLER_KEY, REQUEST_ID_KEY, problem_response
 from service.core.errors import ImageTooLargeError, NotReadyError, RequestError
-from service.observing.metrics import Metrics
+from service.observing.instruments.metrics import Metrics
 from service.security.caller import CallerPendingError
 from service.security.gate import Gate
 from service.security.guard import Guard

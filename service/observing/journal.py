@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from service.core.domain import Inspection, ProtocolName
 from service.core.errors import TaktError
-from service.observing.metrics import Metrics
+from service.observing.instruments.metrics import Metrics
 from service.observing.records import (
     NOTHING_ASKED,
     AnswerRecord,

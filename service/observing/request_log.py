@@ -12,9 +12,9 @@ from typing import Any
 import orjson
 
 from service.digits import apart
+from service.observing.instruments.verdict_label import verdict_label
 from service.observing.logging_setup import LogFormat, Write
 from service.observing.records import AnswerRecord, RefusalRecord
-from service.observing.verdict_label import verdict_label
 
 LOGGER = "takt.request"
 

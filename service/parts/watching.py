@@ -11,7 +11,7 @@ from service.api.records.watch import watch_router
 from service.core.bundles.bundle import Bundle
 from service.core.errors import ModelNotFoundError, NotReadyError, RecordError
 from service.core.pictures.good_facts import GoodFacts
-from service.observing.watch_metrics import WatchMetrics
+from service.observing.instruments.watch_metrics import WatchMetrics
 from service.parts.composing.foundation import Foundation
 from service.parts.composing.part import ServerPart
 from service.recording.record import Record

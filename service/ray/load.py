@@ -6,8 +6,8 @@ import os
 import time
 from collections.abc import Callable, Mapping
 
-from service.observing.metrics import Metrics
-from service.observing.model_metrics import SECONDS
+from service.observing.instruments.metrics import Metrics
+from service.observing.instruments.model_metrics import SECONDS
 from service.observing.status.quantiles import quantile
 from service.ray.scaling import BUSY, QUEUE_WAIT_MS
 from service.ray.share import Share

@@ -11,8 +11,8 @@ from prometheus_client.registry import Collector
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.observing.merging import Told as Families
-from service.observing.merging import heard, merged
+from service.observing.instruments.merging import Told as Families
+from service.observing.instruments.merging import heard, merged
 
 PATH = "/metrics"
 LABEL = "replica"

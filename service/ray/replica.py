@@ -20,10 +20,10 @@ from service.api.document.application import Application
 from service.app import create_app
 from service.configuration import unknown_variables
 from service.core.errors import NotReadyError
-from service.observing.gpu_metrics import find_gpus
+from service.observing.instruments.gpu_metrics import find_gpus
+from service.observing.instruments.merging import told
 from service.observing.line_writer import LineWriter
 from service.observing.logging_setup import configure_logging
-from service.observing.merging import told
 from service.parts.composing.assembly import foundation_of
 from service.peers import Message
 from service.ray.given import settings_of

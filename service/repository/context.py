@@ -12,7 +12,7 @@ from service.core.bundles.signing.signature import TrustedKeys
 from service.core.engines.opener import EngineFactory, EngineOpener, engine_opener
 from service.core.inspection.inference import Pools
 from service.core.inspection.pipeline import Limits
-from service.observing.metrics import Metrics
+from service.observing.instruments.metrics import Metrics
 from service.peers import Alone, Peers
 from service.recording.audit.entry import Change
 from service.repository.supervision.lost_threads import LostThreads

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from service.observing.metrics import Metrics
-from service.observing.version_metrics import VersionGauges
+from service.observing.instruments.metrics import Metrics
+from service.observing.instruments.version_metrics import VersionGauges
 from service.repository.model_version import ModelVersion
 
 

@@ -28,8 +28,8 @@ from service.core.errors import NotReadyError, TaktError
 from service.core.inspection.pipeline import Pipeline
 from service.core.inspection.source import source_of
 from service.core.pictures.good_facts import knows_good_facts
-from service.observing.metrics import Metrics
-from service.observing.model_metrics import score_bounds
+from service.observing.instruments.metrics import Metrics
+from service.observing.instruments.model_metrics import score_bounds
 from service.repository.context import VersionContext
 from service.repository.supervision.engine_room import EngineRoom
 from service.repository.supervision.supervisor import Supervisor

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 
 from service.mirroring.worker import MirrorWorker
-from service.observing.metrics import Metrics
+from service.observing.instruments.metrics import Metrics
 from service.recording.audit.trail import AuditTrail
 from service.repository.context import VersionContext
 from service.repository.folder_watch import FolderWatch

@@ -17,7 +17,7 @@ from service.core.domain import Json
 from service.core.errors import ConflictError, ModelNotFoundError, TaktError, UnavailableError
 from service.core.pictures.good_facts import LEAST, knows_good_facts
 from service.core.problem import error_json, error_of
-from service.observing.metrics import Metrics
+from service.observing.instruments.metrics import Metrics
 from service.peers import UNLED, Message, Peers
 from service.recording.audit.entry import Change
 from service.recording.audit.served import activation

@@ -31,7 +31,7 @@ class ModelRepository:
     >>> import asyncio
     >>> from concurrent.futures import ThreadPoolExecutor
     >>> from service.core.inspection.inference import Pools
-    >>> from service.observing.metrics import Metrics
+    >>> from service.observing.instruments.metrics import Metrics
     >>> from service.repository.context import version_context
     >>> from service.settings import Settings
     >>> settings = Settings(repository=Path("examples/models"), engine="onnxruntime")

@@ -15,9 +15,9 @@ from service.cli import main
 from service.core.errors import TaktError
 from service.declaration import heading_of
 from service.mirroring.metrics import MirrorMetrics
-from service.observing.gpu_metrics import GpuCollector
-from service.observing.metrics import Metrics
-from service.observing.watch_metrics import WatchMetrics
+from service.observing.instruments.gpu_metrics import GpuCollector
+from service.observing.instruments.metrics import Metrics
+from service.observing.instruments.watch_metrics import WatchMetrics
 from service.outlets.metrics import OutletMetrics
 from service.recording.audit.metrics import AuditMetrics
 from service.recording.metrics import RecordMetrics

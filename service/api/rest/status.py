@@ -37,8 +37,8 @@ from service.core.bundles.thresholds import DeployedThresholds
 from service.core.domain import ThresholdKind
 from service.core.pictures.good_facts import knows_good_facts
 from service.mirroring.worker import BundleSource, MirrorWorker
-from service.observing.gpu_metrics import GpuCollector
-from service.observing.host_metrics import HostMetrics
+from service.observing.instruments.gpu_metrics import GpuCollector
+from service.observing.instruments.host_metrics import HostMetrics
 from service.repository.model_version import ModelVersion
 from service.repository.repository import ModelRepository
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from service.api.bodies import Bodies
 from service.api.oip.request import OipLimits
+from service.observing.instruments.metrics import Metrics
 from service.observing.journal import Journal
-from service.observing.metrics import Metrics
 from service.observing.tracing.base import Tracing
 from service.repository.repository import ModelRepository
 from service.security.guard import Guard

@@ -24,9 +24,9 @@ from service.api.stream.watching import held_in
 from service.core.batching.memory import MemoryBudget
 from service.core.domain import Inspection, InspectOptions, Labels
 from service.core.errors import InvalidParameterError, RequestError
+from service.observing.instruments.metrics import Metrics
 from service.observing.journal import UNKNOWN, Journal
 from service.observing.logging_setup import log_event
-from service.observing.metrics import Metrics
 from service.observing.records import NOTHING_ASKED
 from service.observing.tracing.base import FrameTraces, Tracing
 from service.peers import Message, Peers

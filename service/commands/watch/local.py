@@ -13,7 +13,7 @@ from service.core.domain import InspectOptions
 from service.core.engines.opener import EngineFactory
 from service.core.errors import ConfigurationError
 from service.core.inspection.inference import Pools
-from service.observing.metrics import Metrics
+from service.observing.instruments.metrics import Metrics
 from service.repository.context import version_context
 from service.repository.model_version import ModelVersion
 from service.settings import Settings

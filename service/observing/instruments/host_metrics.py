@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from prometheus_client import Metric
 
+from service.observing.instruments.merging import TOPIC, Told, heard, merged, told
+from service.observing.instruments.metrics import Metrics
 from service.observing.journal import Journal
-from service.observing.merging import TOPIC, Told, heard, merged, told
-from service.observing.metrics import Metrics
 from service.peers import Message, Peers, Reply
 
 

@@ -18,19 +18,19 @@ from prometheus_client import (
 
 from service.core.distribution import version
 from service.core.domain import STAGES, DropReason, FindingCode, ProtocolName, ThresholdKind
-from service.observing.access_metrics import AccessMetrics
-from service.observing.connection_metrics import ConnectionMetrics
-from service.observing.engine_metrics import EngineInstruments
-from service.observing.histogram import LabelledHistograms
-from service.observing.model_metrics import (
+from service.observing.instruments.access_metrics import AccessMetrics
+from service.observing.instruments.connection_metrics import ConnectionMetrics
+from service.observing.instruments.engine_metrics import EngineInstruments
+from service.observing.instruments.histogram import LabelledHistograms
+from service.observing.instruments.model_metrics import (
     SECONDS,
     AnswerMetrics,
     BatchMetrics,
 )
+from service.observing.instruments.station_metrics import StationMetrics
+from service.observing.instruments.verdict_label import VERDICT_LABELS, verdict_label
+from service.observing.instruments.version_metrics import VersionGauges, VersionInstruments
 from service.observing.records import AnswerRecord, RefusalRecord
-from service.observing.station_metrics import StationMetrics
-from service.observing.verdict_label import VERDICT_LABELS, verdict_label
-from service.observing.version_metrics import VersionGauges, VersionInstruments
 from service.peers import OwnCounts
 
 BATCH_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128, 256)

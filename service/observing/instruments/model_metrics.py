@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from prometheus_client import Counter, Histogram
 
 from service.core.domain import DropReason
-from service.observing.histogram import UnlockedHistogram
+from service.observing.instruments.histogram import UnlockedHistogram
 from service.observing.records import AnswerRecord
 
 SECONDS = (

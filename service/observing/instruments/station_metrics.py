@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter
 
-from service.observing.verdict_label import VERDICT_LABELS, VerdictLabel
+from service.observing.instruments.verdict_label import VERDICT_LABELS, VerdictLabel
 
 OTHER = "other"
 """Stands for all stations beyond the first."""

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from service.observing.station_metrics import OTHER
+from service.observing.instruments.station_metrics import OTHER
 
 
 class Standing(Protocol):

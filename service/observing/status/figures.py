@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from service.core.domain import STAGES
-from service.observing.model_metrics import SECONDS
+from service.observing.instruments.model_metrics import SECONDS
+from service.observing.instruments.verdict_label import VerdictLabel
 from service.observing.status.quantiles import quantile
 from service.observing.status.reading import Counts, Reading, Series
-from service.observing.verdict_label import VerdictLabel
 
 StageCounts = Mapping[tuple[str, ...], Counts]
 """Counts of buckets, by model and stage."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from service.core.host import memory_limit_bytes, read_if_there
-from service.observing.gpu_metrics import GpuCollector
+from service.observing.instruments.gpu_metrics import GpuCollector
 
 DiskUse = Literal["models", "record"]
 

@@ -10,9 +10,9 @@ from itertools import pairwise
 from prometheus_client import Metric
 from prometheus_client.samples import Sample
 
-from service.observing.host_metrics import HostMetrics
+from service.observing.instruments.host_metrics import HostMetrics
+from service.observing.instruments.metrics import Metrics
 from service.observing.journal import Journal
-from service.observing.metrics import Metrics
 
 Series = tuple[str, tuple[tuple[str, str], ...]]
 """Name of a sample, and its labels, sorted by their names."""

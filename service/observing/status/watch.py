@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.observing.gpu_metrics import GpuCollector
+from service.observing.instruments.gpu_metrics import GpuCollector
 from service.observing.status.alarms import Alarm, Alarms
 from service.observing.status.figures import Difference, ModelFigures, Stretch, total
 from service.observing.status.host_state import DiskUse, HostReader, HostState

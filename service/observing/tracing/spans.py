@@ -21,8 +21,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from opentelemetry.util.types import AttributeValue
 
 from service.core.domain import STAGES, Inspection
+from service.observing.instruments.verdict_label import verdict_label
 from service.observing.tracing.base import Scope, use_trace
-from service.observing.verdict_label import verdict_label
 
 Attributes = dict[str, AttributeValue]
 

@@ -17,11 +17,11 @@ from service.core.distribution import version
 from service.core.engines.opener import EngineFactory
 from service.core.host import let_others_go_first, own_names
 from service.core.inspection.inference import Pools
-from service.observing.gpu_metrics import GpuCollector, find_gpus
-from service.observing.host_metrics import HostMetrics
+from service.observing.instruments.gpu_metrics import GpuCollector, find_gpus
+from service.observing.instruments.host_metrics import HostMetrics
+from service.observing.instruments.metrics import Metrics
 from service.observing.journal import Journal
 from service.observing.logging_setup import Write
-from service.observing.metrics import Metrics
 from service.observing.records import Outlet
 from service.observing.request_log import RequestLog
 from service.observing.tracing.base import Tracing

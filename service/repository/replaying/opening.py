@@ -11,7 +11,7 @@ from service.core.bundles.bundle import read_digest
 from service.core.errors import BundleError, ModelNotFoundError
 from service.core.inspection.described import settings_of
 from service.core.inspection.inference import Pools
-from service.observing.metrics import Metrics
+from service.observing.instruments.metrics import Metrics
 from service.recording.search.stored import StoredInspection
 from service.repository.context import version_context
 from service.repository.model_version import ModelVersion

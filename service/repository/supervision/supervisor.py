@@ -14,7 +14,7 @@ from service.core.bundles.bundle import Bundle
 from service.core.domain import EngineFault, ModelInput, ModelOutput
 from service.core.engines.batches import batch_runner
 from service.core.errors import EngineHungError, NotReadyError, TaktError
-from service.observing.engine_metrics import EngineMetrics
+from service.observing.instruments.engine_metrics import EngineMetrics
 from service.repository.supervision.engine_room import CheckedEngine, EngineRoom
 from service.repository.supervision.lost_threads import LostThreads
 from service.repository.supervision.rules import Supervision

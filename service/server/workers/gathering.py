@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 
-from service.observing.merging import TOPIC, Told, heard, merged, told
+from service.observing.instruments.merging import TOPIC, Told, heard, merged, told
 from service.peers import Message, Reply
 from service.server.workers.member import Member
 

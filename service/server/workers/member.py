@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from enum import Enum, auto
 
-from service.observing.merging import Told
+from service.observing.instruments.merging import Told
 from service.peers import Message
 from service.server.workers.ways.counts import CountTable
 from service.server.workers.ways.handing import Handed, hand, take

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Coroutine, Mapping
 from functools import partial
 
-from service.observing.host_metrics import HostMetrics
+from service.observing.instruments.host_metrics import HostMetrics
 from service.peers import Message
 from service.repository.repository import ModelRepository
 from service.server.connections.http_connection import HttpConnection

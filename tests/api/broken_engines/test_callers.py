@@ -9,7 +9,7 @@ import pytest
 from service.core.bundles.bundle import Bundle
 from service.core.engines.fake import FakeEngine
 from service.core.errors import BundleError
-from service.observing.model_metrics import AnswerMetrics, BatchMetrics
+from service.observing.instruments.model_metrics import AnswerMetrics, BatchMetrics
 from tests.api.broken_engines.plant import INSPECT, break_next
 from tests.api.stream.socket import connect, hear
 

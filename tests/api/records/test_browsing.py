@@ -11,8 +11,8 @@ from fastapi import FastAPI
 from service.api.problems import add_handlers
 from service.api.records.browsing import RecentOut, TilesOut, browsing_router
 from service.api.records.threads import RecordThreads
+from service.observing.instruments.metrics import Metrics
 from service.observing.journal import Journal
-from service.observing.metrics import Metrics
 from service.recording.record import Record
 from tests.recorded import NOON_US, insert_inspections
 

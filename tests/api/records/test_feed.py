@@ -18,8 +18,8 @@ from service.api.records import feed as module
 from service.api.records.feed import feed_router
 from service.api.records.threads import RecordThreads
 from service.core.errors import RecordError
+from service.observing.instruments.metrics import Metrics
 from service.observing.journal import Journal
-from service.observing.metrics import Metrics
 from service.recording.record import Record
 from service.security.caller import ANYONE
 from service.security.credentials import Credentials

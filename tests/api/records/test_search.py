@@ -20,8 +20,8 @@ from service.api.records.search import search_router
 from service.api.records.threads import NO_RECORD, RecordThreads
 from service.core.domain import RawPicture
 from service.core.errors import RecordError
+from service.observing.instruments.metrics import Metrics
 from service.observing.journal import Journal
-from service.observing.metrics import Metrics
 from service.recording.pictures import PictureKey, format_of, sha256_of
 from service.recording.record import Record
 from service.recording.search.exports import export as exporting

@@ -16,8 +16,8 @@ from service.api.records.threads import RecordThreads
 from service.api.records.thumbnails import thumbnails_router
 from service.core.batching.memory import MemoryBudget
 from service.core.domain import RawPicture
+from service.observing.instruments.metrics import Metrics
 from service.observing.journal import Journal
-from service.observing.metrics import Metrics
 from service.recording.pictures import PictureKey, format_of, sha256_of
 from service.recording.record import Record
 from tests.api.apps import Caller, until

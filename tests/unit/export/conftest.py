@@ -22,7 +22,7 @@ from models.efficientad.detector import PDN, EfficientAd
 from models.fit.device import round_to_fp16
 from service.core.bundles.bundle import Bundle, load_bundle
 from service.core.inspection.inference import Pools
-from service.observing.metrics import Metrics
+from service.observing.instruments.metrics import Metrics
 from service.repository.context import version_context
 from service.repository.model_version import ModelVersion
 from service.settings import Settings

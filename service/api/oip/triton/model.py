@@ -26,7 +26,7 @@ from service.core.errors import NotReadyError, TaktError
 from service.core.inspection.inference import Pools
 from service.core.inspection.pipeline import Pipeline
 from service.core.tensors.triton import TritonForm, parameters_of
-from service.observing.metrics import Metrics
+from service.observing.instruments.metrics import Metrics
 from service.repository.context import VersionContext, version_context
 from service.repository.model_version import ModelVersion
 from service.settings import Settings

@@ -7,7 +7,7 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service.api.request_context import WRITE_KEY, RequestContext
-from service.observing.metrics import Metrics
+from service.observing.instruments.metrics import Metrics
 from service.security.credentials import Credentials
 from service.security.gate import Gate
 from service.security.guard import Guard

@@ -8,8 +8,8 @@ from prometheus_client import generate_latest
 
 from service.core.domain import Box, Inspection, Timings, Verdict
 from service.core.errors import QueueFullError
+from service.observing.instruments.metrics import Metrics
 from service.observing.journal import UNKNOWN, Journal
-from service.observing.metrics import Metrics
 from service.observing.records import AnswerRecord, Asked
 from service.observing.request_log import LOGGER, RequestLog
 

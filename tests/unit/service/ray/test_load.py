@@ -2,8 +2,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from service.observing.metrics import Metrics
-from service.observing.model_metrics import SECONDS
+from service.observing.instruments.metrics import Metrics
+from service.observing.instruments.model_metrics import SECONDS
 from service.ray.load import Load
 from service.ray.scaling import BUSY, QUEUE_WAIT_MS
 from service.ray.share import Share

@@ -4,8 +4,8 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from service.observing.merging import told
-from service.observing.metrics import Metrics
+from service.observing.instruments.merging import told
+from service.observing.instruments.metrics import Metrics
 from service.ray.metrics_of_all import MetricsOfAll, OfReplica, together
 
 

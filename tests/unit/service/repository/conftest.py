@@ -9,7 +9,7 @@ import pytest
 
 from service.core.engines.fake import FakeEngine
 from service.core.inspection.inference import Pools
-from service.observing.metrics import Metrics
+from service.observing.instruments.metrics import Metrics
 from service.repository.context import version_context
 from service.repository.folder_watch import FolderWatch
 from service.repository.repository import ModelRepository

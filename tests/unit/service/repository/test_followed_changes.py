@@ -15,7 +15,7 @@ from service.core.bundles.thresholds import OVERRIDES
 from service.core.engines.fake import FakeEngine
 from service.core.engines.golden import BatchDrift, check_golden
 from service.core.inspection.inference import Pools
-from service.observing.metrics import Metrics
+from service.observing.instruments.metrics import Metrics
 from service.repository.context import version_context
 from service.repository.repository import ModelRepository
 from service.settings import Settings

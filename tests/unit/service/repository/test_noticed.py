@@ -15,7 +15,7 @@ from service.core.bundles.bundle import MANIFEST
 from service.core.bundles.thresholds import OVERRIDES
 from service.core.engines.fake import FakeEngine
 from service.core.inspection.inference import Pools
-from service.observing.metrics import Metrics
+from service.observing.instruments.metrics import Metrics
 from service.recording.audit.entry import FILE, FOLDER, SERVER, Change
 from service.repository.activation import ACTIVE, FIRST, UNDECIDED
 from service.repository.context import version_context

@@ -8,7 +8,7 @@ from prometheus_client import generate_latest
 
 from service.core.bundles.thresholds import DeployedThresholds
 from service.core.engines.fake import FakeEngine
-from service.observing.metrics import Metrics
+from service.observing.instruments.metrics import Metrics
 from service.repository.folder_watch import FolderWatch
 from service.repository.repository import ModelRepository
 

@@ -23,8 +23,8 @@ from service.api.oip.request import OipLimits
 from service.api.rpc.backend import RpcBackend
 from service.core.batching.memory import MemoryBudget
 from service.core.batching.uploads import Uploads
+from service.observing.instruments.metrics import Metrics
 from service.observing.journal import Journal
-from service.observing.metrics import Metrics
 from service.security.credentials import Credentials
 from service.security.guard import Guard
 from service.server.listening import Listening, listening

@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.lifespan.off import LifespanOff
 
-from service.observing.metrics import Metrics
+from service.observing.instruments.metrics import Metrics
 from service.parts.composing.assembly import Composition, foundation_of
 from service.parts.composing.drain import Drain
 from service.peers import Alone

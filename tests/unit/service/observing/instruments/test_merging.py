@@ -5,9 +5,9 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from service.mirroring.metrics import MirrorMetrics
-from service.observing.merging import LARGEST, LEAST, heard, merged, told
-from service.observing.metrics import Metrics
-from service.observing.watch_metrics import WatchMetrics
+from service.observing.instruments.merging import LARGEST, LEAST, heard, merged, told
+from service.observing.instruments.metrics import Metrics
+from service.observing.instruments.watch_metrics import WatchMetrics
 from service.outlets.metrics import OutletMetrics
 from service.recording.audit.metrics import AuditMetrics
 from service.recording.metrics import RecordMetrics

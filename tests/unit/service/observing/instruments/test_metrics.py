@@ -8,10 +8,10 @@ from prometheus_client.openmetrics.exposition import generate_latest as openmetr
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from service.core.domain import UNKNOWN_SOURCE, FindingCode, Timings, Verdict
-from service.observing.metrics import Metrics
-from service.observing.model_metrics import score_bounds
+from service.observing.instruments.metrics import Metrics
+from service.observing.instruments.model_metrics import score_bounds
+from service.observing.instruments.version_metrics import VersionGauges
 from service.observing.records import AnswerRecord
-from service.observing.version_metrics import VersionGauges
 
 
 def answered(score: float = 0.2, version: str = "1", request_id: str = "id") -> AnswerRecord:

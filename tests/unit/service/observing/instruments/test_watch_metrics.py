@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.observing.watch_metrics import WatchMetrics
+from service.observing.instruments.watch_metrics import WatchMetrics
 
 
 @dataclass

@@ -4,14 +4,14 @@ import pytest
 
 from service.core.domain import UNKNOWN_SOURCE, Timings, Verdict
 from service.mirroring.metrics import MirrorMetrics
+from service.observing.instruments.metrics import Metrics
+from service.observing.instruments.version_metrics import VersionGauges
+from service.observing.instruments.watch_metrics import WatchMetrics
 from service.observing.journal import Journal
-from service.observing.metrics import Metrics
 from service.observing.records import AnswerRecord, RefusalRecord
 from service.observing.status.host_state import HostReader
 from service.observing.status.reading import NAMES, Reading, read, reading_of
 from service.observing.status.watch import EVERY_S, StatusWatch
-from service.observing.version_metrics import VersionGauges
-from service.observing.watch_metrics import WatchMetrics
 from service.outlets.metrics import OutletMetrics
 from service.recording.audit.metrics import AuditMetrics
 from service.recording.metrics import RecordMetrics

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from service.api.json_body import JsonAnswer
 from service.api.request_context import WRITE_KEY, RequestContext
-from service.observing.metrics import Metrics
+from service.observing.instruments.metrics import Metrics
 from service.security.credentials import Credentials
 from service.security.gate import Gate
 from service.security.guard import Guard

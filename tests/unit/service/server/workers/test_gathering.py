@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from prometheus_client import Metric
 
-from service.observing.merging import TOPIC, Told, heard, merged, told
+from service.observing.instruments.merging import TOPIC, Told, heard, merged, told
 from service.peers import Message
 from service.server.workers.gathering import DEPARTED, Gatherings
 from service.server.workers.member import Member
