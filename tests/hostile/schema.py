@@ -57,6 +57,11 @@ REFUSED = (
         "nor that inspections are named in one of two ways, nor which box is within one picture",
     ),
     Refused(
+        ("acknowledge_alarm", "snooze_alarm", "mark_line"),
+        (422,),
+        "nor, again, what the key's name is",
+    ),
+    Refused(
         ("get_confusion", "propose_threshold", "list_disagreements", "get_calendar"),
         (422,),
         "nor which texts are points in time, nor that a version is one of a model that is named",

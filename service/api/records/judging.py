@@ -42,7 +42,7 @@ Id = Annotated[int, Field(ge=1, le=HIGHEST_ID)]
 Pixels = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
-class _ByReviewer(BaseModel):
+class ByReviewer(BaseModel):
     """Who says something."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -55,7 +55,7 @@ class _ByReviewer(BaseModel):
     )
 
 
-class SeenIn(_ByReviewer):
+class SeenIn(ByReviewer):
     """Inspections, and who looks at them."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"ids": [17, 18]}})
@@ -69,7 +69,7 @@ class WithdrawalIn(SeenIn):
     """Inspections whose latest judgement by the caller is taken back."""
 
 
-class JudgementIn(_ByReviewer):
+class JudgementIn(ByReviewer):
     """What somebody says of inspections, named by `ids` or by `request_id`."""
 
     model_config = ConfigDict(

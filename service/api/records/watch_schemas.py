@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from service.api.records.judging import ByReviewer
 from service.api.schemas import Schema
 from service.core.domain import FactName
 from service.recording.search.filters import LONGEST_TEXT
@@ -203,18 +204,7 @@ class OneMarkOut(Schema):
     mark: MarkOut
 
 
-class _Said(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    reviewer: str | None = Field(
-        None,
-        min_length=1,
-        max_length=100,
-        description="Who, where the server knows no callers; elsewhere the caller's name counts.",
-    )
-
-
-class AcknowledgementIn(_Said):
+class AcknowledgementIn(ByReviewer):
     """What somebody says of an alarm."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"note": "lamp 2 is replaced tonight"}})
@@ -222,7 +212,7 @@ class AcknowledgementIn(_Said):
     note: str | None = Field(None, min_length=1, max_length=MOST_OF_TEXT)
 
 
-class SnoozeIn(_Said):
+class SnoozeIn(ByReviewer):
     """For how long an alarm is to call nobody."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"hours": 8}})
@@ -230,7 +220,7 @@ class SnoozeIn(_Said):
     hours: float = Field(gt=0, le=MOST_SNOOZED_H, allow_inf_nan=False)
 
 
-class MarkIn(_Said):
+class MarkIn(ByReviewer):
     """What somebody did at a line."""
 
     model_config = ConfigDict(
