@@ -208,8 +208,8 @@ def picture_facts(model_input: ModelInput, width: int, height: int) -> PictureFa
             cv2.mean(highest)[0] - cv2.mean(lowest)[0],
             red - blue,
             green - (red + blue) / 2,
-            100 * np.count_nonzero(middle <= _BLACK) / middle.size,
-            100 * np.count_nonzero(middle >= _BURNT_OUT) / middle.size,
+            100 * (1 - _share_above(middle, _BLACK)),
+            100 * _share_above(middle, _BURNT_OUT - 1),
             width / height,
         ),
         small=small.astype(np.float32),
@@ -281,6 +281,10 @@ class _Sums:
 
 def _deviation(grey: cv2.typing.MatLike) -> float:
     return float(cv2.meanStdDev(grey)[1][0, 0])
+
+
+def _share_above(grey: cv2.typing.MatLike, level: int) -> float:
+    return cv2.countNonZero(cv2.threshold(grey, level, 1, cv2.THRESH_BINARY)[1]) / grey.size
 
 
 def _blocks(small: NDArray[np.float32]) -> NDArray[np.float32]:
