@@ -2,6 +2,6 @@
 
 Each has a room, or a file if it is small; none imports another one, the web app or the server.
 `access.py` has the options of those that ask a server. Imports `configuration`, `core`, `digits`,
-`headings`, `mirroring`, `observing`, `recording`, `repository`, `security`, `settings`, `streaming`
-and `takt_client`. Start reading at the `__init__.py` of a room: it names the first file.
+`headings`, `mirroring`, `observing`, `recording`, `repository`, `security`, `settings`, `sources`,
+`streaming` and `takt_client`. Start reading at the `__init__.py` of a room: it names the first file.
 """

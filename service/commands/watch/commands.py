@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING
 import click
 
 from service.commands.access import access_options
-from service.commands.watch.capture import SourceError
-from service.commands.watch.labels import by_pattern, by_table, file_labels
-from service.commands.watch.pacing import WatchClock
 from service.commands.watch.report import WatchReport
 from service.commands.watch.run import Watch, Watches
-from service.commands.watch.sources import source_of, station_names
 from service.commands.watch.streams import OpenStream, WatchOptions
 from service.commands.watch.table import OutcomeTable
 from service.configuration import load_settings
 from service.core.distribution import CLIENT, install_hint
 from service.core.errors import TaktError
 from service.headings import HeadedCommand, under
+from service.sources.capture import SourceError
+from service.sources.labels import by_pattern, by_table, file_labels
+from service.sources.pacing import WatchClock
+from service.sources.sources import source_of, station_names
 from service.streaming.evidence import MOST_VOTES, VotingRule
 from service.streaming.session import Policy
 

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from service.commands.watch.pacing import Shot
 from service.commands.watch.streams import OpenStream, WatchOptions
 from service.core.domain import InspectOptions
 from service.core.engines.opener import EngineFactory
@@ -17,6 +16,7 @@ from service.observing.instruments.metrics import Metrics
 from service.repository.context import version_context
 from service.repository.model_version import ModelVersion
 from service.settings import Settings
+from service.sources.pacing import Shot
 from service.streaming.frames import Frame
 from service.streaming.outcomes import Outcome, failed_of
 from service.streaming.session import Rules, Session

@@ -10,7 +10,6 @@ from typing import cast
 import takt_client
 from service.commands.access import refusal_in_words
 from service.commands.watch.outage import Outage
-from service.commands.watch.pacing import Shot
 from service.commands.watch.streams import OpenStream, WatchOptions
 from service.core.domain import (
     Box,
@@ -25,6 +24,7 @@ from service.core.domain import (
     WarningCode,
 )
 from service.core.errors import InvalidParameterError, TaktError
+from service.sources.pacing import Shot
 from service.streaming.evidence import VoteCount
 from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame, Outcome
 from takt_client import AsyncTaktClient, FrameAnswer, FrameRefused, RetryPolicy, StreamItem

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 
 from service.commands.watch.figures import WatchFigures, WatchTally
-from service.commands.watch.pacing import RateLimit, Shots, WatchClock, newest, paced, timed
 from service.commands.watch.report import WatchReport
-from service.commands.watch.sources import ShotSource
 from service.commands.watch.streams import OpenStream, ShotStream, WatchOptions
 from service.core.errors import TaktError
+from service.sources.pacing import RateLimit, Shots, WatchClock, newest, paced, timed
+from service.sources.sources import ShotSource
 
 GRACE_S = 10.0
 """Longest wait for answers after the watch was told to stop; a server may be away."""
@@ -22,7 +22,7 @@ class Watch:
 
     >>> from contextlib import nullcontext
     >>> from unittest.mock import AsyncMock, Mock
-    >>> from service.commands.watch.pacing import Shot
+    >>> from service.sources.pacing import Shot
     >>> from service.streaming.outcomes import DroppedFrame
     >>> async def shots():
     ...     yield Shot("part", captured_us=0, picture=b"a jpeg")

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from service.commands.watch.pacing import Shot
+from service.sources.pacing import Shot
 from service.streaming.evidence import VotingRule
 from service.streaming.outcomes import Outcome
 from service.streaming.session import Policy

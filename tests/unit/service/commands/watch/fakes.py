@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import nullcontext
 
 from service.commands.watch.figures import WatchFigures
-from service.commands.watch.pacing import Shot, Shots
 from service.commands.watch.report import WatchReport
 from service.commands.watch.run import Watch
 from service.commands.watch.streams import WatchOptions
 from service.commands.watch.table import OutcomeTable
 from service.core.domain import Box, Inspection, Timings, Verdict
+from service.sources.pacing import Shot, Shots
 from service.streaming.outcomes import AnsweredFrame, Outcome
 
 ALL = WatchOptions("all")

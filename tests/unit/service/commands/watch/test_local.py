@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.commands.watch.capture import raw_picture
 from service.commands.watch.local import local_streams
-from service.commands.watch.pacing import Shot
 from service.commands.watch.streams import WatchOptions
 from service.core.engines.fake import FakeEngine
 from service.core.errors import ConfigurationError
 from service.settings import Settings
+from service.sources.capture import raw_picture
+from service.sources.pacing import Shot
 from service.streaming.evidence import VoteCount, VotingRule
 from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame
 

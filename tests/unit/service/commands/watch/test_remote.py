@@ -7,10 +7,10 @@ import httpx
 import pytest
 from websockets.sync.server import ServerConnection
 
-from service.commands.watch.pacing import Shot
 from service.commands.watch.remote import RETRY, RemoteStream, ServerError, remote_stream
 from service.commands.watch.streams import WatchOptions
 from service.core.errors import InvalidParameterError
+from service.sources.pacing import Shot
 from service.streaming.evidence import VoteCount
 from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame
 from takt_client import AsyncTaktClient, FrameAnswer, FrameDropped, FrameRefused, Inspected, Vote

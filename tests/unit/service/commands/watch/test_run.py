@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from service.commands.watch.capture import SourceError
-from service.commands.watch.pacing import Shot, Shots
 from service.commands.watch.report import WatchReport
 from service.commands.watch.run import Watch
 from service.commands.watch.streams import WatchOptions
 from service.core.errors import NotReadyError
+from service.sources.capture import SourceError
+from service.sources.pacing import Shot, Shots
 from tests.unit.service.commands.watch.fakes import ALL, FakeSource, FakeStream, watch
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from service.commands.watch.capture import SourceError
-from service.commands.watch.folder import Folder
-from service.commands.watch.pacing import Shot, Shots
 from service.core.domain import Labels
+from service.sources.capture import SourceError
+from service.sources.folder import Folder
+from service.sources.pacing import Shot, Shots
 
 
 async def take(shots: Shots, count: int) -> list[Shot]:

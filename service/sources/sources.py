@@ -11,17 +11,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from service.commands.watch.capture import (
+from service.sources.capture import (
     CaptureReader,
     OpenCapture,
     SourceError,
     open_capture,
     shown,
 )
-from service.commands.watch.folder import Folder
-from service.commands.watch.labels import LabelsOfFile, file_labels
-from service.commands.watch.outage import Troubles
-from service.commands.watch.pacing import (
+from service.sources.folder import Folder
+from service.sources.labels import LabelsOfFile, file_labels
+from service.sources.pacing import (
     MOST_DELAY_S,
     RateLimit,
     Shot,
@@ -29,6 +28,7 @@ from service.commands.watch.pacing import (
     WatchClock,
     retry_delay_s,
 )
+from service.sources.troubles import Troubles
 
 _USUAL_FPS = 25.0
 _STEADY_S = 30.0

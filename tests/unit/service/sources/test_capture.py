@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from service.commands.watch.capture import (
+from service.sources.capture import (
     CaptureReader,
     SourceError,
     open_capture,

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from service.commands.watch.capture import SourceError
-from service.commands.watch.labels import LabelsOfFile, file_labels
-from service.commands.watch.pacing import Shot, Shots, WatchClock
+from service.sources.capture import SourceError
+from service.sources.labels import LabelsOfFile, file_labels
+from service.sources.pacing import Shot, Shots, WatchClock
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 _POLL_EVERY_S = 0.5

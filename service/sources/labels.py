@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePath
 
-from service.commands.watch.capture import SourceError
 from service.core.domain import Labels
+from service.sources.capture import SourceError
 
 LabelsOfFile = Callable[[str], Labels]
 """Says what a picture shows, by the name of its file."""

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from service.commands.watch.capture import SourceError
-from service.commands.watch.folder import Folder
-from service.commands.watch.pacing import Shot, Shots, WatchClock
-from service.commands.watch.sources import Camera, VideoFile, source_of
 from service.core.domain import RawPicture
+from service.sources.capture import SourceError
+from service.sources.folder import Folder
+from service.sources.pacing import Shot, Shots, WatchClock
+from service.sources.sources import Camera, VideoFile, source_of
 
 
 async def take(shots: Shots, count: int) -> list[Shot]:
