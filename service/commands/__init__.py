@@ -3,5 +3,5 @@
 Each has a room, or a file if it is small; none imports another one, the web app or the server.
 `access.py` has the options of those that ask a server. Imports `configuration`, `core`, `digits`,
 `headings`, `mirroring`, `observing`, `recording`, `repository`, `security`, `settings`, `sources`,
-`streaming` and `takt_client`. Start reading at the `__init__.py` of a room: it names the first file.
+`streaming` and `takt_client`. Start reading at a room's `__init__.py`: it names the first file.
 """

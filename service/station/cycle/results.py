@@ -1,0 +1,81 @@
+"""The results that a controller has not read yet, eight deep."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from service.station.cycle.signals import ShownResult
+
+DEPTH: Final = 8
+"""Most results that wait, the one that is shown included."""
+
+
+class ResultBuffer:
+    """Shows results one after another, each until it is acknowledged, or always the latest.
+
+    The controller acknowledges by an edge of `results_ack`. That takes the shown result away, and
+    the next is shown once the bit has fallen: no result can be taken for its predecessor.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[ShownResult] = deque()
+        self._buffering = False
+        self._ack = False
+        self._valid = False
+        self._shown: ShownResult | None = None
+        self._overrun = False
+
+    @property
+    def shown(self) -> ShownResult | None:
+        """What is shown; after its acknowledge it stands until the next one."""
+        return self._shown
+
+    @property
+    def valid(self) -> bool:
+        """Whether what is shown was not acknowledged."""
+        return self._valid
+
+    @property
+    def waiting(self) -> int:
+        """Results that were not acknowledged."""
+        return len(self._waiting)
+
+    @property
+    def overrun(self) -> bool:
+        """Whether a result was lost since that was cleared."""
+        return self._overrun
+
+    def add(self, result: ShownResult) -> bool:
+        """Take a result; False if it found no room and is lost to the controller."""
+        if not self._buffering:
+            self._waiting.clear()
+        elif len(self._waiting) >= DEPTH:
+            self._overrun = True
+            return False
+        self._waiting.append(result)
+        if not self._buffering or not self._ack:
+            self._show()
+        return True
+
+    def controls(self, *, buffering: bool, ack: bool) -> None:
+        """Hear whether results are to wait, and whether the one that is shown is acknowledged."""
+        if self._buffering and not buffering:
+            # Whoever buffers no more wants the latest.
+            while len(self._waiting) > 1:
+                self._waiting.popleft()
+        rising, falling = ack and not self._ack, self._ack and not ack
+        self._buffering, self._ack = buffering, ack
+        if rising and self._valid:
+            self._waiting.popleft()
+            self._valid = False
+        if falling or not buffering:
+            self._show()
+
+    def clear_overrun(self) -> None:
+        """Forget that results were lost."""
+        self._overrun = False
+
+    def _show(self) -> None:
+        if self._waiting:
+            self._shown, self._valid = self._waiting[0], True
