@@ -1,0 +1,47 @@
+"""What a station asks about a part, and of whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from service.sources.pacing import Shot
+from service.station.cycle.effects import Decision, PartInCycle
+
+
+@dataclass(frozen=True, slots=True)
+class StationRecipe:
+    """A recipe as a station needs it.
+
+    Attributes:
+        number: by which the controller names it.
+        name: of the recipe on the server.
+        views: names of the views that a part has; each is taken by the camera of that name.
+    """
+
+    number: int
+    name: str
+    views: tuple[str, ...]
+
+
+class Inspector(Protocol):
+    """Judges parts."""
+
+    async def ready(self) -> bool:
+        """Whether it can judge now; nothing is raised."""
+
+    async def recipe(self, number: int) -> StationRecipe | None:
+        """The recipe of a number; None where there is none, or nobody can be asked."""
+
+    async def inspect(
+        self, part: PartInCycle, recipe: StationRecipe, shots: Mapping[str, Shot], left_s: float
+    ) -> Decision:
+        """Judge a part; nothing is raised.
+
+        Args:
+            part: the part.
+            recipe: by which it is judged.
+            shots: the picture of each view.
+            left_s: time until its result is due.
+        """

@@ -1,0 +1,55 @@
+"""An event loop whose time passes at once: hours of a plant in seconds, and the same each time."""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class _NothingToDo(Exception):
+    """Everybody waits, and for nothing that time brings."""
+
+
+class _AtOnce(selectors.SelectSelector):
+    """Lets time pass instead of waiting."""
+
+    passed_s = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if ready:
+            return ready
+        if timeout is None:
+            raise _NothingToDo("everybody waits, and for nothing that time brings")
+        if timeout > 0:
+            self.passed_s += timeout
+        return ready
+
+
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    """An event loop on which a wait takes no time; only for what talks to nobody outside.
+
+    >>> async def wait_for_a_day() -> float:
+    ...     await asyncio.sleep(86_400)
+    ...     return asyncio.get_running_loop().time()
+    >>> run_virtual(wait_for_a_day())
+    86400.0
+    """
+
+    def __init__(self) -> None:
+        self._at_once = _AtOnce()
+        super().__init__(self._at_once)
+
+    def time(self) -> float:
+        """Seconds that have passed on this loop."""
+        return self._at_once.passed_s
+
+
+def run_virtual(work: Coroutine[Any, Any, T]) -> T:
+    """Run something to its end on a loop of its own."""
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        return runner.run(work)

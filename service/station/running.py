@@ -1,0 +1,204 @@
+"""A station at work: the state machine of its cycle with real time, cameras and an inspector."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Coroutine, Mapping
+from typing import Any, Final, Protocol
+
+from service.sources.capture import SourceError
+from service.sources.pacing import Shot
+from service.station.cameras import PartCamera
+from service.station.cycle.effects import (
+    Acquire,
+    CameLate,
+    ChangeRecipe,
+    Effect,
+    Faulted,
+    Given,
+    PartInCycle,
+    no_decision,
+)
+from service.station.cycle.machine import CycleTiming, StationCycle
+from service.station.cycle.signals import Controls, NoDecisionReason, StationStatus
+from service.station.inspector import Inspector, StationRecipe
+
+_LOOK_EVERY_S: Final = 0.25
+"""Time between two looks at whether cameras and inspector are well."""
+
+_READY_WITHIN_S: Final = 2.0
+"""Time within which an inspector that is ready says so."""
+
+_LATE_S: Final = 1.0
+"""Time after a part was due in which its verdict is still heard, to tell how late it was."""
+
+logger = logging.getLogger("takt.station")
+
+
+class StationListener(Protocol):
+    """Hears what became of parts."""
+
+    def given(self, given: Given, recipe: StationRecipe | None) -> None:
+        """A part has its result."""
+
+    def came_late(self, late: CameLate) -> None:
+        """A verdict came after its part's result."""
+
+    def faulted(self, fault: Faulted) -> None:
+        """Verdicts came late several times in a row."""
+
+
+class Station:
+    """Has parts inspected, and gives each its result in time.
+
+    A controller's server calls `controls` and `status` on the event loop.
+
+    Args:
+        timing: of the cycle.
+        cameras: by the names of the views that they take.
+        inspector: judges parts.
+        listener: hears what became of them.
+    """
+
+    def __init__(
+        self,
+        timing: CycleTiming,
+        cameras: Mapping[str, PartCamera],
+        inspector: Inspector,
+        listener: StationListener,
+    ) -> None:
+        self._cycle = StationCycle(timing)
+        self._cameras = cameras
+        self._inspector = inspector
+        self._listener = listener
+        self._recipes: dict[int, StationRecipe] = {}
+        self._of_parts: dict[int, StationRecipe] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def controls(self, controls: Controls) -> None:
+        """Hear what the controller says."""
+        self._do(self._cycle.controls(self._now_s(), controls))
+
+    def status(self) -> StationStatus:
+        """What the controller reads, as it is now."""
+        self._do(self._cycle.advance(self._now_s()))
+        return self._cycle.status()
+
+    def change_recipe(self, number: int) -> None:
+        """Put a recipe in force for the parts that are triggered from now on."""
+        self._do(self._cycle.change_recipe(self._now_s(), number))
+
+    async def run(self) -> None:
+        """Work until this is cancelled; then what is under way is given up."""
+        for camera in {id(one): one for one in self._cameras.values()}.values():
+            self._start(camera.run())
+        try:
+            while True:
+                await self._look()
+                await asyncio.sleep(_LOOK_EVERY_S)
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _look(self) -> None:
+        engine = False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_READY_WITHIN_S):
+                engine = await self._inspector.ready()
+        camera = all(one.well for one in self._cameras.values())
+        self._do(self._cycle.see_well(self._now_s(), engine=engine, camera=camera))
+
+    def _do(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Acquire(part):
+                    # As it is now; the part keeps it, whatever becomes of the recipe.
+                    recipe = self._of_parts[part.sequence] = self._recipes[part.recipe]
+                    self._start(self._inspect(part, recipe))
+                case ChangeRecipe(number):
+                    self._start(self._find(number))
+                case Given(part):
+                    self._listener.given(effect, self._of_parts.pop(part.sequence, None))
+                case CameLate():
+                    self._listener.came_late(effect)
+                case Faulted():
+                    self._listener.faulted(effect)
+        self._wake_in_time()
+
+    async def _inspect(self, part: PartInCycle, recipe: StationRecipe) -> None:
+        try:
+            async with asyncio.timeout_at(part.due_s):
+                shots = await self._acquire(recipe)
+        except (SourceError, TimeoutError) as error:
+            logger.warning("no picture of part %d: %s", part.part, error or "it came too late")
+            self._do(self._cycle.see_acquisition_error(self._now_s(), part.sequence))
+            return
+        self._do(self._cycle.see_acquired(self._now_s(), part.sequence))
+        try:
+            async with asyncio.timeout_at(part.due_s + _LATE_S):
+                left_s = part.due_s - self._now_s()
+                decision = await self._inspector.inspect(part, recipe, shots, left_s)
+        except TimeoutError:
+            decision = no_decision(NoDecisionReason.UNREACHABLE)
+        self._do(self._cycle.see_decision(self._now_s(), part.sequence, decision))
+
+    async def _acquire(self, recipe: StationRecipe) -> dict[str, Shot]:
+        """The picture of each view, all taken at once.
+
+        Raises:
+            SourceError: a camera gives none.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                taking = {
+                    view: group.create_task(self._cameras[view].acquire()) for view in recipe.views
+                }
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        return {view: task.result() for view, task in taking.items()}
+
+    async def _find(self, number: int) -> None:
+        recipe = await self._inspector.recipe(number)
+        if recipe is not None and (missing := set(recipe.views) - set(self._cameras)):
+            names = ", ".join(sorted(missing))
+            logger.error(
+                "recipe %s has views without a camera: %s; name a camera after each",
+                recipe.name,
+                names,
+            )
+            recipe = None
+        if recipe is not None:
+            self._recipes[number] = recipe
+        known = recipe is not None
+        self._do(self._cycle.see_recipe(self._now_s(), number, known=known))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("something unforeseen: %s", error, exc_info=error)
+
+    def _wake_in_time(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if (due_s := self._cycle.next_s) is not None:
+            self._timer = asyncio.get_running_loop().call_at(due_s, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._do(self._cycle.advance(self._now_s()))
+
+    @staticmethod
+    def _now_s() -> float:
+        return asyncio.get_running_loop().time()

@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from service.sources.capture import SourceError
+from service.sources.pacing import Shot
+from service.station.cycle.effects import CameLate, Decision, Faulted, Given, PartInCycle
+from service.station.cycle.machine import CycleTiming
+from service.station.cycle.signals import Controls, OfflineReason, ResultCode
+from service.station.inspector import StationRecipe
+from service.station.plant.virtual_time import run_virtual
+from service.station.running import Station
+
+OK = Decision(ResultCode.OK, None, 0.1)
+
+
+@dataclass
+class FakeCamera:
+    """Takes a picture that names itself, after a time; none where it is unplugged."""
+
+    takes_s: float = 0.01
+    well: bool = True
+    taken: int = 0
+
+    async def acquire(self) -> Shot:
+        self.taken += 1
+        number = self.taken
+        await asyncio.sleep(self.takes_s)
+        if not self.well:
+            raise SourceError("the camera is unplugged")
+        return Shot(str(number), 0, b"picture %d" % number)
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+
+@dataclass
+class FakeInspector:
+    """Judges after a time, as a test says."""
+
+    takes_s: float = 0.02
+    is_ready: bool = True
+    decide: Callable[[PartInCycle], Decision] = lambda part: OK
+    views: tuple[str, ...] = ("top",)
+    asked: list[tuple[int, str, list[bytes]]] = field(default_factory=list)
+
+    async def ready(self) -> bool:
+        return self.is_ready
+
+    async def recipe(self, number: int) -> StationRecipe | None:
+        await asyncio.sleep(0.01)
+        return StationRecipe(number, f"recipe {number}", self.views) if number < 10 else None
+
+    async def inspect(
+        self, part: PartInCycle, recipe: StationRecipe, shots: Mapping[str, Shot], left_s: float
+    ) -> Decision:
+        self.asked.append((part.part, recipe.name, [bytes(one.picture) for one in shots.values()]))
+        await asyncio.sleep(self.takes_s)
+        return self.decide(part)
+
+
+@dataclass
+class Heard:
+    """What a station tells."""
+
+    given_: list[Given] = field(default_factory=list)
+    late: list[CameLate] = field(default_factory=list)
+    faults: list[Faulted] = field(default_factory=list)
+
+    def given(self, given: Given, recipe: StationRecipe | None) -> None:
+        self.given_.append(given)
+
+    def came_late(self, late: CameLate) -> None:
+        self.late.append(late)
+
+    def faulted(self, fault: Faulted) -> None:
+        self.faults.append(fault)
+
+    @property
+    def codes(self) -> list[str]:
+        return [one.decision.reason or one.decision.code.name for one in self.given_]
+
+
+class Plc:
+    """A controller without a protocol."""
+
+    def __init__(self, station: Station) -> None:
+        self.station = station
+        self.said = Controls(trigger_enable=True)
+
+    def say(self, **changes: bool | int) -> None:
+        self.said = replace(self.said, **changes)  # type: ignore[arg-type]
+        self.station.controls(self.said)
+
+    async def trigger(self, part: int, every_s: float = 0.1) -> None:
+        self.say(trigger=True, part=part)
+        await asyncio.sleep(every_s / 2)
+        self.say(trigger=False)
+        await asyncio.sleep(every_s / 2)
+
+
+@asynccontextmanager
+async def at_work(
+    camera: FakeCamera, inspector: FakeInspector, heard: Heard, **cameras: FakeCamera
+) -> AsyncIterator[Plc]:
+    station = Station(CycleTiming(100), {"top": camera, **cameras}, inspector, heard)
+    running = asyncio.create_task(station.run())
+    plc = Plc(station)
+    plc.say(execute_command=True, command=1)
+    await asyncio.sleep(1)
+    plc.say(execute_command=False)
+    try:
+        yield plc
+    finally:
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+
+
+def line(
+    work: Callable[[Plc], Coroutine[Any, Any, None]],
+    camera: FakeCamera | None = None,
+    inspector: FakeInspector | None = None,
+    **cameras: FakeCamera,
+) -> Heard:
+    """What is heard of a station while something is done, in time that passes at once."""
+    heard = Heard()
+
+    async def main() -> None:
+        parts = camera or FakeCamera(), inspector or FakeInspector(), heard
+        async with at_work(*parts, **cameras) as plc:
+            await work(plc)
+            await asyncio.sleep(2)
+
+    run_virtual(main())
+    return heard
+
+
+async def three_parts(plc: Plc) -> None:
+    for part in (1, 2, 3):
+        await plc.trigger(part)
+
+
+def test_each_part_is_judged_by_its_own_picture() -> None:
+    inspector = FakeInspector()
+    heard = line(three_parts, inspector=inspector)
+
+    assert heard.codes == ["OK"] * 3
+    assert [one.part.part for one in heard.given_] == [1, 2, 3]
+    assert inspector.asked == [
+        (number, "recipe 1", [b"picture %d" % number]) for number in (1, 2, 3)
+    ]
+    assert all(one.at_s == pytest.approx(one.part.triggered_s + 0.03) for one in heard.given_)
+
+
+def test_an_inspector_that_is_too_slow_is_no_decision_in_time_and_told_as_late() -> None:
+    inspector = FakeInspector(takes_s=0.3)
+    heard = line(lambda plc: plc.trigger(1), inspector=inspector)
+
+    (given,) = heard.given_
+    (late,) = heard.late
+    assert heard.codes == ["deadline"]
+    assert given.at_s == pytest.approx(given.part.due_s)
+    assert (late.decision, late.late_ms) == (OK, pytest.approx(210))
+
+
+def test_three_that_are_too_slow_are_told_as_a_fault() -> None:
+    heard = line(three_parts, inspector=FakeInspector(takes_s=0.3))
+
+    assert heard.faults == [Faulted(3)]
+
+
+def test_a_camera_that_is_unplugged_is_no_decision() -> None:
+    camera = FakeCamera()
+
+    async def unplug(plc: Plc) -> None:
+        await plc.trigger(1)
+        camera.well = False
+        await plc.trigger(2)
+        await asyncio.sleep(1)
+        assert plc.station.status().offline_reason is OfflineReason.CAMERA
+        camera.well = True
+        await asyncio.sleep(1)
+        await plc.trigger(3)
+
+    heard = line(unplug, camera=camera)
+
+    assert heard.codes == ["OK", "acquisition", "OK"]
+
+
+def test_a_camera_that_is_too_slow_is_no_decision_in_time() -> None:
+    heard = line(lambda plc: plc.trigger(1), camera=FakeCamera(takes_s=5))
+
+    assert heard.codes in (["acquisition"], ["deadline"])
+    assert heard.given_[0].at_s == pytest.approx(heard.given_[0].part.due_s)
+
+
+def test_parts_have_no_decision_while_the_inspector_is_not_ready() -> None:
+    inspector = FakeInspector()
+
+    async def away(plc: Plc) -> None:
+        inspector.is_ready = False
+        await asyncio.sleep(1)
+        beats = plc.station.status().heartbeat
+        await plc.trigger(1)
+        assert plc.station.status().heartbeat == beats
+        inspector.is_ready = True
+        await asyncio.sleep(1)
+        await plc.trigger(2)
+
+    assert line(away, inspector=inspector).codes == ["offline", "OK"]
+
+
+def test_a_recipe_that_nobody_knows_is_no_decision() -> None:
+    async def change(plc: Plc) -> None:
+        plc.say(execute_command=True, command=99)
+        await asyncio.sleep(0.1)
+        assert plc.station.status().command_failed
+        await plc.trigger(1)
+
+    assert line(change).codes == ["unknown_recipe"]
+
+
+def test_a_view_without_a_camera_makes_a_recipe_unknown() -> None:
+    inspector = FakeInspector(views=("top", "left"))
+
+    assert line(lambda plc: plc.trigger(1), inspector=inspector).codes == ["unknown_recipe"]
+
+
+def test_the_views_of_a_part_are_taken_at_once() -> None:
+    inspector = FakeInspector(views=("top", "left"))
+    heard = line(lambda plc: plc.trigger(1), FakeCamera(0.05), inspector, left=FakeCamera(0.04))
+
+    assert heard.codes == ["OK"]
+    (given,) = heard.given_
+    assert given.at_s == pytest.approx(given.part.triggered_s + 0.07)
+
+
+def test_what_is_unforeseen_in_an_inspector_is_no_decision_in_time() -> None:
+    def fail(part: PartInCycle) -> Decision:
+        raise RuntimeError("a fault of the inspector")
+
+    heard = line(lambda plc: plc.trigger(1), inspector=FakeInspector(decide=fail))
+
+    assert heard.codes == ["deadline"]
