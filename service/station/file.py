@@ -108,8 +108,8 @@ class CameraSection(_Section):
 class PlcSection(_Section):
     """The Modbus TCP server that the PLC asks."""
 
-    address: str = Field("127.0.0.1", description="Address that it listens on.")
-    port: int = Field(502, ge=1, le=65535, description="Its port.")
+    address: str = Field(default="127.0.0.1", description="Address that it listens on.")
+    port: int = Field(default=502, ge=1, le=65535, description="Its port.")
 
 
 class StationFile(_Section):
@@ -152,9 +152,9 @@ def read_station_file(path: Path) -> StationFile:
 
 
 def parse_station(text: str) -> StationFile | tuple[Mistake, ...]:
-    """What a file says, or every mistake in it.
+    r"""What a file says, or every mistake in it.
 
-    >>> parse_station("[station]\\nname = 7")[0]
+    >>> parse_station("[station]\nname = 7")[-1]
     Mistake(line=2, text='station.name: input should be a valid string')
     """
     try:
@@ -186,9 +186,9 @@ def _in_words(place: Sequence[str | int], error: object) -> str:
 
 
 def _line_of(text: str, place: Sequence[str]) -> int:
-    """The line of a key, of its section where the key is missing, or the first one.
+    r"""The line of a key, of its section where the key is missing, or the first one.
 
-    >>> _line_of("[a]\\nx = 1\\n[a.b]\\ny = 2", ["a", "b", "y"])
+    >>> _line_of("[a]\nx = 1\n[a.b]\ny = 2", ["a", "b", "y"])
     4
     """
     best, best_length = 1, 0
