@@ -25,7 +25,7 @@ class StationRecipe:
     views: tuple[str, ...]
 
 
-class Inspector(Protocol):
+class PartInspector(Protocol):
     """Judges parts."""
 
     async def ready(self) -> bool:

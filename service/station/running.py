@@ -23,7 +23,7 @@ from service.station.cycle.effects import (
 )
 from service.station.cycle.machine import CycleTiming, StationCycle
 from service.station.cycle.signals import Controls, NoDecisionReason, StationStatus
-from service.station.inspector import Inspector, StationRecipe
+from service.station.inspector import PartInspector, StationRecipe
 
 _LOOK_EVERY_S: Final = 0.25
 """Time between two looks at whether cameras and inspector are well."""
@@ -66,7 +66,7 @@ class Station:
         self,
         timing: CycleTiming,
         cameras: Mapping[str, PartCamera],
-        inspector: Inspector,
+        inspector: PartInspector,
         listener: StationListener,
     ) -> None:
         self._cycle = StationCycle(timing)

@@ -1,4 +1,5 @@
 """A plant in a box: what stands around a station, made up, for integrators and for tests.
 
-Imports `station.cycle`. Start reading at `virtual_time.py`, by which hours pass in seconds.
+Imports `commands`, `core` and, of the station, `cycle`. Start reading at `conveyor.py`; by
+`virtual_time.py` hours of a plant pass in seconds.
 """

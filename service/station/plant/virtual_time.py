@@ -10,10 +10,6 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class _NothingToDo(Exception):
-    """Everybody waits, and for nothing that time brings."""
-
-
 class _AtOnce(selectors.SelectSelector):
     """Lets time pass instead of waiting."""
 
@@ -24,7 +20,7 @@ class _AtOnce(selectors.SelectSelector):
         if ready:
             return ready
         if timeout is None:
-            raise _NothingToDo("everybody waits, and for nothing that time brings")
+            raise RuntimeError("everybody waits, and for nothing that time brings")
         if timeout > 0:
             self.passed_s += timeout
         return ready

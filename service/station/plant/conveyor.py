@@ -1,0 +1,84 @@
+"""The conveyor of a made-up plant: which part is where at what time, the same in every process."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+_IN_VIEW: Final = 0.9
+"""Share of the time between two parts for which the camera sees one; then comes the gap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conveyor:
+    """Parts at an even pace, numbered from 1 on.
+
+    Every process of a plant has the same; their clocks are the host's monotonic one.
+
+    >>> conveyor = Conveyor(start_s=100.0, every_s=0.2, gate_s=0.15, parts=10, seed=1)
+    >>> conveyor.triggered_s(2), conveyor.at_camera(100.21), conveyor.at_camera(100.39)
+    (100.2, 2, None)
+
+    Attributes:
+        start_s: when the first part passes the trigger.
+        every_s: time from one part to the next.
+        gate_s: time from the trigger to the gate.
+        parts: how many there are.
+        seed: by which parts are good or have a defect.
+        defects: share of parts with one.
+    """
+
+    start_s: float
+    every_s: float
+    gate_s: float
+    parts: int
+    seed: int
+    defects: float = 0.25
+
+    def triggered_s(self, part: int) -> float:
+        """When a part passes the trigger, before the camera."""
+        return round(self.start_s + (part - 1) * self.every_s, 9)
+
+    def gate_at_s(self, part: int) -> float:
+        """When a part is at the gate."""
+        return self.triggered_s(part) + self.gate_s
+
+    def at_camera(self, now_s: float) -> int | None:
+        """The part that the camera sees; None for the gap between two."""
+        passed = (now_s - self.start_s) / self.every_s
+        number = math.floor(passed + 1e-9)
+        if not 0 <= number < self.parts or passed - number > _IN_VIEW:
+            return None
+        return number + 1
+
+    def has_defect(self, part: int) -> bool:
+        """Whether a part has a defect."""
+        return bool(self._chance(part)[0] < self.defects)
+
+    def picture(self, part: int, pictures: PartPictures) -> bytes:
+        """What a camera sees of a part."""
+        of = pictures.defects if self.has_defect(part) else pictures.good
+        return of[int(self._chance(part)[1] * len(of))]
+
+    def _chance(self, part: int) -> tuple[float, float]:
+        one, other = np.random.default_rng([self.seed, part]).random(2)
+        return float(one), float(other)
+
+
+@dataclass(frozen=True, slots=True)
+class PartPictures:
+    """Pictures of parts, whole files each.
+
+    Attributes:
+        good: of good parts; at least one.
+        defects: of parts with a defect; at least one.
+        gap: what a camera sees between two parts.
+    """
+
+    good: Sequence[bytes]
+    defects: Sequence[bytes]
+    gap: bytes

@@ -1,0 +1,87 @@
+"""What the processes of a made-up plant share: the conveyor, and where its pictures come from."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+import orjson
+
+from service.commands.demo.part import DEFECTS, HEIGHT, WIDTH, jpeg
+from service.core.errors import TaktError
+from service.station.plant.conveyor import Conveyor, PartPictures
+
+_DRAWN: Final = 24
+"""Good parts that are drawn, and as many with a defect."""
+
+_FIRST_SEED: Final = 60_000
+"""Of the drawn parts; the demo's model has not learned them."""
+
+_SUFFIXES: Final = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+
+
+class PlantError(TaktError):
+    """A plant in a box cannot begin."""
+
+    code = "plant"
+    title = "Plant in a box"
+
+
+@dataclass(frozen=True, slots=True)
+class PlantLayout:
+    """What every process of a plant knows.
+
+    Attributes:
+        conveyor: with the parts.
+        good: folder of pictures of good parts; None for drawn ones.
+        defects: folder of pictures of parts with a defect; None for drawn ones.
+    """
+
+    conveyor: Conveyor
+    good: Path | None = None
+    defects: Path | None = None
+
+    def write(self, path: Path) -> None:
+        """Keep it in a file, for the other processes."""
+        path.write_bytes(orjson.dumps(asdict(self), default=str))
+
+    @classmethod
+    def read(cls, path: Path) -> PlantLayout:
+        """What another process has written."""
+        said = orjson.loads(path.read_bytes())
+        good, defects = (None if said[one] is None else Path(said[one]) for one in _FOLDERS)
+        return cls(Conveyor(**said["conveyor"]), good, defects)
+
+
+_FOLDERS: Final = ("good", "defects")
+
+
+def pictures_of(layout: PlantLayout) -> PartPictures:
+    """The pictures of a plant's parts.
+
+    Raises:
+        PlantError: a folder has none.
+    """
+    seeds = range(_FIRST_SEED, _FIRST_SEED + _DRAWN)
+    good = [jpeg(one) for one in seeds] if layout.good is None else _files(layout.good)
+    if layout.defects is None:
+        bad = [jpeg(one, DEFECTS[one % len(DEFECTS)]) for one in seeds]
+    else:
+        bad = _files(layout.defects)
+    done, gap = cv2.imencode(".jpg", np.full((HEIGHT, WIDTH, 3), 40, np.uint8))
+    assert done
+    return PartPictures(good, bad, gap.tobytes())
+
+
+def _files(folder: Path) -> list[bytes]:
+    found = [
+        path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in _SUFFIXES and path.is_file()
+    ]
+    if not found:
+        raise PlantError(f"{folder} has no pictures; name a folder with JPEG or PNG files")
+    return found

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from service.station.plant.conveyor import Conveyor
+from service.station.plant.layout import PlantError, PlantLayout, pictures_of
+
+CONVEYOR = Conveyor(1.5, 0.1, 0.25, 200, 3)
+
+
+def test_another_process_reads_what_one_has_written(tmp_path: Path) -> None:
+    for layout in (
+        PlantLayout(CONVEYOR),
+        PlantLayout(CONVEYOR, tmp_path / "good", tmp_path / "bad"),
+    ):
+        layout.write(tmp_path / "plant.json")
+        assert PlantLayout.read(tmp_path / "plant.json") == layout
+
+
+def test_parts_are_drawn_where_there_are_no_pictures() -> None:
+    pictures = pictures_of(PlantLayout(CONVEYOR))
+
+    assert len({*pictures.good, *pictures.defects}) == len(pictures.good) + len(pictures.defects)
+
+
+def test_pictures_come_from_folders_and_those_within(tmp_path: Path) -> None:
+    (tmp_path / "good/a").mkdir(parents=True)
+    (tmp_path / "good/a/1.JPG").write_bytes(b"1")
+    (tmp_path / "good/readme.txt").write_bytes(b"no picture")
+
+    assert pictures_of(PlantLayout(CONVEYOR, good=tmp_path / "good")).good == [b"1"]
+
+
+def test_a_folder_without_pictures_is_said(tmp_path: Path) -> None:
+    with pytest.raises(PlantError, match="no pictures"):
+        pictures_of(PlantLayout(CONVEYOR, good=tmp_path))
