@@ -11,6 +11,8 @@ done or told:
 [ChangeRecipe(number=1)]
 >>> cycle.see_recipe(0.0, 1, known=True)
 []
+>>> cycle.controls(0.0, Controls(trigger_enable=True))
+[]
 >>> (acquire,) = cycle.controls(1.0, Controls(trigger_enable=True, trigger=True, part=7))
 >>> acquire.part.part, acquire.part.due_s
 (7, 1.08)
@@ -32,6 +34,8 @@ The rules:
 - A recipe is of parts that are triggered after it was put in force. While one is being found,
   and after one that does not exist, there is no decision.
 - Several late verdicts in a row are a fault: no part is inspected until it is cleared.
+- A trigger that stands when the controller is heard first is no edge: a station that begins anew
+  takes no part for a trigger that was meant for the one before it.
 """
 
 from __future__ import annotations
@@ -105,6 +109,7 @@ class StationCycle:
     def __init__(self, timing: CycleTiming) -> None:
         self._timing = timing
         self._controls = Controls()
+        self._has_heard = False
         self._parts: deque[_Open] = deque()
         self._inspected: dict[int, _Open] = {}
         # Parts that have their result and whose verdict did not come: when they were due.
@@ -231,7 +236,8 @@ class StationCycle:
         return OfflineReason.NONE if self._camera_well else OfflineReason.CAMERA
 
     def _hear(self, now_s: float, controls: Controls) -> list[Effect]:
-        before, self._controls = self._controls, controls
+        before = self._controls if self._has_heard else Controls(trigger=controls.trigger)
+        self._controls, self._has_heard = controls, True
         effects: list[Effect] = []
         self._results.controls(buffering=controls.buffer_results, ack=controls.results_ack)
         if controls.clear_error and not before.clear_error:

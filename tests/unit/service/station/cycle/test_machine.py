@@ -3,9 +3,14 @@ from __future__ import annotations
 import pytest
 
 from service.station.cycle.effects import Acquire, Faulted, no_decision
-from service.station.cycle.machine import CycleTiming
+from service.station.cycle.machine import CycleTiming, StationCycle
 from service.station.cycle.results import DEPTH
-from service.station.cycle.signals import NoDecisionReason, OfflineReason, ResultCode
+from service.station.cycle.signals import (
+    Controls,
+    NoDecisionReason,
+    OfflineReason,
+    ResultCode,
+)
 from tests.unit.service.station.cycle.line import NG, OK, Line
 
 
@@ -337,3 +342,19 @@ def test_ids_begin_anew_after_65535_and_never_are_0() -> None:
 
     assert (min(seen), max(seen), len(seen)) == (1, 65_535, 65_535)
     assert line.cycle.status().acquisition == 2
+
+
+def test_a_station_that_begins_anew_takes_no_part_for_an_old_trigger() -> None:
+    cycle = StationCycle(CycleTiming(result_ms=100))
+    for effect in (
+        *cycle.see_well(0.0, engine=True, camera=True),
+        *cycle.change_recipe(0.0, 1),
+        *cycle.see_recipe(0.0, 1, known=True),
+        *cycle.controls(0.0, Controls(trigger_enable=True, trigger=True)),
+    ):
+        assert not isinstance(effect, Acquire)
+
+    assert not cycle.status().trigger_ack
+    cycle.controls(0.1, Controls(trigger_enable=True))
+    (effect,) = cycle.controls(0.2, Controls(trigger_enable=True, trigger=True))
+    assert isinstance(effect, Acquire)
