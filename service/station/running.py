@@ -77,6 +77,7 @@ class Station:
         self._of_parts: dict[int, StationRecipe] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._wakes_s: float | None = None
 
     def controls(self, controls: Controls) -> None:
         """Hear what the controller says."""
@@ -189,14 +190,18 @@ class Station:
             logger.error("something unforeseen: %s", error, exc_info=error)
 
     def _wake_in_time(self) -> None:
+        due_s = self._cycle.next_s
+        if due_s == self._wakes_s:
+            return
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if (due_s := self._cycle.next_s) is not None:
+        self._wakes_s = due_s
+        if due_s is not None:
             self._timer = asyncio.get_running_loop().call_at(due_s, self._wake)
 
     def _wake(self) -> None:
-        self._timer = None
+        self._timer = self._wakes_s = None
         self._do(self._cycle.advance(self._now_s()))
 
     @staticmethod

@@ -1,0 +1,124 @@
+"""The program of a PLC, as `docs/plc.md` has it: trigger, results, and a gate that fails safe.
+
+It knows no protocol and no clock: each scan is told the time and what was read, and gives what is
+to be written. A part passes the gate only by an OK of its own, read in time, and while the
+station's heart beats.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import Final
+
+from service.station.cycle.signals import Controls, ResultCode, StationStatus
+
+_MOST_PARTS: Final = 256
+"""Parts between trigger and gate whose results are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlcTiming:
+    """The times of a PLC's program.
+
+    Attributes:
+        heartbeat_s: between two counts of the station's heartbeat.
+        ack_s: time after a part was sensed in which it is triggered, and then again in which the
+            trigger is acknowledged; a later picture would be of another part.
+        command_s: time after which a recipe is asked for again.
+    """
+
+    heartbeat_s: float
+    ack_s: float = 0.05
+    command_s: float = 1.0
+
+
+class PlcProgram:
+    """A PLC's program, a scan at a time.
+
+    >>> program = PlcProgram(PlcTiming(heartbeat_s=0.25), recipe=1)
+    >>> program.scan(0.0, None, sensed=7).trigger
+    True
+    >>> program.passes(0.1, part=7)
+    False
+
+    Args:
+        timing: its times.
+        recipe: number of the recipe that the station is to have in force.
+    """
+
+    def __init__(self, timing: PlcTiming, recipe: int) -> None:
+        self._timing = timing
+        self._recipe = recipe
+        self._said = Controls(trigger_enable=True, buffer_results=True)
+        self._sensed: int | None = None
+        self._sensed_s = self._triggered_s = self._commanded_s = float("-inf")
+        self._results: OrderedDict[int, ResultCode] = OrderedDict()
+        self._beat: int | None = None
+        self._beat_s = float("-inf")
+
+    def scan(self, now_s: float, status: StationStatus | None, sensed: int | None) -> Controls:
+        """One scan.
+
+        Args:
+            now_s: seconds that only go on.
+            status: what the station says; None where it does not answer.
+            sensed: number of a part that passes the trigger now.
+
+        Returns:
+            What is to be written.
+        """
+        if sensed is not None:
+            self._sensed, self._sensed_s = sensed, now_s
+        if status is not None:
+            self._watch(now_s, status)
+            self._read(status)
+            self._command(now_s, status)
+        self._trigger(now_s, status)
+        return self._said
+
+    def passes(self, now_s: float, part: int) -> bool:
+        """Whether the gate lets a part pass that is there now; else it is rejected."""
+        return self.well(now_s) and self._results.get(part) is ResultCode.OK
+
+    def well(self, now_s: float) -> bool:
+        """Whether the station's heart has beaten within the last two beats."""
+        return now_s - self._beat_s <= 2 * self._timing.heartbeat_s
+
+    def _watch(self, now_s: float, status: StationStatus) -> None:
+        # The first count says nothing: it may have stood there for long.
+        if self._beat is not None and status.heartbeat != self._beat:
+            self._beat_s = now_s
+        self._beat = status.heartbeat
+
+    def _read(self, status: StationStatus) -> None:
+        """Take the shown result, and acknowledge it until it is gone."""
+        result = status.result
+        if status.results_valid and result is not None and not self._said.results_ack:
+            # The first result of a part counts, whatever follows.
+            self._results.setdefault(result.part, result.code)
+            while len(self._results) > _MOST_PARTS:
+                self._results.popitem(last=False)
+        self._said = replace(self._said, results_ack=status.results_valid)
+
+    def _command(self, now_s: float, status: StationStatus) -> None:
+        """Have the recipe in force, also after the station began anew."""
+        if self._said.execute_command:
+            over = status.command_done or status.command_failed
+            if over or now_s - self._commanded_s > self._timing.command_s:
+                self._said = replace(self._said, execute_command=False)
+        elif status.recipe != self._recipe and not (status.command_done or status.command_failed):
+            self._commanded_s = now_s
+            self._said = replace(self._said, execute_command=True, command=self._recipe)
+
+    def _trigger(self, now_s: float, status: StationStatus | None) -> None:
+        """Trigger the part that was sensed last; one before it is rejected at the gate."""
+        taken = status is not None and status.trigger_ack
+        if self._said.trigger:
+            if taken or now_s - self._triggered_s > self._timing.ack_s:
+                self._said = replace(self._said, trigger=False)
+        elif self._sensed is not None and not taken:
+            if now_s - self._sensed_s <= self._timing.ack_s:
+                self._triggered_s = now_s
+                self._said = replace(self._said, trigger=True, part=self._sensed)
+            self._sensed = None

@@ -1,0 +1,300 @@
+"""A whole plant in one process, in time that passes at once: for millions of parts and for faults.
+
+The station is the real one; PLC, camera and server are made up, and so are the times that they
+take. Everything comes from a seed, and can be played again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+
+from service.sources.capture import SourceError
+from service.sources.pacing import Shot
+from service.station.cycle.effects import (
+    CameLate,
+    Decision,
+    Faulted,
+    Given,
+    PartInCycle,
+    no_decision,
+)
+from service.station.cycle.machine import CycleTiming
+from service.station.cycle.signals import NoDecisionReason, ResultCode, StationStatus
+from service.station.inspector import StationRecipe
+from service.station.plant.conveyor import Conveyor
+from service.station.plant.faults import Fault, FaultKind
+from service.station.plant.program import PlcProgram, PlcTiming
+from service.station.plant.virtual_time import run_virtual
+from service.station.running import Station
+
+_VIEW: Final = "top"
+_RECIPE: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualPlant:
+    """What a plant is like.
+
+    Attributes:
+        timing: of the station.
+        every_s: time from one part to the next.
+        gate_s: time from the trigger to the gate.
+        parts: how many there are.
+        seed: of parts, times and everything else.
+        scan_s: time between two scans of the PLC.
+        inspected_s: time that the server takes for a picture; half to twice of it at random.
+        capacity: pictures that the server inspects at a time; others wait, or are refused where
+            they would wait too long.
+    """
+
+    timing: CycleTiming
+    every_s: float = 0.1
+    gate_s: float = 0.25
+    parts: int = 1000
+    seed: int = 0
+    scan_s: float = 0.01
+    inspected_s: float = 0.02
+    capacity: int = 2
+
+
+@dataclass(slots=True)
+class PlantOutcome:
+    """What became of a plant's parts.
+
+    Attributes:
+        given: results of the station, in the order in which it gave them; a station that was
+            killed and the one after it follow each other.
+        late: verdicts that came too late.
+        passed: parts that the gate let pass.
+        judged: by part, what its picture was judged as, where it was judged.
+        seen: by part, the part that its picture showed.
+        broken: promises that did not hold, in words.
+    """
+
+    given: list[Given] = field(default_factory=list)
+    late: list[CameLate] = field(default_factory=list)
+    passed: set[int] = field(default_factory=set)
+    judged: dict[int, ResultCode] = field(default_factory=dict)
+    seen: dict[int, int] = field(default_factory=dict)
+    broken: list[str] = field(default_factory=list)
+
+    def times_ms(self) -> np.ndarray:
+        """Times from trigger to result."""
+        return np.array([(one.at_s - one.part.triggered_s) * 1000 for one in self.given])
+
+    def count(self, code: ResultCode) -> int:
+        """Results of a kind."""
+        return sum(one.decision.code is code for one in self.given)
+
+
+def play(plant: VirtualPlant, faults: Sequence[Fault] = ()) -> PlantOutcome:
+    """Let all parts of a plant pass, and see what becomes of them."""
+    return run_virtual(_Playing(plant, faults).run())
+
+
+class _Playing:
+    """A plant while its parts pass."""
+
+    def __init__(self, plant: VirtualPlant, faults: Sequence[Fault]) -> None:
+        self.plant = plant
+        self.faults = sorted(faults, key=lambda one: one.at_s)
+        self.rng = np.random.default_rng([plant.seed, 1])
+        self.outcome = PlantOutcome()
+        self.conveyor = Conveyor(5.0, plant.every_s, plant.gate_s, plant.parts, plant.seed)
+        self.server = asyncio.Semaphore(plant.capacity)
+        self.waiting = 0
+        self.station: Station | None = None
+        self.last_sequence = 0
+        self.clear_pressed = False
+
+    def holds(self, kind: FaultKind) -> bool:
+        """Whether a fault goes on now."""
+        if not self.faults:
+            return False
+        now_s = _now_s()
+        while self.faults and self.faults[0].at_s + self.faults[0].lasts_s < now_s - 60:
+            self.faults.pop(0)
+        return any(one.kind is kind and one.holds(now_s) for one in self.faults)
+
+    async def run(self) -> PlantOutcome:
+        keeping = asyncio.create_task(self._keep_station())
+        await self._scan()
+        keeping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await keeping
+        self._check()
+        return self.outcome
+
+    async def _keep_station(self) -> None:
+        """Have a station at work, but where it was killed."""
+        while True:
+            station = Station(self.plant.timing, {_VIEW: _Camera(self)}, _Server(self), self)
+            running = asyncio.create_task(station.run())
+            self.station, self.last_sequence = station, 0
+            try:
+                while not self.holds(FaultKind.STATION_KILLED):
+                    await asyncio.sleep(self.plant.scan_s)
+            finally:
+                self.station = None
+                running.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await running
+            while self.holds(FaultKind.STATION_KILLED):
+                await asyncio.sleep(self.plant.scan_s)
+            await asyncio.sleep(0.5)  # a process takes its time to begin
+
+    async def _scan(self) -> None:
+        """Be the PLC and the gate until the last part has passed."""
+        plant, conveyor = self.plant, self.conveyor
+        program = self._program()
+        sensed = gated = 0
+        killed = False
+        while gated < plant.parts:
+            await asyncio.sleep(plant.scan_s)
+            now_s = _now_s()
+            if self.holds(FaultKind.PLC_KILLED):
+                killed = True
+            elif killed:
+                program, killed = self._program(), False
+            while gated < plant.parts and conveyor.gate_at_s(gated + 1) <= now_s:
+                gated += 1
+                if not killed and program.passes(now_s, gated):
+                    self.outcome.passed.add(gated)
+            edge = None
+            if sensed < plant.parts and conveyor.triggered_s(sensed + 1) <= now_s:
+                sensed += 1
+                edge = sensed
+            if killed:
+                continue
+            if edge is None and self.holds(FaultKind.DOUBLE_TRIGGER) and self.rng.random() < 0.2:
+                edge = sensed or None
+            self._exchange(program, now_s, edge)
+
+    def _program(self) -> PlcProgram:
+        return PlcProgram(PlcTiming(self.plant.timing.heartbeat_ms / 1000), _RECIPE)
+
+    def _exchange(self, program: PlcProgram, now_s: float, edge: int | None) -> None:
+        station = None if self.holds(FaultKind.NETWORK_CUT) else self.station
+        status: StationStatus | None = None if station is None else station.status()
+        if status is not None and self.holds(FaultKind.LATE_ACKNOWLEDGE):
+            status = _without_results(status)
+        said = program.scan(now_s, status, edge)
+        if self.clear_pressed:
+            said, self.clear_pressed = replace(said, clear_error=True), False
+        lost = self.holds(FaultKind.LOST_TRIGGER) and self.rng.random() < 0.3
+        if station is not None and not lost:
+            station.controls(said)
+
+    def given(self, given: Given, recipe: StationRecipe | None) -> None:
+        self.last_sequence += 1
+        if given.part.sequence != self.last_sequence:
+            self.outcome.broken.append(f"result {given} is out of order")
+        if given.at_s > given.part.due_s + 1e-6:
+            self.outcome.broken.append(f"result {given} is late")
+        self.outcome.given.append(given)
+
+    def came_late(self, late: CameLate) -> None:
+        self.outcome.late.append(late)
+
+    def faulted(self, fault: Faulted) -> None:
+        """The PLC sees it by the heartbeat; somebody clears it."""
+        asyncio.get_running_loop().call_later(2.0, self._press_clear)
+
+    def _press_clear(self) -> None:
+        self.clear_pressed = True
+
+    def _check(self) -> None:
+        """What must hold of every part that the gate let pass."""
+        for part in sorted(self.outcome.passed):
+            if self.outcome.judged.get(part) is not ResultCode.OK:
+                self.outcome.broken.append(f"part {part} passed without an OK of its own")
+            if self.outcome.seen.get(part) != part:
+                seen = self.outcome.seen.get(part)
+                self.outcome.broken.append(f"part {part} passed by the picture of {seen}")
+            if self.conveyor.has_defect(part):
+                self.outcome.broken.append(f"part {part} passed with a defect")
+
+
+class _Camera:
+    """Sees the part that is before it."""
+
+    def __init__(self, playing: _Playing) -> None:
+        self._playing = playing
+
+    @property
+    def well(self) -> bool:
+        return not self._playing.holds(FaultKind.CAMERA_UNPLUGGED)
+
+    async def acquire(self) -> Shot:
+        playing = self._playing
+        if playing.holds(FaultKind.CAMERA_UNPLUGGED):
+            raise SourceError("the camera is unplugged")
+        slow = playing.holds(FaultKind.CAMERA_SLOW)
+        # The picture is exposed at once; a slow camera sends it late.
+        part = playing.conveyor.at_camera(_now_s()) or 0
+        await asyncio.sleep(playing.rng.uniform(0.5, 3.0) if slow else 0.008)
+        return Shot(str(part), 0, b"%d" % part, _now_s())
+
+    async def run(self) -> None:
+        await asyncio.sleep(float("inf"))
+
+
+class _Server:
+    """Judges what a picture shows; takes its time, and refuses where it has none."""
+
+    def __init__(self, playing: _Playing) -> None:
+        self._playing = playing
+
+    async def ready(self) -> bool:
+        return not self._playing.holds(FaultKind.SERVER_GONE)
+
+    async def recipe(self, number: int) -> StationRecipe | None:
+        await asyncio.sleep(0.02)
+        if self._playing.holds(FaultKind.SERVER_GONE):
+            return None
+        return StationRecipe(number, "plate", (_VIEW,))
+
+    async def inspect(
+        self, part: PartInCycle, recipe: StationRecipe, shots: Mapping[str, Shot], left_s: float
+    ) -> Decision:
+        playing, plant = self._playing, self._playing.plant
+        if playing.holds(FaultKind.SERVER_GONE):
+            await asyncio.sleep(0.001)
+            return no_decision(NoDecisionReason.UNREACHABLE)
+        ahead_s = plant.inspected_s * (playing.waiting / plant.capacity + 1)
+        if ahead_s > left_s:
+            return no_decision(NoDecisionReason.REFUSED)
+        playing.waiting += 1
+        try:
+            async with playing.server:
+                took_s = plant.inspected_s * playing.rng.uniform(0.5, 2.0)
+                slow = playing.holds(FaultKind.SERVER_SLOW)
+                await asyncio.sleep(playing.rng.uniform(0.2, 1.5) if slow else took_s)
+        finally:
+            playing.waiting -= 1
+        seen = int(shots[_VIEW].name)
+        if seen == 0:
+            code = ResultCode.NO_DECISION
+        else:
+            code = ResultCode.NG if playing.conveyor.has_defect(seen) else ResultCode.OK
+        # A part that was triggered twice is judged twice; the first counts, as for the PLC.
+        playing.outcome.seen.setdefault(part.part, seen)
+        playing.outcome.judged.setdefault(part.part, code)
+        if code is ResultCode.NO_DECISION:
+            return no_decision(NoDecisionReason.UNDECIDED)
+        return Decision(code, None, 0.2 if code is ResultCode.OK else 0.8)
+
+
+def _without_results(status: StationStatus) -> StationStatus:
+    """What a PLC sees that does not look at results."""
+    return replace(status, results_valid=False)
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
