@@ -242,7 +242,7 @@ class RecipeNotFoundError(RequestError):
 
     status = 404
     code = "recipe_not_found"
-    remedy = "Take a name from `GET /v1/recipes`, or save one: `PUT /v1/recipes/{name}`."
+    remedy = "Take a name from `GET /v1/recipes`, or save one: `PUT /v1/recipes/{recipe}`."
 
 
 class PartNotFoundError(RequestError):
@@ -258,7 +258,7 @@ class ViewNotFoundError(RequestError):
 
     status = 404
     code = "view_not_found"
-    remedy = "Take a view of the recipe: `GET /v1/recipes/{name}` lists them."
+    remedy = "Take a view of the recipe: `GET /v1/recipes/{recipe}` lists them."
 
 
 class SlowRequestError(RequestError):

@@ -48,7 +48,7 @@ from service.recording.recipes import (
 from service.recording.search.times import time_of
 from service.repository.repository import ModelRepository
 
-RecipeName = Annotated[str, Path(alias="name", pattern=NAME, description="The recipe's name.")]
+RecipeName = Annotated[str, Path(alias="recipe", pattern=NAME, description="The recipe's name.")]
 
 NO_RECIPE = RecipeNotFoundError("there is no recipe 'bracket'; GET /v1/recipes lists the recipes")
 _TOO_FEW = TooFewPicturesError(
@@ -64,7 +64,7 @@ _FIXED = ForbiddenError(
     "whoever runs it set threshold_changes"
 )
 _NAMED = InvalidParameterError(
-    "name: String should match pattern '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'"
+    "recipe: String should match pattern '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'"
 )
 _READING = problem_responses(NO_RECORD, UNREACHABLE)
 _OF_ONE = problem_responses(NO_RECORD, UNREACHABLE, NO_RECIPE, _NAMED)
@@ -156,7 +156,7 @@ def recipes_router(desk: RecipeDesk) -> APIRouter:
             ],
         )
 
-    @router.get("/v1/recipes/{name}", responses=_OF_ONE)
+    @router.get("/v1/recipes/{recipe}", responses=_OF_ONE)
     async def get_recipe(
         request: Request,
         name: RecipeName,
@@ -169,7 +169,7 @@ def recipes_router(desk: RecipeDesk) -> APIRouter:
         return _one(request, revision_of(found))
 
     @router.put(
-        "/v1/recipes/{name}",
+        "/v1/recipes/{recipe}",
         name="save_recipe",
         responses=_SAVING,
         openapi_extra=described_body(RecipeIn, required=True),
@@ -193,7 +193,7 @@ def recipes_router(desk: RecipeDesk) -> APIRouter:
         await desk.book.changed()
         return _one(request, revision_of(stored))
 
-    @router.delete("/v1/recipes/{name}", name="remove_recipe", responses=_REMOVING)
+    @router.delete("/v1/recipes/{recipe}", name="remove_recipe", responses=_REMOVING)
     async def remove(
         request: Request,
         name: RecipeName,

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+
+from service.app import create_app
+from service.settings import Settings
+
+ROOT = Path(__file__).parents[3]
 
 RECIPE: dict[str, Any] = {
     "number": 7,
@@ -36,6 +42,12 @@ async def send(
         content=picture,
         params={"recipe": "bracket", **query},
     )
+
+
+@pytest.fixture(scope="session")
+def openapi() -> dict[str, Any]:
+    """The OpenAPI document of a server with its own settings."""
+    return create_app(Settings(repository=ROOT / "examples/bank")).openapi()
 
 
 @pytest.fixture
