@@ -20,6 +20,7 @@ from service.parts.health import health_part
 from service.parts.learning import learning_part
 from service.parts.mirror import mirror_part
 from service.parts.models import models_part, versions_part
+from service.parts.multiview import multiview_part
 from service.parts.oip import oip_part
 from service.parts.outlets import outlets_part
 from service.parts.record import record_part
@@ -40,6 +41,7 @@ MakePart = Callable[[Foundation], ServerPart]
 PARTS: tuple[MakePart, ...] = (
     audit_part,
     record_part,
+    multiview_part,
     models_part,
     access_part,
     streams_part,

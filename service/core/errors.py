@@ -8,6 +8,7 @@ TaktError
 │   ├── ForbiddenError            403  the settings of this server do not allow it
 │   │   └── InsufficientScopeError    403  who asks is known, and may not do this
 │   ├── InvalidParameterError     422  an option out of range
+│   │   └── TooFewPicturesError       422  a recipe whose models know too few good pictures for it
 │   ├── ImageTooLargeError        413  too many bytes or pixels
 │   ├── UnsupportedImageError     415  a format or pixel type that is not served
 │   ├── ModelNotFoundError        404  no such model or version
@@ -17,10 +18,17 @@ TaktError
 │   ├── AlarmNotFoundError        404  no such alarm of the watch
 │   ├── ConditionNotFoundError    404  no such alert condition
 │   ├── LearningNotFoundError     404  no such learning
+│   ├── RecipeNotFoundError       404  no such recipe
+│   ├── PartNotFoundError         404  no part of this id, neither open nor recorded
+│   ├── ViewNotFoundError         404  the recipe has no such view
 │   ├── SlowRequestError          408  the request did not come whole in time
 │   ├── HeadersTooLargeError      431  more bytes of headers than anybody needs
 │   ├── ConflictError             409  the request does not fit the server's state
-│   │   └── CalibrationError          409  the known pictures do not allow the wanted threshold
+│   │   ├── CalibrationError          409  the known pictures do not allow the wanted threshold
+│   │   ├── RecipeOutdatedError       409  a recipe's model is another one than when it was saved
+│   │   ├── OtherRecipeError          409  a view of an open part names another recipe
+│   │   ├── ViewTakenError            409  a view that its part has already
+│   │   └── PartEndedError            409  a view of a part that has its result
 │   ├── MisdirectedRequestError   421  the request is for a name that is not this server's
 │   └── ClientGoneError           499  the caller hung up; nobody reads the answer
 ├── UnavailableError          503  the caller may try again later
@@ -32,6 +40,7 @@ TaktError
 │   ├── EngineDiedError           503  the engine's thread ended in this batch, and is replaced
 │   ├── EngineMemoryError         503  the engine had no memory for this picture
 │   ├── TooManyConnectionsError   503  as many connections are open as allowed
+│   ├── TooManyPartsError         429  as many parts are open as may be
 │   ├── RecordError               503  the record's database or disk does not answer
 │   ├── NoRoomError               507  no room for a further picture to learn from
 │   └── DeadlineExceededError     504  no answer within the request's timeout
@@ -146,6 +155,16 @@ class InvalidParameterError(RequestError):
     remedy = "Mend the option that `detail` names."
 
 
+class TooFewPicturesError(InvalidParameterError):
+    """The models of a recipe know too few good pictures for what it is to promise."""
+
+    code = "too_few_pictures"
+    remedy = (
+        "Calibrate with as many pictures of good parts as `detail` says, allow a larger `alpha`, "
+        "or set the view's thresholds by hand."
+    )
+
+
 class ImageTooLargeError(RequestError):
     """The picture has more bytes or pixels than the service takes."""
 
@@ -218,6 +237,30 @@ class LearningNotFoundError(RequestError):
     remedy = "Take an id from `GET /v1/learning`."
 
 
+class RecipeNotFoundError(RequestError):
+    """There is no recipe of this name, or no such revision of it."""
+
+    status = 404
+    code = "recipe_not_found"
+    remedy = "Take a name from `GET /v1/recipes`, or save one: `PUT /v1/recipes/{recipe}`."
+
+
+class PartNotFoundError(RequestError):
+    """No part of this id is open or recorded."""
+
+    status = 404
+    code = "part_not_found"
+    remedy = "Take an id from `GET /v1/parts`; a part begins with its first view."
+
+
+class ViewNotFoundError(RequestError):
+    """The recipe has no view of this name."""
+
+    status = 404
+    code = "view_not_found"
+    remedy = "Take a view of the recipe: `GET /v1/recipes/{recipe}` lists them."
+
+
 class SlowRequestError(RequestError):
     """The request did not come whole in time; the connection is closed."""
 
@@ -249,6 +292,34 @@ class CalibrationError(ConflictError):
 
     code = "calibration"
     remedy = "Give more pictures, or ask for a larger share of false rejects."
+
+
+class RecipeOutdatedError(ConflictError):
+    """A model of the recipe is another one by now than when the recipe was saved."""
+
+    code = "recipe_outdated"
+    remedy = "Save the recipe again, so that its thresholds are those of the model that is there."
+
+
+class OtherRecipeError(ConflictError):
+    """The part is open by another recipe."""
+
+    code = "other_recipe"
+    remedy = "Send all views of a part with one recipe; end the part to begin it anew."
+
+
+class ViewTakenError(ConflictError):
+    """The part has this view already, or it is being inspected."""
+
+    code = "view_taken"
+    remedy = "Send each view once; `GET /v1/parts/{id}` has what became of it."
+
+
+class PartEndedError(ConflictError):
+    """The part has its result, which no view changes any more."""
+
+    code = "part_ended"
+    remedy = "Take the result from `GET /v1/parts/{id}`; `again=true` begins another part."
 
 
 class MisdirectedRequestError(RequestError):
@@ -349,6 +420,14 @@ class TooManyConnectionsError(UnavailableError):
     code = "too_many_connections"
     remedy = "Reuse connections and close idle ones, or raise `max_connections`."
     fixed_headers: ClassVar = {"Retry-After": "1"}  # idle connections make room by then
+
+
+class TooManyPartsError(UnavailableError):
+    """As many parts are open as may be."""
+
+    status = 429
+    code = "too_many_parts"
+    remedy = "End parts whose views do not come, or give their recipes a shorter `deadline_ms`."
 
 
 class RecordError(UnavailableError):

@@ -77,6 +77,18 @@ class RefusalRecord(NamedTuple):
     at_s: float
 
 
+class ViewOfPart(NamedTuple):
+    """Which view of which part a picture is; the part's id is among the labels.
+
+    Attributes:
+        number: of the part, which tells it from others of its id.
+        view: name of the view.
+    """
+
+    number: int
+    view: str
+
+
 class Asked(NamedTuple):
     """What came with a picture, and the picture itself.
 
@@ -84,11 +96,13 @@ class Asked(NamedTuple):
         picture: as it came; None where nobody keeps it.
         caller: who sent it, by the name of a key; empty where callers are not told apart.
         labels: what the caller says of the part.
+        view: of a part of several views; None where the picture is no such view.
     """
 
     picture: bytes | memoryview | RawPicture | None = None
     caller: str = ""
     labels: Labels = NO_LABELS
+    view: ViewOfPart | None = None
 
 
 NOTHING_ASKED = Asked()

@@ -23,7 +23,7 @@ from sqlalchemy.exc import (
 from service.core.bundles.files import make_private, private_file
 from service.core.errors import ConfigurationError, RecordError
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest revision in `migrations/versions/`."""
 
 _BUSY_S = 5.0

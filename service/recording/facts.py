@@ -99,6 +99,8 @@ def row_of(noted: Noted, key: PictureKey | None, *, picture: bool) -> Row:
         "judged_at_us": None,
         "undecided": None if verdict.undecided is None else _json(reason_json(verdict.undecided)),
         "facts": None if answer.facts is None else answer.facts.astype("<f4").tobytes(),
+        "view": None if asked.view is None else asked.view.view,
+        "part_number": None if asked.view is None else asked.view.number,
     }
 
 

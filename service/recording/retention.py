@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 
 from service.core.errors import ConfigurationError
+from service.recording.parts import remove_parts
 from service.recording.pictures import PictureKey
 from service.recording.recent import RECENT, RecentPictures, beyond_fair, recent_pictures
 from service.recording.record import Record
@@ -171,6 +172,7 @@ class Retention:
         swept, rule = Swept(), self.rule
         if by_age and rule.record_days is not None:
             self._remove_rows(_Age(now_us, rule.record_days), swept)
+            remove_parts(self.record.database, now_us - int(rule.record_days * _DAY_US), self.stop)
         # By its row's age as well: the last row stays, and its picture does not.
         ages = [age for age in (rule.days, rule.record_days) if age is not None]
         if by_age and ages:

@@ -85,6 +85,8 @@ inspections = Table(
     Column("judged_at_us", BigInteger),
     Column("undecided", Text),
     Column("facts", LargeBinary),
+    Column("view", Text),
+    Column("part_number", BigInteger),
 )
 """One row for each picture that was answered.
 
@@ -103,6 +105,8 @@ inspections = Table(
 - undecided: why the picture could not be judged, JSON as in the answer; null where it was judged.
 - facts: of the picture, each four bytes as `service.core.pictures.facts` lists them, the lowest
   byte first; null where the bundle has none of good ones.
+- view: of the part, by its recipe; part_number: the part's `number` in `parts`. Null where the
+  picture did not come as a view of a part.
 """
 
 
@@ -296,4 +300,54 @@ marks = Table(
 
 - station: empty for all of them.
 - inspection_id: the newest inspection then, after which a watch begins anew.
+"""
+
+recipes = Table(
+    "recipes",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("reason", Text),
+    Column("content", Text),
+    UniqueConstraint("name", "revision", name="recipe_revision"),
+)
+"""Every revision of each recipe, as parts name them; none is removed.
+
+- content: JSON of what it says; null where the recipe was removed.
+"""
+
+parts = Table(
+    "parts",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("part", Text, nullable=False),
+    Column("recipe", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("began_us", BigInteger, nullable=False),
+    Column("ended_us", BigInteger, nullable=False),
+    Column("ended_by", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("reason", Text),
+    Column("score", Float),
+    Column("view", Text),
+    Column("station", Text),
+    Column("lot", Text),
+    Column("views", Text, nullable=False),
+    UniqueConstraint("number", name="part_number"),
+    Index("parts_part", "part", "number"),
+    Index("parts_verdict", "verdict", "number"),
+    Index("parts_recipe", "recipe", "number"),
+)
+"""Parts of several views that have their result, one row for each.
+
+- number: tells parts of one id apart; a later part has a higher one. Each inspection of a view has
+  it, too.
+- ended_by: views, end, deadline or closing.
+- reason: why it is undecided; null where it is not.
+- score: the highest one of its views, 1 at their thresholds; view: whose that is.
+- views: JSON, what became of each view of the recipe.
 """

@@ -24,6 +24,7 @@ from service.recording.facts import Noted, Row, key_of, row_of
 from service.recording.keeping import KeepingRule
 from service.recording.kept_elsewhere import KeptElsewhere
 from service.recording.metrics import RecordMetrics
+from service.recording.parts import StoredPart, insert_parts
 from service.recording.pictures import Picture, PictureKey
 from service.recording.record import Record
 from service.recording.retention import Retention, RetentionRule
@@ -105,6 +106,7 @@ class Recorder:
         self._grows_old = retain.days is not None or retain.record_days is not None
         self._noted: deque[Noted] = deque()
         self._rows: deque[tuple[Source, Row]] = deque()
+        self._parts: deque[StoredPart] = deque()
         # Two counts, each changed by one thread alone.
         self._taken_bytes = 0
         self._given_back_bytes = 0
@@ -157,6 +159,13 @@ class Recorder:
             self._metrics.pictures_lost(1)
         self._noted.append(Noted(answer, asked._replace(picture=None), picture, keep, size))
 
+    def note_part(self, part: StoredPart) -> None:
+        """Take the result of a part, which is stored after the inspections of its views."""
+        if self._newer or len(self._parts) >= self._backlog.rows:
+            logger.error("part %r is missing from the record", part.part)
+            return
+        self._parts.append(part)
+
     def close(self, timeout_s: float) -> None:
         """Store what waits, within a time, and end; what is left then is counted as lost."""
         self._ending.set()
@@ -164,6 +173,8 @@ class Recorder:
         if left := self.waiting:
             self._metrics.lost(left)
             logger.error("%d inspections are missing from the record, as it ends", left)
+        if self._parts:
+            logger.error("%d parts are missing from the record, as it ends", len(self._parts))
         if not self._thread.is_alive():
             self._elsewhere.end()
             self.record.close()
@@ -213,6 +224,7 @@ class Recorder:
         while self._noted:
             self._given_back_bytes += self._noted.popleft().bytes
         self._rows.clear()
+        self._parts.clear()
 
     def _prepare(self) -> None:
         """Weigh pictures and write those that are kept, so that rows alone wait from then on."""
@@ -287,10 +299,31 @@ class Recorder:
             for _ in some:
                 self._rows.popleft()
             self._works()
+        self._store_parts()
         if self._down is not False:
             # Nothing waits, so that nothing has told whether the database is there.
             with self.record.database.writing():
                 self._works()
+
+    def _store_parts(self) -> None:
+        """Write the results of parts, the oldest first.
+
+        Raises:
+            RecordError: the database does not answer; what is not stored still waits.
+        """
+        while self._parts:
+            some = list(itertools.islice(self._parts, _AT_ONCE))
+            try:
+                insert_parts(self.record.database, some)
+            except RefusedRowsError:
+                for one in some:
+                    try:
+                        insert_parts(self.record.database, [one])
+                    except RefusedRowsError as error:
+                        logger.error("part %r is missing from the record: %s", one.part, error)
+            for _ in some:
+                self._parts.popleft()
+            self._works()
 
     def _insert(self, some: Sequence[tuple[Source, Row]]) -> None:
         found: dict[_SourceKey, int] = {}

@@ -66,6 +66,9 @@ ROUTES: tuple[RouteNeed, ...] = (
     *_routes("read", "GET", "/v1/streams"),
     *_routes("read", WEBSOCKET, "/v1/streams/{id}/watch"),
     *_routes("operate", "PUT DELETE", "*/v1/models/{name}/threshold"),
+    *_routes("inspect", "POST", "/v1/parts/{id}/views/{view}", "/v1/parts/{id}/end"),
+    *_routes("read", "GET", "/v1/parts", "/v1/parts/{id}", "/v1/recipes", "/v1/recipes/{recipe}"),
+    *_routes("operate", "PUT DELETE", "/v1/recipes/{recipe}"),
     *_routes("operate", "POST", "/v1/models/{name}/versions/{version}/activate"),
     *_routes("operate", "POST", "/v1/models/{name}/rollback"),
     # It tells who did what, and from where: more than whoever reads metrics is to know.

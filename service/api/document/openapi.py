@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from service.api.document.access import add_access
 from service.api.learning.schemas import LearningIn
+from service.api.multiview.schemas import RecipeIn
 from service.api.oip.request import InferIn
 from service.api.oip.routes import IndexIn
 from service.api.problems import MEDIA_TYPE
@@ -32,6 +33,10 @@ LICENCE = {"name": "Apache 2.0", "identifier": "Apache-2.0"}
 SERVERS: list[dict[str, Any]] = [{"url": "/", "description": "The server of this document."}]
 TAGS: list[dict[str, Any]] = [
     {"name": "inspection", "description": "A picture in, its inspection out."},
+    {
+        "name": "parts",
+        "description": "Parts of several views with one verdict each, and the recipes for them.",
+    },
     {
         "name": "models",
         "description": "The models, which of their versions is active, and their thresholds.",
@@ -62,6 +67,7 @@ READ_BY_ROUTES: tuple[type[BaseModel], ...] = (
     OipProblemOut,
     PictureForm,
     ThresholdsIn,
+    RecipeIn,
     ActivationIn,
     LearningIn,
     JudgementIn,

@@ -31,7 +31,7 @@ from service.observing.records import NOTHING_ASKED
 from service.repository.repository import ModelRepository
 
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
-_BODY: dict[str, Any] = {
+PICTURE_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "A JPEG, PNG, BMP, WebP or TIFF as the raw body, of whatever content type, "
@@ -193,7 +193,7 @@ def inspect_router(handler: InspectHandler) -> APIRouter:
         "inspect_picture_by_version",
         responses={200: _INSPECTED} | _RESPONSES,
         response_class=Response,
-        openapi_extra=_BODY,
+        openapi_extra=PICTURE_BODY,
     )
     async def inspect_picture(
         request: Request, name: Name, query: Annotated[OptionsIn, Query()]

@@ -27,7 +27,7 @@ DESCRIPTION = """Finds defects on production lines in real time: a picture in, a
 a verdict, a heatmap and the defect's regions out."""
 
 _DOCUMENTED = (
-    *("oip", "streams", "record", "learning", "health"),
+    *("parts", "oip", "streams", "record", "learning", "health"),
     *("models", "status", "versions", "audit", "access"),
 )
 """Parts in the order in which the API's document has their routes; others follow."""

@@ -68,6 +68,7 @@ class Foundation:
         access: who may ask.
         gate: refuses requests for foreign names and of foreign pages.
         records: work on the record, for those who ask for it.
+        recorder: stores what was decided; None where the server keeps no record.
         outlets: take answers, the record before those of plugins.
         pools: threads for pictures.
         models: the models, and whatever changes them.
@@ -89,6 +90,7 @@ class Foundation:
     access: Access
     gate: Gate
     records: RecordThreads
+    recorder: Recorder | None
     outlets: Sequence[Outlet]
     pools: Pools
     models: Models
@@ -151,7 +153,8 @@ def lay_foundation(
         peers,
     )
     records = RecordThreads(record)
-    outlets = _open_outlets(settings, record, metrics, peers)
+    recorder = None if record is None else _open_recorder(settings, record, metrics, peers)
+    outlets = _open_outlets(settings, recorder, metrics, peers)
     journal = Journal(metrics, _open_request_log(settings, write), outlets)
     host_metrics = HostMetrics(metrics, journal, peers)
     pools = _open_pools(settings.threads_for_decoding)
@@ -174,6 +177,7 @@ def lay_foundation(
         access=access,
         gate=_open_gate(settings),
         records=records,
+        recorder=recorder,
         outlets=outlets,
         pools=pools,
         models=models,
@@ -190,15 +194,16 @@ def _open_sessions(settings: Settings, metrics: Metrics, peers: Peers) -> Sessio
     return Sessions(limits, metrics.streams.set, peers)
 
 
+def _open_recorder(settings: Settings, record: Record, metrics: Metrics, peers: Peers) -> Recorder:
+    keep, retain = KeepingRule.read(settings.keep), RetentionRule.read(settings.retain)
+    return Recorder(record, keep, retain, RecordMetrics(metrics.registry), peers=peers)
+
+
 def _open_outlets(
-    settings: Settings, record: Record | None, metrics: Metrics, peers: Peers
+    settings: Settings, recorder: Recorder | None, metrics: Metrics, peers: Peers
 ) -> list[Outlet]:
-    registry = metrics.registry
-    outlets = open_outlets(settings.plugins, settings.data_folder, registry, peers.worker)
-    if record is not None:
-        keep, retain = KeepingRule.read(settings.keep), RetentionRule.read(settings.retain)
-        outlets.insert(0, Recorder(record, keep, retain, RecordMetrics(registry), peers=peers))
-    return outlets
+    outlets = open_outlets(settings.plugins, settings.data_folder, metrics.registry, peers.worker)
+    return outlets if recorder is None else [recorder, *outlets]
 
 
 def _open_request_log(settings: Settings, write: Write | None) -> RequestLog | None:

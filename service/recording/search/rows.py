@@ -29,7 +29,7 @@ _AS_THEY_ARE: Final = (
         "picture",
         "pinned",
     ),
-    "judgement",
+    *("judgement", "view", "part_number"),
 )
 _READ: Final = ("at_us", "regions", "warnings", "sha256", "tags", "judged_at_us", "undecided")
 

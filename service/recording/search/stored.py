@@ -104,6 +104,14 @@ class StoredInspection:
     undecided: Annotated[
         Reason | None, Meaning("Why the picture could not be judged; null where it was.")
     ]
+    view: Annotated[
+        str | None,
+        Meaning("View of the part, by its recipe; null where the picture was no view of one."),
+    ]
+    part_number: Annotated[
+        int | None,
+        Meaning("Number of the part whose view it is, which tells parts of one id apart."),
+    ]
 
 
 @dataclass(frozen=True, slots=True)

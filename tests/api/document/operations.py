@@ -9,6 +9,8 @@ from typing import Any
 Document = dict[str, Any]
 
 PROBLEM = "application/problem+json"
+_OTHERS = {"version": "1", "id": "7", "view": "top", "recipe": "bracket"}
+"""Parameters of paths beside a model's name, with values that are none of a server of tests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,10 @@ class Operation:
         return self.fields["operationId"]
 
     def path_of(self, name: str) -> str:
-        return self.path.replace("{name}", name).replace("{version}", "1").replace("{id}", "7")
+        path, given = self.path, {"name": name, **_OTHERS}
+        for parameter, value in given.items():
+            path = path.replace(f"{{{parameter}}}", value)
+        return path
 
     def examples(self, status: int) -> dict[str, Document]:
         """The documented problems of a status, by the names of the examples."""

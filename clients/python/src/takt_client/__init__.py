@@ -7,6 +7,7 @@ It imports the standard library, httpx and websockets, and nothing of the server
 from takt_client.aio import AsyncTaktClient
 from takt_client.blocking import TaktClient
 from takt_client.errors import TaktError
+from takt_client.parts import Part, PartResult, PartView, ViewInspected
 from takt_client.pictures import RawPicture
 from takt_client.retry import RetryListener, RetryPolicy
 from takt_client.values import (
@@ -34,6 +35,9 @@ __all__ = [
     "Inspected",
     "Model",
     "ModelVersion",
+    "Part",
+    "PartResult",
+    "PartView",
     "RawPicture",
     "Readiness",
     "Reason",
@@ -46,5 +50,6 @@ __all__ = [
     "ThresholdOrigin",
     "ThresholdPair",
     "VersionReadiness",
+    "ViewInspected",
     "Vote",
 ]

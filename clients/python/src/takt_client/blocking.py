@@ -20,6 +20,7 @@ import httpx
 from takt_client.calls import Calls
 from takt_client.connection import ClientOptions
 from takt_client.loop_thread import LoopThread
+from takt_client.parts import ViewChoices, ViewInspected
 from takt_client.pictures import ColorOrder, Picture, PixelArray, check_several, encoded, for_frame
 from takt_client.retry import Attempts
 from takt_client.session import InspectChoices, PartLabels, StreamChoices
@@ -105,6 +106,33 @@ class TaktClient(_Face[Calls]):
     def inspect(self, *args: Any, **kwargs: Any) -> Inspected:  # noqa: D102
         return self._run(self._calls.inspect(*args, **kwargs))
 
+    @overload
+    def inspect_view(
+        self,
+        part: str,
+        view: str,
+        picture: Picture,
+        *,
+        recipe: str,
+        **choices: Unpack[ViewChoices],
+    ) -> ViewInspected: ...
+    @overload
+    def inspect_view(
+        self,
+        part: str,
+        view: str,
+        picture: Picture | PixelArray,
+        *,
+        color: ColorOrder,
+        recipe: str,
+        **choices: Unpack[ViewChoices],
+    ) -> ViewInspected: ...
+    @functools.wraps(Calls.inspect_view)
+    def inspect_view(self, *args: Any, **kwargs: Any) -> ViewInspected:  # noqa: D102
+        return self._run(self._calls.inspect_view(*args, **kwargs))
+
+    part = _blocking(Calls.part)
+    end_part = _blocking(Calls.end_part)
     models = _blocking(Calls.models)
     model = _blocking(Calls.model)
     ready = _blocking(Calls.ready)

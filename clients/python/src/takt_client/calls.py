@@ -6,13 +6,14 @@ import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypedDict, TypeVar, Unpack, overload
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 from websockets.asyncio.client import ClientConnection
 
 from takt_client.connection import ClientOptions, Server, trace_headers
 from takt_client.failures import overdue, refusal_of, unreachable
+from takt_client.parts import Part, ViewChoices, ViewInspected, part_of, view_of
 from takt_client.pictures import ColorOrder, Picture, PixelArray
 from takt_client.reading import inspected_of, model_of, models_of, readable, readiness_of
 from takt_client.retry import Attempts, RetryClock, RetryPolicy
@@ -108,6 +109,79 @@ class Calls(ABC):
         return await self._answer(
             "an inspection", inspected_of, "POST", path, content=data, query=query
         )
+
+    @overload
+    async def inspect_view(
+        self,
+        part: str,
+        view: str,
+        picture: Picture,
+        *,
+        recipe: str,
+        **choices: Unpack[ViewChoices],
+    ) -> ViewInspected: ...
+    @overload
+    async def inspect_view(
+        self,
+        part: str,
+        view: str,
+        picture: Picture | PixelArray,
+        *,
+        color: ColorOrder,
+        recipe: str,
+        **choices: Unpack[ViewChoices],
+    ) -> ViewInspected: ...
+    async def inspect_view(
+        self,
+        part: str,
+        view: str,
+        picture: Picture | PixelArray,
+        *,
+        recipe: str,
+        color: ColorOrder | None = None,
+        **choices: Unpack[ViewChoices],
+    ) -> ViewInspected:
+        """Inspect a view of a part, which begins with its first view and has one result.
+
+        Where an answer was lost, the view may be with the server all the same; trying again then
+        raises ViewTakenError or PartEndedError, and `part` has what became of it.
+
+        Args:
+            part: its id.
+            view: its name in the recipe.
+            picture: as for `inspect`.
+            recipe: its name; the same with all views of a part.
+            color: as for `inspect`.
+            **choices: see `ViewChoices`.
+        """
+        data = await self._encoded(picture, color)
+        path = f"{part_path(part)}/views/{quote(view, safe='')}"
+        query: dict[str, Any] = {"recipe": recipe, **choices}
+        if "tags" in choices:
+            query["tags"] = ",".join(f"{name}={value}" for name, value in choices["tags"].items())
+        if "again" in choices:
+            query["again"] = str(choices["again"]).lower()
+        return await self._answer(
+            "an inspection of a view", view_of, "POST", path, content=data, query=query
+        )
+
+    async def part(self, part: str, *, number: int | None = None, wait_ms: float = 0) -> Part:
+        """What a part waits for, or what became of it.
+
+        Args:
+            part: its id.
+            number: tells it from other parts of this id; None for the latest.
+            wait_ms: longest wait for its result; what there is then is answered.
+        """
+        parameters: dict[str, Any] = {"wait_ms": wait_ms}
+        if number is not None:
+            parameters["number"] = number
+        path = f"{part_path(part)}?{urlencode(parameters)}"
+        return await self._answer("a part", part_of, "GET", path)
+
+    async def end_part(self, part: str) -> Part:
+        """End a part now; views that are missing make it undecided."""
+        return await self._answer("a part", part_of, "POST", f"{part_path(part)}/end")
 
     async def models(self) -> tuple[Model, ...]:
         """Every model of the server."""
@@ -223,6 +297,11 @@ class Calls(ABC):
 
     def _attempts(self) -> Attempts:
         return Attempts(self._retry, self._clock, self._listener)
+
+
+def part_path(part: str) -> str:
+    """Path of a part below a server's URL."""
+    return f"/v1/parts/{quote(part, safe='')}"
 
 
 def model_path(model: str, version: str | None = None) -> str:

@@ -135,6 +135,26 @@ class LearningNotFoundError(
     """The server knows of no such learning."""
 
 
+class RecipeNotFoundError(
+    RequestError, code="recipe_not_found", title="Recipe not found", status=404
+):
+    """There is no recipe of this name, or no such revision of it."""
+
+
+class PartNotFoundError(RequestError, code="part_not_found", title="Part not found", status=404):
+    """No part of this id is open or recorded."""
+
+
+class ViewNotFoundError(RequestError, code="view_not_found", title="View not found", status=404):
+    """The recipe has no view of this name."""
+
+
+class TooFewPicturesError(
+    InvalidParameterError, code="too_few_pictures", title="Too few pictures", status=422
+):
+    """The models of a recipe know too few good pictures for what it is to promise."""
+
+
 class UploadTooSlowError(RequestError, code="upload_too_slow", title="Upload too slow", status=408):
     """The picture was not there in the time that the server gives it."""
 
@@ -155,6 +175,24 @@ class ConflictError(RequestError, code="conflict", title="Conflict", status=409)
 
 class CalibrationError(ConflictError, code="calibration", title="Calibration", status=409):
     """The known pictures do not allow the wanted threshold."""
+
+
+class RecipeOutdatedError(
+    ConflictError, code="recipe_outdated", title="Recipe outdated", status=409
+):
+    """A model of the recipe is another one by now than when the recipe was saved."""
+
+
+class OtherRecipeError(ConflictError, code="other_recipe", title="Other recipe", status=409):
+    """The part is open by another recipe."""
+
+
+class ViewTakenError(ConflictError, code="view_taken", title="View taken", status=409):
+    """The part has this view already, or it is being inspected."""
+
+
+class PartEndedError(ConflictError, code="part_ended", title="Part ended", status=409):
+    """The part has its result, which no view changes any more."""
 
 
 class MisdirectedRequestError(
@@ -220,6 +258,12 @@ class TooManyConnectionsError(
     UnavailableError, code="too_many_connections", title="Too many connections"
 ):
     """As many connections are open as the server allows."""
+
+
+class TooManyPartsError(
+    UnavailableError, code="too_many_parts", title="Too many parts", status=429
+):
+    """As many parts are open as may be."""
 
 
 class RecordError(

@@ -52,31 +52,31 @@ def models_of(answer: Json) -> tuple[Model, ...]:
 
 def model_of(model: Json) -> Model:
     """From the JSON of `GET /v1/models/{name}`."""
-    return _record(Model, model, versions=tuple(_version(one) for one in model["versions"]))
+    return record_of(Model, model, versions=tuple(_version(one) for one in model["versions"]))
 
 
 def readiness_of(answer: Json) -> Readiness:
     """From the JSON of `GET /health/ready`, of status 200 or 503."""
-    versions = (_record(VersionReadiness, one, model=one["name"]) for one in answer["models"])
-    return _record(Readiness, answer, versions=tuple(versions))
+    versions = (record_of(VersionReadiness, one, model=one["name"]) for one in answer["models"])
+    return record_of(Readiness, answer, versions=tuple(versions))
 
 
 def frame_answer_of(body: Json, heatmap: Heatmap | None) -> FrameAnswer:
     """From a stream's answer and the heatmap that came after it."""
     vote = body["vote"]
     if vote is not None:
-        vote = _record(Vote, vote, undecided=int(vote.get("undecided", 0)))
-    return _record(FrameAnswer, body, inspected=_inspected(body, heatmap), vote=vote)
+        vote = record_of(Vote, vote, undecided=int(vote.get("undecided", 0)))
+    return record_of(FrameAnswer, body, inspected=_inspected(body, heatmap), vote=vote)
 
 
 def stats_of(body: Json) -> StreamStats:
     """From the `stats` of a goodbye."""
-    return _record(
+    return record_of(
         StreamStats,
         body,
         duration_s=float(body["seconds"]),
-        latency_ms=_record(StreamTimes, body["latency_ms"]),
-        age_ms=_record(StreamTimes, body["age_ms"]),
+        latency_ms=record_of(StreamTimes, body["latency_ms"]),
+        age_ms=record_of(StreamTimes, body["age_ms"]),
         undecided=int(body.get("undecided", 0)),
     )
 
@@ -103,7 +103,7 @@ def truth(value: object) -> bool:
 _READ: dict[object, Callable[[Any], object]] = {"int": int, "float": float, "bool": truth}
 
 
-def _record(kind: type[T], body: Json, **given: object) -> T:
+def record_of(kind: type[T], body: Json, **given: object) -> T:
     """A value whose fields have the JSON's names, apart from those that are given."""
     values = []
     for field in fields(kind):
@@ -120,7 +120,7 @@ def _inspected(answer: Json, heatmap: Heatmap | None) -> Inspected:
     """From the fields that REST and stream share."""
     timings, image = answer["timings_ms"], answer["image"]
     regions = answer["regions"]
-    return _record(
+    return record_of(
         Inspected,
         answer,
         request_id=answer.get("request_id") or "",
@@ -138,15 +138,15 @@ def _inspected(answer: Json, heatmap: Heatmap | None) -> Inspected:
 
 def _reason(reason: Json | None) -> Reason | None:
     """Why a picture cannot be judged; servers before API 2.10 do not tell."""
-    return None if reason is None else _record(Reason, reason)
+    return None if reason is None else record_of(Reason, reason)
 
 
 def _version(version: Json) -> ModelVersion:
     thresholds = version["thresholds"]
     if thresholds is not None:
         origins = {
-            f"{kind}_origin": _record(ThresholdOrigin, thresholds["origin"][kind])
+            f"{kind}_origin": record_of(ThresholdOrigin, thresholds["origin"][kind])
             for kind in ("image", "pixel")
         }
-        thresholds = _record(ThresholdPair, thresholds, **origins)
-    return _record(ModelVersion, version, thresholds=thresholds)
+        thresholds = record_of(ThresholdPair, thresholds, **origins)
+    return record_of(ModelVersion, version, thresholds=thresholds)

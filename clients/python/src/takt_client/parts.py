@@ -1,0 +1,165 @@
+"""Parts of several views: the answers of a server as values, and how they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypedDict
+
+from takt_client.reading import Json, inspected_of, record_of
+from takt_client.values import HeatmapKind, ImageFormat, Inspected, Priority, VerdictName
+
+
+class ViewChoices(TypedDict, total=False):
+    """Options of a view; the server chooses those that are left out.
+
+    Attributes:
+        again: whether the id stands for another part than the one that has just ended.
+        heatmap: `none`, the coloured `map`, the `overlay` on the picture, or the `raw` map.
+        format: of the coloured pictures.
+        timeout_ms: after which the server gives up.
+        priority: `line` goes before `bulk` where both wait.
+        station: where the picture was taken; this and what follows is for the server's record.
+        lot: that the part belongs to.
+        tags: anything else, as names and values.
+    """
+
+    again: bool
+    heatmap: HeatmapKind
+    format: ImageFormat
+    timeout_ms: float
+    priority: Priority
+    station: str
+    lot: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PartView:
+    """A view of a part; what is None is so until the view is inspected.
+
+    Attributes:
+        view: its name in the recipe.
+        state: `waiting`, `inspecting`, `inspected` or, of a part that has ended, `missing`.
+        request_id: of its inspection.
+        inspection_id: of its inspection in the server's record; None until it is stored.
+        model: that has answered.
+        version: of the model.
+        verdict: on the view alone.
+        score: of the picture.
+        threshold: the one applied.
+        scaled: how near it is to being rejected, 1 at its thresholds; None where one of them is
+            not above 0.
+    """
+
+    view: str
+    state: str
+    request_id: str | None
+    inspection_id: int | None
+    model: str | None
+    version: str | None
+    verdict: VerdictName | None
+    score: float | None
+    threshold: float | None
+    scaled: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PartResult:
+    """The one result of a part.
+
+    Attributes:
+        verdict: `defect` where a view is, `good` where all are, else `undecided`.
+        reason: why it is undecided, `missing_view` or `undecided`; None where it is not.
+        score: the highest `scaled` of its views; None where none has one.
+        view: the view whose that is.
+        ended_by: `views`, `end`, `deadline` or `closing`.
+        ended_at: UTC, ISO 8601.
+        views: every view of the recipe, in its order.
+    """
+
+    verdict: VerdictName
+    reason: str | None
+    score: float | None
+    view: str | None
+    ended_by: str
+    ended_at: str
+    views: tuple[PartView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part: what it waits for, or what became of it.
+
+    Attributes:
+        part: its id.
+        number: tells it from other parts of this id; a later one has a higher number.
+        recipe: name of the recipe.
+        revision: of the recipe, for all of its views.
+        state: `open` or `ended`.
+        began_at: UTC, ISO 8601.
+        left_ms: time until its deadline; None when it has ended.
+        views: every view of the recipe, in its order.
+        result: None while it is open.
+    """
+
+    part: str
+    number: int
+    recipe: str
+    revision: int
+    state: str
+    began_at: str
+    left_ms: float | None
+    views: tuple[PartView, ...]
+    result: PartResult | None
+
+
+@dataclass(frozen=True, slots=True)
+class ViewInspected:
+    """Answer to a view of a part.
+
+    Attributes:
+        part: id of the part.
+        number: tells it from other parts of this id.
+        recipe: name of the recipe.
+        revision: of the recipe.
+        view: name of the view.
+        inspected: what was found in the picture.
+        result: of the part, if this was its last view; else None.
+    """
+
+    part: str
+    number: int
+    recipe: str
+    revision: int
+    view: str
+    inspected: Inspected
+    result: PartResult | None
+
+
+def view_of(answer: Json) -> ViewInspected:
+    """From the JSON of `POST /v1/parts/{id}/views/{view}`."""
+    return record_of(
+        ViewInspected,
+        answer,
+        inspected=inspected_of(answer["inspection"]),
+        result=_result(answer["result"]),
+    )
+
+
+def part_of(answer: Json) -> Part:
+    """From the JSON of `GET /v1/parts/{id}`."""
+    part: Json = answer["part"]
+    return record_of(Part, part, views=_views(part["views"]), result=_result(part["result"]))
+
+
+def _result(result: Json | None) -> PartResult | None:
+    if result is None:
+        return None
+    if result["verdict"] not in ("good", "defect", "undecided"):
+        raise ValueError(f"{result['verdict']!r} is no verdict")
+    return record_of(PartResult, result, views=_views(result["views"]))
+
+
+def _views(views: list[Json]) -> tuple[PartView, ...]:
+    return tuple(record_of(PartView, one) for one in views)

@@ -1,0 +1,118 @@
+"""Views of parts, sent and read by both clients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from takt_client.errors import PartEndedError, UnreadableAnswerError, ViewTakenError
+from takt_client.parts import PartView
+from test_rest import respond
+
+SIDE: dict[str, Any] = {
+    "view": "side",
+    "state": "inspected",
+    "request_id": "r1",
+    "inspection_id": 17,
+    "model": "parts",
+    "version": "1",
+    "verdict": "defect",
+    "score": 0.75,
+    "threshold": 0.5,
+    "scaled": 1.5,
+}
+TOP: dict[str, Any] = {**dict.fromkeys(SIDE), "view": "top", "state": "missing"}
+RESULT: dict[str, Any] = {
+    "verdict": "undecided",
+    "reason": "missing_view",
+    "score": 1.5,
+    "view": "side",
+    "ended_by": "deadline",
+    "ended_at": "2026-03-01T12:00:01Z",
+    "views": [TOP, SIDE],
+}
+PART: dict[str, Any] = {
+    "part": "A-17",
+    "number": 5,
+    "recipe": "bracket",
+    "revision": 3,
+    "state": "ended",
+    "began_at": "2026-03-01T12:00:00Z",
+    "left_ms": None,
+    "views": [TOP, SIDE],
+    "result": RESULT,
+}
+
+
+def answer(wire, result: dict[str, Any] | None) -> httpx.Response:
+    said = {name: PART[name] for name in ("part", "number", "recipe", "revision")}
+    inspection = wire.inspection(request_id="r1")
+    body = {"request_id": "r1", **said, "view": "side", "inspection": inspection, "result": result}
+    return httpx.Response(200, json=body)
+
+
+def test_a_view_is_sent_with_its_recipe_and_what_else_is_chosen(call, wire) -> None:
+    server = respond(answer(wire, None))
+    found = call(
+        *(server, "inspect_view", "A/17", "side", b"jpeg"),
+        recipe="bracket",
+        again=True,
+        lot="L1",
+        tags={"shift": "2"},
+    )
+    (request,) = server.requests
+    assert request.method == "POST" and request.content == b"jpeg"
+    assert request.url.raw_path.startswith(b"/v1/parts/A%2F17/views/side?")
+    sent = request.url.params
+    assert [sent[name] for name in ("recipe", "again", "lot", "tags")] == [
+        *("bracket", "true", "L1"),
+        "shift=2",
+    ]
+    assert (found.part, found.number, found.revision, found.result) == ("A-17", 5, 3, None)
+    assert found.inspected.score == 0.75
+
+
+def test_the_last_view_s_answer_has_the_result_of_the_part(call, wire) -> None:
+    server = respond(answer(wire, RESULT))
+    result = call(server, "inspect_view", "A-17", "side", b"-", recipe="bracket").result
+    assert (result.verdict, result.reason, result.view) == ("undecided", "missing_view", "side")
+    missing, seen = result.views
+    assert (missing.state, missing.score) == ("missing", None)
+    assert seen == PartView(**SIDE)
+
+
+@pytest.mark.parametrize(
+    ("code", "error"), [("view_taken", ViewTakenError), ("part_ended", PartEndedError)]
+)
+def test_a_view_that_does_not_belong_is_an_error_of_its_own(call, wire, code, error) -> None:
+    refused = httpx.Response(409, json=wire.problem(code, 409))
+    with pytest.raises(error):
+        call(respond(refused), "inspect_view", "A", "side", b"-", recipe="bracket")
+
+
+def test_a_part_is_asked_for_and_waited_for(call) -> None:
+    open_part = {**PART, "state": "open", "left_ms": 90.5, "result": None}
+    server = respond(httpx.Response(200, json={"request_id": "r", "part": open_part}))
+    found = call(server, "part", "A-17", number=5, wait_ms=20)
+    (request,) = server.requests
+    assert (request.method, request.url.path) == ("GET", "/v1/parts/A-17")
+    assert dict(request.url.params) == {"wait_ms": "20", "number": "5"}
+    assert (found.state, found.left_ms, found.result) == ("open", 90.5, None)
+
+
+def test_a_part_is_ended(call) -> None:
+    server = respond(httpx.Response(200, json={"request_id": "r", "part": PART}))
+    found = call(server, "end_part", "A-17")
+    assert [(one.method, one.url.path) for one in server.requests] == [
+        ("POST", "/v1/parts/A-17/end")
+    ]
+    assert found.result.ended_by == "deadline"
+
+
+def test_a_verdict_is_not_guessed(call) -> None:
+    other = {**PART, "result": {**RESULT, "verdict": "perhaps"}}
+    server = respond(httpx.Response(200, json={"request_id": "r", "part": other}))
+    with pytest.raises(UnreadableAnswerError):
+        call(server, "part", "A-17")

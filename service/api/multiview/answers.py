@@ -1,0 +1,88 @@
+"""Parts as the API tells of them, whether they are open, have just ended or are recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from service.api.multiview.schemas import PartOut, PartResultOut, PartViewOut
+from service.multiview.open_parts import ViewState, WaitingPart
+from service.multiview.result import PartResult, PartView, views_of
+from service.recording.parts import StoredPart
+from service.recording.search.times import time_of
+
+NO_IDS: Mapping[str, int] = {}
+
+
+def open_part(found: WaitingPart) -> PartOut:
+    """A part that waits for views."""
+    return PartOut(
+        part=found.part,
+        number=found.number,
+        recipe=found.recipe,
+        revision=found.revision,
+        state="open",
+        began_at=time_of(found.began_us),
+        left_ms=found.left_ms,
+        views=[_view(one, found.state_of(one), NO_IDS) for one in found.views],
+        result=None,
+    )
+
+
+def ended_part(found: PartResult, ids: Mapping[str, int] = NO_IDS) -> PartOut:
+    """A part that has its result.
+
+    Args:
+        found: the result.
+        ids: numbers of the inspections of its views, by the views' names.
+    """
+    result = result_out(found, ids)
+    return PartOut(
+        part=found.part,
+        number=found.number,
+        recipe=found.recipe,
+        revision=found.revision,
+        state="ended",
+        began_at=time_of(found.began_us),
+        left_ms=None,
+        views=result.views,
+        result=result,
+    )
+
+
+def result_out(found: PartResult, ids: Mapping[str, int] = NO_IDS) -> PartResultOut:
+    """The result of a part."""
+    return PartResultOut(
+        verdict=found.verdict,
+        reason=found.reason,
+        score=found.score,
+        view=found.view,
+        ended_by=found.ended_by,
+        ended_at=time_of(found.ended_us),
+        views=[
+            _view(one, "missing" if one.seen is None else "inspected", ids) for one in found.views
+        ],
+    )
+
+
+def stored_of(found: PartResult) -> StoredPart:
+    """A result as the record has it."""
+    return StoredPart(**found.json)
+
+
+def result_of(stored: StoredPart) -> PartResult:
+    """The result that the record has."""
+    values: dict[str, Any] = {name: getattr(stored, name) for name in StoredPart.__slots__}
+    return PartResult(**{**values, "views": views_of(stored.views)})
+
+
+def _view(view: PartView, state: ViewState | str, ids: Mapping[str, int]) -> PartViewOut:
+    seen = view.seen
+    said: dict[str, Any] = dict.fromkeys(
+        ("request_id", "model", "version", "verdict", "score", "threshold", "scaled")
+    )
+    if seen is not None:
+        said = {name: getattr(seen, name) for name in said}
+    return PartViewOut.model_validate(
+        {"view": view.name, "state": state, "inspection_id": ids.get(view.name), **said}
+    )

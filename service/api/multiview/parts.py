@@ -1,0 +1,316 @@
+"""`/v1/parts`: views come in one by one, and a part has one result."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from service.api.bodies import Bodies
+from service.api.disconnect import CancelOnDisconnect
+from service.api.examples import FOREIGN_PAGE, NOT_LED, OF_PICTURES
+from service.api.json_body import JsonAnswer
+from service.api.labels import labels_of_headers
+from service.api.multiview.answers import ended_part, open_part, result_of, result_out
+from service.api.multiview.recipes import NO_RECIPE
+from service.api.multiview.schemas import (
+    NAME,
+    OnePartOut,
+    PartOut,
+    PartsOut,
+    PlainName,
+    ViewAnswerOut,
+    ViewOptionsIn,
+)
+from service.api.problems import asked_of, problem_responses, request_id_of, share_of
+from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
+from service.api.rest.inspect import PICTURE_BODY
+from service.core.bundles.bundle import MODEL
+from service.core.domain import Inspection, VerdictName, inspection_json
+from service.core.errors import (
+    InvalidParameterError,
+    NoRecordError,
+    OtherRecipeError,
+    PartEndedError,
+    PartNotFoundError,
+    RecipeOutdatedError,
+    RecordError,
+    TooManyPartsError,
+    ViewNotFoundError,
+    ViewTakenError,
+)
+from service.multiview.desk import PartDesk
+from service.multiview.open_parts import Claim, ViewWish, WaitingPart, no_part
+from service.multiview.result import PartResult, SeenView, scaled_score
+from service.observing.journal import UNKNOWN, Journal
+from service.observing.records import ViewOfPart
+from service.recording.parts import MOST_PARTS, PartFilters, inspections_of, part_of, parts_of
+from service.repository.model_version import Loaded
+from service.repository.repository import ModelRepository
+
+LONGEST_WAIT_MS = 60_000.0
+
+PartId = Annotated[
+    str,
+    Path(
+        alias="id",
+        min_length=1,
+        max_length=128,
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+        description="Id of the part, such as its serial number.",
+    ),
+]
+ViewName = Annotated[
+    str, Path(alias="view", pattern=NAME, description="Name of the view in the recipe.")
+]
+
+_NO_PART = PartNotFoundError("no part 'A-17' is open or recorded; it begins with its first view")
+_NO_VIEW = ViewNotFoundError("recipe 'bracket', revision 1, has no view 'below', but top, side")
+_TAKEN = ViewTakenError(
+    "part 'A-17' has its view 'top' already; GET /v1/parts/{id} has what became of it"
+)
+_ENDED = PartEndedError(
+    "part 'A-17' has ended as good; again=true says that the id stands for another part now, as it "
+    "does by itself 60 s after the end"
+)
+_OTHER = OtherRecipeError(
+    "part 'A-17' is open by recipe 'bracket'; send its views with that, or end it to begin it by "
+    "'bolt'"
+)
+_OUTDATED = RecipeOutdatedError(
+    "view 'top' was saved for another graph of parts 1 than the one that is there; save the recipe "
+    "again"
+)
+_TOO_MANY = TooManyPartsError(
+    "1024 parts wait for views, as many as may be; end those whose views do not come, or give "
+    "their recipes a shorter deadline_ms",
+    retry_after_s=1,
+)
+_ANSWERED: dict[int | str, Any] = {200: {"model": ViewAnswerOut, "description": "Its inspection."}}
+_OF_VIEW = problem_responses(
+    *OF_PICTURES,
+    *(NO_RECORD, UNREACHABLE, NO_RECIPE, _NO_VIEW, _TAKEN, _ENDED, _OTHER, _OUTDATED, _TOO_MANY),
+    NOT_LED,
+    InvalidParameterError("recipe: Field required"),
+)
+_NO_ID = InvalidParameterError("id: String should have at most 128 characters")
+_OF_PART = problem_responses(NO_RECORD, UNREACHABLE, _NO_PART, NOT_LED, _NO_ID)
+_ENDING = problem_responses(NO_RECORD, UNREACHABLE, _NO_PART, NOT_LED, _NO_ID, FOREIGN_PAGE)
+_LISTING = problem_responses(
+    NO_RECORD, UNREACHABLE, InvalidParameterError("limit: Input should be greater than 0")
+)
+
+
+class ViewHandler:
+    """Inspects views by the recipes of their parts.
+
+    Args:
+        desk: has the open parts.
+        repository: the models.
+        journal: counts and logs each picture and each refusal.
+        bodies: reads the pictures.
+        default_timeout_ms: timeout of a request that names none.
+    """
+
+    def __init__(
+        self,
+        desk: PartDesk,
+        repository: ModelRepository,
+        journal: Journal,
+        bodies: Bodies,
+        default_timeout_ms: float,
+    ) -> None:
+        self._desk = desk
+        self._repository = repository
+        self._journal = journal
+        self._bodies = bodies
+        self._default_timeout_ms = default_timeout_ms
+
+    async def __call__(
+        self, request: Request, part: str, view: str, query: ViewOptionsIn
+    ) -> Response:
+        """Inspect the picture in a request's body as a view of a part."""
+        request_id, known = request_id_of(request.scope), UNKNOWN
+        try:
+            labels = labels_of_headers(request.scope["headers"], query.labels(part))
+            wish = ViewWish(
+                *(part, view, query.recipe, request_id, query.again),
+                station=labels.station,
+                lot=labels.lot,
+            )
+            claim = await self._desk.claim(wish)
+            try:
+                loaded = self._loaded(claim)
+                known = claim.view.model
+                inspection, picture = await self._inspect(request, query, claim, loaded)
+                result = await self._desk.take(claim, _seen(view, request_id, inspection))
+            except BaseException:
+                self._desk.release(claim)
+                raise
+        except Exception as error:
+            self._journal.refused(known, "rest", error, request_id)
+            raise
+        asked = asked_of(request.scope, picture, labels)
+        asked = asked._replace(view=ViewOfPart(claim.number, view))
+        self._journal.answered(inspection, "rest", request_id, asked)
+        return JsonAnswer(orjson.dumps(_answer(request_id, claim, inspection, result)))
+
+    def _loaded(self, claim: Claim) -> Loaded:
+        """What inspects a view, if it is what the recipe was saved for."""
+        view = claim.view
+        loaded = self._repository.get(view.model, view.version).check_ready()
+        if loaded.bundle.manifest.files.get(MODEL, "") != view.graph:
+            raise RecipeOutdatedError(
+                f"view {view.name!r} was saved for another graph of {view.model} {view.version} "
+                "than the one that is there; save the recipe again"
+            )
+        return loaded
+
+    async def _inspect(
+        self, request: Request, query: ViewOptionsIn, claim: Claim, loaded: Loaded
+    ) -> tuple[Inspection, bytes | None]:
+        share, thresholds = share_of(request.scope), claim.view.thresholds
+        wanted = query.options(self._default_timeout_ms, share)
+        options = replace(
+            wanted,
+            threshold=thresholds.image,
+            pixel_threshold=thresholds.pixel,
+            timeout_s=min(wanted.timeout_s, max(claim.left_s, 1e-3)),
+        )
+        read: list[bytes] = []
+        with self._bodies.memory.encoded() as held:
+            async with CancelOnDisconnect(request) as disconnect:
+
+                async def picture() -> bytes:
+                    read.append(await self._bodies.read_picture(request, held, share))
+                    disconnect.watch()
+                    return read[0]
+
+                inspection = await loaded.pipeline.inspect(picture, options)
+        return inspection, read[0] if self._journal.has_outlets else None
+
+
+def parts_router(handler: ViewHandler, desk: PartDesk, threads: RecordThreads) -> APIRouter:
+    """The routes of parts.
+
+    Args:
+        handler: inspects views.
+        desk: has the open parts.
+        threads: work on the record.
+    """
+    router = APIRouter(tags=["parts"])
+
+    @router.post(
+        "/v1/parts/{id}/views/{view}",
+        responses=_ANSWERED | _OF_VIEW,
+        response_class=Response,
+        openapi_extra=PICTURE_BODY,
+    )
+    async def inspect_view(
+        request: Request, part: PartId, view: ViewName, query: Annotated[ViewOptionsIn, Query()]
+    ) -> Response:
+        """Inspect a view of a part by the part's recipe; the last view gives the part's result.
+
+        A part begins with its first view, whichever that is, and keeps the revision that the recipe
+        has then.
+        """
+        return await handler(request, part, view, query)
+
+    @router.get("/v1/parts", responses=_LISTING)
+    async def list_parts(
+        request: Request,
+        part: Annotated[
+            str | None, Query(max_length=128, description="Parts of this id alone.")
+        ] = None,
+        recipe: Annotated[PlainName | None, Query(description="Of this recipe alone.")] = None,
+        verdict: Annotated[VerdictName | None, Query(description="Of this one alone.")] = None,
+        before: Annotated[
+            int | None, Query(ge=0, le=2**63 - 1, description="Those before this number.")
+        ] = None,
+        limit: Annotated[int, Query(gt=0, le=MOST_PARTS)] = 50,
+    ) -> PartsOut:
+        """Parts that have their result, the latest first."""
+        wanted = PartFilters(part, recipe, verdict, before)
+        found = await threads.read(lambda some: parts_of(some, wanted, limit))
+        return PartsOut(
+            request_id=request_id_of(request.scope),
+            parts=[ended_part(result_of(one)) for one in found],
+        )
+
+    @router.get("/v1/parts/{id}", responses=_OF_PART)
+    async def get_part(
+        request: Request,
+        part: PartId,
+        number: Annotated[
+            int | None,
+            Query(ge=0, le=2**63 - 1, description="The part of this number; else the latest."),
+        ] = None,
+        wait_ms: Annotated[
+            float, Query(ge=0, le=LONGEST_WAIT_MS, description="Longest wait for its result.")
+        ] = 0,
+    ) -> OnePartOut:
+        """A part: what it waits for, or what became of it."""
+        if not threads.has_record:
+            raise NoRecordError(str(NO_RECORD))
+        found = await desk.find(part, wait_ms / 1000)
+        if found is None or number not in (None, found.number):
+            stored = await threads.read(lambda some: part_of(some, part, number))
+            if stored is None:
+                raise no_part(part)
+            found = result_of(stored)
+        return OnePartOut(request_id=request_id_of(request.scope), part=await told(found))
+
+    @router.post("/v1/parts/{id}/end", responses=_ENDING)
+    async def end_part(request: Request, part: PartId) -> OnePartOut:
+        """End a part now: views that are missing make it undecided.
+
+        A part that has just ended stays as it is.
+        """
+        if not threads.has_record:
+            raise NoRecordError(str(NO_RECORD))
+        result = await desk.end(part)
+        return OnePartOut(request_id=request_id_of(request.scope), part=await told(result))
+
+    async def told(found: WaitingPart | PartResult) -> PartOut:
+        if isinstance(found, WaitingPart):
+            return open_part(found)
+        ids: Mapping[str, int] = {}
+        # The result is known, wherever its inspections are.
+        with contextlib.suppress(RecordError):
+            ids = await threads.read(lambda some: inspections_of(some, found.part, found.number))
+        return ended_part(found, ids)
+
+    return router
+
+
+def _seen(view: str, request_id: str, inspection: Inspection) -> SeenView:
+    verdict = inspection.verdict
+    return SeenView(
+        view,
+        request_id,
+        inspection.model,
+        inspection.version,
+        verdict.name,
+        verdict.score,
+        verdict.threshold,
+        scaled_score(verdict),
+    )
+
+
+def _answer(
+    request_id: str, claim: Claim, inspection: Inspection, result: PartResult | None
+) -> dict[str, Any]:
+    return {
+        "request_id": request_id,
+        "part": claim.part,
+        "number": claim.number,
+        "recipe": claim.recipe,
+        "revision": claim.revision,
+        "view": claim.view.name,
+        "inspection": inspection_json(inspection, request_id),
+        "result": None if result is None else result_out(result).model_dump(mode="json"),
+    }

@@ -1,0 +1,233 @@
+"""`/v1/recipes`: what parts are inspected by, and every change of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+
+from service.api.examples import FOREIGN_PAGE, NO_MODEL, NOT_READY, SLOW_BODY
+from service.api.json_body import described_body, read_json
+from service.api.multiview.schemas import (
+    NAME,
+    OneRecipeOut,
+    RecipeIn,
+    RecipeOut,
+    RecipesOut,
+    RecipeViewIn,
+    RemovedRecipeOut,
+)
+from service.api.problems import caller_of, client_of, problem_responses, request_id_of
+from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
+from service.core.bundles.bundle import MODEL
+from service.core.bundles.thresholds import MAX_REASON
+from service.core.errors import (
+    CalibrationError,
+    ConflictError,
+    ForbiddenError,
+    InvalidParameterError,
+    RecipeNotFoundError,
+    TooFewPicturesError,
+)
+from service.multiview.book import RecipeBook, revision_of
+from service.multiview.recipe import (
+    HIGHEST_NUMBER,
+    PartRecipe,
+    RecipeRevision,
+    RecipeView,
+    ViewThresholds,
+)
+from service.multiview.view_thresholds import thresholds_of_view
+from service.recording.recipes import (
+    current_recipes,
+    recipe_of,
+    remove_recipe,
+    save_recipe,
+)
+from service.recording.search.times import time_of
+from service.repository.repository import ModelRepository
+
+RecipeName = Annotated[str, Path(alias="recipe", pattern=NAME, description="The recipe's name.")]
+
+NO_RECIPE = RecipeNotFoundError("there is no recipe 'bracket'; GET /v1/recipes lists the recipes")
+_TOO_FEW = TooFewPicturesError(
+    "parts 1 was calibrated with 40 good pictures, and a view of 2 at alpha 0.01 needs 199; "
+    "calibrate it with as many, ask for an alpha of 0.0488 or more, or set the view's thresholds "
+    "by hand"
+)
+_TAKEN = ConflictError(
+    "recipe 'bracket' has the number 7; give this one another, as a PLC tells recipes apart by it"
+)
+_FIXED = ForbiddenError(
+    "this server's thresholds are not to be changed; leave out the views' thresholds, or have "
+    "whoever runs it set threshold_changes"
+)
+_NAMED = InvalidParameterError(
+    "recipe: String should match pattern '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'"
+)
+_READING = problem_responses(NO_RECORD, UNREACHABLE)
+_OF_ONE = problem_responses(NO_RECORD, UNREACHABLE, NO_RECIPE, _NAMED)
+_SAVING = problem_responses(
+    *(NO_RECORD, UNREACHABLE, NO_MODEL, NOT_READY, FOREIGN_PAGE, SLOW_BODY),
+    *(_TOO_FEW, _TAKEN, _FIXED),
+    InvalidParameterError("views.0.model: Field required"),
+)
+_REMOVING = problem_responses(NO_RECORD, UNREACHABLE, NO_RECIPE, _NAMED, FOREIGN_PAGE)
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeDesk:
+    """Takes changes of recipes.
+
+    Attributes:
+        threads: work on the record.
+        repository: the models, of which a recipe names versions.
+        book: the recipes as parts are inspected by them.
+        by_hand: whether recipes may have thresholds of their own.
+    """
+
+    threads: RecordThreads
+    repository: ModelRepository
+    book: RecipeBook
+    by_hand: bool
+
+    def fixed(self, given: RecipeIn) -> PartRecipe:
+        """A recipe with the versions and thresholds that hold for it from now on.
+
+        Raises:
+            ModelNotFoundError, NotReadyError: a view's model cannot be asked.
+            TooFewPicturesError: its calibration knows too few pictures.
+            ForbiddenError: somebody sets thresholds, which nobody may.
+        """
+        calibrated = sum(view.thresholds is None for view in given.views)
+        views = tuple(self._view(view, given.alpha, calibrated) for view in given.views)
+        return PartRecipe(given.number, given.alpha, given.deadline_ms, views)
+
+    def _view(self, given: RecipeViewIn, alpha: float, calibrated: int) -> RecipeView:
+        version = self.repository.get(given.model, given.version)
+        bundle = version.check_ready().bundle
+        hand = given.thresholds
+        if hand is not None:
+            if not self.by_hand:
+                raise ForbiddenError(str(_FIXED))
+            thresholds = ViewThresholds(hand.image, hand.pixel, "hand")
+        else:
+            try:
+                thresholds = thresholds_of_view(bundle, alpha, calibrated)
+            except CalibrationError as error:
+                raise ConflictError(f"view {given.name}: {error}") from None
+        return RecipeView(
+            given.name,
+            version.name,
+            version.version,
+            bundle.manifest.files.get(MODEL, ""),
+            thresholds,
+            dict(given.camera),
+        )
+
+
+def recipes_router(desk: RecipeDesk) -> APIRouter:
+    """The routes of recipes."""
+    router = APIRouter(tags=["parts"])
+    threads = desk.threads
+
+    @router.get(
+        "/v1/recipes",
+        responses=_READING
+        | problem_responses(
+            NO_RECORD,
+            UNREACHABLE,
+            InvalidParameterError("number: Input should be greater than or equal to 1"),
+        ),
+    )
+    async def list_recipes(
+        request: Request,
+        number: Annotated[
+            int | None, Query(ge=1, le=HIGHEST_NUMBER, description="The one of this number alone.")
+        ] = None,
+    ) -> RecipesOut:
+        """The recipes as they are."""
+        found = [revision_of(one) for one in await threads.read(current_recipes)]
+        return RecipesOut(
+            request_id=request_id_of(request.scope),
+            recipes=[
+                _recipe(one) for one in found if number is None or one.recipe.number == number
+            ],
+        )
+
+    @router.get("/v1/recipes/{recipe}", responses=_OF_ONE)
+    async def get_recipe(
+        request: Request,
+        name: RecipeName,
+        revision: Annotated[
+            int | None, Query(ge=1, le=2**31 - 1, description="Null for what holds now.")
+        ] = None,
+    ) -> OneRecipeOut:
+        """A recipe as it is, or as it was at a revision."""
+        found = await threads.read(lambda some: recipe_of(some, name, revision))
+        return _one(request, revision_of(found))
+
+    @router.put(
+        "/v1/recipes/{recipe}",
+        name="save_recipe",
+        responses=_SAVING,
+        openapi_extra=described_body(RecipeIn, required=True),
+    )
+    async def save(request: Request, name: RecipeName) -> OneRecipeOut:
+        """Save a recipe, as a new revision; parts that have begun keep the one that they have.
+
+        A version that is null becomes the active one, and thresholds that are null those that the
+        model's calibration gives: each of n views may reject α/n of good parts.
+        """
+        given = await read_json(request, RecipeIn)
+        if not threads.has_record:
+            raise type(NO_RECORD)(str(NO_RECORD))
+        fixed = desk.fixed(given).json
+        who, client = caller_of(request.scope).name, client_of(request)
+        stored = await threads.run(
+            lambda record: save_recipe(
+                record.database, name, fixed, who=who, reason=given.reason, client=client
+            )
+        )
+        await desk.book.changed()
+        return _one(request, revision_of(stored))
+
+    @router.delete("/v1/recipes/{recipe}", name="remove_recipe", responses=_REMOVING)
+    async def remove(
+        request: Request,
+        name: RecipeName,
+        reason: Annotated[
+            str | None, Query(max_length=MAX_REASON, description="Kept and logged.")
+        ] = None,
+    ) -> RemovedRecipeOut:
+        """Remove a recipe; parts that have begun keep it, and its revisions stay in the record."""
+        who, client = caller_of(request.scope).name, client_of(request)
+        stored = await threads.run(
+            lambda record: remove_recipe(
+                record.database, name, who=who, reason=reason, client=client
+            )
+        )
+        await desk.book.changed()
+        return RemovedRecipeOut(
+            request_id=request_id_of(request.scope), name=name, revision=stored.revision
+        )
+
+    return router
+
+
+def _one(request: Request, found: RecipeRevision) -> OneRecipeOut:
+    return OneRecipeOut(request_id=request_id_of(request.scope), recipe=_recipe(found))
+
+
+def _recipe(found: RecipeRevision) -> RecipeOut:
+    return RecipeOut.model_validate(
+        {
+            **found.recipe.json,
+            "name": found.name,
+            "revision": found.revision,
+            "changed_at": time_of(found.changed_us),
+            "changed_by": found.who,
+            "reason": found.reason,
+        }
+    )

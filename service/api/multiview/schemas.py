@@ -1,0 +1,291 @@
+"""The JSON of recipes and of parts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from service.api.labels import Label, LabelsIn, TagText
+from service.api.schemas import InspectionOut, Schema
+from service.core.bundles.conformal import USUAL_ALPHA
+from service.core.bundles.thresholds import MAX_REASON
+from service.core.domain import HeatmapKind, ImageFormat, InspectOptions, Labels, Priority
+from service.core.domain import VerdictName as Verdict
+from service.multiview.open_parts import ViewState
+from service.multiview.recipe import HIGHEST_NUMBER, MOST_VIEWS, ThresholdsFrom
+from service.multiview.result import EndedBy, NoDecision
+
+LONGEST_MS = 3_600_000.0
+MOST_CAMERA_SETTINGS = 32
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+"""Of a recipe or a view: what a path, a topic and a file can have."""
+
+PlainName = Annotated[str, Field(pattern=NAME)]
+CameraSetting = Annotated[str, Field(max_length=256)] | bool | float
+
+
+class _Given(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
+
+
+class HandThresholds(_Given):
+    """Thresholds that somebody sets for a view; they promise nothing."""
+
+    image: float = Field(description="Of a picture's score.")
+    pixel: float = Field(
+        description="Of a map value; with one that no map reaches, such as 1e30, the score alone "
+        "decides."
+    )
+
+
+class RecipeViewIn(_Given):
+    """A view that a part has."""
+
+    name: PlainName = Field(description="Tells it from the other views of the recipe.")
+    model: str = Field(description="Name of the model that inspects it.")
+    version: str | None = Field(
+        None, description="Of the model; null for the one that is active now, which is kept."
+    )
+    thresholds: HandThresholds | None = Field(
+        None, description="Null for those that the model's calibration gives, at the recipe's α."
+    )
+    camera: dict[PlainName, CameraSetting] = Field(
+        default_factory=dict,
+        max_length=MOST_CAMERA_SETTINGS,
+        description="Settings of the camera, kept for whoever takes the picture.",
+    )
+
+
+class RecipeIn(_Given):
+    """What parts of one kind are inspected by."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "number": 7,
+                "deadline_ms": 800,
+                "alpha": 0.01,
+                "views": [
+                    {"name": "top", "model": "pitting", "camera": {"exposure_us": 900}},
+                    {"name": "side", "model": "pitting", "version": "1"},
+                ],
+                "reason": "a second camera",
+            }
+        }
+    )
+
+    number: int = Field(
+        ge=1, le=HIGHEST_NUMBER, description="That names it to a PLC; of no other recipe."
+    )
+    deadline_ms: float = Field(
+        gt=0,
+        le=LONGEST_MS,
+        description="Time from a part's first view to its result, whatever has come by then.",
+    )
+    alpha: float = Field(
+        USUAL_ALPHA,
+        gt=0,
+        lt=1,
+        description="Share of good parts that all views together may reject.",
+    )
+    views: list[RecipeViewIn] = Field(min_length=1, max_length=MOST_VIEWS)
+    reason: str | None = Field(None, max_length=MAX_REASON, description="Kept and logged.")
+
+    @model_validator(mode="after")
+    def _views_have_names(self) -> Self:
+        names = [view.name for view in self.views]
+        if len(names) != len(set(names)):
+            raise ValueError("two views have one name")
+        return self
+
+
+class ViewThresholdsOut(Schema):
+    """What a view is judged by, fixed when its recipe was saved."""
+
+    image: float
+    pixel: float
+    source: ThresholdsFrom
+    alpha: float | None = Field(
+        description="Share of good parts' views that they may reject: that of the recipe, divided "
+        "by the views that a calibration judges; null where somebody has set them."
+    )
+    good_count: int | None = Field(
+        description="Good pictures that they rest on; null where somebody has set them."
+    )
+
+
+class RecipeViewOut(Schema):
+    """A view that a part has."""
+
+    name: str
+    model: str
+    version: str
+    graph: str = Field(description="SHA-256 of the model's graph, which another one lacks.")
+    thresholds: ViewThresholdsOut
+    camera: dict[str, str | bool | float]
+
+
+class RecipeOut(Schema):
+    """A recipe, at one of its revisions."""
+
+    name: str
+    number: int
+    revision: int = Field(description="1 for the first one, and one more with each change.")
+    alpha: float
+    deadline_ms: float
+    views: list[RecipeViewOut]
+    changed_at: datetime
+    changed_by: str
+    reason: str | None
+
+
+class OneRecipeOut(Schema):
+    """A recipe."""
+
+    request_id: str
+    recipe: RecipeOut
+
+
+class RecipesOut(Schema):
+    """The recipes, by name."""
+
+    request_id: str
+    recipes: list[RecipeOut]
+
+
+class RemovedRecipeOut(Schema):
+    """A recipe that was removed."""
+
+    request_id: str
+    name: str
+    revision: int = Field(description="That has nothing but that it was removed.")
+
+
+class ViewOptionsIn(BaseModel):
+    """The options of a view; what judges it is the recipe's, and cannot be another."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    recipe: PlainName = Field(description="Name of the part's recipe, with each of its views.")
+    again: bool = Field(
+        False,
+        description="Whether the id stands for another part than the one that has just ended; so "
+        "it does by itself a minute after that end.",
+    )
+    station: Label | None = Field(None, description="Where the picture was taken; recorded.")
+    lot: Label | None = Field(None, description="The lot that the part belongs to; recorded.")
+    tags: TagText | None = Field(
+        None, description="Anything else to be recorded: names and values, shift=2,camera=left."
+    )
+    heatmap: HeatmapKind = Field(
+        "none", description="`map`, `overlay` or `raw`, as text in `inspection`."
+    )
+    format: ImageFormat = Field("jpeg", description="Of `map` and `overlay`.")
+    timeout_ms: float | None = Field(
+        None,
+        gt=0,
+        le=LONGEST_MS,
+        description="504 after this; else the server's, and never beyond the part's deadline.",
+    )
+    priority: Priority = Field("line", description="`line` pictures go before `bulk` ones.")
+
+    def labels(self, part: str) -> Labels:
+        """What the record is to say of the picture."""
+        given = LabelsIn(station=self.station, part=part, lot=self.lot, tags=self.tags)
+        return given.labels
+
+    def options(self, default_timeout_ms: float, caller: str) -> InspectOptions:
+        """The options of the inspection, before the part's recipe is known."""
+        timeout_ms = default_timeout_ms if self.timeout_ms is None else self.timeout_ms
+        return InspectOptions(
+            heatmap=self.heatmap,
+            format=self.format,
+            timeout_s=timeout_ms / 1000,
+            priority=self.priority,
+            caller=caller,
+        )
+
+
+class PartViewOut(Schema):
+    """A view of a part."""
+
+    view: str
+    state: ViewState | Literal["missing"]
+    request_id: str | None = Field(description="Of its inspection; null without one, as all else.")
+    inspection_id: int | None = Field(
+        description="Of its inspection in the record; null until it is stored."
+    )
+    model: str | None
+    version: str | None
+    verdict: Verdict | None
+    score: float | None
+    threshold: float | None
+    scaled: float | None = Field(
+        description="How near it is to being rejected, by score and map: 1 at its thresholds. Null "
+        "where one of them is not above 0."
+    )
+
+
+class PartResultOut(Schema):
+    """The one result of a part."""
+
+    verdict: Verdict = Field(
+        description="`defect` where a view is; `undecided` where a view is missing, or where one "
+        "cannot be judged and none is a defect; `good` where all of them are."
+    )
+    reason: NoDecision | None = Field(description="Why it is undecided; null where it is not.")
+    score: float | None = Field(
+        description="The highest `scaled` of its views; null where none has one."
+    )
+    view: str | None = Field(description="The view whose that is.")
+    ended_by: EndedBy = Field(description="Its last view, a caller, the deadline, or a stop.")
+    ended_at: datetime
+    views: list[PartViewOut] = Field(description="Every view of the recipe, in its order.")
+
+
+class PartOut(Schema):
+    """A part: what it waits for, or what became of it."""
+
+    part: str
+    number: int = Field(
+        description="Tells it from other parts of this id; a later one has a higher number."
+    )
+    recipe: str
+    revision: int = Field(description="Of the recipe, for all views of the part.")
+    state: Literal["open", "ended"]
+    began_at: datetime
+    left_ms: float | None = Field(description="Time until its deadline; null when it has ended.")
+    views: list[PartViewOut] = Field(description="Every view of the recipe, in its order.")
+    result: PartResultOut | None = Field(description="Null while it is open.")
+
+
+class OnePartOut(Schema):
+    """A part."""
+
+    request_id: str
+    part: PartOut
+
+
+class PartsOut(Schema):
+    """Parts that have their result, the latest first."""
+
+    request_id: str
+    parts: list[PartOut]
+
+
+class ViewAnswerOut(Schema):
+    """The answer to a view of a part."""
+
+    request_id: str
+    part: str
+    number: int = Field(description="Tells the part from others of its id.")
+    recipe: str
+    revision: int
+    view: str
+    inspection: InspectionOut
+    result: PartResultOut | None = Field(
+        description="Of the part, if this was its last view; else null."
+    )

@@ -1,0 +1,242 @@
+"""Where every worker takes the views of parts, which are open in the process that leads."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, Final, Literal
+
+from service.core.errors import TaktError, UnavailableError
+from service.core.problem import error_json, error_of
+from service.multiview.book import RecipeBook
+from service.multiview.open_parts import Claim, OpenParts, ViewWish, WaitingPart, no_part
+from service.multiview.result import PartResult, SeenView
+from service.peers import UNLED, Message, Peers
+
+_TRIES, _AGAIN_S = 20, 0.1
+"""How often, and how long apart, a worker asks which other one leads."""
+
+_ASKED_WITHIN_S: Final = 5.0
+_WAITS_S: Final = 1.0
+"""Longest time that another worker's question waits for a part's end; then it is asked again."""
+
+_UNFORESEEN: Final = "something unforeseen went wrong; the service's log has it"
+
+Act = Literal["claim", "take", "release", "end", "find"]
+"""What another worker may ask of the one that leads."""
+
+logger = logging.getLogger("takt.parts")
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
+
+
+class PartDesk:
+    """Takes views on, takes their inspections, and gives each part its result.
+
+    Where the process that leads ends, its open parts end with it, without a result: whoever asks
+    for one is told that there is no such part, and their ids begin anew.
+
+    Args:
+        book: the recipes.
+        peers: the other workers.
+        ended: is told each result, once, in the process that leads.
+        clock: gives seconds that only go on.
+    """
+
+    def __init__(
+        self,
+        book: RecipeBook,
+        peers: Peers,
+        ended: Callable[[PartResult], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._book = book
+        self._peers = peers
+        self._note = ended
+        self._clock = clock
+        self._parts = OpenParts(clock, _now_us, self._ended)
+        self._timer: asyncio.TimerHandle | None = None
+        self._ends: dict[int, asyncio.Event] = {}
+        self._telling: set[asyncio.Task[Message]] = set()
+        peers.answer("part", self._asked)
+
+    async def claim(self, wish: ViewWish) -> Claim:
+        """Take a view on; see `OpenParts.claim`.
+
+        Raises:
+            NoRecordError: the server keeps no record, and so has no recipes.
+            UnavailableError: no worker leads at this moment.
+            RequestError: see `OpenParts.claim`.
+        """
+        if self._leads:
+            return await self._claim(wish)
+        return Claim.of(await self._ask("claim", {"wish": asdict(wish)}))
+
+    async def take(self, claim: Claim, seen: SeenView) -> PartResult | None:
+        """Take the inspection of a view; see `OpenParts.take`."""
+        if self._leads:
+            return self._parts.take(claim, seen)
+        found = await self._ask("take", {"claim": claim.json, "seen": asdict(seen)})
+        return PartResult.of(found["result"]) if found["result"] else None
+
+    def release(self, claim: Claim) -> None:
+        """Let go of a view that could not be inspected; nobody waits for that."""
+        if self._leads:
+            self._parts.release(claim)
+            return
+        task = asyncio.create_task(self._try("release", {"claim": claim.json}))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def end(self, part: str) -> PartResult:
+        """End a part now; see `OpenParts.end`."""
+        if self._leads:
+            return self._parts.end(part)
+        return PartResult.of(await self._ask("end", {"part": part}))
+
+    async def find(self, part: str, wait_s: float = 0.0) -> WaitingPart | PartResult | None:
+        """The latest part of an id; None where none is open, or has ended lately.
+
+        Args:
+            part: id of the part.
+            wait_s: longest time for which its end is waited for.
+        """
+        until_s = self._clock() + wait_s
+        while True:
+            left_s = max(0.0, until_s - self._clock())
+            found = await self._find(part, left_s)
+            if not isinstance(found, WaitingPart) or self._clock() >= until_s:
+                return found
+
+    def close(self) -> None:
+        """End every open part, as the server ends."""
+        self._parts.close()
+        self._arm()
+
+    @property
+    def _leads(self) -> bool:
+        return self._peers.leading.is_set()
+
+    async def _claim(self, wish: ViewWish) -> Claim:
+        await self._book.load()
+        claim = self._parts.claim(wish, self._book.current)
+        self._arm()
+        return claim
+
+    async def _find(self, part: str, wait_s: float) -> WaitingPart | PartResult | None:
+        if self._leads:
+            return await self._find_here(part, wait_s)
+        body = {"part": part, "wait_s": min(wait_s, _WAITS_S)}
+        found = (await self._ask("find", body))["found"]
+        if found is None:
+            return None
+        return WaitingPart.of(found) if "left_ms" in found else PartResult.of(found)
+
+    async def _find_here(self, part: str, wait_s: float) -> WaitingPart | PartResult | None:
+        found = self._parts.find(part)
+        if not isinstance(found, WaitingPart) or wait_s <= 0:
+            return found
+        ended = self._ends.setdefault(found.number, asyncio.Event())
+        try:
+            async with asyncio.timeout(wait_s):
+                await ended.wait()
+        except TimeoutError:
+            pass
+        return self._parts.find(part)
+
+    def _ended(self, result: PartResult) -> None:
+        if (waiting := self._ends.pop(result.number, None)) is not None:
+            waiting.set()
+        self._note(result)
+
+    def _arm(self) -> None:
+        """Have the next deadline heard; one that comes a moment early is waited for again."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due_s = self._parts.next_deadline_s
+        if due_s is not None:
+            left_s = max(0.0005, due_s - self._clock())
+            self._timer = asyncio.get_running_loop().call_later(left_s, self._expire)
+
+    def _expire(self) -> None:
+        self._parts.expire()
+        self._arm()
+
+    async def _ask(self, act: Act, body: Message) -> Message:
+        """What the leading worker answers.
+
+        Raises:
+            TaktError: as it has met.
+            UnavailableError: none leads, or nobody knows what it did.
+        """
+        for _ in range(_TRIES):
+            if self._leads:
+                # It became the leading one just now.
+                found = await self._try_here(act, body)
+            else:
+                found = await self._try(act, body)
+            if "error" in found:
+                raise error_of(found["error"])
+            if "done" in found:
+                done: Message = found["done"]
+                return done
+            if "failure" in found and act in ("take", "end"):
+                break
+            await asyncio.sleep(_AGAIN_S)
+        raise UnavailableError(UNLED, retry_after_s=1)
+
+    async def _try(self, act: Act, body: Message) -> Message:
+        replies = await self._peers.ask("part", {"act": act, **body}, _ASKED_WITHIN_S)
+        for reply in replies:
+            if reply.body:
+                return reply.body
+        failures = [reply.failure for reply in replies if reply.failure]
+        return {"failure": failures[0]} if failures else {}
+
+    async def _asked(self, body: Message) -> Message:
+        if not self._leads:
+            return {}
+        return await self._try_here(body["act"], body)
+
+    async def _try_here(self, act: Act, body: Message) -> Message:
+        try:
+            return {"done": await self._do(act, body)}
+        except TaktError as error:
+            return {"error": error_json(error)}
+        except Exception:
+            logger.exception("a part of another worker met something unforeseen")
+            return {"error": error_json(TaktError(_UNFORESEEN))}
+
+    async def _do(self, act: Act, body: dict[str, Any]) -> Message:
+        match act:
+            case "claim":
+                return (await self._claim(ViewWish(**body["wish"]))).json
+            case "take":
+                seen = SeenView(**body["seen"])
+                result = self._parts.take(Claim.of(body["claim"]), seen)
+                return {"result": None if result is None else result.json}
+            case "release":
+                self._parts.release(Claim.of(body["claim"]))
+                return {}
+            case "end":
+                return self._parts.end(body["part"]).json
+            case "find":
+                found = await self._find_here(body["part"], body["wait_s"])
+                return {"found": None if found is None else found.json}
+
+
+def known(found: WaitingPart | PartResult | None, part: str) -> WaitingPart | PartResult:
+    """A part that was found.
+
+    Raises:
+        PartNotFoundError: it was not.
+    """
+    if found is None:
+        raise no_part(part)
+    return found

@@ -1,0 +1,397 @@
+"""The parts that wait for a view: each gets one result, by one revision of its recipe.
+
+Nothing here waits, and no thread or loop is known: time comes from a clock that is passed in, and
+whoever has it calls `expire`.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Literal
+
+from service.core.domain import Json
+from service.core.errors import (
+    OtherRecipeError,
+    PartEndedError,
+    PartNotFoundError,
+    TooManyPartsError,
+    ViewNotFoundError,
+    ViewTakenError,
+)
+from service.multiview.recipe import RecipeRevision, RecipeView, ViewThresholds
+from service.multiview.result import (
+    EndedBy,
+    PartResult,
+    PartView,
+    SeenView,
+    decide,
+    views_of,
+)
+
+MOST_OPEN: Final = 1024
+"""Most parts that wait for a view; a line has a handful."""
+
+LATE_S: Final = 60.0
+"""Time after a part's end in which a view of its id is a late one, and not the next part's."""
+
+MOST_ENDED: Final = 4096
+"""Most parts whose ends are remembered."""
+
+ViewState = Literal["waiting", "inspecting", "inspected"]
+
+
+@dataclass(frozen=True, slots=True)
+class ViewWish:
+    """A view that somebody sends.
+
+    Attributes:
+        part: id of the part.
+        view: name of the view.
+        recipe: name of the recipe.
+        token: tells who sends it; whoever asks again by the same gets the same.
+        again: whether the id stands for another part than the one that has just ended.
+        station: where the part is; None where the caller does not say.
+        lot: that it belongs to; None where the caller does not say.
+    """
+
+    part: str
+    view: str
+    recipe: str
+    token: str
+    again: bool = False
+    station: str | None = None
+    lot: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A view that is to be inspected, and by what.
+
+    Attributes:
+        part: id of the part.
+        number: of the part.
+        recipe: name of the recipe.
+        revision: of the recipe.
+        view: what inspects it.
+        token: tells who brings it.
+        left_s: time until the part's deadline.
+    """
+
+    part: str
+    number: int
+    recipe: str
+    revision: int
+    view: RecipeView
+    token: str
+    left_s: float
+
+    @property
+    def json(self) -> Json:
+        """The claim as another process has it."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> Claim:
+        """The claim whose `json` this is."""
+        view = body["view"]
+        thresholds = ViewThresholds(**view["thresholds"])
+        return cls(**{**body, "view": RecipeView(**{**view, "thresholds": thresholds})})
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingPart:
+    """A part that waits for its views.
+
+    Attributes:
+        part: id of the part.
+        number: of the part.
+        recipe: name of the recipe.
+        revision: of the recipe.
+        began_us: when its first view came, in µs of Unix time.
+        left_ms: time until its deadline.
+        views: what there is of each view, in the recipe's order.
+        inspecting: names of the views that are being inspected.
+    """
+
+    part: str
+    number: int
+    recipe: str
+    revision: int
+    began_us: int
+    left_ms: float
+    views: tuple[PartView, ...]
+    inspecting: tuple[str, ...]
+
+    def state_of(self, view: PartView) -> ViewState:
+        """What becomes of one of its views."""
+        if view.seen is not None:
+            return "inspected"
+        return "inspecting" if view.name in self.inspecting else "waiting"
+
+    @property
+    def json(self) -> Json:
+        """The part as another process has it."""
+        return {**asdict(self), "views": [asdict(one) for one in self.views]}
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> WaitingPart:
+        """The part whose `json` this is."""
+        return cls(
+            **{**body, "views": views_of(body["views"]), "inspecting": tuple(body["inspecting"])}
+        )
+
+
+@dataclass(slots=True)
+class _Open:
+    wish: ViewWish
+    number: int
+    revision: RecipeRevision
+    began_us: int
+    deadline_s: float
+    claimed: dict[str, str] = field(default_factory=dict)
+    seen: dict[str, SeenView] = field(default_factory=dict)
+
+    @property
+    def views(self) -> tuple[PartView, ...]:
+        of_recipe = self.revision.recipe.views
+        return tuple(PartView(one.name, self.seen.get(one.name)) for one in of_recipe)
+
+
+class OpenParts:
+    """Every part that waits for a view, and the last ones that have ended.
+
+    A part begins with its first view, which fixes the revision of its recipe and its deadline. It
+    ends with its last view, when somebody says so, or at the deadline, and is then told once.
+
+    Args:
+        clock: gives seconds that only go on.
+        now_us: gives Unix time in µs.
+        ended: is told each result, once.
+        most: most parts that may be open.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        now_us: Callable[[], int],
+        ended: Callable[[PartResult], None],
+        most: int = MOST_OPEN,
+    ) -> None:
+        self._clock = clock
+        self._now_us = now_us
+        self._tell = ended
+        self._most = most
+        self._open: dict[str, _Open] = {}
+        self._ended: OrderedDict[str, tuple[float, PartResult]] = OrderedDict()
+        self._deadlines: list[tuple[float, int, str]] = []
+        self._last_number = 0
+
+    def __len__(self) -> int:
+        """Parts that are open."""
+        return len(self._open)
+
+    @property
+    def next_deadline_s(self) -> float | None:
+        """When the next part ends at the latest, on the clock; None where none is open."""
+        while self._deadlines and self._gone(self._deadlines[0]):
+            heapq.heappop(self._deadlines)
+        return self._deadlines[0][0] if self._deadlines else None
+
+    def _gone(self, deadline: tuple[float, int, str]) -> bool:
+        found = self._open.get(deadline[2])
+        return found is None or found.number != deadline[1]
+
+    def claim(self, wish: ViewWish, recipe: Callable[[str], RecipeRevision]) -> Claim:
+        """Take a view on, which begins a part if it is the first one of it.
+
+        Args:
+            wish: the view.
+            recipe: gives a recipe as it is now; asked only for a part that begins.
+
+        Raises:
+            RecipeNotFoundError: there is no such recipe.
+            ViewNotFoundError: the part's recipe has no such view.
+            ViewTakenError: the part has it already.
+            PartEndedError: a part of this id has ended just now.
+            OtherRecipeError: the part is open by another recipe.
+            TooManyPartsError: as many parts are open as may be.
+        """
+        self.expire()
+        found = self._open.get(wish.part)
+        if found is None:
+            self._check_next(wish)
+            current = recipe(wish.recipe)
+            view = _view(current, wish.view)
+            found = self._begin(wish, current)
+        else:
+            if found.revision.name != wish.recipe:
+                raise OtherRecipeError(
+                    f"part {wish.part!r} is open by recipe {found.revision.name!r}; send its views "
+                    f"with that, or end it to begin it by {wish.recipe!r}"
+                )
+            view = _view(found.revision, wish.view)
+            holder = found.claimed.get(wish.view)
+            if wish.view in found.seen or holder not in (None, wish.token):
+                raise _taken(wish.part, wish.view)
+        found.claimed[wish.view] = wish.token
+        return Claim(
+            wish.part,
+            found.number,
+            found.revision.name,
+            found.revision.revision,
+            view,
+            wish.token,
+            max(0.0, found.deadline_s - self._clock()),
+        )
+
+    def release(self, claim: Claim) -> None:
+        """Let go of a view that could not be inspected, so that it may be sent again."""
+        found = self._open.get(claim.part)
+        if found is not None and found.number == claim.number:
+            view = claim.view.name
+            if found.claimed.get(view) == claim.token and view not in found.seen:
+                del found.claimed[view]
+
+    def take(self, claim: Claim, seen: SeenView) -> PartResult | None:
+        """Take the inspection of a view; gives the part's result if that was the last one.
+
+        Raises:
+            PartEndedError: the part has ended meanwhile; the inspection changes nothing.
+            ViewTakenError: somebody else brings this view, or has brought it.
+        """
+        self.expire()
+        found = self._open.get(claim.part)
+        if found is None or found.number != claim.number:
+            raise PartEndedError(
+                f"part {claim.part!r} ended while its view {claim.view.name!r} was inspected; the "
+                "view changes nothing any more"
+            )
+        view = claim.view.name
+        if view in found.seen or found.claimed.get(view) != claim.token:
+            raise _taken(claim.part, view)
+        found.seen[view] = seen
+        if len(found.seen) == len(found.revision.recipe.views):
+            return self._end(found, "views")
+        return None
+
+    def end(self, part: str) -> PartResult:
+        """End a part now; one that has ended has the result that it has.
+
+        Raises:
+            PartNotFoundError: none of this id is open, or has ended lately.
+        """
+        self.expire()
+        found = self._open.get(part)
+        if found is not None:
+            return self._end(found, "end")
+        if part in self._ended:
+            return self._ended[part][1]
+        raise no_part(part)
+
+    def expire(self) -> None:
+        """End what is due by now."""
+        now_s = self._clock()
+        while (due_s := self.next_deadline_s) is not None and due_s <= now_s:
+            self._end(self._open[self._deadlines[0][2]], "deadline")
+
+    def close(self) -> None:
+        """End every part, as the server ends."""
+        for found in list(self._open.values()):
+            self._end(found, "closing")
+
+    def find(self, part: str) -> WaitingPart | PartResult | None:
+        """The latest part of an id; None where none is open, or has ended lately."""
+        self.expire()
+        found = self._open.get(part)
+        if found is None:
+            return self._ended[part][1] if part in self._ended else None
+        views = found.views
+        return WaitingPart(
+            part,
+            found.number,
+            found.revision.name,
+            found.revision.revision,
+            found.began_us,
+            max(0.0, found.deadline_s - self._clock()) * 1000,
+            views,
+            tuple(name for name in found.claimed if name not in found.seen),
+        )
+
+    def _check_next(self, wish: ViewWish) -> None:
+        """Refuse a view that is more likely a late one of the part before."""
+        if wish.part not in self._ended or wish.again:
+            return
+        ended_s, result = self._ended[wish.part]
+        if self._clock() - ended_s < LATE_S:
+            raise PartEndedError(
+                f"part {wish.part!r} has ended as {result.verdict}; again=true says that the id "
+                f"stands for another part now, as it does by itself {LATE_S:.0f} s after the end"
+            )
+
+    def _begin(self, wish: ViewWish, revision: RecipeRevision) -> _Open:
+        if len(self._open) >= self._most:
+            raise TooManyPartsError(
+                f"{self._most} parts wait for views, as many as may be; end those whose views do "
+                "not come, or give their recipes a shorter deadline_ms",
+                retry_after_s=1,
+            )
+        now_us = self._now_us()
+        # Unix time, so that no restart gives a number again.
+        self._last_number = number = max(self._last_number + 1, now_us)
+        deadline_s = self._clock() + revision.recipe.deadline_ms / 1000
+        found = self._open[wish.part] = _Open(wish, number, revision, now_us, deadline_s)
+        heapq.heappush(self._deadlines, (deadline_s, number, wish.part))
+        return found
+
+    def _end(self, found: _Open, by: EndedBy) -> PartResult:
+        part = found.wish.part
+        del self._open[part]
+        views = found.views
+        decided = decide(views)
+        result = PartResult(
+            part=part,
+            number=found.number,
+            recipe=found.revision.name,
+            revision=found.revision.revision,
+            began_us=found.began_us,
+            ended_us=self._now_us(),
+            ended_by=by,
+            verdict=decided.verdict,
+            reason=decided.reason,
+            score=decided.score,
+            view=decided.view,
+            station=found.wish.station,
+            lot=found.wish.lot,
+            views=views,
+        )
+        self._ended.pop(part, None)
+        self._ended[part] = self._clock(), result
+        if len(self._ended) > MOST_ENDED:
+            self._ended.popitem(last=False)
+        self._tell(result)
+        return result
+
+
+def no_part(part: str) -> PartNotFoundError:
+    """What is said where there is no such part."""
+    return PartNotFoundError(f"no part {part!r} is open or recorded; it begins with its first view")
+
+
+def _taken(part: str, view: str) -> ViewTakenError:
+    return ViewTakenError(
+        f"part {part!r} has its view {view!r} already; GET /v1/parts/{{id}} has what became of it"
+    )
+
+
+def _view(revision: RecipeRevision, name: str) -> RecipeView:
+    found = revision.recipe.view(name)
+    if found is None:
+        names = ", ".join(one.name for one in revision.recipe.views)
+        raise ViewNotFoundError(
+            f"recipe {revision.name!r}, revision {revision.revision}, has no view {name!r}, but "
+            f"{names}"
+        )
+    return found

@@ -1,0 +1,116 @@
+"""A recipe: the views of a part, and the model and thresholds that judge each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from service.core.domain import Json
+
+MOST_VIEWS = 16
+HIGHEST_NUMBER = 65535
+"""A PLC names a recipe by a word of 16 bits, of which 0 says nothing."""
+
+CameraValue = str | float | bool
+"""A setting of a camera, which Takt keeps and hands over without a look at it."""
+
+ThresholdsFrom = Literal["calibration", "hand"]
+
+
+@dataclass(frozen=True, slots=True)
+class ViewThresholds:
+    """What a view is judged by, fixed when its recipe was saved.
+
+    Attributes:
+        image: a picture is anomalous if its score is greater.
+        pixel: a picture is anomalous if a value of its map is greater.
+        source: whether somebody has set them, or the model's calibration gives them.
+        alpha: share of good parts' views that they may reject; None where somebody has set them.
+        good_count: good pictures that they rest on; None where somebody has set them.
+    """
+
+    image: float
+    pixel: float
+    source: ThresholdsFrom
+    alpha: float | None = None
+    good_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeView:
+    """One view of a part.
+
+    Attributes:
+        name: tells it from the others.
+        model: that inspects it.
+        version: of the model, whichever is active later.
+        graph: digest of the version's graph, by which another one in its place is noticed.
+        thresholds: that judge it.
+        camera: settings of the camera that takes it.
+    """
+
+    name: str
+    model: str
+    version: str
+    graph: str
+    thresholds: ViewThresholds
+    camera: Mapping[str, CameraValue]
+
+
+@dataclass(frozen=True, slots=True)
+class PartRecipe:
+    """What parts of one kind are inspected by.
+
+    Attributes:
+        number: that names it to a PLC.
+        alpha: share of good parts that all views together may reject.
+        deadline_ms: time from a part's first view to its result, whatever has come by then.
+        views: that a part has, each once.
+    """
+
+    number: int
+    alpha: float
+    deadline_ms: float
+    views: tuple[RecipeView, ...]
+
+    def view(self, name: str) -> RecipeView | None:
+        """The view of a name; None where there is none."""
+        return next((one for one in self.views if one.name == name), None)
+
+    @property
+    def json(self) -> Json:
+        """The recipe as the record and the audit log have it."""
+        body = asdict(self)
+        body["views"] = list(body["views"])
+        return body
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> PartRecipe:
+        """The recipe whose `json` this is."""
+        views = (
+            RecipeView(**{**view, "thresholds": ViewThresholds(**view["thresholds"])})
+            for view in body["views"]
+        )
+        return cls(**{**body, "views": tuple(views)})
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeRevision:
+    """A recipe as it was from one change to the next.
+
+    Attributes:
+        name: of the recipe.
+        revision: 1 for the first one, and one more with each change.
+        recipe: what it says.
+        changed_us: when it was saved, in µs of Unix time.
+        who: saved it.
+        reason: why, if somebody said so.
+    """
+
+    name: str
+    revision: int
+    recipe: PartRecipe
+    changed_us: int
+    who: str
+    reason: str | None

@@ -1,0 +1,194 @@
+"""Recipes in the database: every change is a revision, and stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Row, Select, func, insert, select, text
+
+from service.core.domain import Json
+from service.core.errors import ConflictError, RecipeNotFoundError
+from service.recording.audit.chain import append, tell_stored
+from service.recording.audit.entry import Change
+from service.recording.database import Database
+from service.recording.review.judging import now_us
+from service.recording.tables import recipes
+
+_LOCK = text("SELECT pg_advisory_xact_lock(7353)")
+"""Held by whoever changes recipes in PostgreSQL, so that no two get one number."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecipe:
+    """A revision of a recipe, as the table has it.
+
+    Attributes:
+        name: of the recipe.
+        revision: 1 for the first one.
+        at_us: when it was saved, in µs of Unix time.
+        who: saved it.
+        reason: why, if somebody said so.
+        content: what the recipe says; None where it was removed.
+    """
+
+    name: str
+    revision: int
+    at_us: int
+    who: str
+    reason: str | None
+    content: Json | None
+
+
+def current_recipes(connection: Connection) -> tuple[StoredRecipe, ...]:
+    """The latest revision of each recipe that was not removed, by name."""
+    return tuple(one for row in connection.execute(_LATEST) if (one := _stored(row)).content)
+
+
+def recipe_changes(connection: Connection) -> int:
+    """A number that is higher after each change."""
+    return int(connection.scalar(select(func.max(recipes.c.id))) or 0)
+
+
+def recipe_of(connection: Connection, name: str, revision: int | None = None) -> StoredRecipe:
+    """A recipe as it is, or as it was.
+
+    Raises:
+        RecipeNotFoundError: there is none, or no such revision.
+    """
+    query = select(recipes).where(recipes.c.name == name).order_by(recipes.c.revision.desc())
+    if revision is not None:
+        query = query.where(recipes.c.revision == revision)
+    row = connection.execute(query.limit(1)).one_or_none()
+    found = None if row is None else _stored(row)
+    if found is None or found.content is None:
+        raise no_recipe(name, revision)
+    return found
+
+
+def no_recipe(name: str, revision: int | None = None) -> RecipeNotFoundError:
+    """What is said where there is no such recipe."""
+    what = f"no recipe {name!r}" if revision is None else f"no revision {revision} of {name!r}"
+    return RecipeNotFoundError(f"there is {what}; GET /v1/recipes lists the recipes")
+
+
+def save_recipe(
+    database: Database,
+    name: str,
+    content: Json,
+    *,
+    who: str,
+    reason: str | None,
+    client: str | None,
+) -> StoredRecipe:
+    """Save a recipe; what it says already is no change.
+
+    Args:
+        database: of the record.
+        name: of the recipe.
+        content: what it says; its `number` is one that no other recipe has.
+        who: saves it.
+        reason: why, if somebody said so.
+        client: address of who asks.
+
+    Raises:
+        ConflictError: another recipe has the number.
+        RecordError: the database cannot be written.
+    """
+
+    def check(connection: Connection, before: StoredRecipe | None) -> Json | None:
+        for other in current_recipes(connection):
+            said = other.content or {}
+            if other.name != name and said["number"] == content["number"]:
+                raise ConflictError(
+                    f"recipe {other.name!r} has the number {content['number']}; give this one "
+                    "another, as a PLC tells recipes apart by it"
+                )
+        return content
+
+    return _change(database, name, check, who=who, reason=reason, client=client)
+
+
+def remove_recipe(
+    database: Database, name: str, *, who: str, reason: str | None, client: str | None
+) -> StoredRecipe:
+    """Remove a recipe; its revisions stay, as parts name them.
+
+    Raises:
+        RecipeNotFoundError: there is none.
+        RecordError: the database cannot be written.
+    """
+
+    def check(connection: Connection, before: StoredRecipe | None) -> Json | None:
+        if before is None or before.content is None:
+            raise no_recipe(name)
+        return None
+
+    return _change(database, name, check, who=who, reason=reason, client=client)
+
+
+def _change(
+    database: Database,
+    name: str,
+    content_of: Callable[[Connection, StoredRecipe | None], Json | None],
+    *,
+    who: str,
+    reason: str | None,
+    client: str | None,
+) -> StoredRecipe:
+    with database.writing(durable=True) as connection:
+        if not database.is_sqlite:
+            connection.execute(_LOCK)
+        row = connection.execute(_LATEST.where(recipes.c.name == name)).one_or_none()
+        before = None if row is None else _stored(row)
+        content = content_of(connection, before)
+        if before is not None and before.content == content:
+            return before
+        revision = 1 if before is None else before.revision + 1
+        after = StoredRecipe(name, revision, now_us(), who, reason, content)
+        connection.execute(
+            insert(recipes),
+            {
+                "name": name,
+                "revision": revision,
+                "at_us": after.at_us,
+                "who": who,
+                "reason": reason,
+                "content": None if content is None else orjson.dumps(content).decode(),
+            },
+        )
+        (entry,) = append(
+            connection,
+            Change(
+                who,
+                "recipe_removed" if content is None else "recipe_changed",
+                old=None if before is None else _told(before),
+                new=_told(after),
+                reason=reason,
+                client=client,
+            ),
+        )
+    tell_stored(database, entry)
+    return after
+
+
+def _told(one: StoredRecipe) -> Json:
+    return {"recipe": one.name, "revision": one.revision, **(one.content or {})}
+
+
+def _stored(row: Row[Any]) -> StoredRecipe:
+    said = row.content
+    return StoredRecipe(
+        row.name,
+        row.revision,
+        row.at_us,
+        row.who,
+        row.reason,
+        None if said is None else orjson.loads(said),
+    )
+
+
+_newest = select(func.max(recipes.c.id)).group_by(recipes.c.name)
+_LATEST: Select[Any] = select(recipes).where(recipes.c.id.in_(_newest)).order_by(recipes.c.name)

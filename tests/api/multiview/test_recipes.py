@@ -1,0 +1,174 @@
+"""Recipes: saved with what holds for them, every change a revision."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.core.bundles.bundle import Bundle
+from service.recording.record import Record, open_record
+from tests.api.keys import KEYS, bearer
+from tests.api.multiview.conftest import RECIPE, save
+
+URL = "/v1/recipes/bracket"
+
+
+async def test_a_recipe_keeps_the_version_and_the_thresholds_that_hold_when_it_is_saved(
+    serve, make_bundle, sqlite_record: Record
+) -> None:
+    make_bundle(version="2")
+    async with serve(record=sqlite_record) as client:
+        await client.post("/v1/models/parts/versions/2/activate")
+        saved = await save(client)
+        assert (saved["name"], saved["number"], saved["revision"]) == ("bracket", 7, 1)
+        top, side = saved["views"]
+        assert (top["model"], top["version"], top["camera"]) == ("parts", "2", {"exposure_us": 900})
+        assert len(top["graph"]) == 64
+        judged = top["thresholds"]
+        # Each of two views may reject half of the tenth: the second highest of 40 good scores.
+        assert (judged["source"], judged["alpha"], judged["good_count"]) == (
+            "calibration",
+            0.05,
+            40,
+        )
+        assert judged["image"] == pytest.approx(0.48)
+        assert side["thresholds"] == judged
+        assert (await client.get(URL)).json()["recipe"] == saved
+        assert (await client.get("/v1/recipes")).json()["recipes"] == [saved]
+
+
+async def test_every_change_is_a_revision_and_what_says_the_same_is_none(
+    serve, bundle: Bundle, sqlite_record: Record
+) -> None:
+    async with serve(record=sqlite_record) as client:
+        first = await save(client)
+        assert (await save(client))["revision"] == 1
+        second = await save(client, deadline_ms=500, reason="a faster line")
+        assert (second["revision"], second["reason"]) == (2, "a faster line")
+        assert (await client.get(URL)).json()["recipe"]["deadline_ms"] == 500
+        before = await client.get(URL, params={"revision": 1})
+        assert before.json()["recipe"] == first
+        entries = (await client.get("/v1/audit")).json()["entries"]
+    changes = [one for one in entries if one["action"] == "recipe_changed"]
+    assert [one["new"]["revision"] for one in changes] == [2, 1]
+    assert changes[0]["old"]["deadline_ms"] == 60_000
+    assert changes[0]["reason"] == "a faster line"
+
+
+async def test_a_removed_recipe_is_unknown_and_its_revisions_stay(
+    serve, bundle: Bundle, sqlite_record: Record
+) -> None:
+    async with serve(record=sqlite_record) as client:
+        await save(client)
+        removed = await client.delete(URL, params={"reason": "no such parts any more"})
+        assert (removed.status_code, removed.json()["revision"]) == (200, 2)
+        for answer in (await client.get(URL), await client.delete(URL)):
+            assert (answer.status_code, answer.json()["code"]) == (404, "recipe_not_found")
+        assert (await client.get(URL, params={"revision": 1})).status_code == 200
+        assert (await client.get("/v1/recipes")).json()["recipes"] == []
+        assert (await save(client))["revision"] == 3
+
+
+async def test_a_number_belongs_to_one_recipe(serve, bundle: Bundle, sqlite_record: Record) -> None:
+    async with serve(record=sqlite_record) as client:
+        await save(client)
+        other = await client.put("/v1/recipes/bolt", json=RECIPE)
+        assert (other.status_code, other.json()["code"]) == (409, "conflict")
+        assert "'bracket' has the number 7" in other.json()["detail"]
+        await save(client, "bolt", number=8)
+        found = (await client.get("/v1/recipes", params={"number": 8})).json()["recipes"]
+        assert [one["name"] for one in found] == ["bolt"]
+        await client.delete("/v1/recipes/bolt")
+        await save(client, "nut", number=8)
+
+
+async def test_a_recipe_that_its_calibration_cannot_carry_is_refused_with_what_it_needs(
+    serve, bundle: Bundle, sqlite_record: Record
+) -> None:
+    async with serve(record=sqlite_record) as client:
+        refused = await client.put(URL, json={**RECIPE, "alpha": 0.01})
+        assert (refused.status_code, refused.json()["code"]) == (422, "too_few_pictures")
+        assert "needs 199" in refused.json()["detail"]
+        # 40 pictures carry 2/41 for each of two views, and not less.
+        assert (await client.put(URL, json={**RECIPE, "alpha": 0.0487})).status_code == 422
+        assert (await client.put(URL, json={**RECIPE, "alpha": 0.0488})).status_code == 200
+
+
+async def test_thresholds_by_hand_need_no_calibration_and_leave_the_others_their_share(
+    serve, bundle: Bundle, sqlite_record: Record
+) -> None:
+    top, side = RECIPE["views"]
+    by_hand = {**top, "thresholds": {"image": 0.3, "pixel": 1e30}}
+    async with serve(record=sqlite_record) as client:
+        saved = await save(client, views=[by_hand, side])
+        first, second = (one["thresholds"] for one in saved["views"])
+    assert (first["image"], first["source"], first["alpha"]) == (0.3, "hand", None)
+    assert (second["source"], second["alpha"]) == ("calibration", 0.1)
+
+
+async def test_nobody_sets_thresholds_where_the_server_has_fixed_them(
+    serve, bundle: Bundle, sqlite_record: Record
+) -> None:
+    view = {**RECIPE["views"][0], "thresholds": {"image": 0.3, "pixel": 0.3}}
+    async with serve(record=sqlite_record, threshold_changes=False) as client:
+        refused = await client.put(URL, json={**RECIPE, "views": [view]})
+        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+        await save(client)
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "code"),
+    [
+        ({"number": 0}, 422, "invalid_parameter"),
+        ({"number": 65_536}, 422, "invalid_parameter"),
+        ({"deadline_ms": 0}, 422, "invalid_parameter"),
+        ({"alpha": 1}, 422, "invalid_parameter"),
+        ({"views": []}, 422, "invalid_parameter"),
+        ({"views": [RECIPE["views"][0]] * 2}, 422, "invalid_parameter"),
+        ({"views": [{"name": "a/b", "model": "parts"}]}, 422, "invalid_parameter"),
+        ({"views": [{"name": "top", "model": "none"}]}, 404, "model_not_found"),
+        ({"views": [{"name": "top", "model": "parts", "version": "9"}]}, 404, "model_not_found"),
+        ({"speed": 1}, 422, "invalid_parameter"),
+    ],
+)
+async def test_a_recipe_that_says_what_cannot_be_is_refused(
+    serve, bundle: Bundle, sqlite_record: Record, changed, status: int, code: str
+) -> None:
+    async with serve(record=sqlite_record) as client:
+        refused = await client.put(URL, json={**RECIPE, **changed})
+        assert (refused.status_code, refused.json()["code"]) == (status, code)
+        assert (await client.get("/v1/recipes")).json()["recipes"] == []
+
+
+async def test_a_server_without_a_record_has_no_recipes(serve, bundle: Bundle) -> None:
+    async with serve() as client:
+        answers = [
+            await client.get("/v1/recipes"),
+            await client.get(URL),
+            await client.put(URL, json=RECIPE),
+            await client.delete(URL),
+            await client.get("/v1/parts/A-17"),
+            await client.post("/v1/parts/A-17/end"),
+            await client.post("/v1/parts/A-17/views/top?recipe=bracket", content=b"-"),
+        ]
+    assert [(one.status_code, one.json()["code"]) for one in answers] == [(404, "no_record")] * 7
+
+
+async def test_whoever_operates_changes_recipes_and_whoever_reads_sees_them(
+    serve, bundle: Bundle, sqlite_record: Record
+) -> None:
+    async with serve(record=sqlite_record, keys=KEYS) as client:
+        for name, status in (("camera", 403), ("leader", 200)):
+            answer = await client.put(URL, json=RECIPE, headers=bearer(name))
+            assert answer.status_code == status
+        assert answer.json()["recipe"]["changed_by"] == "leader"
+
+
+async def test_recipes_outlive_a_restart(serve, bundle: Bundle, tmp_path, good) -> None:
+    for begins in (True, False):
+        record = open_record(tmp_path / "data", "sqlite")
+        async with serve(record=record) as client:
+            if begins:
+                await save(client)
+                continue
+            answer = await client.post("/v1/parts/A/views/top?recipe=bracket", content=good)
+            assert (answer.status_code, answer.json()["revision"]) == (200, 1)
