@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from takt_client.errors import PartEndedError, UnreadableAnswerError, ViewTakenError
-from takt_client.parts import PartView
+from takt_client.parts import PartView, Recipe
 from test_rest import respond
 
 SIDE: dict[str, Any] = {
@@ -116,3 +116,15 @@ def test_a_verdict_is_not_guessed(call) -> None:
     server = respond(httpx.Response(200, json={"request_id": "r", "part": other}))
     with pytest.raises(UnreadableAnswerError):
         call(server, "part", "A-17")
+
+
+def test_a_recipe_is_found_by_its_number(call) -> None:
+    recipe = {"name": "bracket", "number": 7, "revision": 3, "deadline_ms": 800.0}
+    body = {
+        "request_id": "r",
+        "recipes": [{**recipe, "views": [{"name": "top"}, {"name": "side"}]}],
+    }
+    server = respond(httpx.Response(200, json=body))
+
+    assert call(server, "recipes", number=7) == (Recipe(**recipe, views=("top", "side")),)
+    assert dict(server.requests[0].url.params) == {"number": "7"}

@@ -133,6 +133,7 @@ class TaktClient(_Face[Calls]):
 
     part = _blocking(Calls.part)
     end_part = _blocking(Calls.end_part)
+    recipes = _blocking(Calls.recipes)
     models = _blocking(Calls.models)
     model = _blocking(Calls.model)
     ready = _blocking(Calls.ready)
