@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from service.station.cycle.signals import (
     Controls,
+    NoDecisionReason,
     OfflineReason,
-    Reason,
     ResultCode,
     ShownResult,
-    Status,
+    StationStatus,
 )
 from service.station.plc.registers import RegisterMap
 
@@ -39,23 +39,34 @@ results = st.builds(
     part=double_words,
     inspection=st.integers(1, 0xFFFF),
     code=st.sampled_from(ResultCode),
-    reason=st.none() | st.sampled_from(Reason),
+    reason=st.none() | st.sampled_from(NoDecisionReason),
     score=st.floats(width=32, allow_nan=False) | st.just(math.nan),
     recipe=words,
 )
 _BITS = (
-    "online trigger_ready trigger_ack acquiring acquisition_error inspecting completed"
-    " results_valid overrun fault command_busy command_done command_failed"
-).split()
+    "online",
+    "trigger_ready",
+    "trigger_ack",
+    "acquiring",
+    "acquisition_error",
+    "inspecting",
+    "completed",
+    "results_valid",
+    "overrun",
+    "fault",
+    "command_busy",
+    "command_done",
+    "command_failed",
+)
 statuses = st.builds(
-    Status,
+    StationStatus,
     **dict.fromkeys(_BITS, st.booleans()),
     offline_reason=st.sampled_from(OfflineReason),
     **dict.fromkeys(("recipe", "acquisition", "heartbeat"), words),
     waiting=st.integers(0, 8),
     result=st.none() | results,
 )
-IDLE = Status(
+IDLE = StationStatus(
     online=True,
     offline_reason=OfflineReason.NONE,
     trigger_ready=True,
@@ -77,3 +88,13 @@ IDLE = Status(
     result=None,
 )
 """A station that waits for its first part."""
+RESULT = ShownResult(
+    acquisition=1,
+    part=1,
+    inspection=1,
+    code=ResultCode.OK,
+    reason=None,
+    score=0.25,
+    recipe=1,
+)
+"""The first one, and a good one."""

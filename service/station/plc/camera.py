@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Final
 
 from service.core.errors import ConfigurationError
-from service.station.cycle.signals import Controls, Status
+from service.station.cycle.signals import Controls, StationStatus
 from service.station.plc.access import Access, Host, Masters, host_of
 from service.station.plc.memory import Memory
 from service.station.plc.registers import RegisterMap
@@ -23,6 +23,9 @@ _HEAD: Final = struct.Struct(">HHHB")
 
 _LONGEST: Final = 254
 """Most bytes that follow: the unit's number, and a request."""
+
+_AHEAD: Final = 1024
+"""Bytes that are read ahead of the request that is answered, about."""
 
 
 class ModbusCamera:
@@ -46,7 +49,7 @@ class ModbusCamera:
         port: int,
         registers: RegisterMap,
         controls: Callable[[Controls], None],
-        status: Callable[[], Status],
+        status: Callable[[], StationStatus],
         access: Access | None = None,
     ) -> None:
         self._address = address
@@ -74,7 +77,9 @@ class ModbusCamera:
         # It would write a line for each request that somebody got wrong.
         logging.getLogger("pymodbus").setLevel(logging.ERROR)
         try:
-            self._server = await asyncio.start_server(self._serve, self._address, self._port)
+            self._server = await asyncio.start_server(
+                self._serve, self._address, self._port, limit=_AHEAD
+            )
         except OSError as error:
             raise ConfigurationError(
                 f"the Modbus server cannot listen on {self._address}, port {self._port}:"
@@ -139,4 +144,5 @@ class ModbusCamera:
             found = answer(request, self._memory, lambda: self._masters.may_write(host))
             writer.write(_HEAD.pack(transaction, 0, len(found) + 1, unit) + found)
             await writer.drain()
+        await asyncio.sleep(0)  # requests that are here already let others have their turn
         return True

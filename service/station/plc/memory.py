@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 
-from service.station.cycle.signals import Controls, Status
+from service.station.cycle.signals import Controls, StationStatus
 from service.station.plc.registers import RegisterMap, controls_of, words_of_status
 from service.station.plc.signals import CONTROLS, READ, WORDS, WRITTEN, Block
 
@@ -34,7 +35,7 @@ class Memory:
         self,
         registers: RegisterMap,
         controls: Callable[[Controls], None],
-        status: Callable[[], Status],
+        status: Callable[[], StationStatus],
     ) -> None:
         self._registers = registers
         self._controls = controls
@@ -54,12 +55,11 @@ class Memory:
         Raises:
             NoSuchRegister: not all of them are in a block.
         """
-        blocks = READ if of_input else (*WRITTEN, *READ)
-        places = [self._place(one, blocks) for one in range(address, address + count)]
+        runs = self._runs(address, count, READ if of_input else (*WRITTEN, *READ))
         words: dict[Block, list[int]] = dict(self._words)
-        if any(block in READ for block, _ in places):
+        if any(block in READ for block, _ in runs):
             words |= self._shown()
-        return [words[block][word] for block, word in places]
+        return [word for block, run in runs for word in words[block][run]]
 
     def write(self, address: int, values: Sequence[int]) -> None:
         """Write words from an address on; what the controller says then is heard at once.
@@ -67,17 +67,32 @@ class Memory:
         Raises:
             NoSuchRegister: not all of them are in a block that is written; nothing is written then.
         """
+        runs = self._runs(address, len(values), WRITTEN)
         words = {block: [*kept] for block, kept in self._words.items()}
-        for offset, value in enumerate(values):
-            block, word = self._place(address + offset, WRITTEN)
-            words[block][word] = value
+        left = iter(values)
+        for block, run in runs:
+            words[block][run] = islice(left, run.stop - run.start)
         self._controls(controls_of(words, self._registers))
         self._words = words
 
-    def _place(self, address: int, blocks: Sequence[Block]) -> tuple[Block, int]:
+    def _runs(self, address: int, count: int, blocks: Sequence[Block]) -> list[tuple[Block, slice]]:
+        """The words of each block that lie in a range, in order."""
+        runs = []
+        end = address + count
+        while address < end:
+            base, block = self._block_at(address, blocks)
+            begins = (self._registers.base(other) for other in blocks)
+            stop = min(end, base + WORDS[block], *(one for one in begins if one > address))
+            runs.append((block, slice(address - base, stop - base)))
+            address = stop
+        return runs
+
+    def _block_at(self, address: int, blocks: Sequence[Block]) -> tuple[int, Block]:
+        """The first of the blocks that has an address, and its own first address."""
         for block in blocks:
-            if self._registers.base(block) <= address < self._registers.end(block):
-                return block, address - self._registers.base(block)
+            base = self._registers.base(block)
+            if base <= address < base + WORDS[block]:
+                return base, block
         raise NoSuchRegister(address)
 
     def _shown(self) -> dict[Block, list[int]]:

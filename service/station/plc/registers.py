@@ -14,7 +14,7 @@ from service.station.cycle.signals import (
     OfflineReason,
     ResultCode,
     ShownResult,
-    Status,
+    StationStatus,
 )
 from service.station.plc.signals import (
     ACQUISITION_ERROR,
@@ -129,7 +129,7 @@ def words_of_controls(controls: Controls, registers: RegisterMap) -> dict[Block,
 
 
 def words_of_status(
-    status: Status, registers: RegisterMap, *, user_data_ack: bool = False
+    status: StationStatus, registers: RegisterMap, *, user_data_ack: bool = False
 ) -> dict[Block, list[int]]:
     """What a controller reads: the status block, and the output's words with signals."""
     result = status.result
@@ -155,7 +155,7 @@ def words_of_status(
     return _written(STATUSES, values, registers)
 
 
-def status_of(words: Mapping[Block, Sequence[int]], registers: RegisterMap) -> Status:
+def status_of(words: Mapping[Block, Sequence[int]], registers: RegisterMap) -> StationStatus:
     """What a controller has read.
 
     Args:
@@ -187,7 +187,7 @@ def status_of(words: Mapping[Block, Sequence[int]], registers: RegisterMap) -> S
             score=values["result.score"],
             recipe=number("result.recipe"),
         )
-    return Status(
+    return StationStatus(
         online=bit("online"),
         offline_reason=OfflineReason(number("offline_reason")),
         trigger_ready=bit("trigger_ready"),

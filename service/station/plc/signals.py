@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from service.station.cycle.signals import Reason
+from service.station.cycle.signals import NoDecisionReason
 
 
 class Block(StrEnum):
@@ -59,8 +59,8 @@ class Signal:
     """A bit or word and its place.
 
     Attributes:
-        name: by which the code finds it; an attribute of `Controls`, `Status` or `ShownResult`
-            where it is one.
+        name: by which the code finds it: an attribute of `Controls`, `StationStatus` or
+            `ShownResult` where it is one.
         title: as the manual has it.
         block: where it is.
         word: number of its (first) word in the block.
@@ -89,15 +89,15 @@ def _status(word: int, bit: int, name: str, title: str, meaning: str) -> Signal:
 
 
 REASONS: Final = {
-    Reason.DEADLINE: 1,
-    Reason.ACQUISITION: 2,
-    Reason.UNREACHABLE: 3,
-    Reason.REFUSED: 4,
-    Reason.UNDECIDED: 5,
-    Reason.RECIPE: 6,
-    Reason.VIEW: 7,
-    Reason.OFFLINE: 8,
-    Reason.BUSY: 9,
+    NoDecisionReason.DEADLINE: 1,
+    NoDecisionReason.ACQUISITION: 2,
+    NoDecisionReason.UNREACHABLE: 3,
+    NoDecisionReason.REFUSED: 4,
+    NoDecisionReason.UNDECIDED: 5,
+    NoDecisionReason.RECIPE: 6,
+    NoDecisionReason.VIEW: 7,
+    NoDecisionReason.OFFLINE: 8,
+    NoDecisionReason.BUSY: 9,
 }
 """The numbers of the reasons in their word; 0 is none."""
 

@@ -83,8 +83,12 @@ def _decoded(request: bytes) -> ModbusPDU | None:
         is_whole = request[1:] == asked.encode()
     except ValueError:
         return None
-    if isinstance(asked, WriteMultipleRegistersRequest):
-        is_whole &= 1 <= asked.count <= _MOST_WRITTEN
+    match asked:
+        case WriteMultipleRegistersRequest():
+            is_whole &= 1 <= asked.count <= _MOST_WRITTEN and asked.count == len(asked.registers)
+        case ReadWriteMultipleRegistersRequest():
+            count = len(asked.write_registers)
+            is_whole &= (count, 2 * count) == (asked.write_count, asked.write_byte_count)
     return asked if is_whole else None
 
 

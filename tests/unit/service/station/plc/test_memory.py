@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from service.station.cycle.signals import Controls, Status
+from service.station.cycle.signals import Controls, StationStatus
 from service.station.plc.memory import Memory, NoSuchRegister
 from service.station.plc.registers import RegisterMap
 from tests.controllers import IDLE
@@ -19,7 +19,7 @@ class Station:
         self.heard: list[Controls] = []
         self.moments = 0
 
-    def status(self) -> Status:
+    def status(self) -> StationStatus:
         self.moments += 1
         return replace(IDLE, acquisition=self.moments, heartbeat=self.moments)
 
@@ -67,6 +67,13 @@ def test_where_both_have_an_address_holding_registers_are_those_that_are_written
     memory.write(0, [1])
     assert memory.read(0, 1) == [1]
     assert memory.read(0, 1, of_input=True) == [0b1000_0001]
+
+
+def test_a_read_that_goes_on_into_what_is_written_has_that(station: Station) -> None:
+    memory = memory_of(station, RegisterMap(control=2010, input=3000, status=1998, output=2000))
+    memory.write(2010, [1])
+    words = memory.read(1998, 30)
+    assert (words[0], words[2 + 2], words[12:]) == (0b1000_0001, 1, [1, 0, 1, 0, *[0] * 14])
 
 
 def test_words_that_mean_nothing_are_kept_where_they_are_written_and_0_where_they_are_read(

@@ -11,11 +11,11 @@ from hypothesis import given
 from service.core.errors import ConfigurationError
 from service.station.cycle.signals import (
     Controls,
+    NoDecisionReason,
     OfflineReason,
-    Reason,
     ResultCode,
     ShownResult,
-    Status,
+    StationStatus,
 )
 from service.station.plc.registers import (
     RegisterMap,
@@ -44,7 +44,9 @@ def test_what_a_controller_says_is_the_same_again(said: Controls, registers: Reg
 
 
 @given(statuses, maps)
-def test_what_a_controller_reads_is_the_same_again(shown: Status, registers: RegisterMap) -> None:
+def test_what_a_controller_reads_is_the_same_again(
+    shown: StationStatus, registers: RegisterMap
+) -> None:
     words = words_of_status(shown, registers)
     again = status_of(words, registers)
     assert all(0 <= word <= 0xFFFF for block in words.values() for word in block)
@@ -86,7 +88,7 @@ def test_before_the_first_result_all_of_it_is_0_and_the_score_none() -> None:
         (
             replace(
                 IDLE,
-                result=replace(NG, code=ResultCode.NO_DECISION, reason=Reason.DEADLINE),
+                result=replace(NG, code=ResultCode.NO_DECISION, reason=NoDecisionReason.DEADLINE),
                 results_valid=True,
             ),
             False,
@@ -95,7 +97,7 @@ def test_before_the_first_result_all_of_it_is_0_and_the_score_none() -> None:
     ],
     ids=["OK", "OK, acknowledged", "NG", "no decision", "none"],
 )
-def test_job_pass_is_set_for_a_valid_ok_alone(shown: Status, job_pass: bool) -> None:
+def test_job_pass_is_set_for_a_valid_ok_alone(shown: StationStatus, job_pass: bool) -> None:
     assert words_of_status(shown, RegisterMap())[Block.STATUS][1] == job_pass << 4
 
 

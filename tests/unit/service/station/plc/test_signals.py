@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import fields
 
-from service.station.cycle.signals import Controls, Reason, ShownResult, Status
+from service.station.cycle.signals import Controls, NoDecisionReason, ShownResult, StationStatus
 from service.station.plc.signals import (
     CONTROLS,
     READ,
@@ -33,7 +33,7 @@ def test_all_that_a_controller_says_and_reads_has_its_signal() -> None:
     said = {signal.name for signal in CONTROLS}
     shown = {signal.name for signal in STATUSES}
     assert {field.name for field in fields(Controls)} == said - {"set_user_data"}
-    assert {field.name for field in fields(Status)} - {"result", "fault"} == {
+    assert {field.name for field in fields(StationStatus)} - {"result", "fault"} == {
         name for name in shown if "." not in name
     } - {"error", "error_code", "job_pass", "user_data_ack"}
     assert {f"result.{field.name}" for field in fields(ShownResult)} == {
@@ -48,13 +48,15 @@ def test_signals_are_where_they_are_written_and_read() -> None:
 
 
 def test_every_reason_has_a_number_of_its_own_that_is_not_0() -> None:
-    assert {*REASONS} == {*Reason}
-    assert sorted(REASONS.values()) == [*range(1, len(Reason) + 1)]
+    assert {*REASONS} == {*NoDecisionReason}
+    assert sorted(REASONS.values()) == [*range(1, len(NoDecisionReason) + 1)]
 
 
 def test_bits_are_where_the_manual_has_them() -> None:
     """Cognex, In-Sight Explorer Help, Modbus TCP Factory Interface (5.3.0 or later)."""
-    places = {signal.title: (signal.word * 2 + signal.bit // 8, signal.bit % 8) for signal in SIGNALS}
+    places = {
+        signal.title: (signal.word * 2 + signal.bit // 8, signal.bit % 8) for signal in SIGNALS
+    }
     documented = {
         "Trigger Enable": (0, 0),
         "Trigger": (0, 1),
