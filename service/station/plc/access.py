@@ -11,7 +11,7 @@ Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class MasterAccess:
     """Who may connect.
 
     Attributes:

@@ -11,7 +11,7 @@ from typing import Final
 
 from service.core.errors import ConfigurationError
 from service.station.cycle.signals import Controls, StationStatus
-from service.station.plc.access import Access, Host, Masters, host_of
+from service.station.plc.access import MasterAccess, Host, Masters, host_of
 from service.station.plc.memory import Memory
 from service.station.plc.registers import RegisterMap
 from service.station.plc.wire import answer
@@ -50,12 +50,12 @@ class ModbusCamera:
         registers: RegisterMap,
         controls: Callable[[Controls], None],
         status: Callable[[], StationStatus],
-        access: Access | None = None,
+        access: MasterAccess | None = None,
     ) -> None:
         self._address = address
         self._port = port
         self._memory = Memory(registers, controls, status)
-        self._access = access or Access()
+        self._access = access or MasterAccess()
         self._masters = Masters()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None

@@ -17,7 +17,7 @@ from pymodbus.constants import ExcCodes
 
 from service.core.errors import ConfigurationError
 from service.station.cycle.signals import Controls
-from service.station.plc.access import Access
+from service.station.plc.access import MasterAccess
 from service.station.plc.camera import ModbusCamera
 from service.station.plc.registers import RegisterMap
 from tests.controllers import IDLE, RESULT
@@ -27,7 +27,7 @@ READ_STATUS = struct.pack(">BHH", 4, 3000, 16)
 
 
 @asynccontextmanager
-async def served(heard: Heard, access: Access) -> AsyncIterator[ModbusCamera]:
+async def served(heard: Heard, access: MasterAccess) -> AsyncIterator[ModbusCamera]:
     camera = ModbusCamera(
         "127.0.0.1", 0, RegisterMap(), heard.controls.append, heard.status, access
     )
@@ -245,7 +245,7 @@ async def test_one_host_writes_and_the_others_read(camera: ModbusCamera, heard: 
 
 
 async def test_more_connections_than_allowed_are_closed_and_room_comes_back(heard: Heard) -> None:
-    async with served(heard, Access(most_connections=2)) as camera:
+    async with served(heard, MasterAccess(most_connections=2)) as camera:
         async with connection(camera) as first, connection(camera) as second:
             await asked(first, READ_STATUS)
             await asked(second, READ_STATUS)
@@ -266,7 +266,7 @@ async def test_a_silent_master_is_dropped_and_an_asking_one_stays(
     heard: Heard, sent: bytes
 ) -> None:
     async with (
-        served(heard, Access(silent_s=0.2)) as camera,
+        served(heard, MasterAccess(silent_s=0.2)) as camera,
         connection(camera) as asking,
         connection(camera) as silent,
     ):
@@ -281,7 +281,7 @@ async def test_a_silent_master_is_dropped_and_an_asking_one_stays(
 async def test_a_master_that_reads_no_answer_is_dropped(heard: Heard) -> None:
     with socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        async with served(heard, Access(silent_s=0.2)) as camera:
+        async with served(heard, MasterAccess(silent_s=0.2)) as camera:
             deaf.connect(("127.0.0.1", camera.port))
             deaf.setblocking(False)
             asks = frame(struct.pack(">BHH", 4, 3002, 125)) * 100
@@ -310,7 +310,7 @@ async def test_a_master_that_floods_does_not_keep_others_waiting(camera: ModbusC
 
 
 async def test_only_allowed_addresses_are_answered(heard: Heard) -> None:
-    access = Access(networks=(ip_network("127.0.0.2/32"), ip_network("::1/128")))
+    access = MasterAccess(networks=(ip_network("127.0.0.2/32"), ip_network("::1/128")))
     async with served(heard, access) as camera:
         async with connection(camera) as pipe:
             assert await ended(pipe) == b""
