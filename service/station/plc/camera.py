@@ -11,7 +11,7 @@ from typing import Final
 
 from service.core.errors import ConfigurationError
 from service.station.cycle.signals import Controls, StationStatus
-from service.station.plc.access import MasterAccess, Host, Masters, host_of
+from service.station.plc.access import Host, MasterAccess, Masters, host_of
 from service.station.plc.memory import Memory
 from service.station.plc.registers import RegisterMap
 from service.station.plc.wire import answer
