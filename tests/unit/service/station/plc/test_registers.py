@@ -1,0 +1,146 @@
+"""What is said and read becomes words, and is the same again."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+
+from service.core.errors import ConfigurationError
+from service.station.cycle.signals import (
+    Controls,
+    NoDecisionReason,
+    OfflineReason,
+    ResultCode,
+    ShownResult,
+    StationStatus,
+)
+from service.station.plc.registers import (
+    RegisterMap,
+    controls_of,
+    status_of,
+    words_of_controls,
+    words_of_status,
+)
+from service.station.plc.signals import Block
+from tests.controllers import IDLE, controls, maps, statuses
+
+NG = ShownResult(
+    acquisition=9,
+    part=0x0001_0002,
+    inspection=8,
+    code=ResultCode.NG,
+    reason=None,
+    score=1.5,
+    recipe=3,
+)
+
+
+@given(controls, maps)
+def test_what_a_controller_says_is_the_same_again(said: Controls, registers: RegisterMap) -> None:
+    assert controls_of(words_of_controls(said, registers), registers) == said
+
+
+@given(statuses, maps)
+def test_what_a_controller_reads_is_the_same_again(
+    shown: StationStatus, registers: RegisterMap
+) -> None:
+    words = words_of_status(shown, registers)
+    again = status_of(words, registers)
+    assert all(0 <= word <= 0xFFFF for block in words.values() for word in block)
+    if shown.result is not None and math.isnan(shown.result.score):
+        assert again.result is not None and math.isnan(again.result.score)
+        shown = replace(shown, result=replace(shown.result, score=0.0))
+        again = replace(again, result=replace(again.result, score=0.0))
+    assert again == shown
+
+
+def test_the_words_of_a_station_are_those_of_the_page() -> None:
+    shown = replace(IDLE, results_valid=True, completed=True, acquisition=9, result=NG, waiting=1)
+    assert words_of_status(shown, RegisterMap()) == {
+        Block.STATUS: [0b0000_1010_1000_0001, 0],
+        Block.OUTPUT: [1, 0, 9, 9, 2, 1, 2, 0, 0x3FC0, 0, 3, 8, 7, 1],
+    }
+
+
+def test_where_the_low_word_is_first_numbers_of_two_words_are_turned() -> None:
+    shown = replace(IDLE, result=NG)
+    output = words_of_status(shown, RegisterMap(high_word_first=False))[Block.OUTPUT]
+    assert output[5:7] == [2, 1] and output[8:10] == [0, 0x3FC0]
+
+
+def test_before_the_first_result_all_of_it_is_0_and_the_score_none() -> None:
+    output = words_of_status(IDLE, RegisterMap())[Block.OUTPUT]
+    assert output[3:8] == [0] * 5 and output[10:12] == [0, 0]
+    found = status_of(words_of_status(IDLE, RegisterMap()), RegisterMap())
+    assert found.result is None
+    assert output[8] == 0x7FC0
+
+
+@pytest.mark.parametrize(
+    ("shown", "job_pass"),
+    [
+        (replace(IDLE, result=replace(NG, code=ResultCode.OK), results_valid=True), True),
+        (replace(IDLE, result=replace(NG, code=ResultCode.OK)), False),
+        (replace(IDLE, result=NG, results_valid=True), False),
+        (
+            replace(
+                IDLE,
+                result=replace(NG, code=ResultCode.NO_DECISION, reason=NoDecisionReason.DEADLINE),
+                results_valid=True,
+            ),
+            False,
+        ),
+        (replace(IDLE, results_valid=True), False),
+    ],
+    ids=["OK", "OK, acknowledged", "NG", "no decision", "none"],
+)
+def test_job_pass_is_set_for_a_valid_ok_alone(shown: StationStatus, job_pass: bool) -> None:
+    assert words_of_status(shown, RegisterMap())[Block.STATUS][1] == job_pass << 4
+
+
+def test_the_error_code_tells_all_errors_at_once() -> None:
+    shown = replace(
+        IDLE,
+        online=False,
+        offline_reason=OfflineReason.FAULT,
+        acquisition_error=True,
+        overrun=True,
+        fault=True,
+    )
+    words = words_of_status(shown, RegisterMap())
+    assert words[Block.OUTPUT][1] == 7
+    assert words[Block.STATUS][0] >> 15 == 1
+    assert words[Block.STATUS][0] >> 4 & 7 == 4
+
+
+def test_a_number_that_does_not_fit_its_word_is_refused() -> None:
+    with pytest.raises(ValueError, match="Current Job ID cannot be 65536"):
+        words_of_status(replace(IDLE, recipe=65536), RegisterMap())
+
+
+def test_words_that_are_no_stations_are_refused() -> None:
+    words = words_of_status(replace(IDLE, result=NG), RegisterMap())
+    words[Block.OUTPUT][7] = 99
+    with pytest.raises(ValueError, match="99 is the number of no reason"):
+        status_of(words, RegisterMap())
+
+
+@pytest.mark.parametrize(
+    ("places", "said"),
+    [
+        ({"input": 1}, r"control \(0 to 1\) and input \(1 to 2001\) overlap"),
+        ({"output": 2000}, r"status \(3000 to 3001\) and output \(2000 to 4004\) overlap"),
+        ({"output": 64000}, "output of 2005 words cannot begin at 64000; .* 0 to 63531"),
+        ({"control": -1}, "cannot begin at -1"),
+    ],
+)
+def test_blocks_that_cannot_be_there_are_refused(places: dict[str, int], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        RegisterMap(**places)
+
+
+def test_what_is_written_and_what_is_read_may_have_the_same_addresses() -> None:
+    assert RegisterMap(control=0, status=0, input=2000, output=2000).status == 0
