@@ -21,16 +21,20 @@ import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from service.core.errors import TaktError
+from service.core.errors import ConfigurationError, TaktError
+from service.station.plc.registers import RegisterMap
 
 _HEADER: Final = re.compile(r"\s*\[\s*([^\]]+?)\s*\]")
 _KEY: Final = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=")
 _AT: Final = re.compile(r"\(at line (\d+), column \d+\)")
+
+_USUAL: Final = RegisterMap()
 
 Milliseconds = Annotated[float, Field(gt=0, le=600_000, allow_inf_nan=False)]
 
@@ -109,7 +113,39 @@ class PlcSection(_Section):
     """The Modbus TCP server that the PLC asks."""
 
     address: str = Field(default="127.0.0.1", description="Address that it listens on.")
-    port: int = Field(default=502, ge=1, le=65535, description="Its port.")
+    port: int = Field(
+        default=502, ge=0, le=65535, description="Its port; 0 takes a free one, and says which."
+    )
+    control: int = Field(default=_USUAL.control, description="First address of the control block.")
+    input: int = Field(default=_USUAL.input, description="First address of the input block.")
+    status: int = Field(default=_USUAL.status, description="First address of the status block.")
+    output: int = Field(default=_USUAL.output, description="First address of the output block.")
+    high_word_first: bool = Field(
+        default=True, description="Whether the first word of two is the high one."
+    )
+    allowed: tuple[IPv4Network | IPv6Network, ...] = Field(
+        default=(),
+        description="Networks from which a PLC may connect, such as `10.0.0.5/32`; any if none.",
+    )
+
+    @property
+    def registers(self) -> RegisterMap:
+        """Where the registers are."""
+        return RegisterMap(
+            control=self.control,
+            input=self.input,
+            status=self.status,
+            output=self.output,
+            high_word_first=self.high_word_first,
+        )
+
+    @model_validator(mode="after")
+    def _has_room(self) -> PlcSection:
+        try:
+            _ = self.registers
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from None
+        return self
 
 
 class StationFile(_Section):

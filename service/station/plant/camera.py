@@ -25,14 +25,15 @@ class PlantCamera:
 
     >>> import urllib.request
     >>> conveyor = Conveyor(0.0, 1.0, 0.5, parts=2, seed=1, defects=0.0)
-    >>> camera = PlantCamera(conveyor, PartPictures([b"good"], [b"bad"], b"gap"), lambda: 1.2)
+    >>> pictures = PartPictures([b"good"], [b"bad"], b"gap")
+    >>> camera = PlantCamera(lambda: conveyor, pictures, lambda: 1.2)
     >>> camera.start()
     >>> urllib.request.urlopen(camera.url).read()
     b'good'
     >>> camera.stop()
 
     Args:
-        conveyor: before the camera.
+        conveyor_of: gives what is before the camera.
         pictures: of its parts.
         now_s: the conveyor's clock.
         port: to listen on, on this machine alone; 0 takes a free one.
@@ -40,7 +41,7 @@ class PlantCamera:
 
     def __init__(
         self,
-        conveyor: Conveyor,
+        conveyor_of: Callable[[], Conveyor],
         pictures: PartPictures,
         now_s: Callable[[], float] = time.monotonic,
         port: int = 0,
@@ -49,6 +50,7 @@ class PlantCamera:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
+                conveyor = conveyor_of()
                 part = conveyor.at_camera(now_s())
                 body = pictures.gap if part is None else conveyor.picture(part, pictures)
                 self.send_response(200)
@@ -87,9 +89,10 @@ class PlantCamera:
 
 def main(port: str, path: str) -> None:
     """Be the camera of a plant until the process is ended."""
-    layout = PlantLayout.read(Path(path))
-    pictures = pictures_of(layout)
-    PlantCamera(layout.conveyor, pictures, port=int(port)).serve()
+    file = Path(path)
+    pictures = pictures_of(PlantLayout.read(file))
+    # The conveyor starts once all is ready.
+    PlantCamera(lambda: PlantLayout.read(file).conveyor, pictures, port=int(port)).serve()
 
 
 if __name__ == "__main__":

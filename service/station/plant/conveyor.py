@@ -24,7 +24,7 @@ class Conveyor:
     (100.2, 2, None)
 
     Attributes:
-        start_s: when the first part passes the trigger.
+        start_s: when the first part passes the trigger; infinity before that is known.
         every_s: time from one part to the next.
         gate_s: time from the trigger to the gate.
         parts: how many there are.
@@ -47,13 +47,18 @@ class Conveyor:
         """When a part is at the gate."""
         return self.triggered_s(part) + self.gate_s
 
+    def sensed(self, now_s: float) -> int:
+        """The last part that has passed the trigger; 0 before the first."""
+        if now_s < self.start_s:
+            return 0
+        return min(math.floor((now_s - self.start_s) / self.every_s + 1e-9) + 1, self.parts)
+
     def at_camera(self, now_s: float) -> int | None:
         """The part that the camera sees; None for the gap between two."""
-        passed = (now_s - self.start_s) / self.every_s
-        number = math.floor(passed + 1e-9)
-        if not 0 <= number < self.parts or passed - number > _IN_VIEW:
+        part = self.sensed(now_s)
+        if part == 0 or now_s - self.triggered_s(part) > _IN_VIEW * self.every_s:
             return None
-        return number + 1
+        return part
 
     def has_defect(self, part: int) -> bool:
         """Whether a part has a defect."""

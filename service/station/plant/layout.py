@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -36,24 +37,36 @@ class PlantLayout:
 
     Attributes:
         conveyor: with the parts.
+        recipe: number of the recipe that the PLC asks for.
         good: folder of pictures of good parts; None for drawn ones.
         defects: folder of pictures of parts with a defect; None for drawn ones.
     """
 
     conveyor: Conveyor
+    recipe: int = 1
     good: Path | None = None
     defects: Path | None = None
 
+    def starting(self, start_s: float) -> PlantLayout:
+        """The same, whose first part passes the trigger at a time."""
+        return replace(self, conveyor=replace(self.conveyor, start_s=start_s))
+
     def write(self, path: Path) -> None:
-        """Keep it in a file, for the other processes."""
-        path.write_bytes(orjson.dumps(asdict(self), default=str))
+        """Keep it in a file, for the other processes; it is there as a whole, or as it was."""
+        new = path.with_suffix(".new")
+        # JSON knows no infinity: a conveyor that has not started has null.
+        new.write_bytes(orjson.dumps(asdict(self), default=str))
+        new.replace(path)
 
     @classmethod
     def read(cls, path: Path) -> PlantLayout:
         """What another process has written."""
         said = orjson.loads(path.read_bytes())
         good, defects = (None if said[one] is None else Path(said[one]) for one in _FOLDERS)
-        return cls(Conveyor(**said["conveyor"]), good, defects)
+        conveyor = said["conveyor"]
+        if conveyor["start_s"] is None:
+            conveyor["start_s"] = math.inf
+        return cls(Conveyor(**conveyor), said["recipe"], good, defects)
 
 
 _FOLDERS: Final = ("good", "defects")

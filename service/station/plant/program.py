@@ -7,6 +7,7 @@ station's heart beats.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import Final
@@ -33,6 +34,36 @@ class PlcTiming:
     command_s: float = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class GateMove:
+    """What the gate has done with a part.
+
+    Attributes:
+        part: its number.
+        passed: whether it let it pass.
+        well: whether the station's heart beat.
+        result: what the PLC had read of it by then; None for nothing.
+        result_s: when it had, on the conveyor's clock; None for never.
+        score: of the part; None where there is none.
+    """
+
+    part: int
+    passed: bool
+    well: bool
+    result: str | None
+    result_s: float | None
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A result, and when it was read."""
+
+    code: ResultCode
+    score: float
+    at_s: float
+
+
 class PlcProgram:
     """A PLC's program, a scan at a time.
 
@@ -53,7 +84,7 @@ class PlcProgram:
         self._said = Controls(trigger_enable=True, buffer_results=True)
         self._sensed: int | None = None
         self._sensed_s = self._triggered_s = self._commanded_s = float("-inf")
-        self._results: OrderedDict[int, ResultCode] = OrderedDict()
+        self._results: OrderedDict[int, _Read] = OrderedDict()
         self._beat: int | None = None
         self._beat_s = float("-inf")
 
@@ -72,14 +103,27 @@ class PlcProgram:
             self._sensed, self._sensed_s = sensed, now_s
         if status is not None:
             self._watch(now_s, status)
-            self._read(status)
+            self._read(now_s, status)
             self._command(now_s, status)
         self._trigger(now_s, status)
         return self._said
 
     def passes(self, now_s: float, part: int) -> bool:
         """Whether the gate lets a part pass that is there now; else it is rejected."""
-        return self.well(now_s) and self._results.get(part) is ResultCode.OK
+        found = self._results.get(part)
+        return found is not None and found.code is ResultCode.OK and self.well(now_s)
+
+    def move(self, now_s: float, part: int) -> GateMove:
+        """What the gate does with a part that is there now."""
+        found = self._results.get(part)
+        return GateMove(
+            part=part,
+            passed=self.passes(now_s, part),
+            well=self.well(now_s),
+            result=None if found is None else found.code.name,
+            result_s=None if found is None else found.at_s,
+            score=None if found is None or math.isnan(found.score) else found.score,
+        )
 
     def well(self, now_s: float) -> bool:
         """Whether the station's heart has beaten within the last two beats."""
@@ -91,12 +135,12 @@ class PlcProgram:
             self._beat_s = now_s
         self._beat = status.heartbeat
 
-    def _read(self, status: StationStatus) -> None:
+    def _read(self, now_s: float, status: StationStatus) -> None:
         """Take the shown result, and acknowledge it until it is gone."""
         result = status.result
         if status.results_valid and result is not None and not self._said.results_ack:
             # The first result of a part counts, whatever follows.
-            self._results.setdefault(result.part, result.code)
+            self._results.setdefault(result.part, _Read(result.code, result.score, now_s))
             while len(self._results) > _MOST_PARTS:
                 self._results.popitem(last=False)
         self._said = replace(self._said, results_ack=status.results_valid)

@@ -13,7 +13,7 @@ CONVEYOR = Conveyor(1.5, 0.1, 0.25, 200, 3)
 def test_another_process_reads_what_one_has_written(tmp_path: Path) -> None:
     for layout in (
         PlantLayout(CONVEYOR),
-        PlantLayout(CONVEYOR, tmp_path / "good", tmp_path / "bad"),
+        PlantLayout(CONVEYOR, 7, tmp_path / "good", tmp_path / "bad"),
     ):
         layout.write(tmp_path / "plant.json")
         assert PlantLayout.read(tmp_path / "plant.json") == layout

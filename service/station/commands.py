@@ -1,0 +1,118 @@
+"""`takt station`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from service.core.errors import TaktError
+
+if TYPE_CHECKING:  # `takt --help` lists this command without what it works with
+    from service.station.file import StationFile
+    from service.station.report import StationReport
+
+_HEADING = f"{'part':>10} {'result':<11} {'score':>8} {'took':>10}"
+
+
+class _RunsAFile(click.Group):
+    """`takt station FILE` is `takt station run FILE`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_RunsAFile)
+def station() -> None:
+    """From a PLC's trigger to a result at the gate, inside the cycle.
+
+    `takt station FILE` runs the station that FILE describes until Ctrl-C; `takt station check FILE`
+    says what is wrong with it, by line.
+    """
+
+
+@station.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--quiet", is_flag=True, help="No line for each part; only what is not well.")
+def run(file: Path, quiet: bool) -> None:
+    """Run the station that FILE describes, until Ctrl-C."""
+    from service.observing.line_writer import LineWriter
+    from service.station.file import read_station_file
+    from service.station.report import StationReport
+
+    try:
+        said = read_station_file(file)
+        with (
+            _appended(said.station.log) as note,
+            contextlib.closing(LineWriter(sys.stdout)) as printer,
+        ):
+            report = StationReport(_nothing if quiet else printer.put, note)
+            with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+                asyncio.run(_work(said, report))
+    except TaktError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(report.summary(), err=True)
+
+
+@station.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def check(file: Path) -> None:
+    """Say what is wrong with FILE, by line; ends with 1 if anything is."""
+    from service.station.file import read_station_file
+
+    try:
+        said = read_station_file(file)
+    except TaktError as error:
+        raise click.ClickException(str(error)) from None
+    cameras = ", ".join(said.cameras)
+    click.echo(
+        f"{file} is right: station {said.station.name} asks {said.station.server}, listens to a "
+        f"PLC on {said.plc.address}, port {said.plc.port}, and has the cameras {cameras}"
+    )
+
+
+async def _work(file: StationFile, report: StationReport) -> None:
+    from service.station.opening import open_station
+
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    async with open_station(file, report, _tell) as (station_, modbus):
+        _tell(f"station {file.station.name} listens to a PLC on port {modbus.port}")
+        report.say(_HEADING)
+        await station_.run()
+
+
+@contextlib.contextmanager
+def _appended(path: Path | None) -> Iterator[Callable[[str], None] | None]:
+    """What adds lines to a file, where nobody waits for it."""
+    from service.observing.line_writer import LineWriter
+
+    if path is None:
+        yield None
+        return
+    try:
+        stream = path.open("a", encoding="utf-8")
+    except OSError as error:
+        why = error.strerror or error
+        raise click.ClickException(f"station.log: {path} cannot be written: {why}") from None
+    with stream, contextlib.closing(LineWriter(stream)) as writer:
+        yield writer.put
+
+
+def _nothing(line: str) -> None:
+    """Say nothing."""
+
+
+def _tell(text: str) -> None:
+    click.echo(text, err=True)

@@ -1,0 +1,98 @@
+"""A station from its file: everything that it works with is opened, and closed at its end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+
+from service.sources.pacing import WatchClock
+from service.sources.sources import source_of
+from service.station.cameras import PartCamera, SnapshotCamera, SourceCamera
+from service.station.cycle.machine import CycleTiming
+from service.station.file import CameraSection, CycleSection, StationFile, StationFileError
+from service.station.plc.access import MasterAccess
+from service.station.plc.camera import ModbusCamera
+from service.station.running import Station, StationListener
+from service.station.server import ServerInspector, retry_within
+from takt_client import AsyncTaktClient
+from takt_client.connection import ServerAccess
+
+_SNAPSHOT_S = 10.0
+"""Longest time that a camera may take for a snapshot which nobody waits for any more."""
+
+
+@asynccontextmanager
+async def open_station(
+    file: StationFile, listener: StationListener, notice: Callable[[str], None]
+) -> AsyncIterator[tuple[Station, ModbusCamera]]:
+    """Open what a file says; the station works once its `run` does.
+
+    Args:
+        file: of the station.
+        listener: hears what became of parts.
+        notice: hears what happens to cameras.
+
+    Raises:
+        StationFileError: a file that it names cannot be read.
+        SourceError: a camera names no source.
+        ConfigurationError: the PLC's address and port cannot be had.
+    """
+    section, plc = file.station, file.plc
+    run = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    retry = retry_within(file.cycle.result_ms)
+    access: ServerAccess = {"key": _key(section.key_file), "cafile": section.cafile}
+    async with (
+        AsyncTaktClient(section.server, retry=retry, **access) as client,
+        httpx.AsyncClient(timeout=_SNAPSHOT_S) as http,
+    ):
+        station = Station(
+            timing_of(file.cycle),
+            _cameras(file.cameras, http, notice),
+            ServerInspector(client, section.name, run),
+            listener,
+        )
+        access_of = MasterAccess(networks=plc.allowed)
+        modbus = ModbusCamera(
+            plc.address, plc.port, plc.registers, station.controls, station.status, access_of
+        )
+        await modbus.start()
+        try:
+            if section.recipe:
+                station.change_recipe(section.recipe)
+            yield station, modbus
+        finally:
+            await modbus.stop()
+
+
+def timing_of(section: CycleSection) -> CycleTiming:
+    """The times of a cycle."""
+    return CycleTiming(**section.model_dump())
+
+
+def _cameras(
+    sections: Mapping[str, CameraSection], http: httpx.AsyncClient, notice: Callable[[str], None]
+) -> dict[str, PartCamera]:
+    clock = WatchClock()
+
+    def camera_of(name: str, section: CameraSection) -> PartCamera:
+        if section.snapshot is not None:
+            return SnapshotCamera(section.snapshot, http)
+        assert section.source is not None
+        source = source_of(section.source, loop=True, own_rate=False, clock=clock, notice=notice)
+        return SourceCamera(name, source, section.lag_ms)
+
+    return {name: camera_of(name, section) for name, section in sections.items()}
+
+
+def _key(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise StationFileError(f"station.key_file: {path} cannot be read: {reason}") from None

@@ -1,0 +1,378 @@
+"""A plant in a box: camera, station and PLC as processes, and a cable that can be cut.
+
+The server is asked first what it thinks of each picture, so that a result which belongs to another
+part is found out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import orjson
+
+from service.core.distribution import COMMAND
+from service.station.plant.conveyor import PartPictures
+from service.station.plant.faults import Fault, FaultKind
+from service.station.plant.layout import PlantError, PlantLayout, pictures_of
+from service.station.plant.network import Cable
+from service.station.plant.program import GateMove
+from takt_client import AsyncTaktClient, PartResult, TaktError
+
+_VIEW: Final = "top"
+_LOOK_S: Final = 0.05
+_TELLS_S: Final = 10.0
+"""Time within which a station that was started listens."""
+
+_READY_S: Final = 60.0
+"""Time within which camera, station and PLC are ready for the first part."""
+
+_SAME: Final = 1e-4
+"""Scores of one picture differ by less; those of two pictures by more, as a rule."""
+
+REAL_FAULTS: Final = (
+    FaultKind.CAMERA_UNPLUGGED,
+    FaultKind.SERVER_GONE,
+    FaultKind.NETWORK_CUT,
+    FaultKind.STATION_KILLED,
+    FaultKind.PLC_KILLED,
+)
+"""Faults that processes can have."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoxServer:
+    """The server that a plant asks.
+
+    Attributes:
+        url: of the server.
+        process: number of its process, to be halted; None where it is not ours.
+        key_file: file with its key; None for none.
+        key: the key itself.
+    """
+
+    url: str
+    process: int | None = None
+    key_file: Path | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BoxTiming:
+    """The times of a plant's station.
+
+    Attributes:
+        result_ms: from the trigger to the result, at most.
+        heartbeat_ms: between two counts of the heartbeat.
+    """
+
+    result_ms: float
+    heartbeat_ms: float = 250.0
+
+
+@dataclass(frozen=True, slots=True)
+class BoxOutcome:
+    """What became of the parts of a plant.
+
+    Attributes:
+        moves: what the gate did with each part that a PLC saw there.
+        broken: promises that did not hold, in words.
+        times_ms: from a part's trigger to the PLC's reading of its result.
+    """
+
+    moves: Sequence[GateMove]
+    broken: Sequence[str]
+    times_ms: np.ndarray
+
+
+class PlantBox:
+    """A plant whose processes are started, may be killed, and are ended.
+
+    Args:
+        layout: what the processes share; the PLC starts its conveyor.
+        timing: of the station.
+        server: that judges.
+        folder: for the files of the plant.
+    """
+
+    def __init__(
+        self, layout: PlantLayout, timing: BoxTiming, server: BoxServer, folder: Path
+    ) -> None:
+        self._layout = layout
+        self._timing = timing
+        self._server = server
+        self._folder = folder
+        self._camera_port, self._station_port = free_port(), free_port()
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._cable = Cable(self._station_port)
+
+    async def run(
+        self, faults: Sequence[Fault] = (), moved: Callable[[GateMove], None] | None = None
+    ) -> BoxOutcome:
+        """Let all parts pass.
+
+        Args:
+            faults: what goes wrong, from the first part on.
+            moved: hears what the gate does.
+
+        Raises:
+            PlantError: a process does not begin, or the server refuses.
+        """
+        pictures = pictures_of(self._layout)
+        expected = await self._expected(pictures)
+        async with self._cable, self._ended():
+            self._write_station()
+            self._layout.write(self._plant_file)
+            for name in ("camera", "station"):
+                self._start(name)
+            await self._until_listening()
+            self._start("plc")
+            layout = await self._until_started()
+            await self._play(layout, faults, moved)
+        moves = self._moves()
+        conveyor = layout.conveyor
+        times = [
+            (one.result_s - conveyor.triggered_s(one.part)) * 1000
+            for one in moves
+            if one.result_s is not None
+        ]
+        broken = [*self._broken(layout, pictures, expected, moves)]
+        return BoxOutcome(moves, broken, np.array(times))
+
+    @property
+    def _plant_file(self) -> Path:
+        return self._folder / "plant.json"
+
+    @property
+    def _gate_file(self) -> Path:
+        return self._folder / "gate.jsonl"
+
+    async def _expected(self, pictures: PartPictures) -> Mapping[bytes, PartResult]:
+        """What the server thinks of each picture."""
+        found: dict[bytes, PartResult] = {}
+        try:
+            async with AsyncTaktClient(self._server.url, key=self._server.key) as client:
+                recipes = await client.recipes(number=self._layout.recipe)
+                if not recipes:
+                    raise PlantError(
+                        f"the server has no recipe of the number {self._layout.recipe}; PUT "
+                        "/v1/recipes/{name} makes one"
+                    )
+                if recipes[0].views != (_VIEW,):
+                    raise PlantError(
+                        f"recipe {recipes[0].name} has the views {', '.join(recipes[0].views)}, "
+                        f"and the camera of this plant takes the one view {_VIEW}"
+                    )
+                for number, picture in enumerate({*pictures.good, *pictures.defects}):
+                    part = f"expected-{os.getpid()}-{time.monotonic_ns()}-{number}"
+                    seen = await client.inspect_view(part, _VIEW, picture, recipe=recipes[0].name)
+                    assert seen.result is not None
+                    found[picture] = seen.result
+        except TaktError as error:
+            raise PlantError(f"the server does not judge: {error}") from None
+        return found
+
+    def _write_station(self) -> None:
+        key = self._server.key_file
+        said: dict[str, dict[str, Any]] = {
+            "station": {
+                "name": "plant",
+                "server": self._server.url,
+                "log": str(self._folder / "station.jsonl"),
+                **({} if key is None else {"key_file": str(key)}),
+            },
+            "cycle": {
+                "result_ms": self._timing.result_ms,
+                "heartbeat_ms": self._timing.heartbeat_ms,
+            },
+            "plc": {"port": self._station_port},
+            f"cameras.{_VIEW}": {"snapshot": f"http://127.0.0.1:{self._camera_port}/now.jpg"},
+        }
+        (self._folder / "station.toml").write_text(_toml(said))
+
+    def _start(self, name: str) -> None:
+        module = [sys.executable, "-m"]
+        commands = {
+            "camera": [*module, "service.station.plant.camera", str(self._camera_port)],
+            "station": [*COMMAND, "station", str(self._folder / "station.toml"), "--quiet"],
+            "plc": [*module, "service.station.plant.plc", str(self._cable.port)],
+        }
+        command = commands[name]
+        if name != "station":
+            command.append(str(self._plant_file))
+        if name == "plc":
+            command += [str(self._timing.heartbeat_ms), str(self._gate_file)]
+        with (self._folder / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    async def _until_listening(self) -> None:
+        until_s = time.monotonic() + _TELLS_S
+        while time.monotonic() < until_s:
+            if self._processes["station"].poll() is not None:
+                break
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", self._station_port)
+                writer.close()
+                return
+            await asyncio.sleep(_LOOK_S)
+        log = (self._folder / "station.log").read_text(errors="replace").strip()
+        raise PlantError(f"the station does not begin: {log or 'it says nothing'}")
+
+    async def _until_started(self) -> PlantLayout:
+        """The plant once its conveyor moves; the PLC starts it when the station is ready."""
+        until_s = time.monotonic() + _READY_S
+        while time.monotonic() < until_s:
+            layout = PlantLayout.read(self._plant_file)
+            if layout.conveyor.start_s != math.inf:
+                return layout
+            await asyncio.sleep(_LOOK_S)
+        said = [
+            f"{name}: {text}"
+            for name in ("camera", "station", "plc")
+            if (text := (self._folder / f"{name}.log").read_text(errors="replace").strip())
+        ]
+        why = "\n".join(said) or "nobody says why"
+        raise PlantError(f"the station is not ready for a part; {why}")
+
+    async def _play(
+        self,
+        layout: PlantLayout,
+        faults: Sequence[Fault],
+        moved: Callable[[GateMove], None] | None,
+    ) -> None:
+        """Have faults begin and end, until the PLC has seen the last part at the gate."""
+        start_s = layout.conveyor.start_s
+        begins = sorted(faults, key=lambda one: one.at_s)
+        standing: list[Fault] = []
+        told = 0
+        last_s = layout.conveyor.gate_at_s(layout.conveyor.parts) + 30
+        while self._processes["plc"].poll() != 0:
+            now_s = time.monotonic() - start_s
+            for one in [one for one in standing if not one.holds(now_s)]:
+                standing.remove(one)
+                self._mend(one.kind)
+            while begins and begins[0].at_s <= now_s:
+                standing.append(begins.pop(0))
+                self._break(standing[-1].kind)
+            moves = self._moves()
+            for move in moves[told:]:
+                if moved is not None:
+                    moved(move)
+            told = len(moves)
+            ended = self._processes["plc"].poll()
+            if time.monotonic() > last_s or (ended not in (None, 0) and not standing):
+                log = (self._folder / "plc.log").read_text(errors="replace").strip()
+                raise PlantError(f"the PLC has not seen the last part: {log[-2000:]}")
+            await asyncio.sleep(_LOOK_S)
+
+    def _break(self, kind: FaultKind) -> None:
+        match kind:
+            case FaultKind.CAMERA_UNPLUGGED:
+                self._kill("camera")
+            case FaultKind.STATION_KILLED:
+                self._kill("station")
+            case FaultKind.PLC_KILLED:
+                self._kill("plc")
+            case FaultKind.NETWORK_CUT:
+                self._cable.cut()
+            case FaultKind.SERVER_GONE if self._server.process is not None:
+                os.kill(self._server.process, signal.SIGSTOP)
+            case _:
+                raise PlantError(f"processes cannot have the fault {kind}")
+
+    def _mend(self, kind: FaultKind) -> None:
+        match kind:
+            case FaultKind.CAMERA_UNPLUGGED:
+                self._start("camera")
+            case FaultKind.STATION_KILLED:
+                self._start("station")
+            case FaultKind.PLC_KILLED:
+                self._start("plc")
+            case FaultKind.NETWORK_CUT:
+                self._cable.mend()
+            case FaultKind.SERVER_GONE if self._server.process is not None:
+                os.kill(self._server.process, signal.SIGCONT)
+            case _:
+                pass
+
+    def _kill(self, name: str) -> None:
+        self._processes[name].kill()
+        self._processes[name].wait()
+
+    @asynccontextmanager
+    async def _ended(self) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            if self._server.process is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self._server.process, signal.SIGCONT)
+            for process in self._processes.values():
+                process.terminate()
+            for process in self._processes.values():
+                try:
+                    process.wait(timeout=5)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+    def _moves(self) -> list[GateMove]:
+        if not self._gate_file.exists():
+            return []
+        whole = self._gate_file.read_bytes().rpartition(b"\n")[0]
+        return [GateMove(**orjson.loads(line)) for line in whole.splitlines()]
+
+    def _broken(
+        self,
+        layout: PlantLayout,
+        pictures: PartPictures,
+        expected: Mapping[bytes, PartResult],
+        moves: Sequence[GateMove],
+    ) -> Sequence[str]:
+        """What must hold of each part, and does not."""
+        broken = []
+        for move in moves:
+            due = expected[layout.conveyor.picture(move.part, pictures)]
+            if move.passed and due.verdict != "good":
+                broken.append(f"part {move.part} passed, and the server calls it {due.verdict}")
+            if move.result not in ("OK", "NG"):
+                continue
+            said = {"OK": "good", "NG": "defect"}[move.result]
+            near = due.score is None or move.score is None or abs(due.score - move.score) <= _SAME
+            if said != due.verdict or not near:
+                broken.append(
+                    f"part {move.part} has the result {move.result} {move.score}, and not its own, "
+                    f"{due.verdict} {due.score}"
+                )
+        return broken
+
+
+def free_port() -> int:
+    """A port on which nobody listens, on this machine."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+def _toml(said: Mapping[str, Mapping[str, Any]]) -> str:
+    """Sections of texts and numbers; a text of JSON is one of TOML."""
+    return "\n".join(
+        f"[{section}]\n" + "".join(f"{key} = {orjson.dumps(one).decode()}\n" for key, one in keys)
+        for section, keys in ((name, values.items()) for name, values in said.items())
+    )

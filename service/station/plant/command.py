@@ -1,0 +1,218 @@
+"""`takt simulate`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import math
+import re
+import urllib.error
+import urllib.request
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from service.commands.access import access_options
+from service.core.errors import TaktError
+from service.station.plant.faults import Fault, FaultKind
+
+if TYPE_CHECKING:  # `takt --help` lists this command without what it works with
+    from service.station.plant.box import BoxOutcome, BoxServer
+    from service.station.plant.program import GateMove
+    from takt_client.connection import ServerAccess
+
+_RECIPE: Final = 1
+_ALPHA: Final = 0.02
+_FAULT: Final = re.compile(r"([a-z_]+)@([0-9.]+)(?:\+([0-9.]+))?")
+
+
+def _faults(
+    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
+) -> tuple[Fault, ...]:
+    from service.station.plant.box import REAL_FAULTS
+
+    found = []
+    for text in value:
+        match = _FAULT.fullmatch(text)
+        if match is None or match[1] not in [*REAL_FAULTS]:
+            kinds = ", ".join(REAL_FAULTS)
+            message = f"{text} is no fault; {REAL_FAULTS[0]}@5+2 is, from 5 s on for 2 s: {kinds}"
+            raise click.BadParameter(message, ctx, param)
+        found.append(Fault(FaultKind(match[1]), float(match[2]), float(match[3] or 2.0)))
+    return tuple(found)
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--parts", type=click.IntRange(1), default=50, help="Parts that pass.")
+@click.option("--rate", type=click.FloatRange(0.1, 50), default=5.0, help="Parts a second.")
+@click.option(
+    "--gate-ms",
+    type=click.FloatRange(20, 60_000),
+    default=400.0,
+    help="Time of a part from the trigger to the gate; its result comes within three quarters.",
+)
+@click.option("--defects", type=click.FloatRange(0, 1), default=0.25, help="Share of defects.")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Of the parts.")
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="KIND@S[+S]",
+    callback=_faults,
+    help="What goes wrong, from when on, and for how long: camera_unplugged, server_gone, "
+    "network_cut, station_killed or plc_killed.",
+)
+@click.option(
+    "--url", help="A server of yours.", show_default="one of the demo's model, on this machine"
+)
+@click.option(
+    "--recipe",
+    type=click.IntRange(1, 65535),
+    default=_RECIPE,
+    help="Number of the recipe, of one view named top.",
+)
+@click.option(
+    "--good",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    show_default="drawn plates",
+    help="Folder of pictures of good parts.",
+)
+@click.option(
+    "--bad",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    show_default="drawn plates",
+    help="Folder of pictures of parts with a defect.",
+)
+@access_options
+def simulate(
+    parts: int,
+    rate: float,
+    gate_ms: float,
+    defects: float,
+    seed: int,
+    faults: tuple[Fault, ...],
+    url: str | None,
+    recipe: int,
+    good: Path | None,
+    bad: Path | None,
+    access: ServerAccess,
+) -> None:
+    """A plant in a box: PLC, conveyor, camera, station and gate, in processes on this machine.
+
+    Parts pass a trigger, the PLC asks the station by Modbus, the camera takes a picture, the server
+    judges it, and the gate lets through what is OK in time. Ends with 1 if a part passed that must
+    not, or has another part's result.
+    """
+    from service.station.plant.box import BoxServer
+    from service.station.plant.conveyor import Conveyor
+    from service.station.plant.layout import PlantLayout
+
+    if url is None and (good is not None or bad is not None):
+        raise click.UsageError("--good and --bad are for a server that knows such parts: its --url")
+    if (good is None) != (bad is None):
+        raise click.UsageError("give --good and --bad, or neither")
+    conveyor = Conveyor(math.inf, 1 / rate, gate_ms / 1000, parts, seed, defects)
+    layout = PlantLayout(conveyor, recipe, good, bad)
+    try:
+        with contextlib.ExitStack() as opened:
+            folder = Path(opened.enter_context(TemporaryDirectory(prefix="takt-plant-")))
+            if url is not None:
+                server = BoxServer(url, key=access.get("key"), key_file=_kept(access, folder))
+            else:
+                server = opened.enter_context(_demo_server(folder, recipe))
+            outcome = asyncio.run(_run(layout, gate_ms, server, folder, faults))
+    except KeyboardInterrupt:
+        raise click.Abort from None
+    except TaktError as error:
+        raise click.ClickException(str(error)) from None
+    _sum_up(outcome, conveyor.has_defect)
+
+
+async def _run(
+    layout: object, gate_ms: float, server: BoxServer, folder: Path, faults: tuple[Fault, ...]
+) -> BoxOutcome:
+    from service.station.plant.box import BoxTiming, PlantBox
+    from service.station.plant.layout import PlantLayout
+
+    assert isinstance(layout, PlantLayout)
+    box = PlantBox(layout, BoxTiming(result_ms=0.75 * gate_ms), server, folder)
+    conveyor = layout.conveyor
+
+    def moved(move: GateMove) -> None:
+        gate = "passes" if move.passed else "rejected"
+        said = "no result" if move.result is None else move.result.replace("_", " ")
+        score = "" if move.score is None else f"{move.score:.3f}"
+        truth = "defect" if conveyor.has_defect(move.part) else "good"
+        well = "" if move.well else "  no heartbeat"
+        click.echo(f"{move.part:>6}  {truth:<7} {said:<12} {score:>7}  {gate}{well}")
+
+    click.echo(f"{'part':>6}  {'truth':<7} {'result':<12} {'score':>7}  gate")
+    return await box.run(faults, moved)
+
+
+@contextlib.contextmanager
+def _demo_server(folder: Path, recipe: int):  # type: ignore[no-untyped-def]
+    """A server with the demo's model and a recipe for it."""
+    from service.commands.demo.serving import serving
+    from service.commands.demo.shipped import MODEL, unpack
+    from service.station.plant.box import BoxServer
+    from service.station.plant.layout import PlantError
+
+    unpack(folder / "models")
+    with serving(folder / "models", folder) as server:
+        body = {
+            "number": recipe,
+            "alpha": _ALPHA,
+            "deadline_ms": 2000,
+            "views": [{"name": "top", "model": MODEL}],
+        }
+        request = urllib.request.Request(
+            f"{server.url}/v1/recipes/plate",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+            method="PUT",
+        )
+        try:
+            urllib.request.urlopen(request, timeout=10).close()
+        except urllib.error.HTTPError as error:
+            raise PlantError(f"the server refuses the recipe: {error.read().decode()}") from None
+        yield BoxServer(server.url, server.process.pid)
+
+
+def _kept(access: ServerAccess, folder: Path) -> Path | None:
+    """The key in a file that the station reads, where there is one."""
+    if (key := access.get("key")) is None:
+        return None
+    path = folder / "key"
+    path.touch(mode=0o600)
+    path.write_text(key)
+    return path
+
+
+def _sum_up(outcome: BoxOutcome, has_defect: object) -> None:
+    import numpy as np
+
+    assert callable(has_defect)
+    moves = outcome.moves
+    passed = [one for one in moves if one.passed]
+    escaped = sum(bool(has_defect(one.part)) for one in passed)
+    rejected = [one for one in moves if not one.passed]
+    good = sum(not has_defect(one.part) for one in rejected)
+    none = sum(one.result not in ("OK", "NG") for one in rejected)
+    click.echo(
+        f"\n{len(moves)} parts at the gate: {len(passed)} passed ({escaped} with a defect), "
+        f"{len(rejected)} rejected ({good} good ones; {none} without a decision)"
+    )
+    if outcome.times_ms.size:
+        p50, p99, worst = np.percentile(outcome.times_ms, (50, 99, 100))
+        click.echo(
+            f"trigger to result in the PLC: p50 {p50:.1f} ms, p99 {p99:.1f}, worst {worst:.1f}"
+        )
+    for line in outcome.broken:
+        click.echo(f"BROKEN: {line}", err=True)
+    if outcome.broken:
+        raise click.ClickException(f"{len(outcome.broken)} promises did not hold")
+    click.echo("Every result was its part's own, and nothing passed without an OK of its own.")

@@ -1,0 +1,164 @@
+"""The PLC of a made-up plant: a process that asks a station by Modbus, and moves a gate.
+
+python -m service.station.plant.plc PORT PLANT.json HEARTBEAT_MS GATE.jsonl
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import orjson
+from pymodbus.client import AsyncModbusTcpClient
+from pymodbus.exceptions import ModbusException
+
+from service.station.cycle.signals import Controls, StationStatus
+from service.station.plant.layout import PlantLayout
+from service.station.plant.program import PlcProgram, PlcTiming
+from service.station.plc.registers import RegisterMap, status_of, words_of_controls
+from service.station.plc.signals import READ, STATUSES, WRITTEN, Block
+
+SCAN_S: Final = 0.005
+"""Time between two scans, at least."""
+
+_ANSWER_S: Final = 0.05
+"""A station that takes longer to answer does not answer."""
+
+_LEAD_S: Final = 0.5
+"""Time from a station that is ready to the first part."""
+
+_AGAIN_S: Final = 0.1
+"""Time between two attempts to connect."""
+
+
+class StationLink:
+    """The registers of a station, as a master has them; use it with `async with`.
+
+    Args:
+        host: of the station.
+        port: of the station.
+        registers: where they are.
+    """
+
+    def __init__(self, host: str, port: int, registers: RegisterMap | None = None) -> None:
+        self._registers = registers or RegisterMap()
+        self._client = AsyncModbusTcpClient(
+            host, port=port, timeout=_ANSWER_S, retries=0, reconnect_delay=0
+        )
+        self._tried_s = float("-inf")
+
+    async def __aenter__(self) -> StationLink:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._client.close()
+
+    async def read(self) -> StationStatus | None:
+        """What the station says, of one moment; None where it does not answer."""
+        if not await self._connected():
+            return None
+        first = self._registers.base(READ[0])
+        count = self._registers.base(READ[1]) + _OUTPUT_WORDS - first
+        try:
+            answer = await self._client.read_input_registers(first, count=count)
+        except (ModbusException, OSError):
+            self._client.close()
+            return None
+        if answer.isError():
+            return None
+        words = answer.registers
+        by_block = {block: words[self._registers.base(block) - first :] for block in READ}
+        return status_of(by_block, self._registers)
+
+    async def write(self, controls: Controls) -> bool:
+        """Say something to the station; whether it was heard."""
+        if not self._client.connected:
+            return False
+        said = words_of_controls(controls, self._registers)
+        first = self._registers.base(WRITTEN[0])
+        words = [*said[Block.CONTROL], *said[Block.INPUT]]
+        try:
+            return not (await self._client.write_registers(first, words)).isError()
+        except (ModbusException, OSError):
+            self._client.close()
+            return False
+
+    async def _connected(self) -> bool:
+        if self._client.connected:
+            return True
+        if time.monotonic() - self._tried_s < _AGAIN_S:
+            return False
+        self._tried_s = time.monotonic()
+        with contextlib.suppress(ModbusException, OSError, TimeoutError):
+            return bool(await self._client.connect())
+        return False
+
+
+_OUTPUT_WORDS: Final = max(
+    one.word + one.kind.words for one in STATUSES if one.block is Block.OUTPUT
+)
+
+
+class PlantPlc:
+    """Triggers each part as it passes, and moves the gate.
+
+    Args:
+        link: to the station.
+        plant: file of the plant's layout; the conveyor is started once the station is well.
+        heartbeat_s: of the station.
+        out: file that gets a line for each part at the gate.
+    """
+
+    def __init__(self, link: StationLink, plant: Path, heartbeat_s: float, out: Path) -> None:
+        self._link = link
+        self._plant = plant
+        self._layout = PlantLayout.read(plant)
+        self._program = PlcProgram(PlcTiming(heartbeat_s), recipe=self._layout.recipe)
+        self._out = out
+
+    async def run(self) -> None:
+        """Work until the last part has passed the gate."""
+        conveyor = self._layout.conveyor
+        # One that begins anew has not sensed what passed before.
+        sensed = gated = conveyor.sensed(time.monotonic())
+        with self._out.open("ab", buffering=0) as out:
+            while gated < conveyor.parts:
+                began_s = time.monotonic()
+                status = await self._link.read()
+                now_s = time.monotonic()
+                edge = None
+                if conveyor.sensed(now_s) > sensed:
+                    edge = sensed = conveyor.sensed(now_s)
+                await self._link.write(self._program.scan(now_s, status, edge))
+                while gated < conveyor.parts and conveyor.gate_at_s(gated + 1) <= time.monotonic():
+                    gated += 1
+                    move = self._program.move(time.monotonic(), gated)
+                    out.write(orjson.dumps(move) + b"\n")
+                if conveyor.start_s == math.inf and self._is_ready(status):
+                    self._layout = self._layout.starting(time.monotonic() + _LEAD_S)
+                    self._layout.write(self._plant)
+                    conveyor = self._layout.conveyor
+                await asyncio.sleep(max(0.0, SCAN_S - (time.monotonic() - began_s)))
+
+    def _is_ready(self, status: StationStatus | None) -> bool:
+        return (
+            status is not None
+            and status.trigger_ready
+            and status.recipe == self._layout.recipe
+            and self._program.well(time.monotonic())
+        )
+
+
+async def main(port: str, path: str, heartbeat_ms: str, out: str) -> None:
+    """Be the PLC of a plant until its last part has passed the gate."""
+    async with StationLink("127.0.0.1", int(port)) as link:
+        await PlantPlc(link, Path(path), float(heartbeat_ms) / 1000, Path(out)).run()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
