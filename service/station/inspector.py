@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from service.sources.pacing import Shot
-from service.station.cycle.effects import Decision, PartInCycle
+from service.station.cycle.effects import PartDecision, PartInCycle
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class PartInspector(Protocol):
 
     async def inspect(
         self, part: PartInCycle, recipe: StationRecipe, shots: Mapping[str, Shot], left_s: float
-    ) -> Decision:
+    ) -> PartDecision:
         """Judge a part; nothing is raised.
 
         Args:

@@ -10,7 +10,7 @@ from typing import Final
 import takt_client
 from service.core.domain import RawPicture
 from service.sources.pacing import Shot
-from service.station.cycle.effects import Decision, PartInCycle, no_decision
+from service.station.cycle.effects import PartDecision, PartInCycle, no_decision
 from service.station.cycle.signals import NoDecisionReason, ResultCode
 from service.station.inspector import StationRecipe
 from takt_client import AsyncTaktClient, PartResult, RetryPolicy
@@ -74,7 +74,7 @@ class ServerInspector:
 
     async def inspect(
         self, part: PartInCycle, recipe: StationRecipe, shots: Mapping[str, Shot], left_s: float
-    ) -> Decision:
+    ) -> PartDecision:
         """Judge a part by all its views, which are sent at once."""
         name = f"{self._station}-{self._run}-{part.sequence}"
         left_ms = max(left_s * 1000, 1.0)
@@ -114,13 +114,13 @@ class ServerInspector:
         self._why_not = why_not
 
 
-def _decision(result: PartResult) -> Decision:
+def _decision(result: PartResult) -> PartDecision:
     score = float("nan") if result.score is None else result.score
     match result.verdict:
         case "good":
-            return Decision(ResultCode.OK, None, score)
+            return PartDecision(ResultCode.OK, None, score)
         case "defect":
-            return Decision(ResultCode.NG, None, score)
+            return PartDecision(ResultCode.NG, None, score)
         case _:
             reason = _REASONS.get(result.reason or "", NoDecisionReason.UNDECIDED)
             return no_decision(reason, score)

@@ -29,7 +29,7 @@ class PartInCycle:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class PartDecision:
     """What is decided of a part.
 
     Attributes:
@@ -43,13 +43,13 @@ class Decision:
     score: float = float("nan")
 
 
-def no_decision(reason: NoDecisionReason, score: float = float("nan")) -> Decision:
+def no_decision(reason: NoDecisionReason, score: float = float("nan")) -> PartDecision:
     """There is no decision on a part.
 
     >>> no_decision(NoDecisionReason.DEADLINE).code.name
     'NO_DECISION'
     """
-    return Decision(ResultCode.NO_DECISION, reason, score)
+    return PartDecision(ResultCode.NO_DECISION, reason, score)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Given:
     """
 
     part: PartInCycle
-    decision: Decision
+    decision: PartDecision
     inspection: int
     at_s: float
     shown: bool
@@ -96,7 +96,7 @@ class CameLate:
     """
 
     part: PartInCycle
-    decision: Decision
+    decision: PartDecision
     late_ms: float
 
 

@@ -48,10 +48,10 @@ from service.station.cycle.effects import (
     Acquire,
     CameLate,
     ChangeRecipe,
-    Decision,
     Effect,
     Faulted,
     Given,
+    PartDecision,
     PartInCycle,
     no_decision,
 )
@@ -95,7 +95,7 @@ class _Open:
     """A part without a result."""
 
     part: PartInCycle
-    decision: Decision | None = None
+    decision: PartDecision | None = None
     acquired: bool = False
 
 
@@ -170,7 +170,7 @@ class StationCycle:
         self._acquisition_error = True
         return self.see_decision(now_s, sequence, no_decision(NoDecisionReason.ACQUISITION))
 
-    def see_decision(self, now_s: float, sequence: int, decision: Decision) -> list[Effect]:
+    def see_decision(self, now_s: float, sequence: int, decision: PartDecision) -> list[Effect]:
         """Hear the verdict on a part, or why there is none."""
         effects = self._expire(now_s)
         if (missed := self._missed.pop(sequence, None)) is not None:
@@ -283,7 +283,7 @@ class StationCycle:
         self._inspected[part.sequence] = taken
         return [Acquire(part)]
 
-    def _refusal(self) -> Decision | None:
+    def _refusal(self) -> PartDecision | None:
         """Why a part that is triggered now is not inspected."""
         if self._offline_reason() is not OfflineReason.NONE:
             return no_decision(NoDecisionReason.OFFLINE)

@@ -18,9 +18,9 @@ from service.sources.capture import SourceError
 from service.sources.pacing import Shot
 from service.station.cycle.effects import (
     CameLate,
-    Decision,
     Faulted,
     Given,
+    PartDecision,
     PartInCycle,
     no_decision,
 )
@@ -262,7 +262,7 @@ class _Server:
 
     async def inspect(
         self, part: PartInCycle, recipe: StationRecipe, shots: Mapping[str, Shot], left_s: float
-    ) -> Decision:
+    ) -> PartDecision:
         playing, plant = self._playing, self._playing.plant
         if playing.holds(FaultKind.SERVER_GONE):
             await asyncio.sleep(0.001)
@@ -288,7 +288,7 @@ class _Server:
         playing.outcome.judged.setdefault(part.part, code)
         if code is ResultCode.NO_DECISION:
             return no_decision(NoDecisionReason.UNDECIDED)
-        return Decision(code, None, 0.2 if code is ResultCode.OK else 0.8)
+        return PartDecision(code, None, 0.2 if code is ResultCode.OK else 0.8)
 
 
 def _without_results(status: StationStatus) -> StationStatus:

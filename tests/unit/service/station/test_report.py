@@ -6,9 +6,9 @@ import pytest
 
 from service.station.cycle.effects import (
     CameLate,
-    Decision,
     Faulted,
     Given,
+    PartDecision,
     PartInCycle,
     no_decision,
 )
@@ -18,7 +18,7 @@ from service.station.report import WORDS, StationReport
 
 PART = PartInCycle(5, 5, 1017, 2, 100.0, 100.1)
 RECIPE = StationRecipe(2, "lid", ("top",))
-NG = Decision(ResultCode.NG, None, 0.75)
+NG = PartDecision(ResultCode.NG, None, 0.75)
 
 
 def report() -> tuple[StationReport, list[str], list[str]]:

@@ -11,14 +11,14 @@ import pytest
 
 from service.sources.capture import SourceError
 from service.sources.pacing import Shot
-from service.station.cycle.effects import CameLate, Decision, Faulted, Given, PartInCycle
+from service.station.cycle.effects import CameLate, Faulted, Given, PartDecision, PartInCycle
 from service.station.cycle.machine import CycleTiming
 from service.station.cycle.signals import Controls, OfflineReason, ResultCode
 from service.station.inspector import StationRecipe
 from service.station.plant.virtual_time import run_virtual
 from service.station.running import Station
 
-OK = Decision(ResultCode.OK, None, 0.1)
+OK = PartDecision(ResultCode.OK, None, 0.1)
 
 
 @dataclass
@@ -47,7 +47,7 @@ class FakeInspector:
 
     takes_s: float = 0.02
     is_ready: bool = True
-    decide: Callable[[PartInCycle], Decision] = lambda part: OK
+    decide: Callable[[PartInCycle], PartDecision] = lambda part: OK
     views: tuple[str, ...] = ("top",)
     asked: list[tuple[int, str, list[bytes]]] = field(default_factory=list)
 
@@ -60,7 +60,7 @@ class FakeInspector:
 
     async def inspect(
         self, part: PartInCycle, recipe: StationRecipe, shots: Mapping[str, Shot], left_s: float
-    ) -> Decision:
+    ) -> PartDecision:
         self.asked.append((part.part, recipe.name, [bytes(one.picture) for one in shots.values()]))
         await asyncio.sleep(self.takes_s)
         return self.decide(part)
@@ -244,7 +244,7 @@ def test_the_views_of_a_part_are_taken_at_once() -> None:
 
 
 def test_what_is_unforeseen_in_an_inspector_is_no_decision_in_time() -> None:
-    def fail(part: PartInCycle) -> Decision:
+    def fail(part: PartInCycle) -> PartDecision:
         raise RuntimeError("a fault of the inspector")
 
     heard = line(lambda plc: plc.trigger(1), inspector=FakeInspector(decide=fail))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from service.station.cycle.effects import CameLate, ChangeRecipe, Decision, Effect, Given
+from service.station.cycle.effects import CameLate, ChangeRecipe, Effect, Given, PartDecision
 from service.station.cycle.machine import CycleTiming, StationCycle
 from service.station.cycle.signals import Controls, ResultCode
 
-OK = Decision(ResultCode.OK, None, 0.2)
-NG = Decision(ResultCode.NG, None, 0.9)
+OK = PartDecision(ResultCode.OK, None, 0.2)
+NG = PartDecision(ResultCode.NG, None, 0.9)
 
 
 class Line:
@@ -65,7 +65,7 @@ class Line:
         self.told += self.cycle.see_acquired(self.now_s, sequence)
         return sequence
 
-    def decide(self, sequence: int, decision: Decision = OK) -> None:
+    def decide(self, sequence: int, decision: PartDecision = OK) -> None:
         self.told += self.cycle.see_decision(self.now_s, sequence, decision)
 
     def wait(self, wait_ms: float) -> None:

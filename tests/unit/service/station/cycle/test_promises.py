@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from service.station.cycle.effects import Acquire, Decision, no_decision
+from service.station.cycle.effects import Acquire, PartDecision, no_decision
 from service.station.cycle.machine import CycleTiming
 from service.station.cycle.results import DEPTH
 from service.station.cycle.signals import NoDecisionReason, ResultCode
@@ -15,8 +15,8 @@ from tests.unit.service.station.cycle.line import Line
 RESULT_MS = 100
 VERDICTS = st.sampled_from(
     [
-        Decision(ResultCode.OK, None, 0.1),
-        Decision(ResultCode.NG, None, 0.9),
+        PartDecision(ResultCode.OK, None, 0.1),
+        PartDecision(ResultCode.NG, None, 0.9),
         no_decision(NoDecisionReason.REFUSED),
         no_decision(NoDecisionReason.UNDECIDED, 0.5),
     ]
@@ -29,7 +29,7 @@ class Promises(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.line = Line(CycleTiming(result_ms=RESULT_MS, most_inspected=3))
-        self.said: dict[int, tuple[float, Decision]] = {}
+        self.said: dict[int, tuple[float, PartDecision]] = {}
         self.taken = 0
         self.read: list[int] = []
 
@@ -39,7 +39,7 @@ class Promises(RuleBasedStateMachine):
             self.taken += 1
 
     @rule(back=st.integers(1, 6), verdict=VERDICTS)
-    def decide(self, back: int, verdict: Decision) -> None:
+    def decide(self, back: int, verdict: PartDecision) -> None:
         sequence = self.taken + 1 - back
         if sequence > 0:
             self.said.setdefault(sequence, (self.line.now_s, verdict))

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 )
 from pymodbus.client import ModbusTcpClient
 
-from service.station.cycle.effects import Decision
+from service.station.cycle.effects import PartDecision
 from service.station.cycle.machine import CycleTiming, StationCycle
 from service.station.cycle.signals import (
     Controls,
@@ -340,7 +340,7 @@ class CycleBehindItsSocket(RuleBasedStateMachine):
     def a_verdict_comes(self, data: st.DataObject, code: ResultCode) -> None:
         part = self.some_part(data)
         self.model.decide(part, (code, None))
-        decision = Decision(code, None, 0.5)
+        decision = PartDecision(code, None, 0.5)
         self.station.cycle.see_decision(self.station.now, part.number, decision)
 
     @precondition(lambda self: any(one.is_inspected for one in self.model.parts))
