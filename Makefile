@@ -118,7 +118,7 @@ format: $(VENV)/.dev ## Format and fix what can be fixed.
 docs: $(VENV)/.dev ## Build the documentation's site into out/docs; a warning or a dead link is an error.
 	$(BIN)/python -m docs._site out/docs
 
-reference: $(VENV)/.dev ## Renew what the pages say of settings, metrics, errors, commands and routes.
+reference: $(VENV)/.dev ## Renew what the pages say of settings, metrics, errors, commands, routes and registers.
 	$(BIN)/python -m docs._reference
 
 pictures: $(VENV)/.dev ## Make the pictures of README and docs anew; Chromium, and the data sets of TAKT_DATA.

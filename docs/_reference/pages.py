@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from docs._reference import plc
 from docs._reference.commands import commands
+from docs._reference.drawing import drawn
 from docs._reference.errors import codes
 from docs._reference.facts import facts
 from docs._reference.families import families
@@ -14,6 +16,7 @@ from docs._reference.metrics import metrics
 from docs._reference.routes import routes
 from docs._reference.scale import figures, line_cores, one_line, plant, waves
 from docs._reference.settings import settings
+from docs._reference.timing import SCENES
 
 DOCS = Path(__file__).parents[1]
 
@@ -27,6 +30,10 @@ PARTS: dict[str, Callable[[], str]] = {
     "line_cores": line_cores,
     "metrics": metrics,
     "plant": plant,
+    "plc_controls": plc.controls,
+    "plc_reasons": plc.reasons,
+    "plc_scenes": plc.scenes,
+    "plc_statuses": plc.statuses,
     "routes": routes,
     "settings": settings,
     "waves": waves,
@@ -42,10 +49,14 @@ PAGES = tuple(
         "errors.md",
         "learning.md",
         "metrics.md",
+        "plc.md",
         "scale.md",
         "settings.md",
     )
 )
+
+DRAWINGS = {DOCS / f"plc/{scene.name}.svg": scene for scene in SCENES}
+"""Files that are made as a whole."""
 
 _PART = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- made end -->\n)", re.DOTALL)
 
@@ -57,3 +68,8 @@ def renewed(text: str) -> str:
     '# Anything\n'
     """
     return _PART.sub(lambda part: f"{part[1]}\n{PARTS[part[2]]()}\n\n{part[3]}", text)
+
+
+def drawings() -> dict[Path, str]:
+    """What is in each file that is made as a whole."""
+    return {path: drawn(scene) for path, scene in DRAWINGS.items()}

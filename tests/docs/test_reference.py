@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from prometheus_client import generate_latest
 
 from docs._reference.commands import groups_and_commands
-from docs._reference.pages import DOCS, PAGES, PARTS, renewed
+from docs._reference.pages import DOCS, PAGES, PARTS, drawings, renewed
 from service.cli import main
 from service.core.errors import TaktError
 from service.declaration import heading_of
@@ -23,6 +23,9 @@ from service.recording.audit.metrics import AuditMetrics
 from service.recording.metrics import RecordMetrics
 from service.security.routes import ROUTES
 from service.settings import Settings
+from service.station.cycle.signals import Controls
+from service.station.plc.registers import RegisterMap, words_of_controls
+from service.station.plc.signals import CONTROLS, STATUSES, Block, Kind
 
 
 def read(page: str) -> str:
@@ -34,6 +37,38 @@ def test_a_page_says_what_the_code_says_now(page) -> None:
     text = page.read_text("utf-8")
     assert "<!-- made: " in text
     assert renewed(text) == text, "run `make reference`"
+
+
+@pytest.mark.parametrize("path", drawings(), ids=lambda path: path.name)
+def test_a_drawing_shows_what_the_station_does_now(path) -> None:
+    assert path.read_text("utf-8") == drawings()[path], "run `make reference`"
+
+
+def test_no_drawing_of_the_plc_is_one_that_nobody_renews() -> None:
+    assert {*DOCS.glob("plc/*")} == {*drawings()}
+    assert all(f"](plc/{path.name})" in read("plc.md") for path in drawings())
+
+
+def test_the_program_reads_and_writes_the_registers_that_are_declared() -> None:
+    code = read("plc.md").partition("FUNCTION_BLOCK")[2].partition("END_FUNCTION_BLOCK")[0]
+    places = RegisterMap()
+    found = set()
+    for array, index, bit in re.findall(r"a(Read|Write)\[(\d+)\](?:\.(\d+))?", code):
+        signals, begin = (STATUSES, 3000) if array == "Read" else (CONTROLS, 0)
+        found |= {
+            signal.name
+            for signal in signals
+            if signal.kind.words > int(index) + begin - places.address(signal) >= 0
+            and (not bit or signal.bit == int(bit))
+            and (bit or signal.kind is not Kind.BIT)
+        }
+    assert found == {
+        *("trigger_ack", "results_valid", "command_done", "command_failed", "heartbeat"),
+        *("recipe", "result.code", "result.part"),
+        *("trigger", "results_ack", "execute_command", "clear_error", "command", "part"),
+    }
+    switches = words_of_controls(Controls(trigger_enable=True, buffer_results=True), places)
+    assert f"aWrite[0] := 2#0000_0000_0000_{switches[Block.CONTROL][0]:04b};" in code
 
 
 def test_no_page_has_a_part_that_nobody_renews() -> None:
