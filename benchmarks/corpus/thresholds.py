@@ -22,7 +22,6 @@ from benchmarks.corpus.table import markdown
 from export.bundling.measure import PictureScores
 from export.calibration import cross_conformal
 from export.calibration.cross_conformal import (
-    Scale,
     UsualTail,
     joint_thresholds,
     outlying,
@@ -37,6 +36,7 @@ from service.core.bundles.conformal import (
     conformal_threshold,
     needed_for,
 )
+from service.core.bundles.levels import TAIL_FROM, Scale
 from service.core.bundles.thresholds import ThresholdPair
 from service.core.bundles.tradeoff import best_f1
 from service.core.bundles.witnesses import anomalous
@@ -289,6 +289,6 @@ def _pictures(one: Scores, chosen_: NDArray[np.intp]) -> PictureScores:
 
 def _censored(levels: NDArray[np.float64], alpha: float, quantile: float) -> float:
     """The tail's level of which the values beyond a quantile say only that they are there."""
-    tail = UsualTail.of(levels, (cross_conformal.TAIL_FROM, quantile))
+    tail = UsualTail.of(levels, (TAIL_FROM, quantile))
     assert tail is not None, "levels of good pictures differ"
     return tail.start + tail.unit * math.log(tail.share / alpha)

@@ -53,6 +53,7 @@ from numpy.typing import NDArray
 
 from models.dinov2.maps import scored_among
 from service.core.bundles.conformal import Alpha, calibrate, conformal_rank
+from service.core.bundles.levels import Scale, levels_of
 from service.core.bundles.manifest import Thresholds
 from service.core.bundles.thresholds import ThresholdPair
 
@@ -61,9 +62,6 @@ TAIL_METHOD = "exponential tail"
 
 EXPECTED = 4
 """Fewest pictures above a threshold that the pictures themselves give, not the tail's shape."""
-
-TAIL_FROM = 0.7
-"""Quantile from which the tail is looked at."""
 
 TOLD_FROM, TOLD_TO = 0.5, 0.9
 """Quantiles between which values tell what tail the usual pictures have."""
@@ -170,39 +168,6 @@ def scores_with_head(scores: OutOfFoldScores, level: NDArray[np.float64]) -> Out
         peak=np.maximum(scores.peak, of_peak.values(level)),
         head=HeadLevels(level, scores.score, scores.peak),
     )
-
-
-@dataclass(frozen=True)
-class Scale:
-    """The scale of one witness: its 70 % quantile on good pictures, and the mean excess over it.
-
-    >>> Scale.of(np.arange(11.0)).levels(np.array([7.0, 9.0])).tolist()
-    [0.0, 1.0]
-    """
-
-    start: float
-    unit: float
-
-    @classmethod
-    def of(cls, values: NDArray[np.floating]) -> Scale:
-        """The scale by the values [n] of good pictures; its unit is 0 if all are the same."""
-        start = float(np.quantile(values, TAIL_FROM))
-        above = values[values > start]
-        return cls(start, float(above.mean()) - start if above.size else 0.0)
-
-    def levels(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
-        """The values [n] on this scale."""
-        levels: NDArray[np.float64] = (values.astype(np.float64) - self.start) / self.unit
-        return levels
-
-    def value(self, level: float) -> float:
-        """The value at a level."""
-        return self.start + self.unit * level
-
-    def values(self, levels: NDArray[np.float64]) -> NDArray[np.float32]:
-        """The values [n] at levels [n]."""
-        found: NDArray[np.float32] = (self.start + self.unit * levels).astype(np.float32)
-        return found
 
 
 @dataclass(frozen=True)
@@ -421,13 +386,6 @@ def level_at(levels: NDArray[np.float64], left_out: NDArray[np.bool_], alpha: fl
     if few_above(len(usual), alpha):
         return Level(tail_level(usual, alpha), TAIL_METHOD, count)
     return Level(float(usual[conformal_rank(len(usual), alpha) - 1]), METHOD, count)
-
-
-def levels_of(
-    scores: NDArray[np.float32], peaks: NDArray[np.float32], of_score: Scale, of_peak: Scale
-) -> NDArray[np.float64]:
-    """Pictures' levels [n]: the higher one of both witnesses, each on its own scale."""
-    return np.maximum(of_score.levels(scores), of_peak.levels(peaks))
 
 
 def tail_level(levels: NDArray[np.float64], alpha: float) -> float:

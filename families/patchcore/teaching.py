@@ -13,7 +13,6 @@ from torch import Tensor
 from export.calibration.cross_conformal import (
     HeadLevels,
     JointThresholds,
-    Scale,
     headed,
     joint_thresholds,
 )
@@ -49,6 +48,7 @@ from models.patchcore.config import PatchCoreConfig
 from models.patchcore.detector import PatchCore
 from models.patchcore.head import DefectHead
 from service.core.bundles.conformal import choose_alpha
+from service.core.bundles.levels import Scale
 
 FOLDS = 10
 """Folds of judged defects, each of which is asked of a head without it."""

@@ -11,7 +11,6 @@ from export.calibration.cross_conformal import (
     METHOD,
     TAIL_METHOD,
     OutOfFoldScores,
-    Scale,
     UsualTail,
     cross_conformal,
     few_above,
@@ -20,6 +19,7 @@ from export.calibration.cross_conformal import (
     tail_level,
 )
 from service.core.bundles.conformal import Alpha, calibrate, conformal_rank, needed_for
+from service.core.bundles.levels import Scale
 from service.core.bundles.witnesses import anomalous
 from service.core.errors import CalibrationError
 
