@@ -194,7 +194,7 @@ class Forwarder:
         self._counts = counts
         self._wait = wait
         self._chance = chance
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._feed: Feed | None = None
         self._ready = threading.Event()
         self.gone = False
@@ -212,19 +212,19 @@ class Forwarder:
 
     def wake(self) -> None:
         """Forward what was stored; any thread may call it."""
-        feed = self._feed
-        if feed is not None and not self._loop.is_closed():
-            with contextlib.suppress(RuntimeError):  # it has ended meanwhile
-                self._loop.call_soon_threadsafe(feed.wake)
+        if self._feed is not None:
+            self._soon(self._feed.wake)
 
     def close(self) -> None:
         """End; what waits stays where it is, for the next start."""
         if self._thread.ident is not None:
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._end)
+            self._soon(self._end)
             self._thread.join(2 * _LINGER_S)
-        else:
-            self._loop.close()
+
+    def _soon(self, what: Callable[[], object]) -> None:
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended meanwhile
+                self._loop.call_soon_threadsafe(what)
 
     def _end(self) -> None:
         if self._feed is not None:
@@ -233,15 +233,15 @@ class Forwarder:
 
     def _run(self) -> None:
         try:
-            self._loop.run_until_complete(self._forward())
+            asyncio.run(self._forward())
         except BaseException:
             logger.exception("the outlet %s has ended by itself", self._name)
         finally:
             self._counts.up.set(0)
             self._ready.set()
-            self._loop.close()
 
     async def _forward(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self._feed = feed = Feed(self._place, self._counts, self._name)
         self._ready.set()
         carrying = asyncio.create_task(self._carry(feed))
@@ -271,7 +271,8 @@ class Forwarder:
                 return
             except Exception as error:
                 feed.away(f"{type(error).__name__}: {error}")
-                logger.exception("the outlet %s has met something unforeseen", self._name)
+                if feed.failures == 1:
+                    logger.exception("the outlet %s has met something unforeseen", self._name)
             else:
                 return
             await self._wait(max(again_s, wait_s(feed.failures, self._chance())))

@@ -75,7 +75,8 @@ def test_where_there_is_no_room_the_oldest_give_way_and_are_counted(path: Path) 
     assert spool.commit(late=True) == 3
     assert parts(spool) == list(range(3, 13))
     spool.close()
-    assert parts(again := Spool(path, 10)) == list(range(3, 13))
+    again = Spool(path, 10)
+    assert parts(again) == list(range(3, 13))
     again.close()
 
 
@@ -117,7 +118,8 @@ def test_what_is_left_from_before_is_late(path: Path) -> None:
 def test_the_payload_says_first_what_tells_it_apart(path: Path) -> None:
     spool = filled(path, 1, late=True)
     (one,) = spool.after(0)
-    assert list(json.loads(one.payload).items()) == [("id", f"{spool.id}-1"), ("late", True), ("part", 0)]  # fmt: skip
+    payload = list(json.loads(one.payload).items())
+    assert payload == [("id", f"{spool.id}-1"), ("late", True), ("part", 0)]
     spool.close()
 
 
