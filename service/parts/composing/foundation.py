@@ -26,7 +26,7 @@ from service.observing.records import Outlet
 from service.observing.request_log import RequestLog
 from service.observing.tracing.base import Tracing
 from service.observing.tracing.factory import open_tracing
-from service.outlets.opening import open_outlets
+from service.outlets.opening import Surroundings, open_outlets
 from service.parts.composing.drain import Drain
 from service.peers import Alone, Peers
 from service.recording.audit.lifetime import Lifetime
@@ -68,7 +68,7 @@ class Foundation:
         access: who may ask.
         gate: refuses requests for foreign names and of foreign pages.
         records: work on the record, for those who ask for it.
-        outlets: take answers, the record before those of plugins.
+        outlets: take answers, the record first, and those of plugins last.
         pools: threads for pictures.
         models: the models, and whatever changes them.
         bodies: reads what requests bring.
@@ -194,7 +194,8 @@ def _open_outlets(
     settings: Settings, record: Record | None, metrics: Metrics, peers: Peers
 ) -> list[Outlet]:
     registry = metrics.registry
-    outlets = open_outlets(settings.plugins, settings.data_folder, registry, peers.worker)
+    surroundings = Surroundings(settings.data_folder, registry, peers.worker, record is not None)
+    outlets = open_outlets(settings.plugins, settings, surroundings)
     if record is not None:
         keep, retain = KeepingRule.read(settings.keep), RetentionRule.read(settings.retain)
         outlets.insert(0, Recorder(record, keep, retain, RecordMetrics(registry), peers=peers))
