@@ -80,6 +80,7 @@ class Feed:
         self._news = asyncio.Event()
         self._tidying: asyncio.TimerHandle | None = None
         self._failures = 0
+        self._told = False
         self.up = False
         self.ending = asyncio.Event()
 
@@ -104,25 +105,23 @@ class Feed:
             await self._news.wait()
 
     def reached(self) -> None:
-        """The other end is there."""
-        if self.up:
-            return
+        """The other end is there; whether it takes anything is seen with the first message."""
         self.up = True
-        self._failures = 0
         self._counts.up.set(1)
-        logger.info("the outlet %s reaches its other end; messages that wait: %d",
-                    self._name, self._spool.waiting)  # fmt: skip
+        if self.is_empty:
+            self._works()
+
+    def delivered(self, seq: int, messages: int = 1) -> None:
+        """The other end has taken everything up to a place."""
+        self._works()
+        self._counts.delivered.inc(messages)
+        self._forget(seq)
 
     def assume_up(self) -> None:
         """Nothing speaks against it yet, as long as nothing was sent."""
         if not self._failures:
             self.up = True
             self._counts.up.set(1)
-
-    def delivered(self, seq: int, messages: int = 1) -> None:
-        """The other end has taken everything up to a place."""
-        self._counts.delivered.inc(messages)
-        self._forget(seq)
 
     def refused(self, one: Stored, why: str) -> None:
         """The other end will never take this one; it is dropped, and told."""
@@ -132,20 +131,23 @@ class Feed:
 
     def away(self, why: str) -> None:
         """The other end is not there; everything is given again, from the oldest that waits."""
-        if self.up or not self._failures:
-            logger.error("the outlet %s does not reach its other end, and keeps its messages: %s",
-                         self._name, why)  # fmt: skip
         self._failures += 1
+        if self._failures == 1:
+            logger.error(
+                "the outlet %s does not reach its other end, and keeps its messages: %s",
+                self._name,
+                why,
+            )
+        # Twice, as something may have been stored just as the other end went away.
+        if self.up or self._failures <= 2:
+            self._spool.mark_late()
         self.up = False
         self._counts.up.set(0)
         self._given = 0
-        # Twice, as something may have been stored just as the other end went away.
-        if self._failures <= 2:
-            self._spool.mark_late()
 
     @property
     def failures(self) -> int:
-        """Attempts since the other end was last there."""
+        """Attempts since the other end last took something."""
         return self._failures
 
     def take_over(self) -> None:
@@ -154,6 +156,12 @@ class Feed:
             logger.info("the outlet %s takes over messages of a process that has ended: %d",
                         self._name, moved)  # fmt: skip
             self.wake()
+
+    def _works(self) -> None:
+        if self._failures or not self._told:
+            self._told = True
+            logger.info("the outlet %s reaches its other end", self._name)
+        self._failures = 0
 
     def _forget(self, seq: int) -> None:
         self._spool.done(seq)

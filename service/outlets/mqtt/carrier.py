@@ -49,13 +49,17 @@ class MqttCarrier:
         try:
             connection.publish(self._status_topic, self._status(online=True), retain=True)
             feed.reached()
-            await asyncio.wait((running, connection.lost), return_when=asyncio.FIRST_COMPLETED)
-            if not running.done():
-                raise AwayError(connection.lost.result())
+            await asyncio.wait(
+                (running, sending.refusal, connection.lost), return_when=asyncio.FIRST_COMPLETED
+            )
+            for ended in (sending.refusal, connection.lost):
+                if ended.done():
+                    raise AwayError(ended.result())
             running.result()
             connection.publish(self._status_topic, self._status(online=False), retain=True)
         finally:
             running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
             await connection.close()
 
     def _status(self, *, online: bool) -> bytes:
@@ -67,6 +71,9 @@ class _Sending:
 
     Args:
         feed: has them.
+
+    Attributes:
+        refusal: done, with the reason, once the broker has refused one that is to be sent again.
     """
 
     def __init__(self, feed: Feed) -> None:
@@ -74,7 +81,7 @@ class _Sending:
         self._under_way: dict[int, Stored] = {}
         self._taken: set[int] = set()
         self._news = asyncio.Event()
-        self._refusal: AwayError | None = None
+        self.refusal: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def run(self, connection: Connected) -> None:
         """Send until the feed ends and everything is acknowledged.
@@ -98,7 +105,8 @@ class _Sending:
             del self._under_way[number]
         elif reason >= _REFUSED:
             why = _REASONS.get(reason, f"reason {reason:#x}")
-            self._refusal = AwayError(f"the broker refuses messages for {one.topic}: {why}")
+            if not self.refusal.done():
+                self.refusal.set_result(f"the broker refuses messages for {one.topic}: {why}")
         else:
             self._taken.add(number)
             self._settle()
@@ -118,8 +126,6 @@ class _Sending:
 
     async def _until_fewer_than(self, most: int) -> None:
         while True:
-            if self._refusal is not None:
-                raise self._refusal
             if len(self._under_way) < most:
                 return
             self._news.clear()

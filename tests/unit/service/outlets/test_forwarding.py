@@ -218,3 +218,21 @@ def test_a_refused_message_is_dropped_counted_and_told(
     assert [body for body, _ in line.got] == [b"{1}"]
     assert line.value("takt_outlet_dropped_total", reason="refused") == 1
     assert "drops the message" in caplog.text
+
+
+def test_an_other_end_that_lets_in_and_takes_nothing_is_asked_less_and_less_often(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def let_in(line: Line, feed: Feed) -> None:
+        feed.reached()
+        if len(line.waits) < 5:
+            raise AwayError("not authorized")
+        await line.take_all(feed)
+
+    line = Line(tmp_path, let_in)
+    line.put(b"{0}")
+    line.forwarder.start()
+    line.until(lambda: len(line.got) == 1)
+    line.close()
+    assert line.waits == [0.5, 1, 2, 4, 8]
+    assert caplog.text.count("does not reach its other end") == 1

@@ -122,18 +122,10 @@ async def test_a_broker_that_does_not_allow_a_message_loses_none(tmp_path: Path)
     line = Line(tmp_path, 2)
     await line.settled()
     line.broker.acknowledge(2, 0x87)
-    line.feed.wake()
     with pytest.raises(AwayError, match="takt/a: not authorized"):
-        await asyncio.wait_for(_carried(line), 60)
+        await asyncio.wait_for(line.carrying, 60)
     assert line.place.spool.waiting == 2
     line.place.close()
-
-
-async def _carried(line: Line) -> None:
-    # What is refused is seen when the next message is to go, or at the end.
-    line.feed.ending.set()
-    line.feed.wake()
-    await line.carrying
 
 
 async def test_a_message_that_no_broker_can_take_holds_up_no_other(tmp_path: Path) -> None:
