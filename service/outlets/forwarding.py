@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from service.outlets.metrics import SpoolCounts
-from service.outlets.places import Place
+from service.outlets.places import SpoolPlace
 from service.outlets.spool import Stored
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
@@ -49,7 +49,7 @@ class AwayError(Exception):
 class Carrier(Protocol):
     """Carries messages to one other end."""
 
-    async def carry(self, feed: Feed) -> None:
+    async def carry(self, feed: MessageFeed) -> None:
         """Connect, and carry what the feed has until it ends.
 
         Raises:
@@ -62,7 +62,7 @@ class GoneError(Exception):
     """The other end wants nothing any more; the text says why."""
 
 
-class Feed:
+class MessageFeed:
     """What a carrier has to carry; used on the forwarder's loop.
 
     Args:
@@ -71,7 +71,7 @@ class Feed:
         name: of the outlet, for the log.
     """
 
-    def __init__(self, place: Place, counts: SpoolCounts, name: str) -> None:
+    def __init__(self, place: SpoolPlace, counts: SpoolCounts, name: str) -> None:
         self._place = place
         self._spool = place.spool
         self._counts = counts
@@ -190,7 +190,7 @@ class Forwarder:
     def __init__(
         self,
         name: str,
-        place: Place,
+        place: SpoolPlace,
         carrier: Carrier,
         counts: SpoolCounts,
         wait: Wait = asyncio.sleep,
@@ -203,7 +203,7 @@ class Forwarder:
         self._wait = wait
         self._chance = chance
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._feed: Feed | None = None
+        self._feed: MessageFeed | None = None
         self._ready = threading.Event()
         self.gone = False
         self._thread = threading.Thread(target=self._run, name=f"forward-{name}", daemon=True)
@@ -250,7 +250,7 @@ class Forwarder:
 
     async def _forward(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._feed = feed = Feed(self._place, self._counts, self._name)
+        self._feed = feed = MessageFeed(self._place, self._counts, self._name)
         self._ready.set()
         carrying = asyncio.create_task(self._carry(feed))
         taking_over = asyncio.create_task(_take_over(feed))
@@ -264,7 +264,7 @@ class Forwarder:
             if isinstance(found, Exception):
                 logger.error("the outlet %s: %s", self._name, found, exc_info=found)
 
-    async def _carry(self, feed: Feed) -> None:
+    async def _carry(self, feed: MessageFeed) -> None:
         while not feed.ending.is_set():
             again_s = 0.0
             try:
@@ -296,7 +296,7 @@ def wait_s(failures: int, chance: float) -> float:
     return float(longest_s * (0.5 + chance / 2))
 
 
-async def _take_over(feed: Feed) -> None:
+async def _take_over(feed: MessageFeed) -> None:
     while True:
         await asyncio.sleep(TAKE_OVER_EVERY_S)
         feed.take_over()

@@ -12,7 +12,7 @@ from service.core.errors import ConfigurationError
 from service.observing.records import AnswerRecord, Asked
 from service.outlets.forwarding import Carrier, Forwarder
 from service.outlets.metrics import OutletMetrics, SpoolCounts
-from service.outlets.places import Place
+from service.outlets.places import SpoolPlace
 from service.outlets.plugin import Sender
 from service.outlets.spool import LostMessagesError
 
@@ -26,7 +26,7 @@ logger = logging.getLogger("takt.outlets")
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class OutletMessage:
     """What an outlet makes of an answer.
 
     Attributes:
@@ -38,10 +38,10 @@ class Message:
     body: bytes
 
 
-MakeMessage = Callable[[AnswerRecord, Asked], Message | None]
+MakeMessage = Callable[[AnswerRecord, Asked], OutletMessage | None]
 """Makes the message of an answer; None for one that nobody is told of."""
 
-OpenCarrier = Callable[[Place], Carrier]
+OpenCarrier = Callable[[SpoolPlace], Carrier]
 """Makes what carries messages to the other end, from where they are kept."""
 
 
@@ -59,7 +59,7 @@ class KeptMessages:
     def __init__(
         self,
         name: str,
-        place: Place,
+        place: SpoolPlace,
         message: MakeMessage,
         forwarder: Forwarder,
         counts: SpoolCounts,
@@ -137,7 +137,7 @@ def keep(
         ConfigurationError: the folder cannot be used.
     """
     try:
-        place = Place(folder, most)
+        place = SpoolPlace(folder, most)
     except (OSError, sqlite3.Error) as error:
         raise ConfigurationError(
             f"the outlet {name} cannot keep its messages in {folder}: {error}; "

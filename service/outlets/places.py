@@ -17,7 +17,7 @@ from service.outlets.spool import LostMessagesError, Spool
 logger = logging.getLogger("takt.outlets")
 
 
-class Place:
+class SpoolPlace:
     """The spool of this process, of those that lie in the outlet's folder.
 
     A process takes the first that no other one has, so that a server that starts anew goes on with

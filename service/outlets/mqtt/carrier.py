@@ -8,7 +8,7 @@ from typing import Final
 
 import orjson
 
-from service.outlets.forwarding import AwayError, Feed
+from service.outlets.forwarding import AwayError, MessageFeed
 from service.outlets.message import time_text
 from service.outlets.mqtt.connection import Acknowledged, Connected, Retained
 from service.outlets.spool import Stored
@@ -40,7 +40,7 @@ class MqttCarrier:
         self._status_topic = status_topic
         self._clock = clock
 
-    async def carry(self, feed: Feed) -> None:
+    async def carry(self, feed: MessageFeed) -> None:
         """Publish until the feed ends; see `Carrier`."""
         sending = _Sending(feed)
         will = Retained(self._status_topic, orjson.dumps({"type": "status", "online": False}))
@@ -76,7 +76,7 @@ class _Sending:
         refusal: done, with the reason, once the broker has refused one that is to be sent again.
     """
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: MessageFeed) -> None:
         self._feed = feed
         self._under_way: dict[int, Stored] = {}
         self._taken: set[int] = set()

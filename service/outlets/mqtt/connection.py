@@ -69,7 +69,7 @@ class Connected(Protocol):
         """End the connection."""
 
 
-class Connection:
+class BrokerConnection:
     """A connection by paho; see `Connected`.
 
     Args:

@@ -10,12 +10,12 @@ from service.core.errors import ConfigurationError
 from service.core.host import own_names
 from service.observing.records import AnswerRecord, Asked
 from service.outlets.forwarding import Carrier
-from service.outlets.kept import Message, keep
+from service.outlets.kept import OutletMessage, keep
 from service.outlets.message import verdict_body
 from service.outlets.metrics import OutletMetrics
 from service.outlets.mqtt.broker import parse_broker
 from service.outlets.mqtt.topics import Topics
-from service.outlets.places import Place
+from service.outlets.places import SpoolPlace
 from service.outlets.plugin import Sender
 from service.outlets.settings import OutletSettings
 
@@ -42,19 +42,19 @@ def mqtt_sender(
     topics = Topics(settings.mqtt_topic or f"takt/{own_names()[0]}")
     try:
         from service.outlets.mqtt.carrier import MqttCarrier
-        from service.outlets.mqtt.connection import Acknowledged, Connection, Retained
+        from service.outlets.mqtt.connection import Acknowledged, BrokerConnection, Retained
     except ImportError as error:
         raise ConfigurationError(
             f"mqtt_url needs paho-mqtt, which cannot be imported ({error}); {install_hint('mqtt')}"
         ) from None
 
-    def message(answer: AnswerRecord, asked: Asked) -> Message:
+    def message(answer: AnswerRecord, asked: Asked) -> OutletMessage:
         topic = topics.verdict(asked.labels.station, answer.model)
-        return Message(topic, verdict_body(answer, asked, recorded=recorded))
+        return OutletMessage(topic, verdict_body(answer, asked, recorded=recorded))
 
-    def open_carrier(place: Place) -> Carrier:
-        async def connect(will: Retained, acknowledged: Acknowledged) -> Connection:
-            connection = Connection(broker, f"takt-{place.spool.id}", will, acknowledged)
+    def open_carrier(place: SpoolPlace) -> Carrier:
+        async def connect(will: Retained, acknowledged: Acknowledged) -> BrokerConnection:
+            connection = BrokerConnection(broker, f"takt-{place.spool.id}", will, acknowledged)
             await connection.open()
             return connection
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
-from service.outlets.forwarding import AwayError, Feed, GoneError
+from service.outlets.forwarding import AwayError, GoneError, MessageFeed
 from service.outlets.spool import Stored
 from service.outlets.webhooks.posting import Answer
 from service.outlets.webhooks.signing import signed_headers
 
 MOST_REFUSALS = 8
-"""Attempts after which a message that the receiver itself refuses is dropped; two minutes or so."""
+"""Attempts after which a message that the receiver refuses is dropped: a minute, or a few."""
 
 _GONE: Final = 410
 _COMES_BACK: Final = frozenset({408, 425, 429})
@@ -52,7 +52,7 @@ class WebhookCarrier:
         self._refused_id = ""
         self._refusals = 0
 
-    async def carry(self, feed: Feed) -> None:
+    async def carry(self, feed: MessageFeed) -> None:
         """Post until the feed ends; see `Carrier`."""
         feed.assume_up()
         try:
@@ -62,7 +62,7 @@ class WebhookCarrier:
         finally:
             self._poster.close()
 
-    async def _deliver(self, one: Stored, feed: Feed) -> None:
+    async def _deliver(self, one: Stored, feed: MessageFeed) -> None:
         body = one.payload
         headers = signed_headers(one.id, int(self._clock()), body, self._keys())
         answer = await self._poster.post(body, headers)

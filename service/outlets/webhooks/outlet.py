@@ -7,10 +7,10 @@ from pathlib import Path
 
 from service.observing.records import AnswerRecord, Asked
 from service.outlets.forwarding import Carrier
-from service.outlets.kept import MakeMessage, Message, keep
+from service.outlets.kept import MakeMessage, OutletMessage, keep
 from service.outlets.message import verdict_body
 from service.outlets.metrics import OutletMetrics
-from service.outlets.places import Place
+from service.outlets.places import SpoolPlace
 from service.outlets.plugin import Sender
 from service.outlets.settings import OutletSettings
 from service.outlets.webhooks.carrier import WebhookCarrier
@@ -45,7 +45,7 @@ def webhook_senders(
         url = f"{targets[one.name].authority}{targets[one.name].path.partition('?')[0]}"
 
         def open_carrier(
-            _: Place, url: str = url, poster: Poster = poster, secrets: Secrets = secrets
+            _: SpoolPlace, url: str = url, poster: Poster = poster, secrets: Secrets = secrets
         ) -> Carrier:
             return WebhookCarrier(url, poster, secrets.current, time.time)
 
@@ -64,9 +64,9 @@ def webhook_senders(
 def _message_of(webhook: Webhook, *, recorded: bool) -> MakeMessage:
     wanted = frozenset(webhook.verdicts)
 
-    def message(answer: AnswerRecord, asked: Asked) -> Message | None:
+    def message(answer: AnswerRecord, asked: Asked) -> OutletMessage | None:
         if answer.verdict.name not in wanted:
             return None
-        return Message("", verdict_body(answer, asked, recorded=recorded))
+        return OutletMessage("", verdict_body(answer, asked, recorded=recorded))
 
     return message

@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.outlets.forwarding import AwayError, Feed, Forwarder, GoneError, wait_s
+from service.outlets.forwarding import AwayError, Forwarder, GoneError, MessageFeed, wait_s
 from service.outlets.metrics import OutletMetrics
-from service.outlets.places import Place
+from service.outlets.places import SpoolPlace
 from tests.unit.service.outlets.test_queued import WITHIN_S
 
 
 class Line:
     """An outlet whose carrier does what a test says, and whose waits are over at once."""
 
-    def __init__(self, tmp_path: Path, carry: Callable[[Line, Feed], object]) -> None:
+    def __init__(self, tmp_path: Path, carry: Callable[[Line, MessageFeed], object]) -> None:
         self.registry = CollectorRegistry()
-        self.place = Place(tmp_path, 100)
+        self.place = SpoolPlace(tmp_path, 100)
         self.waits: list[float] = []
         self.got: list[tuple[bytes, bool]] = []
         self.happened = threading.Condition()
@@ -29,14 +29,14 @@ class Line:
         counts = OutletMetrics(self.registry).watch_spool("x", lambda: self.place.spool.waiting)
         self.forwarder = Forwarder("x", self.place, self, counts, self._wait, lambda: 1.0)
 
-    async def carry(self, feed: Feed) -> None:
+    async def carry(self, feed: MessageFeed) -> None:
         await self._carry(self, feed)  # type: ignore[misc]
 
     async def _wait(self, seconds: float) -> None:
         self.waits.append(seconds)
         await asyncio.sleep(0)
 
-    async def take_all(self, feed: Feed) -> None:
+    async def take_all(self, feed: MessageFeed) -> None:
         feed.reached()
         while some := await feed.next():
             for one in some:
@@ -63,7 +63,7 @@ class Line:
         return self.registry.get_sample_value(name, {"outlet": "x", **labels})
 
 
-async def take_all(line: Line, feed: Feed) -> None:
+async def take_all(line: Line, feed: MessageFeed) -> None:
     await line.take_all(feed)
 
 
@@ -83,7 +83,7 @@ def test_messages_are_carried_in_order_as_they_come(tmp_path: Path) -> None:
 def test_what_was_not_taken_is_carried_again_and_marked_late(tmp_path: Path) -> None:
     attempts: list[int] = []
 
-    async def fail_once(line: Line, feed: Feed) -> None:
+    async def fail_once(line: Line, feed: MessageFeed) -> None:
         attempts.append(1)
         if len(attempts) == 1:
             feed.reached()
@@ -105,7 +105,7 @@ def test_what_was_not_taken_is_carried_again_and_marked_late(tmp_path: Path) -> 
 def test_attempts_are_further_and_further_apart_and_nothing_is_lost(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def come_back(line: Line, feed: Feed) -> None:
+    async def come_back(line: Line, feed: MessageFeed) -> None:
         if len(line.waits) < 10:
             raise AwayError("there is nobody")
         await line.take_all(feed)
@@ -126,7 +126,7 @@ def test_waits_are_spread_so_that_servers_do_not_come_back_at_once() -> None:
 
 
 def test_an_other_end_that_asks_for_time_gets_it(tmp_path: Path) -> None:
-    async def busy(line: Line, feed: Feed) -> None:
+    async def busy(line: Line, feed: MessageFeed) -> None:
         if not line.waits:
             raise AwayError("too many", again_s=120)
         if len(line.waits) == 1:
@@ -144,7 +144,7 @@ def test_an_other_end_that_asks_for_time_gets_it(tmp_path: Path) -> None:
 def test_an_other_end_that_wants_nothing_any_more_is_left_alone(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def refuse(line: Line, feed: Feed) -> None:
+    async def refuse(line: Line, feed: MessageFeed) -> None:
         await feed.next()
         raise GoneError("it answers 410")
 
@@ -161,7 +161,7 @@ def test_an_other_end_that_wants_nothing_any_more_is_left_alone(
 def test_a_carrier_that_fails_unforeseen_is_told_and_tried_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def stumble(line: Line, feed: Feed) -> None:
+    async def stumble(line: Line, feed: MessageFeed) -> None:
         if not line.waits:
             raise ZeroDivisionError("what")
         await line.take_all(feed)
@@ -185,7 +185,7 @@ def test_what_waits_is_carried_at_the_end_while_the_other_end_is_there(tmp_path:
 def test_the_end_waits_for_no_other_end_that_is_away_and_keeps_what_waits(tmp_path: Path) -> None:
     waiting = threading.Event()
 
-    async def hang(line: Line, feed: Feed) -> None:
+    async def hang(line: Line, feed: MessageFeed) -> None:
         waiting.set()
         await asyncio.Event().wait()
 
@@ -203,7 +203,7 @@ def test_the_end_waits_for_no_other_end_that_is_away_and_keeps_what_waits(tmp_pa
 def test_a_refused_message_is_dropped_counted_and_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def refuse_first(line: Line, feed: Feed) -> None:
+    async def refuse_first(line: Line, feed: MessageFeed) -> None:
         feed.reached()
         first, second = await feed.next()
         feed.refused(first, "its topic is invalid")
@@ -223,7 +223,7 @@ def test_a_refused_message_is_dropped_counted_and_told(
 def test_an_other_end_that_lets_in_and_takes_nothing_is_asked_less_and_less_often(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def let_in(line: Line, feed: Feed) -> None:
+    async def let_in(line: Line, feed: MessageFeed) -> None:
         feed.reached()
         if len(line.waits) < 5:
             raise AwayError("not authorized")

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.outlets.forwarding import AwayError, Feed
+from service.outlets.forwarding import AwayError, MessageFeed
 from service.outlets.metrics import OutletMetrics
 from service.outlets.mqtt.carrier import MqttCarrier
 from service.outlets.mqtt.connection import Acknowledged, Retained
-from service.outlets.places import Place
+from service.outlets.places import SpoolPlace
 
 
 class Broker:
@@ -46,10 +46,10 @@ class Line:
     """A feed with messages, carried to a broker."""
 
     def __init__(self, folder: Path, messages: int, most_under_way: int = 10) -> None:
-        self.place = Place(folder, 100)
+        self.place = SpoolPlace(folder, 100)
         self.registry = CollectorRegistry()
         counts = OutletMetrics(self.registry).watch_spool("mqtt", lambda: 0)
-        self.feed = Feed(self.place, counts, "mqtt")
+        self.feed = MessageFeed(self.place, counts, "mqtt")
         self.broker = Broker(most_under_way)
         for part in range(messages):
             self.place.spool.put("takt/a", b'{"part":%d}' % part)

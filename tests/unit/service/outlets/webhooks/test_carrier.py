@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.outlets.forwarding import AwayError, Feed, GoneError
+from service.outlets.forwarding import AwayError, GoneError, MessageFeed
 from service.outlets.metrics import OutletMetrics
-from service.outlets.places import Place
+from service.outlets.places import SpoolPlace
 from service.outlets.webhooks.carrier import MOST_REFUSALS, WebhookCarrier
 from service.outlets.webhooks.posting import Answer
 
@@ -20,10 +20,10 @@ class Line:
     """A feed with messages, and a receiver that gives some answers, the last for all others."""
 
     def __init__(self, folder: Path, messages: int, *answers: int | Answer) -> None:
-        self.place = Place(folder, 100)
+        self.place = SpoolPlace(folder, 100)
         self.registry = CollectorRegistry()
         counts = OutletMetrics(self.registry).watch_spool("x", lambda: 0)
-        self.feed = Feed(self.place, counts, "x")
+        self.feed = MessageFeed(self.place, counts, "x")
         self.answers = [Answer(one, {}) if isinstance(one, int) else one for one in answers]
         self.posted: list[tuple[bytes, Mapping[str, str]]] = []
         for part in range(messages):
