@@ -48,8 +48,8 @@ test-postgresql: $(VENV)/.dev ## Run the tests of a record in PostgreSQL (Debian
 	$(PYTEST) -m "postgresql and not ($(NOT_HERE))" $(ON_TWO) \
 	  tests/unit/service/recording tests/unit/service/repository tests/unit/export/msa tests/api/records
 
-test-services: $(VENV)/.dev ## Run the tests against real services of others, such as Prometheus.
-	$(BIN)/python -m pytest -m "services and not gpu" --ignore=tests/deploy/ray tests/deploy
+test-services: $(VENV)/.dev ## Run the tests against real services of others, such as Prometheus and Mosquitto.
+	$(BIN)/python -m pytest -m "services and not gpu" --ignore=tests/deploy/ray tests/deploy tests/services
 
 test-console: $(VENV)/.dev ## Run the tests that open the console in a browser (Debian's package `chromium`).
 	$(BIN)/python -m pytest -m "browser and not slow" tests/console tests/deploy tests/docs

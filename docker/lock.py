@@ -20,8 +20,8 @@ BUILD = "build"
 """The lock of what builds our own wheel, which is the same on every platform."""
 
 EXTRAS = {
-    "cpu": ("cpu", "openvino", "grpc", "oidc", "otel", "postgresql", "https", "s3", "gs"),
-    "gpu": ("gpu", "grpc", "oidc", "otel", "postgresql", "https", "s3", "gs"),
+    "cpu": ("cpu", "openvino", "grpc", "mqtt", "oidc", "otel", "postgresql", "https", "s3", "gs"),
+    "gpu": ("gpu", "grpc", "mqtt", "oidc", "otel", "postgresql", "https", "s3", "gs"),
 }
 """By image."""
 

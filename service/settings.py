@@ -21,7 +21,7 @@ from service.core.host import picture_memory_bytes, usable_cores
 from service.declaration import Numbers, PathOrUrl, each_once, under
 from service.mirroring.location import is_url, mirror_folder
 from service.observing.settings import ObservingSettings
-from service.outlets.settings import PluginSettings
+from service.outlets.settings import OutletSettings, PluginSettings
 from service.recording.settings import RecordSettings
 from service.security.settings import AccessSettings
 from service.streaming.settings import StreamSettings
@@ -244,6 +244,7 @@ class PictureSettings(BaseModel):
 class Settings(
     # The last ones come first in `--help` and the documentation.
     PluginSettings,
+    OutletSettings,
     ObservingSettings,
     RecordSettings,
     StreamSettings,

@@ -10,15 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from service.station.cycle.effects import Decision
+from service.station.cycle.effects import PartDecision
 from service.station.cycle.machine import CycleTiming, StationCycle
 from service.station.cycle.signals import Controls, ResultCode, StationStatus
 
 _JUST_AFTER_MS: Final = 1e-6
 """Clocks are never called at the very moment."""
 
-_OK: Final = Decision(ResultCode.OK, None, 0.21)
-_NG: Final = Decision(ResultCode.NG, None, 0.93)
+_OK: Final = PartDecision(ResultCode.OK, None, 0.21)
+_NG: Final = PartDecision(ResultCode.NG, None, 0.93)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Stage:
         self._cycle.see_acquired(self._now_s, part)
         self._keep()
 
-    def see_verdict(self, part: int, decision: Decision) -> None:
+    def see_verdict(self, part: int, decision: PartDecision) -> None:
         """The engine has judged it."""
         self._cycle.see_decision(self._now_s, part, decision)
         self._keep()

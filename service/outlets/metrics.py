@@ -23,8 +23,27 @@ class OutletCounts:
     lost: Counter
 
 
+@dataclass(frozen=True, slots=True)
+class SpoolCounts:
+    """What became of the messages that one outlet keeps until they are delivered.
+
+    Attributes:
+        delivered: messages that the other end has taken.
+        full: messages that gave way to newer ones.
+        disk: messages that the disk did not take.
+        refused: messages that the other end will never take.
+        up: whether the other end is there.
+    """
+
+    delivered: Counter
+    full: Counter
+    disk: Counter
+    refused: Counter
+    up: Gauge
+
+
 class OutletMetrics:
-    """What the outlets of plugins tell of themselves.
+    """What the outlets tell of themselves.
 
     >>> OutletMetrics(CollectorRegistry()).watch("rejects", lambda: 0).sent.inc()
 
@@ -45,10 +64,46 @@ class OutletMetrics:
             ("outlet",),
             registry=registry,
         )
+        self._up = Gauge(
+            "takt_outlet_up",
+            "Whether the broker or the URL of an outlet takes messages; 0 while they are kept.",
+            ("outlet",),
+            registry=registry,
+        )
+        self._kept = Gauge(
+            "takt_outlet_kept_messages",
+            "Messages that an outlet keeps on the disk until its other end has taken them.",
+            ("outlet",),
+            registry=registry,
+        )
+        self._delivered = Counter(
+            "takt_outlet_delivered",
+            "Messages that the other end of an outlet has taken.",
+            ("outlet",),
+            registry=registry,
+        )
+        self._dropped = Counter(
+            "takt_outlet_dropped",
+            "Messages that are never delivered: the oldest where there was no room (full), those "
+            "that the disk did not take (disk), and those that the other end refused (refused).",
+            ("outlet", "reason"),
+            registry=registry,
+        )
 
     def watch(self, outlet: str, waiting: Callable[[], float]) -> OutletCounts:
         """Show the figures of an outlet, each from 0 on."""
         self._waiting.labels(outlet).set_function(waiting)
         return OutletCounts(
             *(self._answers.labels(outlet, outcome) for outcome in ("sent", "failed", "lost"))
+        )
+
+    def watch_spool(self, outlet: str, kept: Callable[[], float]) -> SpoolCounts:
+        """Show the figures of what an outlet keeps, each from 0 on."""
+        self._kept.labels(outlet).set_function(kept)
+        return SpoolCounts(
+            delivered=self._delivered.labels(outlet),
+            full=self._dropped.labels(outlet, "full"),
+            disk=self._dropped.labels(outlet, "disk"),
+            refused=self._dropped.labels(outlet, "refused"),
+            up=self._up.labels(outlet),
         )

@@ -1,4 +1,4 @@
-"""Opens the outlets that the setting `plugins` names, and closes all outlets of a server."""
+"""Opens the outlets that the settings name, and closes all outlets of a server."""
 
 from __future__ import annotations
 
@@ -6,46 +6,73 @@ import logging
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from service.core.errors import ConfigurationError
 from service.core.plugins import OUTLETS, load, make, select, variables_prefix
 from service.observing.records import Outlet
+from service.outlets.built_in import check_outlets, open_built_in
 from service.outlets.metrics import OutletMetrics
 from service.outlets.plugin import OutletContext, Sender
 from service.outlets.queued import QueuedOutlet
+from service.outlets.settings import OutletSettings
 
 logger = logging.getLogger("takt.outlets")
 
 
-def open_outlets(
-    plugins: Iterable[str], data_folder: Path, registry: CollectorRegistry, worker: int
-) -> list[Outlet]:
-    """Load the outlets among the plugins, and open each; none has started yet.
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What outlets are opened in.
 
-    Args:
-        plugins: names of plugins of any kind.
+    Attributes:
         data_folder: in which each has a folder of its own.
         registry: what `/metrics` shows.
         worker: number of this process.
+        recorded: whether the server keeps a record.
+    """
+
+    data_folder: Path
+    registry: CollectorRegistry
+    worker: int
+    recorded: bool = False
+
+
+def open_outlets(
+    plugins: Iterable[str], settings: OutletSettings, surroundings: Surroundings
+) -> list[Outlet]:
+    """Open the outlets that are built in, then those among the plugins; none has started yet.
+
+    Args:
+        plugins: names of plugins of any kind.
+        settings: of the outlets that are built in.
+        surroundings: what they are opened in.
 
     Raises:
-        ConfigurationError: a plugin is not installed, cannot be loaded or refuses its options.
+        ConfigurationError: a setting cannot be used; or a plugin is not installed, cannot be loaded
+            or refuses its options.
     """
     wanted = list(plugins)
     found = select(OUTLETS, wanted)
-    if not found:
+    folder = surroundings.data_folder / "outlets"
+    check_outlets(settings)
+    if not found and not settings.has_outlets:
         return []
     factories = load(OUTLETS, wanted)
-    metrics = OutletMetrics(registry)
-    outlets: list[Outlet] = []
+    metrics = OutletMetrics(surroundings.registry)
+    senders = open_built_in(settings, folder, metrics, recorded=surroundings.recorded)
     for plugin in found:
-        folder = data_folder / "outlets" / plugin.name
-        context = OutletContext(plugin.name, options_of(plugin.name), folder, worker)
-        sender = make(plugin, factories[plugin.name], context, Sender)
-        outlets.append(QueuedOutlet(plugin.name, sender, metrics))
-    return outlets
+        if plugin.name in senders:
+            raise ConfigurationError(
+                f"the plugin {plugin.name} has the name of an outlet that is built in; rename it, "
+                "or take it out of the setting plugins"
+            )
+        options = options_of(plugin.name)
+        context = OutletContext(plugin.name, options, folder / plugin.name, surroundings.worker)
+        senders[plugin.name] = make(plugin, factories[plugin.name], context, Sender)
+    return [QueuedOutlet(name, sender, metrics) for name, sender in senders.items()]
 
 
 def options_of(name: str) -> dict[str, str]:

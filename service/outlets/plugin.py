@@ -26,7 +26,7 @@ class OutletContext:
     worker: int
 
 
-def _close_nothing() -> None:
+def _hold_nothing() -> None:
     """For senders that hold nothing."""
 
 
@@ -38,13 +38,18 @@ class Sender:
         send: takes an answer, and what came with its picture; what it raises is counted and logged,
             and the next answer follows. Nothing is sent twice.
         close: called once, on the same thread, after the last answer.
+        begin: called once, on the same thread, before the first answer; what it raises is logged.
+        flush: called on the same thread once no further answer waits, and now and then while many
+            do, for a sender that gathers; what it raises is logged.
         pictures: whether it wants the pictures as well; `Asked.picture` is None otherwise, and for
             one that finds no room.
         most_waiting: answers that may wait; one more is lost.
     """
 
     send: Callable[[AnswerRecord, Asked], object]
-    close: Callable[[], object] = _close_nothing
+    close: Callable[[], object] = _hold_nothing
+    begin: Callable[[], object] = _hold_nothing
+    flush: Callable[[], object] = _hold_nothing
     pictures: bool = False
     most_waiting: int = 1000
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from queue import SimpleQueue
 from typing import NamedTuple
 
@@ -15,6 +16,9 @@ from service.outlets.plugin import Sender
 
 MOST_BYTES = 64 * 1024 * 1024
 """Most bytes of pictures that wait for one outlet."""
+
+_GATHERED = 64
+"""Most answers that a sender gathers while further ones wait."""
 
 _SAID_EVERY_S = 10.0
 """Time in which further failures are only counted."""
@@ -92,7 +96,9 @@ class QueuedOutlet:
         """Send what waits, within a time, and end; what is left then is counted as lost."""
         self._ending = True
         self._queue.put(None)
-        if self._thread.ident is not None:
+        if self._thread.ident is None:
+            self._do(self._sender.close)
+        else:
             self._thread.join(timeout_s)
         with self._settling:
             self._given_up = True
@@ -107,6 +113,8 @@ class QueuedOutlet:
             logger.error("the outlet %s does not end, and is left", self._name)
 
     def _run(self) -> None:
+        self._do(self._sender.begin)
+        gathered = 0
         while not self._given_up and (one := self._queue.get()) is not None:
             try:
                 self._sender.send(one.answer, one.asked)
@@ -116,10 +124,21 @@ class QueuedOutlet:
                 self._settle(one)
             # Not kept until the next one comes, as it may hold a picture.
             del one
+            gathered += 1
+            if gathered >= _GATHERED or self._queue.empty():
+                gathered = 0
+                self._do(self._sender.flush)
+        self._do(self._sender.flush)
         try:
             self._sender.close()
         except BaseException:
             logger.exception("the outlet %s has not ended well", self._name)
+
+    def _do(self, what: Callable[[], object]) -> None:
+        try:
+            what()
+        except BaseException as error:
+            self._tell(error)
 
     def _settle(self, one: _Waiting, error: BaseException | None = None) -> None:
         """Count an answer that is done with."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import httpx
 import pytest
+import standardwebhooks
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import func, select
 
@@ -20,6 +23,7 @@ from service.recording.record import Record
 from service.recording.tables import inspections
 from tests.api.apps import until
 from tests.conftest import InstallPlugins
+from tests.unit.service.outlets.webhooks.receivers import Receiver
 
 URL = "/v1/models/parts/inspect"
 
@@ -141,3 +145,91 @@ async def test_a_server_with_a_plugin_that_is_not_there_does_not_start(serve) ->
     with pytest.raises(ConfigurationError, match="those that are: archive, broken, pictures"):
         async with serve(plugins="archives"):
             pass
+
+
+SECRET = "whsec_" + "AAAA" * 8
+
+
+def webhooks(path: Path, port: int, verdicts: str = "") -> Path:
+    file = path / "webhooks.toml"
+    url = f"http://127.0.0.1:{port}/takt"
+    file.write_text(
+        f'[[webhook]]\nname = "mes"\nurl = "{url}"\nsecrets = ["{SECRET}"]\n{verdicts}\n'
+    )
+    return file
+
+
+async def test_a_verdict_is_posted_to_a_url_signed_and_in_the_words_of_the_answer(
+    serve, bad_part, tmp_path: Path, sqlite_record: Record
+) -> None:
+    async with Receiver().listening() as receiver:
+        settings = {
+            "webhooks_file": webhooks(tmp_path, receiver.port),
+            "webhooks_private_hosts": "127.0.0.1",
+            "data_folder": tmp_path / "data",
+        }
+        async with serve(**settings, record=sqlite_record) as client:
+            headers = {"X-Takt-Part": "A-17", "X-Takt-Station": "press1", "X-Takt-Lot": "L4"}
+            answer = (await client.post(URL, content=bad_part, headers=headers)).json()
+            await until(lambda: bool(receiver.posted))
+            (posted,) = receiver.posted
+            standardwebhooks.Webhook(SECRET).verify(posted.body, posted.headers)
+            told = json.loads(posted.body)
+            same = ("request_id", "model", "version", "score", "threshold", "verdict", "undecided")
+            assert {name: told[name] for name in same} == {name: answer[name] for name in same}
+            assert (told["part"], told["station"], told["lot"]) == ("A-17", "press1", "L4")
+            assert told["regions"] == answer["regions"]
+            assert told["id"] == posted.headers["webhook-id"]
+            # Where it says, it is found, once it is recorded.
+            found: list[dict[str, object]] = []
+            while not found:
+                found = (await client.get(told["inspection"])).json()["inspections"]
+            assert (found[0]["request_id"], found[0]["part"]) == (told["request_id"], "A-17")
+
+
+async def test_a_url_is_sent_the_verdicts_that_it_wants(
+    serve, bad_part, picture_bytes, tmp_path: Path
+) -> None:
+    async with Receiver().listening() as receiver:
+        settings = {
+            "webhooks_file": webhooks(tmp_path, receiver.port, 'verdicts = ["defect"]'),
+            "webhooks_private_hosts": "127.0.0.1",
+            "data_folder": tmp_path / "data",
+        }
+        async with serve(**settings) as client:
+            for part, picture in (("good", picture_bytes(50)), ("bad", bad_part)):
+                headers = {"X-Takt-Part": part}
+                await client.post(URL, content=picture, headers=headers)
+            await until(lambda: bool(receiver.posted))
+    assert [json.loads(one.body)["part"] for one in receiver.posted] == ["bad"]
+
+
+async def test_a_private_url_that_no_setting_names_keeps_a_server_from_starting(
+    serve, tmp_path: Path
+) -> None:
+    file = webhooks(tmp_path, 80)
+    with pytest.raises(ConfigurationError, match="webhooks_private_hosts"):
+        async with serve(webhooks_file=file, data_folder=tmp_path / "data"):
+            pass
+
+
+async def test_a_broker_and_a_url_that_are_away_keep_no_answer_waiting(
+    serve, bad_part, tmp_path: Path
+) -> None:
+    async with Receiver().listening() as receiver:
+        pass
+    settings = {
+        "mqtt_url": f"mqtt://127.0.0.1:{receiver.port}",
+        "webhooks_file": webhooks(tmp_path, receiver.port),
+        "webhooks_private_hosts": "127.0.0.1",
+        "data_folder": tmp_path / "data",
+    }
+    async with serve(**settings) as client:
+        for _ in range(5):
+            assert (await client.post(URL, content=bad_part)).status_code == 200
+        outcomes: dict[str, float] = {}
+        while sum(outcomes.get(f"{one} sent", 0) for one in ("mqtt", "webhook-mes")) < 10:
+            outcomes = await counted(client)
+        text = (await client.get("/metrics")).text
+        assert 'takt_outlet_kept_messages{outlet="mqtt"} 5.0' in text
+        assert 'takt_outlet_kept_messages{outlet="webhook-mes"} 5.0' in text

@@ -132,6 +132,7 @@ def streamed(frames: int) -> Check:
 
 
 README = "README.md"
+MQTT, WEBHOOKS = "docs/mqtt.md", "docs/webhooks.md"
 LEARN, CONSOLE, STREAM, OPERATE = (
     f"docs/tutorial{name}.md" for name in ("", "-console", "-stream", "-operate")
 )
@@ -273,4 +274,24 @@ QUALITY = Journey(
     ),
     goes_on_from="programmer",
 )
-JOURNEYS = (NEWCOMER, ENGINEER, PROGRAMMER, OPERATOR, BEGINNER, QUALITY)
+INTEGRATOR = Journey(
+    "integrator",
+    ((MQTT, (TRY,)), (WEBHOOKS, (TRY,))),
+    (
+        Promise(MQTT, "takt serve", opens("/health/ready")),
+        Promise(MQTT, "takt watch", says(r"^6 frames in .* 6 answered .* 0 errors")),
+        Promise(
+            MQTT,
+            "cat heard.txt",
+            says(
+                r"^takt/\S+/status/0 \{.*'online': True", r"/press1/pitting/verdict \{'id': '\w+-\d"
+            ),
+        ),
+        Promise(WEBHOOKS, "takt serve", opens("/health/ready")),
+        Promise(WEBHOOKS, "takt watch", says("ANOMALOUS")),
+        Promise(WEBHOOKS, "cat received.txt", says(r"^\{'id': '\w+-\d.*'verdict': 'defect'")),
+    ),
+    (Bar("an MQTT message, once it is installed", ("takt serve", "takt watch"), 60),),
+    goes_on_from="programmer",
+)
+JOURNEYS = (NEWCOMER, ENGINEER, PROGRAMMER, OPERATOR, BEGINNER, QUALITY, INTEGRATOR)

@@ -24,6 +24,8 @@ PAGES = (
     "docs/tutorial-console.md",
     "docs/tutorial-stream.md",
     "docs/tutorial-operate.md",
+    "docs/mqtt.md",
+    "docs/webhooks.md",
 )
 
 CTRL_C = "Ctrl-C"

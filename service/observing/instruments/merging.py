@@ -33,7 +33,13 @@ LARGEST = frozenset(
 """Gauges that each process has of the same thing."""
 
 LEAST = frozenset(
-    {"process_start_time_seconds", "takt_model_ready", "takt_record_up", "takt_repository_up"}
+    {
+        "process_start_time_seconds",
+        "takt_model_ready",
+        "takt_outlet_up",
+        "takt_record_up",
+        "takt_repository_up",
+    }
 )
 """Gauges that are good only if they are in every process."""
 

@@ -243,10 +243,18 @@ def _lost(readings: Readings, name: str) -> Found:
 
 
 def outlet_loses_answers(readings: Readings) -> Found:
-    """Answers that an outlet lost or failed to send within 15 minutes."""
+    """Answers that an outlet lost, failed to send or dropped within 15 minutes."""
     where = {"outcome": ("failed", "lost")}
     by = ("outlet",)
-    return _rose(readings.increase("takt_outlet_answers_total", over_minutes(15), by, where))
+    dropped = readings.increase("takt_outlet_dropped_total", over_minutes(15), by)
+    failed = readings.increase("takt_outlet_answers_total", over_minutes(15), by, where)
+    return _rose(dropped) | _rose(failed)
+
+
+def outlet_away(readings: Readings) -> Found:
+    """Outlets whose other end takes nothing."""
+    ups = readings.last("takt_outlet_up", ("outlet",))
+    return {labels: 0 for labels, up in ups.items() if up == 0}
 
 
 def record_away(readings: Readings) -> Found:

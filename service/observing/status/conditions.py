@@ -292,6 +292,15 @@ CONDITIONS = (
         cases.outlet_loses_answers,
     ),
     Condition(
+        "TaktOutletAway",
+        "warning",
+        5 * _MINUTE_S,
+        ("outlet",),
+        "The broker or the URL of the outlet {outlet} takes nothing. Verdicts wait on the disk, "
+        "within a bound.",
+        cases.outlet_away,
+    ),
+    Condition(
         "TaktAuditNotStored",
         "warning",
         0,

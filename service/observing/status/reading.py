@@ -56,6 +56,8 @@ NAMES = frozenset(
         "takt_record_recent_bytes",
         "takt_record_clock_doubted",
         "takt_outlet_answers_total",
+        "takt_outlet_dropped_total",
+        "takt_outlet_up",
         "takt_audit_entries_waiting",
         "takt_audit_entries_total",
         "takt_audit_broken",

@@ -26,7 +26,7 @@ from service.observing.records import Outlet
 from service.observing.request_log import RequestLog
 from service.observing.tracing.base import Tracing
 from service.observing.tracing.factory import open_tracing
-from service.outlets.opening import open_outlets
+from service.outlets.opening import Surroundings, open_outlets
 from service.parts.composing.drain import Drain
 from service.peers import Alone, Peers
 from service.recording.audit.lifetime import Lifetime
@@ -69,7 +69,7 @@ class Foundation:
         gate: refuses requests for foreign names and of foreign pages.
         records: work on the record, for those who ask for it.
         recorder: stores what was decided; None where the server keeps no record.
-        outlets: take answers, the record before those of plugins.
+        outlets: take answers, the record first, and those of plugins last.
         pools: threads for pictures.
         models: the models, and whatever changes them.
         bodies: reads what requests bring.
@@ -202,7 +202,10 @@ def _open_recorder(settings: Settings, record: Record, metrics: Metrics, peers: 
 def _open_outlets(
     settings: Settings, recorder: Recorder | None, metrics: Metrics, peers: Peers
 ) -> list[Outlet]:
-    outlets = open_outlets(settings.plugins, settings.data_folder, metrics.registry, peers.worker)
+    surroundings = Surroundings(
+        settings.data_folder, metrics.registry, peers.worker, recorder is not None
+    )
+    outlets = open_outlets(settings.plugins, settings, surroundings)
     return outlets if recorder is None else [recorder, *outlets]
 
 

@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry
 from service.core.errors import ConfigurationError
 from service.core.plugins import OUTLETS, PARTS
 from service.observing.records import AnswerRecord, Asked
-from service.outlets.opening import close_outlets, open_outlets
+from service.outlets.opening import Surroundings, close_outlets, open_outlets
+from service.outlets.settings import OutletSettings
 from tests.conftest import InstallPlugins
 
 KEEPS_CONTEXTS = """
@@ -31,14 +32,16 @@ def opened(
     groups = {OUTLETS: dict.fromkeys(names, "made_up_opened:outlet"), PARTS: {"audit": "nowhere:p"}}
     install_plugins(groups, {"made_up_opened": text})
     registry = CollectorRegistry()
-    outlets = open_outlets([*names, "audit"], tmp_path / "data", registry, worker=2)
+    surroundings = Surroundings(tmp_path / "data", registry, worker=2)
+    outlets = open_outlets([*names, "audit"], OutletSettings(), surroundings)
     assert len(outlets) == len(names)
     return registry
 
 
 def test_without_outlets_nothing_is_opened_and_no_metric_is_shown(tmp_path: Path) -> None:
     registry = CollectorRegistry()
-    assert open_outlets([], tmp_path, registry, worker=0) == []
+    surroundings = Surroundings(tmp_path, registry, worker=0)
+    assert open_outlets([], OutletSettings(), surroundings) == []
     assert list(registry.collect()) == []
 
 

@@ -227,3 +227,73 @@ def test_pictures_that_wait_are_bounded_and_their_answers_go_on(stuck: Receiver)
     outlet.queued.close(WITHIN_S)
     assert [asked.picture for _, asked in stuck.got] == [b"123456", raw, None]
     assert outlet.counted("sent") == 3
+
+
+class Gathering(Receiver):
+    """A receiver that gathers answers until it is to flush them."""
+
+    def __init__(self, *, opened: bool = True) -> None:
+        super().__init__(opened=opened)
+        self.said: list[str] = []
+
+    def begin(self) -> None:
+        self.said.append("begin")
+
+    def send(self, one: AnswerRecord, asked: Asked) -> None:
+        super().send(one, asked)
+        self.said.append(one.request_id)
+
+    def flush(self) -> None:
+        self.said.append("flush")
+
+
+def gathering_outlet(receiver: Gathering) -> QueuedOutlet:
+    sender = Sender(
+        receiver.send,
+        lambda: receiver.said.append("close"),
+        begin=receiver.begin,
+        flush=receiver.flush,
+    )
+    return QueuedOutlet("kept", sender, OutletMetrics(CollectorRegistry()))
+
+
+def test_a_sender_that_gathers_flushes_once_nothing_waits_any_more() -> None:
+    receiver = Gathering(opened=False)
+    outlet = gathering_outlet(receiver)
+    outlet.start()
+    for number in range(3):
+        outlet.note(answer(f"r{number}"), Asked())
+    receiver.gate.set()
+    outlet.close(WITHIN_S)
+    said = receiver.said
+    assert said[:4] == ["begin", "r0", "r1", "r2"]
+    assert (set(said[4:-1]), said[-1]) == ({"flush"}, "close")
+
+
+def test_a_sender_that_gathers_flushes_now_and_then_while_many_wait() -> None:
+    receiver = Gathering(opened=False)
+    outlet = gathering_outlet(receiver)
+    outlet.start()
+    for number in range(200):
+        outlet.note(answer(f"r{number}"), Asked())
+    receiver.gate.set()
+    outlet.close(WITHIN_S)
+    assert receiver.said.index("flush") <= 65
+
+
+def test_a_sender_that_fails_to_flush_goes_on_and_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    got: list[str] = []
+
+    def refuse() -> None:
+        raise OSError("no space left")
+
+    sender = Sender(lambda one, _: got.append(one.request_id), flush=refuse)
+    outlet = QueuedOutlet("kept", sender, OutletMetrics(CollectorRegistry()))
+    outlet.start()
+    outlet.note(answer("r0"), Asked())
+    outlet.note(answer("r1"), Asked())
+    outlet.close(WITHIN_S)
+    assert got == ["r0", "r1"]
+    assert "no space left" in caplog.text

@@ -24,6 +24,7 @@ SUMMED = {
     "takt_in_flight",
     "takt_memory_in_flight_bytes",
     "takt_memory_in_flight_limit_bytes",
+    "takt_outlet_kept_messages",
     "takt_outlet_waiting",
     "takt_queue_depth",
     "takt_queue_size_limit",

@@ -148,7 +148,9 @@ def test_every_series_that_is_read_is_one_that_a_server_shows(server: Server) ->
     RecordMetrics(server.metrics.registry).begin()
     WatchMetrics(server.metrics.registry, lambda station: True).show([_Calling()], 0)
     MirrorMetrics(server.metrics.registry)
-    OutletMetrics(server.metrics.registry).watch("rejects", lambda: 0)
+    outlets = OutletMetrics(server.metrics.registry)
+    outlets.watch("rejects", lambda: 0)
+    outlets.watch_spool("mqtt", lambda: 0)
     shown = {series[0] for series in read(server.metrics, Journal(server.metrics), 0.0).values}
     assert shown == NAMES
 

@@ -1,0 +1,1 @@
+"""What outlets cost, and how soon they tell."""

@@ -1,0 +1,151 @@
+"""An outlet that delivers: each message is on the disk before it is sent, and until it is taken."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.core.errors import ConfigurationError
+from service.observing.records import AnswerRecord, Asked
+from service.outlets.forwarding import Carrier, Forwarder
+from service.outlets.metrics import OutletMetrics, SpoolCounts
+from service.outlets.places import SpoolPlace
+from service.outlets.plugin import Sender
+from service.outlets.spool import LostMessagesError
+
+_SAID_EVERY = 10_000
+"""Dropped messages after which they are told again."""
+
+_MOST_WAITING = 10_000
+"""Answers that may wait for the disk, which takes thousands in a second."""
+
+logger = logging.getLogger("takt.outlets")
+
+
+@dataclass(frozen=True, slots=True)
+class OutletMessage:
+    """What an outlet makes of an answer.
+
+    Attributes:
+        topic: where it goes.
+        body: a JSON object without an id.
+    """
+
+    topic: str
+    body: bytes
+
+
+MakeMessage = Callable[[AnswerRecord, Asked], OutletMessage | None]
+"""Makes the message of an answer; None for one that nobody is told of."""
+
+OpenCarrier = Callable[[SpoolPlace], Carrier]
+"""Makes what carries messages to the other end, from where they are kept."""
+
+
+class KeptMessages:
+    """Stores messages in one thread, while a forwarder sends them in another one.
+
+    Args:
+        name: of the outlet.
+        place: where they are kept.
+        message: makes them.
+        forwarder: sends them.
+        counts: what becomes of them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        place: SpoolPlace,
+        message: MakeMessage,
+        forwarder: Forwarder,
+        counts: SpoolCounts,
+    ) -> None:
+        self._name = name
+        self._place = place
+        self._message = message
+        self._forwarder = forwarder
+        self._counts = counts
+        self._dropped = 0
+
+    def begin(self) -> None:
+        """Begin to send what is there from before."""
+        self._forwarder.start()
+
+    def send(self, answer: AnswerRecord, asked: Asked) -> None:
+        """Take an answer, which is stored by the next `flush`."""
+        if self._forwarder.gone:
+            return
+        if (message := self._message(answer, asked)) is not None:
+            self._place.spool.put(message.topic, message.body)
+
+    def flush(self) -> None:
+        """Store what was taken, and have it sent.
+
+        Raises:
+            LostMessagesError: the disk does not take it.
+        """
+        try:
+            dropped = self._place.spool.commit(late=not self._forwarder.up)
+        except LostMessagesError as error:
+            self._counts.disk.inc(error.messages)
+            raise
+        if dropped:
+            self._tell_dropped(dropped)
+        self._forwarder.wake()
+
+    def close(self) -> None:
+        """End; what is not delivered stays on the disk."""
+        self._forwarder.close()
+        if left := self._place.spool.waiting:
+            logger.warning("messages of the outlet %s that wait for the next start: %d",
+                           self._name, left)  # fmt: skip
+        self._place.close()
+
+    def _tell_dropped(self, dropped: int) -> None:
+        self._counts.full.inc(dropped)
+        if self._dropped // _SAID_EVERY != (self._dropped + dropped) // _SAID_EVERY or not (
+            self._dropped
+        ):
+            logger.error("the outlet %s keeps as many messages as it may, and the oldest give way; "
+                         "so far: %d", self._name, self._dropped + dropped)  # fmt: skip
+        self._dropped += dropped
+
+
+def keep(
+    name: str,
+    folder: Path,
+    most: int,
+    message: MakeMessage,
+    open_carrier: OpenCarrier,
+    metrics: OutletMetrics,
+) -> Sender:
+    """Open an outlet that delivers.
+
+    Args:
+        name: of the outlet.
+        folder: in which it keeps its messages.
+        most: messages that may wait.
+        message: makes the message of an answer.
+        open_carrier: makes what carries them.
+        metrics: count what becomes of them.
+
+    Raises:
+        ConfigurationError: the folder cannot be used.
+    """
+    try:
+        place = SpoolPlace(folder, most)
+    except (OSError, sqlite3.Error) as error:
+        raise ConfigurationError(
+            f"the outlet {name} cannot keep its messages in {folder}: {error}; "
+            "make the folder writable for the server, or set data_folder"
+        ) from None
+    counts = metrics.watch_spool(name, lambda: place.spool.waiting)
+    forwarder = Forwarder(name, place, open_carrier(place), counts)
+    kept = KeptMessages(name, place, message, forwarder, counts)
+    return Sender(
+        kept.send, kept.close, begin=kept.begin, flush=kept.flush, most_waiting=_MOST_WAITING
+    )

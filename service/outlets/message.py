@@ -1,0 +1,61 @@
+"""A verdict as others are told of it: in the API's words, with a link, without its picture."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+import orjson
+
+from service.core.domain import Json, optional_reason_json, regions_json
+from service.observing.records import AnswerRecord, Asked
+
+
+def verdict_json(answer: AnswerRecord, asked: Asked, *, recorded: bool) -> Json:
+    """What is told of an answer; its id is added as it is sent.
+
+    Args:
+        answer: what was decided.
+        asked: what the caller said of the part.
+        recorded: whether the server keeps a record, in which it is found.
+    """
+    verdict, labels = answer.verdict, asked.labels
+    return {
+        "type": "verdict",
+        "at": time_text(answer.at_s),
+        "request_id": answer.request_id,
+        "model": answer.model,
+        "version": answer.version,
+        "station": labels.station,
+        "part": labels.part,
+        "lot": labels.lot,
+        "tags": dict(labels.tags),
+        "verdict": verdict.name,
+        "anomalous": verdict.anomalous,
+        "undecided": optional_reason_json(verdict.undecided),
+        "score": verdict.score,
+        "threshold": verdict.threshold,
+        "regions": regions_json(verdict.regions),
+        "warnings": answer.warnings,
+        "inspection": inspection_path(answer.request_id) if recorded else None,
+    }
+
+
+def verdict_body(answer: AnswerRecord, asked: Asked, *, recorded: bool) -> bytes:
+    """The same as a message."""
+    return orjson.dumps(verdict_json(answer, asked, recorded=recorded))
+
+
+def inspection_path(request_id: str) -> str:
+    """Where the server finds the inspection; its picture is at `/v1/inspections/{id}/picture`."""
+    return f"/v1/inspections?request_id={quote(request_id, safe='')}"
+
+
+def time_text(at_s: float) -> str:
+    """A Unix time as the API has it.
+
+    >>> time_text(1.5)
+    '1970-01-01T00:00:01.500000Z'
+    """
+    at = datetime.fromtimestamp(at_s, UTC)
+    return f"{at.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"

@@ -1,0 +1,138 @@
+"""Publishes what the spool has, several messages at once and in order, and whether it is there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import orjson
+
+from service.outlets.forwarding import AwayError, MessageFeed
+from service.outlets.message import time_text
+from service.outlets.mqtt.connection import Acknowledged, Connected, Retained
+from service.outlets.spool import Stored
+
+ACKNOWLEDGED_WITHIN_S = 20.0
+"""Longest time in which a broker acknowledges something, while as much as may be is under way."""
+
+INVALID: Final = frozenset({0x90, 0x95, 0x99})
+"""Reasons that lie in the message: its topic, its size, its format. It will never be taken."""
+
+_REFUSED: Final = 0x80
+_REASONS: Final = {0x87: "not authorized", 0x97: "quota exceeded"}
+
+Connect = Callable[[Retained, Acknowledged], Awaitable[Connected]]
+"""Connects, with a will, and says who hears of acknowledgements; raises an AwayError."""
+
+
+class MqttCarrier:
+    """Carries messages to a broker.
+
+    Args:
+        connect: connects to it.
+        status_topic: where it says whether this process is there.
+        clock: gives Unix time in seconds.
+    """
+
+    def __init__(self, connect: Connect, status_topic: str, clock: Callable[[], float]) -> None:
+        self._connect = connect
+        self._status_topic = status_topic
+        self._clock = clock
+
+    async def carry(self, feed: MessageFeed) -> None:
+        """Publish until the feed ends; see `Carrier`."""
+        sending = _Sending(feed)
+        will = Retained(self._status_topic, orjson.dumps({"type": "status", "online": False}))
+        connection = await self._connect(will, sending.acknowledged)
+        running = asyncio.create_task(sending.run(connection))
+        try:
+            connection.publish(self._status_topic, self._status(online=True), retain=True)
+            feed.reached()
+            await asyncio.wait(
+                (running, sending.refusal, connection.lost), return_when=asyncio.FIRST_COMPLETED
+            )
+            for ended in (sending.refusal, connection.lost):
+                if ended.done():
+                    raise AwayError(ended.result())
+            running.result()
+            connection.publish(self._status_topic, self._status(online=False), retain=True)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await connection.close()
+
+    def _status(self, *, online: bool) -> bytes:
+        return orjson.dumps({"type": "status", "online": online, "at": time_text(self._clock())})
+
+
+class _Sending:
+    """Messages that are under way, in their order.
+
+    Args:
+        feed: has them.
+
+    Attributes:
+        refusal: done, with the reason, once the broker has refused one that is to be sent again.
+    """
+
+    def __init__(self, feed: MessageFeed) -> None:
+        self._feed = feed
+        self._under_way: dict[int, Stored] = {}
+        self._taken: set[int] = set()
+        self._news = asyncio.Event()
+        self.refusal: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def run(self, connection: Connected) -> None:
+        """Send until the feed ends and everything is acknowledged.
+
+        Raises:
+            AwayError: the broker is gone, or does not take what it is sent.
+        """
+        while some := await self._feed.next():
+            for one in some:
+                await self._until_fewer_than(connection.most_under_way)
+                self._under_way[connection.publish(one.topic, one.payload)] = one
+        await self._until_fewer_than(1)
+
+    def acknowledged(self, number: int, reason: int) -> None:
+        """Hear that the broker has a message, or has refused it."""
+        one = self._under_way.get(number)
+        if one is None:
+            return  # the status
+        if reason in INVALID:
+            self._feed.refused(one, f"the broker refuses it, reason {reason:#x}")
+            del self._under_way[number]
+        elif reason >= _REFUSED:
+            why = _REASONS.get(reason, f"reason {reason:#x}")
+            if not self.refusal.done():
+                self.refusal.set_result(f"the broker refuses messages for {one.topic}: {why}")
+        else:
+            self._taken.add(number)
+            self._settle()
+        self._news.set()
+
+    def _settle(self) -> None:
+        """Be done with the oldest ones that are taken."""
+        messages, seq = 0, 0
+        for number in list(self._under_way):
+            if number not in self._taken:
+                break
+            self._taken.discard(number)
+            seq = self._under_way.pop(number).seq
+            messages += 1
+        if messages:
+            self._feed.delivered(seq, messages)
+
+    async def _until_fewer_than(self, most: int) -> None:
+        while True:
+            if len(self._under_way) < most:
+                return
+            self._news.clear()
+            try:
+                async with asyncio.timeout(ACKNOWLEDGED_WITHIN_S):
+                    await self._news.wait()
+            except TimeoutError:
+                raise AwayError(
+                    f"the broker acknowledges nothing within {ACKNOWLEDGED_WITHIN_S:.0f} s"
+                ) from None

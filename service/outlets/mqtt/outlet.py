@@ -1,0 +1,63 @@
+"""Makes the outlet to a broker, as the settings say."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from service.core.distribution import install_hint
+from service.core.errors import ConfigurationError
+from service.core.host import own_names
+from service.observing.records import AnswerRecord, Asked
+from service.outlets.forwarding import Carrier
+from service.outlets.kept import OutletMessage, keep
+from service.outlets.message import verdict_body
+from service.outlets.metrics import OutletMetrics
+from service.outlets.mqtt.broker import parse_broker
+from service.outlets.mqtt.topics import Topics
+from service.outlets.places import SpoolPlace
+from service.outlets.plugin import Sender
+from service.outlets.settings import OutletSettings
+
+NAME = "mqtt"
+
+
+def mqtt_sender(
+    settings: OutletSettings, folder: Path, metrics: OutletMetrics, *, recorded: bool
+) -> Sender:
+    """What sends verdicts to a broker.
+
+    Args:
+        settings: of the outlets.
+        folder: in which it keeps what it has not delivered.
+        metrics: count what becomes of messages.
+        recorded: whether the server keeps a record.
+
+    Raises:
+        ConfigurationError: a setting cannot be used, or paho-mqtt is not installed.
+    """
+    broker = parse_broker(
+        settings.mqtt_url, settings.mqtt_user, settings.mqtt_password_file, settings.mqtt_ca
+    )
+    topics = Topics(settings.mqtt_topic or f"takt/{own_names()[0]}")
+    try:
+        from service.outlets.mqtt.carrier import MqttCarrier
+        from service.outlets.mqtt.connection import Acknowledged, BrokerConnection, Retained
+    except ImportError as error:
+        raise ConfigurationError(
+            f"mqtt_url needs paho-mqtt, which cannot be imported ({error}); {install_hint('mqtt')}"
+        ) from None
+
+    def message(answer: AnswerRecord, asked: Asked) -> OutletMessage:
+        topic = topics.verdict(asked.labels.station, answer.model)
+        return OutletMessage(topic, verdict_body(answer, asked, recorded=recorded))
+
+    def open_carrier(place: SpoolPlace) -> Carrier:
+        async def connect(will: Retained, acknowledged: Acknowledged) -> BrokerConnection:
+            connection = BrokerConnection(broker, f"takt-{place.spool.id}", will, acknowledged)
+            await connection.open()
+            return connection
+
+        return MqttCarrier(connect, topics.status(place.name), time.time)
+
+    return keep(NAME, folder / NAME, settings.outlet_backlog, message, open_carrier, metrics)

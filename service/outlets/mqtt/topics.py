@@ -1,0 +1,57 @@
+"""What is published where."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+from service.core.errors import ConfigurationError
+
+NO_STATION = "-"
+"""The level of a station where the caller names none."""
+
+_LONGEST = 200
+_PREFIX = re.compile(r"[^/+#$\x00-\x1f][^/+#\x00-\x1f]*(/[^/+#\x00-\x1f]+)*")
+_SAFE = " !\"$&'()*,:;<=>?@[\\]^`{|}"
+
+
+class Topics:
+    """The topics of one server.
+
+    >>> topics = Topics("takt/line3")
+    >>> topics.verdict("press/1", "screw"), topics.verdict(None, "screw"), topics.status("0")
+    ('takt/line3/press%2F1/screw/verdict', 'takt/line3/-/screw/verdict', 'takt/line3/status/0')
+
+    Args:
+        prefix: what all begin with.
+
+    Raises:
+        ConfigurationError: no topic can begin so.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        if len(prefix) > _LONGEST or _PREFIX.fullmatch(prefix) is None:
+            raise ConfigurationError(
+                f"mqtt_topic is {prefix!r}; write levels with / between them, such as "
+                "takt/line3, without +, # and a / at either end"
+            )
+        self._prefix = prefix
+
+    def verdict(self, station: str | None, model: str) -> str:
+        """Where the verdicts of a model at a station go."""
+        return f"{self._prefix}/{_level(station)}/{model}/verdict"
+
+    def status(self, worker: str) -> str:
+        """Where it stands, retained, whether a process of the server is there."""
+        return f"{self._prefix}/status/{worker}"
+
+
+def _level(station: str | None) -> str:
+    """A station as one level: what has a meaning in topics is written as in a URL."""
+    if station is None:
+        return NO_STATION
+    if station == NO_STATION:
+        return "%2D"
+    if station.isascii() and station.isalnum():
+        return station
+    return "".join(one if ord(one) > 126 else quote(one, safe=_SAFE) for one in station)

@@ -1,0 +1,72 @@
+"""Makes an outlet of each URL that the file has."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from service.observing.records import AnswerRecord, Asked
+from service.outlets.forwarding import Carrier
+from service.outlets.kept import MakeMessage, OutletMessage, keep
+from service.outlets.message import verdict_body
+from service.outlets.metrics import OutletMetrics
+from service.outlets.places import SpoolPlace
+from service.outlets.plugin import Sender
+from service.outlets.settings import OutletSettings
+from service.outlets.webhooks.carrier import WebhookCarrier
+from service.outlets.webhooks.file import Secrets, Webhook, read_webhooks
+from service.outlets.webhooks.posting import Poster
+
+
+def webhook_senders(
+    settings: OutletSettings, folder: Path, metrics: OutletMetrics, *, recorded: bool
+) -> dict[str, Sender]:
+    """What posts to each URL, by the name of its outlet.
+
+    Args:
+        settings: of the outlets.
+        folder: in which they keep what they have not delivered.
+        metrics: count what becomes of messages.
+        recorded: whether the server keeps a record.
+
+    Raises:
+        ConfigurationError: the file or something in it cannot be used.
+    """
+    path = settings.webhooks_file
+    if path is None:
+        return {}
+    private_hosts = frozenset(one.lower() for one in settings.webhooks_private_hosts)
+    webhooks = read_webhooks(path)
+    targets = {one.name: one.target(private_hosts) for one in webhooks}
+    senders: dict[str, Sender] = {}
+    for one in webhooks:
+        poster = Poster(targets[one.name], private_hosts)
+        secrets = Secrets(path, one)
+        url = f"{targets[one.name].authority}{targets[one.name].path.partition('?')[0]}"
+
+        def open_carrier(
+            _: SpoolPlace, url: str = url, poster: Poster = poster, secrets: Secrets = secrets
+        ) -> Carrier:
+            return WebhookCarrier(url, poster, secrets.current, time.time)
+
+        name = f"webhook-{one.name}"
+        senders[name] = keep(
+            name,
+            folder / name,
+            settings.outlet_backlog,
+            _message_of(one, recorded=recorded),
+            open_carrier,
+            metrics,
+        )
+    return senders
+
+
+def _message_of(webhook: Webhook, *, recorded: bool) -> MakeMessage:
+    wanted = frozenset(webhook.verdicts)
+
+    def message(answer: AnswerRecord, asked: Asked) -> OutletMessage | None:
+        if answer.verdict.name not in wanted:
+            return None
+        return OutletMessage("", verdict_body(answer, asked, recorded=recorded))
+
+    return message

@@ -1,0 +1,55 @@
+"""Each process has a spool of its own, and takes over those that nobody has any more."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from service.outlets.places import SpoolPlace
+
+
+def put(place: SpoolPlace, *bodies: bytes) -> None:
+    for body in bodies:
+        place.spool.put("topic", body)
+    place.spool.commit(late=False)
+
+
+def bodies(place: SpoolPlace) -> list[bytes]:
+    return [one.body for one in place.spool.after(0)]
+
+
+def test_processes_at_the_same_time_have_spools_and_ids_of_their_own(tmp_path: Path) -> None:
+    places = [SpoolPlace(tmp_path, 10) for _ in range(3)]
+    assert [one.name for one in places] == ["0", "1", "2"]
+    assert len({one.spool.id for one in places}) == 3
+    for one in places:
+        one.close()
+
+
+def test_a_server_that_starts_anew_goes_on_with_the_spool_and_id_of_before(tmp_path: Path) -> None:
+    with contextlib.closing(SpoolPlace(tmp_path, 10)) as before:
+        put(before, b"{}")
+    with contextlib.closing(SpoolPlace(tmp_path, 10)) as after:
+        assert (after.name, after.spool.id, bodies(after)) == ("0", before.spool.id, [b"{}"])
+
+
+def test_what_a_process_that_has_ended_left_is_taken_over_and_nothing_of_others(
+    tmp_path: Path,
+) -> None:
+    own, other, ended = (SpoolPlace(tmp_path, 10) for _ in range(3))
+    put(other, b'{"of":"other"}')
+    put(ended, b'{"of":"ended"}')
+    ended.close()
+    assert own.take_over() == 1
+    assert (bodies(own), bodies(other)) == ([b'{"of":"ended"}'], [b'{"of":"other"}'])
+    assert own.take_over() == 0
+    for one in (own, other):
+        one.close()
+
+
+def test_a_spool_that_cannot_be_taken_over_is_told_and_left(tmp_path: Path, caplog) -> None:
+    own = SpoolPlace(tmp_path, 10)
+    (tmp_path / "1.sqlite").mkdir()
+    assert own.take_over() == 0
+    assert "cannot be taken over" in caplog.text
+    own.close()
