@@ -74,6 +74,10 @@ class CycleSection(_Section):
         description="From the trigger's edge to the result, at most: the time that a part takes to "
         "the gate, less what the PLC needs."
     )
+    picture_ms: Milliseconds = Field(
+        description="From the trigger's edge to the picture, at most: the time for which a part is "
+        "before the camera. A picture that comes later may be of the next part, and is not used."
+    )
     heartbeat_ms: Milliseconds = Field(250, description="Between two counts of the heartbeat.")
     most_inspected: int = Field(
         4, ge=1, le=64, description="Parts that are inspected at a time; one more has no decision."

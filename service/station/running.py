@@ -70,6 +70,7 @@ class Station:
         listener: StationListener,
     ) -> None:
         self._cycle = StationCycle(timing)
+        self._picture_s = timing.picture_ms / 1000
         self._cameras = cameras
         self._inspector = inspector
         self._listener = listener
@@ -134,10 +135,11 @@ class Station:
 
     async def _inspect(self, part: PartInCycle, recipe: StationRecipe) -> None:
         try:
-            async with asyncio.timeout_at(part.due_s):
+            async with asyncio.timeout_at(min(part.due_s, part.triggered_s + self._picture_s)):
                 shots = await self._acquire(recipe)
         except (SourceError, TimeoutError) as error:
-            logger.warning("no picture of part %d: %s", part.part, error or "it came too late")
+            why = str(error) or "it came too late, and may be of another part"
+            logger.warning("no picture of part %d: %s", part.part, why)
             self._do(self._cycle.see_acquisition_error(self._now_s(), part.sequence))
             return
         self._do(self._cycle.see_acquired(self._now_s(), part.sequence))

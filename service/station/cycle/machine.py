@@ -40,6 +40,7 @@ The rules:
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import Final
@@ -79,12 +80,15 @@ class CycleTiming:
 
     Attributes:
         result_ms: from a trigger's edge to the result, at most.
+        picture_ms: from a trigger's edge to the picture, at most: a later one may be of the next
+            part.
         heartbeat_ms: between two counts of the heartbeat.
         most_inspected: parts that are inspected at a time.
         late_in_a_row: verdicts that came late one after another and are a fault.
     """
 
     result_ms: float
+    picture_ms: float = math.inf
     heartbeat_ms: float = 250.0
     most_inspected: int = 4
     late_in_a_row: int = 3

@@ -40,6 +40,11 @@ _TELLS_S: Final = 10.0
 _READY_S: Final = 60.0
 """Time within which camera, station and PLC are ready for the first part."""
 
+_ACK_SHARE: Final = 0.3
+_PICTURE_SHARE: Final = 0.5
+"""Of the time between two parts: for the trigger, and from there for the picture. Together they are
+less than the time for which the camera sees a part."""
+
 _SAME: Final = 1e-4
 """Scores of one picture differ by less; those of two pictures by more, as a rule."""
 
@@ -196,6 +201,7 @@ class PlantBox:
             },
             "cycle": {
                 "result_ms": self._timing.result_ms,
+                "picture_ms": 1000 * _PICTURE_SHARE * self._layout.conveyor.every_s,
                 "heartbeat_ms": self._timing.heartbeat_ms,
             },
             "plc": {"port": self._station_port},
@@ -214,7 +220,8 @@ class PlantBox:
         if name != "station":
             command.append(str(self._plant_file))
         if name == "plc":
-            command += [str(self._timing.heartbeat_ms), str(self._gate_file)]
+            ack_ms = 1000 * _ACK_SHARE * self._layout.conveyor.every_s
+            command += [str(self._timing.heartbeat_ms), str(ack_ms), str(self._gate_file)]
         with (self._folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log

@@ -1,6 +1,6 @@
 """The PLC of a made-up plant: a process that asks a station by Modbus, and moves a gate.
 
-python -m service.station.plant.plc PORT PLANT.json HEARTBEAT_MS GATE.jsonl
+python -m service.station.plant.plc PORT PLANT.json HEARTBEAT_MS ACK_MS GATE.jsonl
 """
 
 from __future__ import annotations
@@ -110,15 +110,15 @@ class PlantPlc:
     Args:
         link: to the station.
         plant: file of the plant's layout; the conveyor is started once the station is well.
-        heartbeat_s: of the station.
+        timing: of its program.
         out: file that gets a line for each part at the gate.
     """
 
-    def __init__(self, link: StationLink, plant: Path, heartbeat_s: float, out: Path) -> None:
+    def __init__(self, link: StationLink, plant: Path, timing: PlcTiming, out: Path) -> None:
         self._link = link
         self._plant = plant
         self._layout = PlantLayout.read(plant)
-        self._program = PlcProgram(PlcTiming(heartbeat_s), recipe=self._layout.recipe)
+        self._program = PlcProgram(timing, recipe=self._layout.recipe)
         self._out = out
 
     async def run(self) -> None:
@@ -154,10 +154,11 @@ class PlantPlc:
         )
 
 
-async def main(port: str, path: str, heartbeat_ms: str, out: str) -> None:
+async def main(port: str, path: str, heartbeat_ms: str, ack_ms: str, out: str) -> None:
     """Be the PLC of a plant until its last part has passed the gate."""
     async with StationLink("127.0.0.1", int(port)) as link:
-        await PlantPlc(link, Path(path), float(heartbeat_ms) / 1000, Path(out)).run()
+        timing = PlcTiming(float(heartbeat_ms) / 1000, float(ack_ms) / 1000)
+        await PlantPlc(link, Path(path), timing, Path(out)).run()
 
 
 if __name__ == "__main__":

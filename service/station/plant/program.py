@@ -24,8 +24,8 @@ class PlcTiming:
 
     Attributes:
         heartbeat_s: between two counts of the station's heartbeat.
-        ack_s: time after a part was sensed in which it is triggered, and then again in which the
-            trigger is acknowledged; a later picture would be of another part.
+        ack_s: time after a part was sensed in which its trigger is acknowledged; else the part is
+            rejected, as the picture may be of the next one.
         command_s: time after which a recipe is asked for again.
     """
 
@@ -83,7 +83,7 @@ class PlcProgram:
         self._recipe = recipe
         self._said = Controls(trigger_enable=True, buffer_results=True)
         self._sensed: int | None = None
-        self._sensed_s = self._triggered_s = self._commanded_s = float("-inf")
+        self._sensed_s = self._commanded_s = float("-inf")
         self._results: OrderedDict[int, _Read] = OrderedDict()
         self._beat: int | None = None
         self._beat_s = float("-inf")
@@ -158,11 +158,14 @@ class PlcProgram:
     def _trigger(self, now_s: float, status: StationStatus | None) -> None:
         """Trigger the part that was sensed last; one before it is rejected at the gate."""
         taken = status is not None and status.trigger_ack
+        late = now_s - self._sensed_s > self._timing.ack_s
         if self._said.trigger:
-            if taken or now_s - self._triggered_s > self._timing.ack_s:
+            if late:
+                # The picture may be of the next part, whatever result comes.
+                self._results.setdefault(self._said.part, _Read(ResultCode.NONE, math.nan, now_s))
+            if taken or late:
                 self._said = replace(self._said, trigger=False)
         elif self._sensed is not None and not taken:
-            if now_s - self._sensed_s <= self._timing.ack_s:
-                self._triggered_s = now_s
+            if not late:
                 self._said = replace(self._said, trigger=True, part=self._sensed)
             self._sensed = None

@@ -20,6 +20,7 @@ recipe = 1
 
 [cycle]
 result_ms = 120
+picture_ms = 40
 
 [cameras.top]
 snapshot = "http://camera/now.jpg"
@@ -50,9 +51,9 @@ def test_a_file_says_what_a_station_is() -> None:
         ("result_ms = 120", "result_ms = 0", 7, "cycle.result_ms: input should be greater than 0"),
         ("result_ms = 120", "", 6, "cycle.result_ms: this is missing"),
         ("recipe = 1", "recipes = 1", 4, "station.recipes: there is no such key here"),
-        ("lag_ms = 40", 'snapshot = "http://c"', 12, "cameras.left: give snapshot or source"),
+        ("lag_ms = 40", 'snapshot = "http://c"', 13, "cameras.left: give snapshot or source"),
         ("recipe = 1", "recipe = ", 4, "this is no TOML"),
-        ('snapshot = "http://camera', 'snapshot = "ftp://camera', 10, "cameras.top.snapshot"),
+        ('snapshot = "http://camera', 'snapshot = "ftp://camera', 11, "cameras.top.snapshot"),
     ],
 )
 def test_a_mistake_is_told_by_its_line(before: str, after: str, line: int, said: str) -> None:
@@ -65,7 +66,7 @@ def test_a_mistake_is_told_by_its_line(before: str, after: str, line: int, said:
 def test_all_mistakes_are_told_at_once() -> None:
     text = GOOD.replace("result_ms = 120", "result_ms = -1").replace("lag_ms = 40", "lag = 40")
 
-    assert [line for line, _ in mistakes(text)] == [7, 14]
+    assert [line for line, _ in mistakes(text)] == [7, 15]
 
 
 def test_a_file_that_is_wrong_is_refused_with_each_mistake(tmp_path: Path) -> None:

@@ -108,9 +108,13 @@ class Plc:
 
 @asynccontextmanager
 async def at_work(
-    camera: FakeCamera, inspector: FakeInspector, heard: Heard, **cameras: FakeCamera
+    camera: FakeCamera,
+    inspector: FakeInspector,
+    heard: Heard,
+    timing: CycleTiming = CycleTiming(result_ms=100),  # noqa: B008
+    **cameras: FakeCamera,
 ) -> AsyncIterator[Plc]:
-    station = Station(CycleTiming(100), {"top": camera, **cameras}, inspector, heard)
+    station = Station(timing, {"top": camera, **cameras}, inspector, heard)
     running = asyncio.create_task(station.run())
     plc = Plc(station)
     plc.say(execute_command=True, command=1)
@@ -250,3 +254,19 @@ def test_what_is_unforeseen_in_an_inspector_is_no_decision_in_time() -> None:
     heard = line(lambda plc: plc.trigger(1), inspector=FakeInspector(decide=fail))
 
     assert heard.codes == ["deadline"]
+
+
+def test_a_picture_that_comes_when_the_part_has_gone_is_not_used() -> None:
+    heard = Heard()
+    inspector = FakeInspector()
+
+    async def main() -> None:
+        timing = CycleTiming(result_ms=100, picture_ms=20)
+        async with at_work(FakeCamera(0.03), inspector, heard, timing=timing) as plc:
+            await plc.trigger(1)
+
+    run_virtual(main())
+
+    assert heard.codes == ["acquisition"]
+    assert heard.given_[0].at_s == pytest.approx(heard.given_[0].part.triggered_s + 0.02)
+    assert inspector.asked == []
