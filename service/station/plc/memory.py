@@ -21,7 +21,8 @@ class Memory:
 
     Args:
         registers: where the registers are.
-        controls: hears all that the controller says, once for each write.
+        controls: hears all that the controller says, once for each write from the first of its
+            control bits on.
         status: gives all that it reads, of one moment.
 
     >>> heard = []
@@ -41,6 +42,7 @@ class Memory:
         self._controls = controls
         self._status = status
         self._words = {block: [0] * WORDS[block] for block in WRITTEN}
+        self._has_said = False
 
     def read(self, address: int, count: int, *, of_input: bool = False) -> list[int]:
         """The words from an address on.
@@ -72,8 +74,13 @@ class Memory:
         left = iter(values)
         for block, run in runs:
             words[block][run] = islice(left, run.stop - run.start)
-        self._controls(controls_of(words, self._registers))
-        self._words = words
+        # What was not written yet is not 0: a trigger that stands there would seem to rise later.
+        has_said = self._has_said or (Block.CONTROL, 0) in (
+            (block, run.start) for block, run in runs
+        )
+        if has_said:
+            self._controls(controls_of(words, self._registers))
+        self._words, self._has_said = words, has_said
 
     def _runs(self, address: int, count: int, blocks: Sequence[Block]) -> list[tuple[Block, slice]]:
         """The words of each block that lie in a range, in order."""

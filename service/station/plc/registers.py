@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -151,7 +152,7 @@ def words_of_status(
             is_missing = result is None and signal.name.startswith("result.")
             values[signal.name] = 0 if is_missing else attrgetter(signal.name)(status)
     if result is None:
-        values["result.score"] = float("nan")
+        values["result.score"] = math.nan
     return _written(STATUSES, values, registers)
 
 
@@ -231,9 +232,16 @@ def _encoded(signal: Signal, value: float, registers: RegisterMap) -> list[int]:
         if not 0 <= value <= signal.kind.mask:
             raise ValueError(f"{signal.title} cannot be {value}")
         return [int(value) << signal.bit]
-    pair = struct.pack(">f", value) if signal.kind is Kind.REAL else struct.pack(">I", value)
+    pair = _real(value) if signal.kind is Kind.REAL else struct.pack(">I", value)
     high, low = struct.unpack(">HH", pair)
     return [high, low] if registers.high_word_first else [low, high]
+
+
+def _real(value: float) -> bytes:
+    try:
+        return struct.pack(">f", value)
+    except OverflowError:
+        return struct.pack(">f", math.copysign(math.inf, value))
 
 
 def _read(

@@ -42,6 +42,18 @@ def test_a_write_of_all_is_heard_once(station: Station) -> None:
     ]
 
 
+def test_a_station_that_begins_anew_hears_nothing_before_its_control_bits(
+    station: Station,
+) -> None:
+    """Else the bits that a PLC has not written yet would be 0, and then rise."""
+    memory = memory_of(station)
+    memory.write(3, [0, 5])
+    memory.write(1, [0])
+    assert station.heard == []
+    memory.write(0, [0b11])
+    assert station.heard == [Controls(trigger_enable=True, trigger=True, part=5)]
+
+
 def test_what_a_write_leaves_out_stays(station: Station) -> None:
     memory = memory_of(station)
     memory.write(3, [0, 5])
@@ -80,9 +92,10 @@ def test_words_that_mean_nothing_are_kept_where_they_are_written_and_0_where_the
     station: Station,
 ) -> None:
     memory = memory_of(station)
+    memory.write(0, [0])
     memory.write(100, [1234])
     assert memory.read(100, 1) == [1234]
-    assert station.heard == [Controls()]
+    assert station.heard == [Controls(), Controls()]
     assert memory.read(4000, 100, of_input=True) == [0] * 100
 
 

@@ -121,6 +121,12 @@ def test_a_number_that_does_not_fit_its_word_is_refused() -> None:
         words_of_status(replace(IDLE, recipe=65536), RegisterMap())
 
 
+def test_a_score_beyond_what_a_word_holds_is_infinite() -> None:
+    words = words_of_status(replace(IDLE, result=replace(NG, score=1e39)), RegisterMap())
+    found = status_of(words, RegisterMap()).result
+    assert found is not None and found.score == math.inf
+
+
 def test_words_that_are_no_stations_are_refused() -> None:
     words = words_of_status(replace(IDLE, result=NG), RegisterMap())
     words[Block.OUTPUT][7] = 99
