@@ -341,7 +341,7 @@ class StationCycle:
     def _beat(self, now_s: float) -> None:
         """Count the heartbeat, while all is well; beats that nobody called for are left out."""
         every_s = self._timing.heartbeat_ms / 1000
-        if self._well and now_s - self._beat_s >= every_s:
+        if self._well and now_s >= self._beat_s + every_s:
             self._beats = (self._beats + 1) % (_IDS + 1)
             self._beat_s = max(self._beat_s + every_s, now_s - every_s)
 

@@ -27,11 +27,13 @@ class PlcTiming:
         ack_s: time after a part was sensed in which its trigger is acknowledged; else the part is
             rejected, as the picture may be of the next one.
         command_s: time after which a recipe is asked for again.
+        clear_s: time after which an error is cleared, as whoever looks after the line does.
     """
 
     heartbeat_s: float
     ack_s: float = 0.05
     command_s: float = 1.0
+    clear_s: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class PlcProgram:
         self._sensed: int | None = None
         self._sensed_s = self._commanded_s = float("-inf")
         self._results: OrderedDict[int, _Read] = OrderedDict()
+        self._erred_s = math.inf
         self._beat: int | None = None
         self._beat_s = float("-inf")
 
@@ -105,6 +108,7 @@ class PlcProgram:
             self._watch(now_s, status)
             self._read(now_s, status)
             self._command(now_s, status)
+            self._clear(now_s, status)
         self._trigger(now_s, status)
         return self._said
 
@@ -139,8 +143,10 @@ class PlcProgram:
         """Take the shown result, and acknowledge it until it is gone."""
         result = status.result
         if status.results_valid and result is not None and not self._said.results_ack:
-            # The first result of a part counts, whatever follows.
-            self._results.setdefault(result.part, _Read(result.code, result.score, now_s))
+            # A part that was triggered twice passes only if it is good both times.
+            before = self._results.get(result.part)
+            if before is None or before.code is ResultCode.OK:
+                self._results[result.part] = _Read(result.code, result.score, now_s)
             while len(self._results) > _MOST_PARTS:
                 self._results.popitem(last=False)
         self._said = replace(self._said, results_ack=status.results_valid)
@@ -155,6 +161,20 @@ class PlcProgram:
             self._commanded_s = now_s
             self._said = replace(self._said, execute_command=True, command=self._recipe)
 
+    def _clear(self, now_s: float, status: StationStatus) -> None:
+        """Clear an error that has stood for a while."""
+        if not (status.fault or status.overrun or status.acquisition_error):
+            self._erred_s = math.inf
+            self._said = replace(self._said, clear_error=False)
+            return
+        self._erred_s = min(self._erred_s, now_s)
+        if self._said.clear_error:
+            # Its edge may not have arrived.
+            self._erred_s = now_s
+            self._said = replace(self._said, clear_error=False)
+        elif now_s - self._erred_s > self._timing.clear_s:
+            self._said = replace(self._said, clear_error=True)
+
     def _trigger(self, now_s: float, status: StationStatus | None) -> None:
         """Trigger the part that was sensed last; one before it is rejected at the gate."""
         taken = status is not None and status.trigger_ack
@@ -162,7 +182,7 @@ class PlcProgram:
         if self._said.trigger:
             if late:
                 # The picture may be of the next part, whatever result comes.
-                self._results.setdefault(self._said.part, _Read(ResultCode.NONE, math.nan, now_s))
+                self._results[self._said.part] = _Read(ResultCode.NONE, math.nan, now_s)
             if taken or late:
                 self._said = replace(self._said, trigger=False)
         elif self._sensed is not None and not taken:

@@ -111,7 +111,6 @@ class _Playing:
         self.waiting = 0
         self.station: Station | None = None
         self.last_sequence = 0
-        self.clear_pressed = False
 
     def holds(self, kind: FaultKind) -> bool:
         """Whether a fault goes on now."""
@@ -185,8 +184,6 @@ class _Playing:
         if status is not None and self.holds(FaultKind.LATE_ACKNOWLEDGE):
             status = _without_results(status)
         said = program.scan(now_s, status, edge)
-        if self.clear_pressed:
-            said, self.clear_pressed = replace(said, clear_error=True), False
         lost = self.holds(FaultKind.LOST_TRIGGER) and self.rng.random() < 0.3
         if station is not None and not lost:
             station.controls(said)
@@ -203,11 +200,7 @@ class _Playing:
         self.outcome.late.append(late)
 
     def faulted(self, fault: Faulted) -> None:
-        """The PLC sees it by the heartbeat; somebody clears it."""
-        asyncio.get_running_loop().call_later(2.0, self._press_clear)
-
-    def _press_clear(self) -> None:
-        self.clear_pressed = True
+        """The PLC sees it by the heartbeat."""
 
     def _check(self) -> None:
         """What must hold of every part that the gate let pass."""

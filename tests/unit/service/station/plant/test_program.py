@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from service.station.cycle.machine import CycleTiming, StationCycle
 from service.station.cycle.signals import Controls, ResultCode, ShownResult, StationStatus
 from service.station.plant.program import PlcProgram, PlcTiming
@@ -111,14 +113,28 @@ def test_each_result_is_acknowledged_until_it_is_gone() -> None:
     assert not plc.scan().results_ack
 
 
-def test_the_first_result_of_a_part_counts() -> None:
+@pytest.mark.parametrize(
+    ("first", "then"), [(ResultCode.NG, ResultCode.OK), (ResultCode.OK, ResultCode.NG)]
+)
+def test_a_part_with_two_results_passes_only_if_both_are_ok(
+    first: ResultCode, then: ResultCode
+) -> None:
     plc = Plc()
     plc.scan()
-    plc.scan(result(7, ResultCode.NG))
+    plc.scan(result(7, first))
     plc.scan()
-    plc.scan(result(7, ResultCode.OK))
+    plc.scan(result(7, then))
 
     assert not plc.passes(7)
+
+
+def test_an_error_that_stands_is_cleared_after_a_while() -> None:
+    plc = Plc()
+    faulty = replace(IDLE, fault=True)
+    said = [plc.scan(faulty).clear_error for _ in range(250)]
+    assert said.count(True) == 1
+    assert not any(said[:200])
+    assert not plc.scan().clear_error
 
 
 def test_the_recipe_is_asked_for_until_it_is_in_force() -> None:
