@@ -116,3 +116,23 @@ def test_a_verdict_is_not_guessed(call) -> None:
     server = respond(httpx.Response(200, json={"request_id": "r", "part": other}))
     with pytest.raises(UnreadableAnswerError):
         call(server, "part", "A-17")
+
+
+def test_recipes_are_read_with_what_judges_and_takes_each_view(call) -> None:
+    view = {
+        "name": "top",
+        "model": "parts",
+        "version": "2",
+        "graph": "0a",
+        "thresholds": {"image": 0.4, "pixel": 0.5, "source": "hand"},
+        "camera": {"exposure_us": 900.0, "light": "ring"},
+    }
+    said = {"name": "bracket", "number": 7, "revision": 3, "alpha": 0.01, "deadline_ms": 800.0}
+    body = {"request_id": "r", "recipes": [{**said, "views": [view], "changed_by": "leader"}]}
+    server = respond(httpx.Response(200, json=body))
+    (recipe,) = call(server, "recipes", number=7)
+    assert server.requests[0].url.raw_path == b"/v1/recipes?number=7"
+    assert (recipe.name, recipe.revision, recipe.deadline_ms) == ("bracket", 3, 800.0)
+    (top,) = recipe.views
+    assert (top.threshold, top.pixel_threshold) == (0.4, 0.5)
+    assert top.camera == {"exposure_us": 900.0, "light": "ring"}

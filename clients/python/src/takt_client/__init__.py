@@ -7,7 +7,7 @@ It imports the standard library, httpx and websockets, and nothing of the server
 from takt_client.aio import AsyncTaktClient
 from takt_client.blocking import TaktClient
 from takt_client.errors import TaktError
-from takt_client.parts import Part, PartResult, PartView, ViewInspected
+from takt_client.parts import Part, PartResult, PartView, Recipe, RecipeView, ViewInspected
 from takt_client.pictures import RawPicture
 from takt_client.retry import RetryListener, RetryPolicy
 from takt_client.values import (
@@ -41,6 +41,8 @@ __all__ = [
     "RawPicture",
     "Readiness",
     "Reason",
+    "Recipe",
+    "RecipeView",
     "RetryListener",
     "RetryPolicy",
     "StreamItem",

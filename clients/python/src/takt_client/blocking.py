@@ -131,6 +131,7 @@ class TaktClient(_Face[Calls]):
     def inspect_view(self, *args: Any, **kwargs: Any) -> ViewInspected:  # noqa: D102
         return self._run(self._calls.inspect_view(*args, **kwargs))
 
+    recipes = _blocking(Calls.recipes)
     part = _blocking(Calls.part)
     end_part = _blocking(Calls.end_part)
     models = _blocking(Calls.models)

@@ -13,7 +13,15 @@ from websockets.asyncio.client import ClientConnection
 
 from takt_client.connection import ClientOptions, Server, trace_headers
 from takt_client.failures import overdue, refusal_of, unreachable
-from takt_client.parts import Part, ViewChoices, ViewInspected, part_of, view_of
+from takt_client.parts import (
+    Part,
+    Recipe,
+    ViewChoices,
+    ViewInspected,
+    part_of,
+    recipes_of,
+    view_of,
+)
 from takt_client.pictures import ColorOrder, Picture, PixelArray
 from takt_client.reading import inspected_of, model_of, models_of, readable, readiness_of
 from takt_client.retry import Attempts, RetryClock, RetryPolicy
@@ -182,6 +190,15 @@ class Calls(ABC):
     async def end_part(self, part: str) -> Part:
         """End a part now; views that are missing make it undecided."""
         return await self._answer("a part", part_of, "POST", f"{part_path(part)}/end")
+
+    async def recipes(self, *, number: int | None = None) -> tuple[Recipe, ...]:
+        """The recipes as they are, by name.
+
+        Args:
+            number: that names one to a PLC; None for all.
+        """
+        path = "/v1/recipes" if number is None else f"/v1/recipes?number={number}"
+        return await self._answer("a list of recipes", recipes_of, "GET", path)
 
     async def models(self) -> tuple[Model, ...]:
         """Every model of the server."""
