@@ -21,7 +21,7 @@ _TRIES, _AGAIN_S = 20, 0.1
 
 _ASKED_WITHIN_S: Final = 5.0
 _WAITS_S: Final = 1.0
-"""Longest time that another worker's question waits for a part's end; then it is asked again."""
+"""Longest time that one question waits for a part's end; then it is asked again."""
 
 _UNFORESEEN: Final = "something unforeseen went wrong; the service's log has it"
 
@@ -45,6 +45,7 @@ class PartDesk:
         book: the recipes.
         peers: the other workers.
         ended: is told each result, once, in the process that leads.
+        closing: tells that the server ends, and nobody is to be kept waiting any more.
         clock: gives seconds that only go on.
     """
 
@@ -53,11 +54,13 @@ class PartDesk:
         book: RecipeBook,
         peers: Peers,
         ended: Callable[[PartResult], None],
+        closing: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._book = book
         self._peers = peers
         self._note = ended
+        self._closing = closing
         self._clock = clock
         self._parts = OpenParts(clock, _now_us, self._ended)
         self._timer: asyncio.TimerHandle | None = None
@@ -108,9 +111,9 @@ class PartDesk:
         """
         until_s = self._clock() + wait_s
         while True:
-            left_s = max(0.0, until_s - self._clock())
-            found = await self._find(part, left_s)
-            if not isinstance(found, WaitingPart) or self._clock() >= until_s:
+            left_s = 0.0 if self._closing() else max(0.0, until_s - self._clock())
+            found = await self._find(part, min(left_s, _WAITS_S))
+            if not isinstance(found, WaitingPart) or not left_s or self._clock() >= until_s:
                 return found
 
     def close(self) -> None:
@@ -131,8 +134,7 @@ class PartDesk:
     async def _find(self, part: str, wait_s: float) -> WaitingPart | PartResult | None:
         if self._leads:
             return await self._find_here(part, wait_s)
-        body = {"part": part, "wait_s": min(wait_s, _WAITS_S)}
-        found = (await self._ask("find", body))["found"]
+        found = (await self._ask("find", {"part": part, "wait_s": wait_s}))["found"]
         if found is None:
             return None
         return WaitingPart.of(found) if "left_ms" in found else PartResult.of(found)

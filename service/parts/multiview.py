@@ -29,7 +29,7 @@ def multiview_part(foundation: Foundation) -> ServerPart:
         partial(records.read, recipe_changes),
         foundation.peers,
     )
-    desk = PartDesk(book, foundation.peers, ended)
+    desk = PartDesk(book, foundation.peers, ended, lambda: foundation.sessions.closing)
     handler = ViewHandler(
         desk, models.repository, foundation.journal, foundation.bodies, settings.timeout_ms
     )

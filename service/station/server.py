@@ -70,7 +70,7 @@ class ServerInspector:
         if not found:
             logger.error("the server has no recipe of the number %d", number)
             return None
-        return StationRecipe(number, found[0].name, found[0].views)
+        return StationRecipe(number, found[0].name, tuple(one.name for one in found[0].views))
 
     async def inspect(
         self, part: PartInCycle, recipe: StationRecipe, shots: Mapping[str, Shot], left_s: float

@@ -104,6 +104,27 @@ def _marked(page: Page) -> None:
     expect(page.get_by_role("form", name="Mark a defect")).to_be_visible()
 
 
+def _a_view(page: Page) -> None:
+    """As an inspection shows itself that is one of several views of a part."""
+    seen = {"state": "inspected", "request_id": "r", "model": "pitting", "version": "1"}
+    seen |= {"verdict": "defect", "score": 0.6, "threshold": 0.5, "scaled": 1.2}
+    views = [{**seen, "view": "top", "inspection_id": 4712}]
+    views += [{**dict.fromkeys(views[0]), "view": "side", "state": "missing"}]
+    result = {"verdict": "undecided", "reason": "missing_view", "view": "top", "views": views}
+    part = {"part": "A-17", "recipe": "bracket", "revision": 3, "views": views, "result": result}
+
+    def viewed(route: Route) -> None:
+        answer = route.fetch()
+        of_part = {"part": "A-17", "part_number": 5, "view": "top"}
+        route.fulfill(response=answer, json=answer.json() | of_part)
+
+    page.route(re.compile(r"/v1/inspections/\d+$"), viewed)
+    page.route(re.compile("/v1/parts/A-17"), lambda route: route.fulfill(json={"part": part}))
+    page.reload()
+    expect(page.get_by_role("heading", name="Part A-17")).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("^side"))).to_contain_text("missing")
+
+
 def _tried_and_marked(page: Page) -> None:
     _tried(page)
     _marked(page)
@@ -242,5 +263,6 @@ PLACES = (
     Place("words", "all of them", "words", see("heading")),
     Place("inspection", "a rejected part", "inspection/{rejected}", see("table")),
     Place("inspection", "a box is drawn", "inspection/{rejected}", _marked),
+    Place("inspection", "a view of a part", "inspection/{rejected}", _a_view),
     Place("inspection", "none of this number", "inspection/4711", see("heading")),
 )

@@ -68,6 +68,38 @@ def test_a_rejected_part_says_why_and_where_and_the_map_lies_on_its_picture(
     )
 
 
+def test_a_view_shows_its_part_and_leads_to_the_other_views(
+    page: Page, serve: Serve, bundle, repository: Path, picture_bytes
+) -> None:
+    server = serve(repository, record=True)
+    hand = {"image": 0.5, "pixel": 0.5}
+    views = [{"name": one, "model": "parts", "thresholds": hand} for one in ("top", "side", "end")]
+    with httpx.Client(base_url=server.url, headers=bearer("all")) as client:
+        recipe = {"number": 7, "deadline_ms": 60_000, "views": views}
+        client.put("/v1/recipes/bracket", json=recipe).raise_for_status()
+        for view, level in (("top", 50), ("side", 200)):
+            client.post(
+                f"/v1/parts/A-17/views/{view}?recipe=bracket", content=picture_bytes(level)
+            ).raise_for_status()
+        client.post("/v1/parts/A-17/end").raise_for_status()
+        deadline_s = time.monotonic() + 30
+        while True:
+            found = client.get("/v1/parts/A-17").json()["part"]["views"]
+            if all(one["inspection_id"] for one in found[:2]):
+                break
+            assert time.monotonic() < deadline_s
+    top, side = (one["inspection_id"] for one in found[:2])
+    page.goto(f"{server.url}/console/inspection/{top}")
+    card = page.locator(".card", has=page.get_by_role("heading", name="Part A-17"))
+    expect(card).to_contain_text("No decision: a view has not come in time.")
+    expect(card.get_by_role("row", name=re.compile("^top"))).to_contain_text("39 %")
+    expect(card.get_by_role("row", name=re.compile("^end"))).to_contain_text("missing")
+    expect(card).to_contain_text("Recipe bracket, revision 1")
+    card.get_by_role("link", name="side").click()
+    expect(page).to_have_url(re.compile(f"/console/inspection/{side}$"))
+    expect(card.get_by_role("row", name=re.compile("^side"))).to_contain_text("Defect")
+
+
 def test_two_clicks_from_the_beginning_say_why_a_part_was_rejected(
     page: Page, serve: Serve, bundle, repository: Path, picture_bytes
 ) -> None:

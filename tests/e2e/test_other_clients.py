@@ -32,7 +32,9 @@ def url(start_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     folder = tmp_path_factory.mktemp("others")
     write_bundle(folder / "models")
     (folder / "keys.toml").write_text(KEYS, encoding="utf-8")
-    with start_server(folder / "models", "--keys-file", str(folder / "keys.toml")) as server:
+    options = ["--keys-file", str(folder / "keys.toml"), "--record", "sqlite"]
+    options += ["--data-folder", str(folder / "data")]
+    with start_server(folder / "models", *options) as server:
         yield server.url
 
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from takt_client.errors import PartEndedError, UnreadableAnswerError, ViewTakenError
-from takt_client.parts import PartView, Recipe
+from takt_client.parts import PartView
 from test_rest import respond
 
 SIDE: dict[str, Any] = {
@@ -118,13 +118,21 @@ def test_a_verdict_is_not_guessed(call) -> None:
         call(server, "part", "A-17")
 
 
-def test_a_recipe_is_found_by_its_number(call) -> None:
-    recipe = {"name": "bracket", "number": 7, "revision": 3, "deadline_ms": 800.0}
-    body = {
-        "request_id": "r",
-        "recipes": [{**recipe, "views": [{"name": "top"}, {"name": "side"}]}],
+def test_recipes_are_read_with_what_judges_and_takes_each_view(call) -> None:
+    view = {
+        "name": "top",
+        "model": "parts",
+        "version": "2",
+        "graph": "0a",
+        "thresholds": {"image": 0.4, "pixel": 0.5, "source": "hand"},
+        "camera": {"exposure_us": 900.0, "light": "ring"},
     }
+    said = {"name": "bracket", "number": 7, "revision": 3, "alpha": 0.01, "deadline_ms": 800.0}
+    body = {"request_id": "r", "recipes": [{**said, "views": [view], "changed_by": "leader"}]}
     server = respond(httpx.Response(200, json=body))
-
-    assert call(server, "recipes", number=7) == (Recipe(**recipe, views=("top", "side")),)
-    assert dict(server.requests[0].url.params) == {"number": "7"}
+    (recipe,) = call(server, "recipes", number=7)
+    assert server.requests[0].url.raw_path == b"/v1/recipes?number=7"
+    assert (recipe.name, recipe.revision, recipe.deadline_ms) == ("bracket", 3, 800.0)
+    (top,) = recipe.views
+    assert (top.threshold, top.pixel_threshold) == (0.4, 0.5)
+    assert top.camera == {"exposure_us": 900.0, "light": "ring"}

@@ -74,6 +74,70 @@ export interface Inspected extends Inspection {
   request_id: string;
 }
 
+/** A view of a part; what is null is so until the view is inspected. */
+export interface PartView {
+  /** Its name in the recipe. */
+  view: string;
+  /** `missing` is what a part has ended without. */
+  state: "waiting" | "inspecting" | "inspected" | "missing";
+  request_id: string | null;
+  /** Of its inspection in the server's record; null until it is stored. */
+  inspection_id: number | null;
+  model: string | null;
+  version: string | null;
+  /** On the view alone. */
+  verdict: Verdict | null;
+  score: number | null;
+  threshold: number | null;
+  /** How near it is to being rejected, 1 at its thresholds; null where one is not above 0. */
+  scaled: number | null;
+}
+
+/** The one result of a part. */
+export interface PartResult {
+  /** `defect` where a view is, `good` where all are, else `undecided`. */
+  verdict: Verdict;
+  /** Why it is undecided; null where it is not. */
+  reason: "missing_view" | "undecided" | null;
+  /** The highest `scaled` of its views; null where none has one. */
+  score: number | null;
+  /** The view whose that is. */
+  view: string | null;
+  ended_by: "views" | "end" | "deadline" | "closing";
+  ended_at: string;
+  /** Every view of the recipe, in its order. */
+  views: PartView[];
+}
+
+/** A part: what it waits for, or what became of it. */
+export interface Part {
+  part: string;
+  /** Tells it from other parts of this id; a later one has a higher number. */
+  number: number;
+  recipe: string;
+  /** Of the recipe, for all views of the part. */
+  revision: number;
+  state: "open" | "ended";
+  began_at: string;
+  /** Time until its deadline; null when it has ended. */
+  left_ms: number | null;
+  views: PartView[];
+  /** Null while it is open. */
+  result: PartResult | null;
+}
+
+/** Answer to a view of a part. */
+export interface ViewInspected {
+  part: string;
+  number: number;
+  recipe: string;
+  revision: number;
+  view: string;
+  inspection: Inspected;
+  /** Of the part, if this was its last view; else null. */
+  result: PartResult | null;
+}
+
 /** One version of a model; what is null is not known until it is loaded. */
 export interface ModelVersion {
   version: string;
@@ -105,4 +169,21 @@ export function inspectionOf(body: Record<string, unknown>, heatmap: Heatmap | n
   const verdict = body["anomalous"] ? "defect" : "good";
   const former = { verdict, undecided: null };
   return { ...former, ...(body as unknown as Inspection), heatmap };
+}
+
+/** A part; a verdict is read and never guessed. */
+export function partOf(answer: Record<string, unknown>): Part {
+  const part = answer["part"];
+  if (typeof part !== "object" || part === null) throw unreadable("no part", JSON.stringify(answer));
+  return { ...(part as Part), result: resultOf((part as Part).result) };
+}
+
+/** The result of a part; null while it has none. */
+export function resultOf(result: unknown): PartResult | null {
+  if (result === null) return null;
+  const verdict = (result as PartResult | undefined)?.verdict;
+  if (verdict !== "good" && verdict !== "defect" && verdict !== "undecided") {
+    throw unreadable("no result of a part", JSON.stringify(result));
+  }
+  return result as PartResult;
 }

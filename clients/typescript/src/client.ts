@@ -1,7 +1,7 @@
 /** The calls of the REST API. */
 
-import type { Heatmap, Inspected, Model } from "./answers.ts";
-import { inspectionOf } from "./answers.ts";
+import type { Heatmap, Inspected, Model, Part, ViewInspected } from "./answers.ts";
+import { inspectionOf, partOf, resultOf } from "./answers.ts";
 import { errorOf, mistake, overdue, TaktError, unreachable, unreadable } from "./errors.ts";
 import type { Connect, StreamFrame, StreamOptions } from "./stream.ts";
 import { TaktStream } from "./stream.ts";
@@ -42,6 +42,15 @@ export interface InspectOptions {
   signal?: AbortSignal;
 }
 
+/** Options of a view; the server chooses those that are left out. */
+export interface ViewOptions
+  extends Omit<InspectOptions, "version" | "threshold" | "pixel_threshold" | "part"> {
+  /** Name of the part's recipe, the same with all of its views. */
+  recipe: string;
+  /** Whether the id stands for another part than the one that has just ended. */
+  again?: boolean;
+}
+
 const LONGEST_TIMEOUT_MS = 3_600_000;
 const SERVER_GIVES_UP_AT = 0.9;
 const JSON_ANSWER = { accept: "application/json" };
@@ -80,24 +89,45 @@ export class TaktClient {
 
   /** Inspect a picture. */
   async inspect(model: string, picture: Picture, options: InspectOptions = {}): Promise<Inspected> {
-    if (!(picture instanceof Blob || picture instanceof ArrayBuffer || ArrayBuffer.isView(picture))) {
-      throw mistake(
-        "the picture is neither a Blob nor bytes; give the file itself, not its name or its pixels",
-      );
-    }
     const { version, signal, ...choices } = options;
-    const query = new URLSearchParams({ timeout_ms: String(this.#timeoutMs * SERVER_GIVES_UP_AT) });
-    for (const [name, value] of Object.entries(choices)) {
-      if (value !== undefined) query.set(name, typeof value === "object" ? pairs(value) : String(value));
-    }
-    const type = picture instanceof Blob ? picture.type : "";
-    const answer = await this.#ask(`${modelPath(model, version)}/inspect?${query}`, {
-      method: "POST",
-      body: picture,
-      headers: { "content-type": type || "application/octet-stream" },
-      signal: signal ?? null,
-    });
-    return { ...inspectionOf(answer, decoded(answer)), request_id: String(answer["request_id"]) };
+    return inspectedOf(await this.#send(`${modelPath(model, version)}/inspect`, picture, choices, signal));
+  }
+
+  /**
+   * Inspect a view of a part, which begins with its first view and has one result.
+   *
+   *     const { result } = await takt.inspectView("A-17", "top", file, { recipe: "bracket" });
+   *     if (result) console.log(result.verdict);
+   */
+  async inspectView(
+    part: string,
+    view: string,
+    picture: Picture,
+    options: ViewOptions,
+  ): Promise<ViewInspected> {
+    const { signal, ...choices } = options;
+    const path = `${partPath(part)}/views/${encodeURIComponent(view)}`;
+    const answer = await this.#send(path, picture, choices, signal);
+    const inspection = answer["inspection"] as Record<string, unknown> | undefined;
+    if (!inspection) throw unreadable("no inspection of a view", JSON.stringify(answer));
+    return {
+      ...(answer as unknown as ViewInspected),
+      inspection: inspectedOf(inspection),
+      result: resultOf(answer["result"]),
+    };
+  }
+
+  /** What a part waits for, or what became of it. */
+  async part(part: string, options: { number?: number; waitMs?: number } = {}): Promise<Part> {
+    const query = new URLSearchParams();
+    if (options.number !== undefined) query.set("number", String(options.number));
+    if (options.waitMs !== undefined) query.set("wait_ms", String(options.waitMs));
+    return partOf(await this.#ask(`${partPath(part)}?${query}`));
+  }
+
+  /** End a part now; views that are missing make it undecided. */
+  async endPart(part: string): Promise<Part> {
+    return partOf(await this.#ask(`${partPath(part)}/end`, { method: "POST" }));
   }
 
   /** Every model of the server. */
@@ -145,6 +175,31 @@ export class TaktClient {
 
   get #authorization(): Record<string, string> {
     return this.#key ? { authorization: `Bearer ${this.#key}` } : {};
+  }
+
+  /** The answer to a picture, with what its query asks. */
+  #send(
+    path: string,
+    picture: Picture,
+    choices: object,
+    signal: AbortSignal | undefined,
+  ): Promise<Record<string, unknown>> {
+    if (!(picture instanceof Blob || picture instanceof ArrayBuffer || ArrayBuffer.isView(picture))) {
+      throw mistake(
+        "the picture is neither a Blob nor bytes; give the file itself, not its name or its pixels",
+      );
+    }
+    const query = new URLSearchParams({ timeout_ms: String(this.#timeoutMs * SERVER_GIVES_UP_AT) });
+    for (const [name, value] of Object.entries(choices)) {
+      if (value !== undefined) query.set(name, typeof value === "object" ? pairs(value) : String(value));
+    }
+    const type = picture instanceof Blob ? picture.type : "";
+    return this.#ask(`${path}?${query}`, {
+      method: "POST",
+      body: picture,
+      headers: { "content-type": type || "application/octet-stream" },
+      signal: signal ?? null,
+    });
   }
 
   async #ask(path: string, init: RequestInit = {}): Promise<Record<string, unknown>> {
@@ -206,10 +261,20 @@ function pairs(tags: Record<string, string>): string {
     .join(",");
 }
 
+/** Path of a part below a server's URL. */
+function partPath(part: string): string {
+  return `/v1/parts/${encodeURIComponent(part)}`;
+}
+
 /** Path of a model, or of one of its versions, below a server's URL. */
 function modelPath(model: string, version?: string): string {
   const path = `/v1/models/${encodeURIComponent(model)}`;
   return version === undefined ? path : `${path}/versions/${encodeURIComponent(version)}`;
+}
+
+/** The inspection in a REST answer. */
+function inspectedOf(answer: Record<string, unknown>): Inspected {
+  return { ...inspectionOf(answer, decoded(answer)), request_id: String(answer["request_id"]) };
 }
 
 /** The heatmap in a REST answer. */

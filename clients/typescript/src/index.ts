@@ -1,7 +1,7 @@
 /** A client of a Takt server, for browsers and Node. Start reading at `client.ts`. */
 
 export { TaktClient } from "./client.ts";
-export type { ClientOptions, InspectOptions, Picture } from "./client.ts";
+export type { ClientOptions, InspectOptions, Picture, ViewOptions } from "./client.ts";
 export { TaktError } from "./errors.ts";
 export type { Problem } from "./errors.ts";
 export { TaktStream } from "./stream.ts";

@@ -78,6 +78,33 @@ test("a problem is read with its code and what to do", async () => {
   assert.match(missing.message, /nut/);
 });
 
+test("views of a part are inspected one by one, and the last one has the part's result", async () => {
+  const by_hand = { image: 0.5, pixel: 0.5 };
+  const views = ["top", "side"].map((name) => ({ name, model: "parts", thresholds: by_hand }));
+  const saved = await fetch(`${url}/v1/recipes/bracket`, {
+    method: "PUT",
+    body: JSON.stringify({ number: 7, deadline_ms: 60_000, views }),
+    headers: { authorization: `Bearer ${key}` },
+  });
+  assert.equal(saved.status, 200, await saved.text());
+
+  const id = `A ${Date.now()}`;
+  const first = await takt.inspectView(id, "top", bytes(good), { recipe: "bracket", lot: "L1" });
+  assert.deepEqual([first.part, first.view, first.result], [id, "top", null]);
+  assert.equal(first.inspection.verdict, "good");
+  const open = await takt.part(id, { waitMs: 1 });
+  assert.deepEqual([open.state, open.views.map((view) => view.state)], ["open", ["inspected", "waiting"]]);
+  const twice = await errorOf(() => takt.inspectView(id, "top", bytes(good), { recipe: "bracket" }));
+  assert.equal(twice.code, "view_taken");
+
+  const last = await takt.inspectView(id, "side", bytes(bad), { recipe: "bracket" });
+  assert.deepEqual([last.result?.verdict, last.result?.view], ["defect", "side"]);
+  assert.equal((await takt.part(id, { number: last.number })).result?.ended_by, "views");
+
+  await takt.inspectView(id, "top", bytes(good), { recipe: "bracket", again: true });
+  assert.equal((await takt.endPart(id)).result?.reason, "missing_view");
+});
+
 test("a name in place of a picture is refused before it is sent", async () => {
   const error = await errorOf(() => takt.inspect("parts", good as unknown as Blob));
   assert.equal(error.code, "invalid_parameter");

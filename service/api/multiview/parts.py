@@ -61,7 +61,7 @@ PartId = Annotated[
         min_length=1,
         max_length=128,
         pattern=r"^[^\x00-\x1f\x7f]+$",
-        description="Id of the part, such as its serial number.",
+        description="Id of the part, such as its serial number; without a slash.",
     ),
 ]
 ViewName = Annotated[

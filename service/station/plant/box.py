@@ -176,10 +176,10 @@ class PlantBox:
                         f"the server has no recipe of the number {self._layout.recipe}; PUT "
                         "/v1/recipes/{name} makes one"
                     )
-                if recipes[0].views != (_VIEW,):
+                if (views := [one.name for one in recipes[0].views]) != [_VIEW]:
                     raise PlantError(
-                        f"recipe {recipes[0].name} has the views {', '.join(recipes[0].views)}, "
-                        f"and the camera of this plant takes the one view {_VIEW}"
+                        f"recipe {recipes[0].name} has the views {', '.join(views)}, and the "
+                        f"camera of this plant takes the one view {_VIEW}"
                     )
                 for number, picture in enumerate({*pictures.good, *pictures.defects}):
                     part = f"expected-{os.getpid()}-{time.monotonic_ns()}-{number}"

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from service.core.bundles.bundle import Bundle
 from service.multiview.open_parts import LATE_S, MOST_OPEN
+from service.parts.composing.assembly import foundation_of
 from service.recording.record import Record, open_record
 from service.recording.tables import inspections
 from tests.api.apps import until
@@ -148,8 +149,7 @@ async def test_at_the_deadline_a_part_has_its_result(
 ) -> None:
     async with serve(record=sqlite_record) as client:
         await save(client, deadline_ms=400)
-        answer = await send(client, "A", "top", good)
-        assert answer.status_code == 200
+        await send(client, "A", "top", good)
         part = await waited(client, "A")
         result = part["result"]
         assert (result["verdict"], result["reason"], result["ended_by"]) == (
@@ -160,12 +160,25 @@ async def test_at_the_deadline_a_part_has_its_result(
         assert (await send(client, "A", "side", good)).json()["code"] == "part_ended"
 
 
+async def test_nobody_is_kept_waiting_for_a_part_by_a_server_that_ends(
+    serve, bundle: Bundle, sqlite_record: Record, good
+) -> None:
+    async with serve(record=sqlite_record) as client:
+        await save(client)
+        await send(client, "A", "top", good)
+        asked = client.get("/v1/parts/A", params={"wait_ms": 60_000})
+        waiting = asyncio.create_task(asked)
+        await foundation_of(client._transport.app).close_streams(0.0)
+        async with asyncio.timeout(20):
+            assert (await waiting).json()["part"]["state"] == "open"
+
+
 async def test_a_view_that_is_inspected_at_the_deadline_changes_nothing(
     serve, bundle: Bundle, sqlite_record: Record, engines, good
 ) -> None:
     one_view = [RECIPE["views"][0]]
     async with serve(record=sqlite_record) as client:
-        await save(client, views=one_view, deadline_ms=300)
+        await save(client, views=one_view, deadline_ms=2000)
         for engine in engines:
             engine.gate.clear()
         sent = asyncio.create_task(send(client, "A", "top", good))

@@ -7,7 +7,7 @@ It imports the standard library, httpx and websockets, and nothing of the server
 from takt_client.aio import AsyncTaktClient
 from takt_client.blocking import TaktClient
 from takt_client.errors import TaktError
-from takt_client.parts import Part, PartResult, PartView, Recipe, ViewInspected
+from takt_client.parts import Part, PartResult, PartView, Recipe, RecipeView, ViewInspected
 from takt_client.pictures import RawPicture
 from takt_client.retry import RetryListener, RetryPolicy
 from takt_client.values import (
@@ -42,6 +42,7 @@ __all__ = [
     "Readiness",
     "Reason",
     "Recipe",
+    "RecipeView",
     "RetryListener",
     "RetryPolicy",
     "StreamItem",

@@ -131,9 +131,9 @@ class TaktClient(_Face[Calls]):
     def inspect_view(self, *args: Any, **kwargs: Any) -> ViewInspected:  # noqa: D102
         return self._run(self._calls.inspect_view(*args, **kwargs))
 
+    recipes = _blocking(Calls.recipes)
     part = _blocking(Calls.part)
     end_part = _blocking(Calls.end_part)
-    recipes = _blocking(Calls.recipes)
     models = _blocking(Calls.models)
     model = _blocking(Calls.model)
     ready = _blocking(Calls.ready)

@@ -192,10 +192,10 @@ class Calls(ABC):
         return await self._answer("a part", part_of, "POST", f"{part_path(part)}/end")
 
     async def recipes(self, *, number: int | None = None) -> tuple[Recipe, ...]:
-        """Every recipe of the server.
+        """The recipes as they are, by name.
 
         Args:
-            number: of the one that is wanted; None for all.
+            number: that names one to a PLC; None for all.
         """
         path = "/v1/recipes" if number is None else f"/v1/recipes?number={number}"
         return await self._answer("a list of recipes", recipes_of, "GET", path)

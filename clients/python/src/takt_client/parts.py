@@ -156,6 +156,66 @@ class ViewInspected:
     result: PartResult | None
 
 
+@dataclass(frozen=True, slots=True)
+class RecipeView:
+    """A view that a part has.
+
+    Attributes:
+        name: tells it from the others.
+        model: that inspects it.
+        version: of the model.
+        threshold: of the score.
+        pixel_threshold: of the map's values.
+        camera: settings of the camera, for whoever takes the picture.
+    """
+
+    name: str
+    model: str
+    version: str
+    threshold: float
+    pixel_threshold: float
+    camera: Mapping[str, str | bool | float]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What parts of one kind are inspected by.
+
+    Attributes:
+        name: of the recipe.
+        number: that names it to a PLC.
+        revision: 1 for the first one, and one more with each change.
+        alpha: share of good parts that all views together may reject.
+        deadline_ms: time from a part's first view to its result.
+        views: that a part has.
+    """
+
+    name: str
+    number: int
+    revision: int
+    alpha: float
+    deadline_ms: float
+    views: tuple[RecipeView, ...]
+
+
+def recipes_of(answer: Json) -> tuple[Recipe, ...]:
+    """From the JSON of `GET /v1/recipes`."""
+    return tuple(
+        record_of(Recipe, one, views=tuple(_recipe_view(view) for view in one["views"]))
+        for one in answer["recipes"]
+    )
+
+
+def _recipe_view(view: Json) -> RecipeView:
+    thresholds = view["thresholds"]
+    return record_of(
+        RecipeView,
+        view,
+        threshold=float(thresholds["image"]),
+        pixel_threshold=float(thresholds["pixel"]),
+    )
+
+
 def view_of(answer: Json) -> ViewInspected:
     """From the JSON of `POST /v1/parts/{id}/views/{view}`."""
     return record_of(

@@ -41,3 +41,22 @@ def test_fewer_pictures_than_the_share_needs_are_refused_and_as_many_are_enough(
 def test_without_good_pictures_fewer_views_or_thresholds_by_hand_are_the_way(make_bundle) -> None:
     with pytest.raises(TooFewPicturesError, match="fewer views, or set"):
         thresholds_of_view(bundle_of(make_bundle, 0), 0.01, 2)
+
+
+def test_score_and_peak_together_reject_no_more_than_the_view_s_share(make_bundle) -> None:
+    """A bundle's own thresholds would reject near twice as much where both say different things."""
+    rng, bundle, rates = np.random.default_rng(0), make_bundle(), []
+    for _ in range(300):
+        score, peak = rng.normal(size=(2, 199)).astype(np.float32)
+        calibrated = replace(bundle, calibration=Calibration(score, peak, NONE, NONE))
+        found = thresholds_of_view(calibrated, 0.02, 4)
+        more = rng.normal(size=(2, 2000))
+        rates.append(float(((more[0] > found.image) | (more[1] > found.pixel)).mean()))
+    assert 0.004 < np.mean(rates) < 0.006
+
+
+def test_good_pictures_that_are_all_alike_have_a_threshold_all_the_same(make_bundle) -> None:
+    alike = np.full(99, 0.25, np.float32)
+    bundle = replace(make_bundle(), calibration=Calibration(alike, alike, NONE, NONE))
+    found = thresholds_of_view(bundle, 0.01, 1)
+    assert (found.image, found.pixel) == (0.25, 0.25)

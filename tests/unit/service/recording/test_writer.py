@@ -17,6 +17,7 @@ from service.observing.records import AnswerRecord, Asked
 from service.recording.database import HEAD
 from service.recording.keeping import KeepingRule
 from service.recording.metrics import RecordMetrics
+from service.recording.parts import PartFilters, StoredPart, parts_of
 from service.recording.pictures import PictureKey, PictureStore
 from service.recording.record import Record, open_record
 from service.recording.retention import RetentionRule
@@ -77,6 +78,19 @@ class Kept:
 @pytest.fixture
 def kept(sqlite_record: Record) -> Iterator[Callable[..., Kept]]:
     yield lambda **wishes: Kept(sqlite_record, **wishes)
+
+
+def a_part(number: int) -> StoredPart:
+    times = (int(AT_S * 1e6), int(AT_S * 1e6), "views")
+    return StoredPart(
+        *(number, "A", "bracket", 1, *times, "good"),
+        *(None, None, None, None, None, []),
+    )
+
+
+def parts_in(record: Record) -> list[int]:
+    with record.database.reading() as connection:
+        return sorted(one.number for one in parts_of(connection, PartFilters(), 50))
 
 
 def test_an_answer_is_stored_with_all_that_was_known(record: Record) -> None:
@@ -156,6 +170,27 @@ def test_a_database_that_is_locked_makes_rows_wait_and_loses_none(
     other.close()
     late.recorder.turn()
     assert (late.recorder.waiting, late.count("inspections", "stored")) == (0, 1)
+
+
+def test_a_part_waits_for_a_database_that_is_locked_and_one_that_it_refuses_spoils_no_other(
+    kept, sqlite_record: Record, monkeypatch: pytest.MonkeyPatch, caplog
+) -> None:
+    monkeypatch.setattr("service.recording.database._BUSY_S", 0.01)
+    monkeypatch.setattr("service.recording.writer._AGAIN_S", 0.0)
+    sqlite_record.database.prepare()
+    file = sqlite_record.pictures.folder.parent / "record.sqlite"
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    late = kept()
+    for number in (1, 1, 2):
+        late.recorder.note_part(a_part(number))
+    late.recorder.turn()
+    assert parts_in(sqlite_record) == []
+    other.execute("ROLLBACK")
+    other.close()
+    late.recorder.turn()
+    assert parts_in(sqlite_record) == [1, 2]
+    assert "part 'A' is missing from the record" in caplog.text
 
 
 def test_a_full_disk_costs_pictures_and_no_rows(kept, sqlite_record: Record) -> None:

@@ -17,6 +17,7 @@ import { Verdict, verdictOf } from "../../parts/verdict.js";
 import { witnessesOf } from "../../parts/threshold/witness.js";
 import { Oddness } from "../../parts/watching/oddness.js";
 import { Judging } from "./judging.js";
+import { Part } from "./part.js";
 
 const { inspection: words } = t;
 const STAGES = Object.keys(t.facts.stages);
@@ -73,7 +74,8 @@ function Inspection({ row, history, again }) {
       ${buttons}
     </aside></div>
     <div class="cards">
-      <div class="inspection-said"><${Judging} row=${row} history=${history} marking=${marking} again=${() => (said.forget(), again())} />
+      <div class="inspection-said">${row.view && html`<${Part} key=${row.part_number} row=${row} />`}
+        <${Judging} row=${row} history=${history} marking=${marking} again=${() => (said.forget(), again())} />
         <${Oddness} id=${row.id} /></div>
       <section class="card"><${Facts} answers=${[answer]} /><${Regions} regions=${row.regions} view=${view} /></section>
       <section class="card"><h2>${words.record}</h2><${Record} row=${row} />
