@@ -35,25 +35,6 @@ class ViewChoices(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """What parts of a kind are inspected by.
-
-    Attributes:
-        name: of the recipe.
-        number: that names it to a PLC.
-        revision: of the recipe, 1 for the first one.
-        deadline_ms: time from a part's first view to its result.
-        views: names of the views that a part has, in their order.
-    """
-
-    name: str
-    number: int
-    revision: int
-    deadline_ms: float
-    views: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class PartView:
     """A view of a part; what is None is so until the view is inspected.
 
@@ -230,14 +211,6 @@ def part_of(answer: Json) -> Part:
     """From the JSON of `GET /v1/parts/{id}`."""
     part: Json = answer["part"]
     return record_of(Part, part, views=_views(part["views"]), result=_result(part["result"]))
-
-
-def recipes_of(answer: Json) -> tuple[Recipe, ...]:
-    """From the JSON of `GET /v1/recipes`."""
-    return tuple(
-        record_of(Recipe, one, views=tuple(str(view["name"]) for view in one["views"]))
-        for one in answer["recipes"]
-    )
 
 
 def _result(result: Json | None) -> PartResult | None:
