@@ -85,6 +85,7 @@ class PlcProgram:
         self._recipe = recipe
         self._said = Controls(trigger_enable=True, buffer_results=True)
         self._sensed: int | None = None
+        self._latest: int | None = None
         self._sensed_s = self._commanded_s = float("-inf")
         self._results: OrderedDict[int, _Read] = OrderedDict()
         self._erred_s = math.inf
@@ -103,7 +104,10 @@ class PlcProgram:
             What is to be written.
         """
         if sensed is not None:
-            self._sensed, self._sensed_s = sensed, now_s
+            if sensed != self._latest:
+                # A part that is sensed twice has been there since the first time.
+                self._latest, self._sensed_s = sensed, now_s
+            self._sensed = sensed
         if status is not None:
             self._watch(now_s, status)
             self._read(now_s, status)

@@ -317,7 +317,8 @@ class CycleBehindItsSocket(RuleBasedStateMachine):
     def a_recipe_is_found_or_not(self, known: bool) -> None:
         number = self.model.wanted
         assert number is not None
-        self.model.wanted, self.model.recipe, self.model.is_known = None, number, known
+        self.model.wanted, self.model.is_known = None, known
+        self.model.recipe = number if known else 0
         # A command that was taken back meanwhile is done all the same.
         self.model.done = known
         self.station.cycle.see_recipe(self.station.now, number, known=known)
