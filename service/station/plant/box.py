@@ -48,15 +48,6 @@ less than the time for which the camera sees a part."""
 _SAME: Final = 1e-4
 """Scores of one picture differ by less; those of two pictures by more, as a rule."""
 
-REAL_FAULTS: Final = (
-    FaultKind.CAMERA_UNPLUGGED,
-    FaultKind.SERVER_GONE,
-    FaultKind.NETWORK_CUT,
-    FaultKind.STATION_KILLED,
-    FaultKind.PLC_KILLED,
-)
-"""Faults that processes can have."""
-
 
 @dataclass(frozen=True, slots=True)
 class BoxServer:
