@@ -132,6 +132,11 @@ class Spool:
         """Messages that are stored and not done with."""
         return self._last - self._done
 
+    @property
+    def newest(self) -> int:
+        """Place of the message that was stored last, whether it is still there or not."""
+        return self._last
+
     def put(self, topic: str, body: bytes) -> None:
         """Take a message, to be stored by the next `commit`; the thread of that calls it."""
         self._put.append((topic, body))

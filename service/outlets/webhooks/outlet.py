@@ -42,7 +42,8 @@ def webhook_senders(
     for one in webhooks:
         poster = Poster(targets[one.name], private_hosts)
         secrets = Secrets(path, one)
-        url = f"{targets[one.name].authority}{targets[one.name].path.partition('?')[0]}"
+        # Without its path, which may hold a secret.
+        url = targets[one.name].authority
 
         def open_carrier(
             _: SpoolPlace, url: str = url, poster: Poster = poster, secrets: Secrets = secrets

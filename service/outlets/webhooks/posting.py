@@ -85,6 +85,7 @@ class Poster:
         if target.tls and context is None:
             context = ssl.create_default_context()
         self._context = context if target.tls else None
+        self._agent = f"takt/{version()}"
         self._kept: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
@@ -159,7 +160,7 @@ class Poster:
     def _request(self, body: bytes, headers: Mapping[str, str]) -> bytes:
         stated = {
             "Host": self._target.authority,
-            "User-Agent": f"takt/{version()}",
+            "User-Agent": self._agent,
             "Content-Type": "application/json",
             "Content-Length": str(len(body)),
             **headers,
