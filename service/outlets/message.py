@@ -19,7 +19,7 @@ def verdict_json(answer: AnswerRecord, asked: Asked, *, recorded: bool) -> Json:
         asked: what the caller said of the part.
         recorded: whether the server keeps a record, in which it is found.
     """
-    verdict, labels = answer.verdict, asked.labels
+    verdict, labels, view = answer.verdict, asked.labels, asked.view
     return {
         "type": "verdict",
         "at": time_text(answer.at_s),
@@ -30,6 +30,9 @@ def verdict_json(answer: AnswerRecord, asked: Asked, *, recorded: bool) -> Json:
         "part": labels.part,
         "lot": labels.lot,
         "tags": dict(labels.tags),
+        # Whoever takes the verdict on a view for that on its part lets bad parts pass.
+        "view": None if view is None else view.view,
+        "part_number": None if view is None else view.number,
         "verdict": verdict.name,
         "anomalous": verdict.anomalous,
         "undecided": optional_reason_json(verdict.undecided),

@@ -7,7 +7,7 @@ import math
 from dataclasses import replace
 
 from service.core.domain import Box, Labels, Reason, Region
-from service.observing.records import AnswerRecord, Asked
+from service.observing.records import AnswerRecord, Asked, ViewOfPart
 from service.outlets.message import verdict_body
 from tests.unit.service.outlets.test_queued import answer
 
@@ -33,6 +33,8 @@ def test_a_verdict_says_what_the_api_says_and_whose_part_it_is() -> None:
         "part": "A-17",
         "lot": "L4",
         "tags": {"shift": "night"},
+        "view": None,
+        "part_number": None,
         "verdict": "defect",
         "anomalous": True,
         "undecided": None,
@@ -42,6 +44,12 @@ def test_a_verdict_says_what_the_api_says_and_whose_part_it_is() -> None:
         "warnings": [],
         "inspection": "/v1/inspections?request_id=r%201",
     }
+
+
+def test_the_verdict_on_one_view_of_a_part_is_told_as_such() -> None:
+    asked = Asked(None, "line3", LABELS, ViewOfPart(1772366400000000, "top"))
+    found = json.loads(verdict_body(answer(), asked, recorded=True))
+    assert (found["part"], found["part_number"], found["view"]) == ("A-17", 1772366400000000, "top")
 
 
 def test_why_there_is_no_decision_is_told() -> None:
