@@ -112,8 +112,6 @@ class Spool:
                 (secrets.token_hex(6),),
             )
             (self.id,) = database.execute("SELECT id FROM spool").fetchone()
-            # What is there was not sent when it came.
-            database.execute("UPDATE message SET late = 1 WHERE late = 0")
             (oldest,) = database.execute("SELECT MIN(seq) FROM message").fetchone()
             newest = database.execute(
                 "SELECT seq FROM sqlite_sequence WHERE name = 'message'"
@@ -123,6 +121,8 @@ class Spool:
             raise
         self._database = database
         self._last: int = newest[0] if newest else 0
+        # Nothing up to there was sent when it came. It is not written, as the disk may be full.
+        self._late_to = self._last
         # Everything up to there is done with; the rows are removed a little later.
         self._done: int = self._last if oldest is None else oldest - 1
         self._removed = self._done
@@ -180,7 +180,8 @@ class Spool:
         with self._lock:
             rows = self._database.execute(_SELECT, (max(seq, self._done), most)).fetchall()
         return [
-            Stored(place, one, topic, body, bool(late)) for place, one, topic, body, late in rows
+            Stored(place, one, topic, body, bool(late) or place <= self._late_to)
+            for place, one, topic, body, late in rows
         ]
 
     def done(self, seq: int) -> None:
@@ -198,9 +199,7 @@ class Spool:
     def mark_late(self) -> None:
         """Mark everything that waits, as it could not be sent when it came."""
         with self._lock:
-            self._database.execute(
-                "UPDATE message SET late = 1 WHERE late = 0 AND seq > ?", (self._done,)
-            )
+            self._late_to = self._last
 
     def move_to(self, other: Spool) -> int:
         """Hand what waits to another spool, with its ids; gives the number of messages."""
