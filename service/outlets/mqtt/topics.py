@@ -30,7 +30,8 @@ class Topics:
     """
 
     def __init__(self, prefix: str) -> None:
-        if len(prefix) > _LONGEST or _PREFIX.fullmatch(prefix) is None:
+        is_one = _PREFIX.fullmatch(prefix) is not None and not any(map(_is_refused, prefix))
+        if len(prefix) > _LONGEST or not is_one:
             raise ConfigurationError(
                 f"mqtt_topic is {prefix!r}; write levels with / between them, such as "
                 "takt/line3, without +, # and a / at either end"
@@ -54,4 +55,15 @@ def _level(station: str | None) -> str:
         return "%2D"
     if station.isascii() and station.isalnum():
         return station
-    return "".join(one if ord(one) > 126 else quote(one, safe=_SAFE) for one in station)
+    return "".join(
+        quote(one, safe=_SAFE) if one.isascii() or _is_refused(one) else one for one in station
+    )
+
+
+def _is_refused(one: str) -> bool:
+    """Whether a broker may end the connection at a topic with it: controls and noncharacters.
+
+    It would do so each time that the message is sent again, and no other would ever be delivered.
+    """
+    code = ord(one)
+    return 0x7F <= code <= 0x9F or 0xFDD0 <= code <= 0xFDEF or code & 0xFFFE == 0xFFFE
