@@ -190,6 +190,9 @@ class Station:
 
     async def _asked(self, number: int) -> StationRecipe | None:
         """The recipe of a number, as soon as somebody can be asked."""
+        if number == 0:
+            # It names none, and a server would refuse the question each time.
+            return None
         told = False
         while True:
             try:
