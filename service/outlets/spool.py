@@ -83,6 +83,8 @@ class Spool:
     def __init__(self, path: Path, most: int) -> None:
         self._most = most
         self._lock = threading.Lock()
+        # A new one each time: after a loss of power, places that were sent may be given again.
+        self._opening = secrets.token_hex(6)
         self._put: list[tuple[str, bytes]] = []
         make_private(path.parent)
         try:
@@ -159,7 +161,7 @@ class Spool:
     def _store(self, given: Sequence[tuple[str | None, str, bytes]], late: bool) -> int:
         with self._lock:
             rows = [
-                (seq, one or f"{self.id}-{seq}", topic, body, late)
+                (seq, one or f"{self._opening}-{seq}", topic, body, late)
                 for seq, (one, topic, body) in enumerate(given, self._last + 1)
             ]
             last = self._last + len(rows)
