@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import httpx
 
@@ -23,6 +24,9 @@ from takt_client.connection import ServerAccess
 
 _SNAPSHOT_S = 10.0
 """Longest time that a camera may take for a snapshot which nobody waits for any more."""
+
+_NO_PROXY: Final = {"http://": None, "https://": None, "all://": None}
+"""Proxies of the environment are not for cameras: one could answer with a picture that it keeps."""
 
 
 @asynccontextmanager
@@ -47,7 +51,7 @@ async def open_station(
     access: ServerAccess = {"key": _key(section.key_file), "cafile": section.cafile}
     async with (
         AsyncTaktClient(section.server, retry=retry, **access) as client,
-        httpx.AsyncClient(timeout=_SNAPSHOT_S) as http,
+        httpx.AsyncClient(timeout=_SNAPSHOT_S, mounts=_NO_PROXY) as http,
     ):
         station = Station(
             timing_of(file.cycle),
