@@ -15,7 +15,7 @@ from service.commands.demo.part import DEFECTS, HEIGHT, WIDTH, jpeg
 from service.core.errors import TaktError
 from service.station.plant.conveyor import Conveyor, PartPictures
 
-_DRAWN: Final = 24
+_DRAWN: Final = 12
 """Good parts that are drawn, and as many with a defect."""
 
 _FIRST_SEED: Final = 60_000
