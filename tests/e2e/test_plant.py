@@ -94,12 +94,3 @@ def test_a_newcomer_sees_a_plant_run() -> None:
     assert done.returncode == 0, done.stderr
     assert re.search(r"^8 parts at the gate: ", done.stdout, re.MULTILINE)
     assert "nothing passed without an OK of its own" in done.stdout
-
-
-def test_a_fault_that_processes_cannot_have_is_refused() -> None:
-    done = subprocess.run(
-        [TAKT, "simulate", "--fault", "earthquake@1"], capture_output=True, text=True, check=False
-    )
-
-    assert done.returncode == 2
-    assert "network_cut" in done.stderr
