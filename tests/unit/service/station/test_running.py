@@ -301,3 +301,14 @@ def test_the_recipe_that_was_asked_for_last_is_in_force() -> None:
         assert plc.station.status().recipe == 3
 
     line(change, inspector=inspector)
+
+
+def test_nobody_is_asked_for_the_recipe_of_the_number_0() -> None:
+    async def change(plc: Plc) -> None:
+        plc.say(execute_command=True, command=0)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert plc.station.status().command_failed
+        await plc.trigger(1)
+
+    assert line(change, inspector=FakeInspector(is_ready=True)).codes == ["unknown_recipe"]
