@@ -75,7 +75,7 @@ def play(repository: Path, parts: int, rate: float, gate_ms: float) -> LineRun:
     layout = PlantLayout(conveyor, good=GOOD, defects=BAD)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with _server(repository, folder) as server:
+        with server_of(repository, folder) as server:
             box = PlantBox(layout, BoxTiming(result_ms=0.8 * gate_ms), server, folder)
             outcome = asyncio.run(box.run(moved=_dots(parts)))
         lines = (folder / "station.jsonl").read_text().splitlines()
@@ -83,7 +83,8 @@ def play(repository: Path, parts: int, rate: float, gate_ms: float) -> LineRun:
 
 
 @contextmanager
-def _server(repository: Path, folder: Path) -> Iterator[BoxServer]:
+def server_of(repository: Path, folder: Path) -> Iterator[BoxServer]:
+    """A server of a repository of one model, with a recipe of the number 1 for it."""
     with serving(repository, folder) as server:
         model = next(path.name for path in repository.iterdir() if path.is_dir())
         recipe = {"number": 1, "alpha": ALPHA, "views": [{"name": "top", "model": model}]}

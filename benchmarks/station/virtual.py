@@ -26,7 +26,7 @@ from service.station.plant.faults import Fault, FaultKind, random_faults
 from service.station.plant.virtual import VirtualPlant, play
 
 TIMING = CycleTiming(result_ms=90, picture_ms=50)
-FAULTY_PARTS = 200
+FAULTY_PARTS, LAST_PARTS = 140, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Played:
     Attributes:
         name: of what was played.
         broken: promises that did not hold.
-        recovered: whether the good parts of the last five seconds passed.
+        recovered: whether the good ones of the last parts passed.
     """
 
     name: str
@@ -130,7 +130,9 @@ def _with_faults(job: tuple[tuple[FaultKind, ...], int]) -> Played:
     outcome = play(plant, some)
     conveyor = Conveyor(0.0, plant.every_s, plant.gate_s, plant.parts, plant.seed)
     last = {
-        part for part in range(FAULTY_PARTS - 50, FAULTY_PARTS + 1) if not conveyor.has_defect(part)
+        part
+        for part in range(FAULTY_PARTS - LAST_PARTS, FAULTY_PARTS + 1)
+        if not conveyor.has_defect(part)
     }
     return Played(f"{'+'.join(kinds)} seed {seed}", len(outcome.broken), last <= outcome.passed)
 

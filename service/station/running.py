@@ -189,9 +189,8 @@ class Station:
         self._do(self._cycle.see_recipe(self._now_s(), number, known=known))
 
     async def _asked(self, number: int) -> StationRecipe | None:
-        """The recipe of a number, as soon as somebody can be asked."""
+        """The recipe of a number, as soon as somebody can be asked; 0 is the number of none."""
         if number == 0:
-            # It names none, and a server would refuse the question each time.
             return None
         told = False
         while True:

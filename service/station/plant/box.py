@@ -127,6 +127,7 @@ class PlantBox:
         Raises:
             PlantError: a process does not begin, or the server refuses.
         """
+        self._layout = self._layout.drawn(self._folder / "pictures")
         pictures = pictures_of(self._layout)
         expected = await self._expected(pictures)
         async with self._cable, self._ended():

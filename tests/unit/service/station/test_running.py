@@ -234,23 +234,6 @@ def test_a_recipe_that_nobody_knows_is_no_decision() -> None:
     assert line(change).codes == ["unknown_recipe"]
 
 
-def test_the_number_0_is_no_recipe_and_nobody_is_asked_for_it() -> None:
-    class Inspector(FakeInspector):
-        async def recipe(self, number: int) -> StationRecipe | None:
-            if number == 0:
-                raise InspectorAwayError("a server refuses the number 0, each time")
-            return await super().recipe(number)
-
-    async def change(plc: Plc) -> None:
-        plc.say(execute_command=True, command=0)
-        await asyncio.sleep(0.1)
-        assert plc.station.status().command_failed
-        assert not plc.station.status().command_busy
-        await plc.trigger(1)
-
-    assert line(change, inspector=Inspector()).codes == ["unknown_recipe"]
-
-
 def test_a_view_without_a_camera_makes_a_recipe_unknown() -> None:
     inspector = FakeInspector(views=("top", "left"))
 
@@ -318,3 +301,14 @@ def test_the_recipe_that_was_asked_for_last_is_in_force() -> None:
         assert plc.station.status().recipe == 3
 
     line(change, inspector=inspector)
+
+
+def test_nobody_is_asked_for_the_recipe_of_the_number_0() -> None:
+    async def change(plc: Plc) -> None:
+        plc.say(execute_command=True, command=0)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert plc.station.status().command_failed
+        await plc.trigger(1)
+
+    assert line(change, inspector=FakeInspector(is_ready=True)).codes == ["unknown_recipe"]
