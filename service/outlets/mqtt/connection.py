@@ -19,6 +19,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from service.core.errors import ConfigurationError
+from service.outlets.blocking import beside
 from service.outlets.forwarding import AwayError
 from service.outlets.mqtt.broker import Broker
 
@@ -121,7 +122,7 @@ class BrokerConnection:
             if (context := broker.tls_context()) is not None:
                 client.tls_set_context(context)
             async with asyncio.timeout(_CONNECTED_WITHIN_S):
-                await asyncio.to_thread(self._connect)
+                await beside(self._connect)
                 await self._answered
         except TimeoutError:
             await self.close()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 
+from service.outlets.blocking import beside
 from service.outlets.forwarding import AwayError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -21,7 +22,7 @@ _UNICAST = ipaddress.IPv6Network("2000::/3")
 
 async def resolve(host: str, port: int) -> list[str]:
     """The addresses of a host, as the system knows them."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = await beside(partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM))
     return list(dict.fromkeys(str(one[4][0]) for one in found))
 
 
