@@ -22,7 +22,7 @@ _PROBE_EVERY_S: Final = 1.0
 """Time after which a camera that nobody asked is asked whether it is there."""
 
 _SILENT_S: Final = 2.0
-"""A camera that streams and has sent nothing for so long is not well."""
+"""A camera that has sent nothing for so long, though it streams or was asked, is not well."""
 
 _MOST_BYTES: Final = 64 * 1024 * 1024
 """Longest picture that a camera may send."""
@@ -89,11 +89,15 @@ class SnapshotCamera:
         return Shot(self._name, time.time_ns() // 1000, picture, self._clock())
 
     async def run(self) -> None:
-        """Ask for a picture now and then where nobody does, so that it is known to be there."""
+        """Ask for a picture now and then where nobody does, so that it is known to be there.
+
+        One that is not well is asked each time: no part asks it until it is.
+        """
         while True:
-            if self._clock() - self._asked_s >= _PROBE_EVERY_S:
-                with contextlib.suppress(SourceError):
-                    await self.acquire()
+            if not self._well or self._clock() - self._asked_s >= _PROBE_EVERY_S:
+                with contextlib.suppress(SourceError, TimeoutError):
+                    async with asyncio.timeout(_SILENT_S):
+                        await self.acquire()
             await asyncio.sleep(_PROBE_EVERY_S / 2)
 
     async def _get(self) -> bytes:

@@ -97,6 +97,46 @@ def test_a_snapshot_that_is_given_up_leaves_the_camera_not_well() -> None:
     assert run_virtual(give_up()) is False
 
 
+def seen_while(hangs: Callable[[float], bool], until_s: float, give_up_s: float) -> list[bool]:
+    """Each tenth of a second, whether a camera is well that hangs at times.
+
+    A part gives up its picture at one of them.
+    """
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        if hangs(now_s()):
+            await asyncio.sleep(60)
+        return httpx.Response(200, content=b"a picture")
+
+    async def look() -> list[bool]:
+        well = []
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+            camera = SnapshotCamera("http://camera/now.jpg", http, now_s)
+            running = asyncio.create_task(camera.run())
+            for tenth in range(int(until_s * 10)):
+                if tenth == give_up_s * 10:
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(0.02):
+                            await camera.acquire()
+                await asyncio.sleep(0.1)
+                well.append(camera.well)
+            running.cancel()
+        return well
+
+    return run_virtual(look())
+
+
+def test_one_picture_that_was_too_slow_keeps_a_camera_from_the_line_for_a_moment_alone() -> None:
+    well = seen_while(lambda at_s: 0.59 < at_s < 0.65, 3, give_up_s=0.6)
+    assert 0 < well.count(False) <= 5
+
+
+def test_a_camera_that_hangs_is_not_well_soon_and_is_back_soon() -> None:
+    well = seen_while(lambda at_s: 3 < at_s < 20, 30, give_up_s=100)
+    assert not any(well[70:200])
+    assert all(well[230:])
+
+
 class Frames:
     """A source that gives a frame every tenth of a second, up to a number."""
 
