@@ -37,6 +37,9 @@ _ASK_AGAIN_S: Final = 0.5
 _LATE_S: Final = 1.0
 """Time after a part was due in which its verdict is still heard, to tell how late it was."""
 
+_UNTIL_DUE_S: Final = 0.002
+"""Time before a part is due in which a picture is of no use; what is silent then is the camera."""
+
 logger = logging.getLogger("takt.station")
 
 
@@ -142,7 +145,8 @@ class Station:
 
     async def _inspect(self, part: PartInCycle, recipe: StationRecipe) -> None:
         try:
-            async with asyncio.timeout_at(min(part.due_s, part.triggered_s + self._picture_s)):
+            latest_s = min(part.due_s - _UNTIL_DUE_S, part.triggered_s + self._picture_s)
+            async with asyncio.timeout_at(latest_s):
                 shots = await self._acquire(recipe)
         except (SourceError, TimeoutError) as error:
             why = str(error) or "it came too late, and may be of another part"

@@ -204,8 +204,9 @@ def test_a_camera_that_is_unplugged_is_no_decision() -> None:
 def test_a_camera_that_is_too_slow_is_no_decision_in_time() -> None:
     heard = line(lambda plc: plc.trigger(1), camera=FakeCamera(takes_s=5))
 
-    assert heard.codes in (["acquisition"], ["deadline"])
-    assert heard.given_[0].at_s == pytest.approx(heard.given_[0].part.due_s)
+    assert heard.codes == ["acquisition"]
+    due_s = heard.given_[0].part.due_s
+    assert due_s - 0.01 < heard.given_[0].at_s <= due_s
 
 
 def test_parts_have_no_decision_while_the_inspector_is_not_ready() -> None:
@@ -272,6 +273,19 @@ def test_a_picture_that_comes_when_the_part_has_gone_is_not_used() -> None:
     assert heard.codes == ["acquisition"]
     assert heard.given_[0].at_s == pytest.approx(heard.given_[0].part.triggered_s + 0.02)
     assert inspector.asked == []
+
+
+def test_a_camera_that_gives_nothing_until_the_result_is_due_is_not_taken_for_late_verdicts() -> (
+    None
+):
+    async def three(plc: Plc) -> None:
+        for part in (1, 2, 3):
+            await plc.trigger(part, every_s=0.2)
+
+    heard = line(three, FakeCamera(60))
+
+    assert heard.codes == ["acquisition"] * 3
+    assert (heard.faults, heard.late) == ([], [])
 
 
 def test_a_recipe_is_asked_for_until_somebody_answers() -> None:
