@@ -160,5 +160,11 @@ class Outlet(Protocol):
         Nothing waits, and nothing is raised; what finds no room is counted.
         """
 
+    def note_part(self, part: PartRecord) -> None:
+        """Take the result of a part of several views, which follows the answers to its views.
+
+        Nothing waits, and nothing is raised; what finds no room is counted.
+        """
+
     def close(self, timeout_s: float) -> None:
         """Finish what was taken within a time, and end; what is left then is counted as lost."""

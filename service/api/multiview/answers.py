@@ -65,8 +65,8 @@ def result_out(found: PartResult, ids: Mapping[str, int] = NO_IDS) -> PartResult
     )
 
 
-def stored_of(found: PartResult) -> PartRecord:
-    """A result as the record has it."""
+def recorded_of(found: PartResult) -> PartRecord:
+    """A result as the record and other outlets have it."""
     return PartRecord(**found.json)
 
 
