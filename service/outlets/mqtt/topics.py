@@ -42,6 +42,10 @@ class Topics:
         """Where the verdicts of a model at a station go."""
         return f"{self._prefix}/{_level(station)}/{model}/verdict"
 
+    def part(self, station: str | None, recipe: str) -> str:
+        """Where the results of parts by a recipe at a station go."""
+        return f"{self._prefix}/{_level(station)}/parts/{recipe}/verdict"
+
     def status(self, worker: str) -> str:
         """Where it stands, retained, whether a process of the server is there."""
         return f"{self._prefix}/status/{worker}"

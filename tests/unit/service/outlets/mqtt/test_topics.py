@@ -38,3 +38,10 @@ def test_a_station_is_one_level_and_no_two_share_one(station: str | None, level:
 def test_what_no_topic_can_begin_with_is_refused(prefix: str) -> None:
     with pytest.raises(ConfigurationError, match="such as takt/line3"):
         Topics(prefix)
+
+
+def test_the_results_of_parts_have_topics_that_no_model_s_verdicts_have() -> None:
+    topics = Topics("takt/line3")
+
+    assert topics.part("press/1", "bracket") == "takt/line3/press%2F1/parts/bracket/verdict"
+    assert topics.part(None, "bracket").count("/") != topics.verdict(None, "parts").count("/")
