@@ -46,7 +46,8 @@ async def open_station(
         ConfigurationError: the PLC's address and port cannot be had.
     """
     section, plc = file.station, file.plc
-    run = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    # To the microsecond, as a part of another process would be this one otherwise.
+    run = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
     retry = retry_within(file.cycle.result_ms)
     access: ServerAccess = {"key": _key(section.key_file), "cafile": section.cafile}
     async with (
