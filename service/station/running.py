@@ -79,6 +79,7 @@ class Station:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_s: float | None = None
+        self._inspector_ready = False
 
     def controls(self, controls: Controls) -> None:
         """Hear what the controller says."""
@@ -88,6 +89,17 @@ class Station:
         """What the controller reads, as it is now."""
         self._do(self._cycle.advance(self._now_s()))
         return self._cycle.status()
+
+    @property
+    def recipe(self) -> StationRecipe | None:
+        """The recipe in force; None where there is none of the number that was named last."""
+        number = self._cycle.status().recipe
+        return self._recipes.get(number) if self._cycle.recipe_known else None
+
+    @property
+    def inspector_ready(self) -> bool:
+        """Whether the inspector could judge when it was asked last."""
+        return self._inspector_ready
 
     def change_recipe(self, number: int) -> None:
         """Put a recipe in force for the parts that are triggered from now on."""
@@ -113,6 +125,7 @@ class Station:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_READY_WITHIN_S):
                 engine = await self._inspector.ready()
+        self._inspector_ready = engine
         camera = all(one.well for one in self._cameras.values())
         self._do(self._cycle.see_well(self._now_s(), engine=engine, camera=camera))
 

@@ -67,6 +67,7 @@ class _Known:
     report: Json
     heard_us: int
     heard_s: float
+    taken: int
     wish: RecipeWish | None = None
     wished_s: float = 0.0
 
@@ -141,7 +142,9 @@ class StationBoard:
                 f"station {name!r} has said nothing for {standing.silent_s:.0f} s, and takes no "
                 "recipe; look after it first"
             )
-        self._sequence = max(self._sequence + 1, self._now_us())
+        # Whatever becomes of this server and of its clock, it is higher than what was taken.
+        taken = self._known[name].taken
+        self._sequence = max(self._sequence + 1, self._now_us(), taken + 1)
         wish = RecipeWish(number, self._sequence)
         self._want(name, wish)
         await self._peers.ask(_WISH, {"name": name, "wish": asdict(wish)})
@@ -185,7 +188,7 @@ class StationBoard:
 
     def _keep(self, name: str, report: Json, taken: int | None) -> RecipeWish | None:
         before = self._known.get(name)
-        known = _Known(report, self._now_us(), self._clock())
+        known = _Known(report, self._now_us(), self._clock(), taken or 0)
         if before is not None and before.wish is not None and before.wish.sequence != taken:
             known.wish, known.wished_s = before.wish, before.wished_s
         self._known[name] = known

@@ -106,3 +106,10 @@ def test_nothing_is_wanted_of_a_station_that_is_silent_or_unknown(
     clock.now_s += SILENT_S + 1
     with pytest.raises(ConflictError, match="said nothing for 6 s"):
         wish(board, 1)
+
+
+def test_a_wish_is_later_than_what_was_taken_from_a_server_before_this_one(
+    board: StationBoard,
+) -> None:
+    board.put("a", {}, 2**50)
+    assert wish(board, 1).sequence > 2**50
