@@ -86,6 +86,11 @@ REFUSED = (
         (422,),
         "nor that only a bank can be updated or taught, and keeps its size",
     ),
+    Refused(
+        ("report_station",),
+        (422,),
+        "nor, again, what a point in time is, nor how long a whole report may be",
+    ),
 )
 """All that is let pass; whatever else Schemathesis finds is a fault."""
 
