@@ -24,7 +24,7 @@ _MOST_TIMES: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Listening:
+class StationListeners:
     """Several that hear what became of parts."""
 
     listeners: Sequence[StationListener]

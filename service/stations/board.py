@@ -168,6 +168,15 @@ class StationBoard:
         self._forget()
         return [self._standing(name, known) for name, known in sorted(self._known.items())]
 
+    def ups(self) -> dict[str, bool]:
+        """Whether each station takes parts, or its PLC has taken it offline; for any thread."""
+        now_s = self._clock()
+        return {
+            name: now_s - one.heard_s <= SILENT_S and _is_well(one.report)
+            for name, one in [*self._known.items()]
+            if now_s - one.heard_s <= FORGOTTEN_S
+        }
+
     def _standing(self, name: str, known: _Known) -> StationStanding:
         silent_s = max(0.0, self._clock() - known.heard_s)
         return StationStanding(name, known.report, known.heard_us, silent_s, self._wish_of(known))
@@ -214,3 +223,7 @@ class StationBoard:
     async def _told_wish(self, body: Message) -> Message:
         self._want(body["name"], RecipeWish(**body["wish"]))
         return {}
+
+
+def _is_well(report: Json) -> bool:
+    return bool(report["online"] or report["offline_reason"] == "set_offline")

@@ -104,3 +104,13 @@ async def test_a_key_reports_reads_or_changes_by_its_scope(serve) -> None:
             }
             let = [name for name, one in answers.items() if one.status_code != 403]
             assert let == allowed, key
+
+
+async def test_metrics_tell_which_stations_are_well(serve) -> None:
+    async with serve() as client:
+        await client.put(URL, json=REPORT)
+        away = {**REPORT, "online": False, "offline_reason": "fault"}
+        await client.put("/v1/stations/press-2", json=away)
+        text = (await client.get("/metrics")).text
+    assert 'takt_station_up{station="press-1"} 1.0' in text
+    assert 'takt_station_up{station="press-2"} 0.0' in text

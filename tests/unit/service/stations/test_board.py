@@ -113,3 +113,16 @@ def test_a_wish_is_later_than_what_was_taken_from_a_server_before_this_one(
 ) -> None:
     board.put("a", {}, 2**50)
     assert wish(board, 1).sequence > 2**50
+
+
+def test_a_station_is_up_while_it_takes_parts_or_its_plc_has_taken_it_offline(
+    board: StationBoard, clock: Clock
+) -> None:
+    board.put("a", {"online": True, "offline_reason": None}, None)
+    board.put("b", {"online": False, "offline_reason": "set_offline"}, None)
+    board.put("c", {"online": False, "offline_reason": "camera"}, None)
+    assert board.ups() == {"a": True, "b": True, "c": False}
+    clock.now_s += SILENT_S + 1
+    assert set(board.ups().values()) == {False}
+    clock.now_s += FORGOTTEN_S
+    assert board.ups() == {}
