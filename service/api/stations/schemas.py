@@ -37,7 +37,7 @@ ResultName = Literal["ok", "ng", "no_decision"]
 
 
 class _Said(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
 
 
 class StationPlc(_Said):
