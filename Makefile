@@ -160,7 +160,7 @@ $(VENV)/.serve: pyproject.toml clients/python/pyproject.toml | $(BIN)/python
 
 $(VENV)/.learn: pyproject.toml clients/python/pyproject.toml | $(BIN)/python
 	@$(PYTHON) .ci/reach.py
-	$(BIN)/python -m pip install --quiet --no-compile --editable ./clients/python --editable '.[cpu,export]'
+	$(BIN)/python -m pip install --quiet --no-compile --editable ./clients/python --editable '.[cpu,export,station]'
 	@touch $@ $(VENV)/.serve
 
 $(VENV)/.dev: pyproject.toml clients/python/pyproject.toml | $(BIN)/python

@@ -16,6 +16,7 @@ from docs._reference.metrics import metrics
 from docs._reference.routes import routes
 from docs._reference.scale import figures, line_cores, one_line, plant, waves
 from docs._reference.settings import settings
+from docs._reference.station import station_file
 from docs._reference.timing import SCENES
 
 DOCS = Path(__file__).parents[1]
@@ -36,6 +37,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "plc_statuses": plc.statuses,
     "routes": routes,
     "settings": settings,
+    "station_file": station_file,
     "waves": waves,
 }
 """By the name that the comment before it has: what makes a part."""
@@ -52,6 +54,7 @@ PAGES = tuple(
         "plc.md",
         "scale.md",
         "settings.md",
+        "station.md",
     )
 )
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from service.core.domain import (
     NO_LABELS,
     FactVector,
+    Json,
     Labels,
     ProtocolName,
     RawPicture,
     Source,
     Timings,
     Verdict,
+    VerdictName,
     WarningCode,
 )
 
@@ -89,6 +92,43 @@ class ViewOfPart(NamedTuple):
     view: str
 
 
+@dataclass(frozen=True, slots=True)
+class PartRecord:
+    """A part of several views that has its result.
+
+    Attributes:
+        number: tells it from other parts of its id; a later one has a higher number.
+        part: id of the part.
+        recipe: name of its recipe.
+        revision: of the recipe.
+        began_us: when its first view came, in µs of Unix time.
+        ended_us: when it got its result, in µs of Unix time.
+        ended_by: what gave it the result.
+        verdict: on the part.
+        reason: why it is undecided; None where it is not.
+        score: the highest scaled score of its views; None where there is none.
+        view: whose that is.
+        station: where it was; None where nobody said so.
+        lot: that it belongs to; None where nobody said so.
+        views: what became of each view of the recipe, as JSON.
+    """
+
+    number: int
+    part: str
+    recipe: str
+    revision: int
+    began_us: int
+    ended_us: int
+    ended_by: str
+    verdict: VerdictName
+    reason: str | None
+    score: float | None
+    view: str | None
+    station: str | None
+    lot: str | None
+    views: list[Json]
+
+
 class Asked(NamedTuple):
     """What came with a picture, and the picture itself.
 
@@ -116,6 +156,12 @@ class Outlet(Protocol):
 
     def note(self, answer: AnswerRecord, asked: Asked) -> None:
         """Take an answer and its picture at once, on the event loop.
+
+        Nothing waits, and nothing is raised; what finds no room is counted.
+        """
+
+    def note_part(self, part: PartRecord) -> None:
+        """Take the result of a part of several views, which follows the answers to its views.
 
         Nothing waits, and nothing is raised; what finds no room is counted.
         """

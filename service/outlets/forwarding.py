@@ -97,7 +97,7 @@ class MessageFeed:
         """The messages after those given last, once there are any; none at the end."""
         while True:
             self._news.clear()
-            if some := self._spool.after(self._given):
+            if self._spool.newest > self._given and (some := self._spool.after(self._given)):
                 self._given = some[-1].seq
                 return some
             if self.ending.is_set():

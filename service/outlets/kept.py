@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.core.errors import ConfigurationError
-from service.observing.records import AnswerRecord, Asked
+from service.observing.records import AnswerRecord, Asked, PartRecord
 from service.outlets.forwarding import Carrier, Forwarder
 from service.outlets.metrics import OutletMetrics, SpoolCounts
 from service.outlets.places import SpoolPlace
@@ -38,8 +38,18 @@ class OutletMessage:
     body: bytes
 
 
-MakeMessage = Callable[[AnswerRecord, Asked], OutletMessage | None]
-"""Makes the message of an answer; None for one that nobody is told of."""
+@dataclass(frozen=True, slots=True)
+class MakeMessages:
+    """Makes the messages of an outlet; None for what nobody is told of.
+
+    Attributes:
+        of_answer: that of an answer.
+        of_part: that of the result of a part of several views.
+    """
+
+    of_answer: Callable[[AnswerRecord, Asked], OutletMessage | None]
+    of_part: Callable[[PartRecord], OutletMessage | None]
+
 
 OpenCarrier = Callable[[SpoolPlace], Carrier]
 """Makes what carries messages to the other end, from where they are kept."""
@@ -51,7 +61,7 @@ class KeptMessages:
     Args:
         name: of the outlet.
         place: where they are kept.
-        message: makes them.
+        messages: makes them.
         forwarder: sends them.
         counts: what becomes of them.
     """
@@ -60,13 +70,13 @@ class KeptMessages:
         self,
         name: str,
         place: SpoolPlace,
-        message: MakeMessage,
+        messages: MakeMessages,
         forwarder: Forwarder,
         counts: SpoolCounts,
     ) -> None:
         self._name = name
         self._place = place
-        self._message = message
+        self._messages = messages
         self._forwarder = forwarder
         self._counts = counts
         self._dropped = 0
@@ -79,8 +89,12 @@ class KeptMessages:
         """Take an answer, which is stored by the next `flush`."""
         if self._forwarder.gone:
             return
-        if (message := self._message(answer, asked)) is not None:
-            self._place.spool.put(message.topic, message.body)
+        self._put(self._messages.of_answer(answer, asked))
+
+    def send_part(self, part: PartRecord) -> None:
+        """Take the result of a part, which is stored by the next `flush`."""
+        if not self._forwarder.gone:
+            self._put(self._messages.of_part(part))
 
     def flush(self) -> None:
         """Store what was taken, and have it sent.
@@ -105,6 +119,10 @@ class KeptMessages:
                            self._name, left)  # fmt: skip
         self._place.close()
 
+    def _put(self, message: OutletMessage | None) -> None:
+        if message is not None:
+            self._place.spool.put(message.topic, message.body)
+
     def _tell_dropped(self, dropped: int) -> None:
         self._counts.full.inc(dropped)
         if self._dropped // _SAID_EVERY != (self._dropped + dropped) // _SAID_EVERY or not (
@@ -119,7 +137,7 @@ def keep(
     name: str,
     folder: Path,
     most: int,
-    message: MakeMessage,
+    messages: MakeMessages,
     open_carrier: OpenCarrier,
     metrics: OutletMetrics,
 ) -> Sender:
@@ -129,7 +147,7 @@ def keep(
         name: of the outlet.
         folder: in which it keeps its messages.
         most: messages that may wait.
-        message: makes the message of an answer.
+        messages: makes them.
         open_carrier: makes what carries them.
         metrics: count what becomes of them.
 
@@ -145,7 +163,12 @@ def keep(
         ) from None
     counts = metrics.watch_spool(name, lambda: place.spool.waiting)
     forwarder = Forwarder(name, place, open_carrier(place), counts)
-    kept = KeptMessages(name, place, message, forwarder, counts)
+    kept = KeptMessages(name, place, messages, forwarder, counts)
     return Sender(
-        kept.send, kept.close, begin=kept.begin, flush=kept.flush, most_waiting=_MOST_WAITING
+        kept.send,
+        kept.close,
+        begin=kept.begin,
+        flush=kept.flush,
+        send_part=kept.send_part,
+        most_waiting=_MOST_WAITING,
     )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
 from urllib.parse import quote
 
 import orjson
 
 from service.core.domain import Json, optional_reason_json, regions_json
-from service.observing.records import AnswerRecord, Asked
+from service.observing.records import AnswerRecord, Asked, PartRecord
+
+_OF_VIEW: Final = ("verdict", "request_id", "model", "version", "score", "threshold", "scaled")
 
 
 def verdict_json(answer: AnswerRecord, asked: Asked, *, recorded: bool) -> Json:
@@ -19,7 +22,7 @@ def verdict_json(answer: AnswerRecord, asked: Asked, *, recorded: bool) -> Json:
         asked: what the caller said of the part.
         recorded: whether the server keeps a record, in which it is found.
     """
-    verdict, labels = answer.verdict, asked.labels
+    verdict, labels, view = answer.verdict, asked.labels, asked.view
     return {
         "type": "verdict",
         "at": time_text(answer.at_s),
@@ -30,6 +33,9 @@ def verdict_json(answer: AnswerRecord, asked: Asked, *, recorded: bool) -> Json:
         "part": labels.part,
         "lot": labels.lot,
         "tags": dict(labels.tags),
+        # Whoever takes the verdict on a view for that on its part lets bad parts pass.
+        "view": None if view is None else view.view,
+        "part_number": None if view is None else view.number,
         "verdict": verdict.name,
         "anomalous": verdict.anomalous,
         "undecided": optional_reason_json(verdict.undecided),
@@ -44,6 +50,38 @@ def verdict_json(answer: AnswerRecord, asked: Asked, *, recorded: bool) -> Json:
 def verdict_body(answer: AnswerRecord, asked: Asked, *, recorded: bool) -> bytes:
     """The same as a message."""
     return orjson.dumps(verdict_json(answer, asked, recorded=recorded))
+
+
+def part_json(part: PartRecord) -> Json:
+    """What is told of a part of several views; its id is added as it is sent."""
+    return {
+        "type": "part",
+        "at": time_text(part.ended_us / 1e6),
+        "part": part.part,
+        "number": part.number,
+        "recipe": part.recipe,
+        "revision": part.revision,
+        "station": part.station,
+        "lot": part.lot,
+        "verdict": part.verdict,
+        "reason": part.reason,
+        "score": part.score,
+        "view": part.view,
+        "ended_by": part.ended_by,
+        "views": [_view_json(one) for one in part.views],
+        "link": f"/v1/parts/{quote(part.part, safe='')}?number={part.number}",
+    }
+
+
+def _view_json(view: Json) -> Json:
+    """A view of a part; of one that is missing there is but its name."""
+    seen = view["seen"] or {}
+    return {"view": view["name"], **{name: seen.get(name) for name in _OF_VIEW}}
+
+
+def part_body(part: PartRecord) -> bytes:
+    """The same as a message."""
+    return orjson.dumps(part_json(part))
 
 
 def inspection_path(request_id: str) -> str:

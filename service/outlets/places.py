@@ -54,17 +54,21 @@ class SpoolPlace:
         for path in sorted(self._folder.glob("*.sqlite")):
             if path == self.path:
                 continue
-            lock = _locked(path)
-            if lock is None:
-                continue
             try:
-                with contextlib.closing(Spool(path, self._most)) as left:
-                    moved += left.move_to(self.spool)
+                moved += self._take_over(path)
             except (OSError, sqlite3.Error, LostMessagesError) as error:
                 logger.error("what is left in %s cannot be taken over: %s", path, error)
-            finally:
-                os.close(lock)
         return moved
+
+    def _take_over(self, path: Path) -> int:
+        lock = _locked(path)
+        if lock is None:
+            return 0
+        try:
+            with contextlib.closing(Spool(path, self._most)) as left:
+                return left.move_to(self.spool)
+        finally:
+            os.close(lock)
 
     def close(self) -> None:
         """Close the spool, and leave it to others."""

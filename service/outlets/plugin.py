@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.observing.records import AnswerRecord, Asked
+from service.observing.records import AnswerRecord, Asked, PartRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ class Sender:
         begin: called once, on the same thread, before the first answer; what it raises is logged.
         flush: called on the same thread once no further answer waits, and now and then while many
             do, for a sender that gathers; what it raises is logged.
+        send_part: the same for the result of a part of several views, which comes after the answers
+            to its views; None for a sender that does not want them.
         pictures: whether it wants the pictures as well; `Asked.picture` is None otherwise, and for
             one that finds no room.
         most_waiting: answers that may wait; one more is lost.
@@ -50,6 +52,7 @@ class Sender:
     close: Callable[[], object] = _hold_nothing
     begin: Callable[[], object] = _hold_nothing
     flush: Callable[[], object] = _hold_nothing
+    send_part: Callable[[PartRecord], object] | None = None
     pictures: bool = False
     most_waiting: int = 1000
 

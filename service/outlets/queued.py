@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from typing import NamedTuple
 
 from service.core.domain import RawPicture
-from service.observing.records import AnswerRecord, Asked
+from service.observing.records import AnswerRecord, Asked, PartRecord
 from service.outlets.metrics import OutletMetrics
 from service.outlets.plugin import Sender
 
@@ -34,6 +34,13 @@ class _Waiting(NamedTuple):
     bytes: int
 
 
+class _WaitingPart(NamedTuple):
+    """The result of a part that waits."""
+
+    part: PartRecord
+    bytes: int = 0
+
+
 class QueuedOutlet:
     """Takes answers on the event loop, and hands them to a sender on a thread of its own.
 
@@ -54,7 +61,7 @@ class QueuedOutlet:
         self._sender = sender
         self._most_bytes = most_bytes
         # Its put never waits, and None ends the thread.
-        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._queue: SimpleQueue[_Waiting | _WaitingPart | None] = SimpleQueue()
         # Each number is changed by one thread alone.
         self._taken = self._taken_bytes = 0
         self._done = self._done_bytes = 0
@@ -92,6 +99,16 @@ class QueuedOutlet:
         self._taken_bytes += size
         self._queue.put(_Waiting(answer, asked._replace(picture=picture), size))
 
+    def note_part(self, part: PartRecord) -> None:
+        """Take the result of a part; see `Outlet`."""
+        if self._sender.send_part is None:
+            return
+        if self._ending or self.waiting >= self._sender.most_waiting:
+            self._counts.lost.inc()
+            return
+        self._taken += 1
+        self._queue.put(_WaitingPart(part))
+
     def close(self, timeout_s: float) -> None:
         """Send what waits, within a time, and end; what is left then is counted as lost."""
         self._ending = True
@@ -117,7 +134,7 @@ class QueuedOutlet:
         gathered = 0
         while not self._given_up and (one := self._queue.get()) is not None:
             try:
-                self._sender.send(one.answer, one.asked)
+                self._send(one)
             except BaseException as error:  # a thread that ends would send nothing any more
                 self._settle(one, error)
             else:
@@ -134,13 +151,19 @@ class QueuedOutlet:
         except BaseException:
             logger.exception("the outlet %s has not ended well", self._name)
 
+    def _send(self, one: _Waiting | _WaitingPart) -> None:
+        if isinstance(one, _Waiting):
+            self._sender.send(one.answer, one.asked)
+        elif self._sender.send_part is not None:
+            self._sender.send_part(one.part)
+
     def _do(self, what: Callable[[], object]) -> None:
         try:
             what()
         except BaseException as error:
             self._tell(error)
 
-    def _settle(self, one: _Waiting, error: BaseException | None = None) -> None:
+    def _settle(self, one: _Waiting | _WaitingPart, error: BaseException | None = None) -> None:
         """Count an answer that is done with."""
         with self._settling:
             if self._given_up:

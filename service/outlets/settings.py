@@ -8,8 +8,7 @@ from pydantic import BaseModel
 
 from service.declaration import Names, under
 
-_outlets = under("Outlets")
-_plugins = under("Plugins")
+_outlets = under("Outlets and plugins")
 
 
 class OutletSettings(BaseModel):
@@ -60,7 +59,7 @@ class OutletSettings(BaseModel):
 class PluginSettings(BaseModel):
     """Plugins."""
 
-    plugins: Names = _plugins(
+    plugins: Names = _outlets(
         (),
         "Installed plugins to load, such as rejects,archive; `takt plugins` lists those there are. "
         "They run with the rights of the server. No other is imported.",

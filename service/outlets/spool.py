@@ -83,6 +83,8 @@ class Spool:
     def __init__(self, path: Path, most: int) -> None:
         self._most = most
         self._lock = threading.Lock()
+        # A new one each time: after a loss of power, places that were sent may be given again.
+        self._opening = secrets.token_hex(6)
         self._put: list[tuple[str, bytes]] = []
         make_private(path.parent)
         try:
@@ -112,8 +114,6 @@ class Spool:
                 (secrets.token_hex(6),),
             )
             (self.id,) = database.execute("SELECT id FROM spool").fetchone()
-            # What is there was not sent when it came.
-            database.execute("UPDATE message SET late = 1 WHERE late = 0")
             (oldest,) = database.execute("SELECT MIN(seq) FROM message").fetchone()
             newest = database.execute(
                 "SELECT seq FROM sqlite_sequence WHERE name = 'message'"
@@ -123,6 +123,8 @@ class Spool:
             raise
         self._database = database
         self._last: int = newest[0] if newest else 0
+        # Nothing up to there was sent when it came. It is not written, as the disk may be full.
+        self._late_to = self._last
         # Everything up to there is done with; the rows are removed a little later.
         self._done: int = self._last if oldest is None else oldest - 1
         self._removed = self._done
@@ -131,6 +133,11 @@ class Spool:
     def waiting(self) -> int:
         """Messages that are stored and not done with."""
         return self._last - self._done
+
+    @property
+    def newest(self) -> int:
+        """Place of the message that was stored last, whether it is still there or not."""
+        return self._last
 
     def put(self, topic: str, body: bytes) -> None:
         """Take a message, to be stored by the next `commit`; the thread of that calls it."""
@@ -154,7 +161,7 @@ class Spool:
     def _store(self, given: Sequence[tuple[str | None, str, bytes]], late: bool) -> int:
         with self._lock:
             rows = [
-                (seq, one or f"{self.id}-{seq}", topic, body, late)
+                (seq, one or f"{self._opening}-{seq}", topic, body, late)
                 for seq, (one, topic, body) in enumerate(given, self._last + 1)
             ]
             last = self._last + len(rows)
@@ -175,7 +182,8 @@ class Spool:
         with self._lock:
             rows = self._database.execute(_SELECT, (max(seq, self._done), most)).fetchall()
         return [
-            Stored(place, one, topic, body, bool(late)) for place, one, topic, body, late in rows
+            Stored(place, one, topic, body, bool(late) or place <= self._late_to)
+            for place, one, topic, body, late in rows
         ]
 
     def done(self, seq: int) -> None:
@@ -193,9 +201,7 @@ class Spool:
     def mark_late(self) -> None:
         """Mark everything that waits, as it could not be sent when it came."""
         with self._lock:
-            self._database.execute(
-                "UPDATE message SET late = 1 WHERE late = 0 AND seq > ?", (self._done,)
-            )
+            self._late_to = self._last
 
     def move_to(self, other: Spool) -> int:
         """Hand what waits to another spool, with its ids; gives the number of messages."""

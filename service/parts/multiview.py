@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 
-from service.api.multiview.answers import stored_of
+from service.api.multiview.answers import recorded_of
 from service.api.multiview.parts import ViewHandler, parts_router
 from service.api.multiview.recipes import RecipeDesk, recipes_router
 from service.multiview.book import RecipeBook
 from service.multiview.desk import PartDesk
 from service.multiview.result import PartResult
+from service.observing.records import PartRecord
 from service.parts.composing.foundation import Foundation
 from service.parts.composing.part import Left, ServerPart
 from service.recording.recipes import current_recipes, recipe_changes
@@ -18,11 +20,15 @@ from service.recording.recipes import current_recipes, recipe_changes
 def multiview_part(foundation: Foundation) -> ServerPart:
     """Keeps recipes and inspects parts by them; at the end every open part gets its result."""
     records, settings, models = foundation.records, foundation.settings, foundation.models
-    recorder = foundation.recorder
+    outlets = foundation.outlets
+
+    def note(part: PartRecord) -> None:
+        for outlet in outlets:
+            outlet.note_part(part)
 
     def ended(result: PartResult) -> None:
-        if recorder is not None:
-            recorder.note_part(stored_of(result))
+        # In the loop's next turn: by then the last view's own answer is noted.
+        asyncio.get_running_loop().call_soon(note, recorded_of(result))
 
     book = RecipeBook(
         partial(records.read, current_recipes),

@@ -9,7 +9,8 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection, Row, delete, insert, select
 
-from service.core.domain import Json, VerdictName
+from service.core.domain import VerdictName
+from service.observing.records import PartRecord
 from service.recording.database import Database
 from service.recording.tables import inspections, parts
 
@@ -18,43 +19,6 @@ MOST_PARTS: Final = 200
 
 _AT_ONCE: Final = 500
 """Most rows of one transaction that removes."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredPart:
-    """A part that has its result, as the table has it.
-
-    Attributes:
-        number: tells it from other parts of its id; a later one has a higher number.
-        part: id of the part.
-        recipe: name of its recipe.
-        revision: of the recipe.
-        began_us: when its first view came, in µs of Unix time.
-        ended_us: when it got its result, in µs of Unix time.
-        ended_by: what gave it the result.
-        verdict: on the part.
-        reason: why it is undecided; None where it is not.
-        score: the highest scaled score of its views; None where there is none.
-        view: whose that is.
-        station: where it was; None where nobody said so.
-        lot: that it belongs to; None where nobody said so.
-        views: what became of each view of the recipe, as JSON.
-    """
-
-    number: int
-    part: str
-    recipe: str
-    revision: int
-    began_us: int
-    ended_us: int
-    ended_by: str
-    verdict: VerdictName
-    reason: str | None
-    score: float | None
-    view: str | None
-    station: str | None
-    lot: str | None
-    views: list[Json]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +38,7 @@ class PartFilters:
     before: int | None = None
 
 
-def insert_parts(database: Database, some: Sequence[StoredPart]) -> None:
+def insert_parts(database: Database, some: Sequence[PartRecord]) -> None:
     """Store parts in one transaction.
 
     Raises:
@@ -86,7 +50,7 @@ def insert_parts(database: Database, some: Sequence[StoredPart]) -> None:
         connection.execute(insert(parts), rows)
 
 
-def parts_of(connection: Connection, wanted: PartFilters, limit: int) -> tuple[StoredPart, ...]:
+def parts_of(connection: Connection, wanted: PartFilters, limit: int) -> tuple[PartRecord, ...]:
     """Parts, the latest first."""
     query = select(parts).order_by(parts.c.number.desc()).limit(min(limit, MOST_PARTS))
     for name in ("part", "recipe", "verdict"):
@@ -97,7 +61,7 @@ def parts_of(connection: Connection, wanted: PartFilters, limit: int) -> tuple[S
     return tuple(_stored(row) for row in connection.execute(query))
 
 
-def part_of(connection: Connection, part: str, number: int | None = None) -> StoredPart | None:
+def part_of(connection: Connection, part: str, number: int | None = None) -> PartRecord | None:
     """The latest part of an id, or the one of a number; None where there is none."""
     query = select(parts).where(parts.c.part == part).order_by(parts.c.number.desc()).limit(1)
     if number is not None:
@@ -129,7 +93,7 @@ def remove_parts(database: Database, before_us: int, stop: Callable[[], bool]) -
             return
 
 
-def _stored(row: Row[Any]) -> StoredPart:
+def _stored(row: Row[Any]) -> PartRecord:
     values = row._asdict()
     del values["id"]
-    return StoredPart(**{**values, "views": orjson.loads(values["views"])})
+    return PartRecord(**{**values, "views": orjson.loads(values["views"])})

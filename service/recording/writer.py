@@ -16,7 +16,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from service.core.domain import RawPicture, Source
 from service.core.errors import RecordError
-from service.observing.records import AnswerRecord, Asked
+from service.observing.records import AnswerRecord, Asked, PartRecord
 from service.peers import Alone, Peers
 from service.recording.clock import RecordClock, elapsed_s
 from service.recording.database import NewerRecordError, RefusedRowsError
@@ -24,7 +24,7 @@ from service.recording.facts import Noted, Row, key_of, row_of
 from service.recording.keeping import KeepingRule
 from service.recording.kept_elsewhere import KeptElsewhere
 from service.recording.metrics import RecordMetrics
-from service.recording.parts import StoredPart, insert_parts
+from service.recording.parts import insert_parts
 from service.recording.pictures import Picture, PictureKey
 from service.recording.record import Record
 from service.recording.retention import Retention, RetentionRule
@@ -106,7 +106,7 @@ class Recorder:
         self._grows_old = retain.days is not None or retain.record_days is not None
         self._noted: deque[Noted] = deque()
         self._rows: deque[tuple[Source, Row]] = deque()
-        self._parts: deque[StoredPart] = deque()
+        self._parts: deque[PartRecord] = deque()
         # Two counts, each changed by one thread alone.
         self._taken_bytes = 0
         self._given_back_bytes = 0
@@ -159,7 +159,7 @@ class Recorder:
             self._metrics.pictures_lost(1)
         self._noted.append(Noted(answer, asked._replace(picture=None), picture, keep, size))
 
-    def note_part(self, part: StoredPart) -> None:
+    def note_part(self, part: PartRecord) -> None:
         """Take the result of a part, which is stored after the inspections of its views."""
         if self._newer or len(self._parts) >= self._backlog.rows:
             logger.error("part %r is missing from the record", part.part)

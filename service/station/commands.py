@@ -8,15 +8,11 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from service.core.distribution import CLIENT, install_hint
 from service.core.errors import TaktError
-
-if TYPE_CHECKING:  # `takt --help` lists this command without what it works with
-    from service.station.file import StationFile
-    from service.station.report import StationReport
 
 _HEADING = f"{'part':>10} {'result':<11} {'score':>8} {'took':>10}"
 
@@ -44,9 +40,23 @@ def station() -> None:
 @click.option("--quiet", is_flag=True, help="No line for each part; only what is not well.")
 def run(file: Path, quiet: bool) -> None:
     """Run the station that FILE describes, until Ctrl-C."""
-    from service.observing.line_writer import LineWriter
-    from service.station.file import read_station_file
-    from service.station.report import StationReport
+    try:
+        from service.observing.line_writer import LineWriter
+        from service.station.file import read_station_file
+        from service.station.opening import open_station
+        from service.station.report import StationReport
+    except ModuleNotFoundError as error:
+        raise not_installed(error) from None
+
+    async def work() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        async with open_station(said, report, _tell) as (opened, modbus):
+            _tell(f"station {said.station.name} listens to a PLC on port {modbus.port}")
+            report.say(_HEADING)
+            await opened.run()
 
     try:
         said = read_station_file(file)
@@ -56,7 +66,7 @@ def run(file: Path, quiet: bool) -> None:
         ):
             report = StationReport(_nothing if quiet else printer.put, note)
             with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
-                asyncio.run(_work(said, report))
+                asyncio.run(work())
     except TaktError as error:
         raise click.ClickException(str(error)) from None
     click.echo(report.summary(), err=True)
@@ -66,8 +76,10 @@ def run(file: Path, quiet: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def check(file: Path) -> None:
     """Say what is wrong with FILE, by line; ends with 1 if anything is."""
-    from service.station.file import read_station_file
-
+    try:
+        from service.station.file import read_station_file
+    except ModuleNotFoundError as error:
+        raise not_installed(error) from None
     try:
         said = read_station_file(file)
     except TaktError as error:
@@ -79,18 +91,9 @@ def check(file: Path) -> None:
     )
 
 
-async def _work(file: StationFile, report: StationReport) -> None:
-    from service.station.opening import open_station
-
-    task = asyncio.current_task()
-    assert task is not None
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
-    async with open_station(file, report, _tell) as (station_, modbus):
-        _tell(f"station {file.station.name} listens to a PLC on port {modbus.port}")
-        report.say(_HEADING)
-        await station_.run()
+def not_installed(error: ModuleNotFoundError) -> click.ClickException:
+    """What is said where a package is missing that a server does without."""
+    return click.ClickException(f"a station needs {error.name}; {install_hint('station', CLIENT)}")
 
 
 @contextlib.contextmanager

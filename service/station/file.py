@@ -53,8 +53,15 @@ class _Section(BaseModel):
 class StationSection(_Section):
     """Which station this is, and whom it asks."""
 
-    name: str = Field(min_length=1, max_length=100, description="Its name in the server's record.")
-    server: str = Field(description="URL of the server, `http://HOST:PORT`.")
+    # Ids of parts begin with it, and stand in the paths of the server.
+    name: str = Field(
+        pattern=r"^[^/\x00-\x1f\x7f]+$",
+        max_length=100,
+        description="Its name in the server's record.",
+    )
+    server: str = Field(
+        pattern=r"^https?://[^/?#]+", description="URL of the server, `http://HOST:PORT`."
+    )
     key_file: Path | None = Field(None, description="File with the server's API key.")
     cafile: Path | None = Field(
         None, description="PEM file of the authority that signed the server's certificate."

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from service.core.errors import TaktError
 from service.sources.pacing import Shot
 from service.station.cycle.effects import PartDecision, PartInCycle
 
@@ -25,6 +26,13 @@ class StationRecipe:
     views: tuple[str, ...]
 
 
+class InspectorAwayError(TaktError):
+    """Nobody can be asked for a recipe now."""
+
+    code = "inspector_away"
+    title = "Inspector away"
+
+
 class PartInspector(Protocol):
     """Judges parts."""
 
@@ -32,7 +40,11 @@ class PartInspector(Protocol):
         """Whether it can judge now; nothing is raised."""
 
     async def recipe(self, number: int) -> StationRecipe | None:
-        """The recipe of a number; None where there is none, or nobody can be asked."""
+        """The recipe of a number; None where there is none.
+
+        Raises:
+            InspectorAwayError: nobody can be asked.
+        """
 
     async def inspect(
         self, part: PartInCycle, recipe: StationRecipe, shots: Mapping[str, Shot], left_s: float

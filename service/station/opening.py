@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import httpx
 
@@ -27,6 +28,9 @@ from takt_client.connection import ServerAccess
 
 _SNAPSHOT_S = 10.0
 """Longest time that a camera may take for a snapshot which nobody waits for any more."""
+
+_NO_PROXY: Final = {"http://": None, "https://": None, "all://": None}
+"""Proxies of the environment are not for cameras: one could answer with a picture that it keeps."""
 
 
 @asynccontextmanager
@@ -54,7 +58,7 @@ async def open_station(
         AsyncTaktClient(section.server, retry=retry, **access) as client,
         # Its own connections: no part waits for one that a report has.
         AsyncTaktClient(section.server, retry=ONE_TRY, **access) as teller_client,
-        httpx.AsyncClient(timeout=_SNAPSHOT_S) as http,
+        httpx.AsyncClient(timeout=_SNAPSHOT_S, mounts=_NO_PROXY) as http,
     ):
         news = StationNews(partial(part_id, section.name, run))
         cameras = _cameras(file.cameras, http, notice)

@@ -23,13 +23,16 @@ from service.station.cycle.effects import (
 )
 from service.station.cycle.machine import CycleTiming, StationCycle
 from service.station.cycle.signals import Controls, NoDecisionReason, StationStatus
-from service.station.inspector import PartInspector, StationRecipe
+from service.station.inspector import InspectorAwayError, PartInspector, StationRecipe
 
 _LOOK_EVERY_S: Final = 0.25
 """Time between two looks at whether cameras and inspector are well."""
 
 _READY_WITHIN_S: Final = 2.0
 """Time within which an inspector that is ready says so."""
+
+_ASK_AGAIN_S: Final = 0.5
+"""Time between two attempts to ask for a recipe."""
 
 _LATE_S: Final = 1.0
 """Time after a part was due in which its verdict is still heard, to tell how late it was."""
@@ -80,6 +83,7 @@ class Station:
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_s: float | None = None
         self._inspector_ready = False
+        self._finding: asyncio.Task[None] | None = None
 
     def controls(self, controls: Controls) -> None:
         """Hear what the controller says."""
@@ -137,7 +141,10 @@ class Station:
                     recipe = self._of_parts[part.sequence] = self._recipes[part.recipe]
                     self._start(self._inspect(part, recipe))
                 case ChangeRecipe(number):
-                    self._start(self._find(number))
+                    # Whoever asks for another one does not want the one before it.
+                    if self._finding is not None:
+                        self._finding.cancel()
+                    self._finding = self._start(self._find(number))
                 case Given(part):
                     self._listener.given(effect, self._of_parts.pop(part.sequence, None))
                 case CameLate():
@@ -180,7 +187,7 @@ class Station:
         return {view: task.result() for view, task in taking.items()}
 
     async def _find(self, number: int) -> None:
-        recipe = await self._inspector.recipe(number)
+        recipe = await self._asked(number)
         if recipe is not None and (missing := set(recipe.views) - set(self._cameras)):
             names = ", ".join(sorted(missing))
             logger.error(
@@ -194,10 +201,25 @@ class Station:
         known = recipe is not None
         self._do(self._cycle.see_recipe(self._now_s(), number, known=known))
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _asked(self, number: int) -> StationRecipe | None:
+        """The recipe of a number, as soon as somebody can be asked; 0 is the number of none."""
+        if number == 0:
+            return None
+        told = False
+        while True:
+            try:
+                return await self._inspector.recipe(number)
+            except InspectorAwayError as error:
+                if not told:
+                    logger.warning("%s; trying again", error)
+                    told = True
+                await asyncio.sleep(_ASK_AGAIN_S)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -12,7 +12,7 @@ from service.core.domain import RawPicture
 from service.sources.pacing import Shot
 from service.station.cycle.effects import PartDecision, PartInCycle, no_decision
 from service.station.cycle.signals import NoDecisionReason, ResultCode
-from service.station.inspector import StationRecipe
+from service.station.inspector import InspectorAwayError, StationRecipe
 from takt_client import AsyncTaktClient, PartResult, RetryPolicy
 from takt_client.errors import (
     DeadlineExceededError,
@@ -72,12 +72,15 @@ class ServerInspector:
         return readiness.ready
 
     async def recipe(self, number: int) -> StationRecipe | None:
-        """The recipe of a number; None where there is none, or the server cannot be asked."""
+        """The recipe of a number; None where there is none.
+
+        Raises:
+            InspectorAwayError: the server cannot be asked.
+        """
         try:
             found = await self._client.recipes(number=number)
         except takt_client.TaktError as error:
-            logger.error("recipe %d cannot be asked for: %s", number, error)
-            return None
+            raise InspectorAwayError(f"recipe {number} cannot be asked for: {error}") from None
         if not found:
             logger.error("the server has no recipe of the number %d", number)
             return None

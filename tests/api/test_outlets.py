@@ -233,3 +233,30 @@ async def test_a_broker_and_a_url_that_are_away_keep_no_answer_waiting(
         text = (await client.get("/metrics")).text
         assert 'takt_outlet_kept_messages{outlet="mqtt"} 5.0' in text
         assert 'takt_outlet_kept_messages{outlet="webhook-mes"} 5.0' in text
+
+
+async def test_the_result_of_a_part_is_posted_after_the_verdicts_on_its_views(
+    serve, picture_bytes, tmp_path: Path, sqlite_record: Record
+) -> None:
+    async with Receiver().listening() as receiver:
+        settings = {
+            "webhooks_file": webhooks(tmp_path, receiver.port),
+            "webhooks_private_hosts": "127.0.0.1",
+            "data_folder": tmp_path / "data",
+        }
+        views = [{"name": name, "model": "parts"} for name in ("top", "side")]
+        recipe = {"number": 7, "deadline_ms": 60_000, "alpha": 0.1, "views": views}
+        async with serve(**settings, record=sqlite_record) as client:
+            (await client.put("/v1/recipes/bracket", json=recipe)).raise_for_status()
+            for view in ("top", "side"):
+                path = f"/v1/parts/A-17/views/{view}?recipe=bracket"
+                await client.post(path, content=picture_bytes(50))
+            await until(lambda: len(receiver.posted) == 3)
+            *seen, part = [json.loads(one.body) for one in receiver.posted]
+            assert [one["view"] for one in seen] == ["top", "side"]
+            assert (part["type"], part["part"], part["verdict"]) == ("part", "A-17", "good")
+            assert [one["request_id"] for one in part["views"]] == [
+                one["request_id"] for one in seen
+            ]
+            found = (await client.get(part["link"])).json()["part"]
+            assert found["result"]["verdict"] == "good"

@@ -25,7 +25,14 @@ from websockets.asyncio.client import connect
 from service.core.bundles.bundle import Bundle
 from takt_client.pictures import pack_frame
 from tests.conftest import Server, StartServer
-from tests.workers import INSPECT, callers, eventually, said, wait_until_all_serve
+from tests.workers import (
+    INSPECT,
+    callers,
+    callers_of_all,
+    eventually,
+    said,
+    wait_until_all_serve,
+)
 
 READY = "parts 1 is ready"
 THRESHOLD = "/v1/models/parts/threshold"
@@ -63,6 +70,33 @@ def test_a_change_at_one_worker_is_in_force_in_each_and_told_once(
         entries = answer.json()["entries"]
         told = Counter(entry["action"] for entry in entries)
         assert told == {"server_started": 1, "models_loaded": 1, "threshold_changed": 6}
+
+
+def test_views_of_parts_come_to_every_worker_and_each_part_has_one_result_by_one_revision(
+    server: Server, picture_bytes: Callable[..., bytes]
+) -> None:
+    def recipe(revision: int) -> bytes:
+        by_hand = {"image": 1.0 + revision, "pixel": 1e30}
+        views = [{"name": one, "model": "parts", "thresholds": by_hand} for one in ("a", "b")]
+        return json.dumps({"number": 7, "deadline_ms": 60_000, "views": views}).encode()
+
+    picture = picture_bytes(100)
+    with callers_of_all(server.url, 4, 2) as clients:
+        workers = set()
+        for number in range(24):
+            worker = clients[number % 4].ask("PUT", "/v1/recipes/nut", recipe(number + 1))
+            assert worker[0] == 200
+            workers.add(worker[1])
+            path = f"/v1/parts/P{number}/views"
+            first = clients[(number + 1) % 4].post(f"{path}/a?recipe=nut", picture)
+            assert clients[number % 4].ask("PUT", "/v1/recipes/nut", recipe(1000))[0] == 200
+            last = clients[(number + 2) % 4].post(f"{path}/b?recipe=nut", picture)
+            thresholds = {one["inspection"]["threshold"] for one in (first, last)}
+            assert thresholds == {2.0 + number}
+            assert (first["result"], last["result"]["verdict"]) == (None, "good")
+            assert first["revision"] == last["revision"] == 2 * number + 1
+        assert len(workers) == 2
+        eventually(lambda: len(httpx.get(f"{server.url}/v1/parts").json()["parts"]) == 24)
 
 
 def answered_by_status(server: Server) -> int:

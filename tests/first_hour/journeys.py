@@ -132,7 +132,7 @@ def streamed(frames: int) -> Check:
 
 
 README = "README.md"
-MQTT, WEBHOOKS = "docs/mqtt.md", "docs/webhooks.md"
+MQTT, WEBHOOKS, STATION = "docs/mqtt.md", "docs/webhooks.md", "docs/station.md"
 LEARN, CONSOLE, STREAM, OPERATE = (
     f"docs/tutorial{name}.md" for name in ("", "-console", "-stream", "-operate")
 )
@@ -276,8 +276,9 @@ QUALITY = Journey(
 )
 INTEGRATOR = Journey(
     "integrator",
-    ((MQTT, (TRY,)), (WEBHOOKS, (TRY,))),
+    ((STATION, (TRY,)), (MQTT, (TRY,)), (WEBHOOKS, (TRY,))),
     (
+        Promise(STATION, "takt simulate", says("^25 parts at the gate: ", "was its part's own")),
         Promise(MQTT, "takt serve", opens("/health/ready")),
         Promise(MQTT, "takt watch", says(r"6 answered .* 0 errors")),
         Promise(
@@ -291,7 +292,10 @@ INTEGRATOR = Journey(
         Promise(WEBHOOKS, "takt watch", says("ANOMALOUS")),
         Promise(WEBHOOKS, "cat received.txt", says(r"^\{'id': '\w+-\d.*'verdict': 'defect'")),
     ),
-    (Bar("an MQTT message, once it is installed", ("takt serve", "takt watch"), 60),),
+    (
+        Bar("a plant in a box, once it is installed", ("takt simulate",), 60),
+        Bar("an MQTT message, once it is installed", ("takt serve", "takt watch"), 60),
+    ),
     goes_on_from="programmer",
 )
 JOURNEYS = (NEWCOMER, ENGINEER, PROGRAMMER, OPERATOR, BEGINNER, QUALITY, INTEGRATOR)

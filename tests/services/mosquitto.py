@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -65,6 +66,11 @@ class Mosquitto:
                 return asked.connect_ex(("127.0.0.1", self.port)) == 0
 
         eventually(listens)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal, such as to stand still and go on."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def kill(self) -> None:
         """Kill it."""

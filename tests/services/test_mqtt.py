@@ -139,6 +139,23 @@ def test_what_is_decided_while_the_broker_is_away_comes_late_in_order_and_once_i
     assert log.count("does not reach its other end, and keeps its messages") == 1
 
 
+def test_a_broker_that_stands_still_is_noticed_and_nothing_is_lost(
+    line: Line, broker: Mosquitto
+) -> None:
+    with subscribed(broker) as subscriber, line.serve(broker) as server:
+        line.inspect(server, "A-0")
+        subscriber.until(lambda: subscriber.parts == ["A-0"])
+        broker.send(signal.SIGSTOP)
+        line.inspect(server, *(f"A-{number}" for number in range(1, 11)))
+        eventually(lambda: metric(server, 'takt_outlet_up{outlet="mqtt"}') == 0)
+        line.inspect(server, *(f"A-{number}" for number in range(11, 21)))
+        broker.send(signal.SIGCONT)
+        subscriber.until(lambda: len(set(subscriber.parts)) == 21)
+    # What it had taken before may come twice, with the same id.
+    by_id = {one.payload["id"]: one.payload["part"] for one in subscriber.verdicts}
+    assert list(by_id.values()) == [f"A-{number}" for number in range(21)]
+
+
 def test_a_server_that_is_killed_while_the_broker_is_away_loses_no_verdict(
     line: Line, broker: Mosquitto
 ) -> None:

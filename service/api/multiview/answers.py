@@ -8,7 +8,7 @@ from typing import Any
 from service.api.multiview.schemas import PartOut, PartResultOut, PartViewOut
 from service.multiview.open_parts import ViewState, WaitingPart
 from service.multiview.result import PartResult, PartView, views_of
-from service.recording.parts import StoredPart
+from service.observing.records import PartRecord
 from service.recording.search.times import time_of
 
 NO_IDS: Mapping[str, int] = {}
@@ -65,14 +65,14 @@ def result_out(found: PartResult, ids: Mapping[str, int] = NO_IDS) -> PartResult
     )
 
 
-def stored_of(found: PartResult) -> StoredPart:
-    """A result as the record has it."""
-    return StoredPart(**found.json)
+def recorded_of(found: PartResult) -> PartRecord:
+    """A result as the record and other outlets have it."""
+    return PartRecord(**found.json)
 
 
-def result_of(stored: StoredPart) -> PartResult:
+def result_of(stored: PartRecord) -> PartResult:
     """The result that the record has."""
-    values: dict[str, Any] = {name: getattr(stored, name) for name in StoredPart.__slots__}
+    values: dict[str, Any] = {name: getattr(stored, name) for name in PartRecord.__slots__}
     return PartResult(**{**values, "views": views_of(stored.views)})
 
 

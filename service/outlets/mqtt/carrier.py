@@ -79,7 +79,8 @@ class _Sending:
     def __init__(self, feed: MessageFeed) -> None:
         self._feed = feed
         self._under_way: dict[int, Stored] = {}
-        self._taken: set[int] = set()
+        # What the broker has said of each of them, until those before it are done with.
+        self._said: dict[int, int] = {}
         self._news = asyncio.Event()
         self.refusal: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -100,27 +101,26 @@ class _Sending:
         one = self._under_way.get(number)
         if one is None:
             return  # the status
-        if reason in INVALID:
-            self._feed.refused(one, f"the broker refuses it, reason {reason:#x}")
-            del self._under_way[number]
-        elif reason >= _REFUSED:
+        if reason >= _REFUSED and reason not in INVALID:
             why = _REASONS.get(reason, f"reason {reason:#x}")
             if not self.refusal.done():
                 self.refusal.set_result(f"the broker refuses messages for {one.topic}: {why}")
         else:
-            self._taken.add(number)
+            self._said[number] = reason
             self._settle()
         self._news.set()
 
     def _settle(self) -> None:
-        """Be done with the oldest ones that are taken."""
+        """Be done with the oldest ones of which the broker has said something."""
         messages, seq = 0, 0
         for number in list(self._under_way):
-            if number not in self._taken:
+            if (reason := self._said.pop(number, None)) is None:
                 break
-            self._taken.discard(number)
-            seq = self._under_way.pop(number).seq
-            messages += 1
+            one = self._under_way.pop(number)
+            if reason in INVALID:
+                self._feed.refused(one, f"the broker refuses it, reason {reason:#x}")
+            else:
+                messages, seq = messages + 1, one.seq
         if messages:
             self._feed.delivered(seq, messages)
 

@@ -219,7 +219,7 @@ class BrokerConnection:
         self._soon(self._watch, opened)
 
     def _watch(self, opened: Any) -> None:
-        if opened.fileno() >= 0:
+        if opened.fileno() >= 0 and not self._closed:
             self._loop.add_reader(opened.fileno(), self._read, opened)
 
     def _on_socket_close(self, client: Client, userdata: object, closed: Any) -> None:

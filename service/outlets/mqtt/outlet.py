@@ -8,10 +8,10 @@ from pathlib import Path
 from service.core.distribution import install_hint
 from service.core.errors import ConfigurationError
 from service.core.host import own_names
-from service.observing.records import AnswerRecord, Asked
+from service.observing.records import AnswerRecord, Asked, PartRecord
 from service.outlets.forwarding import Carrier
-from service.outlets.kept import OutletMessage, keep
-from service.outlets.message import verdict_body
+from service.outlets.kept import MakeMessages, OutletMessage, keep
+from service.outlets.message import part_body, verdict_body
 from service.outlets.metrics import OutletMetrics
 from service.outlets.mqtt.broker import parse_broker
 from service.outlets.mqtt.topics import Topics
@@ -48,9 +48,12 @@ def mqtt_sender(
             f"mqtt_url needs paho-mqtt, which cannot be imported ({error}); {install_hint('mqtt')}"
         ) from None
 
-    def message(answer: AnswerRecord, asked: Asked) -> OutletMessage:
+    def of_answer(answer: AnswerRecord, asked: Asked) -> OutletMessage:
         topic = topics.verdict(asked.labels.station, answer.model)
         return OutletMessage(topic, verdict_body(answer, asked, recorded=recorded))
+
+    def of_part(part: PartRecord) -> OutletMessage:
+        return OutletMessage(topics.part(part.station, part.recipe), part_body(part))
 
     def open_carrier(place: SpoolPlace) -> Carrier:
         async def connect(will: Retained, acknowledged: Acknowledged) -> BrokerConnection:
@@ -60,4 +63,5 @@ def mqtt_sender(
 
         return MqttCarrier(connect, topics.status(place.name), time.time)
 
-    return keep(NAME, folder / NAME, settings.outlet_backlog, message, open_carrier, metrics)
+    messages = MakeMessages(of_answer, of_part)
+    return keep(NAME, folder / NAME, settings.outlet_backlog, messages, open_carrier, metrics)

@@ -30,7 +30,8 @@ class Topics:
     """
 
     def __init__(self, prefix: str) -> None:
-        if len(prefix) > _LONGEST or _PREFIX.fullmatch(prefix) is None:
+        is_one = _PREFIX.fullmatch(prefix) is not None and not any(map(_is_refused, prefix))
+        if len(prefix) > _LONGEST or not is_one:
             raise ConfigurationError(
                 f"mqtt_topic is {prefix!r}; write levels with / between them, such as "
                 "takt/line3, without +, # and a / at either end"
@@ -40,6 +41,10 @@ class Topics:
     def verdict(self, station: str | None, model: str) -> str:
         """Where the verdicts of a model at a station go."""
         return f"{self._prefix}/{_level(station)}/{model}/verdict"
+
+    def part(self, station: str | None, recipe: str) -> str:
+        """Where the results of parts by a recipe at a station go."""
+        return f"{self._prefix}/{_level(station)}/parts/{recipe}/verdict"
 
     def status(self, worker: str) -> str:
         """Where it stands, retained, whether a process of the server is there."""
@@ -54,4 +59,15 @@ def _level(station: str | None) -> str:
         return "%2D"
     if station.isascii() and station.isalnum():
         return station
-    return "".join(one if ord(one) > 126 else quote(one, safe=_SAFE) for one in station)
+    return "".join(
+        quote(one, safe=_SAFE) if one.isascii() or _is_refused(one) else one for one in station
+    )
+
+
+def _is_refused(one: str) -> bool:
+    """Whether a broker may end the connection at a topic with it: controls and noncharacters.
+
+    It would do so each time that the message is sent again, and no other would ever be delivered.
+    """
+    code = ord(one)
+    return 0x7F <= code <= 0x9F or 0xFDD0 <= code <= 0xFDEF or code & 0xFFFE == 0xFFFE

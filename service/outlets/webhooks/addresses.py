@@ -15,6 +15,8 @@ Resolve = Callable[[str, int], Awaitable[list[str]]]
 """The addresses of a host; raises an OSError where there are none."""
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_UNICAST = ipaddress.IPv6Network("2000::/3")
+"""All that the internet has of version 6; what Python calls global has site-local ones as well."""
 
 
 async def resolve(host: str, port: int) -> list[str]:
@@ -32,6 +34,8 @@ def is_public(address: str) -> bool:
     try:
         parsed = _innermost(ipaddress.ip_address(address.partition("%")[0]))
     except ValueError:
+        return False
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed not in _UNICAST:
         return False
     return parsed.is_global and not parsed.is_multicast
 

@@ -51,7 +51,7 @@ class Webhook(BaseModel):
         )
 
     def target(self, private_hosts: Collection[str]) -> Target:
-        """Where to post.
+        """Where to post; an error does not show the path, which may hold a secret.
 
         Raises:
             ConfigurationError: the URL is none that may be.
@@ -68,11 +68,11 @@ class Webhook(BaseModel):
             )
         is_plain = all(32 < ord(one) < 127 for one in self.url)
         if parts.scheme not in _PORTS or not host or parts.fragment or not is_plain:
-            raise ConfigurationError(f"{what} is {self.url!r}; write https://host/path in ASCII")
+            raise ConfigurationError(f"{what} is none; write https://host/path in ASCII")
         if parts.scheme == "http" and host not in private_hosts:
             raise ConfigurationError(
-                f"{what} is {self.url}; it must be https://, unless {host} is named in the setting "
-                "webhooks_private_hosts"
+                f"{what} is http://{host}; it must be https://, unless {host} is named in the "
+                "setting webhooks_private_hosts"
             )
         is_address = host.replace(".", "").isdecimal() or ":" in host
         if is_address and host not in private_hosts and not is_public(host):

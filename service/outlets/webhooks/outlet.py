@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from service.observing.records import AnswerRecord, Asked
+from service.observing.records import AnswerRecord, Asked, PartRecord
 from service.outlets.forwarding import Carrier
-from service.outlets.kept import MakeMessage, OutletMessage, keep
-from service.outlets.message import verdict_body
+from service.outlets.kept import MakeMessages, OutletMessage, keep
+from service.outlets.message import part_body, verdict_body
 from service.outlets.metrics import OutletMetrics
 from service.outlets.places import SpoolPlace
 from service.outlets.plugin import Sender
@@ -42,7 +42,8 @@ def webhook_senders(
     for one in webhooks:
         poster = Poster(targets[one.name], private_hosts)
         secrets = Secrets(path, one)
-        url = f"{targets[one.name].authority}{targets[one.name].path.partition('?')[0]}"
+        # Without its path, which may hold a secret.
+        url = targets[one.name].authority
 
         def open_carrier(
             _: SpoolPlace, url: str = url, poster: Poster = poster, secrets: Secrets = secrets
@@ -54,19 +55,22 @@ def webhook_senders(
             name,
             folder / name,
             settings.outlet_backlog,
-            _message_of(one, recorded=recorded),
+            _messages_of(one, recorded=recorded),
             open_carrier,
             metrics,
         )
     return senders
 
 
-def _message_of(webhook: Webhook, *, recorded: bool) -> MakeMessage:
+def _messages_of(webhook: Webhook, *, recorded: bool) -> MakeMessages:
     wanted = frozenset(webhook.verdicts)
 
-    def message(answer: AnswerRecord, asked: Asked) -> OutletMessage | None:
+    def of_answer(answer: AnswerRecord, asked: Asked) -> OutletMessage | None:
         if answer.verdict.name not in wanted:
             return None
         return OutletMessage("", verdict_body(answer, asked, recorded=recorded))
 
-    return message
+    def of_part(part: PartRecord) -> OutletMessage | None:
+        return OutletMessage("", part_body(part)) if part.verdict in wanted else None
+
+    return MakeMessages(of_answer, of_part)

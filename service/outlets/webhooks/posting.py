@@ -85,6 +85,7 @@ class Poster:
         if target.tls and context is None:
             context = ssl.create_default_context()
         self._context = context if target.tls else None
+        self._agent = f"takt/{version()}"
         self._kept: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
@@ -126,15 +127,18 @@ class Poster:
             target.host, target.port, self._private_hosts, self._find
         )
         failure: OSError | None = None
+        # One that does not answer leaves time for the others, and for the answer.
+        each_s = ANSWERED_WITHIN_S / (len(addresses) + 1)
         for address in addresses:
             try:
-                return await asyncio.open_connection(
-                    address,
-                    target.port,
-                    limit=MOST_HEAD_BYTES,
-                    ssl=self._context,
-                    server_hostname=target.host if self._context is not None else None,
-                )
+                async with asyncio.timeout(each_s):
+                    return await asyncio.open_connection(
+                        address,
+                        target.port,
+                        limit=MOST_HEAD_BYTES,
+                        ssl=self._context,
+                        server_hostname=target.host if self._context is not None else None,
+                    )
             except OSError as error:
                 failure = error
         assert failure is not None
@@ -159,7 +163,7 @@ class Poster:
     def _request(self, body: bytes, headers: Mapping[str, str]) -> bytes:
         stated = {
             "Host": self._target.authority,
-            "User-Agent": f"takt/{version()}",
+            "User-Agent": self._agent,
             "Content-Type": "application/json",
             "Content-Length": str(len(body)),
             **headers,

@@ -68,7 +68,6 @@ class Foundation:
         access: who may ask.
         gate: refuses requests for foreign names and of foreign pages.
         records: work on the record, for those who ask for it.
-        recorder: stores what was decided; None where the server keeps no record.
         outlets: take answers, the record first, and those of plugins last.
         pools: threads for pictures.
         models: the models, and whatever changes them.
@@ -90,7 +89,6 @@ class Foundation:
     access: Access
     gate: Gate
     records: RecordThreads
-    recorder: Recorder | None
     outlets: Sequence[Outlet]
     pools: Pools
     models: Models
@@ -153,8 +151,7 @@ def lay_foundation(
         peers,
     )
     records = RecordThreads(record)
-    recorder = None if record is None else _open_recorder(settings, record, metrics, peers)
-    outlets = _open_outlets(settings, recorder, metrics, peers)
+    outlets = _open_outlets(settings, record, metrics, peers)
     journal = Journal(metrics, _open_request_log(settings, write), outlets)
     host_metrics = HostMetrics(metrics, journal, peers)
     pools = _open_pools(settings.threads_for_decoding)
@@ -177,7 +174,6 @@ def lay_foundation(
         access=access,
         gate=_open_gate(settings),
         records=records,
-        recorder=recorder,
         outlets=outlets,
         pools=pools,
         models=models,
@@ -200,13 +196,15 @@ def _open_recorder(settings: Settings, record: Record, metrics: Metrics, peers: 
 
 
 def _open_outlets(
-    settings: Settings, recorder: Recorder | None, metrics: Metrics, peers: Peers
+    settings: Settings, record: Record | None, metrics: Metrics, peers: Peers
 ) -> list[Outlet]:
     surroundings = Surroundings(
-        settings.data_folder, metrics.registry, peers.worker, recorder is not None
+        settings.data_folder, metrics.registry, peers.worker, record is not None
     )
     outlets = open_outlets(settings.plugins, settings, surroundings)
-    return outlets if recorder is None else [recorder, *outlets]
+    if record is None:
+        return outlets
+    return [_open_recorder(settings, record, metrics, peers), *outlets]
 
 
 def _open_request_log(settings: Settings, write: Write | None) -> RequestLog | None:

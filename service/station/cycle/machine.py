@@ -120,7 +120,7 @@ class StationCycle:
         self._missed: dict[int, PartInCycle] = {}
         self._results = ResultBuffer()
         self._sequence = self._inspection = 0
-        self._recipe, self._recipe_known = 0, False
+        self._recipe = 0
         self._wanted: int | None = None
         self._command_done = self._command_failed = False
         self._engine_well = self._camera_well = False
@@ -157,7 +157,7 @@ class StationCycle:
         if self._wanted == number:
             self._wanted = None
             self._command_done, self._command_failed = known, not known
-            self._recipe, self._recipe_known = number, known
+            self._recipe = number if known else 0
         return self.advance(now_s)
 
     def see_well(self, now_s: float, *, engine: bool, camera: bool) -> list[Effect]:
@@ -296,7 +296,7 @@ class StationCycle:
         """Why a part that is triggered now is not inspected."""
         if self._offline_reason() is not OfflineReason.NONE:
             return no_decision(NoDecisionReason.OFFLINE)
-        if self._wanted is None and not self._recipe_known:
+        if self._wanted is None and self._recipe == 0:
             return no_decision(NoDecisionReason.RECIPE)
         return None if self._ready else no_decision(NoDecisionReason.BUSY)
 

@@ -121,7 +121,7 @@ class StationStatus:
         command_busy: whether a recipe is being put in force.
         command_done: whether that is done; cleared with `execute_command`.
         command_failed: whether there is no such recipe; cleared with `execute_command`.
-        recipe: number of the recipe in force; 0 before the first.
+        recipe: number of the recipe in force; 0 where there is none.
         acquisition: id of the last trigger that was taken.
         heartbeat: counts up to 65535 and on from 0 while the station is well; else it stands still.
         waiting: results that wait to be acknowledged, the one that is shown included.

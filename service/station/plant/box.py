@@ -48,15 +48,6 @@ less than the time for which the camera sees a part."""
 _SAME: Final = 1e-4
 """Scores of one picture differ by less; those of two pictures by more, as a rule."""
 
-REAL_FAULTS: Final = (
-    FaultKind.CAMERA_UNPLUGGED,
-    FaultKind.SERVER_GONE,
-    FaultKind.NETWORK_CUT,
-    FaultKind.STATION_KILLED,
-    FaultKind.PLC_KILLED,
-)
-"""Faults that processes can have."""
-
 
 @dataclass(frozen=True, slots=True)
 class BoxServer:
@@ -136,6 +127,7 @@ class PlantBox:
         Raises:
             PlantError: a process does not begin, or the server refuses.
         """
+        self._layout = self._layout.drawn(self._folder / "pictures")
         pictures = pictures_of(self._layout)
         expected = await self._expected(pictures)
         async with self._cable, self._ended():

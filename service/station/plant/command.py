@@ -17,7 +17,8 @@ import click
 
 from service.commands.access import access_options
 from service.core.errors import TaktError
-from service.station.plant.faults import Fault, FaultKind
+from service.station.commands import not_installed
+from service.station.plant.faults import REAL_FAULTS, Fault, FaultKind
 
 if TYPE_CHECKING:  # `takt --help` lists this command without what it works with
     from service.station.plant.box import BoxOutcome, BoxServer
@@ -32,8 +33,6 @@ _FAULT: Final = re.compile(r"([a-z_]+)@([0-9.]+)(?:\+([0-9.]+))?")
 def _faults(
     ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
 ) -> tuple[Fault, ...]:
-    from service.station.plant.box import REAL_FAULTS
-
     found = []
     for text in value:
         match = _FAULT.fullmatch(text)
@@ -106,10 +105,12 @@ def simulate(
     judges it, and the gate lets through what is OK in time. Ends with 1 if a part passed that must
     not, or has another part's result.
     """
-    from service.station.plant.box import BoxServer
-    from service.station.plant.conveyor import Conveyor
-    from service.station.plant.layout import PlantLayout
-
+    try:
+        from service.station.plant.box import BoxServer
+        from service.station.plant.conveyor import Conveyor
+        from service.station.plant.layout import PlantLayout
+    except ModuleNotFoundError as error:
+        raise not_installed(error) from None
     if url is None and (good is not None or bad is not None):
         raise click.UsageError("--good and --bad are for a server that knows such parts: its --url")
     if (good is None) != (bad is None):

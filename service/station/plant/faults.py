@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 import numpy as np
 
@@ -31,6 +32,16 @@ class FaultKind(StrEnum):
     """The station ends at once, and begins anew."""
     PLC_KILLED = "plc_killed"
     """The PLC ends at once, and begins anew; all parts on the way are rejected."""
+
+
+REAL_FAULTS: Final = (
+    FaultKind.CAMERA_UNPLUGGED,
+    FaultKind.SERVER_GONE,
+    FaultKind.NETWORK_CUT,
+    FaultKind.STATION_KILLED,
+    FaultKind.PLC_KILLED,
+)
+"""Faults that processes can have."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,20 @@ class PlantLayout:
         """The same, whose first part passes the trigger at a time."""
         return replace(self, conveyor=replace(self.conveyor, start_s=start_s))
 
+    def drawn(self, folder: Path) -> PlantLayout:
+        """The same with its pictures as files, drawn into a folder where it has none.
+
+        A camera that begins anew reads them sooner than it could draw them.
+        """
+        if self.good is not None:
+            return self
+        pictures = pictures_of(self)
+        for name, files in (("good", pictures.good), ("defects", pictures.defects)):
+            (folder / name).mkdir(parents=True)
+            for number, picture in enumerate(files):
+                (folder / name / f"{number:02}.jpg").write_bytes(picture)
+        return replace(self, good=folder / "good", defects=folder / "defects")
+
     def write(self, path: Path) -> None:
         """Keep it in a file, for the other processes; it is there as a whole, or as it was."""
         new = path.with_suffix(".new")

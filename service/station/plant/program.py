@@ -85,7 +85,8 @@ class PlcProgram:
         self._recipe = recipe
         self._said = Controls(trigger_enable=True, buffer_results=True)
         self._sensed: int | None = None
-        self._sensed_s = self._commanded_s = float("-inf")
+        self._latest: int | None = None
+        self._sensed_s = self._part_s = self._commanded_s = float("-inf")
         self._results: OrderedDict[int, _Read] = OrderedDict()
         self._erred_s = math.inf
         self._beat: int | None = None
@@ -103,7 +104,10 @@ class PlcProgram:
             What is to be written.
         """
         if sensed is not None:
-            self._sensed, self._sensed_s = sensed, now_s
+            if sensed != self._latest:
+                # A part that is sensed twice has been there since the first time.
+                self._latest, self._sensed_s = sensed, now_s
+            self._sensed = sensed
         if status is not None:
             self._watch(now_s, status)
             self._read(now_s, status)
@@ -178,14 +182,16 @@ class PlcProgram:
     def _trigger(self, now_s: float, status: StationStatus | None) -> None:
         """Trigger the part that was sensed last; one before it is rejected at the gate."""
         taken = status is not None and status.trigger_ack
-        late = now_s - self._sensed_s > self._timing.ack_s
         if self._said.trigger:
+            # Since it was sensed itself: the next one may be there already.
+            late = now_s - self._part_s > self._timing.ack_s
             if late:
                 # The picture may be of the next part, whatever result comes.
                 self._results[self._said.part] = _Read(ResultCode.NONE, math.nan, now_s)
             if taken or late:
                 self._said = replace(self._said, trigger=False)
         elif self._sensed is not None and not taken:
-            if not late:
+            if now_s - self._sensed_s <= self._timing.ack_s:
                 self._said = replace(self._said, trigger=True, part=self._sensed)
+                self._part_s = self._sensed_s
             self._sensed = None

@@ -26,7 +26,7 @@ from service.station.cycle.effects import (
 )
 from service.station.cycle.machine import CycleTiming
 from service.station.cycle.signals import NoDecisionReason, ResultCode, StationStatus
-from service.station.inspector import StationRecipe
+from service.station.inspector import InspectorAwayError, StationRecipe
 from service.station.plant.conveyor import Conveyor
 from service.station.plant.faults import Fault, FaultKind
 from service.station.plant.program import PlcProgram, PlcTiming
@@ -250,7 +250,7 @@ class _Server:
     async def recipe(self, number: int) -> StationRecipe | None:
         await asyncio.sleep(0.02)
         if self._playing.holds(FaultKind.SERVER_GONE):
-            return None
+            raise InspectorAwayError("the server is gone")
         return StationRecipe(number, "plate", (_VIEW,))
 
     async def inspect(

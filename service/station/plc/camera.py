@@ -108,6 +108,9 @@ class ModbusCamera:
             peer = writer.get_extra_info("peername")
             if peer is not None:
                 await self._converse(host_of(peer[0]), reader, writer)
+        except asyncio.CancelledError:
+            # By `stop`. Python 3.11 logs a connection's task that ends cancelled as an error.
+            pass
         finally:
             self._tasks.discard(task)
             # What a master has not read by now, it will not miss.

@@ -244,7 +244,7 @@ STATUSES: Final = (
         Block.OUTPUT,
         0,
         Kind.WORD,
-        "Number of the recipe in force; 0 before the first.",
+        "Number of the recipe in force; 0 where there is none.",
     ),
     Signal(
         "error_code",

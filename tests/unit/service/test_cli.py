@@ -60,7 +60,7 @@ def test_help_has_settings_under_headings_and_is_as_wide_as_the_terminal(columns
     headings = [line[:-1] for line in lines if line.endswith(":") and not line.startswith(" ")]
     assert headings == [
         "Options", "Models", "Listening", "Access", "Engines", "Batching and load", "Pictures",
-        "Streams", "Record", "Observing", "Plugins",
+        "Streams", "Record", "Observing", "Outlets and plugins",
     ]  # fmt: skip
     assert (
         lines.index("Listening:")

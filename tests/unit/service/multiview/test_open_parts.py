@@ -162,6 +162,18 @@ def test_a_view_that_was_let_go_is_taken_on_by_another_and_not_taken_twice(parts
     assert parts.open.take(second, seen_by(second)) is None
 
 
+def test_a_request_that_asks_again_is_not_hindered_by_the_end_of_its_first_attempt(
+    parts: Parts,
+) -> None:
+    wish = ViewWish("A", "top", "bracket", "mine")
+    first = parts.open.claim(wish, lambda name: parts.current)
+    second = parts.open.claim(wish, lambda name: parts.current)
+    parts.open.release(first)
+    assert parts.open.take(second, seen_by(second)) is None
+    with pytest.raises(ViewTakenError):
+        parts.claim()
+
+
 def test_a_part_is_of_one_recipe(parts: Parts) -> None:
     parts.bring()
     with pytest.raises(OtherRecipeError):

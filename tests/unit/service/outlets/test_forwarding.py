@@ -102,6 +102,24 @@ def test_what_was_not_taken_is_carried_again_and_marked_late(tmp_path: Path) -> 
     assert line.got == [(b"{1}", True), (b"{2}", True), (b"{3}", False)]
 
 
+def test_an_other_end_that_goes_away_while_the_disk_is_full_is_reached_again(
+    tmp_path: Path,
+) -> None:
+    async def come_back(line: Line, feed: MessageFeed) -> None:
+        if not line.waits:
+            feed.reached()
+            raise AwayError("the broker has gone")
+        await line.take_all(feed)
+
+    line = Line(tmp_path, come_back)
+    line.put(b"{0}")
+    # As a disk that is full: nothing can be written, and what is there can be read.
+    line.place.spool._database.execute("PRAGMA query_only = 1")
+    line.forwarder.start()
+    line.until(lambda: line.got == [(b"{0}", True)])
+    line.close()
+
+
 def test_attempts_are_further_and_further_apart_and_nothing_is_lost(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -7,8 +7,8 @@ import math
 from dataclasses import replace
 
 from service.core.domain import Box, Labels, Reason, Region
-from service.observing.records import AnswerRecord, Asked
-from service.outlets.message import verdict_body
+from service.observing.records import AnswerRecord, Asked, PartRecord, ViewOfPart
+from service.outlets.message import part_body, verdict_body
 from tests.unit.service.outlets.test_queued import answer
 
 LABELS = Labels("press 1", "A-17", "L4", (("shift", "night"),))
@@ -33,6 +33,8 @@ def test_a_verdict_says_what_the_api_says_and_whose_part_it_is() -> None:
         "part": "A-17",
         "lot": "L4",
         "tags": {"shift": "night"},
+        "view": None,
+        "part_number": None,
         "verdict": "defect",
         "anomalous": True,
         "undecided": None,
@@ -42,6 +44,12 @@ def test_a_verdict_says_what_the_api_says_and_whose_part_it_is() -> None:
         "warnings": [],
         "inspection": "/v1/inspections?request_id=r%201",
     }
+
+
+def test_the_verdict_on_one_view_of_a_part_is_told_as_such() -> None:
+    asked = Asked(None, "line3", LABELS, ViewOfPart(1772366400000000, "top"))
+    found = json.loads(verdict_body(answer(), asked, recorded=True))
+    assert (found["part"], found["part_number"], found["view"]) == ("A-17", 1772366400000000, "top")
 
 
 def test_why_there_is_no_decision_is_told() -> None:
@@ -63,3 +71,48 @@ def test_without_a_record_nothing_is_linked() -> None:
 def test_a_score_that_is_no_number_is_null() -> None:
     one = answer()
     assert told(one._replace(verdict=replace(one.verdict, score=math.nan)))["score"] is None
+
+
+SEEN = {
+    "view": "top",
+    "request_id": "r1",
+    "model": "nut",
+    "version": "1",
+    "verdict": "good",
+    "score": 0.2,
+    "threshold": 0.5,
+    "scaled": 0.4,
+}
+PART = PartRecord(
+    number=1772366400000000,
+    part="A 17",
+    recipe="bracket",
+    revision=3,
+    began_us=1_000_000,
+    ended_us=1_250_000,
+    ended_by="deadline",
+    verdict="undecided",
+    reason="missing_view",
+    score=0.4,
+    view="top",
+    station="press1",
+    lot=None,
+    views=[{"name": "top", "seen": SEEN}, {"name": "side", "seen": None}],
+)
+
+
+def test_the_result_of_a_part_is_told_with_each_view_and_those_that_are_missing() -> None:
+    told = json.loads(part_body(PART))
+
+    assert (told["type"], told["part"], told["verdict"], told["reason"]) == (
+        "part",
+        "A 17",
+        "undecided",
+        "missing_view",
+    )
+    assert told["at"] == "1970-01-01T00:00:01.250000Z"
+    assert told["link"] == "/v1/parts/A%2017?number=1772366400000000"
+    assert told["views"] == [
+        SEEN,
+        {**dict.fromkeys(SEEN), "view": "side"},
+    ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+import pytest
+
 from service.outlets.places import SpoolPlace
 
 
@@ -47,9 +49,14 @@ def test_what_a_process_that_has_ended_left_is_taken_over_and_nothing_of_others(
         one.close()
 
 
-def test_a_spool_that_cannot_be_taken_over_is_told_and_left(tmp_path: Path, caplog) -> None:
+@pytest.mark.parametrize("damaged", ["1.sqlite", "1.lock"])
+def test_a_spool_that_cannot_be_taken_over_is_told_and_left(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damaged: str
+) -> None:
     own = SpoolPlace(tmp_path, 10)
-    (tmp_path / "1.sqlite").mkdir()
+    (tmp_path / "1.sqlite").touch()
+    (tmp_path / damaged).unlink(missing_ok=True)
+    (tmp_path / damaged).mkdir()
     assert own.take_over() == 0
     assert "cannot be taken over" in caplog.text
     own.close()

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from service.core.domain import UNKNOWN_SOURCE, Labels, RawPicture, Timings, Verdict
-from service.observing.records import AnswerRecord, Asked
+from service.observing.records import AnswerRecord, Asked, PartRecord
 from service.outlets.metrics import OutletMetrics
 from service.outlets.plugin import Sender
 from service.outlets.queued import QueuedOutlet
@@ -297,3 +297,45 @@ def test_a_sender_that_fails_to_flush_goes_on_and_says_so(
     outlet.close(WITHIN_S)
     assert got == ["r0", "r1"]
     assert "no space left" in caplog.text
+
+
+def a_part(part: str = "A-17") -> PartRecord:
+    times = {"began_us": 1, "ended_us": 2, "ended_by": "views"}
+    said = {"verdict": "good", "reason": None, "score": 0.4, "view": "top"}
+    where = {"station": None, "lot": None, "views": []}
+    return PartRecord(1, part, "bracket", 1, **times, **said, **where)  # type: ignore[arg-type]
+
+
+def test_the_result_of_a_part_comes_after_the_answers_before_it() -> None:
+    receiver, parts = Receiver(), []
+
+    def send_part(part: PartRecord) -> None:
+        parts.append((part.part, receiver.ids.copy()))
+
+    outlet = Outlet(receiver, send_part=send_part)
+    outlet.queued.start()
+    outlet.queued.note(answer("top"), Asked())
+    outlet.queued.note_part(a_part())
+    outlet.queued.close(WITHIN_S)
+
+    assert parts == [("A-17", ["top"])]
+    assert outlet.counted("sent") == 2
+
+
+def test_a_sender_that_wants_no_parts_gets_none_and_none_is_counted() -> None:
+    outlet = Outlet(Receiver())
+    outlet.queued.start()
+    outlet.queued.note_part(a_part())
+    outlet.queued.close(WITHIN_S)
+
+    assert (outlet.counted("sent"), outlet.counted("lost")) == (0, 0)
+
+
+def test_the_result_of_a_part_that_finds_no_room_is_counted_as_lost() -> None:
+    outlet = Outlet(Receiver(), send_part=lambda part: None, most_waiting=1)
+    for _ in range(3):
+        outlet.queued.note_part(a_part())
+
+    assert outlet.counted("lost") == 2
+    outlet.queued.start()
+    outlet.queued.close(WITHIN_S)

@@ -68,6 +68,18 @@ def test_an_id_is_never_given_twice_though_everything_is_done_with_in_between(pa
     spool.close()
 
 
+def test_an_id_is_not_given_again_where_a_loss_of_power_took_the_last_messages(path: Path) -> None:
+    filled(path, 1).close()
+    stored = path.read_bytes()
+    spool = filled(path, 2)
+    sent = {one.id for one in spool.after(1)}
+    spool.close()
+    path.write_bytes(stored)
+    spool = filled(path, 2)
+    assert sent.isdisjoint(one.id for one in spool.after(0))
+    spool.close()
+
+
 def test_where_there_is_no_room_the_oldest_give_way_and_are_counted(path: Path) -> None:
     spool = filled(path, 10, most=10)
     for number in (10, 11, 12):
@@ -119,7 +131,7 @@ def test_the_payload_says_first_what_tells_it_apart(path: Path) -> None:
     spool = filled(path, 1, late=True)
     (one,) = spool.after(0)
     payload = list(json.loads(one.payload).items())
-    assert payload == [("id", f"{spool.id}-1"), ("late", True), ("part", 0)]
+    assert payload == [("id", one.id), ("late", True), ("part", 0)]
     spool.close()
 
 

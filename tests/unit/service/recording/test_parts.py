@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from service.core.errors import ConflictError, RecipeNotFoundError
+from service.observing.records import PartRecord
 from service.recording.audit.chain import newest_of
 from service.recording.parts import (
     PartFilters,
-    StoredPart,
     insert_parts,
     inspections_of,
     part_of,
@@ -29,7 +29,7 @@ DAY_US = 86_400_000_000
 WHO = {"who": "leader", "client": "127.0.0.1"}
 
 
-def a_part(number: int, **changed: object) -> StoredPart:
+def a_part(number: int, **changed: object) -> PartRecord:
     values = {
         "number": number,
         "part": "A",
@@ -46,7 +46,7 @@ def a_part(number: int, **changed: object) -> StoredPart:
         "lot": None,
         "views": [{"name": "top", "seen": None}],
     }
-    return StoredPart(**{**values, **changed})  # type: ignore[arg-type]
+    return PartRecord(**{**values, **changed})  # type: ignore[arg-type]
 
 
 def test_parts_are_found_by_id_number_recipe_and_verdict_the_latest_first(record: Record) -> None:

@@ -13,11 +13,11 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 
 from service.core.domain import Box, Labels, RawPicture, Region, Source, Timings, Verdict
-from service.observing.records import AnswerRecord, Asked
+from service.observing.records import AnswerRecord, Asked, PartRecord
 from service.recording.database import HEAD
 from service.recording.keeping import KeepingRule
 from service.recording.metrics import RecordMetrics
-from service.recording.parts import PartFilters, StoredPart, parts_of
+from service.recording.parts import PartFilters, parts_of
 from service.recording.pictures import PictureKey, PictureStore
 from service.recording.record import Record, open_record
 from service.recording.retention import RetentionRule
@@ -80,9 +80,9 @@ def kept(sqlite_record: Record) -> Iterator[Callable[..., Kept]]:
     yield lambda **wishes: Kept(sqlite_record, **wishes)
 
 
-def a_part(number: int) -> StoredPart:
+def a_part(number: int) -> PartRecord:
     times = (int(AT_S * 1e6), int(AT_S * 1e6), "views")
-    return StoredPart(
+    return PartRecord(
         *(number, "A", "bracket", 1, *times, "good"),
         *(None, None, None, None, None, []),
     )

@@ -52,6 +52,8 @@ def test_a_file_says_what_a_station_is() -> None:
         ("result_ms = 120", "", 6, "cycle.result_ms: this is missing"),
         ("recipe = 1", "recipes = 1", 4, "station.recipes: there is no such key here"),
         ("lag_ms = 40", 'snapshot = "http://c"', 13, "cameras.left: give snapshot or source"),
+        ('"line3"', '"press/1"', 2, "station.name: string should match"),
+        ('"http://127.0.0.1:8000"', '"127.0.0.1:8000"', 3, "station.server: string should match"),
         ("recipe = 1", "recipe = ", 4, "this is no TOML"),
         ('snapshot = "http://camera', 'snapshot = "ftp://camera', 11, "cameras.top.snapshot"),
     ],

@@ -14,7 +14,7 @@ from service.sources.pacing import Shot
 from service.station.cycle.effects import CameLate, Faulted, Given, PartDecision, PartInCycle
 from service.station.cycle.machine import CycleTiming
 from service.station.cycle.signals import Controls, OfflineReason, ResultCode
-from service.station.inspector import StationRecipe
+from service.station.inspector import InspectorAwayError, StationRecipe
 from service.station.plant.virtual_time import run_virtual
 from service.station.running import Station
 
@@ -56,6 +56,8 @@ class FakeInspector:
 
     async def recipe(self, number: int) -> StationRecipe | None:
         await asyncio.sleep(0.01)
+        if not self.is_ready:
+            raise InspectorAwayError("nobody is there")
         return StationRecipe(number, f"recipe {number}", self.views) if number < 10 else None
 
     async def inspect(
@@ -270,3 +272,43 @@ def test_a_picture_that_comes_when_the_part_has_gone_is_not_used() -> None:
     assert heard.codes == ["acquisition"]
     assert heard.given_[0].at_s == pytest.approx(heard.given_[0].part.triggered_s + 0.02)
     assert inspector.asked == []
+
+
+def test_a_recipe_is_asked_for_until_somebody_answers() -> None:
+    inspector = FakeInspector(is_ready=False)
+
+    async def begin(plc: Plc) -> None:
+        await asyncio.sleep(10)
+        assert plc.station.status().recipe == 0
+        inspector.is_ready = True
+        await asyncio.sleep(1)
+        assert plc.station.status().recipe == 1
+        await plc.trigger(1)
+
+    assert line(begin, inspector=inspector).codes == ["OK"]
+
+
+def test_the_recipe_that_was_asked_for_last_is_in_force() -> None:
+    inspector = FakeInspector(is_ready=False)
+
+    async def change(plc: Plc) -> None:
+        for number in (2, 3):
+            plc.say(execute_command=True, command=number)
+            plc.say(execute_command=False)
+            await asyncio.sleep(1)
+        inspector.is_ready = True
+        await asyncio.sleep(2)
+        assert plc.station.status().recipe == 3
+
+    line(change, inspector=inspector)
+
+
+def test_nobody_is_asked_for_the_recipe_of_the_number_0() -> None:
+    async def change(plc: Plc) -> None:
+        plc.say(execute_command=True, command=0)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert plc.station.status().command_failed
+        await plc.trigger(1)
+
+    assert line(change, inspector=FakeInspector(is_ready=True)).codes == ["unknown_recipe"]

@@ -128,6 +128,27 @@ async def test_a_broker_that_does_not_allow_a_message_loses_none(tmp_path: Path)
     line.place.close()
 
 
+async def test_a_message_that_is_refused_takes_none_before_it_along(tmp_path: Path) -> None:
+    line = Line(tmp_path, 2)
+    await line.settled()
+    line.broker.acknowledge(3, 0x90)
+    assert line.place.spool.waiting == 2
+    line.broker.acknowledge(2, 0)
+    assert line.place.spool.waiting == 0
+    await line.end()
+
+
+async def test_a_message_that_was_taken_is_done_with_once_the_one_before_is_refused(
+    tmp_path: Path,
+) -> None:
+    line = Line(tmp_path, 2)
+    await line.settled()
+    line.broker.acknowledge(3, 0)
+    line.broker.acknowledge(2, 0x90)
+    assert line.place.spool.waiting == 0
+    await line.end()
+
+
 async def test_a_message_that_no_broker_can_take_holds_up_no_other(tmp_path: Path) -> None:
     line = Line(tmp_path, 2)
     await line.settled()

@@ -54,7 +54,8 @@ def test_what_is_wrong_in_the_file_is_said_without_a_secret(
     [
         ("ftp://mes.example", "write https://host/path"),
         ("https://", "write https://host/path"),
-        ("https://mes.example/a b", "write https://host/path"),
+        ("https://mes.example/hooks/word word", "write https://host/path"),
+        ("http://mes.example/hooks/word", "is http://mes.example; it must be"),
         ("https://mes.example:port/", "is no URL"),
         ("https://me:word@mes.example/", "the signature says who posts"),
         ("http://mes.example/", "it must be https://, unless mes.example is named"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from typing import Any
 
 import pytest
 import trustme
@@ -118,6 +119,27 @@ async def test_one_that_nobody_listens_at_is_told() -> None:
         pass
     with pytest.raises(AwayError, match="cannot be reached"):
         await poster(receiver).post(b"{}", {})
+
+
+async def test_an_address_that_does_not_answer_leaves_time_for_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connect = asyncio.open_connection
+
+    async def hang_at_the_first(address: str, port: int, **how: Any) -> Any:
+        if address == "10.0.0.7":
+            await asyncio.Event().wait()
+        return await connect(address, port, **how)
+
+    async def find(host: str, port: int) -> list[str]:
+        return ["10.0.0.7", "127.0.0.1"]
+
+    monkeypatch.setattr(asyncio, "open_connection", hang_at_the_first)
+    monkeypatch.setattr(posting, "ANSWERED_WITHIN_S", 0.6)
+    async with Receiver().listening() as receiver:
+        one = Poster(Target(False, HOST, receiver.port, "/"), {HOST}, find)
+        assert (await one.post(b"{}", {})).status == 204
+        one.close()
 
 
 async def test_a_private_address_is_not_connected_to() -> None:

@@ -36,3 +36,11 @@ def test_pictures_come_from_folders_and_those_within(tmp_path: Path) -> None:
 def test_a_folder_without_pictures_is_said(tmp_path: Path) -> None:
     with pytest.raises(PlantError, match="no pictures"):
         pictures_of(PlantLayout(CONVEYOR, good=tmp_path))
+
+
+def test_drawn_parts_become_files_and_stay_the_same(tmp_path: Path) -> None:
+    layout = PlantLayout(CONVEYOR)
+    drawn = layout.drawn(tmp_path)
+
+    assert pictures_of(drawn) == pictures_of(layout)
+    assert drawn.drawn(tmp_path / "elsewhere") == drawn

@@ -96,6 +96,17 @@ def test_a_part_whose_trigger_is_acknowledged_too_late_is_rejected_whatever_come
     assert not plc.passes(7)
 
 
+def test_the_time_for_the_acknowledge_is_the_parts_own_and_not_the_next_ones() -> None:
+    plc = Plc()
+    plc.scan(sensed=7)
+    for _ in range(5):
+        plc.scan(None)
+    plc.scan(None, sensed=8)
+    plc.scan(result(7))
+
+    assert not plc.passes(7)
+
+
 def test_a_part_that_could_not_be_triggered_in_time_is_not_triggered_later() -> None:
     plc = Plc()
     held = replace(IDLE, trigger_ack=True)

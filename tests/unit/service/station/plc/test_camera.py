@@ -340,3 +340,16 @@ async def test_a_stop_closes_what_is_open_and_frees_the_port(
     again = ModbusCamera("127.0.0.1", port, RegisterMap(), heard.controls.append, heard.status)
     await again.start()
     await again.stop()
+
+
+async def test_a_master_that_is_connected_at_the_end_is_no_error(
+    heard: Heard, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with served(heard, MasterAccess()) as camera:
+        reader, writer = await asyncio.open_connection("127.0.0.1", camera.port)
+        writer.write(struct.pack(">HHHB", 1, 0, 6, 1) + READ_STATUS)
+        await reader.readexactly(7)
+    await asyncio.sleep(0)
+    writer.transport.abort()
+
+    assert [one for one in caplog.records if one.levelname == "ERROR"] == []

@@ -1,0 +1,36 @@
+"""A station is opened as its file says, whatever the environment does."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from service.station.file import StationFile, parse_station
+from service.station.opening import open_station
+from service.station.report import StationReport
+
+
+async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nnow")
+    writer.close()
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
+async def test_a_camera_is_asked_itself_and_no_proxy_that_may_know_an_older_picture(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    camera = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = camera.sockets[0].getsockname()[1]
+    # Nobody listens there.
+    monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    file = parse_station(
+        '[station]\nname = "line3"\nserver = "http://127.0.0.1:9"\n'
+        "[cycle]\nresult_ms = 120\npicture_ms = 40\n[plc]\nport = 0\n"
+        f'[cameras.top]\nsnapshot = "http://127.0.0.1:{port}/now.jpg"\n'
+    )
+    assert isinstance(file, StationFile)
+    async with camera, open_station(file, StationReport(print), print) as (station, _):
+        shot = await station._cameras["top"].acquire()
+    assert shot.picture == b"now"

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from service.sources.pacing import Shot
+from service.station.cycle.effects import PartDecision, PartInCycle
+from service.station.cycle.signals import NoDecisionReason, ResultCode
+from service.station.inspector import InspectorAwayError, StationRecipe
+from service.station.server import ServerInspector, retry_within
+from takt_client import AsyncTaktClient
+
+PART = PartInCycle(12, 12, 1017, 7, 100.0, 100.1)
+TWO = StationRecipe(7, "bracket", ("top", "side"))
+SHOTS = {"top": Shot("top", 0, b"top picture"), "side": Shot("side", 0, b"side picture")}
+INSPECTED = {
+    "request_id": "r",
+    "model": "parts",
+    "version": "1",
+    "score": 0.4,
+    "threshold": 0.5,
+    "anomalous": False,
+    "verdict": "good",
+    "undecided": None,
+    "percentile": 50.0,
+    "image": {"width": 4, "height": 4},
+    "inspected": [0, 0, 4, 4],
+    "regions": [],
+    "warnings": [],
+    "heatmap": None,
+    "timings_ms": dict.fromkeys(
+        ("decode", "preprocess", "queue", "engine", "postprocess", "render", "total"), 1.0
+    ),
+}
+
+
+def result(verdict: str = "good", reason: str | None = None) -> dict[str, Any]:
+    return {
+        "verdict": verdict,
+        "reason": reason,
+        "score": 0.8,
+        "view": "top",
+        "ended_by": "views",
+        "ended_at": "2026-03-01T12:00:01Z",
+        "views": [],
+    }
+
+
+class Server:
+    """Answers each view; the last one of a part has its result."""
+
+    def __init__(self, ended: dict[str, Any] | None, views: int = 2) -> None:
+        self.ended = ended
+        self.views = views
+        self.requests: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        last = len(self.requests) == self.views
+        answer = {
+            "request_id": "r",
+            "part": "p",
+            "number": 1,
+            "recipe": "bracket",
+            "revision": 1,
+            "view": request.url.path.rpartition("/")[2],
+            "inspection": INSPECTED,
+            "result": self.ended if last else None,
+        }
+        return httpx.Response(200, json=answer)
+
+
+def problem(status: int, code: str) -> httpx.Response:
+    body = {"type": "about:blank", "title": code, "status": status, "code": code, "detail": "no"}
+    return httpx.Response(status, json=body, headers={"Content-Type": "application/problem+json"})
+
+
+def ask(
+    answer: Callable[[httpx.Request], httpx.Response],
+    question: Callable[[ServerInspector], Any],
+) -> Any:
+    async def asked() -> Any:
+        transport = httpx.MockTransport(answer)
+        retry = retry_within(100)
+        async with AsyncTaktClient("http://takt", transport=transport, retry=retry) as client:
+            return await question(ServerInspector(client, "line3", "20260301T120000"))
+
+    return asyncio.run(asked())
+
+
+def inspect(answer: Callable[[httpx.Request], httpx.Response]) -> PartDecision:
+    found = ask(answer, lambda inspector: inspector.inspect(PART, TWO, SHOTS, 0.08))
+    assert isinstance(found, PartDecision)
+    return found
+
+
+def test_every_view_is_sent_as_one_of_the_part_with_the_time_that_is_left() -> None:
+    server = Server(result())
+    inspect(server)
+
+    assert sorted(one.url.path for one in server.requests) == [
+        "/v1/parts/line3-20260301T120000-12/views/side",
+        "/v1/parts/line3-20260301T120000-12/views/top",
+    ]
+    query = dict(server.requests[0].url.params)
+    assert (query["recipe"], query["station"], query["tags"]) == (
+        "bracket",
+        "line3",
+        "plc_part=1017",
+    )
+    assert float(query["timeout_ms"]) == pytest.approx(80)
+
+
+@pytest.mark.parametrize(
+    ("ended", "decision"),
+    [
+        (result(), PartDecision(ResultCode.OK, None, 0.8)),
+        (result("defect"), PartDecision(ResultCode.NG, None, 0.8)),
+        (
+            result("undecided", "undecided"),
+            PartDecision(ResultCode.NO_DECISION, NoDecisionReason.UNDECIDED, 0.8),
+        ),
+        (
+            result("undecided", "missing_view"),
+            PartDecision(ResultCode.NO_DECISION, NoDecisionReason.VIEW, 0.8),
+        ),
+    ],
+)
+def test_the_part_s_result_is_the_decision(ended: dict[str, Any], decision: PartDecision) -> None:
+    assert inspect(Server(ended)) == decision
+
+
+def test_a_part_whose_result_nobody_has_is_no_decision() -> None:
+    assert inspect(Server(None)).reason is NoDecisionReason.VIEW
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (problem(429, "queue_full"), NoDecisionReason.REFUSED),
+        (problem(504, "deadline_exceeded"), NoDecisionReason.DEADLINE),
+        (problem(404, "recipe_not_found"), NoDecisionReason.RECIPE),
+        (problem(409, "recipe_outdated"), NoDecisionReason.RECIPE),
+        (problem(400, "invalid_image"), NoDecisionReason.REFUSED),
+    ],
+)
+def test_a_refusal_is_no_decision_with_its_reason(
+    answer: httpx.Response, reason: NoDecisionReason
+) -> None:
+    decision = inspect(lambda request: answer)
+
+    assert (decision.code, decision.reason) == (ResultCode.NO_DECISION, reason)
+    assert math.isnan(decision.score)
+
+
+def nobody(request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError("nobody is there", request=request)
+
+
+def test_a_server_that_is_not_there_is_no_decision_and_not_tried_again() -> None:
+    assert inspect(nobody).reason is NoDecisionReason.UNREACHABLE
+
+
+def test_a_server_is_ready_when_it_says_so_and_not_when_it_is_away() -> None:
+    ready = httpx.Response(200, json={"ready": True, "models": []})
+
+    assert ask(lambda request: ready, lambda one: one.ready()) is True
+    assert ask(nobody, lambda one: one.ready()) is False
+
+
+def test_a_recipe_is_found_by_its_number() -> None:
+    said = {"name": "bracket", "number": 7, "revision": 1, "alpha": 0.01, "deadline_ms": 800}
+    thresholds = {"image": 0.4, "pixel": 0.5, "source": "hand"}
+    views = [
+        {
+            "name": name,
+            "model": "m",
+            "version": "1",
+            "graph": "0",
+            "thresholds": thresholds,
+            "camera": {},
+        }
+        for name in ("top", "side")
+    ]
+    some = httpx.Response(200, json={"request_id": "r", "recipes": [{**said, "views": views}]})
+    none = httpx.Response(200, json={"request_id": "r", "recipes": []})
+
+    assert ask(lambda request: some, lambda one: one.recipe(7)) == TWO
+    assert ask(lambda request: none, lambda one: one.recipe(7)) is None
+    with pytest.raises(InspectorAwayError):
+        ask(nobody, lambda one: one.recipe(7))
