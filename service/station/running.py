@@ -96,9 +96,8 @@ class Station:
 
     @property
     def recipe(self) -> StationRecipe | None:
-        """The recipe in force; None where there is none of the number that was named last."""
-        number = self._cycle.status().recipe
-        return self._recipes.get(number) if self._cycle.recipe_known else None
+        """The recipe in force; None before the first, and after one that cannot be used."""
+        return self._recipes.get(self._cycle.status().recipe)
 
     @property
     def inspector_ready(self) -> bool:

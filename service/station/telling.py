@@ -144,6 +144,14 @@ class StationTeller:
 
     async def run(self) -> None:
         """Tell, until this is cancelled."""
+        while True:
+            try:
+                await self._keep_telling()
+            except Exception:
+                logger.exception("something unforeseen, as the server was told how things are")
+                await asyncio.sleep(_REFUSED_S)
+
+    async def _keep_telling(self) -> None:
         told: Mapping[str, Any] = {}
         clock = asyncio.get_running_loop().time
         due_s = clock()
@@ -151,11 +159,12 @@ class StationTeller:
             standing = self._standing()
             if standing != told or clock() >= due_s:
                 told = standing
-                due_s = clock() + await self._tell(standing)
+                await self._tell(standing)
+                due_s = clock() + _TELL_EVERY_S
             await asyncio.sleep(_LOOK_EVERY_S)
 
-    async def _tell(self, standing: Mapping[str, Any]) -> float:
-        """Tell how it fares; gives the time until the next report, where nothing changes."""
+    async def _tell(self, standing: Mapping[str, Any]) -> None:
+        """Tell how it fares, and put in force what is wanted."""
         plc = {"connected": standing["plc"], "heard_at": self._plc.heard_at}
         report = {**standing, **self._news.said, "plc": plc}
         try:
@@ -164,13 +173,12 @@ class StationTeller:
             self._complain(str(error))
             if isinstance(error, RequestError):
                 await asyncio.sleep(_REFUSED_S)
-            return _TELL_EVERY_S
+            return
         self._complain("")
         if wish is not None and wish.sequence > (self._taken or 0):
             self._taken = wish.sequence
             logger.warning("recipe %d is put in force, as the server says", wish.number)
             self._station.change_recipe(wish.number)
-        return _TELL_EVERY_S
 
     def _standing(self) -> dict[str, Any]:
         """What is told at once where it changes."""

@@ -226,7 +226,7 @@ export interface StationStanding {
   /** Whether every model of the server was ready. */
   server_ready: boolean;
   cameras: { name: string; well: boolean }[];
-  /** In force; number 0 before the first, no name where there is none of this number. */
+  /** In force; number 0 and no name where none is. */
   recipe: { number: number; name: string | null; changing: boolean };
   /** Time from a trigger to its result, at most. */
   result_ms: number;

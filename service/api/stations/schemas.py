@@ -57,8 +57,10 @@ class StationCamera(_Said):
 class StationRecipeSaid(_Said):
     """The recipe in force at a station, for the parts that are triggered from now on."""
 
-    number: Count = Field(description="0 before the first.")
-    name: Label | None = Field(description="Null where the server has none of this number.")
+    number: Count = Field(
+        description="0 before the first, and where there is none of the number that was named last."
+    )
+    name: Label | None = Field(description="Null where none is in force.")
     changing: bool = Field(description="Whether another one is being put in force.")
 
 

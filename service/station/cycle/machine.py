@@ -137,11 +137,6 @@ class StationCycle:
             due.append(self._beat_s + self._timing.heartbeat_ms / 1000)
         return min(due, default=None)
 
-    @property
-    def recipe_known(self) -> bool:
-        """Whether there is the recipe of the number that was put in force last."""
-        return self._recipe_known
-
     def controls(self, now_s: float, controls: Controls) -> list[Effect]:
         """Hear what the controller says."""
         before = self._expire(now_s)

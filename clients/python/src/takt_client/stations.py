@@ -99,8 +99,8 @@ class Station:
         plc_connected: whether a PLC reads and writes.
         server_ready: whether every model of the server was ready.
         cameras: of the station.
-        recipe_number: of the recipe in force; 0 before the first.
-        recipe: name of that; None where there is none of this number.
+        recipe_number: of the recipe in force; 0 where none is.
+        recipe: name of that; None where none is.
         result_ms: time from a trigger to its result, at most.
         counts: of parts since it began.
         wish: the recipe that it is to take; None without one.

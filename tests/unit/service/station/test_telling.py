@@ -12,7 +12,7 @@ from service.station.plant.virtual_time import run_virtual
 from service.station.running import Station
 from service.station.telling import HeardPlc, StationRun, StationTeller
 from takt_client import RecipeWish
-from takt_client.errors import InvalidParameterError, TaktError, UnreachableError
+from takt_client.errors import InvalidParameterError, UnreachableError
 from tests.unit.service.station.test_running import FakeCamera, FakeInspector, Heard, Plc
 
 Reports = list[tuple[float, Mapping[str, Any]]]
@@ -23,7 +23,7 @@ class Server:
     """Takes reports, after a time; refuses them where it is told to."""
 
     takes_s: float = 0.01
-    error: TaktError | None = None
+    error: Exception | None = None
     wish: RecipeWish | None = None
     heard: Reports = field(default_factory=list)
 
@@ -148,7 +148,7 @@ def test_a_recipe_that_is_wanted_is_put_in_force_once_and_told_as_taken() -> Non
     last = reports[-1][1]
     assert (last["taken"], last["recipe"]) == (
         51,
-        {"number": 99, "name": None, "changing": False},
+        {"number": 0, "name": None, "changing": False},
     )
 
 
@@ -160,3 +160,16 @@ def test_controls_reach_the_station_as_they_are() -> None:
 
     reports, _ = tells(work, Server())
     assert reports[-1][1]["offline_reason"] == "set_offline"
+
+
+def test_what_is_unforeseen_costs_a_report_and_no_more() -> None:
+    server = Server(error=ZeroDivisionError())
+
+    async def work(line: Line) -> None:
+        server.error = None
+        await line.plc.trigger(11)
+        await asyncio.sleep(40)
+
+    reports, heard = tells(work, server)
+    assert heard.codes == ["OK"]
+    assert [one["part"] for one in reports[-1][1]["results"]] == [11]

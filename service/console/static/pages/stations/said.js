@@ -19,15 +19,11 @@ export function whyOf({ state, offline_reason: why, silent_ms: silent, recipe, p
   if (state === "offline") return s.why[why] ?? "";
   if (recipe.changing) return s.changing;
   if (recipe.number === 0) return s.noRecipe;
-  if (recipe.name === null) return fill(s.unknownRecipe, { number: recipe.number });
   return plc.connected ? "" : s.noPlc;
 }
 
 /** "bracket (7)". */
-export function recipeOf({ number, name }) {
-  if (number === 0) return "–";
-  return fill(name === null ? s.recipeUnknown : s.recipeNamed, { number, name });
-}
+export const recipeOf = ({ number, name }) => (number === 0 ? "–" : fill(s.recipeNamed, { number, name }));
 
 /** How many parts have a decision, and how many have none. */
 export function decided({ ok, ng, no_decision: reasons }) {
