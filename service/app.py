@@ -24,6 +24,7 @@ from service.parts.multiview import multiview_part
 from service.parts.oip import oip_part
 from service.parts.outlets import outlets_part
 from service.parts.record import record_part
+from service.parts.stations import stations_part
 from service.parts.status import status_part
 from service.parts.streams import streams_part
 from service.parts.tracing import tracing_part
@@ -54,6 +55,7 @@ PARTS: tuple[MakePart, ...] = (
     # These have routes alone, so that their places tell nothing.
     oip_part,
     health_part,
+    stations_part,
     versions_part,
     console_part,
 )

@@ -11,6 +11,7 @@ from docs._reference.markdown import prose, table
 from service.mirroring.metrics import MirrorMetrics
 from service.observing.instruments.gpu_metrics import GpuCollector
 from service.observing.instruments.metrics import Metrics
+from service.observing.instruments.station_states import StationStates
 from service.observing.instruments.watch_metrics import WatchMetrics
 from service.outlets.metrics import OutletMetrics
 from service.recording.audit.metrics import AuditMetrics
@@ -30,6 +31,7 @@ def _declared() -> Iterator[tuple[Metric, tuple[str, ...]]]:
     metrics = Metrics()
     AuditMetrics(metrics.registry).begin(lambda: 0)
     RecordMetrics(metrics.registry).begin()
+    StationStates(metrics.registry, dict)
     WatchMetrics(metrics.registry, lambda station: True)
     MirrorMetrics(metrics.registry)
     OutletMetrics(metrics.registry)

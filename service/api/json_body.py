@@ -58,10 +58,15 @@ def described_body(kind: type[BaseModel], *, required: bool) -> dict[str, Any]:
     return {"requestBody": {"required": required, "content": content}}
 
 
-async def read_json(request: Request, kind: type[Body]) -> Body:
+async def read_json(request: Request, kind: type[Body], most_bytes: int = MAX_BODY_BYTES) -> Body:
     """Read and check a body; an empty one stands for the defaults.
 
     FastAPI's own reading has no bound on the length.
+
+    Args:
+        request: whose body it is.
+        kind: what it says.
+        most_bytes: longest body.
 
     Raises:
         InvalidParameterError: the body is no such JSON, or too long.
@@ -70,7 +75,7 @@ async def read_json(request: Request, kind: type[Body]) -> Body:
     """
     try:
         async with asyncio.timeout(BODY_WITHIN_S):
-            body = await _bounded_body(request, kind)
+            body = await _bounded_body(request, kind, most_bytes)
     except TimeoutError:
         raise SlowRequestError(
             f"the body did not come whole within {BODY_WITHIN_S:.0f} s; send it at once"
@@ -81,15 +86,15 @@ async def read_json(request: Request, kind: type[Body]) -> Body:
         raise InvalidParameterError(validation_message(error, "the body")) from None
 
 
-async def _bounded_body(request: Request, kind: type[BaseModel]) -> bytes:
+async def _bounded_body(request: Request, kind: type[BaseModel], most_bytes: int) -> bytes:
     body = b""
     try:
         async for chunk in request.stream():
             body += chunk
-            if len(body) > MAX_BODY_BYTES:
+            if len(body) > most_bytes:
                 names = ", ".join(kind.model_fields)
                 raise InvalidParameterError(
-                    f"the body exceeds {MAX_BODY_BYTES} bytes; send {names} only"
+                    f"the body exceeds {most_bytes} bytes; send {names} only"
                 )
     except ClientDisconnect:
         raise ClientGoneError("the caller hung up before the body was there") from None

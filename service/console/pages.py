@@ -34,6 +34,7 @@ STYLES = (
     "pages/inspection/page.css",
     "pages/audit/page.css",
     "pages/watch/page.css",
+    "pages/stations/page.css",
 )
 """The sheets of all pages, in the order in which they hold. A browser gets them at once: nothing is
 painted before the last one has come."""

@@ -253,6 +253,17 @@ class PartNotFoundError(RequestError):
     remedy = "Take an id from `GET /v1/parts`; a part begins with its first view."
 
 
+class StationNotFoundError(RequestError):
+    """No station of this name says how it fares."""
+
+    status = 404
+    code = "station_not_found"
+    remedy = (
+        "Take a name from `GET /v1/stations`; a station is there while it runs, and for an hour "
+        "after that."
+    )
+
+
 class ViewNotFoundError(RequestError):
     """The recipe has no view of this name."""
 
@@ -428,6 +439,14 @@ class TooManyPartsError(UnavailableError):
     status = 429
     code = "too_many_parts"
     remedy = "End parts whose views do not come, or give their recipes a shorter `deadline_ms`."
+
+
+class TooManyStationsError(UnavailableError):
+    """As many stations say how they fare as may be."""
+
+    status = 429
+    code = "too_many_stations"
+    remedy = "Have stations that are one and the same report by one name; a silent one makes room."
 
 
 class RecordError(UnavailableError):

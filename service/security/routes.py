@@ -69,6 +69,10 @@ ROUTES: tuple[RouteNeed, ...] = (
     *_routes("inspect", "POST", "/v1/parts/{id}/views/{view}", "/v1/parts/{id}/end"),
     *_routes("read", "GET", "/v1/parts", "/v1/parts/{id}", "/v1/recipes", "/v1/recipes/{recipe}"),
     *_routes("operate", "PUT DELETE", "/v1/recipes/{recipe}"),
+    # A station has the key by which it has parts inspected.
+    *_routes("inspect", "PUT", "/v1/stations/{station}"),
+    *_routes("read", "GET", "/v1/stations", "/v1/stations/{station}"),
+    *_routes("operate", "POST", "/v1/stations/{station}/recipe"),
     *_routes("operate", "POST", "/v1/models/{name}/versions/{version}/activate"),
     *_routes("operate", "POST", "/v1/models/{name}/rollback"),
     # It tells who did what, and from where: more than whoever reads metrics is to know.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,10 +17,12 @@ from service.sources.sources import source_of
 from service.station.cameras import PartCamera, SnapshotCamera, SourceCamera
 from service.station.cycle.machine import CycleTiming
 from service.station.file import CameraSection, CycleSection, StationFile, StationFileError
+from service.station.news import StationListeners, StationNews
 from service.station.plc.access import MasterAccess
 from service.station.plc.camera import ModbusCamera
 from service.station.running import Station, StationListener
-from service.station.server import ServerInspector, retry_within
+from service.station.server import ServerInspector, part_id, retry_within
+from service.station.telling import ONE_TRY, HeardPlc, StationRun, StationTeller
 from takt_client import AsyncTaktClient
 from takt_client.connection import ServerAccess
 
@@ -46,30 +50,41 @@ async def open_station(
         ConfigurationError: the PLC's address and port cannot be had.
     """
     section, plc = file.station, file.plc
+    began = datetime.now(UTC)
     # To the microsecond, as a part of another process would be this one otherwise.
-    run = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
+    run = f"{began:%Y%m%dT%H%M%S.%f}"
     retry = retry_within(file.cycle.result_ms)
     access: ServerAccess = {"key": _key(section.key_file), "cafile": section.cafile}
     async with (
         AsyncTaktClient(section.server, retry=retry, **access) as client,
+        # Its own connections: no part waits for one that a report has.
+        AsyncTaktClient(section.server, retry=ONE_TRY, **access) as teller_client,
         httpx.AsyncClient(timeout=_SNAPSHOT_S, mounts=_NO_PROXY) as http,
     ):
+        news = StationNews(partial(part_id, section.name, run))
+        cameras = _cameras(file.cameras, http, notice)
         station = Station(
             timing_of(file.cycle),
-            _cameras(file.cameras, http, notice),
+            cameras,
             ServerInspector(client, section.name, run),
-            listener,
+            StationListeners([listener, news]),
         )
+        heard = HeardPlc(station)
         access_of = MasterAccess(networks=plc.allowed)
         modbus = ModbusCamera(
-            plc.address, plc.port, plc.registers, station.controls, station.status, access_of
+            plc.address, plc.port, plc.registers, heard.controls, heard.status, access_of
         )
+        of_run = StationRun(section.name, run, began.timestamp(), file.cycle.result_ms)
+        teller = StationTeller(of_run, station, heard, cameras, news, teller_client)
         await modbus.start()
+        telling = asyncio.create_task(teller.run())
         try:
             if section.recipe:
                 station.change_recipe(section.recipe)
             yield station, modbus
         finally:
+            telling.cancel()
+            await asyncio.wait([telling])
             await modbus.stop()
 
 

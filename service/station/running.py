@@ -85,6 +85,7 @@ class Station:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_s: float | None = None
+        self._inspector_ready = False
         self._finding: asyncio.Task[None] | None = None
 
     def controls(self, controls: Controls) -> None:
@@ -95,6 +96,16 @@ class Station:
         """What the controller reads, as it is now."""
         self._do(self._cycle.advance(self._now_s()))
         return self._cycle.status()
+
+    @property
+    def recipe(self) -> StationRecipe | None:
+        """The recipe in force; None before the first, and after one that cannot be used."""
+        return self._recipes.get(self._cycle.status().recipe)
+
+    @property
+    def inspector_ready(self) -> bool:
+        """Whether the inspector could judge when it was asked last."""
+        return self._inspector_ready
 
     def change_recipe(self, number: int) -> None:
         """Put a recipe in force for the parts that are triggered from now on."""
@@ -120,6 +131,7 @@ class Station:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_READY_WITHIN_S):
                 engine = await self._inspector.ready()
+        self._inspector_ready = engine
         camera = all(one.well for one in self._cameras.values())
         self._do(self._cycle.see_well(self._now_s(), engine=engine, camera=camera))
 

@@ -35,6 +35,17 @@ def retry_within(result_ms: float) -> RetryPolicy:
     return RetryPolicy(deadline_s=deadline_s, first_delay_s=4 * deadline_s)
 
 
+def part_id(station: str, run: str, sequence: int) -> str:
+    """Id of a part on the server.
+
+    Args:
+        station: name of the station.
+        run: tells the parts of its process from those of one before it.
+        sequence: of the part.
+    """
+    return f"{station}-{run}-{sequence}"
+
+
 class ServerInspector:
     """Asks a server for the verdict on each part.
 
@@ -79,7 +90,7 @@ class ServerInspector:
         self, part: PartInCycle, recipe: StationRecipe, shots: Mapping[str, Shot], left_s: float
     ) -> PartDecision:
         """Judge a part by all its views, which are sent at once."""
-        name = f"{self._station}-{self._run}-{part.sequence}"
+        name = part_id(self._station, self._run, part.sequence)
         left_ms = max(left_s * 1000, 1.0)
         try:
             async with asyncio.TaskGroup() as group:

@@ -12,6 +12,7 @@ from typing import Any
 from playwright.sync_api import Page, Route, expect
 
 from tests.api.keys import KEYS
+from tests.api.stations.reports import AT, REPORT, RESULT
 from tests.console.conftest import BANK, ROOT, key_field, log_in
 from tests.console.scene import MODEL, pictures
 from tests.fake_learn import TAUGHT
@@ -198,6 +199,66 @@ def alarm_of(model: str, version: str, station: str, **_: Any) -> dict[str, Any]
     }
 
 
+def station_of(**changed: Any) -> dict[str, Any]:
+    """A station with results of every kind, as `GET /v1/stations/{station}` has it."""
+    kinds = ({"result": "ok"}, {"result": "ng"}, {"result": "no_decision", "reason": "deadline"})
+    usual = {"reason": None, "late": None, "score": 0.4}
+    results = [{**RESULT, **usual, **kinds[number % 3], "part": number} for number in range(30)]
+    said = {name: one for name, one in REPORT.items() if name not in ("taken", "results")}
+    return {
+        **said,
+        **{"name": "press-1", "state": "online", "heard_at": AT, "silent_ms": 80.0, "wish": None},
+        "results": [*results, RESULT],
+        **changed,
+    }
+
+
+def show_station(page: Page, **changed: Any) -> None:
+    """Have a server tell of a station, whatever it knows itself."""
+    station = station_of(**changed)
+    listed = {name: one for name, one in station.items() if name != "results"}
+    page.route("**/v1/stations", lambda route: route.fulfill(json={"stations": [listed]}))
+    page.route("**/v1/stations/press-1", lambda route: route.fulfill(json={"station": station}))
+    recipes = {"recipes": [recipe_of("bracket", 7), recipe_of("bolt", 8)]}
+    page.route("**/v1/recipes", lambda route: route.fulfill(json=recipes))
+    page.reload()
+
+
+def recipe_of(name: str, number: int) -> dict[str, Any]:
+    """A recipe of one view."""
+    views = [{"name": "top", "model": MODEL, "version": "1"}]
+    return {"name": name, "number": number, "revision": 1, "views": views}
+
+
+def _a_station(page: Page) -> None:
+    show_station(page)
+    expect(page.get_by_role("article", name="press-1")).to_be_visible()
+    expect(page.get_by_role("region", name="Recipes")).to_be_visible()
+
+
+def _at_work(page: Page) -> None:
+    show_station(page)
+    expect(page.get_by_role("figure", name="From trigger to result")).to_be_visible()
+
+
+def _faulted(page: Page) -> None:
+    gone = {"connected": False, "heard_at": AT}
+    cameras = [{"name": "top", "well": False}]
+    show_station(page, state="offline", offline_reason="fault", plc=gone, cameras=cameras)
+    expect(page.get_by_text("Verdicts came late several times")).to_be_visible()
+
+
+def _silent(page: Page) -> None:
+    show_station(page, state="silent", silent_ms=90_000.0)
+    expect(page.get_by_text("It has said nothing for 90 s")).to_be_visible()
+
+
+def _changing_the_recipe(page: Page) -> None:
+    _at_work(page)
+    page.get_by_role("button", name="Change the recipe").click()
+    expect(page.get_by_role("dialog").get_by_label("Recipe")).to_have_value("8")
+
+
 def _unreadable(page: Page) -> None:
     file = {"name": "broken.png", "mimeType": "image/png", "buffer": b"no picture"}
     page.set_input_files("input[type=file]", [file])
@@ -238,6 +299,13 @@ PLACES = (
     Place("live", "nothing runs", "live", see("combobox", "Model")),
     Place("live", "there is no model yet", "live", _without_models),
     Place("live", "a station with rejects", "live", _streamed),
+    Place("stations", "none", "stations", see("status")),
+    Place("stations", "one", "stations", _a_station),
+    Place("stations", "one at work", "stations/press-1", _at_work),
+    Place("stations", "a fault", "stations/press-1", _faulted),
+    Place("stations", "a silent one", "stations/press-1", _silent),
+    Place("stations", "another recipe", "stations/press-1", _changing_the_recipe),
+    Place("stations", "none of this name", "stations/nowhere", see("status")),
     Place("try", "nothing dropped", "try", see("heading")),
     Place("try", "two pictures", "try", _tried),
     Place("try", "a box is drawn", "try", _tried_and_marked),

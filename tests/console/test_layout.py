@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.api.stations.reports import REPORT, RESULT
 from tests.console.conftest import BANK, Serve
 from tests.console.scene import MODEL, pictures, work_a_shift
 from tests.console.test_live import streaming
@@ -24,6 +26,8 @@ new PerformanceObserver((list) => {
 """
 PAGES = {
     "live": "combobox",
+    "stations": "article",
+    "stations/press-1": "figure",
     "review": "listbox",
     "review/figures": "table",
     "watch": "figure",
@@ -41,6 +45,8 @@ def shift(start_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     folder = str(tmp_path_factory.mktemp("shift"))
     with start_server(BANK, "--record", "sqlite", "--data-folder", folder) as server:
         work_a_shift(server.url, 1)
+        report = {**REPORT, "results": [RESULT] * 50}
+        httpx.put(f"{server.url}/v1/stations/press-1", json=report).raise_for_status()
         yield server.url
 
 

@@ -17,6 +17,7 @@ import yaml
 from service.mirroring.metrics import MirrorMetrics
 from service.observing.instruments.gpu_metrics import GpuCollector
 from service.observing.instruments.metrics import Metrics
+from service.observing.instruments.station_states import StationStates
 from service.observing.instruments.watch_metrics import WatchMetrics
 from service.outlets.metrics import OutletMetrics
 from service.recording.audit.metrics import AuditMetrics
@@ -118,6 +119,7 @@ def exposed() -> set[str]:
     WatchMetrics(metrics.registry, lambda station: True)
     MirrorMetrics(metrics.registry)
     OutletMetrics(metrics.registry)
+    StationStates(metrics.registry, dict)
     families = [*metrics.registry.collect(), *GpuCollector(None).describe()]
     return {name for metric in families for name in _samples(metric.name, metric.type)}
 

@@ -65,6 +65,7 @@ OFF = {
         'takt_outlet_answers_total{outcome=~"failed|lost"}',
         'takt_record_inspections_total{outcome="stored"}',
     ),
+    "TaktStationDown": ("takt_station_up) == 0", "up) == 1"),
     "TaktOutletAway": ("takt_outlet_up) == 0", "up) == 1"),
 }
 """Alerts that nothing brings on here, each with a part of its expression and what makes that part

@@ -17,6 +17,7 @@ from service.declaration import heading_of
 from service.mirroring.metrics import MirrorMetrics
 from service.observing.instruments.gpu_metrics import GpuCollector
 from service.observing.instruments.metrics import Metrics
+from service.observing.instruments.station_states import StationStates
 from service.observing.instruments.watch_metrics import WatchMetrics
 from service.outlets.metrics import OutletMetrics
 from service.recording.audit.metrics import AuditMetrics
@@ -94,6 +95,7 @@ def test_every_series_that_a_server_shows_is_named() -> None:
     WatchMetrics(metrics.registry, lambda station: True)
     MirrorMetrics(metrics.registry)
     OutletMetrics(metrics.registry)
+    StationStates(metrics.registry, dict)
     exposed = generate_latest(metrics.registry).decode()
     names = set(re.findall(r"^# TYPE (takt_\w+) ", exposed, re.MULTILINE))
     names |= {metric.name for metric in GpuCollector(nvml=None).describe()}

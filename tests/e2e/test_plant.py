@@ -55,6 +55,25 @@ async def test_parts_pass_by_an_ok_of_their_own(server: BoxServer, tmp_path: Pat
     assert len(lines) == 20
 
 
+async def test_the_server_knows_how_the_station_fares(server: BoxServer, tmp_path: Path) -> None:
+    outcome = await play(server, tmp_path, 20)
+
+    assert outcome.broken == []
+    station = httpx.get(f"{server.url}/v1/stations/plant").json()["station"]
+    assert station["recipe"] == {"number": 1, "name": "plate", "changing": False}
+    assert station["plc"]["heard_at"] is not None
+    assert [one["name"] for one in station["cameras"]] == ["top"]
+    assert station["result_ms"] == TIMING.result_ms
+    results = station["results"]
+    assert len(results) >= 10
+    given = {move.part: move.result for move in outcome.moves}
+    for one in results:
+        assert one["result"].upper() == given[one["part"]]
+        if one["part_id"] is not None and one["result"] != "no_decision":
+            part = httpx.get(f"{server.url}/v1/parts/{one['part_id']}").json()["part"]
+            assert part["state"] == "ended"
+
+
 async def test_after_each_fault_the_line_goes_on_and_no_part_passes_by_anothers_result(
     server: BoxServer, tmp_path: Path
 ) -> None:

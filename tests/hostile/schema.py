@@ -86,6 +86,12 @@ REFUSED = (
         (422,),
         "nor that only a bank can be updated or taught, and keeps its size",
     ),
+    Refused(
+        ("report_station", "change_station_recipe"),
+        (422,),
+        "nor, again, what a point in time is, nor that 7.0 is no whole number, nor how long a "
+        "whole report may be",
+    ),
 )
 """All that is let pass; whatever else Schemathesis finds is a fault."""
 

@@ -187,3 +187,65 @@ export function resultOf(result: unknown): PartResult | null {
   }
   return result as PartResult;
 }
+
+/** A recipe that somebody wants in force at a station. */
+export interface RecipeWish {
+  number: number;
+  /** Of the wish; a later one has a higher one. */
+  sequence: number;
+}
+
+/** The result of a part at a station. */
+export interface StationResult {
+  /** As the PLC has named it. */
+  part: number;
+  /** Id of the part on the server; null where it was not asked. */
+  part_id: string | null;
+  at: string;
+  result: "ok" | "ng" | "no_decision";
+  /** Why there is no decision; else null. */
+  reason: string | null;
+  score: number | null;
+  /** From the trigger's edge to the result. */
+  took_ms: number;
+  /** Whether a PLC could read it. */
+  shown: boolean;
+  /** The verdict that came too late, if any did. */
+  late: { result: "ok" | "ng" | "no_decision"; late_ms: number } | null;
+}
+
+/** A station, as it has said last how it fares. */
+export interface StationStanding {
+  name: string;
+  state: "online" | "offline" | "silent";
+  /** Null while it takes parts. */
+  offline_reason: "set_offline" | "engine" | "camera" | "fault" | null;
+  heard_at: string;
+  silent_ms: number;
+  plc: { connected: boolean; heard_at: string | null };
+  /** Whether every model of the server was ready. */
+  server_ready: boolean;
+  cameras: { name: string; well: boolean }[];
+  /** In force; number 0 and no name where none is. */
+  recipe: { number: number; name: string | null; changing: boolean };
+  /** Time from a trigger to its result, at most. */
+  result_ms: number;
+  /** Parts since it began; those without a decision by the reason. */
+  counts: {
+    ok: number;
+    ng: number;
+    no_decision: Record<string, number>;
+    late: number;
+    lost: number;
+    faults: number;
+  };
+  /** From trigger to result, of the last parts; null before the first. */
+  times: { parts: number; p50_ms: number; p99_ms: number; worst_ms: number } | null;
+  /** The recipe that it is to take; null without one. */
+  wish: RecipeWish | null;
+}
+
+/** A station with its last results, the newest last. */
+export interface Station extends StationStanding {
+  results: StationResult[];
+}

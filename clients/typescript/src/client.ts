@@ -1,6 +1,14 @@
 /** The calls of the REST API. */
 
-import type { Heatmap, Inspected, Model, Part, ViewInspected } from "./answers.ts";
+import type {
+  Heatmap,
+  Inspected,
+  Model,
+  Part,
+  Station,
+  StationStanding,
+  ViewInspected,
+} from "./answers.ts";
 import { inspectionOf, partOf, resultOf } from "./answers.ts";
 import { errorOf, mistake, overdue, TaktError, unreachable, unreadable } from "./errors.ts";
 import type { Connect, StreamFrame, StreamOptions } from "./stream.ts";
@@ -128,6 +136,21 @@ export class TaktClient {
   /** End a part now; views that are missing make it undecided. */
   async endPart(part: string): Promise<Part> {
     return partOf(await this.#ask(`${partPath(part)}/end`, { method: "POST" }));
+  }
+
+  /** The stations that say how they fare, by name. */
+  async stations(): Promise<StationStanding[]> {
+    const answer = await this.#ask("/v1/stations");
+    if (!Array.isArray(answer["stations"])) {
+      throw unreadable("no list of stations", JSON.stringify(answer));
+    }
+    return answer["stations"];
+  }
+
+  /** A station with its last results. */
+  async station(name: string): Promise<Station> {
+    const answer = await this.#ask(`/v1/stations/${encodeURIComponent(name)}`);
+    return answer["station"] as unknown as Station;
   }
 
   /** Every model of the server. */

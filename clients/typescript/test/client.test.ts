@@ -105,6 +105,37 @@ test("views of a part are inspected one by one, and the last one has the part's 
   assert.equal((await takt.endPart(id)).result?.reason, "missing_view");
 });
 
+test("stations are listed, and one is read with its results", async () => {
+  const at = "2026-11-30T07:00:00Z";
+  const result = { part: 17, part_id: null, at, result: "no_decision", reason: "deadline" };
+  const report = {
+    run: "1",
+    began_at: at,
+    online: true,
+    offline_reason: null,
+    server_ready: true,
+    plc: { connected: false, heard_at: null },
+    cameras: [{ name: "top", well: true }],
+    recipe: { number: 0, name: null, changing: false },
+    result_ms: 120,
+    counts: { ok: 0, ng: 0, no_decision: { deadline: 1 }, late: 0, lost: 0, faults: 0 },
+    times: null,
+    taken: null,
+    results: [{ ...result, score: null, took_ms: 120, shown: true, late: null }],
+  };
+  const said = await fetch(`${url}/v1/stations/press%201`, {
+    method: "PUT",
+    body: JSON.stringify(report),
+    headers: { authorization: `Bearer ${key}` },
+  });
+  assert.equal(said.status, 200, await said.text());
+  const [listed] = await takt.stations();
+  assert.deepEqual([listed?.name, listed?.state], ["press 1", "online"]);
+  const station = await takt.station("press 1");
+  assert.deepEqual([station.results[0]?.part, station.counts.no_decision["deadline"]], [17, 1]);
+  assert.equal((await errorOf(() => takt.station("none"))).code, "station_not_found");
+});
+
 test("a name in place of a picture is refused before it is sent", async () => {
   const error = await errorOf(() => takt.inspect("parts", good as unknown as Blob));
   assert.equal(error.code, "invalid_parameter");

@@ -22,6 +22,7 @@ from service.api.records.watch_schemas import AcknowledgementIn, MarkIn, SnoozeI
 from service.api.rest.releases import ActivationIn
 from service.api.rest.thresholds import ThresholdsIn
 from service.api.schemas import SCHEMA_REFERENCE, OipProblemOut, PictureForm, ProblemOut
+from service.api.stations.schemas import StationRecipeIn, StationReportIn
 from service.core.domain import Json
 from service.security.routes import ROUTES, RouteNeed
 
@@ -36,6 +37,10 @@ TAGS: list[dict[str, Any]] = [
     {
         "name": "parts",
         "description": "Parts of several views with one verdict each, and the recipes for them.",
+    },
+    {
+        "name": "stations",
+        "description": "Stations that take a PLC's triggers: how they fare, and their recipes.",
     },
     {
         "name": "models",
@@ -68,6 +73,8 @@ READ_BY_ROUTES: tuple[type[BaseModel], ...] = (
     PictureForm,
     ThresholdsIn,
     RecipeIn,
+    StationReportIn,
+    StationRecipeIn,
     ActivationIn,
     LearningIn,
     JudgementIn,

@@ -39,6 +39,7 @@ LEAST = frozenset(
         "takt_outlet_up",
         "takt_record_up",
         "takt_repository_up",
+        "takt_station_up",
     }
 )
 """Gauges that are good only if they are in every process."""

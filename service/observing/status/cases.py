@@ -257,6 +257,12 @@ def outlet_away(readings: Readings) -> Found:
     return {labels: 0 for labels, up in ups.items() if up == 0}
 
 
+def station_down(readings: Readings) -> Found:
+    """Stations that are silent, or take no part though no PLC has said so."""
+    ups = readings.last("takt_station_up", ("station",))
+    return {labels: 0 for labels, up in ups.items() if up == 0}
+
+
 def record_away(readings: Readings) -> Found:
     """Whether the record's database takes nothing, and might again."""
     if record_newer(readings):

@@ -301,6 +301,15 @@ CONDITIONS = (
         cases.outlet_away,
     ),
     Condition(
+        "TaktStationDown",
+        "warning",
+        _MINUTE_S,
+        ("station",),
+        "Station {station} is silent or takes no part, and its gate rejects all. Its page in the "
+        "console says why.",
+        cases.station_down,
+    ),
+    Condition(
         "TaktAuditNotStored",
         "warning",
         0,

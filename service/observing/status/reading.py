@@ -58,6 +58,7 @@ NAMES = frozenset(
         "takt_outlet_answers_total",
         "takt_outlet_dropped_total",
         "takt_outlet_up",
+        "takt_station_up",
         "takt_audit_entries_waiting",
         "takt_audit_entries_total",
         "takt_audit_broken",

@@ -150,6 +150,7 @@ async def _run(
         well = "" if move.well else "  no heartbeat"
         click.echo(f"{move.part:>6}  {truth:<7} {said:<12} {score:>7}  {gate}{well}")
 
+    click.echo(f"the station at work: {server.url}/console/stations/plant", err=True)
     click.echo(f"{'part':>6}  {'truth':<7} {'result':<12} {'score':>7}  gate")
     return await box.run(faults, moved)
 

@@ -88,6 +88,7 @@ class PlcProgram:
         self._latest: int | None = None
         self._sensed_s = self._part_s = self._commanded_s = float("-inf")
         self._results: OrderedDict[int, _Read] = OrderedDict()
+        self._has_begun = False
         self._erred_s = math.inf
         self._beat: int | None = None
         self._beat_s = float("-inf")
@@ -156,12 +157,19 @@ class PlcProgram:
         self._said = replace(self._said, results_ack=status.results_valid)
 
     def _command(self, now_s: float, status: StationStatus) -> None:
-        """Have the recipe in force, also after the station began anew."""
+        """Have the recipe in force, and again where a station that began anew has none.
+
+        Another one that somebody puts in force stays.
+        """
+        if status.recipe == self._recipe:
+            self._has_begun = True
         if self._said.execute_command:
             over = status.command_done or status.command_failed
             if over or now_s - self._commanded_s > self._timing.command_s:
                 self._said = replace(self._said, execute_command=False)
-        elif status.recipe != self._recipe and not (status.command_done or status.command_failed):
+        elif (status.recipe == 0 or not self._has_begun) and status.recipe != self._recipe:
+            if status.command_done or status.command_failed:
+                return
             self._commanded_s = now_s
             self._said = replace(self._said, execute_command=True, command=self._recipe)
 

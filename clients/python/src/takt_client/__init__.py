@@ -10,6 +10,7 @@ from takt_client.errors import TaktError
 from takt_client.parts import Part, PartResult, PartView, Recipe, RecipeView, ViewInspected
 from takt_client.pictures import RawPicture
 from takt_client.retry import RetryListener, RetryPolicy
+from takt_client.stations import RecipeWish, Station, StationCamera, StationResult
 from takt_client.values import (
     FrameAnswer,
     FrameDropped,
@@ -43,8 +44,12 @@ __all__ = [
     "Reason",
     "Recipe",
     "RecipeView",
+    "RecipeWish",
     "RetryListener",
     "RetryPolicy",
+    "Station",
+    "StationCamera",
+    "StationResult",
     "StreamItem",
     "StreamStats",
     "TaktClient",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,6 +27,14 @@ from takt_client.pictures import ColorOrder, Picture, PixelArray
 from takt_client.reading import inspected_of, model_of, models_of, readable, readiness_of
 from takt_client.retry import Attempts, RetryClock, RetryPolicy
 from takt_client.session import InspectChoices, StreamChoices, StreamSession
+from takt_client.stations import (
+    RecipeWish,
+    Station,
+    StationReport,
+    station_of,
+    stations_of,
+    wish_of,
+)
 from takt_client.stream import HANDSHAKE_S, AsyncTaktStream
 from takt_client.values import Inspected, Model, Readiness
 
@@ -200,6 +209,45 @@ class Calls(ABC):
         path = "/v1/recipes" if number is None else f"/v1/recipes?number={number}"
         return await self._answer("a list of recipes", recipes_of, "GET", path)
 
+    async def stations(self) -> tuple[Station, ...]:
+        """The stations that say how they fare, by name; without their last results."""
+        return await self._answer("a list of stations", stations_of, "GET", "/v1/stations")
+
+    async def station(self, name: str) -> Station:
+        """A station with its last results."""
+        return await self._answer("a station", station_of, "GET", station_path(name))
+
+    async def report_station(self, name: str, report: StationReport) -> RecipeWish | None:
+        """Say how a station fares, about once a second.
+
+        Args:
+            name: of the station.
+            report: how it fares.
+
+        Returns:
+            The recipe that it is to put in force; None where nobody wants another one.
+        """
+        content = json.dumps(report).encode()
+        return await self._answer(
+            "what a station is to do", wish_of, "PUT", station_path(name), content=content
+        )
+
+    async def change_station_recipe(
+        self, name: str, number: int, *, reason: str | None = None
+    ) -> RecipeWish:
+        """Have a station put another recipe in force, for the parts that are triggered then.
+
+        Args:
+            name: of the station.
+            number: of the recipe.
+            reason: why, for the server's audit log.
+        """
+        content = json.dumps({"number": number, "reason": reason}).encode()
+        path = f"{station_path(name)}/recipe"
+        wish = await self._answer("a wish", wish_of, "POST", path, content=content)
+        assert wish is not None
+        return wish
+
     async def models(self) -> tuple[Model, ...]:
         """Every model of the server."""
         return await self._answer("a list of models", models_of, "GET", "/v1/models")
@@ -319,6 +367,11 @@ class Calls(ABC):
 def part_path(part: str) -> str:
     """Path of a part below a server's URL."""
     return f"/v1/parts/{quote(part, safe='')}"
+
+
+def station_path(name: str) -> str:
+    """Path of a station below a server's URL."""
+    return f"/v1/stations/{quote(name, safe='')}"
 
 
 def model_path(model: str, version: str | None = None) -> str:

@@ -145,6 +145,12 @@ class PartNotFoundError(RequestError, code="part_not_found", title="Part not fou
     """No part of this id is open or recorded."""
 
 
+class StationNotFoundError(
+    RequestError, code="station_not_found", title="Station not found", status=404
+):
+    """No station of this name says how it fares."""
+
+
 class ViewNotFoundError(RequestError, code="view_not_found", title="View not found", status=404):
     """The recipe has no view of this name."""
 
@@ -264,6 +270,12 @@ class TooManyPartsError(
     UnavailableError, code="too_many_parts", title="Too many parts", status=429
 ):
     """As many parts are open as may be."""
+
+
+class TooManyStationsError(
+    UnavailableError, code="too_many_stations", title="Too many stations", status=429
+):
+    """As many stations say how they fare as may be."""
 
 
 class RecordError(

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from service.mirroring.metrics import MirrorMetrics
 from service.observing.instruments.merging import LARGEST, LEAST, heard, merged, told
 from service.observing.instruments.metrics import Metrics
+from service.observing.instruments.station_states import StationStates
 from service.observing.instruments.watch_metrics import WatchMetrics
 from service.outlets.metrics import OutletMetrics
 from service.recording.audit.metrics import AuditMetrics
@@ -86,5 +87,6 @@ def test_it_is_stated_of_every_gauge_how_those_of_several_processes_make_one() -
     AuditMetrics(metrics.registry).begin(lambda: 0)
     MirrorMetrics(metrics.registry)
     OutletMetrics(metrics.registry)
+    StationStates(metrics.registry, dict)
     gauges = {one.name for one in metrics.registry.collect() if one.type in ("gauge", "info")}
     assert gauges == SUMMED | LARGEST | LEAST

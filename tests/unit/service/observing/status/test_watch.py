@@ -5,6 +5,7 @@ import pytest
 from service.core.domain import UNKNOWN_SOURCE, Timings, Verdict
 from service.mirroring.metrics import MirrorMetrics
 from service.observing.instruments.metrics import Metrics
+from service.observing.instruments.station_states import StationStates
 from service.observing.instruments.version_metrics import VersionGauges
 from service.observing.instruments.watch_metrics import WatchMetrics
 from service.observing.journal import Journal
@@ -148,6 +149,7 @@ def test_every_series_that_is_read_is_one_that_a_server_shows(server: Server) ->
     RecordMetrics(server.metrics.registry).begin()
     WatchMetrics(server.metrics.registry, lambda station: True).show([_Calling()], 0)
     MirrorMetrics(server.metrics.registry)
+    StationStates(server.metrics.registry, lambda: {"press-1": True})
     outlets = OutletMetrics(server.metrics.registry)
     outlets.watch("rejects", lambda: 0)
     outlets.watch_spool("mqtt", lambda: 0)

@@ -160,6 +160,16 @@ def test_the_recipe_is_asked_for_until_it_is_in_force() -> None:
     assert not plc.scan().execute_command
 
 
+def test_a_recipe_that_somebody_else_puts_in_force_stays() -> None:
+    plc = Plc()
+    assert plc.scan(replace(IDLE, recipe=5)).execute_command
+    plc.scan(replace(IDLE, command_done=True))
+    plc.scan()
+
+    assert not plc.scan(replace(IDLE, recipe=5)).execute_command
+    assert plc.scan(replace(IDLE, recipe=0)).execute_command
+
+
 def test_a_move_says_what_the_gate_knew() -> None:
     plc = Plc()
     plc.scan()

@@ -1,0 +1,207 @@
+"""The JSON of stations."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.api.labels import Label
+from service.api.schemas import Schema
+from service.core.bundles.thresholds import MAX_REASON
+from service.multiview.recipe import HIGHEST_NUMBER
+
+MOST_RESULTS = 50
+MOST_CAMERAS = 64
+MOST_REPORT_BYTES = 64 * 1024
+
+_HIGHEST = 2**53 - 1
+"""Whole numbers that every reader of JSON knows apart."""
+
+Count = Annotated[int, Field(ge=0, le=_HIGHEST)]
+Milliseconds = Annotated[float, Field(ge=0, le=1e12)]
+NoDecisionName = Literal[
+    "deadline",
+    "acquisition",
+    "unreachable",
+    "refused",
+    "undecided",
+    "unknown_recipe",
+    "missing_view",
+    "offline",
+    "busy",
+]
+OfflineName = Literal["set_offline", "engine", "camera", "fault"]
+ResultName = Literal["ok", "ng", "no_decision"]
+
+
+class _Said(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
+
+
+class StationPlc(_Said):
+    """The controller of a station."""
+
+    connected: bool = Field(description="Whether it has read or written within two seconds.")
+    heard_at: datetime | None = Field(description="When it last did; null if it never has.")
+
+
+class StationCamera(_Said):
+    """A camera of a station."""
+
+    name: Label = Field(description="Of the camera, and of the view that it takes.")
+    well: bool = Field(description="Whether it answers.")
+
+
+class StationRecipeSaid(_Said):
+    """The recipe in force at a station, for the parts that are triggered from now on."""
+
+    number: Count = Field(
+        description="0 before the first, and where there is none of the number that was named last."
+    )
+    name: Label | None = Field(description="Null where none is in force.")
+    changing: bool = Field(description="Whether another one is being put in force.")
+
+
+class StationCounts(_Said):
+    """Parts since the station began, by their results."""
+
+    ok: Count
+    ng: Count
+    no_decision: dict[NoDecisionName, Count] = Field(description="By the reason.")
+    late: Count = Field(description="Verdicts that came after their part's result.")
+    lost: Count = Field(description="Results that found eight waiting, and no PLC read.")
+    faults: Count = Field(description="How often verdicts came late several times in a row.")
+
+
+class StationTimes(_Said):
+    """Times from trigger to result, of the last parts."""
+
+    parts: Count = Field(description="How many these are.")
+    p50_ms: Milliseconds
+    p99_ms: Milliseconds
+    worst_ms: Milliseconds
+
+
+class StationLate(_Said):
+    """A verdict that came after its part's result, and was not sent."""
+
+    result: ResultName = Field(description="What would have been the part's result.")
+    late_ms: Milliseconds
+
+
+class StationResult(_Said):
+    """The result of a part."""
+
+    part: Count = Field(description="As the PLC has named it.")
+    part_id: Label | None = Field(
+        description="Id of the part on the server; null where it was not asked."
+    )
+    at: datetime
+    result: ResultName
+    reason: NoDecisionName | None = Field(description="Why there is no decision; else null.")
+    score: float | None
+    took_ms: Milliseconds = Field(description="From the trigger's edge to the result.")
+    shown: bool = Field(description="Whether there was room for it; else the PLC never reads it.")
+    late: StationLate | None = Field(description="The verdict that came too late, if any did.")
+
+
+class _Station(_Said):
+    run: Label = Field(description="Tells this run of the process from those before it.")
+    began_at: datetime
+    online: bool = Field(description="Whether it takes parts.")
+    offline_reason: OfflineName | None = Field(
+        description="Why not: the PLC has said so, the server cannot judge, a camera does not "
+        "answer, or verdicts came late several times in a row. Null while it takes parts."
+    )
+    server_ready: bool = Field(description="Whether every model of the server was ready.")
+    plc: StationPlc
+    cameras: list[StationCamera] = Field(max_length=MOST_CAMERAS)
+    recipe: StationRecipeSaid
+    result_ms: Milliseconds = Field(description="Time from a trigger to its result, at most.")
+    counts: StationCounts
+    times: StationTimes | None = Field(description="Null before the first result.")
+
+
+class StationReportIn(_Station):
+    """How a station fares."""
+
+    taken: Count | None = Field(
+        description="Sequence of the last wish for a recipe that it has taken; null for none."
+    )
+    results: list[StationResult] = Field(
+        max_length=MOST_RESULTS, description="The last ones, the newest last."
+    )
+
+
+class RecipeWishOut(Schema):
+    """A recipe that somebody wants in force."""
+
+    number: int
+    sequence: int = Field(
+        description="Higher than that of an earlier wish; a station takes each one once, and says "
+        "so as `taken`."
+    )
+
+
+class StationHeardOut(Schema):
+    """What a station is to do."""
+
+    request_id: str
+    wish: RecipeWishOut | None = Field(description="Null where nothing was wanted of it since.")
+
+
+class StationStandingOut(_Station, Schema):
+    """A station."""
+
+    name: str
+    state: Literal["online", "offline", "silent"] = Field(
+        description="`silent` where it has not said how it fares for five seconds: whatever else "
+        "stands here was so before."
+    )
+    heard_at: datetime = Field(description="When it said so, by the server's clock.")
+    silent_ms: float = Field(description="Time since then.")
+    wish: RecipeWishOut | None = Field(
+        description="The recipe that it is to take; null once it has, and after ten seconds."
+    )
+
+
+class StationOut(StationStandingOut):
+    """A station with its last results."""
+
+    results: list[StationResult] = Field(description="The newest last.")
+
+
+class OneStationOut(Schema):
+    """A station."""
+
+    request_id: str
+    station: StationOut
+
+
+class StationsOut(Schema):
+    """The stations, by name."""
+
+    request_id: str
+    stations: list[StationStandingOut]
+
+
+class StationRecipeIn(BaseModel):
+    """A recipe that is to be put in force at a station."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, json_schema_extra={"example": {"number": 7}}
+    )
+
+    number: int = Field(ge=1, le=HIGHEST_NUMBER, description="Of the recipe.")
+    reason: str | None = Field(None, max_length=MAX_REASON, description="Kept and logged.")
+
+
+class RecipeWishedOut(Schema):
+    """The recipe that a station will take as it next says how it fares."""
+
+    request_id: str
+    station: str
+    recipe: str = Field(description="Name of the recipe.")
+    wish: RecipeWishOut

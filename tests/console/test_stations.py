@@ -1,0 +1,131 @@
+"""The page Stations: how each fares, and another recipe put in force."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.api.keys import bearer
+from tests.api.stations.reports import REPORT, RESULT
+from tests.console.conftest import Serve, log_in
+from tests.console.every_page import show_station
+from tests.console.scene import MODEL
+
+pytestmark = pytest.mark.browser
+
+
+def report(url: str, headers: dict[str, str] | None = None, **changed: Any) -> Any:
+    """Have a station say how it fares; gives what is wanted of it."""
+    said = {**REPORT, **changed}
+    answer = httpx.put(f"{url}/v1/stations/press-1", json=said, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["wish"]
+
+
+def save_recipe(url: str, name: str, number: int, headers: dict[str, str] | None = None) -> None:
+    """Save a recipe of one view."""
+    thresholds = {"image": 0.5, "pixel": 1e30}
+    view = {"name": "top", "model": MODEL, "thresholds": thresholds}
+    body = {"number": number, "deadline_ms": 1000, "views": [view]}
+    answer = httpx.put(f"{url}/v1/recipes/{name}", json=body, headers=headers)
+    assert answer.status_code == 200, answer.text
+
+
+def test_where_no_station_runs_the_page_says_how_to_begin(page: Page, serve: Serve) -> None:
+    url = serve().url
+    page.goto(f"{url}/console/stations")
+    notice = page.get_by_role("status").filter(has_text="No station tells")
+    expect(notice).to_contain_text(f"takt simulate --url {url}")
+    expect(page.get_by_text("Recipes need the record")).to_be_visible()
+
+
+def test_a_station_is_seen_as_it_says_it_fares_and_its_parts_lead_to_their_inspections(
+    page: Page, serve: Serve
+) -> None:
+    url = serve(record=True).url
+    save_recipe(url, "bracket", 7)
+    report(url)
+    page.goto(f"{url}/console/stations")
+    row = page.get_by_role("row").filter(has_text="bracket")
+    expect(row).to_contain_text(f"top: {MODEL} 1")
+    card = page.get_by_role("article", name="press-1")
+    expect(card).to_contain_text("Online")
+    expect(card).to_contain_text("2 OK, 0 NG, 1 without a decision")
+    card.get_by_role("link", name="press-1").click()
+    expect(page.get_by_role("heading", name="Station press-1")).to_be_visible()
+    result = page.get_by_role("row").filter(has_text="17")
+    expect(result).to_contain_text("No decision")
+    expect(result).to_contain_text("no verdict in time; OK came 14.5 ms too late")
+    expect(
+        page.get_by_role("img", name="The last 1 results: 0 OK, 0 NG, 1 without")
+    ).to_be_visible()
+    report(url, online=False, offline_reason="camera", cameras=[{"name": "top", "well": False}])
+    expect(page.get_by_text("A camera does not answer.")).to_be_visible()
+    expect(page.get_by_text("does not answer", exact=True)).to_be_visible()
+    result.get_by_role("link", name="17").click()
+    expect(page).to_have_url(f"{url}/console/review?part={RESULT['part_id']}&kept=all")
+
+
+def test_another_recipe_is_put_in_force_with_a_reason_and_the_page_waits_for_the_station(
+    page: Page, serve: Serve
+) -> None:
+    url = serve(record=True).url
+    save_recipe(url, "bracket", 7)
+    save_recipe(url, "bolt", 8)
+    report(url)
+    page.goto(f"{url}/console/stations/press-1")
+    page.get_by_role("button", name="Change the recipe").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Recipe")).to_have_value("8")
+    dialog.get_by_label("Why").fill("next lot")
+    dialog.get_by_role("button", name="Put in force").click()
+    expect(page.get_by_text("The station is asked to put recipe 8 in force.")).to_be_visible()
+    wish = report(url)
+    assert wish["number"] == 8
+    recipe = {"number": 8, "name": "bolt", "changing": False}
+    assert report(url, taken=wish["sequence"], recipe=recipe) is None
+    expect(page.get_by_text("bolt (8)")).to_be_visible()
+    expect(page.get_by_text("is asked to put")).to_be_hidden()
+    page.goto(f"{url}/console/audit/changes")
+    entry = page.get_by_role("row").filter(has_text="Recipe put in force at a station")
+    expect(entry).to_contain_text("next lot")
+
+
+def test_a_recipe_that_the_server_refuses_is_told_in_its_own_words(
+    page: Page, serve: Serve
+) -> None:
+    url = serve(record=True).url
+    save_recipe(url, "bracket", 7)
+    report(url)
+    page.goto(f"{url}/console/stations/press-1")
+    page.get_by_role("button", name="Change the recipe").click()
+    expect(page.get_by_role("dialog").get_by_label("Recipe")).to_have_value("7")
+    httpx.delete(f"{url}/v1/recipes/bracket")
+    page.get_by_role("button", name="Put in force").click()
+    expect(page.get_by_role("alert")).to_contain_text("there is no recipe of the number 7")
+
+
+def test_who_may_look_only_changes_no_recipe(page: Page, serve: Serve) -> None:
+    url = serve(record=True, keys=True).url
+    report(url, bearer("camera"))
+    page.goto(f"{url}/console/stations/press-1")
+    log_in(page, "scraper")
+    expect(page.get_by_text("Your key may look.")).to_be_visible()
+    expect(page.get_by_role("button", name="Change the recipe")).to_be_hidden()
+
+
+def test_a_silent_station_is_said_to_be_so_and_takes_no_recipe(
+    new_page: Callable[..., Page], serve: Serve
+) -> None:
+    page = new_page(viewport={"width": 390, "height": 844})
+    page.goto(f"{serve().url}/console/stations/press-1")
+    expect(page.get_by_text("No station press-1 tells this server how it fares")).to_be_visible()
+    show_station(page, state="silent", silent_ms=12_000.0)
+    expect(page.get_by_text("Silent", exact=True)).to_be_visible()
+    expect(page.get_by_text("It has said nothing for 12 s.")).to_be_visible()
+    expect(page.get_by_text("Whatever stands here was so before.")).to_be_visible()
+    expect(page.get_by_role("button", name="Change the recipe")).to_be_hidden()
