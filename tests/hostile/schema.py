@@ -41,7 +41,7 @@ class Refused:
 
 REFUSED = (
     Refused(
-        ("inspect_picture", "inspect_picture_by_version"),
+        ("inspect_picture", "inspect_picture_by_version", "inspect_view"),
         (400, 415, 422),
         "JSON Schema cannot say what a whole picture is, nor how many tags a text has",
     ),
@@ -85,6 +85,12 @@ REFUSED = (
         ("create_learning",),
         (422,),
         "nor that only a bank can be updated or taught, and keeps its size",
+    ),
+    Refused(
+        ("save_recipe",),
+        (422,),
+        "nor that the views of a recipe have different names, nor how many good pictures a model "
+        "has to be calibrated with for each of them",
     ),
     Refused(
         ("report_station", "change_station_recipe"),
