@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -40,9 +37,11 @@ def demo(port: int, folder: Path | None, once: bool) -> None:
     It needs nothing but this command and an engine: the model comes with it. The part is a plate
     that a program draws, so that its verdicts promise nothing about real parts.
     """
+    from service.commands.demo.serving import ended_by_signals
+
     try:
         with contextlib.ExitStack() as opened:
-            opened.enter_context(_ended_by_signals())
+            opened.enter_context(ended_by_signals())
             if folder is None:
                 folder = Path(opened.enter_context(TemporaryDirectory(prefix="takt-demo-")))
             _demonstrate(folder, port, once=once)
@@ -96,15 +95,3 @@ def _draw(folder: Path) -> list[KnownPicture]:
             path.write_bytes(jpeg(seed, truth))
             drawn.append(KnownPicture(path, truth))
     return drawn
-
-
-@contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Have what would end this process at once end the server, and clean up, before."""
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, lambda got, _: sys.exit(128 + got)) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)

@@ -6,7 +6,9 @@ import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
+import sys
 import time
 import urllib.error
 from collections.abc import Iterator
@@ -75,6 +77,18 @@ def serving(repository: Path, folder: Path, port: int = 0) -> Iterator[DemoServe
         finally:
             process.terminate()
             process.wait(timeout=_STOP_TIMEOUT_S)
+
+
+@contextlib.contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Have what would end this process at once end the server, and clean up, before."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, lambda got, _: sys.exit(128 + got)) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _url_when_ready(process: subprocess.Popen[bytes], log: Path) -> str:
