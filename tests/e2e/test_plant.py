@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import subprocess
 import sys
@@ -113,3 +114,32 @@ def test_a_newcomer_sees_a_plant_run() -> None:
     assert done.returncode == 0, done.stderr
     assert re.search(r"^8 parts at the gate: ", done.stdout, re.MULTILINE)
     assert "nothing passed without an OK of its own" in done.stdout
+
+
+def test_a_plant_that_is_ended_leaves_no_process_behind(tmp_path: Path) -> None:
+    command = [TAKT, "simulate", "--parts", "500"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as plant:
+        assert plant.stdout is not None
+        # The first part is at the gate: all processes are there.
+        assert any(line.split()[:1] == ["1"] for line in plant.stdout)
+        plant.terminate()
+        plant.stdout.read()
+        plant.wait(timeout=60)
+
+    left = [
+        path.parent.name
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if str(tmp_path) in _text(path)
+    ]
+    assert left == []
+    assert list(tmp_path.glob("takt-*")) == []
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""

@@ -111,6 +111,8 @@ def simulate(
         from service.station.plant.layout import PlantLayout
     except ModuleNotFoundError as error:
         raise not_installed(error) from None
+    from service.commands.demo.serving import ended_by_signals
+
     if url is None and (good is not None or bad is not None):
         raise click.UsageError("--good and --bad are for a server that knows such parts: its --url")
     if (good is None) != (bad is None):
@@ -119,6 +121,7 @@ def simulate(
     layout = PlantLayout(conveyor, recipe, good, bad)
     try:
         with contextlib.ExitStack() as opened:
+            opened.enter_context(ended_by_signals())
             folder = Path(opened.enter_context(TemporaryDirectory(prefix="takt-plant-")))
             if url is not None:
                 server = BoxServer(url, key=access.get("key"), key_file=_kept(access, folder))
