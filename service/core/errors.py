@@ -20,6 +20,7 @@ TaktError
 │   ├── LearningNotFoundError     404  no such learning
 │   ├── RecipeNotFoundError       404  no such recipe
 │   ├── PartNotFoundError         404  no part of this id, neither open nor recorded
+│   ├── StationNotFoundError      404  no station of this name has told how it fares
 │   ├── ViewNotFoundError         404  the recipe has no such view
 │   ├── SlowRequestError          408  the request did not come whole in time
 │   ├── HeadersTooLargeError      431  more bytes of headers than anybody needs
