@@ -42,6 +42,7 @@ TaktError
 │   ├── EngineMemoryError         503  the engine had no memory for this picture
 │   ├── TooManyConnectionsError   503  as many connections are open as allowed
 │   ├── TooManyPartsError         429  as many parts are open as may be
+│   ├── TooManyStationsError      429  as many stations say how they fare as may be
 │   ├── RecordError               503  the record's database or disk does not answer
 │   ├── NoRoomError               507  no room for a further picture to learn from
 │   └── DeadlineExceededError     504  no answer within the request's timeout
