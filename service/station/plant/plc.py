@@ -134,7 +134,10 @@ class PlantPlc:
                 edge = None
                 if conveyor.sensed(now_s) > sensed:
                     edge = sensed = conveyor.sensed(now_s)
-                await self._link.write(self._program.scan(now_s, status, edge))
+                # A scan may come late; the input's time stamp does not.
+                sensed_s = None if edge is None else conveyor.triggered_s(edge)
+                said = self._program.scan(now_s, status, edge, sensed_s)
+                await self._link.write(said)
                 while gated < conveyor.parts and conveyor.gate_at_s(gated + 1) <= time.monotonic():
                     gated += 1
                     move = self._program.move(time.monotonic(), gated)

@@ -93,13 +93,20 @@ class PlcProgram:
         self._beat: int | None = None
         self._beat_s = float("-inf")
 
-    def scan(self, now_s: float, status: StationStatus | None, sensed: int | None) -> Controls:
+    def scan(
+        self,
+        now_s: float,
+        status: StationStatus | None,
+        sensed: int | None,
+        sensed_s: float | None = None,
+    ) -> Controls:
         """One scan.
 
         Args:
             now_s: seconds that only go on.
             status: what the station says; None where it does not answer.
-            sensed: number of a part that passes the trigger now.
+            sensed: number of a part that has passed the trigger.
+            sensed_s: when it did, by the input's own time stamp; now if it has none.
 
         Returns:
             What is to be written.
@@ -107,7 +114,8 @@ class PlcProgram:
         if sensed is not None:
             if sensed != self._latest:
                 # A part that is sensed twice has been there since the first time.
-                self._latest, self._sensed_s = sensed, now_s
+                self._latest = sensed
+                self._sensed_s = now_s if sensed_s is None else sensed_s
             self._sensed = sensed
         if status is not None:
             self._watch(now_s, status)

@@ -326,3 +326,29 @@ def test_nobody_is_asked_for_the_recipe_of_the_number_0() -> None:
         await plc.trigger(1)
 
     assert line(change, inspector=FakeInspector(is_ready=True)).codes == ["unknown_recipe"]
+
+
+def test_a_picture_is_not_used_that_a_busy_process_hears_of_too_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heard = Heard()
+    inspector = FakeInspector()
+    acquire = Station._acquire
+
+    async def stand_still(station: Station, recipe: StationRecipe) -> dict[str, Shot]:
+        shots = await acquire(station, recipe)
+        # Time goes on, and no timer is heard.
+        asyncio.get_running_loop()._at_once.passed_s += 0.03  # type: ignore[attr-defined]
+        return shots
+
+    monkeypatch.setattr(Station, "_acquire", stand_still)
+
+    async def main() -> None:
+        timing = CycleTiming(result_ms=100, picture_ms=20)
+        async with at_work(FakeCamera(0.01), inspector, heard, timing=timing) as plc:
+            await plc.trigger(1)
+
+    run_virtual(main())
+
+    assert heard.codes == ["acquisition"]
+    assert inspector.asked == []

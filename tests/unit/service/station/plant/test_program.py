@@ -107,6 +107,14 @@ def test_the_time_for_the_acknowledge_is_the_parts_own_and_not_the_next_ones() -
     assert not plc.passes(7)
 
 
+def test_a_part_that_a_late_scan_has_sensed_is_not_triggered() -> None:
+    plc = Plc()
+    plc.scan()
+    said = plc.program.scan(1.0, IDLE, 7, sensed_s=0.94)
+
+    assert not said.trigger
+
+
 def test_a_part_that_could_not_be_triggered_in_time_is_not_triggered_later() -> None:
     plc = Plc()
     held = replace(IDLE, trigger_ack=True)
