@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from service.core.errors import RecordError
 from service.multiview.recipe import PartRecipe, RecipeRevision
 from service.peers import Message, Peers
-from service.recording.recipes import StoredRecipe, no_recipe
+from service.recording.multiview.recipes import StoredRecipe, no_recipe
 
 LOOK_EVERY_S = 2.0
 """Time between two looks for what another server on the same record has changed."""

@@ -14,7 +14,7 @@ from service.multiview.result import PartResult
 from service.observing.records import PartRecord
 from service.parts.composing.foundation import Foundation
 from service.parts.composing.part import Left, ServerPart
-from service.recording.recipes import current_recipes, recipe_changes
+from service.recording.multiview.recipes import current_recipes, recipe_changes
 
 
 def multiview_part(foundation: Foundation) -> ServerPart:

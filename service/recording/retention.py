@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 
 from service.core.errors import ConfigurationError
-from service.recording.parts import remove_parts
+from service.recording.multiview.parts import remove_parts
 from service.recording.pictures import PictureKey
 from service.recording.recent import RECENT, RecentPictures, beyond_fair, recent_pictures
 from service.recording.record import Record

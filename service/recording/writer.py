@@ -24,7 +24,7 @@ from service.recording.facts import Noted, Row, key_of, row_of
 from service.recording.keeping import KeepingRule
 from service.recording.kept_elsewhere import KeptElsewhere
 from service.recording.metrics import RecordMetrics
-from service.recording.parts import insert_parts
+from service.recording.multiview.parts import insert_parts
 from service.recording.pictures import Picture, PictureKey
 from service.recording.record import Record
 from service.recording.retention import Retention, RetentionRule

@@ -48,7 +48,13 @@ from service.multiview.open_parts import Claim, ViewWish, WaitingPart, no_part
 from service.multiview.result import PartResult, SeenView, scaled_score
 from service.observing.journal import UNKNOWN, Journal
 from service.observing.records import ViewOfPart
-from service.recording.parts import MOST_PARTS, PartFilters, inspections_of, part_of, parts_of
+from service.recording.multiview.parts import (
+    MOST_PARTS,
+    PartFilters,
+    inspections_of,
+    part_of,
+    parts_of,
+)
 from service.repository.model_version import Loaded
 from service.repository.repository import ModelRepository
 

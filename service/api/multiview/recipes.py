@@ -39,7 +39,7 @@ from service.multiview.recipe import (
     ViewThresholds,
 )
 from service.multiview.view_thresholds import thresholds_of_view
-from service.recording.recipes import (
+from service.recording.multiview.recipes import (
     current_recipes,
     recipe_of,
     remove_recipe,

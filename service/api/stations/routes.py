@@ -33,7 +33,7 @@ from service.core.errors import (
 )
 from service.recording.audit.entry import Change
 from service.recording.audit.trail import AuditTrail
-from service.recording.recipes import current_recipes
+from service.recording.multiview.recipes import current_recipes
 from service.recording.search.times import time_of
 from service.stations.board import MOST_STATIONS, RecipeWish, StationBoard, StationStanding
 

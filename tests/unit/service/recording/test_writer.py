@@ -17,7 +17,7 @@ from service.observing.records import AnswerRecord, Asked, PartRecord
 from service.recording.database import HEAD
 from service.recording.keeping import KeepingRule
 from service.recording.metrics import RecordMetrics
-from service.recording.parts import PartFilters, parts_of
+from service.recording.multiview.parts import PartFilters, parts_of
 from service.recording.pictures import PictureKey, PictureStore
 from service.recording.record import Record, open_record
 from service.recording.retention import RetentionRule

@@ -7,14 +7,14 @@ import pytest
 from service.core.errors import ConflictError, RecipeNotFoundError
 from service.observing.records import PartRecord
 from service.recording.audit.chain import newest_of
-from service.recording.parts import (
+from service.recording.multiview.parts import (
     PartFilters,
     insert_parts,
     inspections_of,
     part_of,
     parts_of,
 )
-from service.recording.recipes import (
+from service.recording.multiview.recipes import (
     current_recipes,
     recipe_changes,
     recipe_of,
