@@ -84,8 +84,11 @@ def play(repository: Path, parts: int, rate: float, gate_ms: float) -> LineRun:
 
 @contextmanager
 def server_of(repository: Path, folder: Path) -> Iterator[BoxServer]:
-    """A server of a repository of one model, with a recipe of the number 1 for it."""
-    with serving(repository, folder) as server:
+    """A server of a repository of one model, with a recipe of the number 1 for it.
+
+    It gives way to station, PLC and camera, which have cores of their own in a plant.
+    """
+    with serving(repository, folder, niceness=10) as server:
         model = next(path.name for path in repository.iterdir() if path.is_dir())
         recipe = {"number": 1, "alpha": ALPHA, "views": [{"name": "top", "model": model}]}
         request = urllib.request.Request(

@@ -48,7 +48,9 @@ class DemoServer:
 
 
 @contextlib.contextmanager
-def serving(repository: Path, folder: Path, port: int = 0) -> Iterator[DemoServer]:
+def serving(
+    repository: Path, folder: Path, port: int = 0, niceness: int = 0
+) -> Iterator[DemoServer]:
     """Serve a repository on this machine alone until the block ends.
 
     The server has the settings that it has by itself, whatever the environment says.
@@ -57,11 +59,13 @@ def serving(repository: Path, folder: Path, port: int = 0) -> Iterator[DemoServe
         repository: the models.
         folder: gets the server's log and the folder `data` with its record.
         port: to listen on; 0 takes a free one.
+        niceness: by how much its processes give way to others that want a core.
 
     Raises:
         ClickException: it could not start; the message is the server's own.
     """
-    command = [*COMMAND, "serve", "--repository", str(repository), "--port", str(port)]
+    command = ["nice", "-n", str(niceness)] if niceness else []
+    command += [*COMMAND, "serve", "--repository", str(repository), "--port", str(port)]
     # The table of verdicts says the same as the request log.
     command += ["--data-folder", str(folder / "data"), "--no-request-log"]
     environment = {name: text for name, text in os.environ.items() if not name.startswith("TAKT_")}

@@ -114,6 +114,7 @@ class PlantBox:
         self._camera_port, self._station_port = free_port(), free_port()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._cable = Cable(self._station_port)
+        self._moves = GateFile(folder / "gate.jsonl")
 
     async def run(
         self, faults: Sequence[Fault] = (), moved: Callable[[GateMove], None] | None = None
@@ -139,7 +140,8 @@ class PlantBox:
             self._start("plc")
             layout = await self._until_started()
             await self._play(layout, faults, moved)
-        moves = self._moves()
+        self._moves.read()
+        moves = self._moves.all
         conveyor = layout.conveyor
         times = [
             (one.result_s - conveyor.triggered_s(one.part)) * 1000
@@ -152,10 +154,6 @@ class PlantBox:
     @property
     def _plant_file(self) -> Path:
         return self._folder / "plant.json"
-
-    @property
-    def _gate_file(self) -> Path:
-        return self._folder / "gate.jsonl"
 
     async def _expected(self, pictures: PartPictures) -> Mapping[bytes, PartResult]:
         """What the server thinks of each picture."""
@@ -213,7 +211,7 @@ class PlantBox:
             command.append(str(self._plant_file))
         if name == "plc":
             ack_ms = 1000 * _ACK_SHARE * self._layout.conveyor.every_s
-            command += [str(self._timing.heartbeat_ms), str(ack_ms), str(self._gate_file)]
+            command += [str(self._timing.heartbeat_ms), str(ack_ms), str(self._moves.path)]
         with (self._folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -258,7 +256,6 @@ class PlantBox:
         start_s = layout.conveyor.start_s
         begins = sorted(faults, key=lambda one: one.at_s)
         standing: list[Fault] = []
-        told = 0
         last_s = layout.conveyor.gate_at_s(layout.conveyor.parts) + 30
         while self._processes["plc"].poll() != 0:
             now_s = time.monotonic() - start_s
@@ -268,11 +265,9 @@ class PlantBox:
             while begins and begins[0].at_s <= now_s:
                 standing.append(begins.pop(0))
                 self._break(standing[-1].kind)
-            moves = self._moves()
-            for move in moves[told:]:
+            for move in self._moves.read():
                 if moved is not None:
                     moved(move)
-            told = len(moves)
             ended = self._processes["plc"].poll()
             if time.monotonic() > last_s or (ended not in (None, 0) and not standing):
                 log = (self._folder / "plc.log").read_text(errors="replace").strip()
@@ -330,12 +325,6 @@ class PlantBox:
                     process.kill()
                     process.wait()
 
-    def _moves(self) -> list[GateMove]:
-        if not self._gate_file.exists():
-            return []
-        whole = self._gate_file.read_bytes().rpartition(b"\n")[0]
-        return [GateMove(**orjson.loads(line)) for line in whole.splitlines()]
-
     def _broken(
         self,
         layout: PlantLayout,
@@ -359,6 +348,31 @@ class PlantBox:
                     f"{due.verdict} {due.score}"
                 )
         return broken
+
+
+class GateFile:
+    """What a PLC has written of its gate, read as it grows.
+
+    Args:
+        path: of the file; it need not be there yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.all: list[GateMove] = []
+        self._read_bytes = 0
+
+    def read(self) -> list[GateMove]:
+        """The moves since the last call; a line that is not whole yet comes with the next."""
+        if not self.path.exists():
+            return []
+        with self.path.open("rb") as file:
+            file.seek(self._read_bytes)
+            whole, end, _ = file.read().rpartition(b"\n")
+        self._read_bytes += len(whole) + len(end)
+        found = [GateMove(**orjson.loads(line)) for line in whole.splitlines()]
+        self.all += found
+        return found
 
 
 def free_port() -> int:

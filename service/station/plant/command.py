@@ -167,7 +167,8 @@ def _demo_server(folder: Path, recipe: int):  # type: ignore[no-untyped-def]
     from service.station.plant.layout import PlantError
 
     unpack(folder / "models")
-    with serving(folder / "models", folder) as server:
+    # Station, PLC and camera have cores of their own in a plant.
+    with serving(folder / "models", folder, niceness=10) as server:
         body = {
             "number": recipe,
             "alpha": _ALPHA,
