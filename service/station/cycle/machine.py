@@ -27,7 +27,7 @@ The rules:
 
 - A part's result comes by `due_s`, whatever happens. At that moment it is *no decision*.
 - Results are given in the order of the triggers. A part that is decided early waits for those
-  before it, which are due before it.
+  before it, which are due before it; and for room in the controller's buffer, until it is due.
 - A verdict that comes after its part's result is told as late, and never shown: verdicts belong to
   a part's `sequence`, which never comes again.
 - A trigger while the station is not ready is a part as well; it has no decision at once.
@@ -318,6 +318,8 @@ class StationCycle:
         """Give the results of the first parts, as far as they are decided."""
         given: list[Effect] = []
         while self._parts and (decision := self._parts[0].decision) is not None:
+            if not self._results.has_room and now_s < self._parts[0].part.due_s:
+                break
             part = self._parts.popleft().part
             self._inspected.pop(part.sequence, None)
             if decision.code is not ResultCode.NO_DECISION and now_s > part.due_s:

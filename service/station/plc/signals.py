@@ -116,8 +116,8 @@ CONTROLS: Final = (
         2,
         "buffer_results",
         "Buffer Results Enable",
-        "While it is set, each result is shown until it is acknowledged, and up to eight wait."
-        " Else the latest is shown.",
+        "While it is set, each result is shown until it is acknowledged, and up to eight wait;"
+        " more wait until they are due. Else the latest is shown.",
     ),
     _control(
         0,
@@ -210,8 +210,8 @@ STATUSES: Final = (
         10,
         "overrun",
         "Results Buffer Overrun",
-        "A result found eight waiting and is lost, or a trigger came while the station was not"
-        " ready; until `Clear Error`.",
+        "A result that was due found eight waiting and is lost, or a trigger came while the station"
+        " was not ready; until `Clear Error`.",
     ),
     _status(
         0,

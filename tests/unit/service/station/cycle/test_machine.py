@@ -171,15 +171,38 @@ def test_a_trigger_that_does_not_count_is_not_acknowledged(said: dict[str, bool]
     assert line.given == []
 
 
-def test_a_result_that_finds_no_room_is_told_and_lost_to_the_controller_alone() -> None:
+def test_a_result_that_is_due_without_room_is_told_and_lost_to_the_controller_alone() -> None:
     line = Line()
     line.say(buffer_results=True)
     for _ in range(DEPTH + 1):
         line.decide(line.part())
 
+    assert len(line.given) == DEPTH
+    assert not line.cycle.status().overrun
+    line.wait(100)
     assert [one.shown for one in line.given] == [True] * DEPTH + [False]
     assert line.cycle.status().overrun
     line.say(clear_error=True)
+    assert not line.cycle.status().overrun
+
+
+def test_results_that_waited_for_one_before_them_wait_for_room_too() -> None:
+    line = Line()
+    line.say(buffer_results=True)
+    slow = line.part()
+    line.wait(50)
+    for _ in range(2 * DEPTH):
+        line.decide(line.part(), NG)
+    line.decide(slow)
+
+    assert len(line.given) == DEPTH
+    line.say(results_ack=True)
+    assert len(line.given) == DEPTH + 1
+    for _ in range(2 * DEPTH):
+        line.say(results_ack=False)
+        line.say(results_ack=True)
+    assert line.codes == ["OK"] + ["NG"] * 2 * DEPTH
+    assert all(one.shown for one in line.given)
     assert not line.cycle.status().overrun
 
 

@@ -132,11 +132,14 @@ class Model:
         for one in self.open:
             if one.verdict is None:
                 return
+            is_full = self.said.buffer_results and len(self.waiting) == 8
+            if is_full and self.now < one.due:
+                return
             one.is_given = True
             if not self.said.buffer_results:
                 self.waiting = [one]
                 self.show()
-            elif len(self.waiting) == 8:
+            elif is_full:
                 self.is_overrun = True
             else:
                 self.waiting.append(one)
