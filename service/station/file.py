@@ -79,7 +79,8 @@ class CycleSection(_Section):
 
     result_ms: Milliseconds = Field(
         description="From the trigger's edge to the result, at most: the time that a part takes to "
-        "the gate, less what the PLC needs."
+        "the gate, less what the PLC needs. What is not known 3 ms before, or 5 % before where "
+        "that is less, has no decision: a process may wake late."
     )
     picture_ms: Milliseconds = Field(
         description="From the trigger's edge to the picture, at most: the time for which a part is "

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import math
 import sys
 import time
@@ -159,6 +160,7 @@ class PlantPlc:
 
 async def main(port: str, path: str, heartbeat_ms: str, ack_ms: str, out: str) -> None:
     """Be the PLC of a plant until its last part has passed the gate."""
+    gc.freeze()
     async with StationLink("127.0.0.1", int(port)) as link:
         timing = PlcTiming(float(heartbeat_ms) / 1000, float(ack_ms) / 1000)
         await PlantPlc(link, Path(path), timing, Path(out)).run()
