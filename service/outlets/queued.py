@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 from service.core.domain import RawPicture
@@ -19,6 +20,11 @@ MOST_BYTES = 64 * 1024 * 1024
 
 _GATHERED = 64
 """Most answers that a sender gathers while further ones wait."""
+
+_FLUSHED_EVERY_S = 0.02
+"""Least time between two times that a sender is to send what it has gathered: one that is asked for
+each of a hundred answers a second takes twice the time. What comes later than that is sent at once.
+"""
 
 _SAID_EVERY_S = 10.0
 """Time in which further failures are only counted."""
@@ -131,25 +137,42 @@ class QueuedOutlet:
 
     def _run(self) -> None:
         self._do(self._sender.begin)
-        gathered = 0
-        while not self._given_up and (one := self._queue.get()) is not None:
-            try:
-                self._send(one)
-            except BaseException as error:  # a thread that ends would send nothing any more
-                self._settle(one, error)
-            else:
-                self._settle(one)
+        flushed_s, goes_on = -math.inf, True
+        while goes_on and not self._given_up and (one := self._queue.get()) is not None:
+            self._handle(one)
             # Not kept until the next one comes, as it may hold a picture.
             del one
-            gathered += 1
-            if gathered >= _GATHERED or self._queue.empty():
-                gathered = 0
-                self._do(self._sender.flush)
+            goes_on = self._gather(flushed_s + _FLUSHED_EVERY_S)
+            flushed_s = time.monotonic()
+            self._do(self._sender.flush)
         self._do(self._sender.flush)
         try:
             self._sender.close()
         except BaseException:
             logger.exception("the outlet %s has not ended well", self._name)
+
+    def _gather(self, until_s: float) -> bool:
+        """Send what comes until a time, and what waits by then; whether more may come."""
+        for _ in range(_GATHERED - 1):
+            if self._given_up:
+                return False
+            try:
+                one = self._queue.get(timeout=max(0.0, until_s - time.monotonic()))
+            except Empty:
+                return True
+            if one is None:
+                return False
+            self._handle(one)
+            del one
+        return True
+
+    def _handle(self, one: _Waiting | _WaitingPart) -> None:
+        try:
+            self._send(one)
+        except BaseException as error:  # a thread that ends would send nothing any more
+            self._settle(one, error)
+        else:
+            self._settle(one)
 
     def _send(self, one: _Waiting | _WaitingPart) -> None:
         if isinstance(one, _Waiting):
