@@ -97,6 +97,20 @@ async def test_after_each_fault_the_line_goes_on_and_no_part_passes_by_anothers_
         assert any(end_s < at_s < (then.at_s if then else math.inf) for at_s in passed_s), fault
 
 
+async def test_what_a_plc_loses_or_sees_twice_costs_its_own_parts_alone(
+    server: BoxServer, tmp_path: Path
+) -> None:
+    faults = [
+        Fault(FaultKind.LOST_TRIGGER, 2.0, 1.5),
+        Fault(FaultKind.DOUBLE_TRIGGER, 5.0, 1.5),
+        Fault(FaultKind.LATE_ACKNOWLEDGE, 8.0, 1.5),
+    ]
+    outcome = await play(server, tmp_path, 56, *faults)
+
+    assert outcome.broken == []
+    assert any(one.passed for one in outcome.moves if one.part > 46)
+
+
 async def test_a_recipe_that_is_not_there_is_said(server: BoxServer, tmp_path: Path) -> None:
     with pytest.raises(PlantError, match="no recipe of the number 9"):
         await PlantBox(layout(5, recipe=9), TIMING, server, tmp_path).run()

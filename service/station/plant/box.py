@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +26,7 @@ import orjson
 
 from service.core.distribution import COMMAND
 from service.station.plant.conveyor import PartPictures
-from service.station.plant.faults import Fault, FaultKind
+from service.station.plant.faults import PLC_FAULTS, Fault, FaultKind
 from service.station.plant.layout import PlantError, PlantLayout, pictures_of
 from service.station.plant.network import Cable
 from service.station.plant.program import GateMove
@@ -128,7 +128,8 @@ class PlantBox:
         Raises:
             PlantError: a process does not begin, or the server refuses.
         """
-        self._layout = self._layout.drawn(self._folder / "pictures")
+        of_plc = tuple(one for one in faults if one.kind in PLC_FAULTS)
+        self._layout = replace(self._layout.drawn(self._folder / "pictures"), plc_faults=of_plc)
         pictures = pictures_of(self._layout)
         expected = await self._expected(pictures)
         async with self._cable, self._ended():
@@ -286,6 +287,8 @@ class PlantBox:
                 self._cable.cut()
             case FaultKind.SERVER_GONE if self._server.process is not None:
                 os.kill(self._server.process, signal.SIGSTOP)
+            case _ if kind in PLC_FAULTS:
+                pass  # the PLC knows when
             case _:
                 raise PlantError(f"processes cannot have the fault {kind}")
 

@@ -61,8 +61,7 @@ def _faults(
     multiple=True,
     metavar="KIND@S[+S]",
     callback=_faults,
-    help="What goes wrong, from when on, and for how long: camera_unplugged, server_gone, "
-    "network_cut, station_killed or plc_killed.",
+    help=f"What goes wrong, from when on, and for how long: {', '.join(REAL_FAULTS)}.",
 )
 @click.option(
     "--url", help="A server of yours.", show_default="one of the demo's model, on this machine"

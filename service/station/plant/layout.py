@@ -14,6 +14,7 @@ import orjson
 from service.commands.demo.part import DEFECTS, HEIGHT, WIDTH, jpeg
 from service.core.errors import TaktError
 from service.station.plant.conveyor import Conveyor, PartPictures
+from service.station.plant.faults import Fault, FaultKind
 
 _DRAWN: Final = 24
 """Good parts that are drawn, and as many with a defect."""
@@ -40,12 +41,14 @@ class PlantLayout:
         recipe: number of the recipe that the PLC asks for.
         good: folder of pictures of good parts; None for drawn ones.
         defects: folder of pictures of parts with a defect; None for drawn ones.
+        plc_faults: what goes wrong between the PLC and the world.
     """
 
     conveyor: Conveyor
     recipe: int = 1
     good: Path | None = None
     defects: Path | None = None
+    plc_faults: tuple[Fault, ...] = ()
 
     def starting(self, start_s: float) -> PlantLayout:
         """The same, whose first part passes the trigger at a time."""
@@ -80,7 +83,8 @@ class PlantLayout:
         conveyor = said["conveyor"]
         if conveyor["start_s"] is None:
             conveyor["start_s"] = math.inf
-        return cls(Conveyor(**conveyor), said["recipe"], good, defects)
+        faults = (Fault(**{**one, "kind": FaultKind(one["kind"])}) for one in said["plc_faults"])
+        return cls(Conveyor(**conveyor), said["recipe"], good, defects, tuple(faults))
 
 
 _FOLDERS: Final = ("good", "defects")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -25,10 +25,10 @@ from service.station.cycle.effects import (
     no_decision,
 )
 from service.station.cycle.machine import CycleTiming
-from service.station.cycle.signals import NoDecisionReason, ResultCode, StationStatus
+from service.station.cycle.signals import NoDecisionReason, ResultCode
 from service.station.inspector import InspectorAwayError, StationRecipe
 from service.station.plant.conveyor import Conveyor
-from service.station.plant.faults import Fault, FaultKind
+from service.station.plant.faults import Fault, FaultKind, PlcFaults
 from service.station.plant.program import PlcProgram, PlcTiming
 from service.station.plant.virtual_time import run_virtual
 from service.station.running import Station
@@ -105,6 +105,7 @@ class _Playing:
         self.plant = plant
         self.faults = sorted(faults, key=lambda one: one.at_s)
         self.rng = np.random.default_rng([plant.seed, 1])
+        self._plc_faults = PlcFaults(self.holds, self.rng)
         self.outcome = PlantOutcome()
         self.conveyor = Conveyor(5.0, plant.every_s, plant.gate_s, plant.parts, plant.seed)
         self.server = asyncio.Semaphore(plant.capacity)
@@ -171,20 +172,16 @@ class _Playing:
                 edge = sensed
             if killed:
                 continue
-            if edge is None and self.holds(FaultKind.DOUBLE_TRIGGER) and self.rng.random() < 0.2:
-                edge = sensed or None
-            self._exchange(program, now_s, edge)
+            self._exchange(program, now_s, self._plc_faults.sensed(edge, sensed))
 
     def _program(self) -> PlcProgram:
         return PlcProgram(PlcTiming(self.plant.timing.heartbeat_ms / 1000), _RECIPE)
 
     def _exchange(self, program: PlcProgram, now_s: float, edge: int | None) -> None:
         station = None if self.holds(FaultKind.NETWORK_CUT) else self.station
-        status: StationStatus | None = None if station is None else station.status()
-        if status is not None and self.holds(FaultKind.LATE_ACKNOWLEDGE):
-            status = _without_results(status)
+        status = self._plc_faults.read(None if station is None else station.status())
         said = program.scan(now_s, status, edge)
-        lost = self.holds(FaultKind.LOST_TRIGGER) and self.rng.random() < 0.3
+        lost = self._plc_faults.loses()
         if station is not None and not lost:
             station.controls(said)
 
@@ -282,11 +279,6 @@ class _Server:
         if code is ResultCode.NO_DECISION:
             return no_decision(NoDecisionReason.UNDECIDED)
         return PartDecision(code, None, 0.2 if code is ResultCode.OK else 0.8)
-
-
-def _without_results(status: StationStatus) -> StationStatus:
-    """What a PLC sees that does not look at results."""
-    return replace(status, results_valid=False)
 
 
 def _now_s() -> float:

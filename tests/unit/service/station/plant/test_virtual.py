@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import time
 from itertools import combinations
 
 import pytest
@@ -75,6 +77,24 @@ def test_after_a_fault_the_line_goes_on_and_no_part_has_another_ones_result(
 
     assert outcome.broken == []
     assert recovered(plant, outcome)
+
+
+def test_a_clock_of_the_day_that_goes_wrong_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plant, faults = VirtualPlant(TIMING, parts=100), random_faults(5, 15, 3)
+    right = play(plant, faults)
+    hours = random.Random(1)
+    true_s, true_ns = time.time, time.time_ns
+    monkeypatch.setattr(time, "time", lambda: true_s() + 3600 * hours.randint(-500, 500))
+    monkeypatch.setattr(time, "time_ns", lambda: true_ns() + 10**9 * hours.randint(-500, 500))
+    wrong = play(plant, faults)
+
+    assert wrong.broken == []
+    assert [(a.part, a.decision.code, a.at_s) for a in right.given] == [
+        (b.part, b.decision.code, b.at_s) for b in wrong.given
+    ]
+    assert right.passed == wrong.passed
 
 
 def test_the_gate_rejects_within_two_heartbeats_of_a_network_that_is_cut() -> None:
