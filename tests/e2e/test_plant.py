@@ -37,7 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoxServer]:
         recipe = {"number": 1, "alpha": 0.02, "deadline_ms": 2000}
         body = {**recipe, "views": [{"name": "top", "model": MODEL}]}
         httpx.put(f"{served.url}/v1/recipes/plate", json=body).raise_for_status()
-        yield BoxServer(served.url, served.process.pid)
+        yield BoxServer(served.url, served)
 
 
 async def play(server: BoxServer, folder: Path, parts: int, *faults: Fault) -> BoxOutcome:
@@ -84,8 +84,9 @@ async def test_after_each_fault_the_line_goes_on_and_no_part_passes_by_anothers_
         Fault(FaultKind.SERVER_GONE, 14.0, 1.5),
         Fault(FaultKind.STATION_KILLED, 21.0, 0.5),
         Fault(FaultKind.PLC_KILLED, 28.0, 0.5),
+        Fault(FaultKind.SERVER_KILLED, 36.0, 1.0),
     ]
-    outcome = await play(server, tmp_path, 144, *faults)
+    outcome = await play(server, tmp_path, 224, *faults)
 
     assert outcome.broken == []
     passed_s = [(one.part - 1) * EVERY_S + GATE_S for one in outcome.moves if one.passed]

@@ -184,7 +184,7 @@ def _demo_server(folder: Path, recipe: int):  # type: ignore[no-untyped-def]
             urllib.request.urlopen(request, timeout=10).close()
         except urllib.error.HTTPError as error:
             raise PlantError(f"the server refuses the recipe: {error.read().decode()}") from None
-        yield BoxServer(server.url, server.process.pid)
+        yield BoxServer(server.url, server)
 
 
 def _kept(access: ServerAccess, folder: Path) -> Path | None:

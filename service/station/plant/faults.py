@@ -27,6 +27,8 @@ class FaultKind(StrEnum):
     """The camera takes longer than a part is before it."""
     SERVER_GONE = "server_gone"
     """The server does not answer."""
+    SERVER_KILLED = "server_killed"
+    """The server ends at once, and begins anew; the parts that it had are gone."""
     SERVER_SLOW = "server_slow"
     """The server takes longer than a part has time."""
     NETWORK_CUT = "network_cut"
@@ -48,6 +50,7 @@ REAL_FAULTS: Final = (
     *PLC_FAULTS,
     FaultKind.CAMERA_UNPLUGGED,
     FaultKind.SERVER_GONE,
+    FaultKind.SERVER_KILLED,
     FaultKind.NETWORK_CUT,
     FaultKind.STATION_KILLED,
     FaultKind.PLC_KILLED,

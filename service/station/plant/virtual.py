@@ -241,12 +241,17 @@ class _Server:
     def __init__(self, playing: _Playing) -> None:
         self._playing = playing
 
+    @property
+    def _gone(self) -> bool:
+        kinds = (FaultKind.SERVER_GONE, FaultKind.SERVER_KILLED)
+        return any(self._playing.holds(kind) for kind in kinds)
+
     async def ready(self) -> bool:
-        return not self._playing.holds(FaultKind.SERVER_GONE)
+        return not self._gone
 
     async def recipe(self, number: int) -> StationRecipe | None:
         await asyncio.sleep(0.02)
-        if self._playing.holds(FaultKind.SERVER_GONE):
+        if self._gone:
             raise InspectorAwayError("the server is gone")
         return StationRecipe(number, "plate", (_VIEW,))
 
@@ -254,7 +259,7 @@ class _Server:
         self, part: PartInCycle, recipe: StationRecipe, shots: Mapping[str, Shot], left_s: float
     ) -> PartDecision:
         playing, plant = self._playing, self._playing.plant
-        if playing.holds(FaultKind.SERVER_GONE):
+        if self._gone:
             await asyncio.sleep(0.001)
             return no_decision(NoDecisionReason.UNREACHABLE)
         ahead_s = plant.inspected_s * (playing.waiting / plant.capacity + 1)
@@ -268,6 +273,8 @@ class _Server:
                 await asyncio.sleep(playing.rng.uniform(0.2, 1.5) if slow else took_s)
         finally:
             playing.waiting -= 1
+        if playing.holds(FaultKind.SERVER_KILLED):
+            return no_decision(NoDecisionReason.UNREACHABLE)
         seen = int(shots[_VIEW].name)
         if seen == 0:
             code = ResultCode.NO_DECISION
