@@ -10,6 +10,8 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
+from prometheus_client import Counter
+
 from service.core.domain import RawPicture
 from service.observing.records import AnswerRecord, Asked, PartRecord
 from service.outlets.metrics import OutletMetrics
@@ -71,6 +73,8 @@ class QueuedOutlet:
         # Each number is changed by one thread alone.
         self._taken = self._taken_bytes = 0
         self._done = self._done_bytes = 0
+        # Of the answers that the sender has, and has not been told to send.
+        self._gathered_bytes: list[int] = []
         self._counts = metrics.watch(name, lambda: self.waiting)
         self._ending = False
         # Held while an answer is counted as done, and while those left at the end are counted.
@@ -144,8 +148,8 @@ class QueuedOutlet:
             del one
             goes_on = self._gather(flushed_s + _FLUSHED_EVERY_S)
             flushed_s = time.monotonic()
-            self._do(self._sender.flush)
-        self._do(self._sender.flush)
+            self._flush()
+        self._flush()
         try:
             self._sender.close()
         except BaseException:
@@ -170,9 +174,16 @@ class QueuedOutlet:
         try:
             self._send(one)
         except BaseException as error:  # a thread that ends would send nothing any more
-            self._settle(one, error)
+            self._settle([one.bytes], self._counts.failed)
+            self._tell(error)
         else:
-            self._settle(one)
+            self._gathered_bytes.append(one.bytes)
+
+    def _flush(self) -> None:
+        """Have the sender send what it has gathered, which is done with then."""
+        self._do(self._sender.flush)
+        self._settle(self._gathered_bytes, self._counts.sent)
+        self._gathered_bytes = []
 
     def _send(self, one: _Waiting | _WaitingPart) -> None:
         if isinstance(one, _Waiting):
@@ -186,16 +197,13 @@ class QueuedOutlet:
         except BaseException as error:
             self._tell(error)
 
-    def _settle(self, one: _Waiting | _WaitingPart, error: BaseException | None = None) -> None:
-        """Count an answer that is done with."""
+    def _settle(self, sizes: list[int], outcome: Counter) -> None:
+        """Count answers that are done with, of so many bytes each."""
         with self._settling:
-            if self._given_up:
-                return
-            self._done += 1
-            self._done_bytes += one.bytes
-            (self._counts.sent if error is None else self._counts.failed).inc()
-        if error is not None:
-            self._tell(error)
+            if not self._given_up:
+                self._done += len(sizes)
+                self._done_bytes += sum(sizes)
+                outcome.inc(len(sizes))
 
     def _tell(self, error: BaseException) -> None:
         """Log a failure, or count it until the next one that is logged."""
