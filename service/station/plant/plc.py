@@ -99,9 +99,7 @@ class StationLink:
         return False
 
 
-_OUTPUT_WORDS: Final = max(
-    one.word + one.kind.words for one in STATUSES if one.block is Block.OUTPUT
-)
+_OUTPUT_WORDS: Final = max(one.word + one.words for one in STATUSES if one.block is Block.OUTPUT)
 
 
 class PlantPlc:
@@ -118,7 +116,7 @@ class PlantPlc:
         self._link = link
         self._plant = plant
         self._layout = PlantLayout.read(plant)
-        self._program = PlcProgram(timing, recipe=self._layout.recipe)
+        self._program = PlcProgram(timing, self._layout.recipe, self._layout.texts)
         self._out = out
 
     async def run(self) -> None:
