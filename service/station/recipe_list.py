@@ -6,6 +6,7 @@ import fnmatch
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from service.station.inspector import StationRecipe
@@ -53,7 +54,7 @@ class RecipeList:
         self.recipes = recipes
         self._patterns: Mapping[StationRecipe, re.Pattern[str]] | None = None
         if recipes is not None:
-            self._patterns = {one: _pattern(one) for one in recipes if one.codes}
+            self._patterns = {one: _pattern(one.codes) for one in recipes if one.codes}
         self._cameras = frozenset(cameras)
         self._latest: tuple[str | None, StationRecipe | NoneNamed | None] = "", None
 
@@ -92,5 +93,7 @@ class RecipeList:
         return found[0]
 
 
-def _pattern(recipe: StationRecipe) -> re.Pattern[str]:
-    return re.compile("|".join(fnmatch.translate(one) for one in recipe.codes))
+# A list that is new has few recipes that are, and parts may be under way.
+@lru_cache(maxsize=4096)
+def _pattern(codes: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(fnmatch.translate(one) for one in codes))

@@ -161,7 +161,7 @@ def test_a_part_that_is_judged_by_the_recipe_of_another_one_is_found_out(
 
 @pytest.mark.parametrize("seed", range(3))
 def test_random_faults_break_no_promise(seed: int) -> None:
-    plant = VirtualPlant(TIMING, parts=200, seed=seed)
+    plant = VirtualPlant(TIMING, parts=200, seed=seed, misread=0.1)
 
     assert play(plant, random_faults(seed, 25, 2)).broken == []
 
