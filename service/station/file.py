@@ -135,6 +135,10 @@ class PlcSection(_Section):
     high_word_first: bool = Field(
         default=True, description="Whether the first word of two is the high one."
     )
+    high_byte_first: bool = Field(
+        default=True,
+        description="Whether the first character of two in a word of a text is in its high byte.",
+    )
     allowed: tuple[IPv4Network | IPv6Network, ...] = Field(
         default=(),
         description="Networks from which a PLC may connect, such as `10.0.0.5/32`; any if none.",
@@ -149,6 +153,7 @@ class PlcSection(_Section):
             status=self.status,
             output=self.output,
             high_word_first=self.high_word_first,
+            high_byte_first=self.high_byte_first,
         )
 
     @model_validator(mode="after")

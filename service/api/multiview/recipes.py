@@ -102,7 +102,8 @@ class RecipeDesk:
         """
         calibrated = sum(view.thresholds is None for view in given.views)
         views = tuple(self._view(view, given.alpha, calibrated) for view in given.views)
-        return PartRecipe(given.number, given.alpha, given.deadline_ms, views)
+        codes = tuple(given.codes)
+        return PartRecipe(given.number, given.alpha, given.deadline_ms, views, codes)
 
     def _view(self, given: RecipeViewIn, alpha: float, calibrated: int) -> RecipeView:
         version = self.repository.get(given.model, given.version)

@@ -88,13 +88,14 @@ def save_recipe(
     Args:
         database: of the record.
         name: of the recipe.
-        content: what it says; its `number` is one that no other recipe has.
+        content: what it says; its `number` is one that no other recipe has, and so is each of its
+            `codes`.
         who: saves it.
         reason: why, if somebody said so.
         client: address of who asks.
 
     Raises:
-        ConflictError: another recipe has the number.
+        ConflictError: another recipe has the number, or one of the codes.
         RecordError: the database cannot be written.
     """
 
@@ -105,6 +106,12 @@ def save_recipe(
                 raise ConflictError(
                     f"recipe {other.name!r} has the number {content['number']}; give this one "
                     "another, as a PLC tells recipes apart by it"
+                )
+            shared = set(said.get("codes", ())) & set(content.get("codes", ()))
+            if other.name != name and shared:
+                raise ConflictError(
+                    f"recipe {other.name!r} has the codes {', '.join(sorted(shared))}; leave them "
+                    "out here or there, as a station tells recipes apart by them"
                 )
         return content
 

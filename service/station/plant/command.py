@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # `takt --help` lists this command without what it works with
     from takt_client.connection import ServerAccess
 
 _RECIPE: Final = 1
+_CODE: Final = "PLATE-"
 _ALPHA: Final = 0.02
 _FAULT: Final = re.compile(r"([a-z_]+)@([0-9.]+)(?:\+([0-9.]+))?")
 
@@ -117,7 +118,8 @@ def simulate(
     if (good is None) != (bad is None):
         raise click.UsageError("give --good and --bad, or neither")
     conveyor = Conveyor(math.inf, 1 / rate, gate_ms / 1000, parts, seed, defects)
-    layout = PlantLayout(conveyor, recipe, good, bad)
+    # A server of yours may have recipes by codes that it knows.
+    layout = PlantLayout(conveyor, recipe, good, bad, _CODE if url is None else "")
     try:
         with contextlib.ExitStack() as opened:
             opened.enter_context(ended_by_signals())
@@ -173,6 +175,7 @@ def _demo_server(folder: Path, recipe: int):  # type: ignore[no-untyped-def]
             "alpha": _ALPHA,
             "deadline_ms": 2000,
             "views": [{"name": "top", "model": MODEL}],
+            "codes": [f"{_CODE}*"],
         }
         request = urllib.request.Request(
             f"{server.url}/v1/recipes/plate",

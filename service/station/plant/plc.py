@@ -102,9 +102,7 @@ class StationLink:
         return False
 
 
-_OUTPUT_WORDS: Final = max(
-    one.word + one.kind.words for one in STATUSES if one.block is Block.OUTPUT
-)
+_OUTPUT_WORDS: Final = max(one.word + one.words for one in STATUSES if one.block is Block.OUTPUT)
 
 
 class PlantPlc:
@@ -121,7 +119,7 @@ class PlantPlc:
         self._link = link
         self._plant = plant
         self._layout = PlantLayout.read(plant)
-        self._program = PlcProgram(timing, recipe=self._layout.recipe)
+        self._program = PlcProgram(timing, self._layout.recipe, self._layout.texts)
         self._out = out
         self._faults = PlcFaults(self._holds, np.random.default_rng(self._layout.conveyor.seed))
 

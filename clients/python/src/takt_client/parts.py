@@ -169,6 +169,7 @@ class Recipe:
         alpha: share of good parts that all views together may reject.
         deadline_ms: time from a part's first view to its result.
         views: that a part has.
+        codes: patterns of the codes that a reader reads off its parts, by which a station finds it.
     """
 
     name: str
@@ -177,12 +178,18 @@ class Recipe:
     alpha: float
     deadline_ms: float
     views: tuple[RecipeView, ...]
+    codes: tuple[str, ...] = ()
 
 
 def recipes_of(answer: Json) -> tuple[Recipe, ...]:
     """From the JSON of `GET /v1/recipes`."""
     return tuple(
-        record_of(Recipe, one, views=tuple(_recipe_view(view) for view in one["views"]))
+        record_of(
+            Recipe,
+            one,
+            views=tuple(_recipe_view(view) for view in one["views"]),
+            codes=tuple(one.get("codes", ())),
+        )
         for one in answer["recipes"]
     )
 

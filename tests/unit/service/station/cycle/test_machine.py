@@ -333,6 +333,58 @@ def test_the_recipe_that_was_asked_for_last_counts() -> None:
     assert line.cycle.status().recipe == 3
 
 
+def test_the_recipe_of_a_code_is_of_its_part_alone_whatever_is_in_force() -> None:
+    line = Line(recipe=1)
+    for by_code in (None, 2, None):
+        line.decide(line.part(by_code=by_code))
+    line.change_recipe(3)
+    line.decide(line.part(by_code=2))
+
+    assert line.codes == ["OK"] * 4
+    assert [one.part.recipe for one in line.given] == [1, 2, 1, 2]
+    assert [one.part.by_code for one in line.given] == [False, True, False, True]
+    assert line.cycle.status().recipe == 3
+
+
+def test_the_recipe_of_a_code_needs_none_in_force() -> None:
+    line = Line(recipe=0)
+    line.decide(line.part(by_code=2))
+
+    assert line.codes == ["OK"]
+    assert line.cycle.status().recipe == 0
+
+
+def test_a_part_whose_code_names_no_recipe_has_no_decision_whatever_is_in_force() -> None:
+    line = Line(recipe=1)
+    line.trigger(by_code=0)
+
+    assert line.codes == ["unknown_recipe"]
+    assert line.given[0].part.recipe == 0
+    result = line.cycle.status().result
+    assert result is not None and result.recipe == 0
+    line.decide(line.part())
+    assert line.codes == ["unknown_recipe", "OK"]
+
+
+def test_a_part_with_a_code_is_no_exception_while_a_recipe_is_looked_for() -> None:
+    line = Line(recipe=1)
+    line.say(execute_command=True, command=2)
+    line.trigger(by_code=3)
+
+    assert line.codes == ["busy"]
+
+
+def test_a_part_has_the_lot_and_the_code_that_stood_at_its_trigger() -> None:
+    line = Line()
+    line.say(lot="L7", code="AB-1")
+    sequence = line.part()
+    line.say(lot="L8", code=None)
+    line.decide(sequence)
+    line.decide(line.part())
+
+    assert [(one.part.lot, one.part.code) for one in line.given] == [("L7", "AB-1"), ("L8", None)]
+
+
 def test_without_a_recipe_there_is_no_decision() -> None:
     line = Line(recipe=0)
     line.trigger()
