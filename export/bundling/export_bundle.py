@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import cast
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from numpy.typing import NDArray
 
 from export.bundling.drift.compare import check_drift, measure_drift
 from export.bundling.drift.layers import recorded_layers
@@ -34,6 +35,7 @@ from export.calibration.camera_files import tell_of_files
 from export.calibration.cross_conformal import cross_conformal
 from export.calibration.good_facts import good_facts
 from export.calibration.grouping import BY_LOOKS, Grouping
+from export.calibration.known_parts import part_ids, part_ids_of_fit, tell_of_ids
 from export.calibration.pictures_to_use import (
     SEEN_UNKNOWN,
     CalibrationPictures,
@@ -91,6 +93,8 @@ class ExportOptions:
         sign_key: signs the bundle; it is not signed if None.
         origin: files that the model came from, for the record.
         grouping: tells which good pictures show one part and count once.
+        former_parts: ids of parts whose pictures are not given, of which a fit keeps scores, by a
+            digest of each.
     """
 
     alpha: float | None = None
@@ -108,6 +112,7 @@ class ExportOptions:
     sign_key: Ed25519PrivateKey | None = None
     origin: tuple[Path, ...] = ()
     grouping: Grouping = BY_LOOKS
+    former_parts: Mapping[str, str] = field(default_factory=dict)
     orientation: Orientation | None = None
     depth: Depth | None = None
 
@@ -153,6 +158,8 @@ def export_bundle(
     chosen = choose_pictures(
         good, defects, facts.seen, tell, scored.digests if scored else (), options.grouping
     )
+    parts = _part_ids(facts, chosen, options)
+    tell_of_ids(parts, tell)
     count = len(scored.score) if scored else chosen.unseen_parts.count
     alpha = _alpha(facts, count, options)
     tell_of_files([*chosen.unseen, *chosen.seen, *defects], facts.preprocess, tell)
@@ -210,6 +217,7 @@ def export_bundle(
             of_defects.score,
             of_defects.peak,
             np.array(facts.seen, np.str_),
+            parts=parts,
         )
         usual = _usual(facts, of_good, chosen, quiet=quiet)
         fitted_with = {f"fit:{name}": value for name, value in facts.made_with.items()}
@@ -267,6 +275,15 @@ def _usual(
             # The mean of the served map is one of the cells outside, too.
             level = np.full_like(level, np.nan)
     return good_facts(chosen.unseen, chosen.unseen_parts, facts, level, score, quiet=quiet)
+
+
+def _part_ids(
+    facts: SourceFacts, chosen: CalibrationPictures, options: ExportOptions
+) -> NDArray[np.str_]:
+    if facts.out_of_fold is None:
+        return part_ids(chosen, options.grouping)
+    digests = facts.out_of_fold.digests
+    return part_ids_of_fit(digests, chosen, options.grouping, options.former_parts)
 
 
 def _alpha(facts: SourceFacts, good_count: int, options: ExportOptions) -> Alpha | None:

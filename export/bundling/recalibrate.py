@@ -17,6 +17,7 @@ from export.bundling.tested import tested
 from export.calibration.camera_files import tell_of_files
 from export.calibration.good_facts import good_facts
 from export.calibration.grouping import BY_LOOKS, Grouping
+from export.calibration.known_parts import part_ids, tell_of_ids
 from export.calibration.pictures_to_use import (
     SEEN_UNKNOWN,
     CalibrationPictures,
@@ -139,6 +140,8 @@ def find_thresholds(
     seen = tuple(dict.fromkeys(known))
     bad = list(distinct(defects, tell))
     pictures = choose_pictures(good, bad, seen, tell, grouping=options.grouping)
+    parts = part_ids(pictures, options.grouping)
+    tell_of_ids(parts, tell)
     tell_of_files([*pictures.unseen, *bad], bundle.manifest.preprocess, tell)
     alpha = choose_alpha(options.alpha, pictures.unseen_parts.count)
 
@@ -175,7 +178,12 @@ def find_thresholds(
     if options.undecided and facts is None:
         raise CalibrationError(f"--undecided: {_TOO_FEW}")
     calibration = Calibration(
-        of_parts.score, of_parts.peak, of_bad.score, of_bad.peak, np.array(seen, np.str_)
+        of_parts.score,
+        of_parts.peak,
+        of_bad.score,
+        of_bad.peak,
+        np.array(seen, np.str_),
+        parts=parts,
     )
     return Recalibration(
         bundle=bundle,

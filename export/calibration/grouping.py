@@ -11,6 +11,7 @@ from typing import Literal
 from export.calibration.near_copies import find_near_copies
 from export.calibration.parts import Parts
 from export.errors import PicturesError
+from service.core.bundles.bundle import LONGEST_PART
 
 Rule = Literal["auto", "none", "folder"] | re.Pattern[str]
 
@@ -52,6 +53,23 @@ class Grouping:
             case pattern:
                 return Parts.of(_captured(pattern, path) for path in pictures)
 
+    def ids_of(self, pictures: Sequence[Path]) -> tuple[str, ...]:
+        """The id of each picture's part; empty text where the rule names no parts.
+
+        It is the folder's name, or what the pattern captures: the same for every picture of the
+        part, by whichever camera.
+
+        Raises:
+            PicturesError: the pattern does not match a picture's name, or captures too much.
+        """
+        match self.rule:
+            case "auto" | "none":
+                return ("",) * len(pictures)
+            case "folder":
+                return tuple(_id((path.parent.name,), path) for path in pictures)
+            case pattern:
+                return tuple(_id(_captured(pattern, path), path) for path in pictures)
+
     def told(self, parts: Parts, tell: Callable[[str], None]) -> None:
         """Tells how many parts there are, if fewer than pictures."""
         pictures = len(parts.number)
@@ -79,3 +97,13 @@ def _captured(pattern: re.Pattern[str], path: Path) -> tuple[str | None, ...]:
             "matches the folder and name of every good picture"
         )
     return found.groups() or (found.group(),)
+
+
+def _id(captured: tuple[str | None, ...], path: Path) -> str:
+    found = "/".join(one or "" for one in captured)
+    if len(found) > LONGEST_PART:
+        raise PicturesError(
+            f"{path}: --group takes {found!r} for the part's id, which has more than "
+            f"{LONGEST_PART} characters; give a pattern that captures less"
+        )
+    return found

@@ -45,5 +45,6 @@ GROUP = click.option(
     callback=_grouping,
     help="Which good pictures show one part, and count once: near-copies, as of a burst (auto); "
     "none; those of one folder; or those for whose FOLDER/FILE a regular expression captures the "
-    r"same, such as 'part(\d+)'.",
+    r"same, such as 'part(\d+)'. The folder's name, or what is captured, is the part's id, by "
+    "which a recipe of several views knows it.",
 )

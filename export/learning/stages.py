@@ -20,7 +20,7 @@ Report = Callable[[Json], None]
 
 _TICK_S = 0.25
 _FORMAT = "{desc} |{bar:24}| {percentage:3.0f} % {elapsed}{postfix}"
-_KEPT = ("warning: ", "left out as copies", "size ")
+_KEPT = ("warning: ", "left out as copies", "size ", "parts known by ids")
 
 
 class Stages:
@@ -111,7 +111,7 @@ class Stages:
         self._tell_of("progress", share=round(self._bar.n, 4), text=f"{done} of {of} {what}")
 
     def tell(self, line: str) -> None:
-        """Keeps warnings and a size's reasons for the summary; shows others beside the bar."""
+        """Keeps warnings, sizes' reasons and known parts for the summary; shows others at the bar."""
         if line.startswith(_KEPT):
             self.told.append(line.removeprefix(_KEPT[0]))
             self._tell_of("warning", text=self.told[-1])

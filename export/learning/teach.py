@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from export.calibration.known_parts import former_part_ids
 from export.errors import LearnError
 from export.learning.family import learning_of
 from export.learning.learn import (
@@ -277,7 +278,11 @@ def teach(
         if left_out is not None and former.good_cells.head is None:
             raise LearnError(f"{left_out}. {_stays(base, taught)}")
         kept = replace(options, family=base.manifest.family, alpha=alpha).export(checkpoint)
-        kept = replace(kept, origin=(checkpoint, base.path / CHECKPOINT))
+        kept = replace(
+            kept,
+            origin=(checkpoint, base.path / CHECKPOINT),
+            former_parts=former_part_ids(base, former),
+        )
         if left_out is None:
             kept = replace(
                 kept,

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from export.calibration.known_parts import former_part_ids
 from export.errors import LearnError
 from export.learning.family import Extend, ExtendRequest, learning_of
 from export.learning.learn import (
@@ -131,7 +132,11 @@ def update(
             stages,
         )
         wanted = replace(options, family=base.manifest.family).export(checkpoint)
-        wanted = replace(wanted, origin=(checkpoint, base.path / CHECKPOINT))
+        wanted = replace(
+            wanted,
+            origin=(checkpoint, base.path / CHECKPOINT),
+            former_parts=former_part_ids(base, former),
+        )
         bundle = exported(place, wanted, pictures.paths, bad, stages)
     return compared(Learned(bundle, pictures), base, extended.before, extended.after)
 

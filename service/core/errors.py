@@ -162,8 +162,9 @@ class TooFewPicturesError(InvalidParameterError):
 
     code = "too_few_pictures"
     remedy = (
-        "Calibrate with as many pictures of good parts as `detail` says, allow a larger `alpha`, "
-        "or set the view's thresholds by hand."
+        "Calibrate with as many pictures of good parts as `detail` says, or each view's model with "
+        "the same parts, told by `--group`; allow a larger `alpha`, or set the view's thresholds "
+        "by hand."
     )
 
 

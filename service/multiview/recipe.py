@@ -28,8 +28,11 @@ class ViewThresholds:
         image: a picture is anomalous if its score is greater.
         pixel: a picture is anomalous if a value of its map is greater.
         source: whether somebody has set them, or the model's calibration gives them.
-        alpha: share of good parts' views that they may reject; None where somebody has set them.
+        alpha: share of good parts that they may reject: all views together where they were found
+            together, else this view; None where somebody has set them.
         good_count: good pictures that they rest on; None where somebody has set them.
+        part_count: good parts known in every view by which the views' thresholds were found
+            together; None where each view has its own share.
     """
 
     image: float
@@ -37,6 +40,7 @@ class ViewThresholds:
     source: ThresholdsFrom
     alpha: float | None = None
     good_count: int | None = None
+    part_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

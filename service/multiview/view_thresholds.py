@@ -1,63 +1,191 @@
 """The thresholds of a part's views: together they reject no more good parts than one may.
 
-A part is rejected if any of its n views is. Where each view rejects at most α/n of good parts, all
-together reject at most α, however the views hang together (Bonferroni's inequality). Which views
-show one part would have to be known to do better, and a bundle keeps no such thing of its good
-pictures.
+A part is rejected if any of its n views is. Two witnesses speak of each view, score and peak, and
+either rejects. They are brought on a common scale (`service.core.bundles.levels`), a view's level
+is the higher one of both, and the thresholds of a view are those of one level.
 
-A bundle's own thresholds (`service.core.bundles.conformal`) let a score or a peak of 1 / (N + 1)
-more good pictures pass than α, with N pictures: two joint ranks may be one higher than they seem.
-Of n views that is n / (N + 1), as much as α itself where N is just enough. So score and peak are
-brought on a common scale first (`service.core.bundles.levels`), and the threshold is one of levels,
-the ⌈(N + 1)(1 - α/n)⌉-th smallest. If the scale were known beforehand, a further good picture would
-exceed it with a probability of at most α/n, by either witness. It is one of the same pictures, so
-that the rate is measured and not proven: `benchmarks.parts.good_parts`.
+**Jointly**, where the views' calibrations share parts: the good pictures of all of them tell which
+parts they show (`Calibration.parts`), and m parts are in each. A part's level is the highest of its
+views' levels, and every view's level is the ⌈(m + 1)(1 - α)⌉-th smallest of these m. If the scales
+were known beforehand, a further good part, exchangeable with the m, would exceed it in any of its
+views with a probability of at most α, however its views hang together: it is one conformal
+threshold (`service.core.bundles.conformal`) of one score of the part.
+
+The scales are in truth those of the view's good pictures, so that the rate is measured and not
+proven. By the mean of the tail a high picture stretches its own scale and lies the lower on it,
+which a further one does not: of random scores of 99 parts 1.4 to 1.6 % would be rejected where 1 %
+is asked. So the scales are by quantiles, with which 1.1 % are. Scores out of fold lie above those
+of what is served, which outweighs it: with these alone the tail's scale rejects less than α, and
+finds more.
+
+**Each view by its share** otherwise: a view's level is the ⌈(N + 1)(1 - α/n)⌉-th smallest of its
+own N good pictures. Where each view rejects at most α/n of good parts, all together reject at most
+α, however they hang together (Bonferroni's inequality). A bundle's own thresholds would not do:
+they let a score or a peak of 1 / (N + 1) more good pictures pass than α, as two joint ranks may be
+one higher than they seem, which of n views is n / (N + 1).
+
+Both are measured by `benchmarks.parts.good_parts` and `benchmarks.parts.found_parts`.
+
+Views that one model judges are never judged jointly: it was calibrated with one score a part, and
+nothing says which view's that is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+
 import numpy as np
+from numpy.typing import NDArray
 
 from service.core.bundles.bundle import Bundle
-from service.core.bundles.conformal import calibrate, conformal_rank, needed_for
+from service.core.bundles.conformal import (
+    calibrate,
+    conformal_rank,
+    needed_for,
+    smallest_alpha,
+)
 from service.core.bundles.levels import Scale, levels_of
 from service.core.bundles.thresholds import ThresholdPair
-from service.core.errors import TooFewPicturesError
+from service.core.errors import CalibrationError, TooFewPicturesError
 from service.multiview.recipe import ViewThresholds
 
 
-def thresholds_of_view(bundle: Bundle, alpha: float, views: int) -> ViewThresholds:
-    """The thresholds of one of a part's views, from the calibration of its model.
+@dataclass(frozen=True, slots=True)
+class _CommonScale:
+    """Score and peak of a view's good pictures on a common scale.
+
+    Attributes:
+        score: scale of the scores.
+        peak: scale of the peaks.
+        levels: of the good pictures, [N].
+    """
+
+    score: Scale
+    peak: Scale
+    levels: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls, bundle: Bundle, scale: Callable[[NDArray[np.float32]], Scale]
+    ) -> _CommonScale | None:
+        """That of a model's calibration; None where its good pictures are all alike, or none."""
+        scores, peaks = bundle.calibration.good_score, bundle.calibration.good_peak
+        if not len(scores):
+            return None
+        score, peak = scale(scores), scale(peaks)
+        if not min(score.unit, peak.unit) > 0:
+            return None
+        return cls(score, peak, levels_of(scores, peaks, score, peak))
+
+    def at(self, level: float) -> ThresholdPair:
+        """Both thresholds at a level."""
+        return ThresholdPair(self.score.value(level), self.peak.value(level))
+
+
+def thresholds_of_views(bundles: Sequence[Bundle], alpha: float) -> tuple[ViewThresholds, ...]:
+    """The thresholds of a part's views that a calibration judges, in their order.
 
     Args:
-        bundle: of the model.
+        bundles: of each view's model.
         alpha: share of good parts that all views together may reject.
-        views: how many views are judged by a calibration.
 
     Raises:
-        TooFewPicturesError: the calibration knows too few good pictures for α/n.
-        CalibrationError: a score of it is no number.
+        TooFewPicturesError: the calibrations share too few parts for α, and one of them knows too
+            few good pictures for α/n.
+        CalibrationError: a score is no number.
     """
+    if not bundles:
+        return ()
+    for bundle in bundles:
+        _check_finite(bundle)
+    places = _shared_parts(bundles)
+    shared = len(places[0])
+    out_of_fold = all(one.manifest.thresholds.promise == "measured" for one in bundles)
+    scale = Scale.of if out_of_fold else Scale.of_quantiles
+    scales = [_CommonScale.of(bundle, scale) for bundle in bundles]
+    if shared >= needed_for(alpha) and all(scales):
+        return _jointly([one for one in scales if one], places, alpha)
+    return tuple(_by_share(bundle, alpha, len(bundles), shared) for bundle in bundles)
+
+
+def _jointly(
+    scales: Sequence[_CommonScale], places: Sequence[NDArray[np.intp]], alpha: float
+) -> tuple[ViewThresholds, ...]:
+    """The thresholds of views whose calibrations have parts in common, at their places."""
+    of_views = [scale.levels[place] for scale, place in zip(scales, places, strict=True)]
+    of_parts = np.sort(np.max(of_views, axis=0))
+    count = len(of_parts)
+    level = float(of_parts[conformal_rank(count, alpha) - 1])
+    return tuple(
+        ViewThresholds(
+            *_values(scale.at(level)), "calibration", alpha, len(scale.levels), part_count=count
+        )
+        for scale in scales
+    )
+
+
+def _by_share(bundle: Bundle, alpha: float, views: int, shared: int) -> ViewThresholds:
+    """The thresholds of one of n views at α/n."""
     calibration = bundle.calibration
     known, share = len(calibration.good_score), alpha / views
-    needed = needed_for(share)
-    if known < needed:
-        of = bundle.manifest
-        other = (
-            f"an alpha of {views / (known + 1):.3g} or more" if known >= views else "fewer views"
-        )
-        raise TooFewPicturesError(
-            f"{of.name} {of.version} was calibrated with {known} good pictures, and a view of "
-            f"{views} at alpha {alpha:g} needs {needed}; calibrate it with as many, ask for "
-            f"{other}, or set the view's thresholds by hand"
-        )
-    scores, peaks = calibration.good_score, calibration.good_peak
-    of_score, of_peak = Scale.of(scores), Scale.of(peaks)
-    if min(of_score.unit, of_peak.unit) > 0:
-        levels = np.sort(levels_of(scores, peaks, of_score, of_peak))
-        level = float(levels[conformal_rank(known, share) - 1])
-        found = ThresholdPair(of_score.value(level), of_peak.value(level))
-    else:
+    if known < needed_for(share):
+        raise TooFewPicturesError(_too_few(bundle, alpha, views, shared))
+    scale = _CommonScale.of(bundle, Scale.of)
+    if scale is None:
         # They have no scale where they are all alike.
-        found = calibrate(scores, peaks, share)
-    return ViewThresholds(found.image, found.pixel, "calibration", share, known)
+        found = calibrate(calibration.good_score, calibration.good_peak, share)
+    else:
+        found = scale.at(float(np.sort(scale.levels)[conformal_rank(known, share) - 1]))
+    return ViewThresholds(*_values(found), "calibration", share, known)
+
+
+def _values(pair: ThresholdPair) -> tuple[float, float]:
+    return pair.image, pair.pixel
+
+
+def _too_few(bundle: Bundle, alpha: float, views: int, shared: int) -> str:
+    """What is missing, and the ways out."""
+    of, known = bundle.manifest, len(bundle.calibration.good_score)
+    together = (
+        f" or calibrate each view's own model with pictures of the same {needed_for(alpha)} parts, "
+        f"which --group tells (now {shared}),"
+        if views > 1
+        else ""
+    )
+    possible = [smallest_alpha(views, known)] if known >= views else []
+    possible += [smallest_alpha(1, shared)] if shared else []
+    other = f"an alpha of {min(possible):g} or more" if possible else "fewer views"
+    return (
+        f"{of.name} {of.version} was calibrated with {known} good pictures, and a view of {views} "
+        f"at alpha {alpha:g} needs {needed_for(alpha / views)}; calibrate it with as many,"
+        f"{together} ask for {other}, or set the view's thresholds by hand"
+    )
+
+
+def _shared_parts(bundles: Sequence[Bundle]) -> list[NDArray[np.intp]]:
+    """Places of the parts that every calibration knows once, in one order, [m] for each bundle."""
+    none = [np.zeros(0, np.intp) for _ in bundles]
+    if len({bundle.manifest.name for bundle in bundles}) < max(2, len(bundles)):
+        return none
+    known = [_known_once(bundle.calibration.parts) for bundle in bundles]
+    shared = reduce(np.intersect1d, [ids for ids, _ in known])
+    return [places[np.searchsorted(ids, shared)] for ids, places in known]
+
+
+def _known_once(parts: NDArray[np.str_]) -> tuple[NDArray[np.str_], NDArray[np.intp]]:
+    """The ids that occur once, in order, and their places."""
+    ids, places, counts = np.unique(parts, return_index=True, return_counts=True)
+    once = (counts == 1) & (ids != "")
+    return ids[once], places[once]
+
+
+def _check_finite(bundle: Bundle) -> None:
+    calibration = bundle.calibration
+    if not all(np.isfinite(one).all() for one in (calibration.good_score, calibration.good_peak)):
+        of = bundle.manifest
+        raise CalibrationError(
+            f"{of.name} {of.version}: a good picture's score is not a finite number; refit the "
+            "model, or calibrate it anew"
+        )

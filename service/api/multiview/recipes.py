@@ -11,11 +11,11 @@ from service.api.examples import FOREIGN_PAGE, NO_MODEL, NOT_READY, SLOW_BODY
 from service.api.json_body import described_body, read_json
 from service.api.multiview.schemas import (
     NAME,
+    HandThresholds,
     OneRecipeOut,
     RecipeIn,
     RecipeOut,
     RecipesOut,
-    RecipeViewIn,
     RemovedRecipeOut,
 )
 from service.api.problems import caller_of, client_of, problem_responses, request_id_of
@@ -38,7 +38,7 @@ from service.multiview.recipe import (
     RecipeView,
     ViewThresholds,
 )
-from service.multiview.view_thresholds import thresholds_of_view
+from service.multiview.view_thresholds import thresholds_of_views
 from service.recording.multiview.recipes import (
     current_recipes,
     recipe_of,
@@ -53,8 +53,9 @@ RecipeName = Annotated[str, Path(alias="recipe", pattern=NAME, description="The 
 NO_RECIPE = RecipeNotFoundError("there is no recipe 'bracket'; GET /v1/recipes lists the recipes")
 _TOO_FEW = TooFewPicturesError(
     "parts 1 was calibrated with 40 good pictures, and a view of 2 at alpha 0.01 needs 199; "
-    "calibrate it with as many, ask for an alpha of 0.0488 or more, or set the view's thresholds "
-    "by hand"
+    "calibrate it with as many, or calibrate each view's own model with pictures of the same 99 "
+    "parts, which --group tells (now 0), ask for an alpha of 0.0488 or more, or set the view's "
+    "thresholds by hand"
 )
 _TAKEN = ConflictError(
     "recipe 'bracket' has the number 7; give this one another, as a PLC tells recipes apart by it"
@@ -97,35 +98,40 @@ class RecipeDesk:
 
         Raises:
             ModelNotFoundError, NotReadyError: a view's model cannot be asked.
-            TooFewPicturesError: its calibration knows too few pictures.
+            TooFewPicturesError: the calibrations know too few pictures.
             ForbiddenError: somebody sets thresholds, which nobody may.
         """
-        calibrated = sum(view.thresholds is None for view in given.views)
-        views = tuple(self._view(view, given.alpha, calibrated) for view in given.views)
-        codes = tuple(given.codes)
-        return PartRecipe(given.number, given.alpha, given.deadline_ms, views, codes)
-
-    def _view(self, given: RecipeViewIn, alpha: float, calibrated: int) -> RecipeView:
-        version = self.repository.get(given.model, given.version)
-        bundle = version.check_ready().bundle
-        hand = given.thresholds
-        if hand is not None:
-            if not self.by_hand:
-                raise ForbiddenError(str(_FIXED))
-            thresholds = ViewThresholds(hand.image, hand.pixel, "hand")
-        else:
-            try:
-                thresholds = thresholds_of_view(bundle, alpha, calibrated)
-            except CalibrationError as error:
-                raise ConflictError(f"view {given.name}: {error}") from None
-        return RecipeView(
-            given.name,
-            version.name,
-            version.version,
-            bundle.manifest.files.get(MODEL, ""),
-            thresholds,
-            dict(given.camera),
+        versions = [self.repository.get(view.model, view.version) for view in given.views]
+        bundles = [version.check_ready().bundle for version in versions]
+        by_hand = [view.thresholds is not None for view in given.views]
+        if any(by_hand) and not self.by_hand:
+            raise ForbiddenError(str(_FIXED))
+        calibrated = [bundle for bundle, hand in zip(bundles, by_hand, strict=True) if not hand]
+        try:
+            found = iter(thresholds_of_views(calibrated, given.alpha))
+        except CalibrationError as error:
+            raise ConflictError(str(error)) from None
+        return PartRecipe(
+            given.number,
+            given.alpha,
+            given.deadline_ms,
+            tuple(
+                RecipeView(
+                    view.name,
+                    version.name,
+                    version.version,
+                    bundle.manifest.files.get(MODEL, ""),
+                    next(found) if view.thresholds is None else _hand(view.thresholds),
+                    dict(view.camera),
+                )
+                for view, version, bundle in zip(given.views, versions, bundles, strict=True)
+            ),
+            tuple(given.codes),
         )
+
+
+def _hand(given: HandThresholds) -> ViewThresholds:
+    return ViewThresholds(given.image, given.pixel, "hand")
 
 
 def recipes_router(desk: RecipeDesk) -> APIRouter:
@@ -179,7 +185,8 @@ def recipes_router(desk: RecipeDesk) -> APIRouter:
         """Save a recipe, as a new revision; parts that have begun keep the one that they have.
 
         A version that is null becomes the active one, and thresholds that are null those that the
-        model's calibration gives: each of n views may reject α/n of good parts.
+        models' calibrations give, jointly where these share enough parts: else each of n views may
+        reject α/n of good parts.
         """
         given = await read_json(request, RecipeIn)
         if not threads.has_record:

@@ -132,11 +132,16 @@ class ViewThresholdsOut(Schema):
     pixel: float
     source: ThresholdsFrom
     alpha: float | None = Field(
-        description="Share of good parts' views that they may reject: that of the recipe, divided "
-        "by the views that a calibration judges; null where somebody has set them."
+        description="Share of good parts that they may reject. Where `part_count` is a number, all "
+        "views together: that of the recipe. Else this view: that of the recipe, divided by the "
+        "views that a calibration judges. Null where somebody has set them."
     )
     good_count: int | None = Field(
         description="Good pictures that they rest on; null where somebody has set them."
+    )
+    part_count: int | None = Field(
+        description="Good parts, known in every such view, by which the views' thresholds were "
+        "found together; null where each view has its own share."
     )
 
 

@@ -8,8 +8,9 @@
 - `golden.npz`: model inputs and the trained model's answers;
 - `layers.npz`, where the exporter wrote it: what the graph's layers answered to the first golden
   input, in short (`service.core.engines.layers`);
-- `calibration.npz`: scores of good and, where given, defective pictures. A later calibration
-  replaces it by a file of another name, which the manifest states;
+- `calibration.npz`: scores of good and, where given, defective pictures, with the parts that the
+  good ones show, where they are known. A later calibration replaces it by a file of another name,
+  which the manifest states;
 - `roi.png`, where a mask picture defines the region of interest;
 - `signature.json`, where somebody has signed the manifest (`service.core.bundles.signing`);
 - files of variants, `thresholds.json` (`service.core.bundles.thresholds`) and `host.json`
@@ -53,6 +54,9 @@ _GOLDEN_PICTURES = 64
 
 _GOLDEN_BYTES = 512 << 20
 _CALIBRATION_PICTURES = 1 << 18
+LONGEST_PART = 64
+"""Characters of a part's id at most."""
+
 _SEEN_PICTURES = 1 << 20
 _FACTS = 1 << 18
 """Most values of facts; the exporter writes 17 each of at most 1,024 pictures."""
@@ -68,6 +72,7 @@ _CALIBRATION = {
     "fact_names": ArraySpec("U", 128, 1, 64, required=False),
     "look_mean": ArraySpec("f", 4, 2, 1 << 14, required=False),
     "look_spread": ArraySpec("f", 4, 2, 1 << 12, required=False),
+    "parts": ArraySpec("U", 4 * LONGEST_PART, 1, _CALIBRATION_PICTURES, required=False),
 }
 _CALIBRATION_BYTES = 96 << 20
 
@@ -102,9 +107,12 @@ class Calibration:
         fact_names: what they are called [f].
         look_mean: what good pictures look like, grey levels, float32 [rows,columns].
         look_spread: deviation of each block's brightness, float32 [rows,columns].
+        parts: id of the part that each good score is of, [n], and empty text where it is not
+            known; [0] where none is.
 
     Raises:
-        BundleError: there are not as many peaks as scores, or as many facts as names.
+        BundleError: there are not as many peaks as scores, as many facts as names, or as many parts
+            as good scores.
     """
 
     good_score: NDArray[np.float32]
@@ -116,6 +124,7 @@ class Calibration:
     fact_names: NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, "U16"))
     look_mean: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     look_spread: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    parts: NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, "U1"))
 
     def __post_init__(self) -> None:
         pairs = (self.good_score, self.good_peak), (self.defect_score, self.defect_peak)
@@ -123,6 +132,8 @@ class Calibration:
             raise BundleError("calibration: each score needs its peak; export the bundle again")
         if self.facts.shape[1] != len(self.fact_names):
             raise BundleError("calibration: each fact needs its name; export the bundle again")
+        if len(self.parts) not in (0, len(self.good_score)):
+            raise BundleError("calibration: each good score needs its part; export it again")
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def choose_alpha(given: float | None, count: int) -> Alpha:
         value = USUAL_ALPHA if given is None else given
         conformal_rank(count, value)
         return Alpha(value)
-    value, smallest = _share(2, count), _share(1, count)
+    value, smallest = smallest_alpha(2, count), smallest_alpha(1, count)
     if value <= MOST_FOR_ROBUSTNESS:
         note = (
             f"alpha is {value:g}, so that no single one of {count} good pictures makes the "
@@ -168,7 +168,7 @@ def conformal_rank(count: int, alpha: float) -> int:
         raise CalibrationError(f"alpha is {alpha}; it must lie between 0 and 1")
     rank = math.ceil((count + 1) * (1 - _exact(alpha)))
     if rank > count:
-        other = f"; or ask for an alpha of {_share(1, count):g} or more" if count else ""
+        other = f"; or ask for an alpha of {smallest_alpha(1, count):g} or more" if count else ""
         raise CalibrationError(
             f"unseen good pictures: {count}; alpha {alpha:g} needs at least "
             f"{needed_for(alpha)}{other}"
@@ -181,10 +181,13 @@ def _exact(alpha: float) -> Fraction:
     return Fraction(repr(float(alpha)))
 
 
-def _share(above: int, count: int) -> float:
+def smallest_alpha(above: int, count: int) -> float:
     """`above` / (n + 1), the smallest α with which that highest of n scores is the threshold.
 
     It is rounded up to three digits.
+
+    >>> smallest_alpha(1, 99), smallest_alpha(2, 42)
+    (0.01, 0.0466)
     """
     share = Fraction(above, count + 1)
     places = 2 - math.floor(math.log10(share))

@@ -29,6 +29,16 @@ class Scale:
         above = values[values > start]
         return cls(start, float(above.mean()) - start if above.size else 0.0)
 
+    @classmethod
+    def of_quantiles(cls, values: NDArray[np.floating]) -> Scale:
+        """That of the median and the 90 % quantile, which no single high value stretches.
+
+        >>> Scale.of_quantiles(np.arange(11.0))
+        Scale(start=5.0, unit=4.0)
+        """
+        start, end = np.quantile(values.astype(np.float64), (0.5, 0.9)).tolist()
+        return cls(start, end - start)
+
     def levels(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
         """The values [n] on this scale."""
         levels: NDArray[np.float64] = (values.astype(np.float64) - self.start) / self.unit

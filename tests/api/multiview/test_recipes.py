@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from service.core.bundles.bundle import Bundle
+from service.core.bundles.bundle import Bundle, Calibration
+from service.core.bundles.writing import replace_calibration
+from service.multiview.recipe import PartRecipe
 from service.recording.multiview.recipes import current_recipes, save_recipe
 from service.recording.record import Record, open_record
 from tests.api.keys import KEYS, bearer
@@ -32,6 +35,7 @@ async def test_a_recipe_keeps_the_version_and_the_thresholds_that_hold_when_it_i
             40,
         )
         assert judged["image"] == pytest.approx(0.48)
+        assert judged["part_count"] is None
         assert side["thresholds"] == judged
         assert (await client.get(URL)).json()["recipe"] == saved
         assert (await client.get("/v1/recipes")).json()["recipes"] == [saved]
@@ -137,6 +141,44 @@ async def test_thresholds_by_hand_need_no_calibration_and_leave_the_others_their
         first, second = (one["thresholds"] for one in saved["views"])
     assert (first["image"], first["source"], first["alpha"]) == (0.3, "hand", None)
     assert (second["source"], second["alpha"]) == ("calibration", 0.1)
+
+
+async def test_views_of_parts_that_all_calibrations_know_are_judged_together(
+    serve, make_bundle, sqlite_record: Record
+) -> None:
+    """40 parts carry 1/41 of them for any number of views; each view alone would need 80."""
+    scores, none = np.linspace(0.1, 0.49, 40, dtype=np.float32), np.zeros(0, np.float32)
+    parts = np.array([f"A-{number}" for number in range(40)])
+    for name in ("tops", "sides"):
+        made = make_bundle(name)
+        known = Calibration(scores, scores, none, none, parts=parts)
+        replace_calibration(made, known, made.manifest.thresholds, map_low=0.1)
+    top, side = RECIPE["views"]
+    views = [{**top, "model": "tops"}, {**side, "model": "sides"}]
+    async with serve(record=sqlite_record) as client:
+        saved = await save(client, views=views, alpha=0.025)
+        entries = (await client.get("/v1/audit")).json()["entries"]
+        few = await client.put(URL, json={**RECIPE, "views": views, "alpha": 0.02})
+    (told,) = (one["new"] for one in entries if one["action"] == "recipe_changed")
+    for one in (*saved["views"], *told["views"]):
+        judged = one["thresholds"]
+        assert (judged["source"], judged["alpha"]) == ("calibration", 0.025)
+        assert (judged["good_count"], judged["part_count"]) == (40, 40)
+        assert judged["image"] == pytest.approx(0.49)
+    assert (few.status_code, few.json()["code"]) == (422, "too_few_pictures")
+    assert "pictures of the same 49 parts, which --group tells (now 40)" in few.json()["detail"]
+    assert "an alpha of 0.0244 or more" in few.json()["detail"]
+
+
+async def test_a_recipe_that_was_stored_before_parts_were_counted_is_read(
+    serve, bundle: Bundle, sqlite_record: Record
+) -> None:
+    async with serve(record=sqlite_record) as client:
+        saved = await save(client)
+    stored = PartRecipe.of({name: saved[name] for name in PartRecipe.__slots__}).json
+    for view in stored["views"]:
+        del view["thresholds"]["part_count"]
+    assert [view.thresholds.part_count for view in PartRecipe.of(stored).views] == [None, None]
 
 
 async def test_nobody_sets_thresholds_where_the_server_has_fixed_them(

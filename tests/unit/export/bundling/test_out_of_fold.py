@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from export.bundling.export_bundle import ExportOptions, export_bundle
 from export.bundling.roi import read_roi
 from export.bundling.summary import ExportReport
 from export.calibration.cross_conformal import TAIL_METHOD, joint_thresholds
+from export.calibration.grouping import Grouping
 from export.calibration.pictures_to_use import CalibrationPictures
 from export.calibration.self_test import Subject, self_test
 from export.pictures import read_model_input
@@ -100,6 +102,34 @@ def test_the_thresholds_come_from_the_pictures_that_the_fit_has_seen(
     assert np.array_equal(calibration.good_peak, peaks)
     assert len(calibration.seen) == COUNT
     assert exported.bundle.manifest.map.low == float(found.maps.median())
+
+
+def test_the_parts_that_the_fit_has_scored_are_named_in_the_order_of_their_scores(
+    fit: Fit, exported: ExportReport, tmp_path: Path
+) -> None:
+    assert exported.bundle.calibration.parts.size == 0
+    named = {}
+    for number, path in enumerate(reversed(fit.good)):
+        there = tmp_path / "top" / f"part{number}.png"
+        there.parent.mkdir(exist_ok=True)
+        there.write_bytes(path.read_bytes())
+        named[picture_digest(path)] = str(number)
+    found = fit.checkpoint.out_of_fold
+    assert found is not None
+    scored = [fit.checkpoint.seen[picture] for picture in found.pictures]
+    # Of a picture that is not given, the id may be known from before.
+    *given, missing = sorted(there.parent.iterdir())
+    missing.unlink()
+    former = {picture_digest(fit.good[0]): "before"}
+    report = export(
+        CheckpointSource(fit.checkpoint),
+        given,
+        tmp_path / "m" / "1",
+        grouping=Grouping(re.compile(r"part(\d+)")),
+        former_parts=former,
+    )
+    expected = [named[one] if one not in former else "before" for one in scored]
+    assert report.bundle.calibration.parts.tolist() == expected
 
 
 def test_the_card_says_how_the_thresholds_were_found_and_proves_nothing(

@@ -79,3 +79,25 @@ def test_a_pattern_that_does_not_match_names_the_picture() -> None:
 
 def test_pictures_that_each_show_a_part_of_their_own_need_no_look() -> None:
     assert EACH_ITS_OWN.parts_of(PATHS).count == 3
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("auto", ("", "", "")),
+        ("none", ("", "", "")),
+        ("folder", ("lot", "lot", "lot")),
+        (re.compile(r"p\d"), ("p1", "p1", "p2")),
+        (re.compile(r"p(\d)_"), ("1", "1", "2")),
+        (re.compile(r"^(.+)/p(\d)(x?)"), ("lot/1/", "lot/1/", "lot/2/")),
+        (re.compile(r"p1|p(\d)"), ("", "", "2")),
+    ],
+    ids=["auto", "none", "folder", "match", "captured", "several captured", "nothing captured"],
+)
+def test_a_part_s_id_is_what_tells_its_pictures(rule: object, expected: tuple[str, ...]) -> None:
+    assert Grouping(rule).ids_of(PATHS) == expected  # type: ignore[arg-type]
+
+
+def test_an_id_that_is_too_long_names_the_picture() -> None:
+    with pytest.raises(PicturesError, match=r"x\.png: --group takes 'x+' .* more than 64"):
+        Grouping(re.compile("x+")).ids_of([Path("lot") / f"{'x' * 65}.png"])

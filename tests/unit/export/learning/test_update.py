@@ -83,8 +83,9 @@ def test_an_update_adds_pictures_and_shows_before_and_after_and_waits(
 ) -> None:
     write_pictures(tmp_path / "good", 6)
     write_pictures(tmp_path / "new", 7, seed=5, high=120)
-    first = run(tmp_path / "good", "--model", "parts")
+    first = run(tmp_path / "good", "--model", "parts", "--group", r"(\d+)\.")
     assert first.exit_code == 0, first.output
+    assert "parts known by ids: 6, such as '000'" in first.output
     bundle = load_bundle(repository / "parts" / "1")
     DeployedThresholds(bundle, Overrides()).change(image=2.5, pixel=None, reason="new lamp")
     result = run("--update", "parts", "--good", tmp_path / "new")
@@ -101,6 +102,9 @@ def test_an_update_adds_pictures_and_shows_before_and_after_and_waits(
     assert CHECKPOINT in two.manifest.files
     assert len(two.calibration.good_score) == len(one.calibration.good_score) + 7
     assert len(two.calibration.seen) == 13
+    # Of the former parts the ids stay, and nobody has named the new ones.
+    assert len(set(one.calibration.parts.tolist())) == 6
+    assert two.calibration.parts.tolist() == [*one.calibration.parts.tolist(), *[""] * 7]
     again = run("--update", "parts", "--good", tmp_path / "good")
     assert "has seen all of these pictures" in again.output
 

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from service.core.bundles.bundle import (
 )
 from service.core.bundles.manifest import CALIBRATION
 from service.core.bundles.reading import file_sha256
+from service.core.bundles.writing import replace_calibration
 from service.core.errors import BundleError
 from tests.manifests import rewrite_manifest
 
@@ -35,11 +37,12 @@ def test_a_bundle_from_before_recalibration_still_loads(bundle: Bundle) -> None:
             del manifest["thresholds"][name]
         manifest["files"][CALIBRATION] = file_sha256(bundle.path / CALIBRATION)
 
-    old = {key: value for key, value in vars(bundle.calibration).items() if key != "seen"}
+    newer = ("seen", "parts")
+    old = {key: value for key, value in vars(bundle.calibration).items() if key not in newer}
     np.savez_compressed(bundle.path / CALIBRATION, allow_pickle=False, **old)
     rewrite_manifest(bundle.path, as_before)
     again = load_bundle(bundle.path)
-    assert again.calibration.seen.size == 0
+    assert again.calibration.seen.size == again.calibration.parts.size == 0
     assert again.manifest == bundle.manifest.model_copy(
         update={"files": again.manifest.files, "sizes": {}, "digest": None}
     )
@@ -116,6 +119,25 @@ def test_a_manifest_that_is_no_json_is_refused(bundle: Bundle) -> None:
     (bundle.path / MANIFEST).write_text("{")
     with pytest.raises(BundleError, match=r"manifest\.json: the file: Invalid JSON"):
         load_bundle(bundle.path)
+
+
+def test_the_parts_that_calibrate_come_back(bundle: Bundle) -> None:
+    ids = np.array(["A-17", "", *(f"{number:064}" for number in range(38))])
+    calibration = replace(bundle.calibration, parts=ids)
+    replace_calibration(bundle, calibration, bundle.manifest.thresholds, map_low=0.1)
+    assert load_bundle(bundle.path).calibration.parts.tolist() == ids.tolist()
+
+
+def test_an_id_that_is_too_long_is_refused(bundle: Bundle) -> None:
+    calibration = replace(bundle.calibration, parts=np.array(["x" * 65] * 40))
+    with pytest.raises(BundleError, match="parts claims to be"):
+        replace_calibration(bundle, calibration, bundle.manifest.thresholds, map_low=0.1)
+
+
+def test_parts_that_are_not_those_of_the_good_scores_are_refused() -> None:
+    scores, none = np.zeros(3, np.float32), np.zeros(0, np.float32)
+    with pytest.raises(BundleError, match="each good score needs its part"):
+        Calibration(scores, scores, none, none, parts=np.array(["1", "2"]))
 
 
 def test_scores_without_their_peaks_are_refused() -> None:
