@@ -29,7 +29,6 @@ from service.api.multiview.schemas import (
 from service.api.problems import asked_of, problem_responses, request_id_of, share_of
 from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.api.rest.inspect import PICTURE_BODY
-from service.core.bundles.bundle import MODEL
 from service.core.domain import Inspection, VerdictName, inspection_json
 from service.core.errors import (
     InvalidParameterError,
@@ -44,6 +43,7 @@ from service.core.errors import (
     ViewTakenError,
 )
 from service.multiview.desk import PartDesk
+from service.multiview.graphs import is_outdated
 from service.multiview.open_parts import Claim, ViewWish, WaitingPart, no_part
 from service.multiview.result import PartResult, SeenView, scaled_score
 from service.observing.journal import UNKNOWN, Journal
@@ -169,7 +169,7 @@ class ViewHandler:
         """What inspects a view, if it is what the recipe was saved for."""
         view = claim.view
         loaded = self._repository.get(view.model, view.version).check_ready()
-        if loaded.bundle.manifest.files.get(MODEL, "") != view.graph:
+        if is_outdated(view, loaded.bundle):
             raise RecipeOutdatedError(
                 f"view {view.name!r} was saved for another graph of {view.model} {view.version} "
                 "than the one that is there; save the recipe again"
