@@ -7,7 +7,15 @@ It imports the standard library, httpx and websockets, and nothing of the server
 from takt_client.aio import AsyncTaktClient
 from takt_client.blocking import TaktClient
 from takt_client.errors import TaktError
-from takt_client.parts import Part, PartResult, PartView, Recipe, RecipeView, ViewInspected
+from takt_client.parts import (
+    Part,
+    PartResult,
+    PartView,
+    Recipe,
+    RecipeRevision,
+    RecipeView,
+    ViewInspected,
+)
 from takt_client.pictures import RawPicture
 from takt_client.retry import RetryListener, RetryPolicy
 from takt_client.stations import RecipeWish, Station, StationCamera, StationResult
@@ -43,6 +51,7 @@ __all__ = [
     "Readiness",
     "Reason",
     "Recipe",
+    "RecipeRevision",
     "RecipeView",
     "RecipeWish",
     "RetryListener",

@@ -132,6 +132,10 @@ class TaktClient(_Face[Calls]):
         return self._run(self._calls.inspect_view(*args, **kwargs))
 
     recipes = _blocking(Calls.recipes)
+    recipe = _blocking(Calls.recipe)
+    recipe_revisions = _blocking(Calls.recipe_revisions)
+    save_recipe = _blocking(Calls.save_recipe)
+    remove_recipe = _blocking(Calls.remove_recipe)
     part = _blocking(Calls.part)
     end_part = _blocking(Calls.end_part)
     stations = _blocking(Calls.stations)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Required, TypedDict
 
 from takt_client.reading import Json, inspected_of, record_of
 from takt_client.values import HeatmapKind, ImageFormat, Inspected, Priority, VerdictName
@@ -147,6 +147,7 @@ class RecipeView:
         version: of the model.
         threshold: of the score.
         pixel_threshold: of the map's values.
+        source: where the thresholds come from, `calibration` or `hand`.
         camera: settings of the camera, for whoever takes the picture.
     """
 
@@ -155,6 +156,7 @@ class RecipeView:
     version: str
     threshold: float
     pixel_threshold: float
+    source: str
     camera: Mapping[str, str | bool | float]
 
 
@@ -169,6 +171,10 @@ class Recipe:
         alpha: share of good parts that all views together may reject.
         deadline_ms: time from a part's first view to its result.
         views: that a part has.
+        outdated: names of views whose version has got another graph since; save it again.
+        changed_at: UTC, ISO 8601.
+        changed_by: who saved it.
+        reason: why, if somebody said so.
     """
 
     name: str
@@ -177,14 +183,103 @@ class Recipe:
     alpha: float
     deadline_ms: float
     views: tuple[RecipeView, ...]
+    outdated: tuple[str, ...]
+    changed_at: str
+    changed_by: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeRevision:
+    """What a recipe was from one change to the next.
+
+    Attributes:
+        revision: 1 for the first one, and one more with each change.
+        changed_at: UTC, ISO 8601.
+        changed_by: who made the change.
+        reason: why, if somebody said so.
+        recipe: as it was; None where it was removed.
+    """
+
+    revision: int
+    changed_at: str
+    changed_by: str
+    reason: str | None
+    recipe: Recipe | None
+
+
+class HandThresholds(TypedDict):
+    """Thresholds that somebody sets for a view; they promise nothing.
+
+    Attributes:
+        image: of the score.
+        pixel: of the map's values; with one that no map reaches, 1e30, the score alone decides.
+    """
+
+    image: float
+    pixel: float
+
+
+class RecipeViewChoices(TypedDict, total=False):
+    """A view of a recipe that is saved.
+
+    Attributes:
+        name: tells it from the other views.
+        model: that inspects it.
+        version: of the model; else the one that is active, which is kept.
+        thresholds: else those that the model's calibration gives at the recipe's alpha.
+        camera: settings of the camera, for whoever takes the picture.
+    """
+
+    name: Required[str]
+    model: Required[str]
+    version: str
+    thresholds: HandThresholds
+    camera: Mapping[str, str | bool | float]
+
+
+class RecipeChoices(TypedDict, total=False):
+    """What a recipe is to say.
+
+    Attributes:
+        number: that names it to a PLC; of no other recipe.
+        deadline_ms: time from a part's first view to its result.
+        views: that a part has, each once.
+        alpha: share of good parts that all views together may reject; else 0.01.
+        revision: that is changed, 0 for a recipe that is to be new: RecipeChangedError where
+            another one is there by now. Without it whatever is there is replaced.
+        reason: why, for the record and the audit log.
+    """
+
+    number: Required[int]
+    deadline_ms: Required[float]
+    views: Required[Sequence[RecipeViewChoices]]
+    alpha: float
+    revision: int
+    reason: str
 
 
 def recipes_of(answer: Json) -> tuple[Recipe, ...]:
     """From the JSON of `GET /v1/recipes`."""
+    return tuple(_recipe(one) for one in answer["recipes"])
+
+
+def recipe_of(answer: Json) -> Recipe:
+    """From the JSON of `GET /v1/recipes/{recipe}`."""
+    return _recipe(answer["recipe"])
+
+
+def revisions_of(answer: Json) -> tuple[RecipeRevision, ...]:
+    """From the JSON of `GET /v1/recipes/{recipe}/revisions`."""
     return tuple(
-        record_of(Recipe, one, views=tuple(_recipe_view(view) for view in one["views"]))
-        for one in answer["recipes"]
+        record_of(RecipeRevision, one, recipe=one["recipe"] and _recipe(one["recipe"]))
+        for one in answer["revisions"]
     )
+
+
+def _recipe(one: Json) -> Recipe:
+    views = tuple(_recipe_view(view) for view in one["views"])
+    return record_of(Recipe, one, views=views, outdated=tuple(one["outdated"]))
 
 
 def _recipe_view(view: Json) -> RecipeView:
@@ -194,6 +289,7 @@ def _recipe_view(view: Json) -> RecipeView:
         view,
         threshold=float(thresholds["image"]),
         pixel_threshold=float(thresholds["pixel"]),
+        source=thresholds["source"],
     )
 
 
