@@ -14,7 +14,7 @@ from takt_client.errors import (
     UnreadableAnswerError,
     ViewTakenError,
 )
-from takt_client.parts import PartView
+from takt_client.values import PartView
 from test_rest import respond
 
 SIDE: dict[str, Any] = {

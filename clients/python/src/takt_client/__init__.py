@@ -9,8 +9,6 @@ from takt_client.blocking import TaktClient
 from takt_client.errors import TaktError
 from takt_client.parts import (
     Part,
-    PartResult,
-    PartView,
     Recipe,
     RecipeRevision,
     RecipeView,
@@ -26,6 +24,8 @@ from takt_client.values import (
     Inspected,
     Model,
     ModelVersion,
+    PartResult,
+    PartView,
     Readiness,
     Reason,
     StreamItem,

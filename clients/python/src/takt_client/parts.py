@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import Required, TypedDict
 
 from takt_client.reading import Json, inspected_of, record_of
-from takt_client.values import HeatmapKind, ImageFormat, Inspected, Priority, VerdictName
+from takt_client.values import (
+    HeatmapKind,
+    ImageFormat,
+    Inspected,
+    PartResult,
+    PartView,
+    Priority,
+)
 
 
 class ViewChoices(TypedDict, total=False):
@@ -32,59 +39,6 @@ class ViewChoices(TypedDict, total=False):
     station: str
     lot: str
     tags: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class PartView:
-    """A view of a part; what is None is so until the view is inspected.
-
-    Attributes:
-        view: its name in the recipe.
-        state: `waiting`, `inspecting`, `inspected` or, of a part that has ended, `missing`.
-        request_id: of its inspection.
-        inspection_id: of its inspection in the server's record; None until it is stored.
-        model: that has answered.
-        version: of the model.
-        verdict: on the view alone.
-        score: of the picture.
-        threshold: the one applied.
-        scaled: how near it is to being rejected, 1 at its thresholds; None where one of them is
-            not above 0.
-    """
-
-    view: str
-    state: str
-    request_id: str | None
-    inspection_id: int | None
-    model: str | None
-    version: str | None
-    verdict: VerdictName | None
-    score: float | None
-    threshold: float | None
-    scaled: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class PartResult:
-    """The one result of a part.
-
-    Attributes:
-        verdict: `defect` where a view is, `good` where all are, else `undecided`.
-        reason: why it is undecided, `missing_view` or `undecided`; None where it is not.
-        score: the highest `scaled` of its views; None where none has one.
-        view: the view whose that is.
-        ended_by: `views`, `end`, `deadline` or `closing`.
-        ended_at: UTC, ISO 8601.
-        views: every view of the recipe, in its order.
-    """
-
-    verdict: VerdictName
-    reason: str | None
-    score: float | None
-    view: str | None
-    ended_by: str
-    ended_at: str
-    views: tuple[PartView, ...]
 
 
 @dataclass(frozen=True, slots=True)
