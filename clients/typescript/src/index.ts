@@ -15,12 +15,15 @@ export { TaktStream } from "./stream.ts";
 export type {
   Dropped,
   FrameAnswer,
+  FrameView,
+  FrameViewChoices,
   RawPicture,
   Refused,
   StreamFrame,
   StreamItem,
   StreamOptions,
   StreamStats,
+  ViewFrame,
   Vote,
 } from "./stream.ts";
 export type * from "./answers.ts";

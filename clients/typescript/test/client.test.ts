@@ -6,7 +6,13 @@ import { openAsBlob, readFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { test } from "node:test";
 
-import { TaktClient, TaktError, type StreamItem } from "../src/index.ts";
+import {
+  TaktClient,
+  TaktError,
+  type FrameAnswer,
+  type Refused,
+  type StreamItem,
+} from "../src/index.ts";
 
 /** URL of the server, and files of a good and of a bad picture. */
 const { TAKT_URL: url = "", TAKT_GOOD: good = "", TAKT_BAD: bad = "" } = process.env;
@@ -122,6 +128,23 @@ test("views of a part are inspected one by one, and the last one has the part's 
 
   await takt.inspectView(id, "top", bytes(good), { recipe: "bracket", again: true });
   assert.equal((await takt.endPart(id)).result?.reason, "missing_view");
+});
+
+test("views of a part come by a stream, and the last one has the part's result", async () => {
+  const by_hand = { image: 0.5, pixel: 0.5 };
+  const views = ["top", "side"].map((name) => ({ name, model: "parts", thresholds: by_hand }));
+  const recipe = `plate-${Date.now()}`;
+  await takt.saveRecipe(recipe, { number: 9, deadline_ms: 60_000, views });
+  const part = `B ${Date.now()}`;
+  const frame = (view: string, path: string) => ({ picture: bytes(path), view: { part, view, recipe } });
+  const frames = [bytes(bad), frame("top", good), frame("top", good), frame("side", bad)];
+  const items = await itemsOf(takt.stream("parts", frames, { policy: "latest" }));
+  assert.deepEqual(items.map((item) => item.type), ["answer", "answer", "refused", "answer"]);
+  const [plain, first, twice, last] = items as [FrameAnswer, FrameAnswer, Refused, FrameAnswer];
+  assert.deepEqual([plain.view, first.view?.view, first.view?.result], [null, "top", null]);
+  assert.equal(twice.error.code, "view_taken");
+  assert.deepEqual([last.view?.part, last.view?.result?.verdict], [part, "defect"]);
+  assert.equal((await takt.part(part)).number, last.view?.number);
 });
 
 test("stations are listed, and one is read with its results", async () => {

@@ -23,7 +23,7 @@ from takt_client.loop_thread import LoopThread
 from takt_client.parts import ViewChoices, ViewInspected
 from takt_client.pictures import ColorOrder, Picture, PixelArray, check_several, encoded, for_frame
 from takt_client.retry import Attempts
-from takt_client.session import InspectChoices, PartLabels, StreamChoices
+from takt_client.session import FrameViewChoices, InspectChoices, PartLabels, StreamChoices
 from takt_client.stream import AsyncTaktStream
 from takt_client.values import Inspected, StreamItem, StreamStats
 
@@ -195,7 +195,12 @@ class TaktStream(_Face[AsyncTaktStream]):
 
     @overload
     def send(
-        self, picture: Picture, *, captured_us: int = 0, labels: PartLabels | None = None
+        self,
+        picture: Picture,
+        *,
+        captured_us: int = 0,
+        labels: PartLabels | None = None,
+        view: FrameViewChoices | None = None,
     ) -> None: ...
     @overload
     def send(
@@ -205,6 +210,7 @@ class TaktStream(_Face[AsyncTaktStream]):
         color: ColorOrder,
         captured_us: int = 0,
         labels: PartLabels | None = None,
+        view: FrameViewChoices | None = None,
     ) -> None: ...
     @functools.wraps(AsyncTaktStream.send)
     def send(self, *args: Any, **kwargs: Any) -> None:  # noqa: D102

@@ -253,17 +253,18 @@ def view_of(answer: Json) -> ViewInspected:
         ViewInspected,
         answer,
         inspected=inspected_of(answer["inspection"]),
-        result=_result(answer["result"]),
+        result=result_of(answer["result"]),
     )
 
 
 def part_of(answer: Json) -> Part:
     """From the JSON of `GET /v1/parts/{id}`."""
     part: Json = answer["part"]
-    return record_of(Part, part, views=_views(part["views"]), result=_result(part["result"]))
+    return record_of(Part, part, views=_views(part["views"]), result=result_of(part["result"]))
 
 
-def _result(result: Json | None) -> PartResult | None:
+def result_of(result: Json | None) -> PartResult | None:
+    """From the JSON of a part's result; a verdict is not guessed."""
     if result is None:
         return None
     if result["verdict"] not in ("good", "defect", "undecided"):

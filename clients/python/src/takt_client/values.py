@@ -274,6 +274,27 @@ class PartResult:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameView:
+    """The part that a frame shows a view of.
+
+    Attributes:
+        part: its id.
+        number: tells it from other parts of this id.
+        recipe: name of the recipe.
+        revision: of the recipe.
+        view: name of the view.
+        result: of the part, if this was its last view; else None.
+    """
+
+    part: str
+    number: int
+    recipe: str
+    revision: int
+    view: str
+    result: PartResult | None
+
+
+@dataclass(frozen=True, slots=True)
 class FrameAnswer:
     """Answer to one frame of a stream.
 
@@ -283,8 +304,9 @@ class FrameAnswer:
         age_ms: from the frame's arrival at the server to its answer.
         dropped: frames of this session that were dropped so far.
         inspected: what was found.
-        smoothed_score: None where no smoothing was asked for.
-        vote: None where no vote was asked for.
+        smoothed_score: None where no smoothing was asked for, and of a view.
+        vote: None where no vote was asked for, and of a view.
+        view: of a part that the frame shows, as it was sent; else None.
     """
 
     sequence: int
@@ -294,6 +316,7 @@ class FrameAnswer:
     inspected: Inspected
     smoothed_score: float | None
     vote: Vote | None
+    view: FrameView | None = None
 
 
 @dataclass(frozen=True, slots=True)
