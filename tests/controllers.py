@@ -18,7 +18,11 @@ from service.station.plc.registers import RegisterMap
 
 words = st.integers(0, 0xFFFF)
 double_words = st.integers(0, 0xFFFF_FFFF)
-maps = st.builds(RegisterMap, high_word_first=st.booleans())
+maps = st.builds(RegisterMap, high_word_first=st.booleans(), high_byte_first=st.booleans())
+_PRINTABLE = st.characters(min_codepoint=0x20, max_codepoint=0x7E)
+lots, codes = (
+    st.text(_PRINTABLE, max_size=length).map(lambda text: text.strip(" ")) for length in (32, 64)
+)
 controls = st.builds(
     Controls, **dict.fromkeys(("trigger", "set_offline"), st.booleans()), command=words
 ) | st.builds(
@@ -32,6 +36,8 @@ controls = st.builds(
     clear_error=st.booleans(),
     command=words,
     part=double_words,
+    lot=lots,
+    code=codes,
 )
 results = st.builds(
     ShownResult,

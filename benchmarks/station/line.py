@@ -98,7 +98,7 @@ def server_of(repository: Path, folder: Path) -> Iterator[BoxServer]:
             method="PUT",
         )
         urllib.request.urlopen(request, timeout=10).close()
-        yield BoxServer(server.url, server.process.pid)
+        yield BoxServer(server.url, server)
 
 
 def _dots(parts: int) -> Callable[[object], None]:

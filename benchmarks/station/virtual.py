@@ -80,7 +80,7 @@ def parts(parts: int, seed: int) -> None:
 @click.option("--first-seed", default=0, show_default=True)
 def faults(seeds: int, first_seed: int) -> None:
     """Every fault alone and every pair, at moments from seeds."""
-    kinds = [(kind,) for kind in FaultKind] + [*itertools.combinations(FaultKind, 2)]
+    kinds = [*((kind,) for kind in FaultKind), *itertools.combinations(FaultKind, 2)]
     jobs = [(some, seed) for some in kinds for seed in range(first_seed, first_seed + seeds)]
     started_s = time.monotonic()
     with ProcessPoolExecutor(os.cpu_count()) as pool:

@@ -15,7 +15,8 @@ _WHY = {
     NoDecisionReason.UNREACHABLE: "the server could not be asked",
     NoDecisionReason.REFUSED: "the server refused, such as with a full queue",
     NoDecisionReason.UNDECIDED: "the picture cannot be judged",
-    NoDecisionReason.RECIPE: "there is no recipe of the number that was asked for last",
+    NoDecisionReason.RECIPE: "there is no recipe of the number that was asked for last, or none of "
+    "the part's code",
     NoDecisionReason.VIEW: "not all views of the part were there",
     NoDecisionReason.OFFLINE: "engine, camera or station were not well",
     NoDecisionReason.BUSY: "the trigger came while the station was not ready for one",
@@ -55,9 +56,19 @@ def _registers(signals: tuple[Signal, ...]) -> str:
     for signal in signals:
         address = places.address(signal)
         bits = {Kind.BIT: str(signal.bit), Kind.THREE_BITS: f"{signal.bit} to {signal.bit + 2}"}
-        at = f"{address}, {address + 1}" if signal.kind.words == 2 else str(address)
         title = f"{signal.title} (ours)" if signal.ours else signal.title
-        rows.append(
-            (at, bits.get(signal.kind, ""), signal.kind.value, title, prose(signal.meaning))
-        )
+        kind = f"{signal.kind}[{signal.length}]" if signal.length else signal.kind.value
+        at = _addresses(address, signal.words)
+        rows.append((at, bits.get(signal.kind, ""), kind, title, prose(signal.meaning)))
     return table(_HEAD, rows)
+
+
+def _addresses(first: int, words: int) -> str:
+    """The addresses of one word, of two, or of a row.
+
+    >>> [_addresses(3, words) for words in (1, 2, 16)]
+    ['3', '3, 4', '3 to 18']
+    """
+    if words > 2:
+        return f"{first} to {first + words - 1}"
+    return f"{first}, {first + 1}" if words == 2 else str(first)

@@ -175,18 +175,22 @@ def _buffered(stage: Stage) -> None:
 def _overrun(stage: Stage) -> None:
     stage.say(buffer_results=True)
     for number in range(1, 10):
-        begin = 16 * number
-        texts = {1: "Nobody acknowledges.", 9: "Eight wait: the ninth result is lost, `Overrun`."}
-        stage.at(begin - 10)
+        begin = 8 * number
+        texts = {
+            1: "Nobody acknowledges.",
+            9: "Eight wait: the ninth result waits until it is due.",
+        }
+        stage.at(begin - 5)
         stage.say(trigger=True, part=30 + number)
-        stage.at(begin - 6)
+        stage.at(begin - 3)
         stage.say(trigger=False)
         stage.see_picture(number)
         stage.at(begin, texts.get(number, ""))
         stage.see_verdict(number, _OK)
-    stage.at(158, "The PLC acknowledges the first again, and clears the error.")
+    stage.at(167, "It is due and finds no room: it is lost, `Overrun`.")
+    stage.at(184, "The PLC acknowledges the first again, and clears the error.")
     stage.say(results_ack=True, clear_error=True)
-    stage.at(170)
+    stage.at(194)
     stage.say(results_ack=False, clear_error=False)
 
 
@@ -277,7 +281,7 @@ SCENES: Final = (
             "overrun",
         ),
         _overrun,
-        184,
+        208,
     ),
     Scene(
         "deadline",

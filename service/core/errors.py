@@ -29,6 +29,7 @@ TaktError
 │   │   ├── RecipeOutdatedError       409  a recipe's model is another one than when it was saved
 │   │   ├── RecipeChangedError        409  a change of a recipe's revision that is replaced by now
 │   │   ├── NumberTakenError          409  another recipe has the number
+│   │   ├── CodesTakenError           409  another recipe has a pattern of codes
 │   │   ├── OtherRecipeError          409  a view of an open part names another recipe
 │   │   ├── ViewTakenError            409  a view that its part has already
 │   │   └── PartEndedError            409  a view of a part that has its result
@@ -328,6 +329,13 @@ class NumberTakenError(ConflictError):
 
     code = "number_taken"
     remedy = "Give the recipe another number: `GET /v1/recipes` lists those that are taken."
+
+
+class CodesTakenError(ConflictError):
+    """Another recipe has a pattern of codes, by which a station tells recipes apart."""
+
+    code = "codes_taken"
+    remedy = "Leave the pattern out of one of the recipes: `GET /v1/recipes` lists what they have."
 
 
 class OtherRecipeError(ConflictError):

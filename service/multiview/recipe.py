@@ -9,6 +9,8 @@ from typing import Any, Literal
 from service.core.domain import Json
 
 MOST_VIEWS = 16
+MOST_CODES = 32
+LONGEST_CODE = 128
 HIGHEST_NUMBER = 65535
 """A PLC names a recipe by a word of 16 bits, of which 0 says nothing."""
 
@@ -67,12 +69,15 @@ class PartRecipe:
         alpha: share of good parts that all views together may reject.
         deadline_ms: time from a part's first view to its result, whatever has come by then.
         views: that a part has, each once.
+        codes: patterns, as `fnmatch` has them, of the codes that a reader reads off its parts; a
+            station finds the recipe of a part by them.
     """
 
     number: int
     alpha: float
     deadline_ms: float
     views: tuple[RecipeView, ...]
+    codes: tuple[str, ...] = ()
 
     def view(self, name: str) -> RecipeView | None:
         """The view of a name; None where there is none."""
@@ -82,8 +87,7 @@ class PartRecipe:
     def json(self) -> Json:
         """The recipe as the record and the audit log have it."""
         body = asdict(self)
-        body["views"] = list(body["views"])
-        return body
+        return {**body, "views": list(body["views"]), "codes": list(body["codes"])}
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> PartRecipe:
@@ -92,7 +96,9 @@ class PartRecipe:
             RecipeView(**{**view, "thresholds": ViewThresholds(**view["thresholds"])})
             for view in body["views"]
         )
-        return cls(**{**body, "views": tuple(views)})
+        # Recipes of earlier days have no codes.
+        codes = tuple(body.get("codes", ()))
+        return cls(**{**body, "views": tuple(views), "codes": codes})
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,8 +39,9 @@ class Sender:
             and the next answer follows. Nothing is sent twice.
         close: called once, on the same thread, after the last answer.
         begin: called once, on the same thread, before the first answer; what it raises is logged.
-        flush: called on the same thread once no further answer waits, and now and then while many
-            do, for a sender that gathers; what it raises is logged.
+        flush: called on the same thread once no further answer waits, 20 ms after the time before
+            at the soonest, and after 64 answers, for a sender that gathers; what it raises is
+            logged.
         send_part: the same for the result of a part of several views, which comes after the answers
             to its views; None for a sender that does not want them.
         pictures: whether it wants the pictures as well; `Asked.picture` is None otherwise, and for

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import NamedTuple
+
+from prometheus_client import Counter
 
 from service.core.domain import RawPicture
 from service.observing.records import AnswerRecord, Asked, PartRecord
@@ -19,6 +22,11 @@ MOST_BYTES = 64 * 1024 * 1024
 
 _GATHERED = 64
 """Most answers that a sender gathers while further ones wait."""
+
+_FLUSHED_EVERY_S = 0.02
+"""Least time between two times that a sender is to send what it has gathered: one that is asked for
+each of a hundred answers a second takes twice the time. What comes later than that is sent at once.
+"""
 
 _SAID_EVERY_S = 10.0
 """Time in which further failures are only counted."""
@@ -65,6 +73,8 @@ class QueuedOutlet:
         # Each number is changed by one thread alone.
         self._taken = self._taken_bytes = 0
         self._done = self._done_bytes = 0
+        # Of the answers that the sender has, and has not been told to send.
+        self._gathered_bytes: list[int] = []
         self._counts = metrics.watch(name, lambda: self.waiting)
         self._ending = False
         # Held while an answer is counted as done, and while those left at the end are counted.
@@ -131,25 +141,49 @@ class QueuedOutlet:
 
     def _run(self) -> None:
         self._do(self._sender.begin)
-        gathered = 0
-        while not self._given_up and (one := self._queue.get()) is not None:
-            try:
-                self._send(one)
-            except BaseException as error:  # a thread that ends would send nothing any more
-                self._settle(one, error)
-            else:
-                self._settle(one)
+        flushed_s, goes_on = -math.inf, True
+        while goes_on and not self._given_up and (one := self._queue.get()) is not None:
+            self._handle(one)
             # Not kept until the next one comes, as it may hold a picture.
             del one
-            gathered += 1
-            if gathered >= _GATHERED or self._queue.empty():
-                gathered = 0
-                self._do(self._sender.flush)
-        self._do(self._sender.flush)
+            goes_on = self._gather(flushed_s + _FLUSHED_EVERY_S)
+            flushed_s = time.monotonic()
+            self._flush()
+        self._flush()
         try:
             self._sender.close()
         except BaseException:
             logger.exception("the outlet %s has not ended well", self._name)
+
+    def _gather(self, until_s: float) -> bool:
+        """Send what comes until a time, and what waits by then; whether more may come."""
+        for _ in range(_GATHERED - 1):
+            if self._given_up:
+                return False
+            try:
+                one = self._queue.get(timeout=max(0.0, until_s - time.monotonic()))
+            except Empty:
+                return True
+            if one is None:
+                return False
+            self._handle(one)
+            del one
+        return True
+
+    def _handle(self, one: _Waiting | _WaitingPart) -> None:
+        try:
+            self._send(one)
+        except BaseException as error:  # a thread that ends would send nothing any more
+            self._settle([one.bytes], self._counts.failed)
+            self._tell(error)
+        else:
+            self._gathered_bytes.append(one.bytes)
+
+    def _flush(self) -> None:
+        """Have the sender send what it has gathered, which is done with then."""
+        self._do(self._sender.flush)
+        self._settle(self._gathered_bytes, self._counts.sent)
+        self._gathered_bytes = []
 
     def _send(self, one: _Waiting | _WaitingPart) -> None:
         if isinstance(one, _Waiting):
@@ -163,16 +197,13 @@ class QueuedOutlet:
         except BaseException as error:
             self._tell(error)
 
-    def _settle(self, one: _Waiting | _WaitingPart, error: BaseException | None = None) -> None:
-        """Count an answer that is done with."""
+    def _settle(self, sizes: list[int], outcome: Counter) -> None:
+        """Count answers that are done with, of so many bytes each."""
         with self._settling:
-            if self._given_up:
-                return
-            self._done += 1
-            self._done_bytes += one.bytes
-            (self._counts.sent if error is None else self._counts.failed).inc()
-        if error is not None:
-            self._tell(error)
+            if not self._given_up:
+                self._done += len(sizes)
+                self._done_bytes += sum(sizes)
+                outcome.inc(len(sizes))
 
     def _tell(self, error: BaseException) -> None:
         """Log a failure, or count it until the next one that is logged."""

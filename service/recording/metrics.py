@@ -23,7 +23,8 @@ class RecordMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._inspections = Counter(
             "takt_record_inspections",
-            "Inspections that the record has stored, or lost as too many waited.",
+            "Inspections that the record has stored; lost: inspections and results of parts that "
+            "it has not.",
             ("outcome",),
             registry=registry,
         )
@@ -79,7 +80,7 @@ class RecordMetrics:
         self._inspections.labels("stored").inc(inspections)
 
     def lost(self, inspections: int) -> None:
-        """Count inspections that nobody will find in the record."""
+        """Count inspections and results of parts that nobody will find in the record."""
         self._inspections.labels("lost").inc(inspections)
 
     def pictures_kept(self, pictures: int) -> None:

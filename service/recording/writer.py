@@ -162,7 +162,7 @@ class Recorder:
     def note_part(self, part: PartRecord) -> None:
         """Take the result of a part, which is stored after the inspections of its views."""
         if self._newer or len(self._parts) >= self._backlog.rows:
-            logger.error("part %r is missing from the record", part.part)
+            self._metrics.lost(1)
             return
         self._parts.append(part)
 
@@ -174,6 +174,7 @@ class Recorder:
             self._metrics.lost(left)
             logger.error("%d inspections are missing from the record, as it ends", left)
         if self._parts:
+            self._metrics.lost(len(self._parts))
             logger.error("%d parts are missing from the record, as it ends", len(self._parts))
         if not self._thread.is_alive():
             self._elsewhere.end()
@@ -320,6 +321,7 @@ class Recorder:
                     try:
                         insert_parts(self.record.database, [one])
                     except RefusedRowsError as error:
+                        self._metrics.lost(1)
                         logger.error("part %r is missing from the record: %s", one.part, error)
             for _ in some:
                 self._parts.popleft()

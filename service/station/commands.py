@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -56,6 +57,9 @@ def run(file: Path, quiet: bool) -> None:
         async with open_station(said, report, _tell) as (opened, modbus):
             _tell(f"station {said.station.name} listens to a PLC on port {modbus.port}")
             report.say(_HEADING)
+            # What is there now stays: no part waits for a look through all of it.
+            gc.collect()
+            gc.freeze()
             await opened.run()
 
     try:

@@ -79,7 +79,8 @@ class CycleSection(_Section):
 
     result_ms: Milliseconds = Field(
         description="From the trigger's edge to the result, at most: the time that a part takes to "
-        "the gate, less what the PLC needs."
+        "the gate, less what the PLC needs. What is not known 3 ms before, or 5 % before where "
+        "that is less, has no decision: a process may wake late."
     )
     picture_ms: Milliseconds = Field(
         description="From the trigger's edge to the picture, at most: the time for which a part is "
@@ -134,6 +135,10 @@ class PlcSection(_Section):
     high_word_first: bool = Field(
         default=True, description="Whether the first word of two is the high one."
     )
+    high_byte_first: bool = Field(
+        default=True,
+        description="Whether the first character of two in a word of a text is in its high byte.",
+    )
     allowed: tuple[IPv4Network | IPv6Network, ...] = Field(
         default=(),
         description="Networks from which a PLC may connect, such as `10.0.0.5/32`; any if none.",
@@ -148,6 +153,7 @@ class PlcSection(_Section):
             status=self.status,
             output=self.output,
             high_word_first=self.high_word_first,
+            high_byte_first=self.high_byte_first,
         )
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,11 +19,19 @@ class StationRecipe:
         number: by which the controller names it.
         name: of the recipe on the server.
         views: names of the views that a part has; each is taken by the camera of that name.
+        revision: of the recipe.
+        codes: patterns of the codes of its parts.
     """
 
     number: int
     name: str
     views: tuple[str, ...]
+    revision: int = 1
+    codes: tuple[str, ...] = ()
+
+    def views_without(self, cameras: Collection[str]) -> str:
+        """The names of the views that none of these cameras takes; empty if there are none."""
+        return ", ".join(sorted(set(self.views) - set(cameras)))
 
 
 class InspectorAwayError(TaktError):
@@ -41,6 +49,13 @@ class PartInspector(Protocol):
 
     async def recipe(self, number: int) -> StationRecipe | None:
         """The recipe of a number; None where there is none.
+
+        Raises:
+            InspectorAwayError: nobody can be asked.
+        """
+
+    async def recipes(self) -> tuple[StationRecipe, ...]:
+        """All recipes, as they are.
 
         Raises:
             InspectorAwayError: nobody can be asked.

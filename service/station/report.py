@@ -68,6 +68,9 @@ class StationReport:
         self._note(
             event="result",
             part=part.part,
+            lot=part.lot or None,
+            code=part.code or None,
+            unreadable=[name for name in ("lot", "code") if getattr(part, name) is None],
             acquisition=part.acquisition,
             inspection=given.inspection,
             result=decision.code.name.lower(),

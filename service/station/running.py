@@ -24,6 +24,7 @@ from service.station.cycle.effects import (
 from service.station.cycle.machine import CycleTiming, StationCycle
 from service.station.cycle.signals import Controls, NoDecisionReason, StationStatus
 from service.station.inspector import InspectorAwayError, PartInspector, StationRecipe
+from service.station.recipe_list import NoneNamed, RecipeList
 
 _LOOK_EVERY_S: Final = 0.25
 """Time between two looks at whether cameras and inspector are well."""
@@ -34,11 +35,19 @@ _READY_WITHIN_S: Final = 2.0
 _ASK_AGAIN_S: Final = 0.5
 """Time between two attempts to ask for a recipe."""
 
+_LIST_EVERY_S: Final = 1.0
+"""Time between two looks at all recipes, for those that go by a part's code."""
+
+_LISTED_WITHIN_S: Final = 5.0
+"""Time within which somebody says which recipes there are."""
+
 _LATE_S: Final = 1.0
 """Time after a part was due in which its verdict is still heard, to tell how late it was."""
 
 _UNTIL_DUE_S: Final = 0.002
 """Time before a part is due in which a picture is of no use; what is silent then is the camera."""
+
+_UNREAD: Final = "the %s of part %d cannot be read and is left out: it is no printable ASCII"
 
 logger = logging.getLogger("takt.station")
 
@@ -81,6 +90,8 @@ class Station:
         self._inspector = inspector
         self._listener = listener
         self._recipes: dict[int, StationRecipe] = {}
+        self._list = RecipeList(None, cameras)
+        self._named: StationRecipe | NoneNamed | None = None
         self._of_parts: dict[int, StationRecipe] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -90,7 +101,9 @@ class Station:
 
     def controls(self, controls: Controls) -> None:
         """Hear what the controller says."""
-        self._do(self._cycle.controls(self._now_s(), controls))
+        named = self._named = self._list.named_by(controls.code) if controls.trigger else None
+        by_code = None if named is None else named.number
+        self._do(self._cycle.controls(self._now_s(), controls, by_code))
 
     def status(self) -> StationStatus:
         """What the controller reads, as it is now."""
@@ -115,6 +128,7 @@ class Station:
         """Work until this is cancelled; then what is under way is given up."""
         for camera in {id(one): one for one in self._cameras.values()}.values():
             self._start(camera.run())
+        self._start(self._follow())
         try:
             while True:
                 await self._look()
@@ -140,7 +154,7 @@ class Station:
             match effect:
                 case Acquire(part):
                     # As it is now; the part keeps it, whatever becomes of the recipe.
-                    recipe = self._of_parts[part.sequence] = self._recipes[part.recipe]
+                    recipe = self._of_parts[part.sequence] = self._recipe_of(part)
                     self._start(self._inspect(part, recipe))
                 case ChangeRecipe(number):
                     # Whoever asks for another one does not want the one before it.
@@ -148,12 +162,50 @@ class Station:
                         self._finding.cancel()
                     self._finding = self._start(self._find(number))
                 case Given(part):
+                    self._tell_unread(part)
                     self._listener.given(effect, self._of_parts.pop(part.sequence, None))
                 case CameLate():
                     self._listener.came_late(effect)
                 case Faulted():
                     self._listener.faulted(effect)
         self._wake_in_time()
+
+    def _recipe_of(self, part: PartInCycle) -> StationRecipe:
+        """The recipe of a part that was triggered just now."""
+        if not part.by_code:
+            return self._recipes[part.recipe]
+        assert isinstance(self._named, StationRecipe)
+        return self._named
+
+    def _tell_unread(self, part: PartInCycle) -> None:
+        """Say why a part has no recipe of its code, and what of it could not be read."""
+        if part.by_code and part.recipe == 0:
+            named = self._list.named_by(part.code)
+            why = named.why if isinstance(named, NoneNamed) else "there was no recipe of its code"
+            logger.warning("no decision on part %d: %s", part.part, why)
+        elif part.code is None:
+            logger.warning(_UNREAD, "code", part.part)
+        if part.lot is None:
+            logger.warning(_UNREAD, "lot", part.part)
+
+    async def _follow(self) -> None:
+        """Know the recipes as they are, as far as somebody says so; never ends."""
+        told = False
+        while True:
+            try:
+                async with asyncio.timeout(_LISTED_WITHIN_S):
+                    recipes = await self._inspector.recipes()
+                if recipes != self._list.recipes:
+                    self._list = RecipeList(recipes, self._cameras)
+                told = False
+            except (InspectorAwayError, TimeoutError) as error:
+                if not told:
+                    why = str(error) or "nobody answers"
+                    logger.warning("recipes are as they were: %s", why)
+                told = True
+            except Exception:
+                logger.exception("something unforeseen, as the recipes were asked for")
+            await asyncio.sleep(_LIST_EVERY_S)
 
     async def _inspect(self, part: PartInCycle, recipe: StationRecipe) -> None:
         try:
@@ -194,12 +246,11 @@ class Station:
 
     async def _find(self, number: int) -> None:
         recipe = await self._asked(number)
-        if recipe is not None and (missing := set(recipe.views) - set(self._cameras)):
-            names = ", ".join(sorted(missing))
+        if recipe is not None and (missing := recipe.views_without(self._cameras)):
             logger.error(
                 "recipe %s has views without a camera: %s; name a camera after each",
                 recipe.name,
-                names,
+                missing,
             )
             recipe = None
         if recipe is not None:

@@ -20,6 +20,7 @@ from takt_client.errors import (
     RecipeOutdatedError,
     UnreachableError,
 )
+from takt_client.parts import ViewChoices
 
 _REASONS: Final = {
     "undecided": NoDecisionReason.UNDECIDED,
@@ -84,14 +85,25 @@ class ServerInspector:
         if not found:
             logger.error("the server has no recipe of the number %d", number)
             return None
-        return StationRecipe(number, found[0].name, tuple(one.name for one in found[0].views))
+        return _known(found[0])
+
+    async def recipes(self) -> tuple[StationRecipe, ...]:
+        """All recipes, as they are.
+
+        Raises:
+            InspectorAwayError: the server cannot be asked.
+        """
+        try:
+            return tuple(_known(one) for one in await self._client.recipes())
+        except takt_client.TaktError as error:
+            raise InspectorAwayError(f"the recipes cannot be asked for: {error}") from None
 
     async def inspect(
         self, part: PartInCycle, recipe: StationRecipe, shots: Mapping[str, Shot], left_s: float
     ) -> PartDecision:
         """Judge a part by all its views, which are sent at once."""
         name = part_id(self._station, self._run, part.sequence)
-        left_ms = max(left_s * 1000, 1.0)
+        choices = self._choices(part, left_s)
         try:
             async with asyncio.TaskGroup() as group:
                 asked = [
@@ -101,9 +113,7 @@ class ServerInspector:
                             view,
                             _sendable(shot.picture),
                             recipe=recipe.name,
-                            timeout_ms=left_ms,
-                            station=self._station,
-                            tags={"plc_part": str(part.part)},
+                            **choices,
                         )
                     )
                     for view, shot in shots.items()
@@ -114,10 +124,31 @@ class ServerInspector:
                 raise error from None
             logger.warning("no verdict on part %d: %s", part.part, error)
             return no_decision(_reason(error))
+        if part.by_code and any(task.result().revision != recipe.revision for task in asked):
+            # Its codes may be others by now.
+            logger.warning(
+                "no decision on part %d: recipe %s was changed just now", part.part, recipe.name
+            )
+            return no_decision(NoDecisionReason.RECIPE)
         for task in asked:
             if (result := task.result().result) is not None:
                 return _decision(result)
         return no_decision(NoDecisionReason.VIEW)
+
+    def _choices(self, part: PartInCycle, left_s: float) -> ViewChoices:
+        """The options of each view of a part."""
+        tags = {"plc_part": str(part.part)}
+        if part.code:
+            # A comma ends a tag.
+            tags["code"] = part.code.replace(",", ";")
+        choices: ViewChoices = {
+            "timeout_ms": max(left_s * 1000, 1.0),
+            "station": self._station,
+            "tags": tags,
+        }
+        if part.lot:
+            choices["lot"] = part.lot
+        return choices
 
     def _tell(self, why_not: str) -> None:
         """Say once why the server cannot judge, and once that it can again."""
@@ -126,6 +157,11 @@ class ServerInspector:
         elif self._why_not and not why_not:
             logger.warning("the server is back")
         self._why_not = why_not
+
+
+def _known(recipe: takt_client.Recipe) -> StationRecipe:
+    views = tuple(one.name for one in recipe.views)
+    return StationRecipe(recipe.number, recipe.name, views, recipe.revision, recipe.codes)
 
 
 def _decision(result: PartResult) -> PartDecision:

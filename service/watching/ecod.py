@@ -78,7 +78,9 @@ class Ecod:
             whole = logs[count + 1]
             left = whole - logs[bisect_right(column, value) + 1]
             right = whole - logs[count - bisect_left(column, value) + 1]
-            total += left + right if self._balanced(place, value) else max(left, right)
+            # The sum is the larger of both where one is nought, as for what is always the same.
+            both = left > 0 < right and self._balanced(place, value)
+            total += left + right if both else max(left, right)
         return total
 
     def explain(self, picture: NDArray[np.float64]) -> Tails:

@@ -243,6 +243,7 @@ def _recipes(page: Page, **changed: Any) -> None:
     ]
     saved = {"changed_at": AT, "changed_by": "leader", "reason": "a second camera"}
     of = {"revision": 3, "alpha": 0.01, "deadline_ms": 800.0, "views": views, "outdated": []}
+    of["codes"] = ["AB-*"]
     recipes = [
         {"name": name, "number": number, **of, **saved, **changed}
         for name, number in (("bracket", 7), ("bolt", 8))

@@ -82,7 +82,7 @@ def test_a_recipe_is_made_by_the_form_and_its_refusals_stand_at_their_fields(
     page: Page, serve: Serve
 ) -> None:
     url = serve(record=True).url
-    save(url)
+    save(url, codes=["AB-*"])
     page.goto(f"{url}/console/recipes")
     page.get_by_role("link", name="New recipe").click()
     page.get_by_label("Name", exact=True).fill("bolt")
@@ -109,6 +109,10 @@ def test_a_recipe_is_made_by_the_form_and_its_refusals_stand_at_their_fields(
     expect(refusal(page, "Number")).to_contain_text("recipe 'bracket' has the number 7")
     page.keyboard.press("Control+a")
     page.keyboard.type("8")
+    page.get_by_label("Codes", exact=True).fill("AC-??\nAB-*\n")
+    press_save(page)
+    expect(refusal(page, "Codes")).to_contain_text("recipe 'bracket' has the codes AB-*")
+    page.get_by_label("Codes", exact=True).fill("AC-??")
     press_save(page)
 
     expect(page.get_by_role("heading", name="Recipe bolt")).to_be_visible()
@@ -117,14 +121,14 @@ def test_a_recipe_is_made_by_the_form_and_its_refusals_stand_at_their_fields(
     assert [one["name"] for one in saved["views"]] == ["front", "back"]
     assert saved["views"][0]["camera"] == {"gain": 1.5}
     assert saved["views"][1]["thresholds"]["alpha"] == 0.01
-    assert saved["reason"] == "the new line"
+    assert (saved["codes"], saved["reason"]) == (["AC-??"], "the new line")
 
 
 def test_a_change_keeps_what_was_not_touched_and_the_history_tells_it(
     page: Page, serve: Serve
 ) -> None:
     url = serve(record=True).url
-    before = save(url)
+    before = save(url, codes=["AB-*"])
     page.goto(f"{url}/console/recipes/bracket")
     page.get_by_role("link", name="Change", exact=True).click()
     page.get_by_label("Deadline, in ms").fill("900")
@@ -145,7 +149,7 @@ def test_a_change_keeps_what_was_not_touched_and_the_history_tells_it(
     first = page.get_by_role("listitem").filter(has_text="Revision 1")
     expect(first).to_contain_text("Made, with the views top, side.")
     saved = there(url)
-    same = ("number", "alpha")
+    same = ("number", "alpha", "codes")
     assert [saved[name] for name in same] == [before[name] for name in same]
     assert saved["views"][1] == before["views"][1]
     assert saved["views"][0]["camera"] == {"exposure_us": 1200, "hdr": False}

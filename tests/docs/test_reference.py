@@ -59,7 +59,7 @@ def test_the_program_reads_and_writes_the_registers_that_are_declared() -> None:
         found |= {
             signal.name
             for signal in signals
-            if signal.kind.words > int(index) + begin - places.address(signal) >= 0
+            if signal.words > int(index) + begin - places.address(signal) >= 0
             and (not bit or signal.bit == int(bit))
             and (bit or signal.kind is not Kind.BIT)
         }

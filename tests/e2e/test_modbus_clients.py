@@ -108,6 +108,17 @@ async def test_mbpoll_writes_controls_and_a_part(station: Station, is_swapped: b
     assert station.heard == [Controls(part=PART, trigger_enable=True, trigger=True)]
 
 
+async def test_mbpoll_writes_a_lot_and_a_code_as_words_of_two_characters(
+    station: Station, is_swapped: bool
+) -> None:
+    lot, code = (0x4C37, 0x0000), (0x4142, 0x2D31, 0x3700)  # L7, AB-17
+    for at, words in ((5, lot), (21, code)):
+        status, said = await mbpoll(station, "-t", "4", "-r", at, "127.0.0.1", *words)
+        assert status == 0, said
+    await mbpoll(station, "-t", "4", "-r", 0, "127.0.0.1", 0b11)
+    assert station.heard == [Controls(lot="L7", code="AB-17", trigger_enable=True, trigger=True)]
+
+
 async def test_mbpoll_is_told_what_is_not_there(station: Station) -> None:
     _, said = await mbpoll(station, "-t", "3", "-r", 0, "127.0.0.1")
     assert "Illegal data address" in said
@@ -130,5 +141,5 @@ async def test_modbus_serial_writes_reads_and_is_refused(
     assert math.isclose(found["score"], 0.375) is not is_swapped
     assert found["refused"] == 2
     part = 0x0005_0001 if is_swapped else PART
-    enabled = Controls(command=4, part=part, trigger_enable=True)
+    enabled = Controls(command=4, part=part, lot="L7", code="AB-17", trigger_enable=True)
     assert station.heard == [replace(enabled, trigger=True), enabled]

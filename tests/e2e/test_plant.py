@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -25,8 +26,8 @@ TIMING = BoxTiming(result_ms=350)
 EVERY_S, GATE_S = 0.25, 0.5
 
 
-def layout(parts: int, recipe: int = 1) -> PlantLayout:
-    return PlantLayout(Conveyor(math.inf, EVERY_S, GATE_S, parts, seed=2), recipe)
+def layout(parts: int, recipe: int = 1, code: str = "") -> PlantLayout:
+    return PlantLayout(Conveyor(math.inf, EVERY_S, GATE_S, parts, seed=2), recipe, code=code)
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +36,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoxServer]:
     unpack(folder / "models")
     with serving(folder / "models", folder) as served:
         recipe = {"number": 1, "alpha": 0.02, "deadline_ms": 2000}
-        body = {**recipe, "views": [{"name": "top", "model": MODEL}]}
+        body = {**recipe, "views": [{"name": "top", "model": MODEL}], "codes": ["PLATE-*"]}
         httpx.put(f"{served.url}/v1/recipes/plate", json=body).raise_for_status()
-        yield BoxServer(served.url, served.process.pid)
+        yield BoxServer(served.url, served)
 
 
 async def play(server: BoxServer, folder: Path, parts: int, *faults: Fault) -> BoxOutcome:
@@ -75,6 +76,37 @@ async def test_the_server_knows_how_the_station_fares(server: BoxServer, tmp_pat
             assert part["state"] == "ended"
 
 
+async def test_lot_and_code_go_with_a_part_and_its_code_names_its_recipe(
+    server: BoxServer, tmp_path: Path
+) -> None:
+    box = PlantBox(layout(20, code="PLATE-"), TIMING, server, tmp_path)
+    outcome = await box.run()
+
+    assert outcome.broken == []
+    said = [json.loads(line) for line in (tmp_path / "station.jsonl").read_text().splitlines()]
+    assert [(one["lot"], one["code"]) for one in said] == [
+        ("L1", f"PLATE-{part:06}") for part in range(1, 21)
+    ]
+    judged = [one for one in said if one["result"] in ("ok", "ng")]
+    assert len(judged) >= 10
+    assert {(one["recipe"], one["recipe_number"]) for one in judged} == {("plate", 1)}
+    found = httpx.get(f"{server.url}/v1/inspections?lot=L1&limit=500").json()["inspections"]
+    codes = {one["tags"]["code"]: one["part"] for one in found if "code" in one["tags"]}
+    assert {one["code"] for one in judged} <= {*codes}
+
+
+async def test_parts_of_a_code_that_no_recipe_has_are_rejected(
+    server: BoxServer, tmp_path: Path
+) -> None:
+    outcome = await PlantBox(layout(5, code="LID-"), TIMING, server, tmp_path).run()
+
+    assert outcome.broken == []
+    assert not any(one.passed for one in outcome.moves)
+    said = [json.loads(line) for line in (tmp_path / "station.jsonl").read_text().splitlines()]
+    assert {one["reason"] for one in said} == {"unknown_recipe"}
+    assert "no recipe has the code LID-000001" in (tmp_path / "station.log").read_text()
+
+
 async def test_after_each_fault_the_line_goes_on_and_no_part_passes_by_anothers_result(
     server: BoxServer, tmp_path: Path
 ) -> None:
@@ -84,8 +116,9 @@ async def test_after_each_fault_the_line_goes_on_and_no_part_passes_by_anothers_
         Fault(FaultKind.SERVER_GONE, 14.0, 1.5),
         Fault(FaultKind.STATION_KILLED, 21.0, 0.5),
         Fault(FaultKind.PLC_KILLED, 28.0, 0.5),
+        Fault(FaultKind.SERVER_KILLED, 36.0, 1.0),
     ]
-    outcome = await play(server, tmp_path, 144, *faults)
+    outcome = await play(server, tmp_path, 224, *faults)
 
     assert outcome.broken == []
     passed_s = [(one.part - 1) * EVERY_S + GATE_S for one in outcome.moves if one.passed]
@@ -95,6 +128,20 @@ async def test_after_each_fault_the_line_goes_on_and_no_part_passes_by_anothers_
         # What was decided before is let pass, for two heartbeats at most.
         assert not [at_s for at_s in passed_s if fault.at_s + unheard_s < at_s < end_s]
         assert any(end_s < at_s < (then.at_s if then else math.inf) for at_s in passed_s), fault
+
+
+async def test_what_a_plc_loses_or_sees_twice_costs_its_own_parts_alone(
+    server: BoxServer, tmp_path: Path
+) -> None:
+    faults = [
+        Fault(FaultKind.LOST_TRIGGER, 2.0, 1.5),
+        Fault(FaultKind.DOUBLE_TRIGGER, 5.0, 1.5),
+        Fault(FaultKind.LATE_ACKNOWLEDGE, 8.0, 1.5),
+    ]
+    outcome = await play(server, tmp_path, 56, *faults)
+
+    assert outcome.broken == []
+    assert any(one.passed for one in outcome.moves if one.part > 46)
 
 
 async def test_a_recipe_that_is_not_there_is_said(server: BoxServer, tmp_path: Path) -> None:

@@ -43,10 +43,12 @@ class Line:
         own = ("--mqtt-url", url, "--mqtt-topic", "takt/line3", "--data-folder", str(self._folder))
         return self._start(self._repository, *own, *options)
 
-    def inspect(self, server: Server, *parts: str) -> None:
+    def inspect(self, server: Server, *parts: str, tags: str = "") -> None:
         """Have parts inspected, one after another."""
         for part in parts:
             headers = {"X-Takt-Part": part, "X-Takt-Station": "press/1"}
+            if tags:
+                headers["X-Takt-Tags"] = tags
             request = urllib.request.Request(server.url + INSPECT, self._picture, headers)
             with urllib.request.urlopen(request, timeout=60) as answer:
                 assert answer.status == 200
@@ -121,7 +123,7 @@ def test_what_is_decided_while_the_broker_is_away_comes_late_in_order_and_once_i
         broker.kill()
         eventually(lambda: metric(server, 'takt_outlet_up{outlet="mqtt"}') == 0)
         line.inspect(server, *(f"A-{number}" for number in range(1, 31)))
-        assert kept(server) == 30
+        eventually(lambda: kept(server) == 30)
         # Nothing is sent until somebody hears it.
         server.process.send_signal(signal.SIGSTOP)
         broker.start()
@@ -249,7 +251,25 @@ def test_a_broker_that_does_not_allow_a_topic_loses_no_verdict(line: Line, tmp_p
     with Mosquitto(folder, f"acl_file {rules}") as broker, line.serve(broker) as server:
         line.inspect(server, "A-1")
         eventually(lambda: "/parts/verdict: not authorized" in "".join(server.log))
-        assert kept(server) == 1
+        eventually(lambda: kept(server) == 1)
+
+
+def test_a_verdict_that_is_larger_than_the_broker_takes_holds_up_no_other(
+    line: Line, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mosquitto"
+    folder.mkdir()
+    with (
+        Mosquitto(folder, "max_packet_size 1500") as broker,
+        subscribed(broker) as subscriber,
+        line.serve(broker) as server,
+    ):
+        line.inspect(server, "A-1")
+        line.inspect(server, "A-2", tags=",".join(f"tag{n}={'x' * 120}" for n in range(12)))
+        line.inspect(server, "A-3")
+        subscriber.until(lambda: "A-3" in subscriber.parts)
+        assert subscriber.parts == ["A-1", "A-3"]
+        assert metric(server, 'takt_outlet_dropped_total{outlet="mqtt",reason="refused"}') == 1
 
 
 def test_each_worker_has_an_order_and_an_identity_of_its_own(line: Line, broker: Mosquitto) -> None:

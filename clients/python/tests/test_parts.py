@@ -155,6 +155,11 @@ def test_recipes_are_read_with_what_judges_and_takes_each_view(call) -> None:
     (top,) = recipe.views
     assert (top.threshold, top.pixel_threshold, top.source) == (0.4, 0.5, "hand")
     assert top.camera == {"exposure_us": 900.0, "light": "ring"}
+    # As a server says it that knows no codes.
+    assert recipe.codes == ()
+    body = {"request_id": "r", "recipes": [{**RECIPE, "codes": ["AB-*"]}]}
+    server = respond(httpx.Response(200, json=body))
+    assert call(server, "recipes")[0].codes == ("AB-*",)
 
 
 def test_a_recipe_is_read_as_it_is_or_was(call) -> None:

@@ -175,6 +175,8 @@ export interface Recipe {
   /** Time from a part's first view to its result. */
   deadline_ms: number;
   views: RecipeView[];
+  /** Patterns of the codes that a reader reads off its parts. */
+  codes: string[];
   /** Names of views whose version has got another graph since: save the recipe again. */
   outdated: string[];
   changed_at: string;

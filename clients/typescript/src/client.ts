@@ -83,6 +83,8 @@ export interface RecipeChoices {
   views: RecipeViewChoices[];
   /** Share of good parts that all views together may reject; 0.01 unless given. */
   alpha?: number;
+  /** Patterns of the codes of its parts, each of no other recipe. */
+  codes?: string[];
   /**
    * That is changed, 0 for a recipe that is to be new: `recipe_changed` where another one is there
    * by now. Without it whatever is there is replaced.

@@ -26,6 +26,7 @@ from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.core.bundles.thresholds import MAX_REASON
 from service.core.errors import (
     CalibrationError,
+    CodesTakenError,
     ConflictError,
     ForbiddenError,
     InvalidParameterError,
@@ -67,6 +68,10 @@ _TOO_FEW = TooFewPicturesError(
 _TAKEN = NumberTakenError(
     "recipe 'bracket' has the number 7; give this one another, as a PLC tells recipes apart by it"
 )
+_CODES_TAKEN = CodesTakenError(
+    "recipe 'bracket' has the codes AB-*; leave them out here or there, as a station tells recipes "
+    "apart by them"
+)
 _NO_NUMBER = ConflictError(
     "view top: a good picture's score is not a finite number; refit the model"
 )
@@ -85,7 +90,7 @@ _READING = problem_responses(NO_RECORD, UNREACHABLE)
 _OF_ONE = problem_responses(NO_RECORD, UNREACHABLE, NO_RECIPE, _NAMED)
 _SAVING = problem_responses(
     *(NO_RECORD, UNREACHABLE, NO_MODEL, NOT_READY, FOREIGN_PAGE, SLOW_BODY),
-    *(_TOO_FEW, _NO_NUMBER, _TAKEN, _CHANGED, _FIXED),
+    *(_TOO_FEW, _NO_NUMBER, _TAKEN, _CODES_TAKEN, _CHANGED, _FIXED),
     InvalidParameterError("views.0.model: Field required"),
 )
 _REMOVING = problem_responses(NO_RECORD, UNREACHABLE, NO_RECIPE, _NAMED, _CHANGED, FOREIGN_PAGE)
@@ -118,7 +123,8 @@ class RecipeDesk:
         """
         calibrated = sum(view.thresholds is None for view in given.views)
         views = tuple(self._view(view, given.alpha, calibrated) for view in given.views)
-        return PartRecipe(given.number, given.alpha, given.deadline_ms, views)
+        codes = tuple(given.codes)
+        return PartRecipe(given.number, given.alpha, given.deadline_ms, views, codes)
 
     def outdated(self, recipe: PartRecipe) -> list[str]:
         """Names of the views whose version has another graph than when the recipe was saved."""

@@ -14,7 +14,13 @@ from service.core.bundles.thresholds import MAX_REASON
 from service.core.domain import HeatmapKind, ImageFormat, InspectOptions, Labels, Priority
 from service.core.domain import VerdictName as Verdict
 from service.multiview.open_parts import ViewState
-from service.multiview.recipe import HIGHEST_NUMBER, MOST_VIEWS, ThresholdsFrom
+from service.multiview.recipe import (
+    HIGHEST_NUMBER,
+    LONGEST_CODE,
+    MOST_CODES,
+    MOST_VIEWS,
+    ThresholdsFrom,
+)
 from service.multiview.result import EndedBy, NoDecision
 
 LONGEST_MS = 3_600_000.0
@@ -24,7 +30,11 @@ HIGHEST_REVISION = 2**31 - 1
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 """Of a recipe or a view: what a path, a topic and a file can have."""
 
+_CODE = r"^[!-~]([ -~]*[!-~])?$"
+"""Printable ASCII without a blank at its ends, as a station reads codes."""
+
 PlainName = Annotated[str, Field(pattern=NAME)]
+CodePattern = Annotated[str, Field(max_length=LONGEST_CODE, pattern=_CODE)]
 CameraSetting = Annotated[str, Field(max_length=256)] | bool | float
 
 
@@ -100,6 +110,13 @@ class RecipeIn(_Given):
         description="The one that is changed, 0 for a recipe that is to be new: 409 where another "
         "one is there by now. Null to replace whatever is there.",
     )
+    codes: list[CodePattern] = Field(
+        default_factory=list,
+        max_length=MOST_CODES,
+        description="Patterns of the codes that a reader reads off its parts, such as `AB-*`: `*` "
+        "is any text, `?` one character, `[ab]` one of these; capitals are told from small "
+        "letters. A station finds the recipe of a part by them; each is of no other recipe.",
+    )
     reason: str | None = Field(None, max_length=MAX_REASON, description="Kept and logged.")
 
     @model_validator(mode="after")
@@ -107,6 +124,12 @@ class RecipeIn(_Given):
         names = [view.name for view in self.views]
         if len(names) != len(set(names)):
             raise ValueError("two views have one name")
+        return self
+
+    @model_validator(mode="after")
+    def _codes_differ(self) -> Self:
+        if len(self.codes) != len(set(self.codes)):
+            raise ValueError("a pattern of codes is there twice")
         return self
 
 
@@ -148,6 +171,7 @@ class RecipeOut(Schema):
     outdated: list[str] = Field(
         description="Views whose version has got another graph since; save the recipe again."
     )
+    codes: list[str] = Field(description="Patterns of the codes of its parts.")
     changed_at: datetime
     changed_by: str
     reason: str | None

@@ -11,8 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.error
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -29,13 +28,60 @@ _ERROR: Final = re.compile(r"^Error: (.+)", re.MULTILINE | re.DOTALL)
 """What the command prints that could not begin to serve, at the log's end."""
 
 
-@dataclass(frozen=True)
 class DemoServer:
-    """A server that is ready."""
+    """A server as a process, which may be killed and begin again where it was.
 
-    url: str
-    process: subprocess.Popen[bytes]
-    log: Path
+    Args:
+        command: that serves, without the port.
+        log: gets its log.
+
+    Attributes:
+        url: where it answers, once it has started.
+        log: file of its log.
+    """
+
+    def __init__(self, command: Sequence[str], log: Path) -> None:
+        self.url = ""
+        self._command = command
+        self.log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, port: int) -> None:
+        """Start it, and wait until its models have answered their golden inputs.
+
+        Args:
+            port: to listen on; 0 takes a free one.
+
+        Raises:
+            ClickException: it could not start; the message is the server's own.
+        """
+        environment = {
+            name: text for name, text in os.environ.items() if not name.startswith("TAKT_")
+        }
+        with self.log.open("wb") as out:
+            self._process = subprocess.Popen(
+                [*self._command, "--port", str(port)],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                env=environment,
+            )
+        self.url = _url_when_ready(self._process, self.log)
+
+    def begin_again(self) -> None:
+        """Start it anew on its port, after it was killed.
+
+        Raises:
+            ClickException: it could not start.
+        """
+        self.start(int(self.url.rpartition(":")[2]))
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal; what was killed has ended when this returns."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            if number is signal.SIGKILL:
+                self._process.wait()
 
     def wait(self) -> None:
         """Wait until it ends, which it does of its own accord only by a fault.
@@ -43,8 +89,15 @@ class DemoServer:
         Raises:
             ClickException: it ended.
         """
-        self.process.wait()
-        raise _ended(self.process, self.log)
+        assert self._process is not None
+        self._process.wait()
+        raise _ended(self._process, self.log)
+
+    def end(self) -> None:
+        """End it, and wait until it has."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(timeout=_STOP_TIMEOUT_S)
 
 
 @contextlib.contextmanager
@@ -65,22 +118,15 @@ def serving(
         ClickException: it could not start; the message is the server's own.
     """
     command = ["nice", "-n", str(niceness)] if niceness else []
-    command += [*COMMAND, "serve", "--repository", str(repository), "--port", str(port)]
+    command += [*COMMAND, "serve", "--repository", str(repository)]
     # The table of verdicts says the same as the request log.
     command += ["--data-folder", str(folder / "data"), "--no-request-log"]
-    environment = {name: text for name, text in os.environ.items() if not name.startswith("TAKT_")}
-    log = folder / "server.log"
-    with (
-        log.open("wb") as out,
-        subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment
-        ) as process,
-    ):
-        try:
-            yield DemoServer(_url_when_ready(process, log), process, log)
-        finally:
-            process.terminate()
-            process.wait(timeout=_STOP_TIMEOUT_S)
+    server = DemoServer(command, folder / "server.log")
+    try:
+        server.start(port)
+        yield server
+    finally:
+        server.end()
 
 
 @contextlib.contextmanager

@@ -31,6 +31,7 @@ from service.core.domain import (
     Timings,
 )
 from service.core.errors import DeadlineExceededError
+from service.core.inspection.fact_sampling import FactSampling
 from service.core.inspection.finish import Finisher, Judgement
 from service.core.inspection.inference import Inference, Pictures, Pools, ms_since, on_thread
 from service.core.inspection.tiled import TiledPictures
@@ -113,7 +114,7 @@ class Pipeline:
             batcher,
             pools,
             limits.max_image_pixels,
-            None if good_facts is None else good_facts.look,
+            None if good_facts is None else FactSampling(good_facts.look, thresholds),
         )
         self._finisher = Finisher(
             bundle, thresholds, limits.max_regions, limits.max_image_pixels, good_facts

@@ -18,10 +18,11 @@ from service.core.batching.work import Done
 from service.core.bundles.manifest import Manifest, Preprocess
 from service.core.bundles.tiling import Tiling
 from service.core.domain import FactVector, Image, InspectOptions, ModelInput, ModelOutput
+from service.core.inspection.fact_sampling import FactSampling
 from service.core.inspection.inference import Inference, Pools, ms_since, on_thread
 from service.core.inspection.weight import Weight
 from service.core.pictures.decode import Decoded
-from service.core.pictures.facts import Look, facts_of_large
+from service.core.pictures.facts import facts_of_large
 from service.core.pictures.formats.image_header import ImageHeader
 from service.core.pictures.placement import placement
 from service.core.pictures.prepare import Picture, ReadPicture, read_for_model, upright
@@ -71,7 +72,8 @@ class TiledPictures:
         batcher: runs model inputs, [H,W,3], of tiles.
         pools: threads that decode, cut, resize and stitch.
         max_pixels: most that a picture may have.
-        look: of good pictures, beside which the facts of each are told; None for none.
+        sampling: has the look of good pictures, beside which the facts of each are told; None for
+            none. A picture of many tiles takes so long that no sample is drawn.
 
     Attributes:
         preparing: always empty, since a picture is prepared while it runs; so is `large`.
@@ -84,9 +86,9 @@ class TiledPictures:
         batcher: Batcher[ModelInput, ModelOutput],
         pools: Pools,
         max_pixels: int,
-        look: Look | None = None,
+        sampling: FactSampling | None = None,
     ) -> None:
-        self._look = look
+        self._look = None if sampling is None else sampling.look
         assert manifest.tiling is not None
         self._tiling: Tiling = manifest.tiling
         self._spec = manifest.preprocess

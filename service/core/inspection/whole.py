@@ -13,9 +13,9 @@ from service.core.batching.work import Done, RunOne
 from service.core.bundles.manifest import Manifest
 from service.core.domain import InspectOptions, ModelInput, ModelOutput, RawPicture
 from service.core.errors import DeadlineExceededError
+from service.core.inspection.fact_sampling import FactSampling
 from service.core.inspection.inference import Inference, Pools, ms_since, on_thread
 from service.core.inspection.weight import Weight
-from service.core.pictures.facts import Look
 from service.core.pictures.formats.image_header import ImageHeader
 from service.core.pictures.prepare import Picture, Prepared, prepare
 
@@ -36,7 +36,7 @@ class WholePictures:
         batcher: runs model inputs, [H,W,3].
         pools: threads that decode and resize.
         max_pixels: most that a picture may have.
-        look: of good pictures, beside which the facts of each are told; None for none.
+        sampling: says which pictures have their facts told; None where none has.
 
     Attributes:
         preparing: pictures that are decoded and resized, or wait for that.
@@ -50,9 +50,9 @@ class WholePictures:
         batcher: Batcher[ModelInput, ModelOutput],
         pools: Pools,
         max_pixels: int,
-        look: Look | None = None,
+        sampling: FactSampling | None = None,
     ) -> None:
-        self._look = look
+        self._sampling = sampling
         self._spec = manifest.preprocess
         self._batcher = batcher
         self._executor = pools.preparing
@@ -91,7 +91,7 @@ class WholePictures:
         async with stage.turn(options.priority, deadline_s):
             await room.take(weight.decoding_bytes)
             keep = options.heatmap == "overlay" and room.keep(weight.kept_bytes)
-            ready = partial(self._prepare, data, weight.header, keep, begun_s)
+            ready = partial(self._prepare, data, weight.header, options, keep, begun_s)
             prepared, waited_ms = await on_thread(executor, ready, room)
             room.give_back()
         run_s = (prepared.decode_ms + prepared.preprocess_ms) / 1000
@@ -121,7 +121,7 @@ class WholePictures:
     ) -> Inference:
         """Decode and run a picture on an engine's thread, in memory that was taken."""
         keep = options.heatmap == "overlay" and room.keep(weight.kept_bytes)
-        ready = partial(self._prepare, data, weight.header, keep, begun_s)
+        ready = partial(self._prepare, data, weight.header, options, keep, begun_s)
         job = partial(_run_here, ready, deadline_s)
         prepared, done, waited_ms = await self._batcher.run_job(job, options.priority, deadline_s)
         room.give_back()
@@ -131,7 +131,12 @@ class WholePictures:
         """See `Pictures.drain`: the batcher itself answers what it has accepted."""
 
     def _prepare(
-        self, data: Picture, header: ImageHeader | None, keep: bool, ready_s: float
+        self,
+        data: Picture,
+        header: ImageHeader | None,
+        options: InspectOptions,
+        keep: bool,
+        ready_s: float,
     ) -> tuple[Prepared, float]:
         waited_ms = ms_since(ready_s)
         prepared = prepare(
@@ -139,7 +144,7 @@ class WholePictures:
             self._spec,
             self._max_pixels,
             keep=keep,
-            look=self._look,
+            look=None if self._sampling is None else self._sampling.look_for(options),
             header=header,
         )
         return prepared, waited_ms

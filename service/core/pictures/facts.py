@@ -188,7 +188,7 @@ def picture_facts(model_input: ModelInput, width: int, height: int) -> PictureFa
     levels = model_input if model_input.dtype == np.uint8 else cv2.convertScaleAbs(model_input)
     grey = cv2.cvtColor(levels, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    contrast, coarse = _deviation(grey), _deviation(small)
+    (brightness, contrast), (_, coarse) = _mean_and_deviation(grey), _mean_and_deviation(small)
     # Every few pixels have the colours of all.
     sparse = cv2.split(cv2.resize(levels, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST))
     red, green, blue = (cv2.mean(channel)[0] for channel in sparse)
@@ -201,7 +201,7 @@ def picture_facts(model_input: ModelInput, width: int, height: int) -> PictureFa
     fine = cv2.norm(cv2.Sobel(middle, cv2.CV_16S, 2, 2), cv2.NORM_L1) / middle.size
     return PictureFacts(
         own=(
-            cv2.mean(grey)[0],
+            brightness,
             contrast,
             math.log(max(contrast**2 - coarse**2, _FAINT) / max(contrast**2, 1.0)) / 2,
             math.log(max(fine * _NOISE_UNIT, _FAINT)),
@@ -279,8 +279,9 @@ class _Sums:
         )
 
 
-def _deviation(grey: cv2.typing.MatLike) -> float:
-    return float(cv2.meanStdDev(grey)[1][0, 0])
+def _mean_and_deviation(grey: cv2.typing.MatLike) -> tuple[float, float]:
+    mean, deviation = cv2.meanStdDev(grey)
+    return float(mean[0, 0]), float(deviation[0, 0])
 
 
 def _share_above(grey: cv2.typing.MatLike, level: int) -> float:

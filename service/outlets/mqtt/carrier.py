@@ -93,6 +93,13 @@ class _Sending:
         while some := await self._feed.next():
             for one in some:
                 await self._until_fewer_than(connection.most_under_way)
+                size = len(one.topic.encode()) + len(one.payload)
+                if size > connection.most_bytes:
+                    # A broker ends the connection for it, each time anew.
+                    await self._until_fewer_than(1)
+                    most = connection.most_bytes
+                    self._feed.refused(one, f"it has {size} bytes, and the broker takes {most:.0f}")
+                    continue
                 self._under_way[connection.publish(one.topic, one.payload)] = one
         await self._until_fewer_than(1)
 

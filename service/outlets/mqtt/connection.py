@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ _CONNECTED_WITHIN_S = 10.0
 _LOOKED_AFTER_EVERY_S = 1.0
 _AT_LEAST_ONCE = 1
 _MOST_UNDER_WAY = 64
+_HEAD_BYTES = 16
+"""Most bytes of a published packet beside topic and payload: type, lengths, number, properties."""
 
 Acknowledged = Callable[[int, int], None]
 """Hears that the broker has a message: its number, and a reason, which refuses it from 128 on."""
@@ -53,10 +56,12 @@ class Connected(Protocol):
 
     Attributes:
         most_under_way: messages that the broker takes before it has acknowledged the first.
+        most_bytes: of a message with its topic; infinity where the broker names no bound.
         lost: done, with the reason, once the connection is gone.
     """
 
     most_under_way: int
+    most_bytes: float
     lost: asyncio.Future[str]
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
@@ -89,6 +94,7 @@ class BrokerConnection:
         self._answered: asyncio.Future[None] = self._loop.create_future()
         self.lost: asyncio.Future[str] = self._loop.create_future()
         self.most_under_way = _MOST_UNDER_WAY
+        self.most_bytes = math.inf
         self._closed = False
         self._looking: asyncio.TimerHandle | None = None
         self._client = client = Client(
@@ -187,6 +193,7 @@ class BrokerConnection:
             return
         takes = getattr(properties, "ReceiveMaximum", _MOST_UNDER_WAY)
         self.most_under_way = min(takes, _MOST_UNDER_WAY)
+        self.most_bytes = getattr(properties, "MaximumPacketSize", math.inf) - _HEAD_BYTES
         self._answered.set_result(None)
 
     def _on_disconnect(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from urllib.parse import quote
 
@@ -51,6 +52,7 @@ class Topics:
         return f"{self._prefix}/status/{worker}"
 
 
+@functools.lru_cache(1024)
 def _level(station: str | None) -> str:
     """A station as one level: what has a meaning in topics is written as in a URL."""
     if station is None:

@@ -10,7 +10,12 @@ import orjson
 from sqlalchemy import Connection, Row, Select, func, insert, select, text
 
 from service.core.domain import Json
-from service.core.errors import NumberTakenError, RecipeChangedError, RecipeNotFoundError
+from service.core.errors import (
+    CodesTakenError,
+    NumberTakenError,
+    RecipeChangedError,
+    RecipeNotFoundError,
+)
 from service.recording.audit.chain import append, tell_stored
 from service.recording.audit.entry import Change
 from service.recording.database import Database
@@ -111,7 +116,8 @@ def save_recipe(
     Args:
         database: of the record.
         name: of the recipe.
-        content: what it says; its `number` is one that no other recipe has.
+        content: what it says; its `number` is one that no other recipe has, and so is each of its
+            `codes`.
         who: saves it.
         reason: why, if somebody said so.
         client: address of who asks.
@@ -119,6 +125,7 @@ def save_recipe(
 
     Raises:
         NumberTakenError: another recipe has the number.
+        CodesTakenError: another recipe has one of the codes.
         RecipeChangedError: the recipe is at another revision by now.
         RecordError: the database cannot be written.
     """
@@ -133,6 +140,12 @@ def save_recipe(
                 raise NumberTakenError(
                     f"recipe {other.name!r} has the number {content['number']}; give this one "
                     "another, as a PLC tells recipes apart by it"
+                )
+            shared = set(said.get("codes", ())) & set(content.get("codes", ()))
+            if other.name != name and shared:
+                raise CodesTakenError(
+                    f"recipe {other.name!r} has the codes {', '.join(sorted(shared))}; leave them "
+                    "out here or there, as a station tells recipes apart by them"
                 )
         return content
 

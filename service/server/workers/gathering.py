@@ -17,6 +17,9 @@ _KEPT_FOR_LATER = frozenset({"take", "keys", "browser_sessions"})
 """What one that stands still is told all the same, to know it once it goes on; it is asked nothing
 else meanwhile, as nobody waits for what it would do later."""
 
+_ONE_DOES = frozenset({"order", "part"})
+"""What only the leading worker does: once it has answered, nobody waits for the others."""
+
 DEPARTED = -1
 """The number under which those answer together that are gone."""
 
@@ -72,6 +75,9 @@ class Gatherings:
         if gathering.topic == TOPIC and not message["failure"]:
             # Newer than its last report, and somebody has been told it.
             of.count(told(heard(message["body"]["families"]), counters_only=True))
+        if gathering.topic in _ONE_DOES and message["body"]:
+            self._finish(gathering)
+            return
         self._look(gathering)
 
     def give_up(self, of: Member) -> None:

@@ -15,9 +15,13 @@ class PartInCycle:
         sequence: number of the part since the station began; it never comes again.
         acquisition: id of the trigger: 1 to 65535, then 1 again.
         part: the controller's own id of it.
-        recipe: number of the recipe that was in force at its trigger.
+        recipe: number of its recipe: the one that its code names, or that was in force at its
+            trigger; 0 where there is none.
         triggered_s: time of the trigger's edge.
         due_s: time by which its result is given.
+        lot: that it belongs to, as `Controls` has it.
+        code: that was read off it, as `Controls` has it.
+        by_code: whether its recipe is a matter of its code.
     """
 
     sequence: int
@@ -26,6 +30,9 @@ class PartInCycle:
     recipe: int
     triggered_s: float
     due_s: float
+    lot: str | None = ""
+    code: str | None = ""
+    by_code: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,12 +27,13 @@ The rules:
 
 - A part's result comes by `due_s`, whatever happens. At that moment it is *no decision*.
 - Results are given in the order of the triggers. A part that is decided early waits for those
-  before it, which are due before it.
+  before it, which are due before it; and for room in the controller's buffer, until it is due.
 - A verdict that comes after its part's result is told as late, and never shown: verdicts belong to
   a part's `sequence`, which never comes again.
 - A trigger while the station is not ready is a part as well; it has no decision at once.
 - A recipe is of parts that are triggered after it was put in force. While one is being found,
   and after one that does not exist, there is no decision.
+- Where a part's code says something of its recipe, that holds for this part, whatever is in force.
 - Several late verdicts in a row are a fault: no part is inspected until it is cleared.
 - A trigger that stands when the controller is heard first is no edge: a station that begins anew
   takes no part for a trigger that was meant for the one before it.
@@ -137,10 +138,19 @@ class StationCycle:
             due.append(self._beat_s + self._timing.heartbeat_ms / 1000)
         return min(due, default=None)
 
-    def controls(self, now_s: float, controls: Controls) -> list[Effect]:
-        """Hear what the controller says."""
+    def controls(
+        self, now_s: float, controls: Controls, by_code: int | None = None
+    ) -> list[Effect]:
+        """Hear what the controller says.
+
+        Args:
+            now_s: the time.
+            controls: all that it says.
+            by_code: number of the recipe that the code in there names, for a part that is triggered
+                by it; 0 where it names none, None where a code says nothing of recipes.
+        """
         before = self._expire(now_s)
-        return [*before, *self._hear(now_s, controls), *self._give(now_s)]
+        return [*before, *self._hear(now_s, controls, by_code), *self._give(now_s)]
 
     def change_recipe(self, now_s: float, number: int) -> list[Effect]:
         """Put the recipe of a number in force, for the parts that are triggered from now on."""
@@ -239,7 +249,7 @@ class StationCycle:
             return OfflineReason.ENGINE
         return OfflineReason.NONE if self._camera_well else OfflineReason.CAMERA
 
-    def _hear(self, now_s: float, controls: Controls) -> list[Effect]:
+    def _hear(self, now_s: float, controls: Controls, by_code: int | None) -> list[Effect]:
         before = self._controls if self._has_heard else Controls(trigger=controls.trigger)
         self._controls, self._has_heard = controls, True
         effects: list[Effect] = []
@@ -258,26 +268,29 @@ class StationCycle:
         if not controls.trigger:
             self._trigger_ack = False
         elif not before.trigger:
-            effects += self._trigger(now_s, controls)
+            effects += self._trigger(now_s, controls, by_code)
         return effects
 
-    def _trigger(self, now_s: float, controls: Controls) -> list[Effect]:
+    def _trigger(self, now_s: float, controls: Controls, by_code: int | None) -> list[Effect]:
         """Take a part, if the controller lets triggers count and there is room to say no more."""
         if not controls.trigger_enable or controls.set_offline:
             return []
         if len(self._parts) >= _MOST_DECIDED:
             self._missed_trigger = True
             return []
-        refusal = self._refusal()
+        refusal = self._refusal(by_code)
         self._sequence += 1
         self._trigger_ack = True
         part = PartInCycle(
             sequence=self._sequence,
             acquisition=_id(self._sequence),
             part=controls.part,
-            recipe=self._recipe,
+            recipe=self._recipe if by_code is None else by_code,
             triggered_s=now_s,
             due_s=now_s + self._timing.result_ms / 1000,
+            lot=controls.lot,
+            code=controls.code,
+            by_code=by_code is not None,
         )
         taken = _Open(part, refusal)
         self._parts.append(taken)
@@ -287,11 +300,12 @@ class StationCycle:
         self._inspected[part.sequence] = taken
         return [Acquire(part)]
 
-    def _refusal(self) -> PartDecision | None:
+    def _refusal(self, by_code: int | None) -> PartDecision | None:
         """Why a part that is triggered now is not inspected."""
         if self._offline_reason() is not OfflineReason.NONE:
             return no_decision(NoDecisionReason.OFFLINE)
-        if self._wanted is None and self._recipe == 0:
+        is_none = self._wanted is None and self._recipe == 0 if by_code is None else by_code == 0
+        if is_none:
             return no_decision(NoDecisionReason.RECIPE)
         return None if self._ready else no_decision(NoDecisionReason.BUSY)
 
@@ -318,6 +332,8 @@ class StationCycle:
         """Give the results of the first parts, as far as they are decided."""
         given: list[Effect] = []
         while self._parts and (decision := self._parts[0].decision) is not None:
+            if not self._results.has_room and now_s < self._parts[0].part.due_s:
+                break
             part = self._parts.popleft().part
             self._inspected.pop(part.sequence, None)
             if decision.code is not ResultCode.NO_DECISION and now_s > part.due_s:

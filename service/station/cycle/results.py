@@ -42,17 +42,22 @@ class ResultBuffer:
         return len(self._waiting)
 
     @property
+    def has_room(self) -> bool:
+        """Whether one more result would be taken."""
+        return not self._buffering or len(self._waiting) < DEPTH
+
+    @property
     def overrun(self) -> bool:
         """Whether a result was lost since that was cleared."""
         return self._overrun
 
     def add(self, result: ShownResult) -> bool:
         """Take a result; False if it found no room and is lost to the controller."""
-        if not self._buffering:
-            self._waiting.clear()
-        elif len(self._waiting) >= DEPTH:
+        if not self.has_room:
             self._overrun = True
             return False
+        if not self._buffering:
+            self._waiting.clear()
         self._waiting.append(result)
         if not self._buffering or not self._ack:
             self._show()

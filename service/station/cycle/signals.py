@@ -29,7 +29,7 @@ class NoDecisionReason(StrEnum):
     UNDECIDED = "undecided"
     """The picture cannot be judged."""
     RECIPE = "unknown_recipe"
-    """There is no recipe of the number that the controller named last."""
+    """There is no recipe of the number that the controller named last, or none of the code."""
     VIEW = "missing_view"
     """Not all views of the part were there."""
     OFFLINE = "offline"
@@ -66,6 +66,9 @@ class Controls:
         clear_error: its rising edge clears acquisition error, overrun and fault.
         command: number of a recipe.
         part: the controller's own id of the part, which comes back with its result.
+        lot: that the part belongs to; empty where the controller names none, None where what it
+            says is no text.
+        code: what a reader has read off the part; empty and None as for the lot.
     """
 
     trigger_enable: bool = False
@@ -77,6 +80,8 @@ class Controls:
     clear_error: bool = False
     command: int = 0
     part: int = 0
+    lot: str | None = ""
+    code: str | None = ""
 
 
 @dataclass(frozen=True, slots=True)

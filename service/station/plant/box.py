@@ -17,16 +17,16 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import orjson
 
 from service.core.distribution import COMMAND
 from service.station.plant.conveyor import PartPictures
-from service.station.plant.faults import Fault, FaultKind
+from service.station.plant.faults import PLC_FAULTS, Fault, FaultKind
 from service.station.plant.layout import PlantError, PlantLayout, pictures_of
 from service.station.plant.network import Cable
 from service.station.plant.program import GateMove
@@ -49,19 +49,29 @@ _SAME: Final = 1e-4
 """Scores of one picture differ by less; those of two pictures by more, as a rule."""
 
 
+class OwnServer(Protocol):
+    """A server's process."""
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal; what was killed has ended when this returns."""
+
+    def begin_again(self) -> None:
+        """Start it anew where it was; returns once it is ready."""
+
+
 @dataclass(frozen=True, slots=True)
 class BoxServer:
     """The server that a plant asks.
 
     Attributes:
         url: of the server.
-        process: number of its process, to be halted; None where it is not ours.
+        own: its process, to be halted and killed; None where it is not ours.
         key_file: file with its key; None for none.
         key: the key itself.
     """
 
     url: str
-    process: int | None = None
+    own: OwnServer | None = None
     key_file: Path | None = None
     key: str | None = None
 
@@ -115,6 +125,7 @@ class PlantBox:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._cable = Cable(self._station_port)
         self._moves = GateFile(folder / "gate.jsonl")
+        self._beginnings: list[asyncio.Task[None]] = []
 
     async def run(
         self, faults: Sequence[Fault] = (), moved: Callable[[GateMove], None] | None = None
@@ -128,7 +139,8 @@ class PlantBox:
         Raises:
             PlantError: a process does not begin, or the server refuses.
         """
-        self._layout = self._layout.drawn(self._folder / "pictures")
+        of_plc = tuple(one for one in faults if one.kind in PLC_FAULTS)
+        self._layout = replace(self._layout.drawn(self._folder / "pictures"), plc_faults=of_plc)
         pictures = pictures_of(self._layout)
         expected = await self._expected(pictures)
         async with self._cable, self._ended():
@@ -284,8 +296,12 @@ class PlantBox:
                 self._kill("plc")
             case FaultKind.NETWORK_CUT:
                 self._cable.cut()
-            case FaultKind.SERVER_GONE if self._server.process is not None:
-                os.kill(self._server.process, signal.SIGSTOP)
+            case FaultKind.SERVER_GONE if self._server.own is not None:
+                self._server.own.signal(signal.SIGSTOP)
+            case FaultKind.SERVER_KILLED if self._server.own is not None:
+                self._server.own.signal(signal.SIGKILL)
+            case _ if kind in PLC_FAULTS:
+                pass  # the PLC knows when
             case _:
                 raise PlantError(f"processes cannot have the fault {kind}")
 
@@ -299,8 +315,12 @@ class PlantBox:
                 self._start("plc")
             case FaultKind.NETWORK_CUT:
                 self._cable.mend()
-            case FaultKind.SERVER_GONE if self._server.process is not None:
-                os.kill(self._server.process, signal.SIGCONT)
+            case FaultKind.SERVER_GONE if self._server.own is not None:
+                self._server.own.signal(signal.SIGCONT)
+            case FaultKind.SERVER_KILLED if self._server.own is not None:
+                # The cable goes on meanwhile.
+                beginning = asyncio.to_thread(self._server.own.begin_again)
+                self._beginnings.append(asyncio.create_task(beginning))
             case _:
                 pass
 
@@ -313,9 +333,10 @@ class PlantBox:
         try:
             yield
         finally:
-            if self._server.process is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(self._server.process, signal.SIGCONT)
+            if self._server.own is not None:
+                self._server.own.signal(signal.SIGCONT)
+            # One that was killed again while it began has failed.
+            await asyncio.gather(*self._beginnings, return_exceptions=True)
             for process in self._processes.values():
                 process.terminate()
             for process in self._processes.values():

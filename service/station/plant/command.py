@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # `takt --help` lists this command without what it works with
     from takt_client.connection import ServerAccess
 
 _RECIPE: Final = 1
+_CODE: Final = "PLATE-"
 _ALPHA: Final = 0.02
 _FAULT: Final = re.compile(r"([a-z_]+)@([0-9.]+)(?:\+([0-9.]+))?")
 
@@ -61,8 +62,7 @@ def _faults(
     multiple=True,
     metavar="KIND@S[+S]",
     callback=_faults,
-    help="What goes wrong, from when on, and for how long: camera_unplugged, server_gone, "
-    "network_cut, station_killed or plc_killed.",
+    help=f"What goes wrong, from when on, and for how long: {', '.join(REAL_FAULTS)}.",
 )
 @click.option(
     "--url", help="A server of yours.", show_default="one of the demo's model, on this machine"
@@ -118,7 +118,8 @@ def simulate(
     if (good is None) != (bad is None):
         raise click.UsageError("give --good and --bad, or neither")
     conveyor = Conveyor(math.inf, 1 / rate, gate_ms / 1000, parts, seed, defects)
-    layout = PlantLayout(conveyor, recipe, good, bad)
+    # A server of yours may have recipes by codes that it knows.
+    layout = PlantLayout(conveyor, recipe, good, bad, _CODE if url is None else "")
     try:
         with contextlib.ExitStack() as opened:
             opened.enter_context(ended_by_signals())
@@ -174,6 +175,7 @@ def _demo_server(folder: Path, recipe: int):  # type: ignore[no-untyped-def]
             "alpha": _ALPHA,
             "deadline_ms": 2000,
             "views": [{"name": "top", "model": MODEL}],
+            "codes": [f"{_CODE}*"],
         }
         request = urllib.request.Request(
             f"{server.url}/v1/recipes/plate",
@@ -185,7 +187,7 @@ def _demo_server(folder: Path, recipe: int):  # type: ignore[no-untyped-def]
             urllib.request.urlopen(request, timeout=10).close()
         except urllib.error.HTTPError as error:
             raise PlantError(f"the server refuses the recipe: {error.read().decode()}") from None
-        yield BoxServer(server.url, server.process.pid)
+        yield BoxServer(server.url, server)
 
 
 def _kept(access: ServerAccess, folder: Path) -> Path | None:

@@ -12,6 +12,9 @@ import numpy as np
 _IN_VIEW: Final = 0.9
 """Share of the time between two parts for which the camera sees one; then comes the gap."""
 
+_LOT: Final = 25
+"""Parts of a lot."""
+
 
 @dataclass(frozen=True, slots=True)
 class Conveyor:
@@ -69,9 +72,17 @@ class Conveyor:
         of = pictures.defects if self.has_defect(part) else pictures.good
         return of[int(self._chance(part)[1] * len(of))]
 
-    def _chance(self, part: int) -> tuple[float, float]:
-        one, other = np.random.default_rng([self.seed, part]).random(2)
-        return float(one), float(other)
+    def kind(self, part: int) -> int:
+        """Which of two kinds a part is of: 0 or 1."""
+        return int(self._chance(part)[2] < 0.5)
+
+    def lot(self, part: int) -> str:
+        """The lot that a part belongs to."""
+        return f"L{(part - 1) // _LOT + 1}"
+
+    def _chance(self, part: int) -> tuple[float, float, float]:
+        one, other, third = np.random.default_rng([self.seed, part]).random(3)
+        return float(one), float(other), float(third)
 
 
 @dataclass(frozen=True, slots=True)

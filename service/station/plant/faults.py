@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 import numpy as np
+
+from service.station.cycle.signals import StationStatus
 
 
 class FaultKind(StrEnum):
@@ -24,6 +27,8 @@ class FaultKind(StrEnum):
     """The camera takes longer than a part is before it."""
     SERVER_GONE = "server_gone"
     """The server does not answer."""
+    SERVER_KILLED = "server_killed"
+    """The server ends at once, and begins anew; the parts that it had are gone."""
     SERVER_SLOW = "server_slow"
     """The server takes longer than a part has time."""
     NETWORK_CUT = "network_cut"
@@ -34,14 +39,26 @@ class FaultKind(StrEnum):
     """The PLC ends at once, and begins anew; all parts on the way are rejected."""
 
 
+PLC_FAULTS: Final = (
+    FaultKind.LOST_TRIGGER,
+    FaultKind.DOUBLE_TRIGGER,
+    FaultKind.LATE_ACKNOWLEDGE,
+)
+"""Faults of what a PLC writes and reads."""
+
 REAL_FAULTS: Final = (
+    *PLC_FAULTS,
     FaultKind.CAMERA_UNPLUGGED,
     FaultKind.SERVER_GONE,
+    FaultKind.SERVER_KILLED,
     FaultKind.NETWORK_CUT,
     FaultKind.STATION_KILLED,
     FaultKind.PLC_KILLED,
 )
 """Faults that processes can have."""
+
+_LOST, _TWICE = 0.3, 0.2
+"""Shares of what is written that does not arrive, and of scans that see the last part again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +78,37 @@ class Fault:
     def holds(self, now_s: float) -> bool:
         """Whether it goes on at a time."""
         return self.at_s <= now_s < self.at_s + self.lasts_s
+
+
+class PlcFaults:
+    """What goes wrong between a PLC and the world.
+
+    Args:
+        holds: whether a fault goes on now.
+        rng: draws which scans it hits.
+    """
+
+    def __init__(self, holds: Callable[[FaultKind], bool], rng: np.random.Generator) -> None:
+        self._holds = holds
+        self._rng = rng
+
+    def sensed(self, edge: int | None, last: int) -> int | None:
+        """The part that the sensor tells of: an edge of its own, or the last one a second time."""
+        again = edge is None and last > 0 and self._hits(FaultKind.DOUBLE_TRIGGER, _TWICE)
+        return last if again else edge
+
+    def read(self, status: StationStatus | None) -> StationStatus | None:
+        """What the program reads; without a result while it takes none."""
+        if status is None or not self._holds(FaultKind.LATE_ACKNOWLEDGE):
+            return status
+        return replace(status, results_valid=False)
+
+    def loses(self) -> bool:
+        """Whether what is written now does not arrive."""
+        return self._hits(FaultKind.LOST_TRIGGER, _LOST)
+
+    def _hits(self, kind: FaultKind, share: float) -> bool:
+        return self._holds(kind) and self._rng.random() < share
 
 
 def random_faults(

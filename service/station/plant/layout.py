@@ -14,6 +14,8 @@ import orjson
 from service.commands.demo.part import DEFECTS, HEIGHT, WIDTH, jpeg
 from service.core.errors import TaktError
 from service.station.plant.conveyor import Conveyor, PartPictures
+from service.station.plant.faults import Fault, FaultKind
+from service.station.plant.program import PartTexts
 
 _DRAWN: Final = 24
 """Good parts that are drawn, and as many with a defect."""
@@ -40,12 +42,16 @@ class PlantLayout:
         recipe: number of the recipe that the PLC asks for.
         good: folder of pictures of good parts; None for drawn ones.
         defects: folder of pictures of parts with a defect; None for drawn ones.
+        code: with which the codes of all parts begin; empty where they have none.
+        plc_faults: what goes wrong between the PLC and the world.
     """
 
     conveyor: Conveyor
     recipe: int = 1
     good: Path | None = None
     defects: Path | None = None
+    code: str = ""
+    plc_faults: tuple[Fault, ...] = ()
 
     def starting(self, start_s: float) -> PlantLayout:
         """The same, whose first part passes the trigger at a time."""
@@ -65,6 +71,10 @@ class PlantLayout:
                 (folder / name / f"{number:02}.jpg").write_bytes(picture)
         return replace(self, good=folder / "good", defects=folder / "defects")
 
+    def texts(self, part: int) -> PartTexts:
+        """What the PLC knows of a part."""
+        return PartTexts(self.conveyor.lot(part), f"{self.code}{part:06}" if self.code else "")
+
     def write(self, path: Path) -> None:
         """Keep it in a file, for the other processes; it is there as a whole, or as it was."""
         new = path.with_suffix(".new")
@@ -80,7 +90,9 @@ class PlantLayout:
         conveyor = said["conveyor"]
         if conveyor["start_s"] is None:
             conveyor["start_s"] = math.inf
-        return cls(Conveyor(**conveyor), said["recipe"], good, defects)
+        faults = (Fault(**{**one, "kind": FaultKind(one["kind"])}) for one in said["plc_faults"])
+        recipe, code = said["recipe"], said["code"]
+        return cls(Conveyor(**conveyor), recipe, good, defects, code, tuple(faults))
 
 
 _FOLDERS: Final = ("good", "defects")

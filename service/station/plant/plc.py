@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import math
 import sys
 import time
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import orjson
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
 
 from service.station.cycle.signals import Controls, StationStatus
+from service.station.plant.faults import FaultKind, PlcFaults
 from service.station.plant.layout import PlantLayout
 from service.station.plant.program import PlcProgram, PlcTiming
 from service.station.plc.registers import RegisterMap, status_of, words_of_controls
@@ -99,9 +102,7 @@ class StationLink:
         return False
 
 
-_OUTPUT_WORDS: Final = max(
-    one.word + one.kind.words for one in STATUSES if one.block is Block.OUTPUT
-)
+_OUTPUT_WORDS: Final = max(one.word + one.words for one in STATUSES if one.block is Block.OUTPUT)
 
 
 class PlantPlc:
@@ -118,8 +119,9 @@ class PlantPlc:
         self._link = link
         self._plant = plant
         self._layout = PlantLayout.read(plant)
-        self._program = PlcProgram(timing, recipe=self._layout.recipe)
+        self._program = PlcProgram(timing, self._layout.recipe, self._layout.texts)
         self._out = out
+        self._faults = PlcFaults(self._holds, np.random.default_rng(self._layout.conveyor.seed))
 
     async def run(self) -> None:
         """Work until the last part has passed the gate."""
@@ -129,15 +131,17 @@ class PlantPlc:
         with self._out.open("ab", buffering=0) as out:
             while gated < conveyor.parts:
                 began_s = time.monotonic()
-                status = await self._link.read()
+                status = self._faults.read(await self._link.read())
                 now_s = time.monotonic()
                 edge = None
                 if conveyor.sensed(now_s) > sensed:
                     edge = sensed = conveyor.sensed(now_s)
                 # A scan may come late; the input's time stamp does not.
                 sensed_s = None if edge is None else conveyor.triggered_s(edge)
-                said = self._program.scan(now_s, status, edge, sensed_s)
-                await self._link.write(said)
+                sensed_now = self._faults.sensed(edge, sensed)
+                said = self._program.scan(now_s, status, sensed_now, sensed_s)
+                if not self._faults.loses():
+                    await self._link.write(said)
                 while gated < conveyor.parts and conveyor.gate_at_s(gated + 1) <= time.monotonic():
                     gated += 1
                     move = self._program.move(time.monotonic(), gated)
@@ -147,6 +151,10 @@ class PlantPlc:
                     self._layout.write(self._plant)
                     conveyor = self._layout.conveyor
                 await asyncio.sleep(max(0.0, SCAN_S - (time.monotonic() - began_s)))
+
+    def _holds(self, kind: FaultKind) -> bool:
+        now_s = time.monotonic() - self._layout.conveyor.start_s
+        return any(one.kind is kind and one.holds(now_s) for one in self._layout.plc_faults)
 
     def _is_ready(self, status: StationStatus | None) -> bool:
         return (
@@ -159,6 +167,7 @@ class PlantPlc:
 
 async def main(port: str, path: str, heartbeat_ms: str, ack_ms: str, out: str) -> None:
     """Be the PLC of a plant until its last part has passed the gate."""
+    gc.freeze()
     async with StationLink("127.0.0.1", int(port)) as link:
         timing = PlcTiming(float(heartbeat_ms) / 1000, float(ack_ms) / 1000)
         await PlantPlc(link, Path(path), timing, Path(out)).run()

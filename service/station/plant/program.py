@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -34,6 +35,24 @@ class PlcTiming:
     ack_s: float = 0.05
     command_s: float = 1.0
     clear_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class PartTexts:
+    """What a PLC knows of a part besides its number.
+
+    Attributes:
+        lot: that it belongs to; empty for none.
+        code: that a reader has read off it; empty for none.
+    """
+
+    lot: str = ""
+    code: str = ""
+
+
+def no_texts(part: int) -> PartTexts:
+    """Nothing is known of any part."""
+    return PartTexts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +97,18 @@ class PlcProgram:
     Args:
         timing: its times.
         recipe: number of the recipe that the station is to have in force.
+        texts: gives what is known of a part, as it is triggered.
     """
 
-    def __init__(self, timing: PlcTiming, recipe: int) -> None:
+    def __init__(
+        self,
+        timing: PlcTiming,
+        recipe: int,
+        texts: Callable[[int], PartTexts] = no_texts,
+    ) -> None:
         self._timing = timing
         self._recipe = recipe
+        self._texts = texts
         self._said = Controls(trigger_enable=True, buffer_results=True)
         self._sensed: int | None = None
         self._latest: int | None = None
@@ -208,6 +234,9 @@ class PlcProgram:
                 self._said = replace(self._said, trigger=False)
         elif self._sensed is not None and not taken:
             if now_s - self._sensed_s <= self._timing.ack_s:
-                self._said = replace(self._said, trigger=True, part=self._sensed)
+                texts = self._texts(self._sensed)
+                self._said = replace(
+                    self._said, trigger=True, part=self._sensed, lot=texts.lot, code=texts.code
+                )
                 self._part_s = self._sensed_s
             self._sensed = None

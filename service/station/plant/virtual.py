@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field
 from typing import Final
 
 import numpy as np
@@ -25,16 +25,20 @@ from service.station.cycle.effects import (
     no_decision,
 )
 from service.station.cycle.machine import CycleTiming
-from service.station.cycle.signals import NoDecisionReason, ResultCode, StationStatus
+from service.station.cycle.signals import NoDecisionReason, ResultCode
 from service.station.inspector import InspectorAwayError, StationRecipe
 from service.station.plant.conveyor import Conveyor
-from service.station.plant.faults import Fault, FaultKind
-from service.station.plant.program import PlcProgram, PlcTiming
+from service.station.plant.faults import Fault, FaultKind, PlcFaults
+from service.station.plant.program import PartTexts, PlcProgram, PlcTiming
 from service.station.plant.virtual_time import run_virtual
 from service.station.running import Station
 
 _VIEW: Final = "top"
-_RECIPE: Final = 1
+_RECIPES: Final = (
+    StationRecipe(1, "plate", (_VIEW,), codes=("AB-*",)),
+    StationRecipe(2, "lid", (_VIEW,), codes=("CD-*",)),
+)
+"""By the kind of a part; the PLC asks for the first one alone, and codes tell the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class VirtualPlant:
         inspected_s: time that the server takes for a picture; half to twice of it at random.
         capacity: pictures that the server inspects at a time; others wait, or are refused where
             they would wait too long.
+        misread: share of parts whose code is read as something that no recipe has.
     """
 
     timing: CycleTiming
@@ -61,6 +66,11 @@ class VirtualPlant:
     scan_s: float = 0.01
     inspected_s: float = 0.02
     capacity: int = 2
+    misread: float = 0.0
+
+    def misreads(self, part: int) -> bool:
+        """Whether the code of a part is misread."""
+        return bool(np.random.default_rng([self.seed, part, 2]).random() < self.misread)
 
 
 @dataclass(slots=True)
@@ -74,6 +84,7 @@ class PlantOutcome:
         passed: parts that the gate let pass.
         judged: by part, what its picture was judged as, where it was judged.
         seen: by part, the part that its picture showed.
+        recipes: by part, the names of the recipes that it was judged by.
         broken: promises that did not hold, in words.
     """
 
@@ -82,6 +93,7 @@ class PlantOutcome:
     passed: set[int] = field(default_factory=set)
     judged: dict[int, ResultCode] = field(default_factory=dict)
     seen: dict[int, int] = field(default_factory=dict)
+    recipes: dict[int, set[str]] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
 
     def times_ms(self) -> np.ndarray:
@@ -105,6 +117,7 @@ class _Playing:
         self.plant = plant
         self.faults = sorted(faults, key=lambda one: one.at_s)
         self.rng = np.random.default_rng([plant.seed, 1])
+        self._plc_faults = PlcFaults(self.holds, self.rng)
         self.outcome = PlantOutcome()
         self.conveyor = Conveyor(5.0, plant.every_s, plant.gate_s, plant.parts, plant.seed)
         self.server = asyncio.Semaphore(plant.capacity)
@@ -171,20 +184,21 @@ class _Playing:
                 edge = sensed
             if killed:
                 continue
-            if edge is None and self.holds(FaultKind.DOUBLE_TRIGGER) and self.rng.random() < 0.2:
-                edge = sensed or None
-            self._exchange(program, now_s, edge)
+            self._exchange(program, now_s, self._plc_faults.sensed(edge, sensed))
 
     def _program(self) -> PlcProgram:
-        return PlcProgram(PlcTiming(self.plant.timing.heartbeat_ms / 1000), _RECIPE)
+        timing = PlcTiming(self.plant.timing.heartbeat_ms / 1000)
+        return PlcProgram(timing, _RECIPES[0].number, self._texts)
+
+    def _texts(self, part: int) -> PartTexts:
+        begin = "??" if self.plant.misreads(part) else ("AB", "CD")[self.conveyor.kind(part)]
+        return PartTexts(self.conveyor.lot(part), f"{begin}-{part}")
 
     def _exchange(self, program: PlcProgram, now_s: float, edge: int | None) -> None:
         station = None if self.holds(FaultKind.NETWORK_CUT) else self.station
-        status: StationStatus | None = None if station is None else station.status()
-        if status is not None and self.holds(FaultKind.LATE_ACKNOWLEDGE):
-            status = _without_results(status)
+        status = self._plc_faults.read(None if station is None else station.status())
         said = program.scan(now_s, status, edge)
-        lost = self.holds(FaultKind.LOST_TRIGGER) and self.rng.random() < 0.3
+        lost = self._plc_faults.loses()
         if station is not None and not lost:
             station.controls(said)
 
@@ -194,6 +208,8 @@ class _Playing:
             self.outcome.broken.append(f"result {given} is out of order")
         if given.at_s > given.part.due_s + 1e-6:
             self.outcome.broken.append(f"result {given} is late")
+        if (given.part.lot, given.part.code) != astuple(self._texts(given.part.part)):
+            self.outcome.broken.append(f"result {given} has the lot or code of another part")
         self.outcome.given.append(given)
 
     def came_late(self, late: CameLate) -> None:
@@ -203,7 +219,11 @@ class _Playing:
         """The PLC sees it by the heartbeat."""
 
     def _check(self) -> None:
-        """What must hold of every part that the gate let pass."""
+        """What must hold of every part that was judged, and of those that the gate let pass."""
+        for part, names in self.outcome.recipes.items():
+            own = set() if self.plant.misreads(part) else {_RECIPES[self.conveyor.kind(part)].name}
+            if names != own:
+                self.outcome.broken.append(f"part {part} was judged by the recipe {names}")
         for part in sorted(self.outcome.passed):
             if self.outcome.judged.get(part) is not ResultCode.OK:
                 self.outcome.broken.append(f"part {part} passed without an OK of its own")
@@ -244,20 +264,31 @@ class _Server:
     def __init__(self, playing: _Playing) -> None:
         self._playing = playing
 
+    @property
+    def _gone(self) -> bool:
+        kinds = (FaultKind.SERVER_GONE, FaultKind.SERVER_KILLED)
+        return any(self._playing.holds(kind) for kind in kinds)
+
     async def ready(self) -> bool:
-        return not self._playing.holds(FaultKind.SERVER_GONE)
+        return not self._gone
 
     async def recipe(self, number: int) -> StationRecipe | None:
         await asyncio.sleep(0.02)
-        if self._playing.holds(FaultKind.SERVER_GONE):
+        if self._gone:
             raise InspectorAwayError("the server is gone")
-        return StationRecipe(number, "plate", (_VIEW,))
+        return next((one for one in _RECIPES if one.number == number), None)
+
+    async def recipes(self) -> tuple[StationRecipe, ...]:
+        await asyncio.sleep(0.02)
+        if self._gone:
+            raise InspectorAwayError("the server is gone")
+        return _RECIPES
 
     async def inspect(
         self, part: PartInCycle, recipe: StationRecipe, shots: Mapping[str, Shot], left_s: float
     ) -> PartDecision:
         playing, plant = self._playing, self._playing.plant
-        if playing.holds(FaultKind.SERVER_GONE):
+        if self._gone:
             await asyncio.sleep(0.001)
             return no_decision(NoDecisionReason.UNREACHABLE)
         ahead_s = plant.inspected_s * (playing.waiting / plant.capacity + 1)
@@ -271,6 +302,9 @@ class _Server:
                 await asyncio.sleep(playing.rng.uniform(0.2, 1.5) if slow else took_s)
         finally:
             playing.waiting -= 1
+        if playing.holds(FaultKind.SERVER_KILLED):
+            return no_decision(NoDecisionReason.UNREACHABLE)
+        playing.outcome.recipes.setdefault(part.part, set()).add(recipe.name)
         seen = int(shots[_VIEW].name)
         if seen == 0:
             code = ResultCode.NO_DECISION
@@ -282,11 +316,6 @@ class _Server:
         if code is ResultCode.NO_DECISION:
             return no_decision(NoDecisionReason.UNDECIDED)
         return PartDecision(code, None, 0.2 if code is ResultCode.OK else 0.8)
-
-
-def _without_results(status: StationStatus) -> StationStatus:
-    """What a PLC sees that does not look at results."""
-    return replace(status, results_valid=False)
 
 
 def _now_s() -> float:

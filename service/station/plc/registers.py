@@ -33,10 +33,13 @@ from service.station.plc.signals import (
 )
 
 _ADDRESSES: Final = 65536
+_TEXTS: Final = {one.name: one for one in CONTROLS if one.kind is Kind.TEXT}
 _REASON_OF: Final = {number: reason for reason, number in REASONS.items()}
 
-Values = Mapping[str, float]
+Values = Mapping[str, float | str | None]
 """By the name of a signal."""
+
+_PRINTABLE: Final = frozenset(range(0x20, 0x7F))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +55,14 @@ class RegisterMap:
         status: first address of the status block.
         output: first address of the output block.
         high_word_first: whether the first word of two is the high one.
+        high_byte_first: whether the first character of two in a word is in its high byte.
 
     Raises:
         ConfigurationError: blocks overlap that are both written or both read, or one ends beyond
             the last address.
 
     >>> RegisterMap().address(CONTROLS[-1])
-    3
+    21
     """
 
     control: int = 0
@@ -66,6 +70,7 @@ class RegisterMap:
     status: int = 3000
     output: int = 3002
     high_word_first: bool = True
+    high_byte_first: bool = True
 
     def __post_init__(self) -> None:
         for block in Block:
@@ -103,9 +108,10 @@ def controls_of(words: Mapping[Block, Sequence[int]], registers: RegisterMap) ->
 
     Args:
         words: of the control and input blocks, at least as many as have signals.
-        registers: how two words are one number.
+        registers: how words are numbers and texts.
     """
     values = _read(CONTROLS, words, registers)
+    lot, code = (_text(_TEXTS[name], words[Block.INPUT], registers) for name in ("lot", "code"))
     return Controls(
         trigger_enable=bool(values["trigger_enable"]),
         trigger=bool(values["trigger"]),
@@ -116,14 +122,21 @@ def controls_of(words: Mapping[Block, Sequence[int]], registers: RegisterMap) ->
         clear_error=bool(values["clear_error"]),
         command=int(values["command"]),
         part=int(values["part"]),
+        lot=lot,
+        code=code,
     )
 
 
 def words_of_controls(controls: Controls, registers: RegisterMap) -> dict[Block, list[int]]:
     """What a controller writes to say it: the control block, and the input's words with signals.
 
-    >>> words_of_controls(Controls(trigger_enable=True, trigger=True, part=70000), RegisterMap())
-    {<Block.CONTROL: 'control'>: [3, 0], <Block.INPUT: 'input'>: [0, 1, 4464]}
+    >>> said = Controls(trigger_enable=True, trigger=True, part=70000, lot="L7")
+    >>> words = words_of_controls(said, RegisterMap())
+    >>> words[Block.CONTROL], words[Block.INPUT][:5]
+    ([3, 0], [0, 1, 4464, 19511, 0])
+
+    Raises:
+        ValueError: a number or text has no room in its words, or a text is none.
     """
     values = {field.name: getattr(controls, field.name) for field in fields(Controls)}
     return _written(CONTROLS, values | {"set_user_data": False}, registers)
@@ -140,7 +153,7 @@ def words_of_status(
         + FAULT_ERROR * status.fault
     )
     is_ok = result is not None and result.code is ResultCode.OK
-    values: dict[str, float] = {
+    values: dict[str, float | str | None] = {
         "error": error_code > 0,
         "error_code": error_code,
         "job_pass": status.results_valid and is_ok,
@@ -217,8 +230,8 @@ def _written(
     words: dict[Block, list[int]] = {}
     for signal in signals:
         block = words.setdefault(signal.block, [])
-        block.extend([0] * (signal.word + signal.kind.words - len(block)))
-        block[signal.word : signal.word + signal.kind.words] = [
+        block.extend([0] * (signal.word + signal.words - len(block)))
+        block[signal.word : signal.word + signal.words] = [
             before | after
             for before, after in zip(
                 block[signal.word :], _encoded(signal, values[signal.name], registers), strict=False
@@ -227,14 +240,41 @@ def _written(
     return words
 
 
-def _encoded(signal: Signal, value: float, registers: RegisterMap) -> list[int]:
-    if signal.kind.words == 1:
+def _encoded(signal: Signal, value: float | str | None, registers: RegisterMap) -> list[int]:
+    if signal.kind is Kind.TEXT:
+        return _words_of_text(signal, value, registers)
+    assert isinstance(value, int | float)
+    if signal.words == 1:
         if not 0 <= value <= signal.kind.mask:
             raise ValueError(f"{signal.title} cannot be {value}")
         return [int(value) << signal.bit]
     pair = _real(value) if signal.kind is Kind.REAL else struct.pack(">I", value)
     high, low = struct.unpack(">HH", pair)
     return [high, low] if registers.high_word_first else [low, high]
+
+
+def _words_of_text(signal: Signal, value: float | str | None, registers: RegisterMap) -> list[int]:
+    if not isinstance(value, str) or not _PRINTABLE.issuperset(map(ord, value)):
+        raise ValueError(f"{signal.title} cannot be {value!r}; it is printable ASCII")
+    if len(value) > signal.length:
+        raise ValueError(f"{signal.title} has at most {signal.length} characters")
+    packed = value.encode("ascii").ljust(signal.length, b"\0")
+    return [*struct.unpack(_order(registers) + "H" * signal.words, packed)]
+
+
+def _text(signal: Signal, block: Sequence[int], registers: RegisterMap) -> str | None:
+    """A text up to its first 0, without blanks around it; None where that is no printable ASCII.
+
+    What stands behind the 0 is left of a longer one, and says nothing.
+    """
+    words = block[signal.word : signal.word + signal.words]
+    packed = struct.pack(_order(registers) + "H" * len(words), *words)
+    said = packed.partition(b"\0")[0]
+    return said.decode("ascii").strip(" ") if _PRINTABLE.issuperset(said) else None
+
+
+def _order(registers: RegisterMap) -> str:
+    return ">" if registers.high_byte_first else "<"
 
 
 def _real(value: float) -> bytes:
@@ -247,11 +287,15 @@ def _real(value: float) -> bytes:
 def _read(
     signals: Sequence[Signal], words: Mapping[Block, Sequence[int]], registers: RegisterMap
 ) -> dict[str, float]:
-    return {signal.name: _decoded(signal, words[signal.block], registers) for signal in signals}
+    return {
+        signal.name: _decoded(signal, words[signal.block], registers)
+        for signal in signals
+        if signal.kind is not Kind.TEXT
+    }
 
 
 def _decoded(signal: Signal, block: Sequence[int], registers: RegisterMap) -> float:
-    if signal.kind.words == 1:
+    if signal.words == 1:
         return (block[signal.word] >> signal.bit) & signal.kind.mask
     first, second = block[signal.word : signal.word + 2]
     pair = (first, second) if registers.high_word_first else (second, first)

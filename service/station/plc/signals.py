@@ -42,11 +42,7 @@ class Kind(StrEnum):
     WORD = "UINT"
     DOUBLE_WORD = "UDINT"
     REAL = "REAL"
-
-    @property
-    def words(self) -> int:
-        """How many words it takes."""
-        return 2 if self in (Kind.DOUBLE_WORD, Kind.REAL) else 1
+    TEXT = "STRING"
 
     @property
     def mask(self) -> int:
@@ -68,6 +64,7 @@ class Signal:
         meaning: for whoever programs the controller.
         bit: of its word, its lowest if there are several.
         ours: whether it is not in the manual.
+        length: most characters of a text; an even number.
     """
 
     name: str
@@ -78,6 +75,14 @@ class Signal:
     meaning: str
     bit: int = 0
     ours: bool = False
+    length: int = 0
+
+    @property
+    def words(self) -> int:
+        """How many words it takes."""
+        if self.kind is Kind.TEXT:
+            return self.length // 2
+        return 2 if self.kind in (Kind.DOUBLE_WORD, Kind.REAL) else 1
 
 
 def _control(word: int, bit: int, name: str, title: str, meaning: str) -> Signal:
@@ -116,8 +121,8 @@ CONTROLS: Final = (
         2,
         "buffer_results",
         "Buffer Results Enable",
-        "While it is set, each result is shown until it is acknowledged, and up to eight wait."
-        " Else the latest is shown.",
+        "While it is set, each result is shown until it is acknowledged, and up to eight wait;"
+        " more wait until they are due. Else the latest is shown.",
     ),
     _control(
         0,
@@ -162,6 +167,28 @@ CONTROLS: Final = (
         "The controller's own number of the part, read at the edge of `Trigger`; it comes back with"
         " the part's result. Never give two parts that are under way the same.",
         ours=True,
+    ),
+    Signal(
+        "lot",
+        "User Data 2 to 17: lot",
+        Block.INPUT,
+        3,
+        Kind.TEXT,
+        "The lot that the part belongs to, read at the edge of `Trigger`; a first character of 0 is"
+        " none.",
+        ours=True,
+        length=32,
+    ),
+    Signal(
+        "code",
+        "User Data 18 to 49: code",
+        Block.INPUT,
+        19,
+        Kind.TEXT,
+        "What a reader has read off the part, such as its serial number, read at the edge of"
+        " `Trigger`; a first character of 0 is none. It may name the part's recipe.",
+        ours=True,
+        length=64,
     ),
 )
 """What a controller writes."""
@@ -210,8 +237,8 @@ STATUSES: Final = (
         10,
         "overrun",
         "Results Buffer Overrun",
-        "A result found eight waiting and is lost, or a trigger came while the station was not"
-        " ready; until `Clear Error`.",
+        "A result that was due found eight waiting and is lost, or a trigger came while the station"
+        " was not ready; until `Clear Error`.",
     ),
     _status(
         0,

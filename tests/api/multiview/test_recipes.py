@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from service.core.bundles.bundle import Bundle
+from service.recording.multiview.recipes import current_recipes, save_recipe
 from service.recording.record import Record, open_record
 from service.recording.tables import recipes
 from tests.api.keys import KEYS, bearer
@@ -162,6 +163,39 @@ async def test_a_number_belongs_to_one_recipe(serve, bundle: Bundle, sqlite_reco
         await save(client, "nut", number=8)
 
 
+async def test_a_pattern_of_codes_belongs_to_one_recipe(
+    serve, bundle: Bundle, sqlite_record: Record
+) -> None:
+    async with serve(record=sqlite_record) as client:
+        assert (await save(client))["codes"] == []
+        saved = await save(client, codes=["AB-*", "A[CD] ?7"])
+        assert (saved["revision"], saved["codes"]) == (2, ["AB-*", "A[CD] ?7"])
+        assert (await client.get(URL)).json()["recipe"] == saved
+        assert (await save(client, codes=["AB-*", "A[CD] ?7"]))["revision"] == 2
+        other = await client.put(
+            "/v1/recipes/bolt", json={**RECIPE, "number": 8, "codes": ["AB-*"]}
+        )
+        assert (other.status_code, other.json()["code"]) == (409, "codes_taken")
+        assert "'bracket' has the codes AB-*" in other.json()["detail"]
+
+
+async def test_a_recipe_that_was_saved_before_there_were_codes_is_still_there(
+    serve, bundle: Bundle, sqlite_record: Record, good
+) -> None:
+    async with serve(record=sqlite_record) as client:
+        saved = await save(client)
+        with sqlite_record.database.reading() as connection:
+            (stored,) = current_recipes(connection)
+        assert stored.content is not None
+        before = {name: said for name, said in stored.content.items() if name != "codes"}
+        who = {"who": "leader", "reason": None, "client": None}
+        save_recipe(sqlite_record.database, "bracket", before, **who)
+        found = (await client.get("/v1/recipes")).json()["recipes"]
+        assert [(one["revision"], one["codes"]) for one in found] == [(saved["revision"] + 1, [])]
+        answer = await client.post("/v1/parts/A/views/top?recipe=bracket", content=good)
+        assert answer.status_code == 200
+
+
 async def test_a_recipe_that_its_calibration_cannot_carry_is_refused_with_what_it_needs(
     serve, bundle: Bundle, sqlite_record: Record
 ) -> None:
@@ -209,6 +243,14 @@ async def test_nobody_sets_thresholds_where_the_server_has_fixed_them(
         ({"views": [{"name": "top", "model": "none"}]}, 404, "model_not_found"),
         ({"views": [{"name": "top", "model": "parts", "version": "9"}]}, 404, "model_not_found"),
         ({"speed": 1}, 422, "invalid_parameter"),
+        ({"codes": "AB-*"}, 422, "invalid_parameter"),
+        ({"codes": [""]}, 422, "invalid_parameter"),
+        ({"codes": ["AB-*", "CD", "AB-*"]}, 422, "invalid_parameter"),
+        ({"codes": [" AB"]}, 422, "invalid_parameter"),
+        ({"codes": ["AB\n"]}, 422, "invalid_parameter"),
+        ({"codes": ["Ä-*"]}, 422, "invalid_parameter"),
+        ({"codes": ["a" * 129]}, 422, "invalid_parameter"),
+        ({"codes": [f"{number}-*" for number in range(33)]}, 422, "invalid_parameter"),
     ],
 )
 async def test_a_recipe_that_says_what_cannot_be_is_refused(

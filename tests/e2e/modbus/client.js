@@ -9,6 +9,8 @@ async function main(host, port) {
   await client.connectTCP(host, { port: Number(port) });
   client.setID(1);
   await client.writeRegisters(2, [4, 1, 5]); // command, and the part 65541
+  await client.writeRegisters(5, Buffer.from("L7".padEnd(32, "\0"))); // lot
+  await client.writeRegisters(21, Buffer.from("AB-17\0")); // code
   await client.writeRegister(0, 0b11); // Trigger Enable, Trigger
   await client.maskWriteRegister(0, 0xfffd, 0); // Trigger falls
   const { data, buffer } = await client.readInputRegisters(3000, 16);

@@ -21,6 +21,7 @@ TaktError
 │   │   ├── RecipeOutdatedError       409  a recipe's model is another one than when it was saved
 │   │   ├── RecipeChangedError        409  a change of a recipe's revision that is replaced by now
 │   │   ├── NumberTakenError          409  another recipe has the number
+│   │   ├── CodesTakenError           409  another recipe has a pattern of codes
 │   │   ├── OtherRecipeError          409  a view of an open part names another recipe
 │   │   ├── ViewTakenError            409  a view that its part has already
 │   │   └── PartEndedError            409  a view of a part that has its result
@@ -201,6 +202,10 @@ class RecipeChangedError(ConflictError, code="recipe_changed", title="Recipe cha
 
 class NumberTakenError(ConflictError, code="number_taken", title="Number taken", status=409):
     """Another recipe has the number, by which a PLC tells recipes apart."""
+
+
+class CodesTakenError(ConflictError, code="codes_taken", title="Codes taken", status=409):
+    """Another recipe has a pattern of codes, by which a station tells recipes apart."""
 
 
 class OtherRecipeError(ConflictError, code="other_recipe", title="Other recipe", status=409):

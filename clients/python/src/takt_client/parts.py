@@ -129,6 +129,7 @@ class Recipe:
         changed_at: UTC, ISO 8601.
         changed_by: who saved it.
         reason: why, if somebody said so.
+        codes: patterns of the codes that a reader reads off its parts, by which a station finds it.
     """
 
     name: str
@@ -141,6 +142,7 @@ class Recipe:
     changed_at: str
     changed_by: str
     reason: str | None
+    codes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +202,7 @@ class RecipeChoices(TypedDict, total=False):
         deadline_ms: time from a part's first view to its result.
         views: that a part has, each once.
         alpha: share of good parts that all views together may reject; else 0.01.
+        codes: patterns of the codes of its parts, each of no other recipe; else none.
         revision: that is changed, 0 for a recipe that is to be new: RecipeChangedError where
             another one is there by now. Without it whatever is there is replaced.
         reason: why, for the record and the audit log.
@@ -209,6 +212,7 @@ class RecipeChoices(TypedDict, total=False):
     deadline_ms: Required[float]
     views: Required[Sequence[RecipeViewChoices]]
     alpha: float
+    codes: Sequence[str]
     revision: int
     reason: str
 
@@ -233,7 +237,8 @@ def revisions_of(answer: Json) -> tuple[RecipeRevision, ...]:
 
 def _recipe(one: Json) -> Recipe:
     views = tuple(_recipe_view(view) for view in one["views"])
-    return record_of(Recipe, one, views=views, outdated=tuple(one["outdated"]))
+    codes = tuple(one.get("codes", ()))
+    return record_of(Recipe, one, views=views, outdated=tuple(one["outdated"]), codes=codes)
 
 
 def _recipe_view(view: Json) -> RecipeView:

@@ -235,6 +235,7 @@ class Gathering(Receiver):
     def __init__(self, *, opened: bool = True) -> None:
         super().__init__(opened=opened)
         self.said: list[str] = []
+        self.flushed = threading.Event()
 
     def begin(self) -> None:
         self.said.append("begin")
@@ -245,6 +246,7 @@ class Gathering(Receiver):
 
     def flush(self) -> None:
         self.said.append("flush")
+        self.flushed.set()
 
 
 def gathering_outlet(receiver: Gathering) -> QueuedOutlet:
@@ -279,6 +281,23 @@ def test_a_sender_that_gathers_flushes_now_and_then_while_many_wait() -> None:
     receiver.gate.set()
     outlet.close(WITHIN_S)
     assert receiver.said.index("flush") <= 65
+
+
+def test_what_comes_soon_after_a_flush_waits_for_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("service.outlets.queued._FLUSHED_EVERY_S", 3600.0)
+    receiver = Gathering()
+    outlet = gathering_outlet(receiver)
+    outlet.start()
+    outlet.note(answer("r0"), Asked())
+    assert receiver.flushed.wait(WITHIN_S)
+    for number in range(1, 6):
+        outlet.note(answer(f"r{number}"), Asked())
+    outlet.close(WITHIN_S)
+    said = receiver.said
+    assert said[:8] == ["begin", "r0", "flush", "r1", "r2", "r3", "r4", "r5"]
+    assert said[8] == "flush"
 
 
 def test_a_sender_that_fails_to_flush_goes_on_and_says_so(

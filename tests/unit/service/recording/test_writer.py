@@ -191,6 +191,7 @@ def test_a_part_waits_for_a_database_that_is_locked_and_one_that_it_refuses_spoi
     late.recorder.turn()
     assert parts_in(sqlite_record) == [1, 2]
     assert "part 'A' is missing from the record" in caplog.text
+    assert late.count("inspections", "lost") == 1
 
 
 def test_a_full_disk_costs_pictures_and_no_rows(kept, sqlite_record: Record) -> None:

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from service.station.file import StationFile, parse_station
-from service.station.opening import open_station
+from service.station.file import CycleSection, StationFile, parse_station
+from service.station.opening import open_station, timing_of
 from service.station.report import StationReport
 
 
@@ -34,3 +34,11 @@ async def test_a_camera_is_asked_itself_and_no_proxy_that_may_know_an_older_pict
     async with camera, open_station(file, StationReport(print), print) as (station, _):
         shot = await station._cameras["top"].acquire()
     assert shot.picture == b"now"
+
+
+@pytest.mark.parametrize(("asked_ms", "due_ms"), [(120.0, 117.0), (20.0, 19.0)])
+def test_a_part_is_due_a_little_before_its_time_as_processes_wake_late(
+    asked_ms: float, due_ms: float
+) -> None:
+    timing = timing_of(CycleSection(result_ms=asked_ms, picture_ms=10))
+    assert (timing.result_ms, timing.picture_ms) == (due_ms, 10)

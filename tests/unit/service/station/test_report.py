@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -36,6 +37,9 @@ def test_a_result_is_a_line_and_a_note() -> None:
         "at_s": 1.5,
         "event": "result",
         "part": 1017,
+        "lot": None,
+        "code": None,
+        "unreadable": [],
         "acquisition": 5,
         "inspection": 9,
         "result": "ng",
@@ -46,6 +50,18 @@ def test_a_result_is_a_line_and_a_note() -> None:
         "took_ms": 42.1,
         "shown": True,
     }
+
+
+def test_a_result_has_the_part_s_lot_and_code_and_says_what_could_not_be_read() -> None:
+    made, _, notes = report()
+    for part in (replace(PART, lot="L7", code="AB-1"), replace(PART, lot=None, code="AB-1")):
+        made.given(Given(part, NG, 9, 100.1, shown=True), RECIPE)
+
+    said = [json.loads(note) for note in notes]
+    assert [(one["lot"], one["code"], one["unreadable"]) for one in said] == [
+        ("L7", "AB-1", []),
+        (None, "AB-1", ["lot"]),
+    ]
 
 
 @pytest.mark.parametrize("reason", NoDecisionReason)

@@ -49,6 +49,7 @@ class FakeInspector:
     is_ready: bool = True
     decide: Callable[[PartInCycle], PartDecision] = lambda part: OK
     views: tuple[str, ...] = ("top",)
+    listed: tuple[StationRecipe, ...] = ()
     asked: list[tuple[int, str, list[bytes]]] = field(default_factory=list)
 
     async def ready(self) -> bool:
@@ -59,6 +60,12 @@ class FakeInspector:
         if not self.is_ready:
             raise InspectorAwayError("nobody is there")
         return StationRecipe(number, f"recipe {number}", self.views) if number < 10 else None
+
+    async def recipes(self) -> tuple[StationRecipe, ...]:
+        await asyncio.sleep(0.01)
+        if not self.is_ready:
+            raise InspectorAwayError("nobody is there")
+        return self.listed
 
     async def inspect(
         self, part: PartInCycle, recipe: StationRecipe, shots: Mapping[str, Shot], left_s: float
@@ -97,12 +104,14 @@ class Plc:
         self.station = station
         self.said = Controls(trigger_enable=True)
 
-    def say(self, **changes: bool | int) -> None:
+    def say(self, **changes: bool | int | str | None) -> None:
         self.said = replace(self.said, **changes)  # type: ignore[arg-type]
         self.station.controls(self.said)
 
-    async def trigger(self, part: int, every_s: float = 0.1) -> None:
-        self.say(trigger=True, part=part)
+    async def trigger(
+        self, part: int, every_s: float = 0.1, *, lot: str | None = "", code: str | None = ""
+    ) -> None:
+        self.say(trigger=True, part=part, lot=lot, code=code)
         await asyncio.sleep(every_s / 2)
         self.say(trigger=False)
         await asyncio.sleep(every_s / 2)
@@ -352,3 +361,168 @@ def test_a_picture_is_not_used_that_a_busy_process_hears_of_too_late(
 
     assert heard.codes == ["acquisition"]
     assert inspector.asked == []
+
+
+AB = StationRecipe(21, "of AB", ("top",), codes=("AB-*",))
+CD = StationRecipe(22, "of CD", ("top",), codes=("CD-*",))
+
+
+def names(inspector: FakeInspector) -> list[str]:
+    """The recipes that parts were inspected by."""
+    return [recipe for _, recipe, _ in inspector.asked]
+
+
+def test_a_part_is_inspected_by_the_recipe_of_its_code_and_one_without_by_the_number() -> None:
+    inspector = FakeInspector(listed=(AB, CD))
+
+    async def four(plc: Plc) -> None:
+        for part, code in enumerate(["AB-1", "CD-1", "", "AB-2"], 1):
+            await plc.trigger(part, code=code)
+
+    heard = line(four, inspector=inspector)
+
+    assert heard.codes == ["OK"] * 4
+    assert names(inspector) == ["of AB", "of CD", "recipe 1", "of AB"]
+    assert [one.part.recipe for one in heard.given_] == [21, 22, 1, 21]
+
+
+@pytest.mark.parametrize("code", ["XY-1", "ab-1", None])
+def test_a_code_of_no_recipe_is_no_decision_and_said(
+    code: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    inspector = FakeInspector(listed=(AB, CD))
+    heard = line(lambda plc: plc.trigger(1, code=code), inspector=inspector)
+
+    assert heard.codes == ["unknown_recipe"]
+    assert inspector.asked == []
+    assert "no decision on part 1: " in caplog.text
+
+
+def test_where_no_recipe_has_codes_parts_go_by_the_number_whatever_their_codes_are(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    inspector = FakeInspector(listed=(StationRecipe(1, "plain", ("top",)),))
+
+    async def two(plc: Plc) -> None:
+        await plc.trigger(1, code="AB-1")
+        await plc.trigger(2, code=None)
+
+    assert line(two, inspector=inspector).codes == ["OK", "OK"]
+    assert names(inspector) == ["recipe 1"] * 2
+    assert "the code of part 2 cannot be read and is left out" in caplog.text
+
+
+def test_a_lot_that_cannot_be_read_is_left_out_and_the_part_is_inspected(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    heard = line(lambda plc: plc.trigger(1, lot=None))
+
+    assert heard.codes == ["OK"]
+    assert "the lot of part 1 cannot be read and is left out" in caplog.text
+
+
+def test_a_recipe_of_a_code_with_a_view_that_no_camera_takes_is_no_decision() -> None:
+    inspector = FakeInspector(listed=(replace(AB, views=("top", "left")), CD))
+
+    async def two(plc: Plc) -> None:
+        await plc.trigger(1, code="AB-1")
+        await plc.trigger(2, code="CD-1")
+
+    assert line(two, inspector=inspector).codes == ["unknown_recipe", "OK"]
+
+
+def test_a_change_of_codes_is_known_within_two_seconds_and_a_part_keeps_what_it_had() -> None:
+    inspector = FakeInspector(takes_s=0.05, listed=(AB,))
+    seen: list[StationRecipe] = []
+    inspect = inspector.inspect
+
+    async def noted(
+        part: PartInCycle, recipe: StationRecipe, shots: Mapping[str, Shot], left_s: float
+    ) -> PartDecision:
+        # All recipes are others by now.
+        inspector.listed = (replace(AB, name="another", revision=2),)
+        await asyncio.sleep(0.02)
+        seen.append(recipe)
+        return await inspect(part, recipe, shots, left_s)
+
+    inspector.inspect = noted  # type: ignore[method-assign]
+
+    async def change(plc: Plc) -> None:
+        await plc.trigger(1, code="AB-1")
+        await asyncio.sleep(2)
+        await plc.trigger(2, code="AB-2")
+
+    assert line(change, inspector=inspector).codes == ["OK", "OK"]
+    assert [(one.name, one.revision) for one in seen] == [("of AB", 1), ("another", 2)]
+
+
+def test_recipes_are_as_they_were_while_nobody_says_them_anew(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    inspector = FakeInspector(listed=(AB,))
+    recipes = inspector.recipes
+    tries = 0
+
+    async def fail() -> tuple[StationRecipe, ...]:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            await asyncio.sleep(60)
+        if tries == 2:
+            raise InspectorAwayError("nobody is there")
+        if tries == 3:
+            raise RuntimeError("a fault of the inspector")
+        return await recipes()
+
+    async def work(plc: Plc) -> None:
+        inspector.recipes = fail  # type: ignore[method-assign]
+        inspector.listed = (CD,)
+        await asyncio.sleep(6)
+        await plc.trigger(1, code="AB-1")
+        await asyncio.sleep(6)
+        await plc.trigger(2, code="AB-2")
+        await plc.trigger(3, code="CD-3")
+
+    assert line(work, inspector=inspector).codes == ["OK", "unknown_recipe", "OK"]
+    assert caplog.text.count("recipes are as they were") == 1
+
+
+def test_a_part_with_a_code_is_no_decision_before_anybody_has_said_which_recipes_there_are() -> (
+    None
+):
+    inspector = FakeInspector()
+
+    async def never() -> tuple[StationRecipe, ...]:
+        raise InspectorAwayError("the list cannot be read")
+
+    inspector.recipes = never  # type: ignore[method-assign]
+
+    async def two(plc: Plc) -> None:
+        await plc.trigger(1, code="AB-1")
+        await plc.trigger(2)
+
+    assert line(two, inspector=inspector).codes == ["unknown_recipe", "OK"]
+
+
+def test_nobody_is_asked_for_recipes_within_a_part_s_cycle() -> None:
+    inspector = FakeInspector(listed=(AB,))
+    recipes, recipe = inspector.recipes, inspector.recipe
+    asked_s: list[float] = []
+
+    async def noted() -> tuple[StationRecipe, ...]:
+        asked_s.append(asyncio.get_running_loop().time())
+        return await recipes()
+
+    async def one(number: int) -> StationRecipe | None:
+        asked_s.append(asyncio.get_running_loop().time())
+        return await recipe(number)
+
+    inspector.recipes, inspector.recipe = noted, one  # type: ignore[method-assign]
+
+    async def several(plc: Plc) -> None:
+        for part in range(1, 21):
+            await plc.trigger(part, code=f"AB-{part}")
+
+    assert line(several, inspector=inspector).codes == ["OK"] * 20
+    # The recipe of the start, and the list every second.
+    assert len(asked_s) == 1 + 5

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -16,7 +17,7 @@ from service.station.server import ServerInspector, retry_within
 from takt_client import AsyncTaktClient
 
 PART = PartInCycle(12, 12, 1017, 7, 100.0, 100.1)
-TWO = StationRecipe(7, "bracket", ("top", "side"))
+TWO = StationRecipe(7, "bracket", ("top", "side"), codes=("AB-*",))
 SHOTS = {"top": Shot("top", 0, b"top picture"), "side": Shot("side", 0, b"side picture")}
 INSPECTED = {
     "request_id": "r",
@@ -93,8 +94,12 @@ def ask(
     return asyncio.run(asked())
 
 
-def inspect(answer: Callable[[httpx.Request], httpx.Response]) -> PartDecision:
-    found = ask(answer, lambda inspector: inspector.inspect(PART, TWO, SHOTS, 0.08))
+def inspect(
+    answer: Callable[[httpx.Request], httpx.Response],
+    part: PartInCycle = PART,
+    recipe: StationRecipe = TWO,
+) -> PartDecision:
+    found = ask(answer, lambda inspector: inspector.inspect(part, recipe, SHOTS, 0.08))
     assert isinstance(found, PartDecision)
     return found
 
@@ -114,6 +119,35 @@ def test_every_view_is_sent_as_one_of_the_part_with_the_time_that_is_left() -> N
         "plc_part=1017",
     )
     assert float(query["timeout_ms"]) == pytest.approx(80)
+
+
+def test_a_part_s_lot_and_code_go_with_each_of_its_views() -> None:
+    server = Server(result())
+    inspect(server, replace(PART, lot="L7", code="AB-1,2=3"))
+
+    for request in server.requests:
+        query = dict(request.url.params)
+        assert (query["lot"], query["tags"]) == ("L7", "plc_part=1017,code=AB-1;2=3")
+
+
+@pytest.mark.parametrize("nothing", ["", None])
+def test_what_a_part_does_not_have_or_nobody_could_read_is_left_out(nothing: str | None) -> None:
+    server = Server(result())
+    inspect(server, replace(PART, lot=nothing, code=nothing))
+
+    query = dict(server.requests[0].url.params)
+    assert query["tags"] == "plc_part=1017"
+    assert "lot" not in query
+
+
+def test_a_recipe_that_was_changed_since_its_code_was_matched_is_no_decision() -> None:
+    by_code = replace(PART, by_code=True)
+    known = replace(TWO, revision=2)
+
+    assert inspect(Server(result()), by_code, TWO).code is ResultCode.OK
+    assert inspect(Server(result()), by_code, known).reason is NoDecisionReason.RECIPE
+    # By its number a part has what is in force at the server.
+    assert inspect(Server(result()), PART, known).code is ResultCode.OK
 
 
 @pytest.mark.parametrize(
@@ -193,10 +227,15 @@ def test_a_recipe_is_found_by_its_number() -> None:
         }
         for name in ("top", "side")
     ]
-    some = httpx.Response(200, json={"request_id": "r", "recipes": [{**said, "views": views}]})
+    recipes = [{**said, "views": views, "codes": ["AB-*"]}]
+    some = httpx.Response(200, json={"request_id": "r", "recipes": recipes})
     none = httpx.Response(200, json={"request_id": "r", "recipes": []})
 
     assert ask(lambda request: some, lambda one: one.recipe(7)) == TWO
     assert ask(lambda request: none, lambda one: one.recipe(7)) is None
     with pytest.raises(InspectorAwayError):
         ask(nobody, lambda one: one.recipe(7))
+    assert ask(lambda request: some, lambda one: one.recipes()) == (TWO,)
+    assert ask(lambda request: none, lambda one: one.recipes()) == ()
+    with pytest.raises(InspectorAwayError):
+        ask(nobody, lambda one: one.recipes())

@@ -5,7 +5,7 @@ export const NO_MAP = 1e30;
 
 const VIEW = { name: "", model: "", version: "", byHand: false, image: "", pixel: "", camera: [] };
 const SETTING = { name: "", kind: "number", value: "" };
-const RECIPE = { name: "", number: "", alpha: "1", deadline_ms: "1000", reason: "" };
+const RECIPE = { name: "", number: "", alpha: "1", deadline_ms: "1000", codes: "", reason: "" };
 const PARTS_OF_VIEW = ["name", "model", "version", "thresholds", "camera"];
 
 let made = 0;
@@ -31,6 +31,7 @@ export function draftOf(recipe, models) {
     number: String(recipe.number),
     alpha: String(tidy(100 * recipe.alpha)),
     deadline_ms: String(recipe.deadline_ms),
+    codes: recipe.codes.join("\n"),
     reason: "",
     views: recipe.views.map(viewOf),
   };
@@ -53,12 +54,13 @@ const valueOf = ({ kind, value }) => (kind === "truth" ? value === "true" : kind
 const tidy = (value) => Number(value.toPrecision(12));
 
 /** The body of PUT /v1/recipes/{recipe}. */
-export function bodyOf({ revision, number, alpha, deadline_ms: deadline, reason, views }) {
+export function bodyOf({ revision, number, alpha, deadline_ms: deadline, codes, reason, views }) {
   return {
     revision,
     number: Number(number),
     alpha: tidy(Number(alpha) / 100),
     deadline_ms: Number(deadline),
+    codes: codes.split("\n").map((one) => one.trim()).filter(Boolean),
     reason: reason.trim() || null,
     views: views.map((view) => ({
       name: view.name,
@@ -80,13 +82,14 @@ export const bodyAgain = (recipe, reason) => bodyOf({ ...draftOf(recipe, []), re
 export function fieldOf({ code, detail }, { views }, models) {
   const at = (wanted, field) => (views.some(wanted) ? `views.${views.findIndex(wanted)}.${field}` : "");
   if (code === "number_taken") return "number";
+  if (code === "codes_taken") return "codes";
   if (code === "too_few_pictures") return "alpha";
   if (code === "forbidden") return at((view) => view.byHand, "thresholds");
   if (code === "conflict") return at(({ name }) => detail.startsWith(`view ${name}: `), "thresholds");
   if (code === "model_not_found" || code === "not_ready") {
     return at(({ model, version }) => !isReady(models, model, version), "version");
   }
-  const named = /^(number|alpha|deadline_ms|reason|recipe|views)(?:\.(\d+)\.(\w+)[^:]*)?: /.exec(detail ?? "");
+  const named = /^(number|alpha|deadline_ms|codes|reason|recipe|views)(?:\.(\d+)(?:\.(\w+)[^:]*)?)?: /.exec(detail ?? "");
   if (code !== "invalid_parameter" || !named) return "";
   const [, field, index, part] = named;
   if (field === "recipe") return "name";

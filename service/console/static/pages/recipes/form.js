@@ -61,6 +61,8 @@ export function Form({ models, recipe }) {
       ${field("number", { type: "number", min: 1, max: 65535, step: 1, help: r.numberHelp })}
       ${field("alpha", { type: "number", min: 0.0001, max: 99.99, step: "any", help: r.alphaHelp, label: r.alphaPercent })}
       ${field("deadline_ms", { type: "number", min: 1, max: 3_600_000, step: "any", help: r.deadlineHelp })}
+      ${field("codes", { help: r.codesHelp, children: (more) => html`<textarea rows="2" spellcheck=${false} ...${more} value=${draft.codes}
+        onInput=${({ target }) => set({ codes: target.value })}></textarea>` })}
     </div></section>
     ${draft.views.map((view, at) => html`<section class="card" key=${view.key}><${View} ...${{ at, view, models, refused }}
       twice=${twice.includes(at)} change=${setView(view.key)} remove=${draft.views.length > 1 && leave(view.key)} /></section>`)}

@@ -19,6 +19,9 @@ export function sourceOf({ source, alpha, good_count: good }) {
   return source === "hand" ? r.byHand : fill(r.byCalibration, { alpha: shareOf(alpha), count: count(good) });
 }
 
+/** The patterns of codes in a line. */
+export const codesOf = ({ codes }) => codes.join(", ") || "–";
+
 /** The settings of a camera in a line. */
 export const cameraOf = (camera) => Object.entries(camera).map(([name, value]) => `${name} ${valueOf(value)}`).join(", ") || "–";
 
@@ -35,6 +38,7 @@ export function changesOf(before, after) {
     ...turned(r.fields.number, before.number, after.number),
     ...turned(r.fields.alpha, before.alpha, after.alpha, shareOf),
     ...turned(r.fields.deadline, before.deadline_ms, after.deadline_ms, ms),
+    ...turned(r.fields.codes, codesOf(before), codesOf(after)),
     ...before.views.filter(({ name }) => !of(after.views, name)).map((view) => fill(r.viewGone, view)),
     ...after.views.flatMap((view) => {
       const former = of(before.views, view.name);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ class Broker:
 
     def __init__(self, most_under_way: int = 10) -> None:
         self.most_under_way = most_under_way
+        self.most_bytes = math.inf
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.published: list[tuple[str, dict[str, object], bool]] = []
         self.closed = False
@@ -157,4 +159,24 @@ async def test_a_message_that_no_broker_can_take_holds_up_no_other(tmp_path: Pat
     assert line.place.spool.waiting == 0
     labels = {"outlet": "mqtt", "reason": "refused"}
     assert line.registry.get_sample_value("takt_outlet_dropped_total", labels) == 1
+    await line.end()
+
+
+async def test_a_message_that_is_larger_than_the_broker_takes_is_dropped_in_its_place(
+    tmp_path: Path,
+) -> None:
+    line = Line(tmp_path, 1)
+    line.broker.most_bytes = 70
+    line.place.spool.put("takt/a", b'{"part":"%s"}' % (b"x" * 40))
+    line.place.spool.put("takt/a", b'{"part":2}')
+    line.place.spool.commit(late=False)
+    await line.settled()
+    assert line.broker.parts == [0]
+    line.broker.acknowledge(2, 0)
+    await line.settled()
+    assert line.broker.parts == [0, 2]
+    labels = {"outlet": "mqtt", "reason": "refused"}
+    assert line.registry.get_sample_value("takt_outlet_dropped_total", labels) == 1
+    line.broker.acknowledge(3, 0)
+    assert line.place.spool.waiting == 0
     await line.end()

@@ -15,6 +15,7 @@ from service.recording.multiview.parts import (
     parts_of,
 )
 from service.recording.multiview.recipes import (
+    StoredRecipe,
     current_recipes,
     recipe_changes,
     recipe_of,
@@ -123,3 +124,17 @@ def test_no_two_recipes_have_one_number_until_one_is_removed(record: Record) -> 
         save_recipe(database, "bolt", {"number": 7}, reason=None, **WHO)
     remove_recipe(database, "bracket", reason=None, **WHO)
     assert save_recipe(database, "bolt", {"number": 7}, reason=None, **WHO).revision == 1
+
+
+def test_no_two_recipes_have_one_pattern_of_codes_until_one_leaves_it_out(record: Record) -> None:
+    def save(name: str, number: int, *codes: str) -> StoredRecipe:
+        content = {"number": number, "codes": [*codes]}
+        return save_recipe(record.database, name, content, reason=None, **WHO)
+
+    save_recipe(record.database, "old", {"number": 1}, reason=None, **WHO)
+    save("bracket", 7, "AB-*", "AC-*")
+    with pytest.raises(ConflictError, match=r"'bracket' has the codes AB-\*; leave them out"):
+        save("bolt", 8, "AB-*", "CD-*")
+    save("bolt", 8, "CD-*", "ab-*")
+    save("bracket", 7, "AC-*")
+    assert save("bolt", 8, "AB-*", "CD-*").revision == 2

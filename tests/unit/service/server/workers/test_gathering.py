@@ -55,9 +55,12 @@ class Host:
         self.gatherings.ask(cast(Member, self.workers[0]), message)
 
     def reply(self, number: int, families: Told) -> None:
+        self.answer(number, {"families": families})
+
+    def answer(self, number: int, body: Message) -> None:
         worker = next(one for one in self.workers if one.number == number)
         id = next(one["id"] for one in worker.told if one["kind"] == "ask")
-        message = {"id": id, "body": {"families": families}, "failure": None}
+        message = {"id": id, "body": body, "failure": None}
         self.gatherings.reply(cast(Member, worker), message)
 
     def depart(self, number: int) -> None:
@@ -169,3 +172,22 @@ async def test_one_that_stood_still_and_is_gone_is_counted_once() -> None:
     host.depart(2)
     host.reply(1, counted(20))
     assert host.sum() == 120
+
+
+async def test_what_only_the_leading_worker_does_waits_for_no_other_once_that_is_done() -> None:
+    host = Host()
+    host.ask("part")
+    host.answer(1, {})
+    assert not [one for one in host.workers[0].told if one["kind"] == "replies"]
+    host.answer(2, {"done": {"part": "A-17"}})
+    assert host.workers[0].replies[0]["body"] == {}
+    assert host.workers[0].replies[1]["body"] == {"done": {"part": "A-17"}}
+
+
+async def test_the_leading_worker_is_heard_while_another_one_is_silent() -> None:
+    host = Host()
+    host.ask("order")
+    host.answer(2, {"done": {}})
+    first, late = host.workers[0].replies
+    assert (first["worker"], first["body"]) == (2, {"done": {}})
+    assert late["failure"] == "it did not answer in time"

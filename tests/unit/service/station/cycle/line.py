@@ -46,22 +46,22 @@ class Line:
     def late(self) -> list[CameLate]:
         return [one for one in self.told if isinstance(one, CameLate)]
 
-    def say(self, **changes: bool | int) -> None:
+    def say(self, by_code: int | None = None, **changes: bool | int | str | None) -> None:
         """Change what the controller says."""
         self.said = replace(self.said, **changes)  # type: ignore[arg-type]
-        self.told += self.cycle.controls(self.now_s, self.said)
+        self.told += self.cycle.controls(self.now_s, self.said, by_code)
 
-    def trigger(self, part: int = 0) -> int:
+    def trigger(self, part: int = 0, by_code: int | None = None) -> int:
         """An edge of the trigger; gives the number of the part."""
         before = self.cycle.status().acquisition
-        self.say(trigger=True, part=part)
+        self.say(by_code, trigger=True, part=part)
         self.say(trigger=False)
         after = self.cycle.status().acquisition
         return after if after != before else 0
 
-    def part(self, part: int = 0) -> int:
+    def part(self, part: int = 0, by_code: int | None = None) -> int:
         """A part whose picture was taken."""
-        sequence = self.trigger(part)
+        sequence = self.trigger(part, by_code)
         self.told += self.cycle.see_acquired(self.now_s, sequence)
         return sequence
 

@@ -171,15 +171,38 @@ def test_a_trigger_that_does_not_count_is_not_acknowledged(said: dict[str, bool]
     assert line.given == []
 
 
-def test_a_result_that_finds_no_room_is_told_and_lost_to_the_controller_alone() -> None:
+def test_a_result_that_is_due_without_room_is_told_and_lost_to_the_controller_alone() -> None:
     line = Line()
     line.say(buffer_results=True)
     for _ in range(DEPTH + 1):
         line.decide(line.part())
 
+    assert len(line.given) == DEPTH
+    assert not line.cycle.status().overrun
+    line.wait(100)
     assert [one.shown for one in line.given] == [True] * DEPTH + [False]
     assert line.cycle.status().overrun
     line.say(clear_error=True)
+    assert not line.cycle.status().overrun
+
+
+def test_results_that_waited_for_one_before_them_wait_for_room_too() -> None:
+    line = Line()
+    line.say(buffer_results=True)
+    slow = line.part()
+    line.wait(50)
+    for _ in range(2 * DEPTH):
+        line.decide(line.part(), NG)
+    line.decide(slow)
+
+    assert len(line.given) == DEPTH
+    line.say(results_ack=True)
+    assert len(line.given) == DEPTH + 1
+    for _ in range(2 * DEPTH):
+        line.say(results_ack=False)
+        line.say(results_ack=True)
+    assert line.codes == ["OK"] + ["NG"] * 2 * DEPTH
+    assert all(one.shown for one in line.given)
     assert not line.cycle.status().overrun
 
 
@@ -308,6 +331,58 @@ def test_the_recipe_that_was_asked_for_last_counts() -> None:
     line.told += line.cycle.see_recipe(line.now_s, 3, known=True)
 
     assert line.cycle.status().recipe == 3
+
+
+def test_the_recipe_of_a_code_is_of_its_part_alone_whatever_is_in_force() -> None:
+    line = Line(recipe=1)
+    for by_code in (None, 2, None):
+        line.decide(line.part(by_code=by_code))
+    line.change_recipe(3)
+    line.decide(line.part(by_code=2))
+
+    assert line.codes == ["OK"] * 4
+    assert [one.part.recipe for one in line.given] == [1, 2, 1, 2]
+    assert [one.part.by_code for one in line.given] == [False, True, False, True]
+    assert line.cycle.status().recipe == 3
+
+
+def test_the_recipe_of_a_code_needs_none_in_force() -> None:
+    line = Line(recipe=0)
+    line.decide(line.part(by_code=2))
+
+    assert line.codes == ["OK"]
+    assert line.cycle.status().recipe == 0
+
+
+def test_a_part_whose_code_names_no_recipe_has_no_decision_whatever_is_in_force() -> None:
+    line = Line(recipe=1)
+    line.trigger(by_code=0)
+
+    assert line.codes == ["unknown_recipe"]
+    assert line.given[0].part.recipe == 0
+    result = line.cycle.status().result
+    assert result is not None and result.recipe == 0
+    line.decide(line.part())
+    assert line.codes == ["unknown_recipe", "OK"]
+
+
+def test_a_part_with_a_code_is_no_exception_while_a_recipe_is_looked_for() -> None:
+    line = Line(recipe=1)
+    line.say(execute_command=True, command=2)
+    line.trigger(by_code=3)
+
+    assert line.codes == ["busy"]
+
+
+def test_a_part_has_the_lot_and_the_code_that_stood_at_its_trigger() -> None:
+    line = Line()
+    line.say(lot="L7", code="AB-1")
+    sequence = line.part()
+    line.say(lot="L8", code=None)
+    line.decide(sequence)
+    line.decide(line.part())
+
+    assert [(one.part.lot, one.part.code) for one in line.given] == [("L7", "AB-1"), ("L8", None)]
 
 
 def test_without_a_recipe_there_is_no_decision() -> None:

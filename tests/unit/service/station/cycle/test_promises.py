@@ -31,12 +31,15 @@ class Promises(RuleBasedStateMachine):
         self.line = Line(CycleTiming(result_ms=RESULT_MS, most_inspected=3))
         self.said: dict[int, tuple[float, PartDecision]] = {}
         self.taken = 0
+        self.coded: dict[int, int] = {}
         self.read: list[int] = []
 
-    @rule(part=st.integers(0, 2**31))
-    def trigger(self, part: int) -> None:
-        if self.line.trigger(part):
+    @rule(part=st.integers(0, 2**31), by_code=st.none() | st.integers(0, 5))
+    def trigger(self, part: int, by_code: int | None) -> None:
+        if self.line.trigger(part, by_code):
             self.taken += 1
+            if by_code is not None:
+                self.coded[self.taken] = by_code
 
     @rule(back=st.integers(1, 6), verdict=VERDICTS)
     def decide(self, back: int, verdict: PartDecision) -> None:
@@ -105,6 +108,16 @@ class Promises(RuleBasedStateMachine):
         for one in self.line.given:
             if one.decision.code is not ResultCode.NO_DECISION:
                 assert one.part.sequence in inspected
+
+    @invariant()
+    def a_part_whose_code_says_something_of_its_recipe_has_that_and_no_other(self) -> None:
+        for one in self.line.given:
+            by_code = self.coded.get(one.part.sequence)
+            assert one.part.by_code is (by_code is not None)
+            if by_code is not None:
+                assert one.part.recipe == by_code
+            if by_code == 0:
+                assert one.decision.code is ResultCode.NO_DECISION
 
     @invariant()
     def results_are_read_in_order(self) -> None:

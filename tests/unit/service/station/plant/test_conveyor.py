@@ -32,6 +32,13 @@ def test_one_seed_gives_the_same_parts_and_about_the_share_of_defects() -> None:
     assert 30 <= sum(defects) <= 70
 
 
+def test_parts_are_of_two_kinds_and_of_lots_of_25() -> None:
+    kinds = [CONVEYOR.kind(part) for part in range(1, 201)]
+
+    assert 60 <= sum(kinds) <= 140
+    assert [CONVEYOR.lot(part) for part in (1, 25, 26, 200)] == ["L1", "L1", "L2", "L8"]
+
+
 def test_a_part_has_a_picture_of_its_kind_and_always_the_same() -> None:
     pictures = PartPictures([b"g1", b"g2"], [b"d1", b"d2"], b"gap")
 

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from service.station.plant.conveyor import Conveyor
+from service.station.plant.faults import Fault, FaultKind
 from service.station.plant.layout import PlantError, PlantLayout, pictures_of
+from service.station.plant.program import PartTexts
 
 CONVEYOR = Conveyor(1.5, 0.1, 0.25, 200, 3)
 
@@ -13,10 +15,16 @@ CONVEYOR = Conveyor(1.5, 0.1, 0.25, 200, 3)
 def test_another_process_reads_what_one_has_written(tmp_path: Path) -> None:
     for layout in (
         PlantLayout(CONVEYOR),
-        PlantLayout(CONVEYOR, 7, tmp_path / "good", tmp_path / "bad"),
+        PlantLayout(CONVEYOR, 7, tmp_path / "good", tmp_path / "bad", "AB-"),
+        PlantLayout(CONVEYOR, plc_faults=(Fault(FaultKind.LOST_TRIGGER, 1.0, 2.0),)),
     ):
         layout.write(tmp_path / "plant.json")
         assert PlantLayout.read(tmp_path / "plant.json") == layout
+
+
+def test_parts_have_a_lot_and_a_code_where_codes_begin_with_something() -> None:
+    assert PlantLayout(CONVEYOR, code="AB-").texts(30) == PartTexts("L2", "AB-000030")
+    assert PlantLayout(CONVEYOR).texts(30) == PartTexts("L2", "")
 
 
 def test_parts_are_drawn_where_there_are_no_pictures() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from service.station.cycle.machine import CycleTiming, StationCycle
 from service.station.cycle.signals import Controls, ResultCode, ShownResult, StationStatus
-from service.station.plant.program import PlcProgram, PlcTiming
+from service.station.plant.program import PartTexts, PlcProgram, PlcTiming
 
 TIMING = PlcTiming(heartbeat_s=0.25, ack_s=0.05)
 IDLE = replace(StationCycle(CycleTiming(100)).status(), online=True, trigger_ready=True, recipe=1)
@@ -84,6 +84,13 @@ def test_the_trigger_stands_until_it_is_acknowledged() -> None:
     # The next edge waits until the acknowledge has fallen.
     assert not plc.scan(replace(IDLE, trigger_ack=True), sensed=8).trigger
     assert plc.scan().trigger
+
+
+def test_the_lot_and_the_code_of_a_part_go_with_its_trigger() -> None:
+    program = PlcProgram(TIMING, 1, lambda part: PartTexts(f"L{part}", f"AB-{part}"))
+    said = program.scan(0.0, IDLE, sensed=7)
+
+    assert (said.trigger, said.part, said.lot, said.code) == (True, 7, "L7", "AB-7")
 
 
 def test_a_part_whose_trigger_is_acknowledged_too_late_is_rejected_whatever_comes() -> None:

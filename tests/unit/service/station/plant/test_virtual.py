@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import time
 from itertools import combinations
 
 import pytest
@@ -8,10 +10,12 @@ import pytest
 from service.sources.pacing import Shot
 from service.station.cycle.machine import CycleTiming
 from service.station.cycle.signals import NoDecisionReason, ResultCode
+from service.station.inspector import StationRecipe
 from service.station.plant import virtual
 from service.station.plant.conveyor import Conveyor
 from service.station.plant.faults import Fault, FaultKind, random_faults
 from service.station.plant.virtual import PlantOutcome, VirtualPlant, play
+from service.station.recipe_list import NoneNamed, RecipeList
 
 TIMING = CycleTiming(result_ms=90)
 
@@ -77,6 +81,24 @@ def test_after_a_fault_the_line_goes_on_and_no_part_has_another_ones_result(
     assert recovered(plant, outcome)
 
 
+def test_a_clock_of_the_day_that_goes_wrong_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plant, faults = VirtualPlant(TIMING, parts=100), random_faults(5, 15, 3)
+    right = play(plant, faults)
+    hours = random.Random(1)
+    true_s, true_ns = time.time, time.time_ns
+    monkeypatch.setattr(time, "time", lambda: true_s() + 3600 * hours.randint(-500, 500))
+    monkeypatch.setattr(time, "time_ns", lambda: true_ns() + 10**9 * hours.randint(-500, 500))
+    wrong = play(plant, faults)
+
+    assert wrong.broken == []
+    assert [(a.part, a.decision.code, a.at_s) for a in right.given] == [
+        (b.part, b.decision.code, b.at_s) for b in wrong.given
+    ]
+    assert right.passed == wrong.passed
+
+
 def test_the_gate_rejects_within_two_heartbeats_of_a_network_that_is_cut() -> None:
     plant = VirtualPlant(TIMING, parts=200)
     outcome = play(plant, [Fault(FaultKind.NETWORK_CUT, 10.0, 5.0)])
@@ -114,9 +136,52 @@ def test_no_pair_of_faults_gives_a_part_another_ones_result(
         assert recovered(plant, outcome)
 
 
+def test_parts_of_two_kinds_follow_each_other_and_each_is_judged_by_the_recipe_of_its_code() -> (
+    None
+):
+    plant = VirtualPlant(TIMING, parts=100, seed=1)
+    outcome = play(plant)
+
+    assert outcome.broken == []
+    conveyor = Conveyor(5.0, plant.every_s, plant.gate_s, plant.parts, plant.seed)
+    assert {one.part.part: one.part.recipe for one in outcome.given} == {
+        part: 1 + conveyor.kind(part) for part in range(1, 101)
+    }
+    assert {*map(frozenset, outcome.recipes.values())} == {frozenset({"plate"}), frozenset({"lid"})}
+
+
+def test_a_part_whose_code_is_misread_has_no_decision_and_the_next_one_has_its_own() -> None:
+    plant = VirtualPlant(TIMING, parts=200, seed=1, misread=0.2)
+    outcome = play(plant)
+
+    misread = {part for part in range(1, 201) if plant.misreads(part)}
+    assert 20 < len(misread) < 60
+    assert outcome.broken == []
+    assert outcome.passed == good_parts(plant) - misread
+    reasons = {one.part.part: one.decision.reason for one in outcome.given}
+    assert {part for part, reason in reasons.items() if reason} == misread
+    assert {reasons[part] for part in misread} == {NoDecisionReason.RECIPE}
+
+
+def test_a_part_that_is_judged_by_the_recipe_of_another_one_is_found_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = RecipeList._found
+
+    def slow(known: RecipeList, code: str | None) -> StationRecipe | NoneNamed | None:
+        # It takes the recipe of the part before it.
+        latest = known._latest[1]
+        return latest or found(known, code)
+
+    monkeypatch.setattr(RecipeList, "_found", slow)
+
+    broken = play(VirtualPlant(TIMING, parts=100)).broken
+    assert any("was judged by the recipe" in one for one in broken)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_random_faults_break_no_promise(seed: int) -> None:
-    plant = VirtualPlant(TIMING, parts=200, seed=seed)
+    plant = VirtualPlant(TIMING, parts=200, seed=seed, misread=0.1)
 
     assert play(plant, random_faults(seed, 25, 2)).broken == []
 

@@ -41,6 +41,9 @@ from service.station.plc.signals import Block
 
 TIMING = CycleTiming(result_ms=100, heartbeat_ms=10_000, most_inspected=2, late_in_a_row=3)
 REGISTERS = RegisterMap()
+RECIPES = {"AB": 2, "CD": 3, "": None, None: 0}
+"""Recipes of codes; 0 is none, and None says nothing of recipes."""
+
 Verdict = tuple[ResultCode, NoDecisionReason | None]
 
 
@@ -132,11 +135,14 @@ class Model:
         for one in self.open:
             if one.verdict is None:
                 return
+            is_full = self.said.buffer_results and len(self.waiting) == 8
+            if is_full and self.now < one.due:
+                return
             one.is_given = True
             if not self.said.buffer_results:
                 self.waiting = [one]
                 self.show()
-            elif len(self.waiting) == 8:
+            elif is_full:
                 self.is_overrun = True
             else:
                 self.waiting.append(one)
@@ -171,10 +177,12 @@ class Model:
     def trigger(self) -> None:
         if not self.said.trigger_enable or self.said.set_offline:
             return
-        part = Part(len(self.parts) + 1, self.said.part, self.recipe, self.now + 0.1)
+        by_code = RECIPES.get(self.said.code, 0)
+        recipe = self.recipe if by_code is None else by_code
+        part = Part(len(self.parts) + 1, self.said.part, recipe, self.now + 0.1)
         if self.why_offline is not OfflineReason.NONE:
             part.verdict = undecided(NoDecisionReason.OFFLINE)
-        elif self.wanted is None and not self.is_known:
+        elif by_code == 0 or (by_code is None and self.wanted is None and not self.is_known):
             part.verdict = undecided(NoDecisionReason.RECIPE)
         elif not self.is_ready:
             part.verdict = undecided(NoDecisionReason.BUSY)
@@ -225,7 +233,7 @@ class Served:
         self.cycle.see_recipe(0.0, 1, known=True)
 
     def controls(self, said: Controls) -> None:
-        self.cycle.controls(self.now, said)
+        self.cycle.controls(self.now, said, RECIPES.get(said.code, 0))
 
     def status(self) -> StationStatus:
         self.cycle.advance(self.now)
@@ -277,7 +285,7 @@ class CycleBehindItsSocket(RuleBasedStateMachine):
         self.client.close()
         self._listening.__exit__(None, None, None)
 
-    def say(self, **changes: bool | int) -> None:
+    def say(self, **changes: bool | int | str) -> None:
         self.model.hear(replace(self.model.said, **changes))  # type: ignore[arg-type]
         words = words_of_controls(self.model.said, REGISTERS)
         written = self.client.write_registers(0, [*words[Block.CONTROL], *words[Block.INPUT]])
@@ -287,10 +295,10 @@ class CycleBehindItsSocket(RuleBasedStateMachine):
     def begin(self, buffering: bool) -> None:
         self.say(trigger_enable=True, buffer_results=buffering)
 
-    @rule(part=st.integers(0, 0xFFFF_FFFF))
-    def a_part_comes(self, part: int) -> None:
+    @rule(part=st.integers(0, 0xFFFF_FFFF), code=st.sampled_from(["", "", "AB", "CD", "XY"]))
+    def a_part_comes(self, part: int, code: str) -> None:
         self.say(trigger=False)
-        self.say(trigger=True, part=part)
+        self.say(trigger=True, part=part, code=code)
 
     @rule()
     def the_trigger_falls(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from dataclasses import replace
 
 import pytest
@@ -69,6 +70,65 @@ def test_where_the_low_word_is_first_numbers_of_two_words_are_turned() -> None:
     shown = replace(IDLE, result=NG)
     output = words_of_status(shown, RegisterMap(high_word_first=False))[Block.OUTPUT]
     assert output[5:7] == [2, 1] and output[8:10] == [0, 0x3FC0]
+
+
+SAID = Controls(lot="L7/2", code="AB-1")
+
+
+def text_words(controls: Controls = SAID, **order: bool) -> tuple[list[int], list[int]]:
+    """The words of the lot and of the code."""
+    words = words_of_controls(controls, RegisterMap(**order))[Block.INPUT]
+    return words[3:19], words[19:51]
+
+
+def heard(lot: bytes = b"", code: bytes = b"", **order: bool) -> Controls:
+    """What a station hears of these bytes, the first of which is the high one of its word."""
+    packed = b"\0" * 6 + lot.ljust(32, b"\0") + code.ljust(64, b"\0")
+    words = [*struct.unpack(">51H", packed)]
+    return controls_of({Block.CONTROL: [0, 0], Block.INPUT: words}, RegisterMap(**order))
+
+
+def test_the_first_character_of_a_text_is_in_the_high_byte_or_in_the_low_one() -> None:
+    assert text_words() == ([0x4C37, 0x2F32, *[0] * 14], [0x4142, 0x2D31, *[0] * 30])
+    assert text_words(high_byte_first=False)[1][:2] == [0x4241, 0x312D]
+    assert heard(b"L7/2", b"AB-1") == SAID
+    assert heard(b"7L2/", b"BA1-", high_byte_first=False) == SAID
+
+
+def test_a_text_ends_at_its_first_0_and_what_is_left_of_a_longer_one_says_nothing() -> None:
+    assert heard(code=b"AB-1\x00\xff\x01 of before").code == "AB-1"
+    assert heard(lot=b"\x00L7").lot == ""
+
+
+def test_a_text_may_fill_all_of_its_words() -> None:
+    full = Controls(lot="l" * 32, code="c" * 64)
+    assert heard(b"l" * 32, b"c" * 64) == full
+    assert controls_of(words_of_controls(full, RegisterMap()), RegisterMap()) == full
+
+
+def test_blanks_around_a_text_are_no_part_of_it() -> None:
+    assert (heard(b"  L 7   ", b" " * 64).lot, heard(b"", b" " * 64).code) == ("L 7", "")
+
+
+@pytest.mark.parametrize("said", [b"AB\r", b"AB\x1d1", b"\xc3\x84", b"\x7f", b"\x01"])
+def test_a_text_of_other_bytes_is_none_and_the_part_is_heard_all_the_same(said: bytes) -> None:
+    assert heard(lot=said, code=b"AB-1") == Controls(lot=None, code="AB-1")
+    assert heard(lot=b"L7", code=said) == Controls(lot="L7", code=None)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"lot": "l" * 33}, "lot has at most 32 characters"),
+        ({"code": "Ä"}, "code cannot be 'Ä'; it is printable ASCII"),
+        ({"code": None}, "code cannot be None"),
+    ],
+)
+def test_a_text_that_does_not_fit_its_words_is_refused(
+    wrong: dict[str, str | None], why: str
+) -> None:
+    with pytest.raises(ValueError, match=why):
+        words_of_controls(replace(SAID, **wrong), RegisterMap())  # type: ignore[arg-type]
 
 
 def test_before_the_first_result_all_of_it_is_0_and_the_score_none() -> None:

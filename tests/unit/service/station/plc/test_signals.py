@@ -22,7 +22,7 @@ def test_no_two_signals_share_a_bit() -> None:
     taken = Counter(
         (signal.block, signal.word + further, signal.bit + bit)
         for signal in SIGNALS
-        for further in range(signal.kind.words)
+        for further in range(signal.words)
         for bit in range(signal.kind.mask.bit_length())
     )
     assert [place for place, count in taken.items() if count > 1] == []
