@@ -176,7 +176,10 @@ def _overrun(stage: Stage) -> None:
     stage.say(buffer_results=True)
     for number in range(1, 10):
         begin = 8 * number
-        texts = {1: "Nobody acknowledges.", 9: "Eight wait: the ninth result waits until it is due."}
+        texts = {
+            1: "Nobody acknowledges.",
+            9: "Eight wait: the ninth result waits until it is due.",
+        }
         stage.at(begin - 5)
         stage.say(trigger=True, part=30 + number)
         stage.at(begin - 3)

@@ -35,6 +35,7 @@ STYLES = (
     "pages/audit/page.css",
     "pages/watch/page.css",
     "pages/stations/page.css",
+    "pages/recipes/page.css",
 )
 """The sheets of all pages, in the order in which they hold. A browser gets them at once: nothing is
 painted before the last one has come."""

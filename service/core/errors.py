@@ -27,6 +27,9 @@ TaktError
 │   ├── ConflictError             409  the request does not fit the server's state
 │   │   ├── CalibrationError          409  the known pictures do not allow the wanted threshold
 │   │   ├── RecipeOutdatedError       409  a recipe's model is another one than when it was saved
+│   │   ├── RecipeChangedError        409  a change of a recipe's revision that is replaced by now
+│   │   ├── NumberTakenError          409  another recipe has the number
+│   │   ├── CodesTakenError           409  another recipe has a pattern of codes
 │   │   ├── OtherRecipeError          409  a view of an open part names another recipe
 │   │   ├── ViewTakenError            409  a view that its part has already
 │   │   └── PartEndedError            409  a view of a part that has its result
@@ -313,6 +316,27 @@ class RecipeOutdatedError(ConflictError):
 
     code = "recipe_outdated"
     remedy = "Save the recipe again, so that its thresholds are those of the model that is there."
+
+
+class RecipeChangedError(ConflictError):
+    """The recipe is at another revision by now than whoever changes it has seen."""
+
+    code = "recipe_changed"
+    remedy = "Look at what was saved meanwhile, and save again with the revision that is there."
+
+
+class NumberTakenError(ConflictError):
+    """Another recipe has the number, by which a PLC tells recipes apart."""
+
+    code = "number_taken"
+    remedy = "Give the recipe another number: `GET /v1/recipes` lists those that are taken."
+
+
+class CodesTakenError(ConflictError):
+    """Another recipe has a pattern of codes, by which a station tells recipes apart."""
+
+    code = "codes_taken"
+    remedy = "Leave the pattern out of one of the recipes: `GET /v1/recipes` lists what they have."
 
 
 class OtherRecipeError(ConflictError):

@@ -99,7 +99,7 @@ def thresholds_of_views(bundles: Sequence[Bundle], alpha: float) -> tuple[ViewTh
     if not bundles:
         return ()
     for bundle in bundles:
-        _check_finite(bundle)
+        check_finite(bundle)
     places = _shared_parts(bundles)
     shared = len(places[0])
     out_of_fold = all(one.manifest.thresholds.promise == "measured" for one in bundles)
@@ -181,7 +181,12 @@ def _known_once(parts: NDArray[np.str_]) -> tuple[NDArray[np.str_], NDArray[np.i
     return ids[once], places[once]
 
 
-def _check_finite(bundle: Bundle) -> None:
+def check_finite(bundle: Bundle) -> None:
+    """Refuse a calibration that no threshold can be found by.
+
+    Raises:
+        CalibrationError: a score of a good picture is no finite number.
+    """
     calibration = bundle.calibration
     if not all(np.isfinite(one).all() for one in (calibration.good_score, calibration.good_peak)):
         of = bundle.manifest

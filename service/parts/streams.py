@@ -19,6 +19,7 @@ def streams_part(foundation: Foundation) -> ServerPart:
         foundation.journal,
         sessions,
         foundation.memory,
+        foundation.views,
         StreamOptions.of(foundation.settings),
         guard,
         peers,

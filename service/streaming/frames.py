@@ -23,6 +23,23 @@ _FORMATS: dict[int, PixelFormat] = {1: "rgb8", 2: "bgr8", 3: "mono8"}
 
 
 @dataclass(frozen=True, slots=True)
+class FrameView:
+    """That a frame shows a view of a part.
+
+    Attributes:
+        part: id of the part.
+        view: its name in the recipe.
+        recipe: name of the recipe.
+        again: whether the id stands for another part than the one that has just ended.
+    """
+
+    part: str
+    view: str
+    recipe: str
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """A picture of a stream.
 
@@ -36,6 +53,7 @@ class Frame:
         picture: encoded (JPEG, PNG, …), or raw pixels.
         release: called once, when nothing needs the picture any more.
         labels: what the sender says of the part.
+        view: of a part that it shows; None where it is a frame like others.
     """
 
     sequence: int
@@ -43,6 +61,7 @@ class Frame:
     picture: bytes | memoryview | RawPicture
     release: Callable[[], None] = lambda: None
     labels: Labels = NO_LABELS
+    view: FrameView | None = None
 
 
 class FrameHeader(NamedTuple):

@@ -14,6 +14,40 @@ KEPT_HEATMAP_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
+class ViewAnswer:
+    """What is answered of the part that a frame shows a view of.
+
+    Attributes:
+        part: id of the part.
+        number: tells it from other parts of this id.
+        recipe: name of the recipe.
+        revision: of the recipe.
+        view: name of the view.
+        result: of the part, if this was its last view; else None.
+    """
+
+    part: str
+    number: int
+    recipe: str
+    revision: int
+    view: str
+    result: Json | None
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedView:
+    """A view that was inspected and taken.
+
+    Attributes:
+        inspection: the answer.
+        answer: what is said of its part.
+    """
+
+    inspection: Inspection
+    answer: ViewAnswer
+
+
+@dataclass(frozen=True, slots=True)
 class AnsweredFrame:
     """A frame that was inspected.
 
@@ -23,8 +57,9 @@ class AnsweredFrame:
         inspection: the answer.
         age_ms: from the frame's arrival to its answer.
         dropped: frames of the stream that were dropped so far.
-        smoothed_score: None where the stream has no smoothing.
-        vote: None where the stream has no vote.
+        smoothed_score: None where the stream has no smoothing, and of a view.
+        vote: None where the stream has no vote, and of a view.
+        view: of a part that it shows; None where it is a frame like others.
     """
 
     sequence: int
@@ -34,6 +69,7 @@ class AnsweredFrame:
     dropped: int
     smoothed_score: float | None
     vote: VoteCount | None
+    view: ViewAnswer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +114,7 @@ def answer_json(answer: AnsweredFrame, request_id: str) -> Json:
         **inspection_json(inspection, request_id),
         "smoothed_score": answer.smoothed_score,
         "vote": None if answer.vote is None else asdict(answer.vote),
+        "view": None if answer.view is None else asdict(answer.view),
         "heatmap": None
         if heatmap is None
         else {"kind": heatmap.kind, "format": heatmap.format, "bytes": len(heatmap.data)},

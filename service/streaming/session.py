@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -23,6 +23,7 @@ from service.streaming.outcomes import (
     AnsweredFrame,
     DroppedFrame,
     FailedFrame,
+    InspectedView,
     KeptOutcomes,
     Outcome,
 )
@@ -32,6 +33,8 @@ from service.streaming.watching import About, Audience
 Policy = Literal["all", "latest"]
 Explain = Callable[[int, Exception], FailedFrame]
 """Makes an outcome of the error that ended the frame of this number."""
+InspectView = Callable[[Frame, Entrance], Awaitable[InspectedView]]
+"""Inspects a frame as the view of a part that it shows, by the recipe of the part."""
 Observe = Callable[[Outcome, Frame | None], None]
 """Hears of an outcome; the frame of an answer is there until it returns."""
 
@@ -41,9 +44,11 @@ class Rules:
     """How a stream is treated.
 
     Attributes:
-        policy: `all` drops nothing; with `latest` the newest frame counts.
+        policy: `all` drops nothing; with `latest` the newest frame counts, and views of parts are
+            not dropped either.
         credits: most frames that came and whose answers are not sent.
-        in_flight: most frames that are inspected at the same time, with `latest`.
+        in_flight: most frames that are inspected at the same time, with `latest`; views of parts
+            wait for nobody.
         patience_s: how long a frame tries a queue that others have filled, with `all`.
         vote: over the last frames; None for no vote.
         smoothing: weight of each new score; None for no smoothing.
@@ -69,7 +74,7 @@ class _Slot:
     sequence: int
     captured_us: int
     arrived_s: float
-    result: Inspection | FailedFrame | None = None
+    result: Inspection | InspectedView | FailedFrame | None = None
     frame: Frame | None = None
     task: asyncio.Task[None] | None = None
 
@@ -100,6 +105,7 @@ class Session:
         observe: hears of each outcome, once, and has the frame of an answer.
         about: what those are told who want to watch; None for a stream that nobody finds.
         audience: those who watch; nobody by default.
+        inspect_view: inspects views of parts; None for a stream that takes none.
 
     Attributes:
         finished: whether it takes no more frames, so that nobody may go on with it.
@@ -116,6 +122,7 @@ class Session:
         observe: Observe,
         about: About | None = None,
         audience: Audience | None = None,
+        inspect_view: InspectView | None = None,
     ) -> None:
         self.about = about
         self.audience = Audience() if audience is None else audience
@@ -123,6 +130,7 @@ class Session:
         self.wishes = wishes
         self.rules = rules
         self._entrance = Entrance(inspect, rules.patience_s if rules.policy == "all" else 0.0)
+        self._inspect_view = inspect_view
         self._explain = explain
         self._observe = observe
         self._voting = Voting(rules.vote) if rules.vote else None
@@ -227,7 +235,9 @@ class Session:
         self._count(frame.sequence)
         slot = _Slot(frame.sequence, frame.captured_us, time.perf_counter(), frame=frame)
         self._order.append(slot)
-        if self.rules.policy == "all" or self._in_flight < self.rules.in_flight:
+        # Nobody sends a view again because a newer frame is there: it shows something else.
+        kept = self.rules.policy == "all" or frame.view is not None
+        if kept or self._in_flight < self.rules.in_flight:
             self._start(slot)
             return
         replaced, self._waiting = self._waiting, slot
@@ -280,17 +290,26 @@ class Session:
     async def _answer(self, slot: _Slot) -> None:
         assert slot.frame is not None
         try:
-            slot.result = await self._entrance.inspect(slot.frame.picture)
+            await self._inspect(slot, slot.frame)
         except Exception as error:
             age_ms = (time.perf_counter() - slot.arrived_s) * 1000
             slot.result = replace(self._explain(slot.sequence, error), age_ms=age_ms)
             _release(slot)
         finally:
             self._in_flight -= 1
-        if self._waiting is not None:
+        if self._waiting is not None and self._in_flight < self.rules.in_flight:
             waiting, self._waiting = self._waiting, None
             self._start(waiting)
         self._advance()
+
+    async def _inspect(self, slot: _Slot, frame: Frame) -> None:
+        if frame.view is None:
+            slot.result = await self._entrance.inspect(frame.picture)
+            return
+        assert self._inspect_view is not None
+        slot.result = seen = await self._inspect_view(frame, self._entrance)
+        # At once, whatever frames before it still wait for: the part's result is noted next.
+        self._observe(self._answered(slot, seen), frame)
 
     def _advance(self) -> None:
         """Emit the results that are ready, in the order of the frames."""
@@ -301,24 +320,34 @@ class Session:
             _release(slot)
         self._settle()
 
-    def _answered(self, slot: _Slot, inspection: Inspection) -> AnsweredFrame:
-        verdict = inspection.verdict
+    def _answered(self, slot: _Slot, result: Inspection | InspectedView) -> AnsweredFrame:
+        smoothed_score, vote, view = None, None, None
+        if isinstance(result, InspectedView):
+            # Another model may have judged it, on another scale: it says nothing of other frames.
+            inspection, view = result.inspection, result.answer
+        else:
+            inspection, verdict = result, result.verdict
+            if self._smoothing is not None:
+                smoothed_score = self._smoothing.add(verdict.score)
+            if self._voting is not None:
+                undecided = verdict.undecided is not None
+                vote = self._voting.add(verdict.anomalous, undecided=undecided)
         return AnsweredFrame(
             sequence=slot.sequence,
             captured_us=slot.captured_us,
             inspection=inspection,
             age_ms=(time.perf_counter() - slot.arrived_s) * 1000,
             dropped=self._tally.dropped,
-            smoothed_score=self._smoothing.add(verdict.score) if self._smoothing else None,
-            vote=self._voting.add(verdict.anomalous, undecided=verdict.undecided is not None)
-            if self._voting
-            else None,
+            smoothed_score=smoothed_score,
+            vote=vote,
+            view=view,
         )
 
     def _emit(self, outcome: Outcome, frame: Frame | None) -> None:
         self._tally.add(outcome)
         self._kept.add(outcome)
-        self._observe(outcome, frame)
+        if not (isinstance(outcome, AnsweredFrame) and outcome.view is not None):
+            self._observe(outcome, frame)
         if self.audience:
             self.audience.show(outcome, frame, self._tally.counts)
         if self._link is not None:

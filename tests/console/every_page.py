@@ -230,6 +230,74 @@ def recipe_of(name: str, number: int) -> dict[str, Any]:
     return {"name": name, "number": number, "revision": 1, "views": views}
 
 
+def _recipes(page: Page, **changed: Any) -> None:
+    """As a server shows itself that has two recipes, one of which has been changed."""
+    kept = {"source": "calibration", "alpha": 0.005, "good_count": 399, "part_count": None}
+    by_hand = {"source": "hand", "alpha": None, "good_count": None, "part_count": None}
+    camera = {"exposure_us": 900.0, "light": "ring", "hdr": True}
+    top = {"thresholds": {"image": 0.41, "pixel": 0.52, **kept}, "camera": camera}
+    side = {"thresholds": {"image": 0.4, "pixel": 1e30, **by_hand}, "camera": {}}
+    views = [
+        {"name": name, "model": MODEL, "version": "1", "graph": "0a", **said}
+        for name, said in (("top", top), ("side", side))
+    ]
+    saved = {"changed_at": AT, "changed_by": "leader", "reason": "a second camera"}
+    of = {"revision": 3, "alpha": 0.01, "deadline_ms": 800.0, "views": views, "outdated": []}
+    of["codes"] = ["AB-*"]
+    recipes = [
+        {"name": name, "number": number, **of, **saved, **changed}
+        for name, number in (("bracket", 7), ("bolt", 8))
+    ]
+    former = {**recipes[0], "deadline_ms": 500.0, "views": views[:1]}
+    revisions = [
+        {"revision": number, **saved, "recipe": recipe}
+        for number, recipe in ((3, recipes[0]), (2, None), (1, former))
+    ]
+    page.route("**/v1/recipes", lambda route: route.fulfill(json={"recipes": recipes}))
+    page.route("**/v1/recipes/bracket", lambda route: _one_recipe(route, recipes[0]))
+    page.route(
+        "**/v1/recipes/bracket/revisions*",
+        lambda route: route.fulfill(json={"name": "bracket", "revisions": revisions}),
+    )
+    page.reload()
+
+
+def _one_recipe(route: Route, recipe: dict[str, Any]) -> None:
+    if route.request.method == "PUT":
+        refused = {"code": "recipe_changed", "title": "Recipe changed", "detail": "by leader"}
+        route.fulfill(status=409, json=refused)
+        return
+    route.fulfill(json={"recipe": recipe})
+
+
+def _all_recipes(page: Page) -> None:
+    _recipes(page)
+    expect(page.get_by_role("article", name="bracket")).to_be_visible()
+
+
+def _one_of_the_recipes(page: Page) -> None:
+    _recipes(page, outdated=["top"])
+    expect(page.get_by_text("Revision 3")).to_be_visible()
+
+
+def _changing_a_recipe(page: Page) -> None:
+    _recipes(page)
+    expect(page.get_by_label("Value of exposure_us")).to_be_visible()
+
+
+def _refused_recipe(page: Page) -> None:
+    _changing_a_recipe(page)
+    page.get_by_label("Number", exact=True).fill("7")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
+def _removing_a_recipe(page: Page) -> None:
+    _one_of_the_recipes(page)
+    page.get_by_role("button", name="Remove", exact=True).click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
 def _a_station(page: Page) -> None:
     show_station(page)
     expect(page.get_by_role("article", name="press-1")).to_be_visible()
@@ -306,6 +374,13 @@ PLACES = (
     Place("stations", "a silent one", "stations/press-1", _silent),
     Place("stations", "another recipe", "stations/press-1", _changing_the_recipe),
     Place("stations", "none of this name", "stations/nowhere", see("status")),
+    Place("recipes", "none", "recipes", see("status")),
+    Place("recipes", "two", "recipes", _all_recipes),
+    Place("recipes", "one and its history", "recipes/bracket", _one_of_the_recipes),
+    Place("recipes", "one is to be removed", "recipes/bracket", _removing_a_recipe),
+    Place("recipes", "one is changed", "recipes/bracket?change=1", _changing_a_recipe),
+    Place("recipes", "somebody else was first", "recipes/bracket?change=1", _refused_recipe),
+    Place("recipes", "a new one", "recipes?change=1", see("button", "Add a view")),
     Place("try", "nothing dropped", "try", see("heading")),
     Place("try", "two pictures", "try", _tried),
     Place("try", "a box is drawn", "try", _tried_and_marked),

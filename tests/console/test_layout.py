@@ -13,6 +13,7 @@ from tests.api.stations.reports import REPORT, RESULT
 from tests.console.conftest import BANK, Serve
 from tests.console.scene import MODEL, pictures, work_a_shift
 from tests.console.test_live import streaming
+from tests.console.test_stations import save_recipe
 
 pytestmark = pytest.mark.browser
 
@@ -28,6 +29,9 @@ PAGES = {
     "live": "combobox",
     "stations": "article",
     "stations/press-1": "figure",
+    "recipes": "table",
+    "recipes/bracket": "list",
+    "recipes/bracket?change=1": "group",
     "review": "listbox",
     "review/figures": "table",
     "watch": "figure",
@@ -47,6 +51,7 @@ def shift(start_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         work_a_shift(server.url, 1)
         report = {**REPORT, "results": [RESULT] * 50}
         httpx.put(f"{server.url}/v1/stations/press-1", json=report).raise_for_status()
+        save_recipe(server.url, "bracket", 7)
         yield server.url
 
 

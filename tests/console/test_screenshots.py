@@ -7,12 +7,14 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.console.conftest import BANK, ROOT, Serve
 from tests.console.scene import MODEL, fade_a_lamp, pictures, work_a_shift
+from tests.console.test_stations import save_recipe
 from tests.docs.pictures import folder_for, keep
 
 pytestmark = pytest.mark.browser
@@ -50,6 +52,19 @@ def _see(selector: str, page: Page) -> None:
     expect(page.locator(selector).first).to_be_visible()
 
 
+def _recipes(url: str, page: Page) -> None:
+    """Two recipes, one of which has been changed."""
+    save_recipe(url, "lid", 8)
+    camera = {"exposure_us": 900, "light": "ring"}
+    top = {"name": "top", "model": MODEL, "camera": camera}
+    side = {"name": "side", "model": MODEL, "thresholds": {"image": 0.41, "pixel": 1e30}}
+    for views, reason in (([top], "the first part"), ([top, side], "a second camera")):
+        body = {"number": 7, "deadline_ms": 800, "alpha": 0.01, "views": views, "reason": reason}
+        httpx.put(f"{url}/v1/recipes/bracket", json=body).raise_for_status()
+    page.reload()
+    _see("article", page)
+
+
 PAGES: dict[str, tuple[str, Prepare]] = {
     "try": ("try", _drop_pictures),
     "review": ("review", partial(_see, "aside img, aside canvas")),
@@ -74,6 +89,7 @@ def test_every_page_shows_a_shift(
     rejected = f"{server.url}/console/inspection/{rejects[0]}"
     shown["inspection"] = rejected, partial(_see, ".gauge-bar")
     shown["watch"] = f"{server.url}/console/watch", partial(_fade_a_lamp, server.url)
+    shown["recipes"] = f"{server.url}/console/recipes", partial(_recipes, server.url)
     shown["login"] = f"{closed.url}/console/", partial(_see, "input[type=password]")
     for name, (address, prepare) in shown.items():
         page.goto(address)

@@ -99,6 +99,40 @@ def test_views_of_parts_come_to_every_worker_and_each_part_has_one_result_by_one
         eventually(lambda: len(httpx.get(f"{server.url}/v1/parts").json()["parts"]) == 24)
 
 
+def test_views_of_a_part_come_by_streams_of_different_workers(
+    server: Server, picture_bytes: Callable[..., bytes]
+) -> None:
+    by_hand = {"image": 1.0, "pixel": 1e30}
+    names = [f"v{number}" for number in range(8)]
+    views = [{"name": one, "model": "parts", "thresholds": by_hand} for one in names]
+    body = {"number": 7, "deadline_ms": 60_000, "views": views}
+    httpx.put(f"{server.url}/v1/recipes/nut", json=body).raise_for_status()
+    asyncio.run(send_views(server, picture_bytes(100), names))
+
+
+async def send_views(server: Server, picture: bytes, names: list[str]) -> None:
+    """Send each view by a stream of its own, all at once, and each of them twice."""
+    address = server.url.replace("http", "ws", 1)
+
+    async def sent(view: str) -> list[dict[str, Any]]:
+        async with connect(f"{address}/v1/models/parts/stream", proxy=None) as stream:
+            await stream.send('{"type": "hello"}')
+            await stream.recv()
+            shown = {"type": "view", "part": "A", "view": view, "recipe": "nut"}
+            for sequence in range(2):
+                await stream.send(json.dumps(shown))
+                await stream.send(pack_frame(sequence, 0, picture))
+            return [dict(json.loads(await stream.recv())) for _ in range(2)]
+
+    async with asyncio.timeout(60):
+        heard = await asyncio.gather(*map(sent, names))
+    answered = [one["view"] for one, _ in heard]
+    assert {one["number"] for one in answered} == {answered[0]["number"]}
+    (result,) = [one["result"] for one in answered if one["result"] is not None]
+    assert (result["verdict"], len(result["views"])) == ("good", 8)
+    assert {again["code"] for _, again in heard} <= {"view_taken", "part_ended"}
+
+
 def answered_by_status(server: Server) -> int:
     answered: int = httpx.get(f"{server.url}/v1/status").json()["since_start"]["answered"]
     return answered

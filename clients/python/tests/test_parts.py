@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
 import pytest
 
-from takt_client.errors import PartEndedError, UnreadableAnswerError, ViewTakenError
-from takt_client.parts import PartView
+from takt_client.errors import (
+    PartEndedError,
+    RecipeChangedError,
+    UnreadableAnswerError,
+    ViewTakenError,
+)
+from takt_client.values import PartView
 from test_rest import respond
 
 SIDE: dict[str, Any] = {
@@ -118,26 +124,89 @@ def test_a_verdict_is_not_guessed(call) -> None:
         call(server, "part", "A-17")
 
 
+VIEW: dict[str, Any] = {
+    "name": "top",
+    "model": "parts",
+    "version": "2",
+    "graph": "0a",
+    "thresholds": {"image": 0.4, "pixel": 0.5, "source": "hand"},
+    "camera": {"exposure_us": 900.0, "light": "ring"},
+}
+RECIPE: dict[str, Any] = {
+    "name": "bracket",
+    "number": 7,
+    "revision": 3,
+    "alpha": 0.01,
+    "deadline_ms": 800.0,
+    "views": [VIEW],
+    "outdated": ["top"],
+    "changed_at": "2026-03-01T12:00:00Z",
+    "changed_by": "leader",
+    "reason": None,
+}
+
+
 def test_recipes_are_read_with_what_judges_and_takes_each_view(call) -> None:
-    view = {
-        "name": "top",
-        "model": "parts",
-        "version": "2",
-        "graph": "0a",
-        "thresholds": {"image": 0.4, "pixel": 0.5, "source": "hand"},
-        "camera": {"exposure_us": 900.0, "light": "ring"},
-    }
-    said = {"name": "bracket", "number": 7, "revision": 3, "alpha": 0.01, "deadline_ms": 800.0}
-    body = {"request_id": "r", "recipes": [{**said, "views": [view], "changed_by": "leader"}]}
-    server = respond(httpx.Response(200, json=body))
+    server = respond(httpx.Response(200, json={"request_id": "r", "recipes": [RECIPE]}))
     (recipe,) = call(server, "recipes", number=7)
     assert server.requests[0].url.raw_path == b"/v1/recipes?number=7"
     assert (recipe.name, recipe.revision, recipe.deadline_ms) == ("bracket", 3, 800.0)
+    assert (recipe.changed_by, recipe.reason, recipe.outdated) == ("leader", None, ("top",))
     (top,) = recipe.views
-    assert (top.threshold, top.pixel_threshold) == (0.4, 0.5)
+    assert (top.threshold, top.pixel_threshold, top.source) == (0.4, 0.5, "hand")
     assert top.camera == {"exposure_us": 900.0, "light": "ring"}
     # As a server says it that knows no codes.
     assert recipe.codes == ()
-    body["recipes"][0]["codes"] = ["AB-*"]
+    body = {"request_id": "r", "recipes": [{**RECIPE, "codes": ["AB-*"]}]}
     server = respond(httpx.Response(200, json=body))
     assert call(server, "recipes")[0].codes == ("AB-*",)
+
+
+def test_a_recipe_is_read_as_it_is_or_was(call) -> None:
+    server = respond(httpx.Response(200, json={"request_id": "r", "recipe": RECIPE}))
+    assert call(server, "recipe", "brack et", revision=3).revision == 3
+    assert server.requests[0].url.raw_path == b"/v1/recipes/brack%20et?revision=3"
+
+
+def test_revisions_of_a_recipe_are_read_and_one_that_removed_it_has_none(call) -> None:
+    saved = {"changed_at": "2026-03-01T12:00:00Z", "changed_by": "leader", "reason": "gone"}
+    revisions = [
+        {"revision": number, **saved, "recipe": recipe}
+        for number, recipe in ((4, None), (3, RECIPE))
+    ]
+    body = {"request_id": "r", "name": "bracket", "revisions": revisions}
+    server = respond(httpx.Response(200, json=body))
+    removed, before = call(server, "recipe_revisions", "bracket", before=5)
+    assert server.requests[0].url.raw_path == b"/v1/recipes/bracket/revisions?before=5"
+    assert (removed.recipe, removed.reason) == (None, "gone")
+    assert before.recipe.views[0].name == "top"
+
+
+def test_a_recipe_is_saved_with_what_is_said_of_it_alone(call) -> None:
+    server = respond(httpx.Response(200, json={"request_id": "r", "recipe": RECIPE}))
+    view = {"name": "top", "model": "parts"}
+    saved = call(
+        *(server, "save_recipe", "bracket"), number=7, deadline_ms=800, views=[view], revision=2
+    )
+    (request,) = server.requests
+    assert (request.method, request.url.path) == ("PUT", "/v1/recipes/bracket")
+    assert json.loads(request.content) == {
+        **{"number": 7, "deadline_ms": 800, "views": [view]},
+        "revision": 2,
+    }
+    assert saved.revision == 3
+
+
+def test_a_recipe_that_somebody_else_has_changed_is_an_error_of_its_own(call, wire) -> None:
+    refused = httpx.Response(409, json=wire.problem("recipe_changed", 409))
+    with pytest.raises(RecipeChangedError):
+        call(respond(refused), "save_recipe", "bracket", number=7, deadline_ms=800, views=[])
+
+
+def test_a_recipe_is_removed_with_a_reason(call) -> None:
+    body = {"request_id": "r", "name": "bracket", "revision": 4}
+    server = respond(httpx.Response(200, json=body))
+    assert call(server, "remove_recipe", "bracket", revision=3, reason="no such parts") is None
+    (request,) = server.requests
+    assert request.method == "DELETE"
+    assert request.url.raw_path == b"/v1/recipes/bracket?revision=3&reason=no+such+parts"

@@ -9,8 +9,9 @@ from takt_client.errors import (
     RequestError,
     UnreadableAnswerError,
 )
-from takt_client.session import StreamSession
+from takt_client.session import FrameViewChoices, StreamSession, view_message
 from takt_client.values import FrameAnswer, FrameDropped, FrameRefused, Heatmap, Vote
+from test_parts import RESULT
 
 
 def taken(session: StreamSession) -> list[object]:
@@ -207,3 +208,40 @@ def test_a_frame_that_is_sent_again_shows_what_it_did(session, wire) -> None:
     again = session.welcome(wire.welcome(resumed=True))
     assert again == [NOTHING, sent[0], A17, sent[1]]
     assert session.part({"part": "A-17"}) == []
+
+
+VIEW: FrameViewChoices = {"part": "A-17", "view": "top", "recipe": "bracket"}
+
+
+def test_a_frame_that_shows_a_view_is_sent_again_with_what_it_shows(session, wire) -> None:
+    message = view_message(VIEW)
+    assert json.loads(message) == {"type": "view", **VIEW}
+    session.frame(b"one", 0, message)
+    session.part({"part": "B"})
+    session.frame(b"two", 0)
+    again = session.welcome(wire.welcome(credits=2, next_sequence=0))
+    kinds = [one if isinstance(one, bytes) else json.loads(one)["type"] for one in again]
+    assert [unpack(one).picture if isinstance(one, bytes) else one for one in kinds] == [
+        *("view", b"one"),
+        *("part", b"two"),
+    ]
+
+
+def test_the_answer_to_a_view_has_the_part_and_with_the_last_one_its_result(session, wire) -> None:
+    session.frame(b"", 0, view_message(VIEW))
+    shown = {"part": "A-17", "number": 5, "recipe": "bracket", "revision": 3, "view": "top"}
+    body = json.loads(wire.answer(0)) | {"view": {**shown, "result": RESULT}}
+    session.read(json.dumps(body))
+    (item,) = taken(session)
+    assert isinstance(item, FrameAnswer)
+    assert item.view is not None and item.view.result is not None
+    assert (item.view.part, item.view.number, item.view.view) == ("A-17", 5, "top")
+    assert item.view.result.verdict == "undecided"
+
+
+def test_the_result_of_a_part_is_not_guessed(session, wire) -> None:
+    session.frame(b"", 0, view_message(VIEW))
+    shown = {"part": "A-17", "number": 5, "recipe": "bracket", "revision": 3, "view": "top"}
+    other = {**shown, "result": {**RESULT, "verdict": "perhaps"}}
+    with pytest.raises(UnreadableAnswerError):
+        session.read(json.dumps(json.loads(wire.answer(0)) | {"view": other}))

@@ -138,6 +138,64 @@ export interface ViewInspected {
   result: PartResult | null;
 }
 
+/** Where a view's thresholds come from, and what they rest on. */
+export interface ViewThresholds {
+  /** Of the score. */
+  image: number;
+  /** Of the map's values. */
+  pixel: number;
+  source: "calibration" | "hand";
+  /** Share of good parts that they may reject, all views together where `part_count` is a number; null where set by hand. */
+  alpha: number | null;
+  /** Good parts known in every view, by which all views' thresholds were found together; else null. */
+  part_count: number | null;
+  /** Good pictures that they rest on; null where somebody has set them. */
+  good_count: number | null;
+}
+
+/** A view that a part has. */
+export interface RecipeView {
+  name: string;
+  model: string;
+  version: string;
+  /** SHA-256 of the model's graph. */
+  graph: string;
+  thresholds: ViewThresholds;
+  /** Settings of the camera, for whoever takes the picture. */
+  camera: Record<string, string | boolean | number>;
+}
+
+/** What parts of one kind are inspected by. */
+export interface Recipe {
+  name: string;
+  /** Names it to a PLC. */
+  number: number;
+  /** 1 for the first one, and one more with each change. */
+  revision: number;
+  /** Share of good parts that all views together may reject. */
+  alpha: number;
+  /** Time from a part's first view to its result. */
+  deadline_ms: number;
+  views: RecipeView[];
+  /** Patterns of the codes that a reader reads off its parts. */
+  codes: string[];
+  /** Names of views whose version has got another graph since: save the recipe again. */
+  outdated: string[];
+  changed_at: string;
+  changed_by: string;
+  reason: string | null;
+}
+
+/** What a recipe was from one change to the next. */
+export interface RecipeRevision {
+  revision: number;
+  changed_at: string;
+  changed_by: string;
+  reason: string | null;
+  /** Null where it was removed. */
+  recipe: Recipe | null;
+}
+
 /** One version of a model; what is null is not known until it is loaded. */
 export interface ModelVersion {
   version: string;

@@ -5,6 +5,8 @@ import type {
   Inspected,
   Model,
   Part,
+  Recipe,
+  RecipeRevision,
   Station,
   StationStanding,
   ViewInspected,
@@ -57,6 +59,39 @@ export interface ViewOptions
   recipe: string;
   /** Whether the id stands for another part than the one that has just ended. */
   again?: boolean;
+}
+
+/** A view of a recipe that is saved. */
+export interface RecipeViewChoices {
+  /** Tells it from the other views. */
+  name: string;
+  model: string;
+  /** Else the one that is active, which is kept. */
+  version?: string;
+  /** Set by hand, which promises nothing; else those that the model's calibration gives. */
+  thresholds?: { image: number; pixel: number };
+  /** Settings of the camera, for whoever takes the picture. */
+  camera?: Record<string, string | boolean | number>;
+}
+
+/** What a recipe is to say. */
+export interface RecipeChoices {
+  /** Names it to a PLC; of no other recipe. */
+  number: number;
+  /** Time from a part's first view to its result. */
+  deadline_ms: number;
+  views: RecipeViewChoices[];
+  /** Share of good parts that all views together may reject; 0.01 unless given. */
+  alpha?: number;
+  /** Patterns of the codes of its parts, each of no other recipe. */
+  codes?: string[];
+  /**
+   * That is changed, 0 for a recipe that is to be new: `recipe_changed` where another one is there
+   * by now. Without it whatever is there is replaced.
+   */
+  revision?: number;
+  /** Why, for the record and the audit log. */
+  reason?: string;
 }
 
 const LONGEST_TIMEOUT_MS = 3_600_000;
@@ -127,15 +162,59 @@ export class TaktClient {
 
   /** What a part waits for, or what became of it. */
   async part(part: string, options: { number?: number; waitMs?: number } = {}): Promise<Part> {
-    const query = new URLSearchParams();
-    if (options.number !== undefined) query.set("number", String(options.number));
-    if (options.waitMs !== undefined) query.set("wait_ms", String(options.waitMs));
-    return partOf(await this.#ask(`${partPath(part)}?${query}`));
+    const query = queryOf({ number: options.number, wait_ms: options.waitMs });
+    return partOf(await this.#ask(`${partPath(part)}${query}`));
   }
 
   /** End a part now; views that are missing make it undecided. */
   async endPart(part: string): Promise<Part> {
     return partOf(await this.#ask(`${partPath(part)}/end`, { method: "POST" }));
+  }
+
+  /** The recipes as they are, by name; or the one of a number, if there is one. */
+  async recipes(options: { number?: number } = {}): Promise<Recipe[]> {
+    const answer = await this.#ask(`/v1/recipes${queryOf(options)}`);
+    if (!Array.isArray(answer["recipes"])) {
+      throw unreadable("no list of recipes", JSON.stringify(answer));
+    }
+    return answer["recipes"];
+  }
+
+  /** A recipe as it is, or as it was at a revision. */
+  async recipe(name: string, options: { revision?: number } = {}): Promise<Recipe> {
+    return recipeOf(await this.#ask(`${recipePath(name)}${queryOf(options)}`));
+  }
+
+  /** What a recipe has been, the latest revision first, also of one that was removed. */
+  async recipeRevisions(
+    name: string,
+    options: { before?: number; limit?: number } = {},
+  ): Promise<RecipeRevision[]> {
+    const answer = await this.#ask(`${recipePath(name)}/revisions${queryOf(options)}`);
+    if (!Array.isArray(answer["revisions"])) {
+      throw unreadable("no list of revisions", JSON.stringify(answer));
+    }
+    return answer["revisions"];
+  }
+
+  /**
+   * Save a recipe, as a new revision; parts that have begun keep the one that they have.
+   *
+   *     const { name, revision, number, deadline_ms } = await takt.recipe("bracket");
+   *     await takt.saveRecipe(name, { revision, number, deadline_ms, views, reason: "a second camera" });
+   */
+  async saveRecipe(name: string, choices: RecipeChoices): Promise<Recipe> {
+    const body = JSON.stringify(choices);
+    const headers = { "content-type": "application/json" };
+    return recipeOf(await this.#ask(recipePath(name), { method: "PUT", body, headers }));
+  }
+
+  /** Remove a recipe; parts that have begun keep it. */
+  async removeRecipe(
+    name: string,
+    options: { revision?: number; reason?: string } = {},
+  ): Promise<void> {
+    await this.#ask(`${recipePath(name)}${queryOf(options)}`, { method: "DELETE" });
   }
 
   /** The stations that say how they fare, by name. */
@@ -282,6 +361,25 @@ function pairs(tags: Record<string, string>): string {
   return Object.entries(tags)
     .map(([name, value]) => `${name}=${value}`)
     .join(",");
+}
+
+/** Parameters as a query, those that are undefined left out. */
+function queryOf(parameters: Record<string, string | number | undefined>): string {
+  const given = Object.entries(parameters).filter(([, value]) => value !== undefined);
+  const query = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
+  return query.size ? `?${query}` : "";
+}
+
+/** The recipe in an answer. */
+function recipeOf(answer: Record<string, unknown>): Recipe {
+  const recipe = answer["recipe"] as Recipe | undefined;
+  if (!Array.isArray(recipe?.views)) throw unreadable("no recipe", JSON.stringify(answer));
+  return recipe;
+}
+
+/** Path of a recipe below a server's URL. */
+function recipePath(name: string): string {
+  return `/v1/recipes/${encodeURIComponent(name)}`;
 }
 
 /** Path of a part below a server's URL. */

@@ -1,7 +1,7 @@
 /** A stream of frames over one WebSocket. */
 
-import type { Heatmap, Inspection } from "./answers.ts";
-import { inspectionOf } from "./answers.ts";
+import type { Heatmap, Inspection, PartResult } from "./answers.ts";
+import { inspectionOf, resultOf } from "./answers.ts";
 import type { InspectOptions, Picture } from "./client.ts";
 import { isProblem, mistake, TaktError, unreachable, unreadable } from "./errors.ts";
 
@@ -13,7 +13,31 @@ export interface RawPicture {
   format: "rgb8" | "bgr8" | "mono8";
 }
 
-export type StreamFrame = Picture | RawPicture;
+/** Which view of which part a frame shows, and by which recipe it is inspected. */
+export interface FrameViewChoices {
+  part: string;
+  /** Its name in the recipe. */
+  view: string;
+  /** Name of the recipe, the same with all views of a part. */
+  recipe: string;
+  /** Whether the id stands for another part than the one that has just ended. */
+  again?: boolean;
+  station?: string;
+  lot?: string;
+  tags?: Record<string, string>;
+}
+
+/**
+ * A frame that shows a view of a part: it is inspected by the part's recipe, and never dropped.
+ *
+ *     { picture, view: { part: "A-17", view: "top", recipe: "bracket" } }
+ */
+export interface ViewFrame {
+  picture: Picture | RawPicture;
+  view: FrameViewChoices;
+}
+
+export type StreamFrame = Picture | RawPicture | ViewFrame;
 
 /** Options of a stream; the server chooses those that are left out. */
 export interface StreamOptions extends Omit<InspectOptions, "version"> {
@@ -34,6 +58,19 @@ export interface Vote {
   undecided?: number;
 }
 
+/** The part that a frame shows a view of. */
+export interface FrameView {
+  part: string;
+  /** Tells it from other parts of this id. */
+  number: number;
+  recipe: string;
+  /** Of the recipe, for all views of the part. */
+  revision: number;
+  view: string;
+  /** Of the part, if this was its last view; else null. */
+  result: PartResult | null;
+}
+
 /** Answer to a frame; frames are numbered from 0 in the order of sending. */
 export interface FrameAnswer extends Inspection {
   type: "answer";
@@ -42,8 +79,12 @@ export interface FrameAnswer extends Inspection {
   age_ms: number;
   /** Frames of this session that were dropped so far. */
   dropped: number;
+  /** Null without smoothing, and of a view. */
   smoothed_score: number | null;
+  /** Null without a vote, and of a view. */
   vote: Vote | null;
+  /** Of a part that the frame shows, as it was sent; else null. */
+  view: FrameView | null;
 }
 
 /** A frame that cannot be answered, in its place in the order. */
@@ -141,7 +182,8 @@ export class TaktStream implements AsyncIterable<StreamItem> {
           const announced = message["heatmap"] as Omit<Heatmap, "data"> | null;
           const heatmap = announced && { ...announced, data: await inbox.bytes() };
           credits.give();
-          yield { ...(message as unknown as FrameAnswer), ...inspectionOf(message, heatmap) };
+          const answer = message as unknown as FrameAnswer;
+          yield { ...answer, ...inspectionOf(message, heatmap), view: viewOf(answer.view) };
           break;
         }
         case "error":
@@ -166,9 +208,11 @@ export class TaktStream implements AsyncIterable<StreamItem> {
   async #feed(socket: WebSocket, credits: Credits): Promise<void> {
     let sequence = 0n;
     for await (const frame of this.#frames) {
-      const data = await packed(sequence, frame);
+      const view = "view" in frame ? frame.view : undefined;
+      const data = await packed(sequence, "view" in frame ? frame.picture : frame);
       await credits.take();
       if (socket.readyState !== WebSocket.OPEN) return;
+      if (view) socket.send(JSON.stringify({ type: "view", ...view }));
       socket.send(data);
       sequence += 1n;
     }
@@ -176,8 +220,13 @@ export class TaktStream implements AsyncIterable<StreamItem> {
   }
 }
 
+/** Of a part that a frame shows; servers before API 2.10 know no views. */
+function viewOf(view: FrameView | null | undefined): FrameView | null {
+  return view ? { ...view, result: resultOf(view.result) } : null;
+}
+
 /** A frame on the wire: a header of 32 bytes, and the picture. */
-async function packed(sequence: bigint, frame: StreamFrame): Promise<Uint8Array<ArrayBuffer>> {
+async function packed(sequence: bigint, frame: Picture | RawPicture): Promise<Uint8Array<ArrayBuffer>> {
   const raw = "pixels" in frame ? frame : undefined;
   const picture = raw ? raw.pixels : await bytesOf(frame as Picture);
   const data = new Uint8Array(HEADER_BYTES + picture.byteLength);

@@ -6,7 +6,13 @@ import { openAsBlob, readFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { test } from "node:test";
 
-import { TaktClient, TaktError, type StreamItem } from "../src/index.ts";
+import {
+  TaktClient,
+  TaktError,
+  type FrameAnswer,
+  type Refused,
+  type StreamItem,
+} from "../src/index.ts";
 
 /** URL of the server, and files of a good and of a bad picture. */
 const { TAKT_URL: url = "", TAKT_GOOD: good = "", TAKT_BAD: bad = "" } = process.env;
@@ -78,15 +84,34 @@ test("a problem is read with its code and what to do", async () => {
   assert.match(missing.message, /nut/);
 });
 
+test("a recipe is saved, found, changed by its revision and removed", async () => {
+  const thresholds = { image: 0.5, pixel: 1e30 };
+  const views = [{ name: "top", model: "parts", thresholds, camera: { exposure_us: 900 } }];
+  const name = `bolt-${Date.now()}`;
+  const made = await takt.saveRecipe(name, { number: 8, deadline_ms: 500, views, revision: 0 });
+  assert.deepEqual([made.name, made.number, made.revision, made.outdated], [name, 8, 1, []]);
+  assert.deepEqual(made.views[0]?.thresholds, { ...thresholds, source: "hand", alpha: null, good_count: null, part_count: null });
+  assert.deepEqual(await takt.recipes({ number: 8 }), [made]);
+  assert.deepEqual(await takt.recipe(name), made);
+
+  const changed = { number: 8, deadline_ms: 600, views, revision: 1, reason: "a slower line" };
+  assert.equal((await takt.saveRecipe(name, changed)).revision, 2);
+  const late = await errorOf(() => takt.saveRecipe(name, { ...changed, deadline_ms: 700 }));
+  assert.deepEqual([late.status, late.code], [409, "recipe_changed"]);
+  assert.equal((await takt.recipe(name, { revision: 1 })).deadline_ms, 500);
+
+  await takt.removeRecipe(name, { revision: 2, reason: "no such parts any more" });
+  assert.equal((await errorOf(() => takt.recipe(name))).code, "recipe_not_found");
+  assert.deepEqual(await takt.recipes({ number: 8 }), []);
+  const [removed, before] = await takt.recipeRevisions(name, { limit: 2 });
+  assert.deepEqual([removed?.recipe, removed?.reason], [null, "no such parts any more"]);
+  assert.equal(before?.recipe?.reason, "a slower line");
+});
+
 test("views of a part are inspected one by one, and the last one has the part's result", async () => {
   const by_hand = { image: 0.5, pixel: 0.5 };
   const views = ["top", "side"].map((name) => ({ name, model: "parts", thresholds: by_hand }));
-  const saved = await fetch(`${url}/v1/recipes/bracket`, {
-    method: "PUT",
-    body: JSON.stringify({ number: 7, deadline_ms: 60_000, views }),
-    headers: { authorization: `Bearer ${key}` },
-  });
-  assert.equal(saved.status, 200, await saved.text());
+  await takt.saveRecipe("bracket", { number: 7, deadline_ms: 60_000, views });
 
   const id = `A ${Date.now()}`;
   const first = await takt.inspectView(id, "top", bytes(good), { recipe: "bracket", lot: "L1" });
@@ -103,6 +128,23 @@ test("views of a part are inspected one by one, and the last one has the part's 
 
   await takt.inspectView(id, "top", bytes(good), { recipe: "bracket", again: true });
   assert.equal((await takt.endPart(id)).result?.reason, "missing_view");
+});
+
+test("views of a part come by a stream, and the last one has the part's result", async () => {
+  const by_hand = { image: 0.5, pixel: 0.5 };
+  const views = ["top", "side"].map((name) => ({ name, model: "parts", thresholds: by_hand }));
+  const recipe = `plate-${Date.now()}`;
+  await takt.saveRecipe(recipe, { number: 9, deadline_ms: 60_000, views });
+  const part = `B ${Date.now()}`;
+  const frame = (view: string, path: string) => ({ picture: bytes(path), view: { part, view, recipe } });
+  const frames = [bytes(bad), frame("top", good), frame("top", good), frame("side", bad)];
+  const items = await itemsOf(takt.stream("parts", frames, { policy: "latest" }));
+  assert.deepEqual(items.map((item) => item.type), ["answer", "answer", "refused", "answer"]);
+  const [plain, first, twice, last] = items as [FrameAnswer, FrameAnswer, Refused, FrameAnswer];
+  assert.deepEqual([plain.view, first.view?.view, first.view?.result], [null, "top", null]);
+  assert.equal(twice.error.code, "view_taken");
+  assert.deepEqual([last.view?.part, last.view?.result?.verdict], [part, "defect"]);
+  assert.equal((await takt.part(part)).number, last.view?.number);
 });
 
 test("stations are listed, and one is read with its results", async () => {

@@ -15,7 +15,7 @@ from service.api.document.access import SCHEMES
 from service.api.document.openapi import API_VERSION, LICENCE
 from service.api.paths import version_path
 from service.api.schemas import SCHEMA_REFERENCE, reference_to
-from service.api.stream.messages import Hello, PartMessage
+from service.api.stream.messages import Hello, PartMessage, ViewMessage
 from service.api.stream.routes import STREAM_PATH
 from service.api.stream.schemas import (
     AnswerOut,
@@ -92,6 +92,7 @@ MESSAGES = (
     Message("hello", "receive", Hello),
     Message("frame", "receive", None, _FRAME, HEADER_BYTES),
     Message("part", "receive", PartMessage),
+    Message("view", "receive", ViewMessage),
     Message("ask_stats", "receive", StatsIn),
     Message("end", "receive", ByeIn),
     Message("welcome", "send", WelcomeOut),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.api.multiview.schemas import PartOut, PartResultOut, PartViewOut
+from service.core.domain import Json
 from service.multiview.open_parts import ViewState, WaitingPart
 from service.multiview.result import PartResult, PartView, views_of
 from service.observing.records import PartRecord
@@ -63,6 +64,12 @@ def result_out(found: PartResult, ids: Mapping[str, int] = NO_IDS) -> PartResult
             _view(one, "missing" if one.seen is None else "inspected", ids) for one in found.views
         ],
     )
+
+
+def result_json(found: PartResult) -> Json:
+    """The result of a part in the answer to its last view, whose inspections are not stored yet."""
+    body: Json = result_out(found).model_dump(mode="json")
+    return body
 
 
 def recorded_of(found: PartResult) -> PartRecord:

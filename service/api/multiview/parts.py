@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, Any
 
 import orjson
@@ -15,7 +14,7 @@ from service.api.disconnect import CancelOnDisconnect
 from service.api.examples import FOREIGN_PAGE, NOT_LED, OF_PICTURES
 from service.api.json_body import JsonAnswer
 from service.api.labels import labels_of_headers
-from service.api.multiview.answers import ended_part, open_part, result_of, result_out
+from service.api.multiview.answers import ended_part, open_part, result_json, result_of
 from service.api.multiview.recipes import NO_RECIPE
 from service.api.multiview.schemas import (
     NAME,
@@ -26,10 +25,10 @@ from service.api.multiview.schemas import (
     ViewAnswerOut,
     ViewOptionsIn,
 )
+from service.api.multiview.viewing import ClaimedView, Views
 from service.api.problems import asked_of, problem_responses, request_id_of, share_of
 from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.api.rest.inspect import PICTURE_BODY
-from service.core.bundles.bundle import MODEL
 from service.core.domain import Inspection, VerdictName, inspection_json
 from service.core.errors import (
     InvalidParameterError,
@@ -44,8 +43,8 @@ from service.core.errors import (
     ViewTakenError,
 )
 from service.multiview.desk import PartDesk
-from service.multiview.open_parts import Claim, ViewWish, WaitingPart, no_part
-from service.multiview.result import PartResult, SeenView, scaled_score
+from service.multiview.open_parts import ViewWish, WaitingPart, no_part
+from service.multiview.result import PartResult
 from service.observing.journal import UNKNOWN, Journal
 from service.observing.records import ViewOfPart
 from service.recording.multiview.parts import (
@@ -55,8 +54,6 @@ from service.recording.multiview.parts import (
     part_of,
     parts_of,
 )
-from service.repository.model_version import Loaded
-from service.repository.repository import ModelRepository
 
 LONGEST_WAIT_MS = 60_000.0
 
@@ -115,23 +112,16 @@ class ViewHandler:
     """Inspects views by the recipes of their parts.
 
     Args:
-        desk: has the open parts.
-        repository: the models.
+        views: takes them on.
         journal: counts and logs each picture and each refusal.
         bodies: reads the pictures.
         default_timeout_ms: timeout of a request that names none.
     """
 
     def __init__(
-        self,
-        desk: PartDesk,
-        repository: ModelRepository,
-        journal: Journal,
-        bodies: Bodies,
-        default_timeout_ms: float,
+        self, views: Views, journal: Journal, bodies: Bodies, default_timeout_ms: float
     ) -> None:
-        self._desk = desk
-        self._repository = repository
+        self._views = views
         self._journal = journal
         self._bodies = bodies
         self._default_timeout_ms = default_timeout_ms
@@ -148,45 +138,29 @@ class ViewHandler:
                 station=labels.station,
                 lot=labels.lot,
             )
-            claim = await self._desk.claim(wish)
-            try:
-                loaded = self._loaded(claim)
-                known = claim.view.model
-                inspection, picture = await self._inspect(request, query, claim, loaded)
-                result = await self._desk.take(claim, _seen(view, request_id, inspection))
-            except BaseException:
-                self._desk.release(claim)
-                raise
+            async with self._views.claimed(wish) as claimed:
+                known = claimed.claim.view.model
+                inspection, picture = await self._inspect(request, query, claimed)
+                result = await claimed.take(request_id, inspection)
         except Exception as error:
             self._journal.refused(known, "rest", error, request_id)
             raise
         asked = asked_of(request.scope, picture, labels)
-        asked = asked._replace(view=ViewOfPart(claim.number, view))
+        asked = asked._replace(view=ViewOfPart(claimed.claim.number, view))
         self._journal.answered(inspection, "rest", request_id, asked)
-        return JsonAnswer(orjson.dumps(_answer(request_id, claim, inspection, result)))
-
-    def _loaded(self, claim: Claim) -> Loaded:
-        """What inspects a view, if it is what the recipe was saved for."""
-        view = claim.view
-        loaded = self._repository.get(view.model, view.version).check_ready()
-        if loaded.bundle.manifest.files.get(MODEL, "") != view.graph:
-            raise RecipeOutdatedError(
-                f"view {view.name!r} was saved for another graph of {view.model} {view.version} "
-                "than the one that is there; save the recipe again"
-            )
-        return loaded
+        answer = {
+            "request_id": request_id,
+            **claimed.json,
+            "inspection": inspection_json(inspection, request_id),
+            "result": None if result is None else result_json(result),
+        }
+        return JsonAnswer(orjson.dumps(answer))
 
     async def _inspect(
-        self, request: Request, query: ViewOptionsIn, claim: Claim, loaded: Loaded
+        self, request: Request, query: ViewOptionsIn, claimed: ClaimedView
     ) -> tuple[Inspection, bytes | None]:
-        share, thresholds = share_of(request.scope), claim.view.thresholds
-        wanted = query.options(self._default_timeout_ms, share)
-        options = replace(
-            wanted,
-            threshold=thresholds.image,
-            pixel_threshold=thresholds.pixel,
-            timeout_s=min(wanted.timeout_s, max(claim.left_s, 1e-3)),
-        )
+        loaded, share = claimed.loaded, share_of(request.scope)
+        options = claimed.options(query.options(self._default_timeout_ms, share))
         read: list[bytes] = []
         with self._bodies.memory.encoded() as held:
             async with CancelOnDisconnect(request) as disconnect:
@@ -291,32 +265,3 @@ def parts_router(handler: ViewHandler, desk: PartDesk, threads: RecordThreads) -
         return ended_part(found, ids)
 
     return router
-
-
-def _seen(view: str, request_id: str, inspection: Inspection) -> SeenView:
-    verdict = inspection.verdict
-    return SeenView(
-        view,
-        request_id,
-        inspection.model,
-        inspection.version,
-        verdict.name,
-        verdict.score,
-        verdict.threshold,
-        scaled_score(verdict),
-    )
-
-
-def _answer(
-    request_id: str, claim: Claim, inspection: Inspection, result: PartResult | None
-) -> dict[str, Any]:
-    return {
-        "request_id": request_id,
-        "part": claim.part,
-        "number": claim.number,
-        "recipe": claim.recipe,
-        "revision": claim.revision,
-        "view": claim.view.name,
-        "inspection": inspection_json(inspection, request_id),
-        "result": None if result is None else result_out(result).model_dump(mode="json"),
-    }

@@ -10,27 +10,36 @@ from fastapi import APIRouter, Path, Query, Request
 from service.api.examples import FOREIGN_PAGE, NO_MODEL, NOT_READY, SLOW_BODY
 from service.api.json_body import described_body, read_json
 from service.api.multiview.schemas import (
+    HIGHEST_REVISION,
     NAME,
     HandThresholds,
     OneRecipeOut,
     RecipeIn,
     RecipeOut,
+    RecipeRevisionOut,
+    RecipeRevisionsOut,
     RecipesOut,
     RemovedRecipeOut,
 )
 from service.api.problems import caller_of, client_of, problem_responses, request_id_of
 from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
-from service.core.bundles.bundle import MODEL
+from service.core.bundles.bundle import Bundle
 from service.core.bundles.thresholds import MAX_REASON
 from service.core.errors import (
     CalibrationError,
+    CodesTakenError,
     ConflictError,
     ForbiddenError,
     InvalidParameterError,
+    ModelNotFoundError,
+    NotReadyError,
+    NumberTakenError,
+    RecipeChangedError,
     RecipeNotFoundError,
     TooFewPicturesError,
 )
 from service.multiview.book import RecipeBook, revision_of
+from service.multiview.graphs import graph_of, is_outdated
 from service.multiview.recipe import (
     HIGHEST_NUMBER,
     PartRecipe,
@@ -38,11 +47,12 @@ from service.multiview.recipe import (
     RecipeView,
     ViewThresholds,
 )
-from service.multiview.view_thresholds import thresholds_of_views
+from service.multiview.view_thresholds import check_finite, thresholds_of_views
 from service.recording.multiview.recipes import (
     current_recipes,
     recipe_of,
     remove_recipe,
+    revisions_of,
     save_recipe,
 )
 from service.recording.search.times import time_of
@@ -57,8 +67,20 @@ _TOO_FEW = TooFewPicturesError(
     "parts, which --group tells (now 0), ask for an alpha of 0.0488 or more, or set the view's "
     "thresholds by hand"
 )
-_TAKEN = ConflictError(
+_TAKEN = NumberTakenError(
     "recipe 'bracket' has the number 7; give this one another, as a PLC tells recipes apart by it"
+)
+_CODES_TAKEN = CodesTakenError(
+    "recipe 'bracket' has the codes AB-*; leave them out here or there, as a station tells recipes "
+    "apart by them"
+)
+_NO_NUMBER = ConflictError(
+    "view top: parts 1: a good picture's score is not a finite number; refit the model, or "
+    "calibrate it anew"
+)
+_CHANGED = RecipeChangedError(
+    "recipe 'bracket' is at revision 4 by now, saved by leader, and you have seen 3; look at it, "
+    "and send your change again with revision 4"
 )
 _FIXED = ForbiddenError(
     "this server's thresholds are not to be changed; leave out the views' thresholds, or have "
@@ -71,10 +93,11 @@ _READING = problem_responses(NO_RECORD, UNREACHABLE)
 _OF_ONE = problem_responses(NO_RECORD, UNREACHABLE, NO_RECIPE, _NAMED)
 _SAVING = problem_responses(
     *(NO_RECORD, UNREACHABLE, NO_MODEL, NOT_READY, FOREIGN_PAGE, SLOW_BODY),
-    *(_TOO_FEW, _TAKEN, _FIXED),
+    *(_TOO_FEW, _NO_NUMBER, _TAKEN, _CODES_TAKEN, _CHANGED, _FIXED),
     InvalidParameterError("views.0.model: Field required"),
 )
-_REMOVING = problem_responses(NO_RECORD, UNREACHABLE, NO_RECIPE, _NAMED, FOREIGN_PAGE)
+_REMOVING = problem_responses(NO_RECORD, UNREACHABLE, NO_RECIPE, _NAMED, _CHANGED, FOREIGN_PAGE)
+MOST_REVISIONS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +130,10 @@ class RecipeDesk:
         if any(by_hand) and not self.by_hand:
             raise ForbiddenError(str(_FIXED))
         calibrated = [bundle for bundle, hand in zip(bundles, by_hand, strict=True) if not hand]
-        try:
-            found = iter(thresholds_of_views(calibrated, given.alpha))
-        except CalibrationError as error:
-            raise ConflictError(str(error)) from None
+        for view, bundle in zip(given.views, bundles, strict=True):
+            if view.thresholds is None:
+                _check_calibration(view.name, bundle)
+        found = iter(thresholds_of_views(calibrated, given.alpha))
         return PartRecipe(
             given.number,
             given.alpha,
@@ -120,7 +143,7 @@ class RecipeDesk:
                     view.name,
                     version.name,
                     version.version,
-                    bundle.manifest.files.get(MODEL, ""),
+                    graph_of(bundle),
                     next(found) if view.thresholds is None else _hand(view.thresholds),
                     dict(view.camera),
                 )
@@ -128,6 +151,25 @@ class RecipeDesk:
             ),
             tuple(given.codes),
         )
+
+    def outdated(self, recipe: PartRecipe) -> list[str]:
+        """Names of the views whose version has another graph than when the recipe was saved."""
+        return [view.name for view in recipe.views if self._has_other_graph(view)]
+
+    def _has_other_graph(self, view: RecipeView) -> bool:
+        try:
+            loaded = self.repository.get(view.model, view.version).check_ready()
+        except (ModelNotFoundError, NotReadyError):
+            # Nobody knows, and a view says so itself.
+            return False
+        return is_outdated(view, loaded.bundle)
+
+
+def _check_calibration(view: str, bundle: Bundle) -> None:
+    try:
+        check_finite(bundle)
+    except CalibrationError as error:
+        raise ConflictError(f"view {view}: {error}") from None
 
 
 def _hand(given: HandThresholds) -> ViewThresholds:
@@ -158,9 +200,7 @@ def recipes_router(desk: RecipeDesk) -> APIRouter:
         found = [revision_of(one) for one in await threads.read(current_recipes)]
         return RecipesOut(
             request_id=request_id_of(request.scope),
-            recipes=[
-                _recipe(one) for one in found if number is None or one.recipe.number == number
-            ],
+            recipes=[shown(one) for one in found if number is None or one.recipe.number == number],
         )
 
     @router.get("/v1/recipes/{recipe}", responses=_OF_ONE)
@@ -168,12 +208,39 @@ def recipes_router(desk: RecipeDesk) -> APIRouter:
         request: Request,
         name: RecipeName,
         revision: Annotated[
-            int | None, Query(ge=1, le=2**31 - 1, description="Null for what holds now.")
+            int | None, Query(ge=1, le=HIGHEST_REVISION, description="Null for what holds now.")
         ] = None,
     ) -> OneRecipeOut:
         """A recipe as it is, or as it was at a revision."""
         found = await threads.read(lambda some: recipe_of(some, name, revision))
-        return _one(request, revision_of(found))
+        return one_recipe(request, revision_of(found))
+
+    @router.get("/v1/recipes/{recipe}/revisions", responses=_OF_ONE)
+    async def list_recipe_revisions(
+        request: Request,
+        name: RecipeName,
+        before: Annotated[
+            int | None,
+            Query(ge=1, le=HIGHEST_REVISION, description="Those before this revision."),
+        ] = None,
+        limit: Annotated[int, Query(gt=0, le=MOST_REVISIONS)] = 20,
+    ) -> RecipeRevisionsOut:
+        """What a recipe has been, the latest revision first, also of one that was removed."""
+        found = await threads.read(lambda some: revisions_of(some, name, before, limit))
+        return RecipeRevisionsOut(
+            request_id=request_id_of(request.scope),
+            name=name,
+            revisions=[
+                RecipeRevisionOut(
+                    revision=one.revision,
+                    changed_at=time_of(one.at_us),
+                    changed_by=one.who,
+                    reason=one.reason,
+                    recipe=None if one.content is None else shown(revision_of(one)),
+                )
+                for one in found
+            ],
+        )
 
     @router.put(
         "/v1/recipes/{recipe}",
@@ -186,7 +253,7 @@ def recipes_router(desk: RecipeDesk) -> APIRouter:
 
         A version that is null becomes the active one, and thresholds that are null those that the
         models' calibrations give, jointly where these share enough parts: else each of n views may
-        reject α/n of good parts.
+        reject α/n of good parts. `revision` keeps what somebody else has saved meanwhile.
         """
         given = await read_json(request, RecipeIn)
         if not threads.has_record:
@@ -195,11 +262,15 @@ def recipes_router(desk: RecipeDesk) -> APIRouter:
         who, client = caller_of(request.scope).name, client_of(request)
         stored = await threads.run(
             lambda record: save_recipe(
-                record.database, name, fixed, who=who, reason=given.reason, client=client
+                *(record.database, name, fixed),
+                who=who,
+                reason=given.reason,
+                client=client,
+                seen=given.revision,
             )
         )
         await desk.book.changed()
-        return _one(request, revision_of(stored))
+        return one_recipe(request, revision_of(stored))
 
     @router.delete("/v1/recipes/{recipe}", name="remove_recipe", responses=_REMOVING)
     async def remove(
@@ -208,12 +279,16 @@ def recipes_router(desk: RecipeDesk) -> APIRouter:
         reason: Annotated[
             str | None, Query(max_length=MAX_REASON, description="Kept and logged.")
         ] = None,
+        revision: Annotated[
+            int | None,
+            Query(ge=1, le=HIGHEST_REVISION, description="409 where it is at another one by now."),
+        ] = None,
     ) -> RemovedRecipeOut:
         """Remove a recipe; parts that have begun keep it, and its revisions stay in the record."""
         who, client = caller_of(request.scope).name, client_of(request)
         stored = await threads.run(
             lambda record: remove_recipe(
-                record.database, name, who=who, reason=reason, client=client
+                record.database, name, who=who, reason=reason, client=client, seen=revision
             )
         )
         await desk.book.changed()
@@ -221,21 +296,20 @@ def recipes_router(desk: RecipeDesk) -> APIRouter:
             request_id=request_id_of(request.scope), name=name, revision=stored.revision
         )
 
+    def one_recipe(request: Request, found: RecipeRevision) -> OneRecipeOut:
+        return OneRecipeOut(request_id=request_id_of(request.scope), recipe=shown(found))
+
+    def shown(found: RecipeRevision) -> RecipeOut:
+        return RecipeOut.model_validate(
+            {
+                **found.recipe.json,
+                "name": found.name,
+                "revision": found.revision,
+                "outdated": desk.outdated(found.recipe),
+                "changed_at": time_of(found.changed_us),
+                "changed_by": found.who,
+                "reason": found.reason,
+            }
+        )
+
     return router
-
-
-def _one(request: Request, found: RecipeRevision) -> OneRecipeOut:
-    return OneRecipeOut(request_id=request_id_of(request.scope), recipe=_recipe(found))
-
-
-def _recipe(found: RecipeRevision) -> RecipeOut:
-    return RecipeOut.model_validate(
-        {
-            **found.recipe.json,
-            "name": found.name,
-            "revision": found.revision,
-            "changed_at": time_of(found.changed_us),
-            "changed_by": found.who,
-            "reason": found.reason,
-        }
-    )

@@ -25,6 +25,7 @@ from service.multiview.result import EndedBy, NoDecision
 
 LONGEST_MS = 3_600_000.0
 MOST_CAMERA_SETTINGS = 32
+HIGHEST_REVISION = 2**31 - 1
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 """Of a recipe or a view: what a path, a topic and a file can have."""
@@ -102,6 +103,13 @@ class RecipeIn(_Given):
         description="Share of good parts that all views together may reject.",
     )
     views: list[RecipeViewIn] = Field(min_length=1, max_length=MOST_VIEWS)
+    revision: int | None = Field(
+        None,
+        ge=0,
+        le=HIGHEST_REVISION,
+        description="The one that is changed, 0 for a recipe that is to be new: 409 where another "
+        "one is there by now. Null to replace whatever is there.",
+    )
     codes: list[CodePattern] = Field(
         default_factory=list,
         max_length=MOST_CODES,
@@ -165,6 +173,9 @@ class RecipeOut(Schema):
     alpha: float
     deadline_ms: float
     views: list[RecipeViewOut]
+    outdated: list[str] = Field(
+        description="Views whose version has got another graph since; save the recipe again."
+    )
     codes: list[str] = Field(description="Patterns of the codes of its parts.")
     changed_at: datetime
     changed_by: str
@@ -183,6 +194,24 @@ class RecipesOut(Schema):
 
     request_id: str
     recipes: list[RecipeOut]
+
+
+class RecipeRevisionOut(Schema):
+    """One revision of a recipe."""
+
+    revision: int
+    changed_at: datetime
+    changed_by: str
+    reason: str | None
+    recipe: RecipeOut | None = Field(description="Null where it was removed.")
+
+
+class RecipeRevisionsOut(Schema):
+    """What a recipe has been, the latest revision first."""
+
+    request_id: str
+    name: str
+    revisions: list[RecipeRevisionOut]
 
 
 class RemovedRecipeOut(Schema):

@@ -10,7 +10,14 @@ import orjson
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from service.api.labels import merged
-from service.api.stream.messages import message_of, part_of, problem_json, statistics_json
+from service.api.stream.messages import (
+    ViewMessage,
+    message_of,
+    part_of,
+    problem_json,
+    statistics_json,
+    view_of,
+)
 from service.core.batching.memory import MemoryBudget
 from service.core.domain import NO_LABELS, Json, Labels
 from service.core.errors import (
@@ -183,6 +190,7 @@ class Connection:
         Raises:
             RequestError: a message that is not in the protocol.
         """
+        view: ViewMessage | None = None
         while True:
             await self.session.room()
             message = await self.websocket.receive()
@@ -192,11 +200,20 @@ class Connection:
                 return Disconnected(GOING_AWAY)
             data = message.get("bytes")
             if data is not None:
-                self._accept(data)
-            elif self._handle_text(message["text"]):
-                return Bye()
+                self._accept(data, view)
+                view = None
+                continue
+            said = self._handle_text(message["text"])
+            if isinstance(said, Bye):
+                return said
+            if said is not None and view is not None:
+                raise RequestError(
+                    "a message of type view came after another one; send the frame that shows the "
+                    "view after each"
+                )
+            view = said or view
 
-    def _accept(self, data: bytes) -> None:
+    def _accept(self, data: bytes, view: ViewMessage | None) -> None:
         header = unpack_header(data)
         try:
             if len(data) - HEADER_BYTES > self.max_image_bytes:
@@ -211,27 +228,32 @@ class Connection:
         except (InvalidImageError, ImageTooLargeError, MemoryFullError) as error:
             self.session.refuse(header.sequence, header.captured_us, error)
             return
-        labels = merged(self.session.part, self.labels)
-        frame = Frame(header.sequence, header.captured_us, picture, held.close, labels)
+        labels = merged(self.session.part if view is None else view.labels, self.labels)
+        shown = None if view is None else view.shown
+        frame = Frame(header.sequence, header.captured_us, picture, held.close, labels, shown)
         try:
             self.session.accept(frame)
         except BaseException:
             held.close()
             raise
 
-    def _handle_text(self, text: str) -> bool:
-        """Act on a text message; True for bye."""
+    def _handle_text(self, text: str) -> Bye | ViewMessage | None:
+        """Act on a text message; gives what the reader has to know of it."""
         message = message_of(text)
         kind = message["type"]
         if kind == "bye":
-            return True
+            return Bye()
+        if kind == "view":
+            return view_of(message)
         if kind == "part":
             self.session.part = part_of(message).labels
-            return False
-        if kind != "stats":
-            raise RequestError(f"a message of type {kind!r} came; send frames, part, stats or bye")
-        self.session.report()
-        return False
+        elif kind == "stats":
+            self.session.report()
+        else:
+            raise RequestError(
+                f"a message of type {kind!r} came; send frames, part, view, stats or bye"
+            )
+        return None
 
     async def _write(self) -> None:
         """Send outcomes until there are no more.

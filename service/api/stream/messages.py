@@ -6,20 +6,24 @@ The messages about its frames stand in `service.streaming.outcomes`.
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from service.api.labels import Label, Tags
+from service.api.multiview.schemas import PlainName
 from service.api.schemas import OptionsIn
 from service.core.domain import Json, Labels
 from service.core.errors import InvalidParameterError, RequestError
 from service.core.problem import Problem, validation_message
 from service.streaming.evidence import MOST_VOTES, VotingRule
-from service.streaming.frames import LAST_SEQUENCE
+from service.streaming.frames import LAST_SEQUENCE, FrameView
 from service.streaming.session import Policy, Session
 from service.streaming.statistics import StreamStatistics
+
+PART_ID = r"^[^\x00-\x1f\x7f/]+$"
+"""Of a part's id: what the path of `GET /v1/parts/{id}` can have."""
 
 MOST_TEXT = 64 * 1024
 """Most characters of a text message; real ones are much shorter."""
@@ -101,6 +105,34 @@ class PartMessage(BaseModel):
         return Labels(self.station, self.part, self.lot, tuple((self.tags or {}).items()))
 
 
+class ViewMessage(BaseModel):
+    """Says which view of which part the next frame shows, and by which recipe it is inspected.
+
+    What it leaves out is as the hello said.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    type: Literal["view"]
+    part: Annotated[str, Field(min_length=1, max_length=128, pattern=PART_ID)]
+    view: PlainName
+    recipe: PlainName
+    again: bool = False
+    station: Label | None = None
+    lot: Label | None = None
+    tags: Tags | None = None
+
+    @property
+    def labels(self) -> Labels:
+        """The labels as the record takes them."""
+        return Labels(self.station, self.part, self.lot, tuple((self.tags or {}).items()))
+
+    @property
+    def shown(self) -> FrameView:
+        """What the frame shows."""
+        return FrameView(self.part, self.view, self.recipe, self.again)
+
+
 def part_of(message: Json) -> PartMessage:
     """A message of type part, checked.
 
@@ -111,6 +143,18 @@ def part_of(message: Json) -> PartMessage:
         return PartMessage.model_validate(message)
     except ValidationError as error:
         raise InvalidParameterError(validation_message(error, "part")) from None
+
+
+def view_of(message: Json) -> ViewMessage:
+    """A message of type view, checked.
+
+    Raises:
+        InvalidParameterError: a field is missing, unknown or out of range.
+    """
+    try:
+        return ViewMessage.model_validate(message)
+    except ValidationError as error:
+        raise InvalidParameterError(validation_message(error, "view")) from None
 
 
 def message_of(text: str) -> Json:

@@ -16,10 +16,12 @@ from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from service.api.labels import labels_of_headers
+from service.api.multiview.viewing import Views
 from service.api.paths import version_of, versioned
 from service.api.problems import asked_of, caller_of, client_of, share_of
 from service.api.stream.connection import Connection, close_with_error
 from service.api.stream.messages import Hello, hello_of, welcome_json
+from service.api.stream.views import StreamViews, frame_id
 from service.api.stream.watching import held_in
 from service.core.batching.memory import MemoryBudget
 from service.core.domain import Inspection, InspectOptions, Labels
@@ -27,7 +29,7 @@ from service.core.errors import InvalidParameterError, RequestError
 from service.observing.instruments.metrics import Metrics
 from service.observing.journal import UNKNOWN, Journal
 from service.observing.logging_setup import log_event
-from service.observing.records import NOTHING_ASKED
+from service.observing.records import NOTHING_ASKED, ViewOfPart
 from service.observing.tracing.base import FrameTraces, Tracing
 from service.peers import Message, Peers
 from service.repository.model_version import ModelVersion
@@ -95,6 +97,7 @@ class Streams:
         journal: counts and logs each picture and each refusal.
         sessions: the open streams, and those that wait for a new connection.
         memory: of pictures in flight.
+        views: takes views of parts on.
         options: the server's settings.
         guard: knows when a caller's key is revoked.
         peers: the other workers, which have streams of their own.
@@ -106,6 +109,7 @@ class Streams:
     journal: Journal
     sessions: Sessions
     memory: MemoryBudget
+    views: Views
     options: StreamOptions
     guard: Guard
     peers: Peers
@@ -209,10 +213,7 @@ class Streams:
             return await self.repository.get(name, version).pipeline.inspect(read, options)
 
         def explain(sequence: int, error: Exception) -> FailedFrame:
-            return failed_of(sequence, error, frame_id(sequence))
-
-        def frame_id(sequence: int) -> str:
-            return f"{key[:8]}-{sequence}"
+            return failed_of(sequence, error, frame_id(key, sequence))
 
         def observe(outcome: Outcome, frame: Frame | None) -> None:
             match outcome:
@@ -220,11 +221,14 @@ class Streams:
                     asked = NOTHING_ASKED
                     if frame is not None:
                         asked = asked_of(scope, frame.picture, frame.labels)
-                    request_id = frame_id(outcome.sequence)
+                    if outcome.view is not None:
+                        of_part = ViewOfPart(outcome.view.number, outcome.view.view)
+                        asked = asked._replace(view=of_part)
+                    request_id = frame_id(key, outcome.sequence)
                     self.journal.answered(outcome.inspection, "stream", request_id, asked)
                     self.metrics.frame_answered(name, outcome.age_ms / 1000)
                 case FailedFrame():
-                    request_id = frame_id(outcome.sequence)
+                    request_id = frame_id(key, outcome.sequence)
                     self.journal.failed(name, "stream", outcome.code, outcome.status, request_id)
                 case DroppedFrame():
                     self.metrics.frame_dropped(name, hello.policy)
@@ -242,11 +246,14 @@ class Streams:
             if frames is None or isinstance(outcome, DroppedFrame):
                 observe(outcome, frame)
                 return
-            with frames.of(outcome.sequence, outcome.age_ms, frame_id(outcome.sequence)):
+            with frames.of(outcome.sequence, outcome.age_ms, frame_id(key, outcome.sequence)):
                 observe(outcome, frame)
 
         audience = Audience(partial(held_in, self.memory))
-        return Session(key, wishes, inspect, explain, rules, trace, about, audience)
+        views = StreamViews(self.views, options, key)
+        return Session(
+            *(key, wishes, inspect, explain, rules, trace, about, audience), views.inspect
+        )
 
 
 def _labels(websocket: WebSocket, hello: Hello) -> Labels:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.api.multiview.schemas import PartResultOut
 from service.api.schemas import InspectedOut, Schema
 from service.streaming.evidence import VoteCount
 from service.streaming.session import Policy
@@ -46,6 +47,19 @@ class FollowingHeatmapOut(Schema):
     bytes: int = Field(description="Length of the message that follows.")
 
 
+class FrameViewOut(Schema):
+    """The part that a frame shows a view of."""
+
+    part: str
+    number: int = Field(description="Tells the part from others of its id.")
+    recipe: str
+    revision: int = Field(description="Of the recipe, for all views of the part.")
+    view: str = Field(description="Its name in the recipe.")
+    result: PartResultOut | None = Field(
+        description="Of the part, if this was its last view; else null."
+    )
+
+
 class AnswerOut(InspectedOut):
     """The answer to a frame; its heatmap, if there is one, is the next message."""
 
@@ -54,8 +68,13 @@ class AnswerOut(InspectedOut):
     captured_us: int = Field(description="Of the frame, in µs since 1970 by the client's clock.")
     age_ms: float = Field(description="From the frame's arrival at the server to its answer.")
     dropped: int = Field(description="Frames of the session that were dropped so far.")
-    smoothed_score: float | None = Field(description="Null without `smoothing` in the hello.")
-    vote: VoteCount | None = Field(description="Null without `vote` in the hello.")
+    smoothed_score: float | None = Field(
+        description="Null without `smoothing` in the hello, and of a view."
+    )
+    vote: VoteCount | None = Field(description="Null without `vote` in the hello, and of a view.")
+    view: FrameViewOut | None = Field(
+        description="Of a part that the frame shows, as the message before it has said; else null."
+    )
     heatmap: FollowingHeatmapOut | None
 
 

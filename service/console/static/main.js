@@ -8,8 +8,8 @@ import { NeedsModel } from "./parts/learning/first.js";
 import { Notice, Problem } from "./parts/notice.js";
 import { Calls } from "./parts/watching/calls.js";
 
-const PAGES = ["live", "stations", "try", "review", "watch", "models", "learn", "health", "audit", "inspection", "words"];
-const SHOWN = ["live", "stations", "try", "review", "watch", "models", "learn", "health", "audit"];
+const PAGES = ["live", "stations", "recipes", "try", "review", "watch", "models", "learn", "health", "audit", "inspection", "words"];
+const SHOWN = ["live", "stations", "recipes", "try", "review", "watch", "models", "learn", "health", "audit"];
 const NEED_MODELS = ["live", "try", "models"];
 const SIGNS = { system: "◐", light: "☀", dark: "☾" };
 const THEMES = Object.keys(SIGNS);

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import cv2
 
 from service.api.bodies import Bodies
+from service.api.multiview.viewing import Views
 from service.api.records.threads import RecordThreads
 from service.configuration import without_secrets
 from service.core.batching.memory import MemoryBudget
@@ -28,6 +29,7 @@ from service.observing.tracing.base import Tracing
 from service.observing.tracing.factory import open_tracing
 from service.outlets.opening import Surroundings, open_outlets
 from service.parts.composing.drain import Drain
+from service.parts.composing.multiview import Multiview, open_multiview
 from service.peers import Alone, Peers
 from service.recording.audit.lifetime import Lifetime
 from service.recording.audit.metrics import AuditMetrics
@@ -74,6 +76,7 @@ class Foundation:
         bodies: reads what requests bring.
         sessions: the streams.
         listeners: those who hear what is recorded.
+        multiview: recipes, and parts that wait for views.
     """
 
     settings: Settings
@@ -95,6 +98,12 @@ class Foundation:
     bodies: Bodies
     sessions: Sessions
     listeners: Listeners
+    multiview: Multiview
+
+    @property
+    def views(self) -> Views:
+        """Takes views of parts on, by whichever protocol they come."""
+        return Views(self.multiview.desk, self.models.repository)
 
     @property
     def memory(self) -> MemoryBudget:
@@ -180,6 +189,7 @@ def lay_foundation(
         bodies=Bodies(Uploads(places, settings.upload_timeout_s), memory),
         sessions=sessions,
         listeners=Listeners(peers),
+        multiview=open_multiview(records, peers, outlets, sessions),
     )
 
 

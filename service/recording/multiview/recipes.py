@@ -10,7 +10,12 @@ import orjson
 from sqlalchemy import Connection, Row, Select, func, insert, select, text
 
 from service.core.domain import Json
-from service.core.errors import ConflictError, RecipeNotFoundError
+from service.core.errors import (
+    CodesTakenError,
+    NumberTakenError,
+    RecipeChangedError,
+    RecipeNotFoundError,
+)
 from service.recording.audit.chain import append, tell_stored
 from service.recording.audit.entry import Change
 from service.recording.database import Database
@@ -68,6 +73,28 @@ def recipe_of(connection: Connection, name: str, revision: int | None = None) ->
     return found
 
 
+def revisions_of(
+    connection: Connection, name: str, before: int | None, most: int
+) -> tuple[StoredRecipe, ...]:
+    """Revisions of a recipe, the latest first, those that removed it among them.
+
+    Args:
+        connection: to the record.
+        name: of the recipe.
+        before: revisions before this one; None for the latest.
+        most: revisions at a time.
+
+    Raises:
+        RecipeNotFoundError: there has never been a recipe of this name.
+    """
+    query = select(recipes).where(recipes.c.name == name).order_by(recipes.c.revision.desc())
+    later = query if before is None else query.where(recipes.c.revision < before)
+    found = tuple(_stored(row) for row in connection.execute(later.limit(most)))
+    if not found and connection.execute(query.limit(1)).one_or_none() is None:
+        raise no_recipe(name)
+    return found
+
+
 def no_recipe(name: str, revision: int | None = None) -> RecipeNotFoundError:
     """What is said where there is no such recipe."""
     what = f"no recipe {name!r}" if revision is None else f"no revision {revision} of {name!r}"
@@ -82,6 +109,7 @@ def save_recipe(
     who: str,
     reason: str | None,
     client: str | None,
+    seen: int | None = None,
 ) -> StoredRecipe:
     """Save a recipe; what it says already is no change.
 
@@ -93,23 +121,29 @@ def save_recipe(
         who: saves it.
         reason: why, if somebody said so.
         client: address of who asks.
+        seen: the revision that they have seen, 0 where there was no recipe; None for any.
 
     Raises:
-        ConflictError: another recipe has the number, or one of the codes.
+        NumberTakenError: another recipe has the number.
+        CodesTakenError: another recipe has one of the codes.
+        RecipeChangedError: the recipe is at another revision by now.
         RecordError: the database cannot be written.
     """
 
     def check(connection: Connection, before: StoredRecipe | None) -> Json | None:
+        # Whoever sends a change again whose answer was lost finds it there.
+        if before is None or before.content != content:
+            _check_seen(name, before, seen)
         for other in current_recipes(connection):
             said = other.content or {}
             if other.name != name and said["number"] == content["number"]:
-                raise ConflictError(
+                raise NumberTakenError(
                     f"recipe {other.name!r} has the number {content['number']}; give this one "
                     "another, as a PLC tells recipes apart by it"
                 )
             shared = set(said.get("codes", ())) & set(content.get("codes", ()))
             if other.name != name and shared:
-                raise ConflictError(
+                raise CodesTakenError(
                     f"recipe {other.name!r} has the codes {', '.join(sorted(shared))}; leave them "
                     "out here or there, as a station tells recipes apart by them"
                 )
@@ -119,18 +153,26 @@ def save_recipe(
 
 
 def remove_recipe(
-    database: Database, name: str, *, who: str, reason: str | None, client: str | None
+    database: Database,
+    name: str,
+    *,
+    who: str,
+    reason: str | None,
+    client: str | None,
+    seen: int | None = None,
 ) -> StoredRecipe:
     """Remove a recipe; its revisions stay, as parts name them.
 
     Raises:
         RecipeNotFoundError: there is none.
+        RecipeChangedError: it is at another revision than was `seen`.
         RecordError: the database cannot be written.
     """
 
     def check(connection: Connection, before: StoredRecipe | None) -> Json | None:
         if before is None or before.content is None:
             raise no_recipe(name)
+        _check_seen(name, before, seen)
         return None
 
     return _change(database, name, check, who=who, reason=reason, client=client)
@@ -179,6 +221,26 @@ def _change(
         )
     tell_stored(database, entry)
     return after
+
+
+def _check_seen(name: str, now: StoredRecipe | None, seen: int | None) -> None:
+    """Refuse a change by somebody who has not seen what is there.
+
+    Raises:
+        RecipeChangedError: the recipe is at another revision than they have seen.
+    """
+    there = 0 if now is None or now.content is None else now.revision
+    if seen is None or seen == there:
+        return
+    if there == 0 or now is None:
+        raise RecipeChangedError(
+            f"there is no recipe {name!r} any more, and you have seen its revision {seen}; save it "
+            "with revision 0 to make it anew"
+        )
+    raise RecipeChangedError(
+        f"recipe {name!r} is at revision {there} by now, saved by {now.who}, and you have seen "
+        f"{seen or 'none'}; look at it, and send your change again with revision {there}"
+    )
 
 
 def _told(one: StoredRecipe) -> Json:

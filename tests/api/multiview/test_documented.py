@@ -30,7 +30,7 @@ async def test_what_a_server_refuses_is_the_example_of_that_route(
         is_example(few, openapi, "save_recipe", "too_few_pictures")
         await save(client)
         other = await client.put("/v1/recipes/bolt", json=RECIPE)
-        is_example(other, openapi, "save_recipe", "conflict")
+        is_example(other, openapi, "save_recipe", "number_taken")
         named = await client.get("/v1/recipes/-")
         is_example(named, openapi, "get_recipe", "invalid_parameter")
         numbered = await client.get("/v1/recipes", params={"number": 0})

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+from sqlalchemy import select, update
 
 from service.core.bundles.bundle import Bundle, Calibration
 from service.core.bundles.writing import replace_calibration
 from service.multiview.recipe import PartRecipe
 from service.recording.multiview.recipes import current_recipes, save_recipe
 from service.recording.record import Record, open_record
+from service.recording.tables import recipes
 from tests.api.keys import KEYS, bearer
 from tests.api.multiview.conftest import RECIPE, save
 
@@ -73,11 +77,88 @@ async def test_a_removed_recipe_is_unknown_and_its_revisions_stay(
         assert (await save(client))["revision"] == 3
 
 
+async def test_a_change_of_a_revision_that_somebody_has_replaced_is_refused(
+    serve, bundle: Bundle, sqlite_record: Record
+) -> None:
+    async with serve(record=sqlite_record) as client:
+        await save(client, revision=0)
+        other = await save(client, deadline_ms=500, revision=1)
+        assert other["revision"] == 2
+        late = await client.put(URL, json={**RECIPE, "deadline_ms": 700, "revision": 1})
+        assert (late.status_code, late.json()["code"]) == (409, "recipe_changed")
+        assert "is at revision 2 by now, saved by anyone" in late.json()["detail"]
+        new = await client.put(URL, json={**RECIPE, "revision": 0})
+        assert (new.status_code, new.json()["code"]) == (409, "recipe_changed")
+        removed = await client.delete(URL, params={"revision": 1})
+        assert (removed.status_code, removed.json()["code"]) == (409, "recipe_changed")
+        assert (await client.get(URL)).json()["recipe"] == other
+        assert (await save(client, deadline_ms=700, revision=2))["revision"] == 3
+
+
+async def test_a_change_that_is_there_already_is_answered_again_whatever_was_seen(
+    serve, bundle: Bundle, sqlite_record: Record
+) -> None:
+    async with serve(record=sqlite_record) as client:
+        await save(client)
+        for _ in range(2):
+            assert (await save(client, deadline_ms=500, revision=1))["revision"] == 2
+
+
+async def test_a_recipe_that_was_removed_meanwhile_is_not_saved_by_whoever_has_not_seen_that(
+    serve, bundle: Bundle, sqlite_record: Record
+) -> None:
+    async with serve(record=sqlite_record) as client:
+        await save(client)
+        assert (await client.delete(URL, params={"revision": 1})).status_code == 200
+        late = await client.put(URL, json={**RECIPE, "revision": 1})
+        assert (late.status_code, late.json()["code"]) == (409, "recipe_changed")
+        assert "no recipe 'bracket' any more" in late.json()["detail"]
+        assert (await save(client, revision=0))["revision"] == 3
+
+
+async def test_the_revisions_of_a_recipe_are_listed_the_latest_first(
+    serve, bundle: Bundle, sqlite_record: Record
+) -> None:
+    async with serve(record=sqlite_record) as client:
+        first = await save(client)
+        await client.delete(URL, params={"reason": "no such parts any more"})
+        third = await save(client)
+        listed = (await client.get(f"{URL}/revisions")).json()
+        assert listed["name"] == "bracket"
+        told = [(one["revision"], one["reason"]) for one in listed["revisions"]]
+        assert told == [(3, None), (2, "no such parts any more"), (1, None)]
+        recipes = [one["recipe"] for one in listed["revisions"]]
+        assert recipes == [third, None, first]
+        page = await client.get(f"{URL}/revisions", params={"before": 3, "limit": 1})
+        assert [one["revision"] for one in page.json()["revisions"]] == [2]
+        end = await client.get(f"{URL}/revisions", params={"before": 1})
+        assert end.json()["revisions"] == []
+        unknown = await client.get("/v1/recipes/nut/revisions")
+        assert (unknown.status_code, unknown.json()["code"]) == (404, "recipe_not_found")
+
+
+async def test_a_recipe_tells_which_views_have_another_graph_by_now(
+    serve, bundle: Bundle, sqlite_record: Record
+) -> None:
+    async with serve(record=sqlite_record) as client:
+        assert (await save(client))["outdated"] == []
+        await client.put(URL, json={**RECIPE, "deadline_ms": 500})
+        with sqlite_record.database.writing(durable=True) as connection:
+            for row in connection.execute(select(recipes.c.id, recipes.c.content)).all():
+                content = json.loads(row.content)
+                content["views"][1]["graph"] = "0" * 64
+                changed = {"content": json.dumps(content)}
+                connection.execute(update(recipes).where(recipes.c.id == row.id).values(changed))
+        assert (await client.get(URL)).json()["recipe"]["outdated"] == ["side"]
+        again = await save(client, deadline_ms=500)
+        assert (again["revision"], again["outdated"]) == (3, [])
+
+
 async def test_a_number_belongs_to_one_recipe(serve, bundle: Bundle, sqlite_record: Record) -> None:
     async with serve(record=sqlite_record) as client:
         await save(client)
         other = await client.put("/v1/recipes/bolt", json=RECIPE)
-        assert (other.status_code, other.json()["code"]) == (409, "conflict")
+        assert (other.status_code, other.json()["code"]) == (409, "number_taken")
         assert "'bracket' has the number 7" in other.json()["detail"]
         await save(client, "bolt", number=8)
         found = (await client.get("/v1/recipes", params={"number": 8})).json()["recipes"]
@@ -98,7 +179,7 @@ async def test_a_pattern_of_codes_belongs_to_one_recipe(
         other = await client.put(
             "/v1/recipes/bolt", json={**RECIPE, "number": 8, "codes": ["AB-*"]}
         )
-        assert (other.status_code, other.json()["code"]) == (409, "conflict")
+        assert (other.status_code, other.json()["code"]) == (409, "codes_taken")
         assert "'bracket' has the codes AB-*" in other.json()["detail"]
 
 

@@ -36,7 +36,7 @@ async def test_frames_are_answered_in_order_as_rest_would(serve, picture_bytes) 
         answer = answers[1]
         assert answer.keys() - rest.keys() == {
             *("type", "sequence", "captured_us", "age_ms", "dropped"),
-            *("smoothed_score", "vote"),
+            *("smoothed_score", "vote", "view"),
         }
         for same in ("model", "version", "score", "regions", "image", "inspected", "heatmap"):
             assert answer[same] == rest[same]

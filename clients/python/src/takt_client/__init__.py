@@ -7,7 +7,13 @@ It imports the standard library, httpx and websockets, and nothing of the server
 from takt_client.aio import AsyncTaktClient
 from takt_client.blocking import TaktClient
 from takt_client.errors import TaktError
-from takt_client.parts import Part, PartResult, PartView, Recipe, RecipeView, ViewInspected
+from takt_client.parts import (
+    Part,
+    Recipe,
+    RecipeRevision,
+    RecipeView,
+    ViewInspected,
+)
 from takt_client.pictures import RawPicture
 from takt_client.retry import RetryListener, RetryPolicy
 from takt_client.stations import RecipeWish, Station, StationCamera, StationResult
@@ -15,9 +21,12 @@ from takt_client.values import (
     FrameAnswer,
     FrameDropped,
     FrameRefused,
+    FrameView,
     Inspected,
     Model,
     ModelVersion,
+    PartResult,
+    PartView,
     Readiness,
     Reason,
     StreamItem,
@@ -33,6 +42,7 @@ __all__ = [
     "FrameAnswer",
     "FrameDropped",
     "FrameRefused",
+    "FrameView",
     "Inspected",
     "Model",
     "ModelVersion",
@@ -43,6 +53,7 @@ __all__ = [
     "Readiness",
     "Reason",
     "Recipe",
+    "RecipeRevision",
     "RecipeView",
     "RecipeWish",
     "RetryListener",

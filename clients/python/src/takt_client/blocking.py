@@ -23,7 +23,7 @@ from takt_client.loop_thread import LoopThread
 from takt_client.parts import ViewChoices, ViewInspected
 from takt_client.pictures import ColorOrder, Picture, PixelArray, check_several, encoded, for_frame
 from takt_client.retry import Attempts
-from takt_client.session import InspectChoices, PartLabels, StreamChoices
+from takt_client.session import FrameViewChoices, InspectChoices, PartLabels, StreamChoices
 from takt_client.stream import AsyncTaktStream
 from takt_client.values import Inspected, StreamItem, StreamStats
 
@@ -132,6 +132,10 @@ class TaktClient(_Face[Calls]):
         return self._run(self._calls.inspect_view(*args, **kwargs))
 
     recipes = _blocking(Calls.recipes)
+    recipe = _blocking(Calls.recipe)
+    recipe_revisions = _blocking(Calls.recipe_revisions)
+    save_recipe = _blocking(Calls.save_recipe)
+    remove_recipe = _blocking(Calls.remove_recipe)
     part = _blocking(Calls.part)
     end_part = _blocking(Calls.end_part)
     stations = _blocking(Calls.stations)
@@ -191,7 +195,12 @@ class TaktStream(_Face[AsyncTaktStream]):
 
     @overload
     def send(
-        self, picture: Picture, *, captured_us: int = 0, labels: PartLabels | None = None
+        self,
+        picture: Picture,
+        *,
+        captured_us: int = 0,
+        labels: PartLabels | None = None,
+        view: FrameViewChoices | None = None,
     ) -> None: ...
     @overload
     def send(
@@ -201,6 +210,7 @@ class TaktStream(_Face[AsyncTaktStream]):
         color: ColorOrder,
         captured_us: int = 0,
         labels: PartLabels | None = None,
+        view: FrameViewChoices | None = None,
     ) -> None: ...
     @functools.wraps(AsyncTaktStream.send)
     def send(self, *args: Any, **kwargs: Any) -> None:  # noqa: D102

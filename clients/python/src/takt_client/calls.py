@@ -17,10 +17,14 @@ from takt_client.failures import overdue, refusal_of, unreachable
 from takt_client.parts import (
     Part,
     Recipe,
+    RecipeChoices,
+    RecipeRevision,
     ViewChoices,
     ViewInspected,
     part_of,
+    recipe_of,
     recipes_of,
+    revisions_of,
     view_of,
 )
 from takt_client.pictures import ColorOrder, Picture, PixelArray
@@ -209,6 +213,47 @@ class Calls(ABC):
         path = "/v1/recipes" if number is None else f"/v1/recipes?number={number}"
         return await self._answer("a list of recipes", recipes_of, "GET", path)
 
+    async def recipe(self, name: str, *, revision: int | None = None) -> Recipe:
+        """A recipe as it is, or as it was at a revision."""
+        path = recipe_path(name, revision=revision)
+        return await self._answer("a recipe", recipe_of, "GET", path)
+
+    async def recipe_revisions(
+        self, name: str, *, before: int | None = None, limit: int | None = None
+    ) -> tuple[RecipeRevision, ...]:
+        """What a recipe has been, the latest revision first, also of one that was removed.
+
+        Args:
+            name: of the recipe.
+            before: revisions before this one; None for the latest.
+            limit: most revisions; else 20.
+        """
+        path = recipe_path(name, "/revisions", before=before, limit=limit)
+        return await self._answer("a list of revisions", revisions_of, "GET", path)
+
+    async def save_recipe(self, name: str, **choices: Unpack[RecipeChoices]) -> Recipe:
+        """Save a recipe, as a new revision; parts that have begun keep the one that they have.
+
+        Args:
+            name: of the recipe.
+            **choices: see `RecipeChoices`.
+        """
+        content = json.dumps(choices).encode()
+        return await self._answer("a recipe", recipe_of, "PUT", recipe_path(name), content=content)
+
+    async def remove_recipe(
+        self, name: str, *, revision: int | None = None, reason: str | None = None
+    ) -> None:
+        """Remove a recipe; parts that have begun keep it.
+
+        Args:
+            name: of the recipe.
+            revision: RecipeChangedError where it is at another one by now; None for any.
+            reason: why, for the record and the audit log.
+        """
+        path = recipe_path(name, revision=revision, reason=reason)
+        await self._answer("a removed recipe", lambda _: None, "DELETE", path)
+
     async def stations(self) -> tuple[Station, ...]:
         """The stations that say how they fare, by name; without their last results."""
         return await self._answer("a list of stations", stations_of, "GET", "/v1/stations")
@@ -367,6 +412,13 @@ class Calls(ABC):
 def part_path(part: str) -> str:
     """Path of a part below a server's URL."""
     return f"/v1/parts/{quote(part, safe='')}"
+
+
+def recipe_path(name: str, below: str = "", **parameters: object) -> str:
+    """Path of a recipe below a server's URL, with the parameters that are not None."""
+    given = {key: value for key, value in parameters.items() if value is not None}
+    query = f"?{urlencode(given)}" if given else ""
+    return f"/v1/recipes/{quote(name, safe='')}{below}{query}"
 
 
 def station_path(name: str) -> str:

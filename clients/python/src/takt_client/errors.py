@@ -17,7 +17,14 @@ TaktError
 │   ├── SlowRequestError          408  the request did not come whole in time
 │   ├── HeadersTooLargeError      431  more bytes of headers than anybody needs
 │   ├── ConflictError             409  the request does not fit the server's state
-│   │   └── CalibrationError          409  the known pictures do not allow the wanted threshold
+│   │   ├── CalibrationError          409  the known pictures do not allow the wanted threshold
+│   │   ├── RecipeOutdatedError       409  a recipe's model is another one than when it was saved
+│   │   ├── RecipeChangedError        409  a change of a recipe's revision that is replaced by now
+│   │   ├── NumberTakenError          409  another recipe has the number
+│   │   ├── CodesTakenError           409  another recipe has a pattern of codes
+│   │   ├── OtherRecipeError          409  a view of an open part names another recipe
+│   │   ├── ViewTakenError            409  a view that its part has already
+│   │   └── PartEndedError            409  a view of a part that has its result
 │   ├── MisdirectedRequestError   421  the server does not answer to the name in the URL
 │   ├── PictureFileError          400  the path of a picture cannot be read; nothing was sent
 │   └── ClientGoneError           499  the caller hung up
@@ -187,6 +194,18 @@ class RecipeOutdatedError(
     ConflictError, code="recipe_outdated", title="Recipe outdated", status=409
 ):
     """A model of the recipe is another one by now than when the recipe was saved."""
+
+
+class RecipeChangedError(ConflictError, code="recipe_changed", title="Recipe changed", status=409):
+    """The recipe is at another revision by now than whoever changes it has seen."""
+
+
+class NumberTakenError(ConflictError, code="number_taken", title="Number taken", status=409):
+    """Another recipe has the number, by which a PLC tells recipes apart."""
+
+
+class CodesTakenError(ConflictError, code="codes_taken", title="Codes taken", status=409):
+    """Another recipe has a pattern of codes, by which a station tells recipes apart."""
 
 
 class OtherRecipeError(ConflictError, code="other_recipe", title="Other recipe", status=409):

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Required, TypedDict
 
 from takt_client.reading import Json, inspected_of, record_of
-from takt_client.values import HeatmapKind, ImageFormat, Inspected, Priority, VerdictName
+from takt_client.values import (
+    HeatmapKind,
+    ImageFormat,
+    Inspected,
+    PartResult,
+    PartView,
+    Priority,
+)
 
 
 class ViewChoices(TypedDict, total=False):
@@ -32,59 +39,6 @@ class ViewChoices(TypedDict, total=False):
     station: str
     lot: str
     tags: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class PartView:
-    """A view of a part; what is None is so until the view is inspected.
-
-    Attributes:
-        view: its name in the recipe.
-        state: `waiting`, `inspecting`, `inspected` or, of a part that has ended, `missing`.
-        request_id: of its inspection.
-        inspection_id: of its inspection in the server's record; None until it is stored.
-        model: that has answered.
-        version: of the model.
-        verdict: on the view alone.
-        score: of the picture.
-        threshold: the one applied.
-        scaled: how near it is to being rejected, 1 at its thresholds; None where one of them is
-            not above 0.
-    """
-
-    view: str
-    state: str
-    request_id: str | None
-    inspection_id: int | None
-    model: str | None
-    version: str | None
-    verdict: VerdictName | None
-    score: float | None
-    threshold: float | None
-    scaled: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class PartResult:
-    """The one result of a part.
-
-    Attributes:
-        verdict: `defect` where a view is, `good` where all are, else `undecided`.
-        reason: why it is undecided, `missing_view` or `undecided`; None where it is not.
-        score: the highest `scaled` of its views; None where none has one.
-        view: the view whose that is.
-        ended_by: `views`, `end`, `deadline` or `closing`.
-        ended_at: UTC, ISO 8601.
-        views: every view of the recipe, in its order.
-    """
-
-    verdict: VerdictName
-    reason: str | None
-    score: float | None
-    view: str | None
-    ended_by: str
-    ended_at: str
-    views: tuple[PartView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +101,7 @@ class RecipeView:
         version: of the model.
         threshold: of the score.
         pixel_threshold: of the map's values.
+        source: where the thresholds come from, `calibration` or `hand`.
         camera: settings of the camera, for whoever takes the picture.
     """
 
@@ -155,6 +110,7 @@ class RecipeView:
     version: str
     threshold: float
     pixel_threshold: float
+    source: str
     camera: Mapping[str, str | bool | float]
 
 
@@ -169,6 +125,10 @@ class Recipe:
         alpha: share of good parts that all views together may reject.
         deadline_ms: time from a part's first view to its result.
         views: that a part has.
+        outdated: names of views whose version has got another graph since; save it again.
+        changed_at: UTC, ISO 8601.
+        changed_by: who saved it.
+        reason: why, if somebody said so.
         codes: patterns of the codes that a reader reads off its parts, by which a station finds it.
     """
 
@@ -178,20 +138,107 @@ class Recipe:
     alpha: float
     deadline_ms: float
     views: tuple[RecipeView, ...]
+    outdated: tuple[str, ...]
+    changed_at: str
+    changed_by: str
+    reason: str | None
     codes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeRevision:
+    """What a recipe was from one change to the next.
+
+    Attributes:
+        revision: 1 for the first one, and one more with each change.
+        changed_at: UTC, ISO 8601.
+        changed_by: who made the change.
+        reason: why, if somebody said so.
+        recipe: as it was; None where it was removed.
+    """
+
+    revision: int
+    changed_at: str
+    changed_by: str
+    reason: str | None
+    recipe: Recipe | None
+
+
+class HandThresholds(TypedDict):
+    """Thresholds that somebody sets for a view; they promise nothing.
+
+    Attributes:
+        image: of the score.
+        pixel: of the map's values; with one that no map reaches, 1e30, the score alone decides.
+    """
+
+    image: float
+    pixel: float
+
+
+class RecipeViewChoices(TypedDict, total=False):
+    """A view of a recipe that is saved.
+
+    Attributes:
+        name: tells it from the other views.
+        model: that inspects it.
+        version: of the model; else the one that is active, which is kept.
+        thresholds: else those that the model's calibration gives at the recipe's alpha.
+        camera: settings of the camera, for whoever takes the picture.
+    """
+
+    name: Required[str]
+    model: Required[str]
+    version: str
+    thresholds: HandThresholds
+    camera: Mapping[str, str | bool | float]
+
+
+class RecipeChoices(TypedDict, total=False):
+    """What a recipe is to say.
+
+    Attributes:
+        number: that names it to a PLC; of no other recipe.
+        deadline_ms: time from a part's first view to its result.
+        views: that a part has, each once.
+        alpha: share of good parts that all views together may reject; else 0.01.
+        codes: patterns of the codes of its parts, each of no other recipe; else none.
+        revision: that is changed, 0 for a recipe that is to be new: RecipeChangedError where
+            another one is there by now. Without it whatever is there is replaced.
+        reason: why, for the record and the audit log.
+    """
+
+    number: Required[int]
+    deadline_ms: Required[float]
+    views: Required[Sequence[RecipeViewChoices]]
+    alpha: float
+    codes: Sequence[str]
+    revision: int
+    reason: str
 
 
 def recipes_of(answer: Json) -> tuple[Recipe, ...]:
     """From the JSON of `GET /v1/recipes`."""
+    return tuple(_recipe(one) for one in answer["recipes"])
+
+
+def recipe_of(answer: Json) -> Recipe:
+    """From the JSON of `GET /v1/recipes/{recipe}`."""
+    return _recipe(answer["recipe"])
+
+
+def revisions_of(answer: Json) -> tuple[RecipeRevision, ...]:
+    """From the JSON of `GET /v1/recipes/{recipe}/revisions`."""
     return tuple(
-        record_of(
-            Recipe,
-            one,
-            views=tuple(_recipe_view(view) for view in one["views"]),
-            codes=tuple(one.get("codes", ())),
-        )
-        for one in answer["recipes"]
+        record_of(RecipeRevision, one, recipe=one["recipe"] and _recipe(one["recipe"]))
+        for one in answer["revisions"]
     )
+
+
+def _recipe(one: Json) -> Recipe:
+    views = tuple(_recipe_view(view) for view in one["views"])
+    codes = tuple(one.get("codes", ()))
+    return record_of(Recipe, one, views=views, outdated=tuple(one["outdated"]), codes=codes)
 
 
 def _recipe_view(view: Json) -> RecipeView:
@@ -201,6 +248,7 @@ def _recipe_view(view: Json) -> RecipeView:
         view,
         threshold=float(thresholds["image"]),
         pixel_threshold=float(thresholds["pixel"]),
+        source=thresholds["source"],
     )
 
 
@@ -210,17 +258,18 @@ def view_of(answer: Json) -> ViewInspected:
         ViewInspected,
         answer,
         inspected=inspected_of(answer["inspection"]),
-        result=_result(answer["result"]),
+        result=result_of(answer["result"]),
     )
 
 
 def part_of(answer: Json) -> Part:
     """From the JSON of `GET /v1/parts/{id}`."""
     part: Json = answer["part"]
-    return record_of(Part, part, views=_views(part["views"]), result=_result(part["result"]))
+    return record_of(Part, part, views=_views(part["views"]), result=result_of(part["result"]))
 
 
-def _result(result: Json | None) -> PartResult | None:
+def result_of(result: Json | None) -> PartResult | None:
+    """From the JSON of a part's result; a verdict is not guessed."""
     if result is None:
         return None
     if result["verdict"] not in ("good", "defect", "undecided"):

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from takt_client.errors import UnreadableAnswerError
 from takt_client.values import (
     Box,
-    FrameAnswer,
     Heatmap,
     Inspected,
     Model,
@@ -25,7 +24,6 @@ from takt_client.values import (
     ThresholdPair,
     Timings,
     VersionReadiness,
-    Vote,
 )
 
 if TYPE_CHECKING:
@@ -42,7 +40,7 @@ def inspected_of(answer: Json) -> Inspected:
     if heatmap is not None:
         data = base64.b64decode(heatmap["data"], validate=True)
         heatmap = Heatmap(heatmap["kind"], heatmap["format"], data)
-    return _inspected(answer, heatmap)
+    return inspection_of(answer, heatmap)
 
 
 def models_of(answer: Json) -> tuple[Model, ...]:
@@ -59,14 +57,6 @@ def readiness_of(answer: Json) -> Readiness:
     """From the JSON of `GET /health/ready`, of status 200 or 503."""
     versions = (record_of(VersionReadiness, one, model=one["name"]) for one in answer["models"])
     return record_of(Readiness, answer, versions=tuple(versions))
-
-
-def frame_answer_of(body: Json, heatmap: Heatmap | None) -> FrameAnswer:
-    """From a stream's answer and the heatmap that came after it."""
-    vote = body["vote"]
-    if vote is not None:
-        vote = record_of(Vote, vote, undecided=int(vote.get("undecided", 0)))
-    return record_of(FrameAnswer, body, inspected=_inspected(body, heatmap), vote=vote)
 
 
 def stats_of(body: Json) -> StreamStats:
@@ -116,7 +106,7 @@ def record_of(kind: type[T], body: Json, **given: object) -> T:
     return kind(*values)
 
 
-def _inspected(answer: Json, heatmap: Heatmap | None) -> Inspected:
+def inspection_of(answer: Json, heatmap: Heatmap | None) -> Inspected:
     """From the fields that REST and stream share."""
     timings, image = answer["timings_ms"], answer["image"]
     regions = answer["regions"]

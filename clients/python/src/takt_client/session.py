@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Mapping
-from typing import Literal, TypedDict
+from typing import Literal, Required, TypedDict
 
 from takt_client.errors import RequestError, TaktError, UnreadableAnswerError
 from takt_client.failures import error_of
+from takt_client.frames import frame_answer_of
 from takt_client.pictures import RawPicture, pack_frame
-from takt_client.reading import Json, frame_answer_of, readable, stats_of
+from takt_client.reading import Json, readable, stats_of
 from takt_client.values import (
     FrameAnswer,
     FrameDropped,
@@ -71,6 +72,33 @@ class PartLabels(TypedDict, total=False):
     tags: Mapping[str, str]
 
 
+class FrameViewChoices(TypedDict, total=False):
+    """Which view of which part a frame shows, and by which recipe it is inspected.
+
+    Attributes:
+        part: its id.
+        view: its name in the recipe.
+        recipe: its name; the same with all views of a part.
+        again: whether the id stands for another part than the one that has just ended.
+        station: where the picture was taken; this and what follows is for the server's record.
+        lot: that the part belongs to.
+        tags: anything else, as names and values.
+    """
+
+    part: Required[str]
+    view: Required[str]
+    recipe: Required[str]
+    again: bool
+    station: str
+    lot: str
+    tags: Mapping[str, str]
+
+
+def view_message(choices: FrameViewChoices) -> str:
+    """What is to be sent before a frame that shows a view."""
+    return json.dumps({"type": "view", **choices})
+
+
 class VoteChoice(TypedDict):
     """Anomalous if `k` of the last `n` frames are."""
 
@@ -115,6 +143,8 @@ class StreamSession:
         self._unanswered: dict[int, bytes] = {}
         self._parts: dict[int, str] = {}
         """What the unanswered frames show, by their numbers, as messages."""
+        self._views: dict[int, str] = {}
+        """Which views the unanswered frames show, by their numbers, as messages."""
         self._part = _NO_PART
         self._said: str | None = _NO_PART
         """What this connection has heard last; None if that is unknown."""
@@ -169,8 +199,13 @@ class StreamSession:
             self._said = None
         for sequence, data in self._unanswered.items():
             if sequence >= first:
-                again += [*self._news_of(self._parts.get(sequence, _NO_PART)), data]
+                again += [*self._said_before(sequence), data]
         return [*again, *([_BYE] if self.finishing else [])]
+
+    def _said_before(self, sequence: int) -> list[str]:
+        if sequence in self._views:
+            return [self._views[sequence]]
+        return self._news_of(self._parts.get(sequence, _NO_PART))
 
     def part(self, labels: PartLabels | None) -> list[str]:
         """Note what the next frame shows; returns what is to be sent before it.
@@ -190,8 +225,15 @@ class StreamSession:
         self._said, self._session_has_parts = part, True
         return [part]
 
-    def frame(self, picture: bytes | RawPicture, captured_us: int) -> bytes:
+    def frame(
+        self, picture: bytes | RawPicture, captured_us: int, view: str | None = None
+    ) -> bytes:
         """The next frame; it counts as unanswered from now on.
+
+        Args:
+            picture: that it is.
+            captured_us: when it was captured, in µs since 1970.
+            view: the message of `view_message` that is sent before it.
 
         Raises:
             RequestError: the stream was finished, or this is no frame.
@@ -200,7 +242,10 @@ class StreamSession:
             raise RequestError("the stream has been finished; open another one")
         data = pack_frame(self._next_sequence, captured_us, picture)
         self._unanswered[self._next_sequence] = data
-        self._parts[self._next_sequence] = self._part
+        if view is None:
+            self._parts[self._next_sequence] = self._part
+        else:
+            self._views[self._next_sequence] = view
         self._next_sequence += 1
         return data
 
@@ -265,6 +310,7 @@ class StreamSession:
 
     def _keep(self, item: StreamItem) -> None:
         self._parts.pop(item.sequence, None)
+        self._views.pop(item.sequence, None)
         if self._unanswered.pop(item.sequence, None) is not None:
             self._arrived.append(item)
 

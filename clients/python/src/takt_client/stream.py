@@ -22,7 +22,7 @@ from takt_client.pictures import (
     for_frame,
 )
 from takt_client.retry import Attempts
-from takt_client.session import PartLabels, StreamSession
+from takt_client.session import FrameViewChoices, PartLabels, StreamSession, view_message
 from takt_client.values import StreamItem, StreamStats
 
 HANDSHAKE_S = 10.0
@@ -133,7 +133,12 @@ class AsyncTaktStream:
 
     @overload
     async def send(
-        self, picture: Picture, *, captured_us: int = 0, labels: PartLabels | None = None
+        self,
+        picture: Picture,
+        *,
+        captured_us: int = 0,
+        labels: PartLabels | None = None,
+        view: FrameViewChoices | None = None,
     ) -> None: ...
     @overload
     async def send(
@@ -143,6 +148,7 @@ class AsyncTaktStream:
         color: ColorOrder,
         captured_us: int = 0,
         labels: PartLabels | None = None,
+        view: FrameViewChoices | None = None,
     ) -> None: ...
     async def send(
         self,
@@ -151,6 +157,7 @@ class AsyncTaktStream:
         color: ColorOrder | None = None,
         captured_us: int = 0,
         labels: PartLabels | None = None,
+        view: FrameViewChoices | None = None,
     ) -> None:
         """Send a frame, as soon as the server has room for it.
 
@@ -161,10 +168,15 @@ class AsyncTaktStream:
                 axes is gray without it.
             captured_us: when it was captured, in µs since 1970; comes back with the answer.
             labels: what it shows, for the server's record, beside what was said of the stream.
+            view: of a part that it shows, which is inspected by the part's recipe and never
+                dropped. Where an answer was lost, the view may be with the server all the same:
+                the frame that is sent again is then refused with `view_taken` or `part_ended`.
 
         Raises:
             TaktError: it cannot be sent, or the connection cannot be opened again.
         """
+        if view is not None and labels is not None:
+            raise RequestError("a view has labels of its own; give station, lot and tags in view")
         data = await _for_frame(picture, color)
         async with self._sending:
             while self._session.credits < 1:
@@ -173,8 +185,10 @@ class AsyncTaktStream:
                         await self._read()
             async with self._opening:
                 # Sent again with the frame, should the connection be lost in between.
-                messages: list[bytes | str] = [*self._session.part(labels)]
-                messages.append(self._session.frame(data, captured_us))
+                shown = None if view is None else view_message(view)
+                before = self._session.part(labels) if shown is None else [shown]
+                messages: list[bytes | str] = [*before]
+                messages.append(self._session.frame(data, captured_us, shown))
                 connection = self._connection
             for message in messages:
                 await self._deliver(connection, message)

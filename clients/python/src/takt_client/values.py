@@ -221,6 +221,80 @@ class Vote:
 
 
 @dataclass(frozen=True, slots=True)
+class PartView:
+    """A view of a part; what is None is so until the view is inspected.
+
+    Attributes:
+        view: its name in the recipe.
+        state: `waiting`, `inspecting`, `inspected` or, of a part that has ended, `missing`.
+        request_id: of its inspection.
+        inspection_id: of its inspection in the server's record; None until it is stored.
+        model: that has answered.
+        version: of the model.
+        verdict: on the view alone.
+        score: of the picture.
+        threshold: the one applied.
+        scaled: how near it is to being rejected, 1 at its thresholds; None where one of them is
+            not above 0.
+    """
+
+    view: str
+    state: str
+    request_id: str | None
+    inspection_id: int | None
+    model: str | None
+    version: str | None
+    verdict: VerdictName | None
+    score: float | None
+    threshold: float | None
+    scaled: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PartResult:
+    """The one result of a part.
+
+    Attributes:
+        verdict: `defect` where a view is, `good` where all are, else `undecided`.
+        reason: why it is undecided, `missing_view` or `undecided`; None where it is not.
+        score: the highest `scaled` of its views; None where none has one.
+        view: the view whose that is.
+        ended_by: `views`, `end`, `deadline` or `closing`.
+        ended_at: UTC, ISO 8601.
+        views: every view of the recipe, in its order.
+    """
+
+    verdict: VerdictName
+    reason: str | None
+    score: float | None
+    view: str | None
+    ended_by: str
+    ended_at: str
+    views: tuple[PartView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FrameView:
+    """The part that a frame shows a view of.
+
+    Attributes:
+        part: its id.
+        number: tells it from other parts of this id.
+        recipe: name of the recipe.
+        revision: of the recipe.
+        view: name of the view.
+        result: of the part, if this was its last view; else None.
+    """
+
+    part: str
+    number: int
+    recipe: str
+    revision: int
+    view: str
+    result: PartResult | None
+
+
+@dataclass(frozen=True, slots=True)
 class FrameAnswer:
     """Answer to one frame of a stream.
 
@@ -230,8 +304,9 @@ class FrameAnswer:
         age_ms: from the frame's arrival at the server to its answer.
         dropped: frames of this session that were dropped so far.
         inspected: what was found.
-        smoothed_score: None where no smoothing was asked for.
-        vote: None where no vote was asked for.
+        smoothed_score: None where no smoothing was asked for, and of a view.
+        vote: None where no vote was asked for, and of a view.
+        view: of a part that the frame shows, as it was sent; else None.
     """
 
     sequence: int
@@ -241,6 +316,7 @@ class FrameAnswer:
     inspected: Inspected
     smoothed_score: float | None
     vote: Vote | None
+    view: FrameView | None = None
 
 
 @dataclass(frozen=True, slots=True)

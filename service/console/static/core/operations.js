@@ -53,6 +53,7 @@ export const OPERATIONS = {
   list_marks: ["GET", "/v1/watch/marks"],
   list_models: ["GET", "/v1/models"],
   list_parts: ["GET", "/v1/parts"],
+  list_recipe_revisions: ["GET", "/v1/recipes/{recipe}/revisions"],
   list_recipes: ["GET", "/v1/recipes"],
   list_stations: ["GET", "/v1/stations"],
   list_streams: ["GET", "/v1/streams"],

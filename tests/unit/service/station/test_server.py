@@ -209,6 +209,12 @@ def test_a_server_is_ready_when_it_says_so_and_not_when_it_is_away() -> None:
 
 def test_a_recipe_is_found_by_its_number() -> None:
     said = {"name": "bracket", "number": 7, "revision": 1, "alpha": 0.01, "deadline_ms": 800}
+    said |= {
+        "outdated": [],
+        "changed_at": "2026-03-01T12:00:01Z",
+        "changed_by": "leader",
+        "reason": None,
+    }
     thresholds = {"image": 0.4, "pixel": 0.5, "source": "hand"}
     views = [
         {

@@ -8,10 +8,18 @@ import pytest
 
 from service.core.domain import Inspection
 from service.core.errors import InvalidImageError, NotReadyError, QueueFullError, RequestError
+from service.streaming.entrance import Entrance
 from service.streaming.evidence import VoteCount, VotingRule
-from service.streaming.frames import Frame
+from service.streaming.frames import Frame, FrameView
 from service.streaming.link import Link, Stop
-from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame, Outcome
+from service.streaming.outcomes import (
+    AnsweredFrame,
+    DroppedFrame,
+    FailedFrame,
+    InspectedView,
+    Outcome,
+    ViewAnswer,
+)
 from service.streaming.session import Rules, Session
 from service.streaming.statistics import StreamStatistics
 
@@ -366,3 +374,63 @@ async def test_figures_are_sent_after_what_is_ready(engine) -> None:
     assert isinstance(figures, StreamStatistics)
     assert (figures.frames, figures.answered) == (1, 1)
     assert observed == [answer]
+
+
+def views_of(engine: Engine, rules: Rules, observed: list[Outcome]) -> Session:
+    """A session that takes views, and gives each the answer that its recipe is `bracket`."""
+
+    async def inspect_view(frame: Frame, entrance: Entrance) -> InspectedView:
+        assert frame.view is not None
+        inspection = await entrance.inspect(frame.picture)
+        said = ViewAnswer(frame.view.part, 5, "bracket", 3, frame.view.view, None)
+        return InspectedView(inspection, said)
+
+    def observe(outcome: Outcome, frame: Frame | None) -> None:
+        observed.append(outcome)
+
+    return Session(
+        *("key", None, engine.inspect, explain, rules, observe), inspect_view=inspect_view
+    )
+
+
+def send_view(session: Session, number: int, view: str) -> None:
+    shown = FrameView("A", view, "bracket")
+    session.accept(Frame(number, 0, bytes([number]), view=shown))
+
+
+async def test_views_of_latest_are_all_inspected_and_a_newer_frame_waits_for_them(engine) -> None:
+    session = views_of(engine, LATEST, [])
+    link = session.attach()
+    send(session, 1, 2)
+    send_view(session, 3, "top")
+    send_view(session, 4, "side")
+    send(session, 5)
+    await settle()
+    assert engine.started == [1, 3, 4]
+    assert await take(session, link, 1) == [DroppedFrame(2, 1)]
+    engine.answer(1)
+    await settle()
+    assert engine.started == [1, 3, 4], "the views are still inspected"
+    engine.answer(3, 4)
+    await settle()
+    engine.answer(5)
+    answers = await take(session, link, 4)
+    assert numbers(answers) == [("AnsweredFrame", number) for number in (1, 3, 4, 5)]
+    assert [one.view and one.view.view for one in answers] == [None, "top", "side", None]
+
+
+async def test_a_view_is_observed_once_and_before_the_frames_that_it_waits_for(engine) -> None:
+    observed: list[Outcome] = []
+    session = views_of(engine, ALL, observed)
+    link = session.attach()
+    send(session, 1)
+    send_view(session, 2, "top")
+    await settle()
+    engine.answer(2)
+    await settle()
+    assert numbers([*observed]) == [("AnsweredFrame", 2)]
+    assert len(link) == 0
+    engine.answer(1)
+    assert numbers(await take(session, link, 2)) == [("AnsweredFrame", 1), ("AnsweredFrame", 2)]
+    assert numbers([*observed]) == [("AnsweredFrame", 2), ("AnsweredFrame", 1)]
+    assert session.statistics.answered == 2

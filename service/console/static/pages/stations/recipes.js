@@ -16,9 +16,11 @@ export function Recipes() {
   const { data, error } = useRecipes([]);
   if (error?.code === "no_record") return html`<${Notice} title=${s.noRecord}><p>${s.noRecordDetail}</p><//>`;
   const views = (one) => one.views.map(({ name, model, version }) => fill(s.view, { name, model, version })).join("; ");
-  const row = (one) => [one.number, one.name, one.revision, views(one)];
+  const link = ({ name }) => html`<a href=${`/console/recipes/${encodeURIComponent(name)}`}>${name}</a>`;
+  const row = (one) => [one.number, link(one), one.revision, views(one)];
   return html`<${Problem} error=${error?.code === "away" ? null : error} />
-    ${data && html`<section class="card"><h2>${s.recipes}</h2>${data.recipes.length === 0 ? html`<p>${s.noRecipes}</p>`
+    ${data && html`<section class="card"><h2>${s.recipes}</h2>${data.recipes.length === 0
+      ? html`<p>${s.noRecipes} <a href="/console/recipes">${t.recipes.title}</a>.</p>`
       : html`<${Table} label=${s.recipes} head=${s.recipeColumns} rows=${byNumber(data.recipes).map(row)} />`}</section>`}`;
 }
 

@@ -1,0 +1,63 @@
+"""Frames of a stream that show views of parts: inspected by the parts' recipes, as REST does."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from service.api.multiview.answers import result_json
+from service.api.multiview.viewing import ClaimedView, Views
+from service.core.domain import Inspection, InspectOptions
+from service.core.errors import DeadlineExceededError
+from service.multiview.open_parts import ViewWish
+from service.streaming.entrance import Entrance, Inspect, Read
+from service.streaming.frames import Frame
+from service.streaming.outcomes import InspectedView, ViewAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class StreamViews:
+    """The views that one stream brings.
+
+    Attributes:
+        views: takes them on.
+        options: of the stream's frames; a recipe has thresholds of its own.
+        key: of the stream.
+    """
+
+    views: Views
+    options: InspectOptions
+    key: str
+
+    async def inspect(self, frame: Frame, entrance: Entrance) -> InspectedView:
+        """Inspect a frame as the view that it shows.
+
+        Raises:
+            TaktError: as `POST /v1/parts/{id}/views/{view}` answers.
+        """
+        shown = frame.view
+        assert shown is not None
+        wish = ViewWish(
+            *(shown.part, shown.view, shown.recipe, f"{self.key}-{frame.sequence}", shown.again),
+            station=frame.labels.station,
+            lot=frame.labels.lot,
+        )
+        async with self.views.claimed(wish) as claimed:
+            inspection = await entrance.inspect(frame.picture, self._by(claimed))
+            result = await claimed.take(frame_id(self.key, frame.sequence), inspection)
+        answered = None if result is None else result_json(result)
+        return InspectedView(inspection, ViewAnswer(**claimed.json, result=answered))
+
+    def _by(self, claimed: ClaimedView) -> Inspect:
+        async def inspect(read: Read) -> Inspection:
+            if time.monotonic() >= claimed.due_s:
+                raise DeadlineExceededError("the view's turn came after its part's deadline")
+            # Both anew with each try of a full queue.
+            return await claimed.loaded.pipeline.inspect(read, claimed.options(self.options))
+
+        return inspect
+
+
+def frame_id(key: str, sequence: int) -> str:
+    """Names a frame in log and record; too short to go on with its stream."""
+    return f"{key[:8]}-{sequence}"
