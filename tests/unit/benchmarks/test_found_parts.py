@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from benchmarks.parts.found_parts import (
     Rate,
     Way,
     choices,
+    has_failed,
     rates_of,
     table,
 )
@@ -75,6 +78,12 @@ def test_every_way_that_the_pictures_allow_finds_all_that_is_clear(bundle: Bundl
     held = {(one.views, one.alpha, one.way) for one in rates if one.scored == "held"}
     assert held == {(views, 0.05, way) for views in (2, 4) for way in ("tail", "quantiles")}
     assert len([*table(rates)]) > 2
+
+
+def test_a_bank_that_sees_all_further_good_pictures_as_odd_has_failed() -> None:
+    usual = split(0)
+    assert not has_failed(usual)
+    assert has_failed(replace(usual, judged=usual.defects))
 
 
 def rate(name: str, way: Way, rejected: float, found: float) -> Rate:
