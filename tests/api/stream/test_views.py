@@ -139,7 +139,9 @@ async def test_views_are_never_dropped_for_a_newer_frame(
         engines[0].gate.set()
         answers = await hear(socket, 4)
     assert numbered(answers) == [("answer", 0), ("answer", 1), ("answer", 3), ("answer", 4)]
-    assert answers[2]["view"]["result"]["verdict"] == "good"
+    # Either view may be the last one to be inspected.
+    results = [answer["view"]["result"] for answer in (answers[1], answers[2])]
+    assert [one["verdict"] for one in results if one is not None] == ["good"]
 
 
 async def test_a_view_that_finds_the_queue_full_says_so_and_may_be_sent_again(
