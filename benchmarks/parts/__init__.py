@@ -1,1 +1,1 @@
-"""Parts of several views: recipes that change under load, and good parts that are rejected."""
+"""Parts of several views: recipes that change under load, and parts that are rejected or found."""

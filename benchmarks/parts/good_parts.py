@@ -9,7 +9,9 @@ case n views reject most good parts; views that show one part together reject fe
 The good pictures of a set are split at random, again and again. A PatchCore is fitted to some, as
 `takt fit patchcore` does but with a small bank, and their out-of-fold scores are its calibration.
 Of the others, which it has not seen, parts are made, many times over. A recipe's thresholds judge
-each view at α/n, `OpenParts` gives each part its result, and one part in ten lacks a view.
+each view at α/n, as one model judges them all, `OpenParts` gives each part its result, and one part
+in ten lacks a view. What else the views could be judged by, and what that finds, is counted by
+`benchmarks.parts.found_parts`.
 
 The interval of a set is that of the mean over its splits, by Student's t: it says what chance the
 splits leave, which share their pictures, and nothing of another lot. Ends with 1 where more than
@@ -40,7 +42,7 @@ from service.core.domain import VerdictName
 from service.multiview.open_parts import OpenParts, ViewWish
 from service.multiview.recipe import PartRecipe, RecipeRevision, RecipeView, ViewThresholds
 from service.multiview.result import PartResult, SeenView
-from service.multiview.view_thresholds import thresholds_of_view
+from service.multiview.view_thresholds import thresholds_of_views
 
 VIEWS = (2, 4)
 ALPHAS = (0.01, 0.02, 0.05)
@@ -78,12 +80,12 @@ def counted(split: Split, bundle: Bundle, alpha: float, views: int) -> Counted:
     """Make parts of a split's judged pictures, and count what becomes of them."""
     good, judged = (np.array(both, np.float32) for both in (split.good, split.judged))
     calibrated = replace(bundle, calibration=Calibration(good[0], good[1], _NONE, _NONE))
-    thresholds = thresholds_of_view(calibrated, alpha, views)
+    thresholds = thresholds_of_views([calibrated] * views, alpha)
     recipe = PartRecipe(
         7,
         alpha,
         1000.0,
-        tuple(RecipeView(f"v{n}", "m", "1", "", thresholds, {}) for n in range(views)),
+        tuple(RecipeView(f"v{n}", "m", "1", "", one, {}) for n, one in enumerate(thresholds)),
     )
     revision = RecipeRevision("made-up", 1, recipe, 0, "benchmark", None)
     results: list[PartResult] = []
@@ -126,7 +128,8 @@ def _verdict(thresholds: ViewThresholds, score: float, peak: float) -> VerdictNa
     return "defect" if score > thresholds.image or peak > thresholds.pixel else "good"
 
 
-def _one_thread() -> None:
+def on_one_thread() -> None:
+    """Computes on one thread in this process."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
 
@@ -137,7 +140,7 @@ def _split(task: Task, number: int) -> Split:
 
 def _splits(task: Task, count: int, processes: int) -> list[Split]:
     kept = kept_of(task, known_set(task))
-    with ProcessPoolExecutor(processes, get_context("spawn"), _one_thread) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), on_one_thread) as pool:
         missing = kept.missing(count)
         for split in pool.map(_split, [task] * len(missing), missing):
             kept.add(split)
@@ -164,7 +167,7 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=40)
     parser.add_argument("--processes", type=int, default=1, help="each on one thread")
     given = parser.parse_args()
-    _one_thread()
+    on_one_thread()
     bundle = load_bundle(Path("examples/models/pitting/1"))
     print("| set | views | α, % | parts | rejected, % | 95 % | lack a view | wrong | bar |")
     print("|---" * 9 + "|")

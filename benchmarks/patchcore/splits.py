@@ -10,7 +10,7 @@ import ast
 import hashlib
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -82,6 +82,31 @@ class KnownSet:
         """Features [T,C] of a picture's cells, by layer."""
         known = (torch.from_numpy(layer[picture].astype(np.float32)) for layer in self.layers)
         return [layer.flatten(1).T.contiguous() for layer in known]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of the map, which is judged as if its camera saw nothing else.
+
+    Attributes:
+        name: in the name of its file.
+        rows: where it begins and ends, as shares of the height.
+        columns: the same of the width.
+    """
+
+    name: str
+    rows: tuple[float, float] = (0, 1)
+    columns: tuple[float, float] = (0, 1)
+
+    def of(self, maps: Tensor) -> Tensor:
+        """The maps [n,h,w] -> the values within, [n,m]."""
+        _, height, width = maps.shape
+        top, bottom = (round(height * share) for share in self.rows)
+        left, right = (round(width * share) for share in self.columns)
+        return maps[:, top:bottom, left:right].flatten(1)
+
+
+WHOLE = Window("")
 
 
 @dataclass
@@ -175,9 +200,16 @@ def known_set(task: Task) -> KnownSet:
     return KnownSet(encoder, known.layers, len(good))
 
 
-@torch.no_grad()
 def fit_and_judge(known: KnownSet, task: Task, number: int) -> Split:
     """Fits to one split of a set's good pictures, and judges others and the defects."""
+    return fit_and_judge_windows(known, task, number, (WHOLE,))[0]
+
+
+@torch.no_grad()
+def fit_and_judge_windows(
+    known: KnownSet, task: Task, number: int, windows: Sequence[Window]
+) -> list[Split]:
+    """The same for each window of the pictures; the pictures are in one order for all of them."""
     started_s = time.perf_counter()
     order = np.random.default_rng(number).permutation(known.good).tolist()
     features = _KnownFeatures(
@@ -195,20 +227,24 @@ def fit_and_judge(known: KnownSet, task: Task, number: int) -> Split:
         np.arange(known.good, len(known.layers[0]))
     )[number % _turns(known) :: _turns(known)]
     judged = order[known.fitted :][:MOST_JUDGED]
-    return Split(
-        number,
-        _witnesses(filled.model, filled.out_of_fold.maps),
-        _witnesses(filled.model, _maps(filled.model, known, judged)),
-        _witnesses(filled.model, _maps(filled.model, known, defects.tolist())),
-        time.perf_counter() - started_s,
+    maps = (
+        filled.out_of_fold.maps,
+        _maps(filled.model, known, judged),
+        _maps(filled.model, known, defects.tolist()),
     )
+    seconds = time.perf_counter() - started_s
+    return [
+        Split(number, *(_witnesses(filled.model, window.of(one)) for one in maps), seconds)
+        for window in windows
+    ]
 
 
-def kept_of(task: Task, known: KnownSet) -> Kept:
+def kept_of(task: Task, known: KnownSet, window: Window = WHOLE) -> Kept:
     """What is kept of a task; other settings and other code have a file of their own."""
     height, width = known.encoder.config.input_size
     key = f"{width}x{height}-{task.bank_size}-{task.candidates}-{_code()}"
-    return Kept(task.out / f"{task.root.name}-{key}.jsonl")
+    named = "-".join(filter(None, (task.root.name, key, window.name)))
+    return Kept(task.out / f"{named}.jsonl")
 
 
 def _turns(known: KnownSet) -> int:
@@ -225,8 +261,7 @@ def _maps(model: PatchCore, known: KnownSet, pictures: Iterable[int]) -> Tensor:
     return torch.cat([torch.zeros(0, *model.map_size), *maps])
 
 
-def _witnesses(model: PatchCore, maps: Tensor) -> list[list[float]]:
-    values = maps.flatten(1)
+def _witnesses(model: PatchCore, values: Tensor) -> list[list[float]]:
     return [model.score_of(values).tolist(), values.amax(1).tolist()]
 
 

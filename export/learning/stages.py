@@ -111,7 +111,7 @@ class Stages:
         self._tell_of("progress", share=round(self._bar.n, 4), text=f"{done} of {of} {what}")
 
     def tell(self, line: str) -> None:
-        """Keeps warnings, sizes' reasons and known parts for the summary; shows others at the bar."""
+        """Keeps warnings and what else is of use for the summary; shows others beside the bar."""
         if line.startswith(_KEPT):
             self.told.append(line.removeprefix(_KEPT[0]))
             self._tell_of("warning", text=self.told[-1])
