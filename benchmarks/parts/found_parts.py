@@ -1,6 +1,6 @@
 """How many parts with a defect are found, and how many good ones rejected, by ways to judge views.
 
-    python -m benchmarks.parts.found_parts DATA/* --splits 8
+    python -m benchmarks.parts.found_parts DATA/SET... --splits 24
 
 Ways to have thresholds of a part's n views:
 
