@@ -40,7 +40,7 @@ function One({ station }) {
     [s.recipe, recipeOf(station.recipe)],
     [s.plc, plc.connected ? s.connected : s.gone],
     [s.partsOf, fill(s.partsSaid, { ok: count(counts.ok), ng: count(counts.ng), none: count(decided(counts).none) })],
-    [s.times, times ? fill(s.timesSaid, { p99: ms(times.p99_ms), result: ms(station.result_ms) }) : "–"],
+    [s.times, times ? fill(s.timesSaid, { slow: ms(times.p99_ms), result: ms(station.result_ms) }) : "–"],
   ];
   return html`<article class="card" aria-label=${station.name}>
     <h2><a href=${addressOf(station.name)}>${station.name}</a></h2>

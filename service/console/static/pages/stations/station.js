@@ -82,7 +82,7 @@ function Counted({ station: { counts, times, result_ms: result } }) {
     [s.lost, count(counts.lost), s.lostMeans],
     [s.faults, count(counts.faults)],
     [s.worst, times ? ms(times.worst_ms) : "–", times
-      ? fill(s.quantiles, { p50: ms(times.p50_ms), p99: ms(times.p99_ms), result: ms(result) }) : ""],
+      ? fill(s.quantiles, { usual: ms(times.p50_ms), slow: ms(times.p99_ms), result: ms(result) }) : ""],
   ];
   return html`<dl class="tiles">${tiles.map(([name, text, more]) => html`<div class="card"><dt>${name}</dt>
     <dd><strong>${text}</strong>${more && html`<small>${more}</small>`}</dd></div>`)}</dl>`;
