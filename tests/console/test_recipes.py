@@ -115,7 +115,7 @@ def test_a_recipe_is_made_by_the_form_and_its_refusals_stand_at_their_fields(
     page.get_by_label("Codes", exact=True).fill("AC-??")
     press_save(page)
 
-    expect(page.get_by_role("heading", name="Recipe bolt")).to_be_visible()
+    expect(page).to_have_url(f"{url}/console/recipes/bolt")
     saved = there(url, "bolt")
     assert (saved["number"], saved["alpha"], saved["deadline_ms"]) == (8, 0.02, 500)
     assert [one["name"] for one in saved["views"]] == ["front", "back"]
@@ -196,7 +196,7 @@ def test_what_somebody_else_has_saved_meanwhile_is_shown_and_not_overwritten(
     expect(page.get_by_label("Deadline, in ms")).to_have_value("600")
     page.get_by_label("Deadline, in ms").fill("900")
     press_save(page)
-    expect(page.get_by_role("heading", name="Recipe bracket")).to_be_visible()
+    expect(page).to_have_url(f"{url}/console/recipes/bracket")
     saved = there(url)
     assert (saved["revision"], saved["deadline_ms"], saved["alpha"]) == (3, 900, 0.05)
 
@@ -209,7 +209,7 @@ def test_what_is_there_is_replaced_only_by_a_button_that_says_so(page: Page, ser
     save(url, deadline_ms=600)
     press_save(page)
     page.get_by_role("button", name="Save mine in its place").click()
-    expect(page.get_by_role("heading", name="Recipe bracket")).to_be_visible()
+    expect(page).to_have_url(f"{url}/console/recipes/bracket")
     saved = there(url)
     assert (saved["revision"], saved["deadline_ms"]) == (3, 900)
 
@@ -227,7 +227,7 @@ def test_a_new_recipe_never_replaces_one_of_its_name(page: Page, serve: Serve) -
     page.get_by_label("Name", exact=True).fill("bolt")
     expect(told).to_be_hidden()
     press_save(page)
-    expect(page.get_by_role("heading", name="Recipe bolt")).to_be_visible()
+    expect(page).to_have_url(f"{url}/console/recipes/bolt")
     assert there(url)["number"] == 7
 
 
