@@ -193,7 +193,9 @@ async def test_a_locked_database_holds_up_no_change_and_the_entry_follows(
             (facts,) = [f for n, f in audit_lines(caplog) if n == "threshold_changed"]
             assert facts["audit_seq"] is None and facts["new"]["image"] == 0.9
         (entry,) = await eventually(client, "threshold_changed")
-        assert await waiting(client) == 0
+        # It is counted a moment after it can be read.
+        while await waiting(client):
+            pass
     # Two seconds, and what else two cores have to do.
     assert 1.5 < took_s < 4
     ((_, stored),) = [line for line in audit_lines(caplog) if line[0] == "entry_stored"]
