@@ -79,7 +79,8 @@ async def test_the_command_gets_what_was_asked_for_and_the_pictures(
     }
     assert files == ["0001-part_0.png"]
     assert not [name for name in environment if name.startswith("TAKT_")]
-    assert priority == 19
+    # As far as it goes, from where this process is.
+    assert priority == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 19)
 
 
 async def test_there_is_one_learning_at_a_time(serve_learning) -> None:
