@@ -76,6 +76,13 @@ class Kept:
 
 
 @pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recorder that waits for no lock; it has to be there before its record is opened."""
+    monkeypatch.setattr("service.recording.database._BUSY_S", 0.01)
+    monkeypatch.setattr("service.recording.writer._AGAIN_S", 0.0)
+
+
+@pytest.fixture
 def kept(sqlite_record: Record) -> Iterator[Callable[..., Kept]]:
     yield lambda **wishes: Kept(sqlite_record, **wishes)
 
@@ -149,10 +156,8 @@ def test_a_raw_frame_is_kept_as_a_png_and_known_by_its_pixels(kept) -> None:
 
 
 def test_a_database_that_is_locked_makes_rows_wait_and_loses_none(
-    kept, sqlite_record: Record, monkeypatch: pytest.MonkeyPatch
+    impatient, kept, sqlite_record: Record
 ) -> None:
-    monkeypatch.setattr("service.recording.database._BUSY_S", 0.01)
-    monkeypatch.setattr("service.recording.writer._AGAIN_S", 0.0)
     recording = kept()
     recording.recorder.start()
     recording.recorder.close(5.0)
@@ -173,10 +178,8 @@ def test_a_database_that_is_locked_makes_rows_wait_and_loses_none(
 
 
 def test_a_part_waits_for_a_database_that_is_locked_and_one_that_it_refuses_spoils_no_other(
-    kept, sqlite_record: Record, monkeypatch: pytest.MonkeyPatch, caplog
+    impatient, kept, sqlite_record: Record, caplog
 ) -> None:
-    monkeypatch.setattr("service.recording.database._BUSY_S", 0.01)
-    monkeypatch.setattr("service.recording.writer._AGAIN_S", 0.0)
     sqlite_record.database.prepare()
     file = sqlite_record.pictures.folder.parent / "record.sqlite"
     other = sqlite3.connect(file, isolation_level=None)
@@ -336,10 +339,8 @@ def test_a_disk_that_is_nearly_full_takes_no_recent_pictures(
 
 
 def test_no_recent_pictures_pile_up_while_the_database_is_away(
-    kept, sqlite_record: Record, monkeypatch: pytest.MonkeyPatch
+    impatient, kept, sqlite_record: Record
 ) -> None:
-    monkeypatch.setattr("service.recording.database._BUSY_S", 0.01)
-    monkeypatch.setattr("service.recording.writer._AGAIN_S", 0.0)
     sqlite_record.database.prepare()
     other = sqlite3.connect(
         sqlite_record.pictures.folder.parent / "record.sqlite", isolation_level=None

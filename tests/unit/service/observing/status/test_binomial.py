@@ -8,21 +8,20 @@ import pytest
 from service.observing.status.binomial import chance_of_so_many
 
 
-def summed(hits: int, trials: int, share: float) -> float:
-    """The same, by fractions without any rounding."""
+def summed(trials: int, share: float) -> list[float]:
+    """The same of every number of hits, by fractions without any rounding."""
     p = Fraction(share)
-    terms = (
-        math.comb(trials, one) * p**one * (1 - p) ** (trials - one)
-        for one in range(hits, trials + 1)
-    )
-    return float(sum(terms, Fraction(0)))
+    exact, found = Fraction(0), []
+    for hits in range(trials, -1, -1):
+        exact += math.comb(trials, hits) * p**hits * (1 - p) ** (trials - hits)
+        found.append(float(exact))
+    return found[::-1]
 
 
 @pytest.mark.parametrize("share", [0.003, 0.03, 0.3, 0.5, 0.97])
 @pytest.mark.parametrize("trials", [1, 7, 40, 150])
 def test_the_chance_of_so_many_is_exact(trials: int, share: float) -> None:
-    for hits in range(trials + 1):
-        exact = summed(hits, trials, share)
+    for hits, exact in enumerate(summed(trials, share)):
         assert chance_of_so_many(hits, trials, share) == pytest.approx(exact, rel=1e-9)
 
 
