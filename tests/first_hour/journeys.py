@@ -296,6 +296,7 @@ INTEGRATOR = Journey(
         Bar("a plant in a box, once it is installed", ("takt simulate",), 60),
         Bar("an MQTT message, once it is installed", ("takt serve", "takt watch"), 60),
     ),
-    goes_on_from="programmer",
+    # A station is among what `make install` brings.
+    goes_on_from="engineer",
 )
 JOURNEYS = (NEWCOMER, ENGINEER, PROGRAMMER, OPERATOR, BEGINNER, QUALITY, INTEGRATOR)
