@@ -85,16 +85,12 @@ class Hello(OptionsIn):
         return None if self.vote is None else VotingRule(self.vote.k, self.vote.n)
 
 
-class PartMessage(BaseModel):
-    """Says what part the next frames show, until another such message comes.
-
-    What it leaves out stays as the hello said.
-    """
+class _OfPart(BaseModel):
+    """What a message says of the part that frames show."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    type: Literal["part"]
-    part: Label | None = None
+    part: str | None
     station: Label | None = None
     lot: Label | None = None
     tags: Tags | None = None
@@ -105,27 +101,27 @@ class PartMessage(BaseModel):
         return Labels(self.station, self.part, self.lot, tuple((self.tags or {}).items()))
 
 
-class ViewMessage(BaseModel):
+class PartMessage(_OfPart):
+    """Says what part the next frames show, until another such message comes.
+
+    What it leaves out stays as the hello said.
+    """
+
+    type: Literal["part"]
+    part: Label | None = None
+
+
+class ViewMessage(_OfPart):
     """Says which view of which part the next frame shows, and by which recipe it is inspected.
 
     What it leaves out is as the hello said.
     """
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     type: Literal["view"]
     part: Annotated[str, Field(min_length=1, max_length=128, pattern=PART_ID)]
     view: PlainName
     recipe: PlainName
     again: bool = False
-    station: Label | None = None
-    lot: Label | None = None
-    tags: Tags | None = None
-
-    @property
-    def labels(self) -> Labels:
-        """The labels as the record takes them."""
-        return Labels(self.station, self.part, self.lot, tuple((self.tags or {}).items()))
 
     @property
     def shown(self) -> FrameView:
