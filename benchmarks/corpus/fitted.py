@@ -50,12 +50,14 @@ class Distances:
 
     Attributes:
         out_of_fold: of the good pictures, each to banks that have not seen it.
+        seen: of the good pictures to the banks that have seen them, the mean, [L,h,w].
         tested: of the tested pictures, [m,L,h,w].
         fit_s: processor seconds of the fit, without the encoder's.
         banks: tensors of the model's banks, by name.
     """
 
     out_of_fold: OutOfFold
+    seen: Tensor
     tested: Tensor
     fit_s: float
     banks: Mapping[str, Tensor]
@@ -148,7 +150,9 @@ def fitted(
         )
     ]
     banks = filled.model.memory.state_dict()
-    return filled.model, Distances(filled.out_of_fold, torch.stack(found), fit_s, banks)
+    return filled.model, Distances(
+        filled.out_of_fold, filled.seen, torch.stack(found), fit_s, banks
+    )
 
 
 @torch.no_grad()
@@ -171,7 +175,7 @@ def known_model(
     )
     model = PatchCore(replace(encoder.config, bank_sizes=sizes)).eval()
     model.memory.load_state_dict(distances.banks)
-    set_places(model, distances.out_of_fold.places)
+    set_places(model, distances.out_of_fold.places, distances.seen)
     model.encoder = KnownEncoder(model, layers, shown)  # type: ignore[assignment]
     return model
 
@@ -181,7 +185,7 @@ def answered(distances: Distances, encoder: PatchCoreEncoder) -> Answers:
     """What the model of these distances says, and its thresholds."""
     model = PatchCore(encoder.config).eval()
     out_of_fold = distances.out_of_fold
-    set_places(model, out_of_fold.places)
+    set_places(model, out_of_fold.places, distances.seen)
     values = out_of_fold.maps.flatten(1)
     good = OutOfFoldScores(
         digests=tuple(map(str, out_of_fold.pictures)),

@@ -16,7 +16,7 @@ from models.checkpoints.out_of_fold import OutOfFold
 
 _MODELS = Path(__file__).parents[2] / "models"
 _AFTER_THE_BANKS = frozenset({"places.py", "head.py", "directions.py", "looked.py", "cells.py"})
-_FORM = "with banks"
+_FORM = "with banks and what they have seen"
 """Of the files; one of another form is not found."""
 
 
@@ -43,7 +43,7 @@ class KeptFit:
         if self.path.is_file():
             plain = torch.load(self.path, weights_only=True)
             found = OutOfFold(tuple(plain["pictures"]), plain["distances"], plain["folds"])
-            return Distances(found, plain["tested"], plain["fit_s"], plain["banks"])
+            return Distances(found, plain["seen"], plain["tested"], plain["fit_s"], plain["banks"])
         made = fit()
         part = self.path.with_suffix(f".{os.getpid()}.part")
         torch.save(
@@ -51,6 +51,7 @@ class KeptFit:
                 "pictures": list(made.out_of_fold.pictures),
                 "distances": made.out_of_fold.distances,
                 "folds": made.out_of_fold.folds,
+                "seen": made.seen,
                 "tested": made.tested,
                 "fit_s": made.fit_s,
                 "banks": dict(made.banks),

@@ -11,6 +11,10 @@ wide would then hide a defect beside it.
 
 A picture that is scored out of fold is left out of the statistics that score it: they would
 otherwise know it, as they know no part of the line.
+
+The served bank is another one than those of the folds. It may lack a vector that they have for a
+place where good pictures hardly differ, and then finds every picture far out there. So what is
+usual is held against the served bank (`Places.served`).
 """
 
 from __future__ import annotations
@@ -71,6 +75,19 @@ class Places:
         # Pictures that never vary leave nothing to divide by.
         floor = torch.where(median > 0, LEAST_SPREAD * median, torch.ones_like(median))
         return usual.float(), spread.maximum(floor).float()
+
+    def served(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """The statistics for the served bank, float32 [L,h,w] each.
+
+        The bank has seen the good pictures, so that others are no nearer to it. Where even these
+        are farther from it than is usual by more than a deviation, they say what is usual, less
+        that deviation. A smaller difference is within what chance makes of two banks.
+
+        Args:
+            seen: mean distances of good pictures to the served bank, [L,h,w].
+        """
+        usual, spread = self.statistics()
+        return usual.maximum(seen - spread), spread
 
 
 def left_out(distances: Tensor) -> Tensor:

@@ -23,7 +23,14 @@ from models.fit.parts import kept_together
 from models.fit.patchcore.cells import good_cells, joined
 from models.fit.patchcore.features import PictureFeatures
 from models.fit.patchcore.fit import set_places, with_banks
-from models.fit.patchcore.folds import Folds, Part, choose, gathered, score_fold
+from models.fit.patchcore.folds import (
+    Folds,
+    Part,
+    choose,
+    gathered,
+    score_fold,
+    seen_distances,
+)
 from models.fit.pictures import Load
 from models.fit.progress import Progress
 from models.patchcore.detector import PatchCore
@@ -104,7 +111,7 @@ def extend_patchcore(
     )
     whole = _joined(former_vectors, choose(features, folds.all, counts, seed))
     grown_model = with_banks(model, whole)
-    set_places(grown_model, both.places)
+    set_places(grown_model, both.places, seen_distances(grown_model, features, of_grown.pictures))
     # By its own detector the former version has not seen the new pictures at all.
     seen_by_former = model.fuse(of_former.distances.transpose(0, 1))
     cells = None

@@ -22,7 +22,15 @@ from models.fit.parts import kept_together
 from models.fit.patchcore.cells import good_cells
 from models.fit.patchcore.encoders import PatchCoreEncoder, load_into
 from models.fit.patchcore.features import PictureFeatures
-from models.fit.patchcore.folds import Folds, Part, bank_sizes, choose, gathered, score_fold
+from models.fit.patchcore.folds import (
+    Folds,
+    Part,
+    bank_sizes,
+    choose,
+    gathered,
+    score_fold,
+    seen_distances,
+)
 from models.fit.patchcore.options import PatchCoreOptions
 from models.fit.pictures import Load
 from models.fit.progress import Fitted, Progress
@@ -95,10 +103,12 @@ class Filled:
     Attributes:
         model: detector, on the device of the features.
         out_of_fold: distances of good pictures, each to banks that have not seen its fold.
+        seen: mean distances of good pictures to the model's banks, which have seen them, [L,h,w].
     """
 
     model: PatchCore
     out_of_fold: OutOfFold
+    seen: Tensor
 
 
 def fill_banks(
@@ -131,8 +141,9 @@ def fill_banks(
         banks = choose(features, folds.others(number), sizes, seed)
         scored += zip(fold, score_fold(model, features, fold, banks), strict=True)
     found = gathered(scored, len(folds.of))
-    set_places(model, found.places)
-    return Filled(model, found)
+    seen = seen_distances(model, features, found.pictures)
+    set_places(model, found.places, seen)
+    return Filled(model, found, seen)
 
 
 def with_banks(model: PatchCore, vectors: Sequence[Tensor]) -> PatchCore:
@@ -147,8 +158,14 @@ def with_banks(model: PatchCore, vectors: Sequence[Tensor]) -> PatchCore:
     return filled.eval().to(model.usual.device)
 
 
-def set_places(model: PatchCore, places: Places) -> None:
-    """Gives the model what is usual at each place."""
-    usual, spread = places.statistics()
+def set_places(model: PatchCore, places: Places, seen: Tensor) -> None:
+    """Gives the model what is usual at each place.
+
+    Args:
+        model: detector.
+        places: sums of good pictures' distances to banks that have not seen them.
+        seen: mean distances of good pictures to the model's own banks, [L,h,w].
+    """
+    usual, spread = places.served(seen)
     model.usual.copy_(usual)
     model.spread.copy_(spread)

@@ -36,6 +36,9 @@ MOST_SCORED = 2000
 MOST_MEASURED = 20
 """Most parts whose pictures give the features' mean and scale."""
 
+MOST_SEEN = 200
+"""Most pictures by which the served bank is held against those of the folds."""
+
 Part = tuple[int, ...]
 """Numbers of the pictures of one part, ascending."""
 
@@ -116,6 +119,21 @@ def score_fold(
     """
     for part in fold:
         yield torch.stack([_distances(model, features, one, banks) for one in part]).amax(0)
+
+
+@torch.no_grad()
+def seen_distances(model: PatchCore, features: PictureFeatures, pictures: Sequence[int]) -> Tensor:
+    """The mean distances [L,h,w] of pictures to the model's own banks, which have seen them.
+
+    Args:
+        model: detector with its banks, on the device of the features.
+        features: features of the pictures.
+        pictures: numbers of the pictures, of which at most `MOST_SEEN`, evenly, are asked.
+    """
+    every = -(-len(pictures) // MOST_SEEN)
+    some = pictures[::every]
+    banks = [bank.vectors for bank in model.banks]
+    return torch.stack([_distances(model, features, one, banks) for one in some]).mean(0)
 
 
 def gathered(scored: Sequence[tuple[Part, Tensor]], folds: int) -> OutOfFold:

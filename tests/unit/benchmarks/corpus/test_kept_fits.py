@@ -13,7 +13,9 @@ from models.checkpoints.out_of_fold import OutOfFold
 
 def a_fit() -> Distances:
     found = OutOfFold((0, 2), torch.rand(2, 1, 4, 4), 2)
-    return Distances(found, torch.rand(3, 1, 4, 4), 1.5, {"0.mean": torch.rand(8)})
+    return Distances(
+        found, torch.rand(1, 4, 4), torch.rand(3, 1, 4, 4), 1.5, {"0.mean": torch.rand(8)}
+    )
 
 
 def no_fit() -> Distances:

@@ -94,6 +94,21 @@ def test_pictures_that_never_vary_give_no_infinite_values() -> None:
     assert bool(left_out(distances).isfinite().all())
 
 
+def test_a_place_that_the_served_bank_lacks_is_usual_there() -> None:
+    places = Places.of(draw(100))
+    usual, spread = places.statistics()
+    # Each picture is twenty deviations farther from the served bank at one place, one at another.
+    seen = usual - 0.1 * spread
+    seen[1, 2, 3] = usual[1, 2, 3] + 20 * spread[1, 2, 3]
+    seen[1, 4, 4] = usual[1, 4, 4] + 0.9 * spread[1, 4, 4]
+
+    served, deviation = places.served(seen)
+
+    assert torch.equal(deviation, spread)
+    assert (served > usual).sum() == 1
+    assert float((seen - served)[1, 2, 3]) == pytest.approx(float(spread[1, 2, 3]), rel=1e-4)
+
+
 def test_of_no_picture_distances_stay_as_they_are() -> None:
     (usual, spread) = Places.of(torch.zeros(0, *SHAPE)).statistics()
     assert torch.equal(usual, torch.zeros(SHAPE))

@@ -11,15 +11,18 @@ from numpy.typing import NDArray
 from models.fit.device import Compute
 from models.fit.errors import FitError
 from models.fit.patchcore.features import PictureFeatures
+from models.fit.patchcore.fit import with_banks
 from models.fit.patchcore.folds import (
     FOLDS,
     MOST_MEASURED,
     MOST_SCORED,
+    MOST_SEEN,
     Folds,
     bank_sizes,
     choose,
     gathered,
     score_fold,
+    seen_distances,
 )
 from models.patchcore.bank import LEAST_DISTANCE
 from models.patchcore.config import PatchCoreConfig
@@ -125,6 +128,18 @@ def test_a_picture_is_far_from_banks_that_have_not_seen_it_and_near_to_its_own()
     assert unseen.shape == seen.shape == (2, 4, 8)
     assert float(unseen.min()) > 5 * LEAST_DISTANCE
     assert float(seen.max()) < 5 * LEAST_DISTANCE
+
+
+def test_the_served_bank_is_held_against_pictures_that_it_has_seen() -> None:
+    features = features_of(range(5))
+    model = with_banks(features.model, choose(features, (0, 1, 2, 3), (40, 10), seed=0))
+    each = [seen_distances(model, features, [number]) for number in (1, 3)]
+
+    both = seen_distances(model, features, [1, 3])
+
+    torch.testing.assert_close(both, (each[0] + each[1]) / 2)
+    asked = seen_distances(model, features, [1] * MOST_SEEN + [3] * MOST_SEEN)
+    torch.testing.assert_close(asked, both)
 
 
 def test_several_pictures_of_a_part_have_their_highest_distance_at_each_place() -> None:
