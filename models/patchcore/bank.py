@@ -12,7 +12,7 @@ LEAST_DISTANCE = 0.02
 """Lower bound of a distance. |x|² - 2xb + |b|² loses its last digits where x is all but b, and the
 root would make a large difference of that."""
 
-AT_ONCE = 1024
+AT_ONCE = 512
 """Vectors whose distances are computed together: those to all would not stay in the cache."""
 
 
@@ -49,16 +49,20 @@ class Bank(nn.Module):
     def distance(self, cells: Tensor, vectors: Tensor | None = None) -> Tensor:
         """Standardised features [N,T,C] -> distances [N,T] to the nearest vector.
 
-        With |x - b|² = |x|² - 2xb + |b|², the distances to all vectors are one matrix product.
+        With |x - b|² = |x|² - 2xb + |b|², the distances to all vectors are one matrix product,
+        of (x, 1) and (b, -|b|²/2): a sum of its own would take a tenth of the model's time.
 
         Args:
             cells: features of the cells.
             vectors: others [M,C] than those of the bank.
         """
         vectors = self.vectors if vectors is None else vectors
+        ones = cells.new_ones(1).expand(*cells.shape[:-1], 1)
+        longer = torch.cat([cells, ones], -1)
+        lengths = vectors.square().sum(1, keepdim=True)
         near = [
-            F.linear(cells, some, -0.5 * some.square().sum(1)).amax(-1)
-            for some in vectors.split(AT_ONCE)
+            F.linear(longer, some).amax(-1)
+            for some in torch.cat([vectors, -0.5 * lengths], 1).split(AT_ONCE)
         ]
         nearest = reduce(torch.maximum, near)
         squared = (cells.square().sum(-1) - 2 * nearest) / vectors.shape[1]
