@@ -298,6 +298,15 @@ def traced_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def validators_once() -> Iterator[None]:
+    """Makes each validator of FastAPI once for all apps of this process."""
+    from tests.validators_once import each_validator_once  # imports FastAPI
+
+    with each_validator_once():
+        yield
+
+
+@pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server of Debian's package; the test is skipped where that is missing."""
     if PostgresServer.installed() is None:

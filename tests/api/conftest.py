@@ -24,6 +24,11 @@ from tests.api.apps import idle, until
 Serve = Callable[..., Any]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _validators_once(validators_once: None) -> None:
+    """Each test here makes an app."""
+
+
 @pytest.fixture
 def engines() -> list[FakeEngine]:
     """Every fake engine that the app opened."""
