@@ -298,11 +298,11 @@ def traced_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def validators_once() -> Iterator[None]:
-    """Makes each validator of FastAPI once for all apps of this process."""
-    from tests.validators_once import each_validator_once  # imports FastAPI
+def declared_once() -> Iterator[None]:
+    """Has FastAPI read each declaration of a route once for all apps of this process."""
+    from tests.declared_once import each_declaration_once  # imports FastAPI
 
-    with each_validator_once():
+    with each_declaration_once():
         yield
 
 

@@ -25,7 +25,7 @@ Serve = Callable[..., Any]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _validators_once(validators_once: None) -> None:
+def _declared_once(declared_once: None) -> None:
     """Each test here makes an app."""
 
 
