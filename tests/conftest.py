@@ -58,9 +58,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector what stays to the end: torch, and thousands of tests."""
+    """Spare the garbage collector what stays to the end: torch, and thousands of tests.
+
+    An app is thousands of objects, so that by default it would look at all that there are every
+    few tests.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(5_000)
 
 
 def brightness_graph(
