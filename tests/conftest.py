@@ -57,12 +57,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[COLLECTED] = list(items)
 
 
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
     """Spare the garbage collector what stays to the end: torch, and thousands of tests.
 
     An app is thousands of objects, so that by default it would look at all that there are every
     few tests.
     """
+    gc.disable()
+    yield
+    gc.enable()
     gc.collect()
     gc.freeze()
     gc.set_threshold(5_000)
