@@ -327,10 +327,19 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def migrated_once() -> Iterator[None]:
+    """Runs the migrations of a record once for all new databases in SQLite of this process."""
+    from tests.migrated_once import each_migration_once  # imports Alembic
+
+    with each_migration_once():
+        yield
+
+
 @pytest.fixture(
     params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)],
 )
-def record(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Record]:
+def record(request: pytest.FixtureRequest, tmp_path: Path, migrated_once: None) -> Iterator[Record]:
     """An empty record, in SQLite and then in PostgreSQL."""
     url = "sqlite"
     if request.param == "postgresql":
@@ -342,7 +351,7 @@ def record(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Record]:
 
 
 @pytest.fixture
-def sqlite_record(tmp_path: Path) -> Iterator[Record]:
+def sqlite_record(tmp_path: Path, migrated_once: None) -> Iterator[Record]:
     """An empty record in SQLite, for what does not depend on the database."""
     opened = open_record(tmp_path / "data", "sqlite")
     assert opened is not None
