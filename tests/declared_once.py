@@ -42,7 +42,7 @@ def _each_validator_once() -> Callable[[ModelField], None]:
         declared = (
             field.field_info.annotation,
             FieldInfo.__repr__(field.field_info),
-            repr(field.config),
+            repr(getattr(field, "config", None)),  # which the oldest FastAPI does not have
         )
         try:
             known = made.get(declared)
