@@ -57,10 +57,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[COLLECTED] = list(items)
 
 
-def pytest_collection_finish() -> None:
-    """Spare the garbage collector what stays to the end: torch, and thousands of tests."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Spare the garbage collector what stays to the end: torch, and thousands of tests.
+
+    An app is thousands of objects, so that by default it would look at all that there are every
+    few tests.
+    """
+    gc.disable()
+    yield
+    gc.enable()
     gc.collect()
     gc.freeze()
+    gc.set_threshold(5_000)
 
 
 def brightness_graph(
@@ -298,6 +307,15 @@ def traced_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def declared_once() -> Iterator[None]:
+    """Has FastAPI read each declaration of a route once for all apps of this process."""
+    from tests.declared_once import each_declaration_once  # imports FastAPI
+
+    with each_declaration_once():
+        yield
+
+
+@pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server of Debian's package; the test is skipped where that is missing."""
     if PostgresServer.installed() is None:
@@ -309,10 +327,19 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def migrated_once() -> Iterator[None]:
+    """Runs the migrations of a record once for all new databases in SQLite of this process."""
+    from tests.migrated_once import each_migration_once  # imports Alembic
+
+    with each_migration_once():
+        yield
+
+
 @pytest.fixture(
     params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)],
 )
-def record(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Record]:
+def record(request: pytest.FixtureRequest, tmp_path: Path, migrated_once: None) -> Iterator[Record]:
     """An empty record, in SQLite and then in PostgreSQL."""
     url = "sqlite"
     if request.param == "postgresql":
@@ -324,7 +351,7 @@ def record(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Record]:
 
 
 @pytest.fixture
-def sqlite_record(tmp_path: Path) -> Iterator[Record]:
+def sqlite_record(tmp_path: Path, migrated_once: None) -> Iterator[Record]:
     """An empty record in SQLite, for what does not depend on the database."""
     opened = open_record(tmp_path / "data", "sqlite")
     assert opened is not None

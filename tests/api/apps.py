@@ -53,10 +53,17 @@ class Caller:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Let everything else go on until a condition holds."""
+    """Let everything else go on until a condition holds.
+
+    Other processes, for which it may wait, get the processor after a moment.
+    """
     async with asyncio.timeout(60):
-        while not condition():
+        for _ in range(500):
+            if condition():
+                return
             await asyncio.sleep(0)
+        while not condition():
+            await asyncio.sleep(0.002)
 
 
 async def idle(app: Any) -> None:

@@ -24,6 +24,16 @@ from tests.api.apps import idle, until
 Serve = Callable[..., Any]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _declared_once(declared_once: None) -> None:
+    """Each test here makes an app."""
+
+
+@pytest.fixture(autouse=True)
+def _folders_settle_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.repository.folder_watch._SETTLE_S", 0.01)
+
+
 @pytest.fixture
 def engines() -> list[FakeEngine]:
     """Every fake engine that the app opened."""

@@ -2,6 +2,7 @@ import asyncio
 import base64
 import io
 import struct
+from itertools import product
 
 import cv2
 import httpx
@@ -317,24 +318,22 @@ async def test_a_callers_request_id_comes_back_and_a_hostile_one_does_not(serve,
             assert response.json()["request_id"] == response.headers["x-request-id"]
 
 
-@pytest.mark.parametrize("name", ["threshold", "pixel_threshold"])
-@pytest.mark.parametrize("value", ["1e308", "-1e308", "5e-324", "18446744073709551616"])
-async def test_any_finite_threshold_is_applied(serve, picture_bytes, name: str, value: str) -> None:
+async def test_any_finite_threshold_is_applied(serve, bad_part, subtests) -> None:
+    names = ("threshold", "pixel_threshold")
+    values = ("1e308", "-1e308", "5e-324", "18446744073709551616")
     async with serve() as client:
-        answer = await client.post(
-            "/v1/models/parts/inspect", params={name: value}, content=picture_bytes()
-        )
-        assert answer.status_code == 200
+        for name, value in product(names, values):
+            with subtests.test(name=name, value=value):
+                answer = await client.post(URL, params={name: value}, content=bad_part)
+                assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("name", ["threshold", "pixel_threshold", "timeout_ms"])
-@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e400", "9" * 400, "0x10", ""])
-async def test_a_number_that_is_none_is_refused_by_its_name(
-    serve, picture_bytes, name: str, value: str
-) -> None:
+async def test_a_number_that_is_none_is_refused_by_its_name(serve, bad_part, subtests) -> None:
+    names = ("threshold", "pixel_threshold", "timeout_ms")
+    values = ("nan", "inf", "-inf", "1e400", "9" * 400, "0x10", "")
     async with serve() as client:
-        answer = await client.post(
-            "/v1/models/parts/inspect", params={name: value}, content=picture_bytes()
-        )
-        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter")
-        assert name in answer.json()["detail"]
+        for name, value in product(names, values):
+            with subtests.test(name=name, value=value):
+                answer = await client.post(URL, params={name: value}, content=bad_part)
+                assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter")
+                assert name in answer.json()["detail"]

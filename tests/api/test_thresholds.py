@@ -126,35 +126,33 @@ async def test_two_changes_at_once_both_hold(serve) -> None:
         assert (found["image"], found["pixel"]) == (0.9, 0.9)
 
 
-@pytest.mark.parametrize(
-    ("body", "complaint"),
-    [
-        ("", "name image, pixel or undecided"),
-        ("{", "the body: Invalid JSON"),
-        ("[]", "the body"),
-        ("{}", "name image, pixel or undecided"),
-        ('{"image": null, "pixel": null, "reason": "x"}', "name image, pixel or undecided"),
-        ('{"image": NaN}', "image|Invalid JSON"),
-        ('{"image": 1e999}', "image: .*finite"),
-        ('{"image": -Infinity}', "image|Invalid JSON"),
-        ('{"image": "0.4"}', "image"),
-        ('{"image": true}', "image"),
-        ('{"image": 0.4, "pixle": 1}', "pixle"),
-        (json.dumps({"image": 0.4, "reason": "x" * 501}), "reason"),
-        (json.dumps({"image": 0.4, "reason": "x" * 20_000}), "the body exceeds 16384 bytes"),
-    ],
-)
 async def test_what_is_no_threshold_is_refused_and_changes_nothing(
-    serve, bundle: Bundle, body: str, complaint: str
+    serve, bundle: Bundle, subtests
 ) -> None:
     async with serve() as client:
-        response = await client.put(THRESHOLD, content=body)
-        problem = response.json()
-        assert (response.status_code, problem["code"]) == (422, "invalid_parameter")
-        assert response.headers["content-type"] == "application/problem+json"
-        assert (await deployed(client))["image"] == 0.5
-        assert re.search(complaint, problem["detail"])
-    assert not (bundle.path / OVERRIDES).exists()
+        for body, complaint in (
+            ("", "name image, pixel or undecided"),
+            ("{", "the body: Invalid JSON"),
+            ("[]", "the body"),
+            ("{}", "name image, pixel or undecided"),
+            ('{"image": null, "pixel": null, "reason": "x"}', "name image, pixel or undecided"),
+            ('{"image": NaN}', "image|Invalid JSON"),
+            ('{"image": 1e999}', "image: .*finite"),
+            ('{"image": -Infinity}', "image|Invalid JSON"),
+            ('{"image": "0.4"}', "image"),
+            ('{"image": true}', "image"),
+            ('{"image": 0.4, "pixle": 1}', "pixle"),
+            (json.dumps({"image": 0.4, "reason": "x" * 501}), "reason"),
+            (json.dumps({"image": 0.4, "reason": "x" * 20_000}), "the body exceeds 16384 bytes"),
+        ):
+            with subtests.test(complaint, length=len(body)):
+                response = await client.put(THRESHOLD, content=body)
+                problem = response.json()
+                assert (response.status_code, problem["code"]) == (422, "invalid_parameter")
+                assert response.headers["content-type"] == "application/problem+json"
+                assert (await deployed(client))["image"] == 0.5
+                assert re.search(complaint, problem["detail"])
+                assert not (bundle.path / OVERRIDES).exists()
 
 
 async def test_a_whole_number_is_a_threshold_too(serve) -> None:

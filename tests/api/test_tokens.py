@@ -130,6 +130,7 @@ async def test_a_stream_ends_once_the_key_of_its_token_is_withdrawn(
 ) -> None:
     monkeypatch.setattr(guard, "LOOK_EVERY_S", 0.001)
     monkeypatch.setattr(issuer_module, "REFRESH_EVERY_S", 0.001)
+    monkeypatch.setattr(issuer_module, "ASK_AGAIN_AFTER_S", 0.001)
     async with (
         served(serve, issuer) as client,
         connect(client, **shown(issuer.token())) as socket,

@@ -34,7 +34,7 @@ def test_without_a_further_index_nothing_is_asked() -> None:
 
 def test_an_index_that_answers_whatever_it_says_is_in_reach() -> None:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         found = asked(PIP_EXTRA_INDEX_URL=f"http://127.0.0.1:{server.server_port}/whl/cpu")

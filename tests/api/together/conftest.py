@@ -18,11 +18,6 @@ from tests.linked import Worker, working_together
 ServeTogether = Callable[..., AbstractAsyncContextManager[tuple[Worker, ...]]]
 
 
-@pytest.fixture(autouse=True)
-def _folders_settle_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.repository.folder_watch._SETTLE_S", 0.01)
-
-
 @pytest.fixture
 def settings(bundle: Bundle, repository: Path, tmp_path: Path) -> Callable[..., Settings]:
     """Settings of a server of workers, which looks at its folder when it is asked to."""

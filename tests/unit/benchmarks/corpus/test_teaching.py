@@ -37,6 +37,7 @@ def test_a_draw_of_more_than_there_are_takes_all():
     assert sorted(drawn(np.arange(2), np.arange(2, 5), 20, draw=0)) == [*range(5)]
 
 
+@pytest.mark.torch
 def test_each_set_is_taught_judged_wrongly_and_split(
     sets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

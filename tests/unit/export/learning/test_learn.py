@@ -21,7 +21,7 @@ from families.inpformer import learning as inpformer
 from families.patchcore.learning import fit_patchcore_to
 from models.checkpoints.formats import load_checkpoint
 from models.fit.device import Compute
-from service.core.bundles.bundle import MANIFEST, load_bundle
+from service.core.bundles.bundle import CHECKPOINT, MANIFEST, load_bundle
 from service.core.bundles.card import CARD
 from service.core.bundles.thresholds import OVERRIDES, DeployedThresholds, Overrides
 from service.repository.activation import WAITING, read_activation
@@ -50,6 +50,8 @@ def test_one_command_leads_from_pictures_to_a_bundle(
     assert (bundle.manifest.family, bundle.manifest.thresholds.good_count) == ("inpformer", 3)
     assert bundle.calibration.defect_score.size == 2
     assert (bundle.path / CARD).exists()
+    # So that no update can go on from it.
+    assert CHECKPOINT not in bundle.manifest.files
     said = lines_of(result)
     assert said["learned"] == "from 4 pictures, 80 x 60"
     found = (bundle.calibration.defect_score > bundle.manifest.thresholds.image).sum()

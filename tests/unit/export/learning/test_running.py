@@ -85,7 +85,7 @@ def test_a_server_with_keys_is_shown_the_one_of_the_environment(
 
     monkeypatch.setenv("TAKT_KEY", "takt_secret")
     with HTTPServer(("127.0.0.1", 0), Handler) as http:
-        threading.Thread(target=http.serve_forever, daemon=True).start()
+        threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
         found = wait_for(f"http://127.0.0.1:{http.server_port}", "parts", "2", OTHERS)
         http.shutdown()
     assert found == Running("waiting", "1")

@@ -28,6 +28,7 @@ from service.core.bundles.thresholds import ThresholdPair
 from service.core.domain import Box
 from service.core.judged import LINES, JudgedFile, read_judged
 from service.repository.activation import Activation, keep_activation, read_activation
+from tests.conftest import MakeBundle
 
 Run = Callable[..., Result]
 
@@ -158,9 +159,9 @@ def test_teaching_takes_a_model_to_teach_and_judged_pictures_alone(run: Run, jud
 
 
 def test_a_version_of_another_family_says_what_to_do(
-    run: Run, learn_parts: Callable[..., Result], pictures: Path, judged: Path
+    run: Run, make_bundle: MakeBundle, judged: Path
 ) -> None:
-    assert learn_parts(pictures / "good").exit_code == 0
+    make_bundle(family="inpformer")
     refused = run("--update", "parts", "--teach", judged)
     assert refused.exit_code == 1
     assert "cannot be taught: learn the model anew" in " ".join(refused.output.split())

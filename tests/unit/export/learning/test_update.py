@@ -111,14 +111,14 @@ def test_an_update_adds_pictures_and_shows_before_and_after_and_waits(
 
 def test_a_model_that_is_not_there_or_keeps_no_bank_says_what_to_do(
     run: Callable[..., Result],
-    learn_parts: Callable[..., Result],
+    make_bundle: MakeBundle,
     pictures: Path,
     repository: Path,
 ) -> None:
     missing = run("--update", "parts", "--good", pictures / "good")
     assert missing.exit_code == 1
     assert "learn it first, with `takt learn GOOD --model parts`" in missing.output
-    assert learn_parts(pictures / "good").exit_code == 0
+    make_bundle(family="inpformer")
     refused = run("--update", "parts", "--good", pictures / "good")
     assert refused.exit_code == 1
     assert "keeps no bank" in refused.output

@@ -146,6 +146,7 @@ def test_rounded_as_on_a_gpu_it_answers_like_the_reference_but_for_rounding(
     assert np.abs(found.anomaly_map - expected.anomaly_map).max() > 0
 
 
+@pytest.mark.torch
 def test_a_trained_model_is_put_in_float16_from_end_to_end(exported: Path, tmp_path: Path) -> None:
     halve_onnx(exported / MODEL, tmp_path / "halved.onnx")
     types = types_of(onnx.load(tmp_path / "halved.onnx"))

@@ -13,6 +13,8 @@ from export.variants.onnx_int8 import quantize_onnx
 from service.core.bundles.bundle import MODEL
 from service.core.engines.onnxruntime import OnnxRuntimeEngine
 
+pytestmark = pytest.mark.torch
+
 Images = list[NDArray[np.uint8]]
 
 

@@ -256,7 +256,7 @@ def test_a_watch_begins_with_the_latest_that_is_there(
 def test_a_model_that_rejects_more_than_it_promises_is_told_once(watched: Record) -> None:
     promising = known_bundle(promised=0.02)
     watcher = RecordWatcher(watched.database, lambda *bundle: promising)
-    rejects = np.random.default_rng(4).random(2000) < 0.06
+    rejects = np.random.default_rng(4).random(800) < 0.06
     rows = [{"anomalous": bool(one), "at_us": NOON_US} for one in rejects]
     insert_inspections(watched, rows)
     watcher.turn()

@@ -6,7 +6,7 @@ import pytest
 
 from service.station.plant.conveyor import Conveyor
 from service.station.plant.faults import Fault, FaultKind
-from service.station.plant.layout import PlantError, PlantLayout, pictures_of
+from service.station.plant.layout import PartPictures, PlantError, PlantLayout, pictures_of
 from service.station.plant.program import PartTexts
 
 CONVEYOR = Conveyor(1.5, 0.1, 0.25, 200, 3)
@@ -27,9 +27,12 @@ def test_parts_have_a_lot_and_a_code_where_codes_begin_with_something() -> None:
     assert PlantLayout(CONVEYOR).texts(30) == PartTexts("L2", "")
 
 
-def test_parts_are_drawn_where_there_are_no_pictures() -> None:
-    pictures = pictures_of(PlantLayout(CONVEYOR))
+@pytest.fixture(scope="module")
+def pictures() -> PartPictures:
+    return pictures_of(PlantLayout(CONVEYOR))
 
+
+def test_parts_are_drawn_where_there_are_no_pictures(pictures: PartPictures) -> None:
     assert len({*pictures.good, *pictures.defects}) == len(pictures.good) + len(pictures.defects)
 
 
@@ -46,9 +49,8 @@ def test_a_folder_without_pictures_is_said(tmp_path: Path) -> None:
         pictures_of(PlantLayout(CONVEYOR, good=tmp_path))
 
 
-def test_drawn_parts_become_files_and_stay_the_same(tmp_path: Path) -> None:
-    layout = PlantLayout(CONVEYOR)
-    drawn = layout.drawn(tmp_path)
+def test_drawn_parts_become_files_and_stay_the_same(pictures: PartPictures, tmp_path: Path) -> None:
+    drawn = PlantLayout(CONVEYOR).drawn(tmp_path)
 
-    assert pictures_of(drawn) == pictures_of(layout)
+    assert pictures_of(drawn) == pictures
     assert drawn.drawn(tmp_path / "elsewhere") == drawn
