@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -28,7 +29,7 @@ from service.station.cycle.machine import CycleTiming
 from service.station.cycle.signals import NoDecisionReason, ResultCode
 from service.station.inspector import InspectorAwayError, StationRecipe
 from service.station.plant.conveyor import Conveyor
-from service.station.plant.faults import Fault, FaultKind, PlcFaults
+from service.station.plant.faults import Fault, FaultKind, FaultPlan, PlcFaults
 from service.station.plant.program import PartTexts, PlcProgram, PlcTiming
 from service.station.plant.virtual_time import run_virtual
 from service.station.running import Station
@@ -70,7 +71,12 @@ class VirtualPlant:
 
     def misreads(self, part: int) -> bool:
         """Whether the code of a part is misread."""
-        return bool(np.random.default_rng([self.seed, part, 2]).random() < self.misread)
+        return _misread_chance(self.seed, part) < self.misread
+
+
+@lru_cache(maxsize=4096)
+def _misread_chance(seed: int, part: int) -> float:
+    return float(np.random.default_rng([seed, part, 2]).random())
 
 
 @dataclass(slots=True)
@@ -115,7 +121,7 @@ class _Playing:
 
     def __init__(self, plant: VirtualPlant, faults: Sequence[Fault]) -> None:
         self.plant = plant
-        self.faults = sorted(faults, key=lambda one: one.at_s)
+        self._plan = FaultPlan(faults)
         self.rng = np.random.default_rng([plant.seed, 1])
         self._plc_faults = PlcFaults(self.holds, self.rng)
         self.outcome = PlantOutcome()
@@ -127,12 +133,7 @@ class _Playing:
 
     def holds(self, kind: FaultKind) -> bool:
         """Whether a fault goes on now."""
-        if not self.faults:
-            return False
-        now_s = _now_s()
-        while self.faults and self.faults[0].at_s + self.faults[0].lasts_s < now_s - 60:
-            self.faults.pop(0)
-        return any(one.kind is kind and one.holds(now_s) for one in self.faults)
+        return self._plan.holds(kind, _now_s())
 
     async def run(self) -> PlantOutcome:
         keeping = asyncio.create_task(self._keep_station())
@@ -208,7 +209,7 @@ class _Playing:
             self.outcome.broken.append(f"result {given} is out of order")
         if given.at_s > given.part.due_s + 1e-6:
             self.outcome.broken.append(f"result {given} is late")
-        if (given.part.lot, given.part.code) != astuple(self._texts(given.part.part)):
+        if PartTexts(given.part.lot, given.part.code) != self._texts(given.part.part):
             self.outcome.broken.append(f"result {given} has the lot or code of another part")
         self.outcome.given.append(given)
 
