@@ -31,6 +31,7 @@ from service.station.inspector import InspectorAwayError, StationRecipe
 from service.station.plant.conveyor import Conveyor
 from service.station.plant.faults import Fault, FaultKind, FaultPlan, PlcFaults
 from service.station.plant.program import PartTexts, PlcProgram, PlcTiming
+from service.station.plant.virtual_plc import VirtualPlc
 from service.station.plant.virtual_time import run_virtual
 from service.station.running import Station
 
@@ -123,9 +124,16 @@ class _Playing:
         self.plant = plant
         self._plan = FaultPlan(faults)
         self.rng = np.random.default_rng([plant.seed, 1])
-        self._plc_faults = PlcFaults(self.holds, self.rng)
         self.outcome = PlantOutcome()
         self.conveyor = Conveyor(5.0, plant.every_s, plant.gate_s, plant.parts, plant.seed)
+        self._plc = VirtualPlc(
+            self.conveyor,
+            plant.scan_s,
+            self._program,
+            lambda: self.station,
+            self._plan,
+            PlcFaults(self.holds, self.rng),
+        )
         self.server = asyncio.Semaphore(plant.capacity)
         self.waiting = 0
         self.station: Station | None = None
@@ -137,7 +145,7 @@ class _Playing:
 
     async def run(self) -> PlantOutcome:
         keeping = asyncio.create_task(self._keep_station())
-        await self._scan()
+        self.outcome.passed = await self._plc.run()
         keeping.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await keeping
@@ -162,31 +170,6 @@ class _Playing:
                 await asyncio.sleep(self.plant.scan_s)
             await asyncio.sleep(0.5)  # a process takes its time to begin
 
-    async def _scan(self) -> None:
-        """Be the PLC and the gate until the last part has passed."""
-        plant, conveyor = self.plant, self.conveyor
-        program = self._program()
-        sensed = gated = 0
-        killed = False
-        while gated < plant.parts:
-            await asyncio.sleep(plant.scan_s)
-            now_s = _now_s()
-            if self.holds(FaultKind.PLC_KILLED):
-                killed = True
-            elif killed:
-                program, killed = self._program(), False
-            while gated < plant.parts and conveyor.gate_at_s(gated + 1) <= now_s:
-                gated += 1
-                if not killed and program.passes(now_s, gated):
-                    self.outcome.passed.add(gated)
-            edge = None
-            if sensed < plant.parts and conveyor.triggered_s(sensed + 1) <= now_s:
-                sensed += 1
-                edge = sensed
-            if killed:
-                continue
-            self._exchange(program, now_s, self._plc_faults.sensed(edge, sensed))
-
     def _program(self) -> PlcProgram:
         timing = PlcTiming(self.plant.timing.heartbeat_ms / 1000)
         return PlcProgram(timing, _RECIPES[0].number, self._texts)
@@ -195,21 +178,14 @@ class _Playing:
         begin = "??" if self.plant.misreads(part) else ("AB", "CD")[self.conveyor.kind(part)]
         return PartTexts(self.conveyor.lot(part), f"{begin}-{part}")
 
-    def _exchange(self, program: PlcProgram, now_s: float, edge: int | None) -> None:
-        station = None if self.holds(FaultKind.NETWORK_CUT) else self.station
-        status = self._plc_faults.read(None if station is None else station.status())
-        said = program.scan(now_s, status, edge)
-        lost = self._plc_faults.loses()
-        if station is not None and not lost:
-            station.controls(said)
-
     def given(self, given: Given, recipe: StationRecipe | None) -> None:
         self.last_sequence += 1
         if given.part.sequence != self.last_sequence:
             self.outcome.broken.append(f"result {given} is out of order")
         if given.at_s > given.part.due_s + 1e-6:
             self.outcome.broken.append(f"result {given} is late")
-        if PartTexts(given.part.lot, given.part.code) != self._texts(given.part.part):
+        own = self._texts(given.part.part)
+        if (given.part.lot, given.part.code) != (own.lot, own.code):
             self.outcome.broken.append(f"result {given} has the lot or code of another part")
         self.outcome.given.append(given)
 
