@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+import math
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -99,8 +101,11 @@ class FaultPlan:
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self._by_kind: dict[FaultKind, deque[Fault]] = {}
+        changes_s = set[float]()
         for one in sorted(faults, key=lambda one: one.at_s):
             self._by_kind.setdefault(one.kind, deque()).append(one)
+            changes_s |= {one.at_s, one.ends_s}
+        self._changes_s = sorted(changes_s)
 
     def holds(self, kind: FaultKind, now_s: float) -> bool:
         """Whether a fault of a kind goes on now."""
@@ -116,6 +121,11 @@ class FaultPlan:
                 return True
         return False
 
+    def next_change_s(self, now_s: float) -> float:
+        """When a fault of any kind begins or ends next; infinity for never."""
+        place = bisect.bisect_right(self._changes_s, now_s)
+        return self._changes_s[place] if place < len(self._changes_s) else math.inf
+
 
 class PlcFaults:
     """What goes wrong between a PLC and the world.
@@ -128,6 +138,11 @@ class PlcFaults:
     def __init__(self, holds: Callable[[FaultKind], bool], rng: np.random.Generator) -> None:
         self._holds = holds
         self._rng = rng
+
+    @property
+    def are_drawn(self) -> bool:
+        """Whether each scan counts now, as it is drawn whether it is hit."""
+        return self._holds(FaultKind.DOUBLE_TRIGGER) or self._holds(FaultKind.LOST_TRIGGER)
 
     def sensed(self, edge: int | None, last: int) -> int | None:
         """The part that the sensor tells of: an edge of its own, or the last one a second time."""

@@ -119,6 +119,16 @@ class PlcProgram:
         self._beat: int | None = None
         self._beat_s = float("-inf")
 
+    @property
+    def waits(self) -> bool:
+        """Whether the next scan may say something else than this one only because time goes on."""
+        return (
+            self._said.trigger
+            or self._said.execute_command
+            or self._sensed is not None
+            or self._erred_s != math.inf
+        )
+
     def scan(
         self,
         now_s: float,

@@ -160,15 +160,20 @@ class _Playing:
             self.station, self.last_sequence = station, 0
             try:
                 while not self.holds(FaultKind.STATION_KILLED):
-                    await asyncio.sleep(self.plant.scan_s)
+                    await self._until_a_change()
             finally:
                 self.station = None
                 running.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await running
             while self.holds(FaultKind.STATION_KILLED):
-                await asyncio.sleep(self.plant.scan_s)
+                await self._until_a_change()
             await asyncio.sleep(0.5)  # a process takes its time to begin
+
+    async def _until_a_change(self) -> None:
+        """Wait until a fault begins or ends."""
+        now_s = _now_s()
+        await asyncio.sleep(self._plan.next_change_s(now_s) - now_s)
 
     def _program(self) -> PlcProgram:
         timing = PlcTiming(self.plant.timing.heartbeat_ms / 1000)

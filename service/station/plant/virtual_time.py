@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
@@ -44,6 +45,17 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._at_once = _AtOnce()
         super().__init__(self._at_once)
+
+    def quiet_until_s(self) -> float:
+        """When somebody acts next: now, or when the next timer calls; infinity for never.
+
+        Whoever acts now sees by this that nothing changes before, but by its own doing.
+        """
+        # asyncio has no public way to know these.
+        if self._ready:  # type: ignore[attr-defined]
+            return self.time()
+        timers = self._scheduled  # type: ignore[attr-defined]
+        return timers[0].when() if timers else math.inf
 
     def time(self) -> float:
         """Seconds that have passed on this loop."""
