@@ -31,7 +31,8 @@ from service.station.plant.faults import Fault, FaultKind, random_faults
 from service.station.plant.virtual import VirtualPlant, play
 
 TIMING = CycleTiming(result_ms=90, picture_ms=50)
-FAULTY_PARTS, LAST_PARTS = 140, 20
+FAULTY_PARTS, LAST_PARTS = 170, 20
+"""The last ones come four seconds after every fault: a PLC lets an error stand for two of them."""
 
 
 @dataclass(frozen=True, slots=True)
