@@ -5,15 +5,20 @@
     python -m benchmarks.station.virtual day [--hours 24] [--seed 0]
 
 The station is the real one; PLC, camera and server are made up. A seed that fails is named, and is
-played again by `--first-seed`.
+played again by `--first-seed`. What the station logs of parts is counted; an error there is broken.
 """
 
 from __future__ import annotations
 
 import itertools
+import logging
 import os
+import re
 import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import click
@@ -26,7 +31,8 @@ from service.station.plant.faults import Fault, FaultKind, random_faults
 from service.station.plant.virtual import VirtualPlant, play
 
 TIMING = CycleTiming(result_ms=90, picture_ms=50)
-FAULTY_PARTS, LAST_PARTS = 140, 20
+FAULTY_PARTS, LAST_PARTS = 170, 20
+"""The last ones come four seconds after every fault: a PLC lets an error stand for two of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +43,34 @@ class Played:
         name: of what was played.
         broken: promises that did not hold.
         recovered: whether the good ones of the last parts passed.
+        worst_ms: longest time from a trigger to its result.
+        logged: how often the station said what.
     """
 
     name: str
     broken: int
     recovered: bool
+    worst_ms: float
+    logged: Mapping[str, int]
+
+
+class LogCount(logging.Handler):
+    """Counts what is logged, numbers left out: a line for each lost part would hide the figures.
+
+    Attributes:
+        lines: how often what was said.
+        errors: how many of them were errors.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines = Counter[str]()
+        self.errors = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Count a line."""
+        self.lines[re.sub(r"\d+", "…", record.getMessage())] += 1
+        self.errors += record.levelno >= logging.ERROR
 
 
 @click.group()
@@ -88,10 +117,13 @@ def faults(seeds: int, first_seed: int) -> None:
     for one in played:
         if one.broken or not one.recovered:
             print(f"  {one.name}: broken {one.broken}, recovered {one.recovered}")
+    _print_log(sum((Counter(one.logged) for one in played), Counter()))
     print(
         f"{len(played)} plays of {FAULTY_PARTS} parts: broken in "
         f"{sum(one.broken > 0 for one in played)}, not recovered in "
-        f"{sum(not one.recovered for one in played)}; {time.monotonic() - started_s:.0f} s"
+        f"{sum(not one.recovered for one in played)}; trigger to result at worst "
+        f"{max(one.worst_ms for one in played):.1f} ms (bound {TIMING.result_ms:g}); "
+        f"{time.monotonic() - started_s:.0f} s"
     )
 
 
@@ -105,12 +137,32 @@ def day(hours: float, seed: int, every_s: float) -> None:
     plant = VirtualPlant(TIMING, every_s=0.5, gate_s=0.4, parts=count, seed=seed)
     happened = random_faults(seed, hours * 3600, every_s)
     started_s = time.monotonic()
-    outcome = play(plant, happened)
+    with _counted() as log:
+        outcome = play(plant, happened)
+    _print_log(log.lines)
+    p50, p99, worst = np.percentile(outcome.times_ms(), (50, 99, 100))
     print(
         f"{hours:g} hours, {len(happened)} faults, {count} parts: {len(outcome.given)} results, "
         f"{outcome.count(ResultCode.NO_DECISION)} without a decision, {len(outcome.passed)} passed;"
-        f" broken {len(outcome.broken)} {outcome.broken[:3]}; {time.monotonic() - started_s:.0f} s"
+        f" trigger to result p50 {p50:.1f} ms, p99 {p99:.1f}, worst {worst:.1f} (bound "
+        f"{TIMING.result_ms:g}); broken {len(outcome.broken) + log.errors} {outcome.broken[:3]}; "
+        f"{time.monotonic() - started_s:.0f} s"
     )
+
+
+@contextmanager
+def _counted() -> Iterator[LogCount]:
+    log, root = LogCount(), logging.getLogger()
+    root.addHandler(log)
+    try:
+        yield log
+    finally:
+        root.removeHandler(log)
+
+
+def _print_log(lines: Counter[str]) -> None:
+    for line, count in lines.most_common():
+        print(f"  logged {count} times: {line}")
 
 
 def _piece(count: int, seed: int) -> tuple[np.ndarray, np.ndarray, int]:
@@ -127,14 +179,21 @@ def _with_faults(job: tuple[tuple[FaultKind, ...], int]) -> Played:
     rng = np.random.default_rng([seed, len(kinds)])
     plant = VirtualPlant(TIMING, parts=FAULTY_PARTS, seed=seed)
     some = [Fault(kind, float(rng.uniform(6, 12)), float(rng.uniform(0.1, 4))) for kind in kinds]
-    outcome = play(plant, some)
+    with _counted() as log:
+        outcome = play(plant, some)
     conveyor = Conveyor(0.0, plant.every_s, plant.gate_s, plant.parts, plant.seed)
     last = {
         part
         for part in range(FAULTY_PARTS - LAST_PARTS, FAULTY_PARTS + 1)
         if not conveyor.has_defect(part)
     }
-    return Played(f"{'+'.join(kinds)} seed {seed}", len(outcome.broken), last <= outcome.passed)
+    return Played(
+        name=f"{'+'.join(kinds)} seed {seed}",
+        broken=len(outcome.broken) + log.errors,
+        recovered=last <= outcome.passed,
+        worst_ms=float(outcome.times_ms().max()),
+        logged=log.lines,
+    )
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,7 +33,7 @@ ROUTES = [
     for path in json.loads((ROOT / "docs/openapi.json").read_text("utf-8"))["paths"]
 ]
 OF_THE_SHELL = {".", "cmp", "cp", "mkdir", "rm", "umask", "grep"}
-INSTALLED = {"mosquitto", "pip", "uvicorn"}
+INSTALLED = {"mosquitto", "pip"}
 """What a page says how to install, or what a virtual environment has."""
 
 
@@ -62,7 +64,8 @@ def check(words: list[str]) -> None:
     elif name == "make":
         assert set(given) <= TARGETS
     elif name == "python":
-        assert given[0] in SAVED or (ROOT / given[0]).is_file()
+        script = given[1] if given[0] == "-u" else given[0]
+        assert script in SAVED or (ROOT / script).is_file()
     elif name == "curl":
         (url,) = (word for word in given if word.startswith("http://"))
         path = re.sub(r"^http://127\.0\.0\.1:8000|\?.*", "", url)
@@ -111,6 +114,21 @@ def test_what_is_no_command_is_found(text: str) -> None:
     with pytest.raises((AssertionError, click.ClickException)):
         for words in words_of(text):
             check(words)
+
+
+@pytest.mark.parametrize(
+    ("page", "file"), [("docs/mqtt.md", "hear.py"), ("docs/webhooks.md", "receive.py")]
+)
+def test_five_lines_hear_of_verdicts(page: str, file: str) -> None:
+    (program,) = (step for step in steps(page) if isinstance(step, Saved) and step.file == file)
+
+    assert sum(line.strip() != "" for line in program.text.splitlines()) == 5
+    as_it_should_be = ["ruff", "format", "--isolated", "--stdin-filename", file, "-"]
+    formatted = subprocess.run(
+        [sys.executable, "-m", *as_it_should_be], input=program.text, capture_output=True, text=True
+    )
+    assert formatted.stdout == program.text
+    assert f"five lines; save them as `{file}`" in (ROOT / page).read_text("utf-8")
 
 
 def texts_of(texts: Any) -> Iterator[str]:

@@ -43,6 +43,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -133,10 +134,11 @@ class StationCycle:
     @property
     def next_s(self) -> float | None:
         """When `advance` is to be called at the latest; None if nothing is due."""
-        due = [self._parts[0].part.due_s] if self._parts else []
-        if self._well:
-            due.append(self._beat_s + self._timing.heartbeat_ms / 1000)
-        return min(due, default=None)
+        due_s = self._parts[0].part.due_s if self._parts else None
+        if not self._well:
+            return due_s
+        beat_s = self._beat_s + self._timing.heartbeat_ms / 1000
+        return beat_s if due_s is None or beat_s < due_s else due_s
 
     def controls(
         self, now_s: float, controls: Controls, by_code: int | None = None
@@ -202,15 +204,16 @@ class StationCycle:
     def status(self) -> StationStatus:
         """What the controller reads."""
         why = self._offline_reason()
-        busy = [one for one in self._parts if one.decision is None]
+        undecided = self._undecided()
+        are_acquired = [one.acquired for one in undecided]
         return StationStatus(
             online=why is OfflineReason.NONE,
             offline_reason=why,
-            trigger_ready=self._ready,
+            trigger_ready=self._is_ready(why, undecided),
             trigger_ack=self._trigger_ack,
-            acquiring=any(not one.acquired for one in busy),
+            acquiring=False in are_acquired,
             acquisition_error=self._acquisition_error,
-            inspecting=any(one.acquired for one in busy),
+            inspecting=True in are_acquired,
             completed=self._completed,
             results_valid=self._results.valid,
             overrun=self._results.overrun or self._missed_trigger,
@@ -229,12 +232,13 @@ class StationCycle:
     def _well(self) -> bool:
         return self._engine_well and self._camera_well and not self._fault
 
-    @property
-    def _ready(self) -> bool:
-        undecided = [one for one in self._parts if one.decision is None]
+    def _undecided(self) -> list[_Open]:
+        return [one for one in self._parts if one.decision is None]
+
+    def _is_ready(self, why_offline: OfflineReason, undecided: Sequence[_Open]) -> bool:
         return (
             self._controls.trigger_enable
-            and self._offline_reason() is OfflineReason.NONE
+            and why_offline is OfflineReason.NONE
             and self._wanted is None
             and len(undecided) < self._timing.most_inspected
             and all(one.acquired for one in undecided)
@@ -302,12 +306,14 @@ class StationCycle:
 
     def _refusal(self, by_code: int | None) -> PartDecision | None:
         """Why a part that is triggered now is not inspected."""
-        if self._offline_reason() is not OfflineReason.NONE:
+        why = self._offline_reason()
+        if why is not OfflineReason.NONE:
             return no_decision(NoDecisionReason.OFFLINE)
         is_none = self._wanted is None and self._recipe == 0 if by_code is None else by_code == 0
         if is_none:
             return no_decision(NoDecisionReason.RECIPE)
-        return None if self._ready else no_decision(NoDecisionReason.BUSY)
+        ready = self._is_ready(why, self._undecided())
+        return None if ready else no_decision(NoDecisionReason.BUSY)
 
     def _expire(self, now_s: float) -> list[Effect]:
         """Parts that are due and undecided get no decision; and the heart beats."""

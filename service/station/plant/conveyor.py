@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -65,24 +66,28 @@ class Conveyor:
 
     def has_defect(self, part: int) -> bool:
         """Whether a part has a defect."""
-        return bool(self._chance(part)[0] < self.defects)
+        return _chances(self.seed, part)[0] < self.defects
 
     def picture(self, part: int, pictures: PartPictures) -> bytes:
         """What a camera sees of a part."""
         of = pictures.defects if self.has_defect(part) else pictures.good
-        return of[int(self._chance(part)[1] * len(of))]
+        return of[int(_chances(self.seed, part)[1] * len(of))]
 
     def kind(self, part: int) -> int:
         """Which of two kinds a part is of: 0 or 1."""
-        return int(self._chance(part)[2] < 0.5)
+        return int(_chances(self.seed, part)[2] < 0.5)
 
     def lot(self, part: int) -> str:
         """The lot that a part belongs to."""
         return f"L{(part - 1) // _LOT + 1}"
 
-    def _chance(self, part: int) -> tuple[float, float, float]:
-        one, other, third = np.random.default_rng([self.seed, part]).random(3)
-        return float(one), float(other), float(third)
+
+# A part is asked about at each of its stations, and a generator takes long to begin.
+@lru_cache(maxsize=4096)
+def _chances(seed: int, part: int) -> tuple[float, float, float]:
+    """What is drawn of a part: whether it has a defect, its picture, its kind."""
+    one, other, third = np.random.default_rng([seed, part]).random(3)
+    return float(one), float(other), float(third)
 
 
 @dataclass(frozen=True, slots=True)

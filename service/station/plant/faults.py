@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import bisect
+import math
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -75,9 +78,53 @@ class Fault:
     at_s: float
     lasts_s: float
 
+    @property
+    def ends_s(self) -> float:
+        """When it is over."""
+        return self.at_s + self.lasts_s
+
     def holds(self, now_s: float) -> bool:
         """Whether it goes on at a time."""
-        return self.at_s <= now_s < self.at_s + self.lasts_s
+        return self.at_s <= now_s < self.ends_s
+
+
+class FaultPlan:
+    """What goes wrong when, for whoever asks all the time; the time never goes back.
+
+    >>> plan = FaultPlan([Fault(FaultKind.SERVER_GONE, at_s=2.0, lasts_s=1.0)])
+    >>> plan.holds(FaultKind.SERVER_GONE, 1.5), plan.holds(FaultKind.SERVER_GONE, 2.5)
+    (False, True)
+
+    Args:
+        faults: in any order.
+    """
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self._by_kind: dict[FaultKind, deque[Fault]] = {}
+        changes_s = set[float]()
+        for one in sorted(faults, key=lambda one: one.at_s):
+            self._by_kind.setdefault(one.kind, deque()).append(one)
+            changes_s |= {one.at_s, one.ends_s}
+        self._changes_s = sorted(changes_s)
+
+    def holds(self, kind: FaultKind, now_s: float) -> bool:
+        """Whether a fault of a kind goes on now."""
+        of_kind = self._by_kind.get(kind)
+        if of_kind is None:
+            return False
+        while of_kind and of_kind[0].ends_s <= now_s:
+            of_kind.popleft()
+        for one in of_kind:
+            if one.at_s > now_s:
+                return False
+            if one.ends_s > now_s:
+                return True
+        return False
+
+    def next_change_s(self, now_s: float) -> float:
+        """When a fault of any kind begins or ends next; infinity for never."""
+        place = bisect.bisect_right(self._changes_s, now_s)
+        return self._changes_s[place] if place < len(self._changes_s) else math.inf
 
 
 class PlcFaults:
@@ -91,6 +138,11 @@ class PlcFaults:
     def __init__(self, holds: Callable[[FaultKind], bool], rng: np.random.Generator) -> None:
         self._holds = holds
         self._rng = rng
+
+    @property
+    def are_drawn(self) -> bool:
+        """Whether each scan counts now, as it is drawn whether it is hit."""
+        return self._holds(FaultKind.DOUBLE_TRIGGER) or self._holds(FaultKind.LOST_TRIGGER)
 
     def sensed(self, edge: int | None, last: int) -> int | None:
         """The part that the sensor tells of: an edge of its own, or the last one a second time."""

@@ -119,6 +119,16 @@ class PlcProgram:
         self._beat: int | None = None
         self._beat_s = float("-inf")
 
+    @property
+    def waits(self) -> bool:
+        """Whether the next scan may say something else than this one only because time goes on."""
+        return (
+            self._said.trigger
+            or self._said.execute_command
+            or self._sensed is not None
+            or self._erred_s != math.inf
+        )
+
     def scan(
         self,
         now_s: float,
@@ -188,7 +198,8 @@ class PlcProgram:
                 self._results[result.part] = _Read(result.code, result.score, now_s)
             while len(self._results) > _MOST_PARTS:
                 self._results.popitem(last=False)
-        self._said = replace(self._said, results_ack=status.results_valid)
+        if self._said.results_ack is not status.results_valid:
+            self._said = replace(self._said, results_ack=status.results_valid)
 
     def _command(self, now_s: float, status: StationStatus) -> None:
         """Have the recipe in force, and again where a station that began anew has none.
@@ -211,7 +222,8 @@ class PlcProgram:
         """Clear an error that has stood for a while."""
         if not (status.fault or status.overrun or status.acquisition_error):
             self._erred_s = math.inf
-            self._said = replace(self._said, clear_error=False)
+            if self._said.clear_error:
+                self._said = replace(self._said, clear_error=False)
             return
         self._erred_s = min(self._erred_s, now_s)
         if self._said.clear_error:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -28,8 +29,9 @@ from service.station.cycle.machine import CycleTiming
 from service.station.cycle.signals import NoDecisionReason, ResultCode
 from service.station.inspector import InspectorAwayError, StationRecipe
 from service.station.plant.conveyor import Conveyor
-from service.station.plant.faults import Fault, FaultKind, PlcFaults
+from service.station.plant.faults import Fault, FaultKind, FaultPlan, PlcFaults
 from service.station.plant.program import PartTexts, PlcProgram, PlcTiming
+from service.station.plant.virtual_plc import VirtualPlc
 from service.station.plant.virtual_time import run_virtual
 from service.station.running import Station
 
@@ -70,7 +72,12 @@ class VirtualPlant:
 
     def misreads(self, part: int) -> bool:
         """Whether the code of a part is misread."""
-        return bool(np.random.default_rng([self.seed, part, 2]).random() < self.misread)
+        return _misread_chance(self.seed, part) < self.misread
+
+
+@lru_cache(maxsize=4096)
+def _misread_chance(seed: int, part: int) -> float:
+    return float(np.random.default_rng([seed, part, 2]).random())
 
 
 @dataclass(slots=True)
@@ -115,11 +122,18 @@ class _Playing:
 
     def __init__(self, plant: VirtualPlant, faults: Sequence[Fault]) -> None:
         self.plant = plant
-        self.faults = sorted(faults, key=lambda one: one.at_s)
+        self._plan = FaultPlan(faults)
         self.rng = np.random.default_rng([plant.seed, 1])
-        self._plc_faults = PlcFaults(self.holds, self.rng)
         self.outcome = PlantOutcome()
         self.conveyor = Conveyor(5.0, plant.every_s, plant.gate_s, plant.parts, plant.seed)
+        self._plc = VirtualPlc(
+            self.conveyor,
+            plant.scan_s,
+            self._program,
+            lambda: self.station,
+            self._plan,
+            PlcFaults(self.holds, self.rng),
+        )
         self.server = asyncio.Semaphore(plant.capacity)
         self.waiting = 0
         self.station: Station | None = None
@@ -127,16 +141,11 @@ class _Playing:
 
     def holds(self, kind: FaultKind) -> bool:
         """Whether a fault goes on now."""
-        if not self.faults:
-            return False
-        now_s = _now_s()
-        while self.faults and self.faults[0].at_s + self.faults[0].lasts_s < now_s - 60:
-            self.faults.pop(0)
-        return any(one.kind is kind and one.holds(now_s) for one in self.faults)
+        return self._plan.holds(kind, _now_s())
 
     async def run(self) -> PlantOutcome:
         keeping = asyncio.create_task(self._keep_station())
-        await self._scan()
+        self.outcome.passed = await self._plc.run()
         keeping.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await keeping
@@ -151,40 +160,20 @@ class _Playing:
             self.station, self.last_sequence = station, 0
             try:
                 while not self.holds(FaultKind.STATION_KILLED):
-                    await asyncio.sleep(self.plant.scan_s)
+                    await self._until_a_change()
             finally:
                 self.station = None
                 running.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await running
             while self.holds(FaultKind.STATION_KILLED):
-                await asyncio.sleep(self.plant.scan_s)
+                await self._until_a_change()
             await asyncio.sleep(0.5)  # a process takes its time to begin
 
-    async def _scan(self) -> None:
-        """Be the PLC and the gate until the last part has passed."""
-        plant, conveyor = self.plant, self.conveyor
-        program = self._program()
-        sensed = gated = 0
-        killed = False
-        while gated < plant.parts:
-            await asyncio.sleep(plant.scan_s)
-            now_s = _now_s()
-            if self.holds(FaultKind.PLC_KILLED):
-                killed = True
-            elif killed:
-                program, killed = self._program(), False
-            while gated < plant.parts and conveyor.gate_at_s(gated + 1) <= now_s:
-                gated += 1
-                if not killed and program.passes(now_s, gated):
-                    self.outcome.passed.add(gated)
-            edge = None
-            if sensed < plant.parts and conveyor.triggered_s(sensed + 1) <= now_s:
-                sensed += 1
-                edge = sensed
-            if killed:
-                continue
-            self._exchange(program, now_s, self._plc_faults.sensed(edge, sensed))
+    async def _until_a_change(self) -> None:
+        """Wait until a fault begins or ends."""
+        now_s = _now_s()
+        await asyncio.sleep(self._plan.next_change_s(now_s) - now_s)
 
     def _program(self) -> PlcProgram:
         timing = PlcTiming(self.plant.timing.heartbeat_ms / 1000)
@@ -194,21 +183,14 @@ class _Playing:
         begin = "??" if self.plant.misreads(part) else ("AB", "CD")[self.conveyor.kind(part)]
         return PartTexts(self.conveyor.lot(part), f"{begin}-{part}")
 
-    def _exchange(self, program: PlcProgram, now_s: float, edge: int | None) -> None:
-        station = None if self.holds(FaultKind.NETWORK_CUT) else self.station
-        status = self._plc_faults.read(None if station is None else station.status())
-        said = program.scan(now_s, status, edge)
-        lost = self._plc_faults.loses()
-        if station is not None and not lost:
-            station.controls(said)
-
     def given(self, given: Given, recipe: StationRecipe | None) -> None:
         self.last_sequence += 1
         if given.part.sequence != self.last_sequence:
             self.outcome.broken.append(f"result {given} is out of order")
         if given.at_s > given.part.due_s + 1e-6:
             self.outcome.broken.append(f"result {given} is late")
-        if (given.part.lot, given.part.code) != astuple(self._texts(given.part.part)):
+        own = self._texts(given.part.part)
+        if (given.part.lot, given.part.code) != (own.lot, own.code):
             self.outcome.broken.append(f"result {given} has the lot or code of another part")
         self.outcome.given.append(given)
 

@@ -199,3 +199,27 @@ def test_a_move_says_what_the_gate_knew() -> None:
         0.2,
     )
     assert plc.program.move(plc.now_s, 8).result is None
+
+
+def test_time_alone_changes_what_is_said_only_while_something_waits_for_it() -> None:
+    plc = Plc()
+    plc.scan()
+    plc.scan()
+    assert not plc.program.waits
+
+    assert plc.scan(sensed=7).trigger
+    assert plc.program.waits  # for the acknowledge
+
+    plc.scan(replace(IDLE, trigger_ack=True))
+    plc.scan()
+    assert not plc.program.waits
+
+    plc.scan(replace(IDLE, overrun=True))
+    assert plc.program.waits  # until the error is cleared
+
+
+def test_a_recipe_that_is_asked_for_is_asked_for_again_after_a_while() -> None:
+    plc = Plc()
+
+    assert plc.scan(replace(IDLE, recipe=0)).execute_command
+    assert plc.program.waits

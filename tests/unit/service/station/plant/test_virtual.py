@@ -14,6 +14,7 @@ from service.station.inspector import StationRecipe
 from service.station.plant import virtual
 from service.station.plant.conveyor import Conveyor
 from service.station.plant.faults import Fault, FaultKind, random_faults
+from service.station.plant.program import PlcTiming
 from service.station.plant.virtual import PlantOutcome, VirtualPlant, play
 from service.station.recipe_list import NoneNamed, RecipeList
 
@@ -111,6 +112,24 @@ def test_the_gate_rejects_within_two_heartbeats_of_a_network_that_is_cut() -> No
     }
     assert len(silent) > 30
     assert not silent & outcome.passed
+
+
+def test_a_plc_that_begins_anew_clears_the_fault_that_it_finds_and_the_line_goes_on() -> None:
+    plant = VirtualPlant(TIMING, parts=200)
+    ends_s = 15.5
+    # The station is at fault before the PLC is gone.
+    slow = Fault(FaultKind.SERVER_SLOW, 10.5, 3.5)
+    outcome = play(plant, [slow, Fault(FaultKind.PLC_KILLED, 11.5, ends_s - 11.5)])
+
+    conveyor = Conveyor(5.0, plant.every_s, plant.gate_s, plant.parts, plant.seed)
+    triggered_s = {part: conveyor.triggered_s(part) for part in good_parts(plant)}
+    cleared_s = ends_s + PlcTiming(TIMING.heartbeat_ms / 1000).clear_s
+    at_fault = {part for part, at_s in triggered_s.items() if ends_s < at_s < cleared_s}
+    afterwards = {part for part, at_s in triggered_s.items() if at_s > cleared_s + 3 * plant.scan_s}
+    assert outcome.broken == []
+    assert at_fault
+    assert not at_fault & outcome.passed
+    assert afterwards <= outcome.passed
 
 
 def test_a_server_that_is_gone_is_no_decision_and_no_wait() -> None:

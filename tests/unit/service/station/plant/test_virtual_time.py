@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 import pytest
 
-from service.station.plant.virtual_time import run_virtual
+from service.station.plant.virtual_time import VirtualTimeLoop, run_virtual
 
 
 def test_hours_pass_at_once_and_in_order() -> None:
@@ -37,3 +38,21 @@ def test_whoever_waits_for_nothing_is_told_so() -> None:
 
     with pytest.raises(RuntimeError, match="for nothing that time brings"):
         run_virtual(main())
+
+
+def test_whoever_acts_knows_when_somebody_else_does_next() -> None:
+    async def sleep() -> None:
+        await asyncio.sleep(600)
+
+    async def main() -> list[float]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualTimeLoop)
+        until_s = [loop.quiet_until_s()]
+        other = asyncio.create_task(sleep())
+        until_s.append(loop.quiet_until_s())
+        await asyncio.sleep(0)
+        until_s.append(loop.quiet_until_s())
+        await other
+        return until_s
+
+    assert run_virtual(main()) == pytest.approx([math.inf, 0.0, 600.0], abs=1e-6)
