@@ -68,11 +68,12 @@ def test_the_distances_to_a_whole_bank_are_one_matrix_product(model: PatchCore, 
     graph = onnx.load(path).graph
     products = [node for node in graph.node if node.op_type in ("MatMul", "Gemm")]
     assert len(products) == len(model.banks) == 2
-    stored = {tensor.name: tensor for tensor in graph.initializer}
-    for layer, bank in enumerate(model.banks):
-        vectors = numpy_helper.to_array(stored[f"model.memory.{layer}.vectors.float16"])
-        assert vectors.dtype == np.float16
-        np.testing.assert_array_equal(vectors.T, bank.vectors.detach().numpy())
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    for product, bank in zip(products, model.banks, strict=True):
+        columns, vectors = stored[product.input[1]], bank.vectors.detach().numpy()
+        np.testing.assert_array_equal(columns[:-1].T, vectors)
+        # The last row makes of a product x·b what is highest for the nearest vector: x·b - |b|²/2.
+        np.testing.assert_allclose(columns[-1], -0.5 * np.square(vectors).sum(1), rtol=1e-6)
 
 
 def test_the_map_that_leaves_the_graph_has_one_value_for_each_cell(path: Path) -> None:
