@@ -46,6 +46,7 @@ MOST_RISEN = "most_risen"
 AFTER_THE_BANKS: dict[str, tuple[ModuleType, str]] = {
     "prior_maps": (places, "PRIOR_MAPS"),
     "least_spread": (places, "LEAST_SPREAD"),
+    "seen_beyond": (places, "SEEN_BEYOND"),
     "scored_share": (maps, "SCORED_SHARE"),
     MOST_RISEN: (head_scale, "MOST_RISEN"),
 }

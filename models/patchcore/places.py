@@ -31,6 +31,9 @@ PRIOR_MAPS = 20
 LEAST_SPREAD = 0.5
 """Least deviation of a place, over the median deviation of all places."""
 
+SEEN_BEYOND = 1.0
+"""Deviations by which good pictures that a bank has seen may be farther from it than is usual."""
+
 
 @dataclass(frozen=True)
 class Places:
@@ -80,14 +83,14 @@ class Places:
         """The statistics for the served bank, float32 [L,h,w] each.
 
         The bank has seen the good pictures, so that others are no nearer to it. Where even these
-        are farther from it than is usual by more than a deviation, they say what is usual, less
-        that deviation. A smaller difference is within what chance makes of two banks.
+        are farther from it than is usual by more than `SEEN_BEYOND` deviations, they say what is
+        usual, less these. A smaller difference is within what chance makes of two banks.
 
         Args:
             seen: mean distances of good pictures to the served bank, [L,h,w].
         """
         usual, spread = self.statistics()
-        return usual.maximum(seen - spread), spread
+        return usual.maximum(seen - SEEN_BEYOND * spread), spread
 
 
 def left_out(distances: Tensor) -> Tensor:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from models.patchcore.places import LEAST_SPREAD, PRIOR_MAPS, Places, left_out
+from models.patchcore.places import LEAST_SPREAD, PRIOR_MAPS, SEEN_BEYOND, Places, left_out
 
 SHAPE = (2, 6, 9)
 
@@ -100,13 +100,14 @@ def test_a_place_that_the_served_bank_lacks_is_usual_there() -> None:
     # Each picture is twenty deviations farther from the served bank at one place, one at another.
     seen = usual - 0.1 * spread
     seen[1, 2, 3] = usual[1, 2, 3] + 20 * spread[1, 2, 3]
-    seen[1, 4, 4] = usual[1, 4, 4] + 0.9 * spread[1, 4, 4]
+    seen[1, 4, 4] = usual[1, 4, 4] + 0.9 * SEEN_BEYOND * spread[1, 4, 4]
 
     served, deviation = places.served(seen)
 
     assert torch.equal(deviation, spread)
     assert (served > usual).sum() == 1
-    assert float((seen - served)[1, 2, 3]) == pytest.approx(float(spread[1, 2, 3]), rel=1e-4)
+    left = SEEN_BEYOND * float(spread[1, 2, 3])
+    assert float((seen - served)[1, 2, 3]) == pytest.approx(left, rel=1e-4)
 
 
 def test_of_no_picture_distances_stay_as_they_are() -> None:
