@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from service.core.errors import ConfigurationError
@@ -32,8 +33,8 @@ def check_outlets(settings: OutletSettings) -> None:
 
 def open_built_in(
     settings: OutletSettings, folder: Path, metrics: OutletMetrics, *, recorded: bool
-) -> dict[str, Sender]:
-    """What sends to the broker and to the URLs, by the names of their outlets.
+) -> Iterator[tuple[str, Sender]]:
+    """What sends to the broker and to the URLs, with their names, opened one after another.
 
     Args:
         settings: of the outlets.
@@ -44,13 +45,11 @@ def open_built_in(
     Raises:
         ConfigurationError: a setting cannot be used.
     """
-    senders: dict[str, Sender] = {}
     if settings.mqtt_url:
         from service.outlets.mqtt.outlet import NAME, mqtt_sender
 
-        senders[NAME] = mqtt_sender(settings, folder, metrics, recorded=recorded)
+        yield NAME, mqtt_sender(settings, folder, metrics, recorded=recorded)
     if settings.webhooks_file is not None:
         from service.outlets.webhooks.outlet import webhook_senders
 
-        senders |= webhook_senders(settings, folder, metrics, recorded=recorded)
-    return senders
+        yield from webhook_senders(settings, folder, metrics, recorded=recorded)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Iterable, Sequence
@@ -62,16 +63,25 @@ def open_outlets(
         return []
     factories = load(OUTLETS, wanted)
     metrics = OutletMetrics(surroundings.registry)
-    senders = open_built_in(settings, folder, metrics, recorded=surroundings.recorded)
-    for plugin in found:
-        if plugin.name in senders:
-            raise ConfigurationError(
-                f"the plugin {plugin.name} has the name of an outlet that is built in; rename it, "
-                "or take it out of the setting plugins"
-            )
-        options = options_of(plugin.name)
-        context = OutletContext(plugin.name, options, folder / plugin.name, surroundings.worker)
-        senders[plugin.name] = make(plugin, factories[plugin.name], context, Sender)
+    senders: dict[str, Sender] = {}
+    with contextlib.ExitStack() as unless_all_open:
+        for name, sender in open_built_in(
+            settings, folder, metrics, recorded=surroundings.recorded
+        ):
+            unless_all_open.callback(sender.close)
+            senders[name] = sender
+        for plugin in found:
+            if plugin.name in senders:
+                raise ConfigurationError(
+                    f"the plugin {plugin.name} has the name of an outlet that is built in; rename "
+                    "it, or take it out of the setting plugins"
+                )
+            options = options_of(plugin.name)
+            context = OutletContext(plugin.name, options, folder / plugin.name, surroundings.worker)
+            sender = make(plugin, factories[plugin.name], context, Sender)
+            unless_all_open.callback(sender.close)
+            senders[plugin.name] = sender
+        unless_all_open.pop_all()
     return [QueuedOutlet(name, sender, metrics) for name, sender in senders.items()]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from service.observing.records import AnswerRecord, Asked, PartRecord
@@ -20,8 +21,8 @@ from service.outlets.webhooks.posting import Poster
 
 def webhook_senders(
     settings: OutletSettings, folder: Path, metrics: OutletMetrics, *, recorded: bool
-) -> dict[str, Sender]:
-    """What posts to each URL, by the name of its outlet.
+) -> Iterator[tuple[str, Sender]]:
+    """What posts to each URL, with the name of its outlet, opened one after another.
 
     Args:
         settings: of the outlets.
@@ -34,11 +35,10 @@ def webhook_senders(
     """
     path = settings.webhooks_file
     if path is None:
-        return {}
+        return
     private_hosts = frozenset(one.lower() for one in settings.webhooks_private_hosts)
     webhooks = read_webhooks(path)
     targets = {one.name: one.target(private_hosts) for one in webhooks}
-    senders: dict[str, Sender] = {}
     for one in webhooks:
         poster = Poster(targets[one.name], private_hosts)
         secrets = Secrets(path, one)
@@ -51,7 +51,7 @@ def webhook_senders(
             return WebhookCarrier(url, poster, secrets.current, time.time)
 
         name = f"webhook-{one.name}"
-        senders[name] = keep(
+        sender = keep(
             name,
             folder / name,
             settings.outlet_backlog,
@@ -59,7 +59,7 @@ def webhook_senders(
             open_carrier,
             metrics,
         )
-    return senders
+        yield name, sender
 
 
 def _messages_of(webhook: Webhook, *, recorded: bool) -> MakeMessages:

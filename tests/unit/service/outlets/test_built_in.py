@@ -87,3 +87,19 @@ def test_a_plugin_with_the_name_of_one_that_is_built_in_is_refused(
     with pytest.raises(ConfigurationError, match="has the name of an outlet that is built in"):
         opened(tmp_path, "mqtt", mqtt_url="mqtt://broker")
     assert opened(tmp_path, "mqtt") == ["mqtt"]
+
+
+def test_a_server_that_is_refused_an_outlet_closes_those_that_it_had_opened(
+    tmp_path: Path, webhooks_file: Path, install_plugins: InstallPlugins
+) -> None:
+    text = "def outlet(context): raise ValueError('no such printer')"
+    install_plugins({OUTLETS: {"printer": "made_up_printer:outlet"}}, {"made_up_printer": text})
+    settings = {"mqtt_url": "mqtt://broker", "webhooks_file": webhooks_file}
+    with pytest.raises(ConfigurationError, match="no such printer"):
+        opened(tmp_path, "printer", **settings)
+
+    opened(tmp_path, **settings)
+
+    # A file that is still open is passed over, and another one is begun.
+    kept = sorted(one.parent.name for one in (tmp_path / "data").rglob("*.sqlite"))
+    assert kept == ["mqtt", "webhook-chat", "webhook-mes"]
