@@ -57,11 +57,10 @@ test-console: $(VENV)/.dev ## Run the tests that open the console in a browser (
 test-release: $(VENV)/.dev ## Build both wheels, and try them in clean environments of Python 3.11 and 3.13.
 	$(BIN)/python -m pytest -m release tests/release
 
-# A database that a test leaves open warns in whichever test runs when it is collected.
 test-newer: $(VENV)/.deploy ## Run the tests of service and client on Debian's Python, without torch.
 	$(BIN)/uv venv --quiet --clear --python $(NEWER) out/newer
 	$(BIN)/uv pip install --quiet --python out/newer/bin/python ./clients/python '.[cpu,openvino,dev]' onnx scipy tqdm
-	OMP_NUM_THREADS=1 out/newer/bin/python -m pytest -m "not ($(NOT_HERE) or torch)" $(ON_TWO) -W "ignore:unclosed database:ResourceWarning" \
+	OMP_NUM_THREADS=1 out/newer/bin/python -m pytest -m "not ($(NOT_HERE) or torch)" $(ON_TWO) \
 	  $(WITH_TORCH:%=--ignore=%) tests/unit/service tests/api clients/python/tests
 
 # Old packages warn of what newer ones have changed.

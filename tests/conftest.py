@@ -69,9 +69,7 @@ def pytest_collection() -> Iterator[None]:
     gc.enable()
     gc.collect()
     gc.freeze()
-    if sys.version_info < (3, 13):
-        # From 3.13 on an open database warns when it is collected: soon, in the test that left it.
-        gc.set_threshold(5_000)
+    gc.set_threshold(5_000)
 
 
 def brightness_graph(
