@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
@@ -14,7 +15,8 @@ from tests.console.conftest import Serve, Server, log_in
 from tests.console.seeding import seed
 from tests.console.test_inspection import get, inspected
 from tests.console.test_review import become, grid, judged, tile
-from tests.console.test_try import drop, pane, pixels
+from tests.console.test_try import drop, is_drawn, pane, pixels
+from tests.workers import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -203,7 +205,8 @@ def test_a_finger_draws_and_two_of_them_still_zoom(
     touch("touchMove", -160, 160)
     touch("touchEnd")
     assert fields(page) == drawn
-    assert pixels(canvas).shape == whole.shape and (pixels(canvas) != whole).any()
+    eventually(lambda: not np.array_equal(pixels(canvas), whole))
+    assert pixels(canvas).shape == whole.shape
 
 
 def test_a_record_that_is_late_is_asked_again_and_at_last_the_page_says_so(
@@ -278,7 +281,7 @@ def test_on_an_inspection_a_reject_is_good_and_boxes_of_people_are_drawn_and_lis
         "Defect, scratch, box at {}, {}, {} × {} px".format(*box)
     )
     assert stands(server, passed) == [("defect", "scratch", box)]
-    assert (pixels(pane(page, "Picture")) != plain).any()
+    eventually(lambda: not is_drawn(page, "Picture", plain))
     button(page, "Take back").click()
     expect(button(page, WRONG)).to_be_visible()
     expect(page.locator("datalist option[value=scratch]").first).to_be_attached()

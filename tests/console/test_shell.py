@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.api.keys import secret
 from tests.console.conftest import BANK, Serve, key_field, log_in
@@ -43,6 +43,19 @@ def test_learn_is_in_the_head_for_those_who_may_operate_and_for_nobody_else(
         log_in(page, name)
         expect(page.get_by_role("link", name="Health", exact=True)).to_be_visible()
         expect(page.get_by_role("link", name="Learn", exact=True)).to_have_count(int(is_led))
+
+
+def test_no_link_moves_away_from_where_it_was_first_shown(page: Page, serve: Serve) -> None:
+    asked: list[Route] = []
+    page.route("**/v1/session", lambda route: asked.append(route))
+    server = serve()
+    with page.expect_request("**/v1/session"):
+        page.goto(f"{server.url}/console/health")
+    expect(page.get_by_role("link", name="Takt")).to_be_visible()
+    places = page.locator("nav a")
+    assert places.count() == 0
+    asked[0].continue_()
+    expect(places.last).to_have_text("Audit")
 
 
 def test_a_page_that_is_none_is_told_and_leads_back(page: Page, serve: Serve) -> None:

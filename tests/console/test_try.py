@@ -19,6 +19,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from service.core.pictures.decode import decode
 from tests.console.conftest import BANK, PICTURES, Serve
+from tests.workers import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -54,13 +55,15 @@ def pane(page: Page, what: str) -> Locator:
 
 
 def pixels(canvas: Locator) -> NDArray[np.uint8]:
-    """What is drawn: RGBA [height, width, 4], once a picture is there."""
-    expect(canvas).to_be_visible()
-    shown = np.zeros(0, np.uint8)
-    while not shown.any():
-        width, height, data = canvas.evaluate(PIXELS)
-        shown = np.frombuffer(base64.b64decode(data), np.uint8).reshape(height, width, 4)
-    return shown
+    """What is drawn: RGBA [height, width, 4], once all is there that the pane shows."""
+    expect(canvas).to_have_attribute("data-whole", "")
+    width, height, data = canvas.evaluate(PIXELS)
+    return np.frombuffer(base64.b64decode(data), np.uint8).reshape(height, width, 4)
+
+
+def is_drawn(page: Page, what: str, shown: NDArray[np.uint8]) -> bool:
+    """Whether a pane shows just this; it is drawn a frame or two after the page has changed."""
+    return np.array_equal(pixels(pane(page, what)), shown)
 
 
 def noise(path: Path, shape: tuple[int, ...] = (48, 64, 3), kind: Any = np.uint8) -> NDArray[Any]:
@@ -109,8 +112,9 @@ def test_a_pitted_picture_that_is_dropped_is_a_defect_and_its_map_lies_on_it(
     region = page.get_by_role("row", name="169, 132").get_by_role("button")
     region.click()
     expect(region).to_have_attribute("aria-pressed", "true")
-    faded = pixels(pane(page, "Overlay"))
-    assert np.array_equal(faded[rows, columns], plain[rows, columns])
+    eventually(
+        lambda: np.array_equal(pixels(pane(page, "Overlay"))[rows, columns], plain[rows, columns])
+    )
 
 
 def test_the_value_under_the_pointer_is_the_picture_s_at_any_zoom(
@@ -153,9 +157,11 @@ def test_panes_move_in_step_and_0_shows_all_again(
     for keys, same in ((["+", "ArrowRight"], False), (["0"], True)):
         for key in keys:
             page.keyboard.press(key)
-        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
-        for what, shown in before.items():
-            assert np.array_equal(pixels(pane(page, what)), shown) is same, what
+        eventually(
+            lambda same=same: (
+                {is_drawn(page, what, shown) for what, shown in before.items()} == {same}
+            )
+        )
 
 
 def test_fingers_and_the_mouse_move_and_pinch_and_keys_reach_the_slider(
@@ -179,7 +185,7 @@ def test_fingers_and_the_mouse_move_and_pinch_and_keys_reach_the_slider(
     page.mouse.move(middle["x"], middle["y"])
     x, y, levels, _ = value(page)
     assert levels == picture[y, x].tolist()
-    assert not np.array_equal(pixels(canvas), whole)
+    eventually(lambda: not np.array_equal(pixels(canvas), whole))
     before = page.locator(".picture-tools output").inner_text()
     page.mouse.down()
     page.mouse.move(middle["x"] + 120, middle["y"] + 60, steps=4)
@@ -212,7 +218,7 @@ def test_two_versions_are_compared_on_the_same_picture_and_the_address_remembers
     difference = pixels(pane(page, "Difference"))
     page.get_by_role("button", name="Difference").click()
     expect(pane(page, "Overlay")).to_have_count(0)
-    assert pixels(pane(page, "Difference")).size > difference.size
+    eventually(lambda: pixels(pane(page, "Difference")).size > difference.size)
     page.reload()
     expect(page.get_by_label("Compare with")).to_have_value("parts/2")
     assert "show=difference" in page.url
@@ -332,12 +338,12 @@ def test_a_slider_tells_where_the_verdict_of_a_good_part_would_turn(
     slider = page.get_by_role("slider", name="Try another threshold")
     slider.fill(f"{(turns - 2) / 100}")
     expect(gauge).to_contain_text("it would be rejected")
-    assert not np.array_equal(pixels(pane(page, "Overlay")), before)
+    eventually(lambda: not is_drawn(page, "Overlay", before))
     slider.fill(f"{(turns + 2) / 100}")
     expect(gauge).to_contain_text("it would pass")
     page.get_by_role("button", name="Back to the threshold").click()
     expect(gauge).to_contain_text(said)
-    assert np.array_equal(pixels(pane(page, "Overlay")), before)
+    eventually(lambda: is_drawn(page, "Overlay", before))
 
 
 def test_the_curl_line_asks_the_same(

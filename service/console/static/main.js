@@ -22,12 +22,14 @@ function Shell() {
   useEffect(() => {
     if (session.state === "unknown") readSession().then(() => setFailed(null), setFailed);
   }, [session.state, online]);
+  // Before it is known what a caller may do, a link might move away under his finger.
+  const shown = session.state === "unknown" && !failed ? [] : SHOWN.filter((name) => name !== "learn" || may("operate"));
   return html`
     <a class="skip" href="#content">${t.shell.skip}</a>
     <header class="head">
       <a class="brand" href="/console/live">Takt</a>
       <nav aria-label=${t.shell.pages}>
-        ${SHOWN.filter((name) => name !== "learn" || may("operate")).map(
+        ${shown.map(
           (name) => html`<a href=${`/console/${name}`} aria-current=${name === page ? "page" : null}>${t[name].title}
             ${name === "watch" && session.state === "known" && html`<${Calls} />`}</a>`,
         )}

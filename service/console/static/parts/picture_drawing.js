@@ -14,13 +14,14 @@ export function placeOf({ canvas: { current: { width, height } }, size, view }) 
   return { fit, scale, left: width / 2 - x * size.width * scale, top: height / 2 - y * size.height * scale };
 }
 
-/** Draws picture, map, regions, boxes of people and cursor, as the pane's props say. */
+/** Draws picture, map, regions, boxes of people and cursor, as the pane's props say; `data-whole` where all that it shows is there. */
 export function draw(pane) {
   const { canvas: { current: canvas }, size, picture, show, heat, map, view, regions = [], marks = [], roi } = pane;
   canvas.width = Math.round(canvas.clientWidth * devicePixelRatio);
   canvas.height = Math.round(canvas.clientHeight * devicePixelRatio);
   if (!canvas.width || !canvas.height) return;
   const context = canvas.getContext("2d");
+  canvas.toggleAttribute("data-whole", Boolean((show === "map" || picture) && (show === "picture" || heat)));
   const place = placeOf(pane);
   const lay = (image, [x, y, width, height], smooth) => {
     context.imageSmoothingEnabled = smooth;

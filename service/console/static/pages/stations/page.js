@@ -30,7 +30,7 @@ function All() {
     ${data?.stations.length === 0 && html`<${Notice} title=${s.none}>
       <p>${s.noneDetail}</p><pre>${fill(s.noneCommand, { url: location.origin })}</pre><p>${s.noneMore}</p><//>`}
     <div class="stations">${data?.stations.map((one) => html`<${One} key=${one.name} station=${one} />`)}</div>
-    <${Recipes} />`;
+    ${(data || error) && html`<${Recipes} />`}`; // below the stations, which would push it down
 }
 
 function One({ station }) {
