@@ -265,7 +265,7 @@ class ModelVersion:
             BundleError: the file of thresholds cannot be understood.
         """
         ours = self.thresholds
-        if ours is None or not await asyncio.to_thread(self.path.is_dir):
+        if ours is None:
             return None
         change = await asyncio.to_thread(ours.follow)
         for kind in change.kinds if change else ():

@@ -300,7 +300,8 @@ class DeployedThresholds:
     def follow(self) -> ThresholdChange | None:
         """Takes over what another server has set, as the file states it; None if nothing changed.
 
-        Blocks until the file is read. A change that could not be written stays.
+        Blocks until the file is read. A change that could not be written stays, and so does all
+        that was set in a folder that has gone.
 
         Raises:
             BundleError: the file cannot be understood.
@@ -309,9 +310,10 @@ class DeployedThresholds:
             if not self._persisted:
                 return None
             kept = self._read()
-            kinds = self._kinds(lambda kind: self._differs(kept, kind))
-            if kept == self._overrides:
+            # Asked after it was read: a folder that is moved away takes its file with it.
+            if kept == self._overrides or not self._bundle.path.is_dir():
                 return None
+            kinds = self._kinds(lambda kind: self._differs(kept, kind))
             return self._apply(kept, kinds, lambda: None)
 
     def adopt(self, overrides: Overrides, *, kept: bool) -> None:

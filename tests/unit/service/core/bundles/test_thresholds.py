@@ -231,6 +231,20 @@ def test_a_switch_that_another_server_has_set_is_followed(
     assert deployed.follow() is None
 
 
+def test_what_was_set_in_a_folder_that_is_moved_away_while_it_is_read_stays(
+    bundle: Bundle, deployed: DeployedThresholds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed.change(image=0.4, pixel=None, reason=None)
+
+    def read(folder: Path, *_: object, **options: bool) -> Overrides:
+        folder.rename(folder.with_name("gone"))
+        return read_overrides(folder, **options)
+
+    monkeypatch.setattr("service.core.bundles.thresholds.read_overrides", read)
+    assert deployed.follow() is None
+    assert deployed.in_force.image == 0.4
+
+
 def test_the_switch_does_not_touch_what_the_thresholds_promise(
     make_bundle: MakeBundle,
 ) -> None:
