@@ -242,7 +242,7 @@ def parts_router(handler: ViewHandler, desk: PartDesk, threads: RecordThreads) -
             if stored is None:
                 raise no_part(part)
             found = result_of(stored)
-        return OnePartOut(request_id=request_id_of(request.scope), part=await told(found))
+        return OnePartOut(request_id=request_id_of(request.scope), part=await _told(threads, found))
 
     @router.post("/v1/parts/{id}/end", responses=_ENDING)
     async def end_part(request: Request, part: PartId) -> OnePartOut:
@@ -253,15 +253,18 @@ def parts_router(handler: ViewHandler, desk: PartDesk, threads: RecordThreads) -
         if not threads.has_record:
             raise NoRecordError(str(NO_RECORD))
         result = await desk.end(part)
-        return OnePartOut(request_id=request_id_of(request.scope), part=await told(result))
-
-    async def told(found: WaitingPart | PartResult) -> PartOut:
-        if isinstance(found, WaitingPart):
-            return open_part(found)
-        ids: Mapping[str, int] = {}
-        # The result is known, wherever its inspections are.
-        with contextlib.suppress(RecordError):
-            ids = await threads.read(lambda some: inspections_of(some, found.part, found.number))
-        return ended_part(found, ids)
+        return OnePartOut(
+            request_id=request_id_of(request.scope), part=await _told(threads, result)
+        )
 
     return router
+
+
+async def _told(threads: RecordThreads, found: WaitingPart | PartResult) -> PartOut:
+    if isinstance(found, WaitingPart):
+        return open_part(found)
+    ids: Mapping[str, int] = {}
+    # The result is known, wherever its inspections are.
+    with contextlib.suppress(RecordError):
+        ids = await threads.read(lambda some: inspections_of(some, found.part, found.number))
+    return ended_part(found, ids)

@@ -2,52 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 
 from service.api.examples import FOREIGN_PAGE, NO_MODEL, NOT_READY, SLOW_BODY
 from service.api.json_body import described_body, read_json
+from service.api.multiview.recipe_desk import FIXED, RecipeDesk
 from service.api.multiview.schemas import (
     HIGHEST_REVISION,
     NAME,
-    HandThresholds,
     OneRecipeOut,
     RecipeIn,
-    RecipeOut,
     RecipeRevisionOut,
     RecipeRevisionsOut,
     RecipesOut,
     RemovedRecipeOut,
 )
 from service.api.problems import caller_of, client_of, problem_responses, request_id_of
-from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
-from service.core.bundles.bundle import Bundle
+from service.api.records.threads import NO_RECORD, UNREACHABLE
 from service.core.bundles.thresholds import MAX_REASON
 from service.core.errors import (
-    CalibrationError,
     CodesTakenError,
     ConflictError,
-    ForbiddenError,
     InvalidParameterError,
-    ModelNotFoundError,
-    NotReadyError,
     NumberTakenError,
     RecipeChangedError,
     RecipeNotFoundError,
     TooFewPicturesError,
 )
-from service.multiview.book import RecipeBook, revision_of
-from service.multiview.graphs import graph_of, is_outdated
+from service.multiview.book import revision_of
 from service.multiview.recipe import (
     HIGHEST_NUMBER,
-    PartRecipe,
     RecipeRevision,
-    RecipeView,
-    ViewThresholds,
 )
-from service.multiview.view_thresholds import check_finite, thresholds_of_views
 from service.recording.multiview.recipes import (
     current_recipes,
     recipe_of,
@@ -56,7 +44,6 @@ from service.recording.multiview.recipes import (
     save_recipe,
 )
 from service.recording.search.times import time_of
-from service.repository.repository import ModelRepository
 
 RecipeName = Annotated[str, Path(alias="recipe", pattern=NAME, description="The recipe's name.")]
 
@@ -82,10 +69,6 @@ _CHANGED = RecipeChangedError(
     "recipe 'bracket' is at revision 4 by now, saved by leader, and you have seen 3; look at it, "
     "and send your change again with revision 4"
 )
-_FIXED = ForbiddenError(
-    "this server's thresholds are not to be changed; leave out the views' thresholds, or have "
-    "whoever runs it set threshold_changes"
-)
 _NAMED = InvalidParameterError(
     "recipe: String should match pattern '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'"
 )
@@ -93,91 +76,15 @@ _READING = problem_responses(NO_RECORD, UNREACHABLE)
 _OF_ONE = problem_responses(NO_RECORD, UNREACHABLE, NO_RECIPE, _NAMED)
 _SAVING = problem_responses(
     *(NO_RECORD, UNREACHABLE, NO_MODEL, NOT_READY, FOREIGN_PAGE, SLOW_BODY),
-    *(_TOO_FEW, _NO_NUMBER, _TAKEN, _CODES_TAKEN, _CHANGED, _FIXED),
+    *(_TOO_FEW, _NO_NUMBER, _TAKEN, _CODES_TAKEN, _CHANGED, FIXED),
     InvalidParameterError("views.0.model: Field required"),
 )
 _REMOVING = problem_responses(NO_RECORD, UNREACHABLE, NO_RECIPE, _NAMED, _CHANGED, FOREIGN_PAGE)
 MOST_REVISIONS = 100
 
 
-@dataclass(frozen=True, slots=True)
-class RecipeDesk:
-    """Takes changes of recipes.
-
-    Attributes:
-        threads: work on the record.
-        repository: the models, of which a recipe names versions.
-        book: the recipes as parts are inspected by them.
-        by_hand: whether recipes may have thresholds of their own.
-    """
-
-    threads: RecordThreads
-    repository: ModelRepository
-    book: RecipeBook
-    by_hand: bool
-
-    def fixed(self, given: RecipeIn) -> PartRecipe:
-        """A recipe with the versions and thresholds that hold for it from now on.
-
-        Raises:
-            ModelNotFoundError, NotReadyError: a view's model cannot be asked.
-            TooFewPicturesError: the calibrations know too few pictures.
-            ForbiddenError: somebody sets thresholds, which nobody may.
-        """
-        versions = [self.repository.get(view.model, view.version) for view in given.views]
-        bundles = [version.check_ready().bundle for version in versions]
-        by_hand = [view.thresholds is not None for view in given.views]
-        if any(by_hand) and not self.by_hand:
-            raise ForbiddenError(str(_FIXED))
-        calibrated = [bundle for bundle, hand in zip(bundles, by_hand, strict=True) if not hand]
-        for view, bundle in zip(given.views, bundles, strict=True):
-            if view.thresholds is None:
-                _check_calibration(view.name, bundle)
-        found = iter(thresholds_of_views(calibrated, given.alpha))
-        return PartRecipe(
-            given.number,
-            given.alpha,
-            given.deadline_ms,
-            tuple(
-                RecipeView(
-                    view.name,
-                    version.name,
-                    version.version,
-                    graph_of(bundle),
-                    next(found) if view.thresholds is None else _hand(view.thresholds),
-                    dict(view.camera),
-                )
-                for view, version, bundle in zip(given.views, versions, bundles, strict=True)
-            ),
-            tuple(given.codes),
-        )
-
-    def outdated(self, recipe: PartRecipe) -> list[str]:
-        """Names of the views whose version has another graph than when the recipe was saved."""
-        return [view.name for view in recipe.views if self._has_other_graph(view)]
-
-    def _has_other_graph(self, view: RecipeView) -> bool:
-        try:
-            loaded = self.repository.get(view.model, view.version).check_ready()
-        except (ModelNotFoundError, NotReadyError):
-            # Nobody knows, and a view says so itself.
-            return False
-        return is_outdated(view, loaded.bundle)
-
-
-def _check_calibration(view: str, bundle: Bundle) -> None:
-    try:
-        check_finite(bundle)
-    except CalibrationError as error:
-        raise ConflictError(f"view {view}: {error}") from None
-
-
-def _hand(given: HandThresholds) -> ViewThresholds:
-    return ViewThresholds(given.image, given.pixel, "hand")
-
-
 def recipes_router(desk: RecipeDesk) -> APIRouter:
-    """The routes of recipes."""
+    """The routes that read recipes."""
     router = APIRouter(tags=["parts"])
     threads = desk.threads
 
@@ -200,7 +107,9 @@ def recipes_router(desk: RecipeDesk) -> APIRouter:
         found = [revision_of(one) for one in await threads.read(current_recipes)]
         return RecipesOut(
             request_id=request_id_of(request.scope),
-            recipes=[shown(one) for one in found if number is None or one.recipe.number == number],
+            recipes=[
+                desk.shown(one) for one in found if number is None or one.recipe.number == number
+            ],
         )
 
     @router.get("/v1/recipes/{recipe}", responses=_OF_ONE)
@@ -213,7 +122,7 @@ def recipes_router(desk: RecipeDesk) -> APIRouter:
     ) -> OneRecipeOut:
         """A recipe as it is, or as it was at a revision."""
         found = await threads.read(lambda some: recipe_of(some, name, revision))
-        return one_recipe(request, revision_of(found))
+        return _one_recipe(request, desk, revision_of(found))
 
     @router.get("/v1/recipes/{recipe}/revisions", responses=_OF_ONE)
     async def list_recipe_revisions(
@@ -236,11 +145,19 @@ def recipes_router(desk: RecipeDesk) -> APIRouter:
                     changed_at=time_of(one.at_us),
                     changed_by=one.who,
                     reason=one.reason,
-                    recipe=None if one.content is None else shown(revision_of(one)),
+                    recipe=None if one.content is None else desk.shown(revision_of(one)),
                 )
                 for one in found
             ],
         )
+
+    return router
+
+
+def recipe_changes_router(desk: RecipeDesk) -> APIRouter:
+    """The routes that change recipes."""
+    router = APIRouter(tags=["parts"])
+    threads = desk.threads
 
     @router.put(
         "/v1/recipes/{recipe}",
@@ -270,7 +187,7 @@ def recipes_router(desk: RecipeDesk) -> APIRouter:
             )
         )
         await desk.book.changed()
-        return one_recipe(request, revision_of(stored))
+        return _one_recipe(request, desk, revision_of(stored))
 
     @router.delete("/v1/recipes/{recipe}", name="remove_recipe", responses=_REMOVING)
     async def remove(
@@ -296,20 +213,8 @@ def recipes_router(desk: RecipeDesk) -> APIRouter:
             request_id=request_id_of(request.scope), name=name, revision=stored.revision
         )
 
-    def one_recipe(request: Request, found: RecipeRevision) -> OneRecipeOut:
-        return OneRecipeOut(request_id=request_id_of(request.scope), recipe=shown(found))
-
-    def shown(found: RecipeRevision) -> RecipeOut:
-        return RecipeOut.model_validate(
-            {
-                **found.recipe.json,
-                "name": found.name,
-                "revision": found.revision,
-                "outdated": desk.outdated(found.recipe),
-                "changed_at": time_of(found.changed_us),
-                "changed_by": found.who,
-                "reason": found.reason,
-            }
-        )
-
     return router
+
+
+def _one_recipe(request: Request, desk: RecipeDesk, found: RecipeRevision) -> OneRecipeOut:
+    return OneRecipeOut(request_id=request_id_of(request.scope), recipe=desk.shown(found))

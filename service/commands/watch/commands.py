@@ -202,16 +202,13 @@ def watch(
         raise click.UsageError(f"{len(sources)} sources need as many --station, not {len(names)}")
     if (bundle is None) == (url is None):
         raise click.UsageError("name a --bundle or a --url, and not both")
-    if bundle is not None and (model or version):
-        raise click.UsageError("--model and --version are of a server; name its --url")
-    if bundle is not None and any(access.values()):
-        raise click.UsageError("a key and certificates are of a server; name its --url")
-    if bundle is not None and (lot or pattern or parts):
-        raise click.UsageError(
-            "--lot, --part and --parts are for a server's record; name its --url"
-        )
     if pattern is not None and parts is not None:
         raise click.UsageError("give --part or --parts, and not both")
+    if bundle is not None:
+        _refuse_of_a_server("--model and --version are of a server", model, version)
+        _refuse_of_a_server("a key and certificates are of a server", *access.values())
+        record = "--lot, --part and --parts are for a server's record"
+        _refuse_of_a_server(record, lot, pattern, parts)
     stations = names or station_names(sources)
     clock = WatchClock()
     table = None if as_json else _table(stations, smoothed=smoothing is not None, vote=bool(vote))
@@ -266,6 +263,11 @@ def watch(
     watches.sum_up()
     if failed:
         raise click.ClickException(f"{failed} of {len(sources)} sources failed")
+
+
+def _refuse_of_a_server(what: str, *given: object) -> None:
+    if any(given):
+        raise click.UsageError(f"{what}; name its --url")
 
 
 def _table(stations: Sequence[str | None], *, smoothed: bool, vote: bool) -> OutcomeTable:

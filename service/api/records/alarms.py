@@ -1,0 +1,224 @@
+"""`/v1/watch/alarms` and `/v1/watch/marks`: what was found, who knows of it, and the time line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import Field
+from sqlalchemy import Connection
+
+from service.api.examples import FOREIGN_PAGE, SLOW_BODY
+from service.api.json_body import described_body, read_json
+from service.api.problems import client_of, problem_responses, request_id_of
+from service.api.records.inspection_id import HIGHEST_ID
+from service.api.records.judging import reviewer_of
+from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
+from service.api.records.watch_schemas import (
+    AcknowledgementIn,
+    AlarmOut,
+    AlarmsOut,
+    MarkIn,
+    MarkOut,
+    MarksOut,
+    MovedOut,
+    OneAlarmOut,
+    OneMarkOut,
+    SnoozeIn,
+)
+from service.core.errors import AlarmNotFoundError, InvalidParameterError
+from service.recording.record import Record
+from service.recording.search.filters import LONGEST_TEXT
+from service.recording.search.times import time_of
+from service.recording.watch.alarms import (
+    MOST_AT_ONCE,
+    Mark,
+    StoredAlarm,
+    acknowledge,
+    add_mark,
+    alarm_of,
+    alarms_of,
+    marks_of,
+    snooze,
+)
+from service.recording.watch.pictures import Witnesses, witnesses_of
+
+AlarmId = Annotated[int, Path(alias="id", ge=1, le=HIGHEST_ID, description="Number of the alarm.")]
+Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
+
+_NO_ALARM = AlarmNotFoundError("there is no alarm 17; GET /v1/watch/alarms lists them")
+NO_ID = InvalidParameterError("id: Input should be greater than or equal to 1")
+_LISTING = problem_responses(
+    NO_RECORD, UNREACHABLE, InvalidParameterError("limit: Input should be greater than 0")
+)
+_OF_ONE = problem_responses(NO_RECORD, UNREACHABLE, _NO_ALARM, NO_ID)
+_SAYING = problem_responses(NO_RECORD, UNREACHABLE, _NO_ALARM, NO_ID, FOREIGN_PAGE, SLOW_BODY)
+_MARKING = problem_responses(
+    NO_RECORD,
+    UNREACHABLE,
+    FOREIGN_PAGE,
+    SLOW_BODY,
+    InvalidParameterError("kind: Field required"),
+)
+
+
+def alarms_router(threads: RecordThreads) -> APIRouter:
+    """The routes of alarms."""
+    router = APIRouter(tags=["watch"])
+
+    @router.get("/v1/watch/alarms", responses=_LISTING)
+    async def list_alarms(
+        request: Request,
+        model: Annotated[Text | None, Query(description="Of this model alone.")] = None,
+        station: Annotated[Text | None, Query(description="Of this station alone.")] = None,
+        standing: Annotated[bool, Query(description="Only those that have not ended.")] = False,
+        limit: Annotated[int, Query(gt=0, le=MOST_AT_ONCE)] = 50,
+    ) -> AlarmsOut:
+        """Alarms, the latest first."""
+
+        def read(connection: Connection) -> list[AlarmOut]:
+            found = alarms_of(
+                connection, model=model, station=station, standing=standing, limit=limit
+            )
+            return [shown_alarm(connection, one) for one in found]
+
+        alarms = await threads.read(read)
+        return AlarmsOut(request_id=request_id_of(request.scope), alarms=alarms)
+
+    @router.get("/v1/watch/alarms/{id}", responses=_OF_ONE)
+    async def get_alarm(request: Request, number: AlarmId) -> OneAlarmOut:
+        """One alarm."""
+        alarm = await threads.read(lambda found: shown_alarm(found, alarm_of(found, number)))
+        return OneAlarmOut(request_id=request_id_of(request.scope), alarm=alarm)
+
+    @router.post(
+        "/v1/watch/alarms/{id}/acknowledge",
+        responses=_SAYING,
+        openapi_extra=described_body(AcknowledgementIn, required=True),
+    )
+    async def acknowledge_alarm(request: Request, number: AlarmId) -> OneAlarmOut:
+        """Take note of an alarm, so that it calls nobody any more."""
+        body = await read_json(request, AcknowledgementIn)
+        who, client = reviewer_of(request, body.reviewer), client_of(request)
+        return await told(
+            request,
+            lambda record: acknowledge(
+                record.database, number, who=who, note=body.note, client=client
+            ),
+        )
+
+    @router.post(
+        "/v1/watch/alarms/{id}/snooze",
+        responses=_SAYING,
+        openapi_extra=described_body(SnoozeIn, required=True),
+    )
+    async def snooze_alarm(request: Request, number: AlarmId) -> OneAlarmOut:
+        """Let an alarm call nobody for some hours."""
+        body = await read_json(request, SnoozeIn)
+        who, client = reviewer_of(request, body.reviewer), client_of(request)
+        until_us = now_us() + round(body.hours * 3600e6)
+        return await told(
+            request,
+            lambda record: snooze(
+                record.database, number, until_us=until_us, who=who, client=client
+            ),
+        )
+
+    async def told(request: Request, say: Callable[[Record], StoredAlarm]) -> OneAlarmOut:
+        def change(record: Record) -> AlarmOut:
+            alarm = say(record)
+            with record.database.reading() as connection:
+                return shown_alarm(connection, alarm)
+
+        alarm = await threads.run(change)
+        return OneAlarmOut(request_id=request_id_of(request.scope), alarm=alarm)
+
+    return router
+
+
+def marks_router(threads: RecordThreads) -> APIRouter:
+    """The routes of marks on the time line."""
+    router = APIRouter(tags=["watch"])
+
+    @router.get("/v1/watch/marks", responses=_LISTING)
+    async def list_marks(
+        request: Request,
+        station: Annotated[
+            Text | None, Query(description="Of this station, and those of all stations.")
+        ] = None,
+        limit: Annotated[int, Query(gt=0, le=MOST_AT_ONCE)] = 50,
+    ) -> MarksOut:
+        """Marks on the time line, the latest first."""
+        found = await threads.read(lambda some: marks_of(some, station=station, limit=limit))
+        return MarksOut(request_id=request_id_of(request.scope), marks=[*map(_mark, found)])
+
+    @router.post(
+        "/v1/watch/marks",
+        responses=_MARKING,
+        openapi_extra=described_body(MarkIn, required=True),
+    )
+    async def mark_line(request: Request) -> OneMarkOut:
+        """Mark this moment: maintenance, after which watches begin anew, or a shift that begins."""
+        body = await read_json(request, MarkIn)
+        who, client = reviewer_of(request, body.reviewer), client_of(request)
+        mark = await threads.run(
+            lambda record: add_mark(
+                record.database,
+                body.kind,
+                station=body.station,
+                note=body.note,
+                who=who,
+                client=client,
+            )
+        )
+        return OneMarkOut(request_id=request_id_of(request.scope), mark=_mark(mark))
+
+    return router
+
+
+def now_us() -> int:
+    """This moment, in microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+def shown_alarm(connection: Connection, alarm: StoredAlarm) -> AlarmOut:
+    """An alarm, with the pictures that show what it is about."""
+    pictures: Witnesses = witnesses_of(connection, alarm)
+    return AlarmOut(
+        id=alarm.id,
+        model=alarm.model,
+        version=alarm.version,
+        station=alarm.station,
+        cause=alarm.cause,
+        moved=[MovedOut.model_validate(one) for one in alarm.moved],
+        since=time_of(alarm.since_us),
+        since_id=alarm.since_id,
+        raised=time_of(alarm.raised_us),
+        raised_id=alarm.raised_id,
+        ended=_time(alarm.ended_us),
+        acknowledged=_time(alarm.acknowledged_us),
+        acknowledged_by=alarm.acknowledged_by,
+        note=alarm.note,
+        snoozed_until=_time(alarm.snoozed_until_us),
+        calls=alarm.calls(now_us()),
+        then_id=pictures.then_id,
+        now_id=pictures.now_id,
+    )
+
+
+def _time(at_us: int | None) -> datetime | None:
+    return None if at_us is None else time_of(at_us)
+
+
+def _mark(mark: Mark) -> MarkOut:
+    return MarkOut(
+        id=mark.id,
+        at=time_of(mark.at_us),
+        station=mark.station,
+        kind=mark.kind,
+        note=mark.note,
+        who=mark.who,
+    )
