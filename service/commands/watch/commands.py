@@ -218,12 +218,7 @@ def watch(
         say = _say if station is None else lambda text: _say(f"{station}: {text}")
         try:
             found = source_of(
-                source,
-                loop=loop,
-                own_rate=own_rate,
-                clock=clock,
-                notice=say,
-                labels_of=labels_of,
+                source, loop=loop, own_rate=own_rate, clock=clock, notice=say, labels_of=labels_of
             )
         except SourceError as error:
             if len(sources) == 1:
