@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
@@ -32,7 +31,7 @@ from service.api.records.watch_schemas import (
 from service.core.errors import AlarmNotFoundError, InvalidParameterError
 from service.recording.record import Record
 from service.recording.search.filters import LONGEST_TEXT
-from service.recording.search.times import time_of
+from service.recording.search.times import now_us, time_of
 from service.recording.watch.alarms import (
     MOST_AT_ONCE,
     Mark,
@@ -177,11 +176,6 @@ def marks_router(threads: RecordThreads) -> APIRouter:
         return OneMarkOut(request_id=request_id_of(request.scope), mark=_mark(mark))
 
     return router
-
-
-def now_us() -> int:
-    """This moment, in microseconds since 1970."""
-    return time.time_ns() // 1000
 
 
 def shown_alarm(connection: Connection, alarm: StoredAlarm) -> AlarmOut:

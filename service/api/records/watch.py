@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request
 from sqlalchemy import Connection
 
 from service.api.problems import problem_responses, request_id_of
-from service.api.records.alarms import NO_ID, Text, now_us, shown_alarm
+from service.api.records.alarms import NO_ID, Text, shown_alarm
 from service.api.records.inspection_id import InspectionId
 from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.api.records.watch_schemas import (
@@ -27,7 +27,7 @@ from service.core.domain import FactName
 from service.core.errors import InspectionNotFoundError, InvalidParameterError
 from service.core.pictures.facts import FACTS
 from service.core.pictures.good_facts import GoodFacts
-from service.recording.search.times import time_of
+from service.recording.search.times import now_us, time_of
 from service.recording.watch.alarms import MOST_AT_ONCE, alarms_of
 from service.recording.watch.course import course_of
 from service.recording.watch.known import KnownOf

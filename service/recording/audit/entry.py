@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import time
 from dataclasses import asdict, dataclass, field
 from typing import Final
 
 from service.core.domain import Json
+from service.recording.search.times import now_us
 
 GENESIS: Final = "0" * 64
 """Stands for the hash before the first entry."""
@@ -28,10 +28,6 @@ STARTED: Final = "server_started"
 LOADED: Final = "models_loaded"
 WHOLE_STATES: Final = frozenset({STARTED, LOADED})
 """Entries that hold all that a server is and serves, at length: the log has their head alone."""
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +54,7 @@ class Change:
     new: Json | None = None
     reason: str | None = None
     client: str | None = None
-    at_us: int = field(default_factory=_now_us)
+    at_us: int = field(default_factory=now_us)
 
     def __post_init__(self) -> None:
         """Fail where the change is made, and not where it is stored.

@@ -19,7 +19,7 @@ from service.core.errors import (
 from service.recording.audit.chain import append, tell_stored
 from service.recording.audit.entry import Change
 from service.recording.database import Database
-from service.recording.review.judging import now_us
+from service.recording.search.times import now_us
 from service.recording.tables import recipes
 
 _LOCK = text("SELECT pg_advisory_xact_lock(7353)")

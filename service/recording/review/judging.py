@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -17,6 +16,7 @@ from service.recording.audit.entry import Change
 from service.recording.database import Database
 from service.recording.review.history import WITHDRAWN, said_of, standing
 from service.recording.review.rows import NamedRow, add_sightings, listed, lock_rows
+from service.recording.search.times import now_us
 from service.recording.tables import inspections, judgements
 
 JudgementWord = Literal["defect", "good", "unsure"]
@@ -249,11 +249,6 @@ def _check_within(box: Box, rows: Mapping[int, NamedRow]) -> None:
                 f"{row.width} x {row.height} pixels upright; x + width is at most {row.width}, "
                 f"y + height at most {row.height}"
             )
-
-
-def now_us() -> int:
-    """Now, in µs of Unix time."""
-    return time.time_ns() // 1000
 
 
 def _judged(counts: dict[int, str | None]) -> dict[str, Any] | None:

@@ -10,8 +10,9 @@ from service.core.errors import InspectionNotFoundError
 from service.recording.audit.chain import append, tell_stored
 from service.recording.audit.entry import Change
 from service.recording.database import Database
-from service.recording.review.judging import check_reviewer, now_us
+from service.recording.review.judging import check_reviewer
 from service.recording.review.rows import add_sightings, lock_rows
+from service.recording.search.times import now_us
 from service.recording.tables import inspections
 
 

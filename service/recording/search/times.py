@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -13,6 +14,11 @@ EXAMPLES: Final = "2026-03-01T06:00:00Z, 2026-03-01T07:00:00+01:00, or -24h for 
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _BACK: Final = re.compile(r"-(\d{1,6})([smhdw])", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def now_us() -> int:
+    """Now, in µs of Unix time."""
+    return time.time_ns() // 1000
 
 
 def us_of(text: str, now: datetime) -> int:

@@ -13,7 +13,7 @@ from service.core.errors import AlarmNotFoundError
 from service.recording.audit.chain import append, tell_stored
 from service.recording.audit.entry import Change
 from service.recording.database import Database
-from service.recording.review.judging import now_us
+from service.recording.search.times import now_us
 from service.recording.tables import alarms, inspections, marks
 
 AlarmCause = Literal["camera", "defects", "promise"]
