@@ -192,4 +192,4 @@ def test_a_page_that_nobody_sees_asks_nothing(page: Page, serve: Serve) -> None:
         if second == 1:  # What the last tick wanted has been asked.
             asked.clear()
         page.clock.run_for(1000)
-    assert [url for url in asked if url.endswith("/v1/status")] == []
+    assert [url for url in asked if not url.endswith("/health/live")] == []

@@ -19,6 +19,7 @@ from playwright.sync_api import Page, expect
 
 from takt_client import RetryPolicy, TaktClient
 from tests.console.conftest import BANK, PICTURES, Serve, Server, log_in
+from tests.workers import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -130,8 +131,11 @@ def test_nothing_can_be_chosen_before_the_models_are_known(page: Page, serve: Se
     page.route("**/v1/models", lambda route: held.append(route))
     page.goto(server.url)
     expect(page.get_by_role("heading", level=1)).to_have_text("Live")
+    eventually(lambda: page.title() and len(held) == 2)
     expect(page.get_by_label("Video or pictures")).to_be_hidden()
-    held[0].continue_()
+    expect(page.get_by_text("No stream is open")).to_be_hidden()  # the field would push it down
+    for route in held:
+        route.continue_()
     page.get_by_label("Video or pictures").set_input_files(GOOD[:2])
     expect(page.get_by_text("All frames are answered")).to_be_visible()
 

@@ -213,6 +213,20 @@ def test_without_recent_pictures_nothing_is_said_of_them(
     expect(page.get_by_text("can still be looked at")).to_have_count(0)
 
 
+def test_the_first_tiles_that_are_drawn_stand_side_by_side(
+    page: Page, serve: Serve, data: Path
+) -> None:
+    ids = seed(data, 3)
+    # Whoever watches for another size hears nothing.
+    page.add_init_script("window.ResizeObserver = class { observe() {} disconnect() {} }")
+    page.goto(f"{serve(record=True).url}/console/review")
+    expect(tiles(page)).to_have_count(3)
+    first, second = (tile(page, number).bounding_box() for number in ids[:2])
+    assert first is not None and second is not None
+    assert first["y"] == second["y"]
+    assert first["x"] < second["x"]
+
+
 def test_two_thousand_are_scrolled_through_without_a_hole(
     new_page: Callable[..., Page], serve: Serve, data: Path
 ) -> None:

@@ -44,6 +44,7 @@ function lookIn(waitMs) {
 }
 
 async function look() {
+  if (document.hidden) return; // it looks as soon as somebody does
   try {
     const answer = await fetch(ASKED_FOR, { method: "HEAD", signal: AbortSignal.timeout(ANSWERS_WITHIN_MS), cache: "no-store" });
     online.set(answer.ok);

@@ -31,10 +31,11 @@ export default function Page() {
     <div class="row page-head"><h1>${l.title}</h1>
       ${may("read") && html`<a class="button" href=${yesterday()}>${t.review.yesterday}</a>`}${feed && back}</div>
     ${feed && html`<${Station} feed=${feed} onState=${follow} />`}
-    ${!feed && may("read") && html`${may("inspect") && html`<${Sources} onBegin=${setOwn} />`}<${Wall} />`}
+    ${!feed && may("read") && html`<${may("inspect") ? Sources : Wall} onBegin=${setOwn} />`}
   </section>`;
 }
 
+/** What this browser can send, and the wall below it, which would move down if it came first. */
 function Sources({ onBegin }) {
   const { data, error } = useFetched((signal) => call("list_models", { signal }), []);
   const [over, setOver] = useState(false);
@@ -43,7 +44,7 @@ function Sources({ onBegin }) {
   const files = (chosen) => chosen.length && begin(filesSource([...chosen]), "all", "console");
   const drag = (event) => (event.preventDefault(), setOver(event.type === "dragover"));
   const drop = async (event) => (drag(event), files(await droppedFiles(event.dataTransfer)));
-  if (!data) return html`<${Problem} error=${error} />`;
+  if (!data) return error && html`<${Problem} error=${error} /><${Wall} />`;
   return html`<${Problem} error=${error} />
     <div class=${`drop ${over ? "over" : ""}`} onDragOver=${drag} onDragLeave=${drag} onDrop=${drop}>
       <div class="row">
@@ -56,7 +57,8 @@ function Sources({ onBegin }) {
       </div>
       <span class="quiet">${l.drop}</span>
     </div>
-    ${!isSecureContext && html`<${Notice} tone="near" title=${l.insecure}><p>${l.insecureDetail}</p><//>`}`;
+    ${!isSecureContext && html`<${Notice} tone="near" title=${l.insecure}><p>${l.insecureDetail}</p><//>`}
+    <${Wall} />`;
 }
 
 function Wall() {

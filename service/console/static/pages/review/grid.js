@@ -1,5 +1,5 @@
 /** A grid of thousands of tiles, of which only those that are seen are there. */
-import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../../vendor/htm-preact.js";
 import { url } from "../../core/api.js";
 import { score } from "../../core/format.js";
 import { fill, t } from "../../core/strings.js";
@@ -41,6 +41,7 @@ export function Grid({ tiles, total, selected, onMove, onOpen, onReach }) {
     timer.current = setTimeout(look, STILL_MS, true);
     look(false);
   };
+  useLayoutEffect(() => look(true), []); // the first tiles that are drawn stand in their columns
   useEffect(() => {
     const watch = new ResizeObserver(() => look(true));
     watch.observe(scroller.current);
