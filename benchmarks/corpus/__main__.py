@@ -5,6 +5,7 @@ python -m benchmarks.corpus compare out/corpus/results/A.json out/corpus/results
 python -m benchmarks.corpus leave-one-out out/corpus/results/*.json
 python -m benchmarks.corpus thresholds out/corpus/results/A.json
 python -m benchmarks.corpus dirty
+python -m benchmarks.corpus few --seeds 2
 python -m benchmarks.corpus remedies
 python -m benchmarks.corpus teach --wrong --splits
 python -m benchmarks.corpus kinds --sets mvtec_bottle deeppcb
@@ -22,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar, get_args
 
-from benchmarks.corpus import choosing, comparing, dirty, kinds, lessons, remedies, thresholds
+from benchmarks.corpus import choosing, comparing, dirty, few, kinds, lessons, remedies, thresholds
 from benchmarks.corpus.measuring import Task
 from benchmarks.corpus.results import ROOT, Result, load, load_scores, save
 from benchmarks.corpus.running import Run, run, run_each
@@ -53,6 +54,9 @@ def main(words: Sequence[str]) -> None:
             case ["dirty", *rest]:
                 told = f"Puts defects in the place of {dirty.SHARE:.0%} of the good pictures."
                 _of_each_set(rest, "dirty", told, dirty.measure_dirty, dirty.report)
+            case ["few", *rest]:
+                told = f"Fits {few.COUNT} good pictures as they are, and with turned ones."
+                _of_each_set(rest, "few", told, few.measure_few, few.report)
             case ["remedies", *rest]:
                 told = "Tries what learning and the self-test advise, with seed 0."
                 _of_each_set(rest, "remedies", told, remedies.measure_remedies, remedies.report)
@@ -72,7 +76,8 @@ def _run(words: Sequence[str]) -> None:
         "python -m benchmarks.corpus",
         description="Fits a PatchCore to each set as `takt learn` does, and prints one table.",
         epilog="Of logged results: compare A.json B.json; leave-one-out A.json B.json ...; "
-        "thresholds A.json. Of the sets: dirty, what defects in a good folder cost; remedies, what "
+        "thresholds A.json. Of the sets: dirty, what defects in a good folder cost; few, what "
+        "turned pictures give where good ones are few; remedies, what "
         "advice does; teach, what a head of judged defects finds; kinds, whether the kinds of "
         "defects are told apart",
     )

@@ -4,7 +4,9 @@ Nothing else here touches it.
 
 The fit's own code runs, `PictureFeatures` and `fill_banks` as `fit_patchcore` calls them, with an
 encoder that knows its answers: each picture is black but for its number, and the encoder gives the
-features of the picture of that number. So neither fit nor model is told apart from the real ones.
+features of the picture of that number. So neither fit nor model is told apart from the real ones,
+but for turned pictures: the real fit sees those of up to 50 good ones besides, if they look alike
+(`few.py`).
 
 What takes long are the distances to the banks, which settings of what comes after them share.
 """
@@ -184,8 +186,18 @@ def known_model(
 def answered(distances: Distances, encoder: PatchCoreEncoder) -> Answers:
     """What the model of these distances says, and its thresholds."""
     model = PatchCore(encoder.config).eval()
-    out_of_fold = distances.out_of_fold
-    set_places(model, out_of_fold.places, distances.seen)
+    set_places(model, distances.out_of_fold.places, distances.seen)
+    return answers_of(model, distances.out_of_fold, distances.tested)
+
+
+def answers_of(model: PatchCore, out_of_fold: OutOfFold, tested: Tensor) -> Answers:
+    """What a model says, by its places alone.
+
+    Args:
+        model: that knows what is usual at each place.
+        out_of_fold: good pictures' distances to banks that have not seen them.
+        tested: the tested pictures' distances to its banks, [m,L,h,w].
+    """
     values = out_of_fold.maps.flatten(1)
     good = OutOfFoldScores(
         digests=tuple(map(str, out_of_fold.pictures)),
@@ -195,7 +207,7 @@ def answered(distances: Distances, encoder: PatchCoreEncoder) -> Answers:
         folds=out_of_fold.folds,
         cells=values.numpy(),
     )
-    maps = model.fuse(distances.tested.transpose(0, 1))
+    maps = model.fuse(tested.transpose(0, 1))
     return Answers(
         good=good,
         limits={alpha: limits_of(good, alpha) for alpha in allowed(len(good.score))},

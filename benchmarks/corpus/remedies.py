@@ -69,10 +69,10 @@ def measure_remedies(task: Task) -> tuple[Effect, ...]:
     with task.setting.applied():
         subject = Subject.of(task)
         usual = answered(subject.learned(0), subject.encoder)
-        at_5 = _outcome(subject, usual, 0.05)
-        found = [Effect("--alpha 0.1 instead of 0.05", at_5, _outcome(subject, usual, 0.1))]
+        at_5 = outcome_of(subject, usual, 0.05)
+        found = [Effect("--alpha 0.1 instead of 0.05", at_5, outcome_of(subject, usual, 0.1))]
         if len(usual.good.score) >= needed_for(0.01):
-            at_1 = _outcome(subject, usual, 0.01)
+            at_1 = outcome_of(subject, usual, 0.01)
             found.append(Effect("--alpha 0.05 instead of 0.01", at_1, at_5))
         if len(subject.good) // 2 >= needed_for(0.05):
             half = np.sort(
@@ -80,13 +80,15 @@ def measure_remedies(task: Task) -> tuple[Effect, ...]:
             )
             parts = np.array(subject.pictures.part)[half].tolist()
             few = answered(subject.learned(0, half, parts), subject.encoder)
-            found.append(Effect("twice as many good pictures", _outcome(subject, few, 0.05), at_5))
+            found.append(
+                Effect("twice as many good pictures", outcome_of(subject, few, 0.05), at_5)
+            )
     for name, factor in (("--size half as large again", 1.5), ("--size two thirds", 2 / 3)):
         other = _sized(task, subject, factor)
         with other.setting.applied():
             resized = Subject.of(other)
             answers = answered(resized.learned(0), resized.encoder)
-            found.append(Effect(name, at_5, _outcome(subject, answers, 0.05)))
+            found.append(Effect(name, at_5, outcome_of(subject, answers, 0.05)))
     return tuple(found)
 
 
@@ -100,7 +102,8 @@ def _sized(task: Task, subject: Subject, factor: float) -> Task:
     return replace(task, setting=replace(task.setting, values=values))
 
 
-def _outcome(subject: Subject, answers: Answers, alpha: float) -> Outcome:
+def outcome_of(subject: Subject, answers: Answers, alpha: float) -> Outcome:
+    """What a model does to the tested pictures at a rate of rejected good ones."""
     limits = {alpha: limits_of(answers.good, alpha)}
     (rates,) = rates_of(limits, answers.scores, answers.peaks, subject.defective)
     auroc = float(roc_auc_score(subject.defective, answers.scores))

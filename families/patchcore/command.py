@@ -47,6 +47,7 @@ def patchcore(
     from export.learning.family import reader
     from export.learning.sizing import sized_patchcore
     from models.fit.patchcore.fit import fit_patchcore
+    from models.fit.patchcore.turning import turned_text
 
     asked = PatchCoreOptions(**options)
     compute = compute_on(device, threads)
@@ -63,6 +64,8 @@ def patchcore(
             part=kinds.parts.number,
             quiet=quiet,
         )
+        if fitted.turned:
+            click.echo(turned_text(fitted.turned, len(fitted.seen)))
         save_detector(
             out,
             fitted,

@@ -14,6 +14,7 @@ from models.checkpoints.own import FitFacts, save_checkpoint
 from models.fit.patchcore.extend import Extended, extend_patchcore
 from models.fit.patchcore.fit import fit_patchcore
 from models.fit.patchcore.options import PatchCoreOptions
+from models.fit.patchcore.turning import turned_text
 from models.patchcore.detector import PatchCore
 
 
@@ -37,6 +38,8 @@ def fit_patchcore_to(request: FitRequest, stages: Stages) -> None:
         part=request.pictures.parts.number,
         quiet=True,
     )
+    if fitted.turned:
+        stages.tell(turned_text(fitted.turned, len(fitted.seen)))
     facts = request.facts(
         fitted.model.config,
         fitted.seen,

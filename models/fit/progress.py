@@ -51,6 +51,7 @@ class Fitted(Generic[D]):
         out_of_fold: maps of those that it looked at, each by the model without it; None if the
             fit makes none.
         good_cells: features of some of these; None if the fit keeps none.
+        turned: how each picture was seen besides, such as "left to right".
         kept_step: step whose state the model is; None for the last.
         auroc: image AUROC of that state on held-out pictures, some with made-up defects; None
             without such looks.
@@ -64,6 +65,7 @@ class Fitted(Generic[D]):
     calibration: tuple[Path, ...]
     out_of_fold: OutOfFold | None = None
     good_cells: GoodCells | None = None
+    turned: tuple[str, ...] = ()
     kept_step: int | None = None
     auroc: float | None = None
 

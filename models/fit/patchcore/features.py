@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from models.fit.device import Compute
 from models.fit.errors import FitError
 from models.fit.pictures import Load, as_image
 from models.patchcore.detector import PatchCore
+
+Turn = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+"""Turns a picture [H,W,3], and keeps its size."""
 
 MEMORY_BYTES = 2**29
 """Largest memory of kept features; those of further pictures are computed anew when needed."""
@@ -49,6 +54,7 @@ class PictureFeatures:
     most_candidates: int = CANDIDATES
     _kept: dict[int, list[Tensor]] = field(default_factory=dict)
     _sampled: list[list[Tensor]] = field(default_factory=list)
+    _turned: dict[int, list[list[Tensor]]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -61,7 +67,7 @@ class PictureFeatures:
             turns: numbers of all pictures in order, which may show progress as they are taken.
         """
         for index in turns:
-            layers = self._embed(index)
+            layers = self._embed(self.load(self.paths[index]))
             self._sampled.append([layer[self._choice(index, len(layer))].cpu() for layer in layers])
             # Half precision moves a distance by a thousandth, and keeps twice as many.
             size = sum(layer.nbytes for layer in layers) // 2
@@ -105,6 +111,21 @@ class PictureFeatures:
             bank.mean.copy_(mean)
             bank.std.copy_(std.clamp_min(floor))
 
+    @torch.no_grad()
+    def read_turned(self, turns: Sequence[Turn]) -> None:
+        """Reads every picture in each of some turns besides; together they give as many candidates.
+
+        Args:
+            turns: how the pictures are turned.
+        """
+        for index in range(len(self)):
+            self._turned[index] = []
+            for number, layers in enumerate(self.turned(index, turns)):
+                draw = np.random.default_rng((self.seed, 2, index, number))
+                count = len(self) * len(turns)
+                chosen = [layer[self._drawn(draw, len(layer), count)].cpu() for layer in layers]
+                self._turned[index].append(chosen)
+
     def cells(self, index: int) -> list[Tensor]:
         """Standardised features [T,C] of a picture's cells by layer, on the model's device."""
         layers = zip(self.model.banks, self.raw(index), strict=True)
@@ -112,7 +133,8 @@ class PictureFeatures:
 
     def candidates(self, indices: Iterable[int]) -> list[Tensor]:
         """Standardised features [n,C] of a sample of these pictures' cells by layer, on the CPU."""
-        sampled = zip(*(self._sampled[index] for index in indices), strict=True)
+        seen = ((self._sampled[index], *self._turned.get(index, ())) for index in indices)
+        sampled = zip(*chain.from_iterable(seen), strict=True)
         return [
             (torch.cat(raw) - bank.mean.cpu()) / bank.std.cpu()
             for bank, raw in zip(self.model.banks, sampled, strict=True)
@@ -122,15 +144,23 @@ class PictureFeatures:
         """Features [T,C] of a picture's cells by layer, as the encoder gives them."""
         kept = self._kept.get(index)
         if kept is None:
-            return self._embed(index)
+            return self._embed(self.load(self.paths[index]))
         return [layer.to(self.compute.device).float() for layer in kept]
 
+    def turned(self, index: int, turns: Sequence[Turn]) -> Iterator[list[Tensor]]:
+        """Features [T,C] of a picture's cells by layer in each of some turns."""
+        picture = self.load(self.paths[index])
+        for turn in turns:
+            yield self._embed(np.ascontiguousarray(turn(picture)))
+
     @torch.no_grad()
-    def _embed(self, index: int) -> list[Tensor]:
-        image = as_image(self.load(self.paths[index]), self.compute.device)
+    def _embed(self, picture: NDArray[np.uint8]) -> list[Tensor]:
+        image = as_image(picture, self.compute.device)
         return [layer[0].contiguous() for layer in self.model.embed(self.model.normalize(image))]
 
     def _choice(self, index: int, cells: int) -> Tensor:
-        count = min(cells, max(1, self.most_candidates // len(self)))
-        draw = np.random.default_rng((self.seed, 1, index)).permutation(cells)[:count]
-        return torch.from_numpy(np.sort(draw)).to(self.compute.device)
+        return self._drawn(np.random.default_rng((self.seed, 1, index)), cells, len(self))
+
+    def _drawn(self, draw: np.random.Generator, cells: int, pictures: int) -> Tensor:
+        count = min(cells, max(1, self.most_candidates // pictures))
+        return torch.from_numpy(np.sort(draw.permutation(cells)[:count])).to(self.compute.device)

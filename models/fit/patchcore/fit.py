@@ -32,6 +32,7 @@ from models.fit.patchcore.folds import (
     seen_distances,
 )
 from models.fit.patchcore.options import PatchCoreOptions
+from models.fit.patchcore.turning import read_turned
 from models.fit.pictures import Load
 from models.fit.progress import Fitted, Progress
 from models.patchcore.detector import PatchCore
@@ -79,6 +80,9 @@ def fit_patchcore(
     features = PictureFeatures(paths, load, model, compute, options.seed)
     progress = Progress("patchcore", _Turns(len(features)), quiet=quiet)
     features.read(progress)
+    parts = kept_together(range(len(features)), part)
+    deepest = bank_sizes(options.bank_size * len(good), model)[-1]
+    turned = read_turned(features, parts, deepest, options.seed)
     filled = fill_banks(
         features, options.bank_size * len(good), part, seed=options.seed, quiet=quiet
     )
@@ -93,6 +97,7 @@ def fit_patchcore(
         (),
         out_of_fold=filled.out_of_fold,
         good_cells=cells,
+        turned=turned,
     )
 
 

@@ -207,7 +207,10 @@ def test_a_bank_takes_the_size_and_the_encoder_that_were_asked_for(
     model = load_checkpoint((request.out,)).model
     # Pictures of 80 x 60.
     assert model.input_size == (272, 368)
-    assert stages.told == ["size 368x272: pictures of 80x60 keep their ratio"]
+    size, turned = stages.told
+    assert size == "size 368x272: pictures of 80x60 keep their ratio"
+    assert turned.startswith("seen turned, ")
+    assert "4 good pictures are few and look much the same so" in turned
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ from models.checkpoints.facts import InputRecipe
 from models.fit.device import Compute
 from models.fit.errors import FitError
 from models.fit.inpformer.encoders import EncoderError
+from models.fit.patchcore import turning
 from models.fit.patchcore.encoders import PatchCoreEncoder, load_into
 from models.fit.patchcore.fit import fit_patchcore
 from models.fit.patchcore.options import PatchCoreOptions
+from models.fit.patchcore.turning import TURNS
 from models.fit.progress import Fitted
 from models.patchcore.bank import LEAST_DISTANCE
 from models.patchcore.config import PatchCoreConfig
@@ -26,6 +28,14 @@ from tests.patchcore import a_patchcore
 CONFIG = PatchCoreConfig(bank_sizes=(1, 1), width=64, height=32)
 OPTIONS = PatchCoreOptions(bank_size=40)
 GOOD = tuple(Path(f"good/{number}.png") for number in range(8))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def as_they_are() -> Iterator[None]:
+    """Leaves pictures unturned: noise would be seen in every turn."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(turning, "FEW", 0)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +91,21 @@ def test_every_picture_is_in_the_one_bank_and_is_scored_without_itself(
     assert scored.distances.shape == (8, 2, 4, 8)
     assert scored.maps.shape == (8, 4, 8)
     assert (scored.distances > 5 * LEAST_DISTANCE).all()
+
+
+def test_few_pictures_that_look_alike_turned_fill_the_banks_so_and_are_scored_as_they_are(
+    encoder: PatchCoreEncoder, fitted: Fitted[PatchCore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turning, "FEW", len(GOOD))
+    turned = fit(encoder, bank_size=4000)
+    assert turned.turned == tuple(TURNS)
+    assert fitted.turned == ()
+    # Each of eight pictures has 32 and 8 cells, and is there in four ways.
+    assert turned.model.config.bank_sizes == (8 * 4 * 32, 8 * 4 * 8)
+    assert min(shares_in_banks(turned, 0)) == 1
+    assert turned.out_of_fold is not None
+    assert (turned.out_of_fold.pictures, turned.out_of_fold.folds) == (tuple(range(8)), 8)
+    assert (turned.out_of_fold.distances > 5 * LEAST_DISTANCE).all()
 
 
 def test_what_is_usual_at_each_place_is_served(fitted: Fitted[PatchCore]) -> None:
