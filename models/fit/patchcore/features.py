@@ -67,7 +67,7 @@ class PictureFeatures:
             turns: numbers of all pictures in order, which may show progress as they are taken.
         """
         for index in turns:
-            layers = self._embed(self.load(self.paths[index]))
+            layers = self._embed(index)
             self._sampled.append([layer[self._choice(index, len(layer))].cpu() for layer in layers])
             # Half precision moves a distance by a thousandth, and keeps twice as many.
             size = sum(layer.nbytes for layer in layers) // 2
@@ -144,17 +144,20 @@ class PictureFeatures:
         """Features [T,C] of a picture's cells by layer, as the encoder gives them."""
         kept = self._kept.get(index)
         if kept is None:
-            return self._embed(self.load(self.paths[index]))
+            return self._embed(index)
         return [layer.to(self.compute.device).float() for layer in kept]
 
     def turned(self, index: int, turns: Sequence[Turn]) -> Iterator[list[Tensor]]:
         """Features [T,C] of a picture's cells by layer in each of some turns."""
         picture = self.load(self.paths[index])
         for turn in turns:
-            yield self._embed(np.ascontiguousarray(turn(picture)))
+            yield self._cells_of(np.ascontiguousarray(turn(picture)))
+
+    def _embed(self, index: int) -> list[Tensor]:
+        return self._cells_of(self.load(self.paths[index]))
 
     @torch.no_grad()
-    def _embed(self, picture: NDArray[np.uint8]) -> list[Tensor]:
+    def _cells_of(self, picture: NDArray[np.uint8]) -> list[Tensor]:
         image = as_image(picture, self.compute.device)
         return [layer[0].contiguous() for layer in self.model.embed(self.model.normalize(image))]
 
