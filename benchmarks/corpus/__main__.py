@@ -55,7 +55,7 @@ def main(words: Sequence[str]) -> None:
                 told = f"Puts defects in the place of {dirty.SHARE:.0%} of the good pictures."
                 _of_each_set(rest, "dirty", told, dirty.measure_dirty, dirty.report)
             case ["few", *rest]:
-                told = f"Fits {few.COUNT} good pictures as they are, and with turned ones."
+                told = "Fits a few good pictures as they are, and with turned ones."
                 _of_each_set(rest, "few", told, few.measure_few, few.report)
             case ["remedies", *rest]:
                 told = "Tries what learning and the self-test advise, with seed 0."

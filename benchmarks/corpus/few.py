@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from types import MappingProxyType
 from unittest.mock import patch
 
 import numpy as np
@@ -22,34 +23,29 @@ from benchmarks.corpus.table import markdown
 from export.learning.family import reader
 from models.fit.patchcore import turning
 from models.fit.patchcore.fit import fit_patchcore
-from models.fit.patchcore.options import PatchCoreOptions
 from models.patchcore.detector import PatchCore
 
-COUNT = 30
-"""Good pictures that are there, drawn anew with each seed."""
-
-ALPHA = 0.05
+COUNTS: Mapping[int, float] = MappingProxyType({6: 0.2, 10: 0.1, 30: 0.05})
+"""Numbers of good pictures, drawn anew with each seed, and a rate that they allow."""
 
 
 @dataclass(frozen=True)
 class FewFigures:
-    """A set, learned from few good pictures.
+    """A set, learned from so many good pictures.
 
     Attributes:
-        name: of the set.
         turns: how they were seen besides, by seed.
         plain: what the models do that saw them as they are, by seed.
         turned: what those do that saw them turned, too.
     """
 
-    name: str
     turns: tuple[tuple[str, ...], ...]
     plain: tuple[Outcome, ...]
     turned: tuple[Outcome, ...]
 
 
-def measure_few(task: Task) -> FewFigures:
-    """Learns from few pictures in both ways.
+def measure_few(task: Task) -> dict[int, FewFigures]:
+    """Learns from few pictures in both ways, by their number.
 
     Raises:
         CorpusError: the setting cannot be had.
@@ -57,28 +53,31 @@ def measure_few(task: Task) -> FewFigures:
     """
     with task.setting.applied():
         subject = Subject.of(task)
-        turns, plain, turned = [], [], []
-        for seed in range(task.seeds):
-            drawn = np.random.default_rng((seed, COUNT)).permutation(subject.good)[:COUNT]
-            some = [subject.pictures.good[number] for number in sorted(drawn)]
-            with patch.object(turning, "FEW", 0):
-                _, outcome = _learned(subject, some, seed)
-            plain.append(outcome)
-            names, outcome = _learned(subject, some, seed)
-            turns.append(names)
-            turned.append(outcome)
-    return FewFigures(subject.pictures.name, tuple(turns), tuple(plain), tuple(turned))
+        return {count: _measured(subject, task.seeds, count) for count in COUNTS}
 
 
-def _learned(subject: Subject, some: Sequence[Path], seed: int) -> tuple[tuple[str, ...], Outcome]:
-    encoder = subject.encoder
-    fitted = fit_patchcore(
-        [some], reader(encoder.recipe), encoder, PatchCoreOptions(seed=seed), compute(), quiet=True
-    )
+def _measured(subject: Subject, seeds: int, count: int) -> FewFigures:
+    turns, plain, turned = [], [], []
+    for seed in range(seeds):
+        drawn = np.random.default_rng((seed, count)).permutation(subject.good)[:count]
+        some = [subject.pictures.good[number] for number in sorted(drawn)]
+        with patch.object(turning, "FEW", 0):
+            plain.append(_learned(subject, some, seed, COUNTS[count])[1])
+        names, outcome = _learned(subject, some, seed, COUNTS[count])
+        turns.append(names)
+        turned.append(outcome)
+    return FewFigures(tuple(turns), tuple(plain), tuple(turned))
+
+
+def _learned(
+    subject: Subject, some: Sequence[Path], seed: int, alpha: float
+) -> tuple[tuple[str, ...], Outcome]:
+    encoder, options = subject.encoder, subject.task.setting.options(seed)
+    fitted = fit_patchcore([some], reader(encoder.recipe), encoder, options, compute(), quiet=True)
     assert fitted.out_of_fold is not None
     tested = torch.stack([_distances(subject, fitted.model, int(one)) for one in subject.tested])
     answers = answers_of(fitted.model, fitted.out_of_fold, tested)
-    return fitted.turned, outcome_of(subject, answers, ALPHA)
+    return fitted.turned, outcome_of(subject, answers, alpha)
 
 
 @torch.no_grad()
@@ -89,25 +88,31 @@ def _distances(subject: Subject, model: PatchCore, number: int) -> Tensor:
     return model.distances(cells)[:, 0]
 
 
-def report(found: Mapping[str, FewFigures]) -> str:
-    """The table of all sets and their means."""
+def report(found: Mapping[str, Mapping[int, FewFigures]]) -> str:
+    """A table for each number of pictures: all sets, and their means."""
+    return "\n\n".join(
+        f"{count} good pictures, found and rejected at {alpha:.0%}:\n\n"
+        + _table({name: one[count] for name, one in found.items()})
+        for count, alpha in COUNTS.items()
+    )
+
+
+def _table(found: Mapping[str, FewFigures]) -> str:
     columns: dict[str, Callable[[Outcome], float]] = {
         "AUROC": lambda one: one.auroc,
         "found": lambda one: one.found,
         "rejected": lambda one: one.rejected,
     }
+
+    def pairs(plain: Sequence[Outcome], turned: Sequence[Outcome]) -> list[str]:
+        values = columns.values()
+        return [f"{fmean(map(of, plain)):.3f} → {fmean(map(of, turned)):.3f}" for of in values]
+
     rows = []
-    for one in found.values():
-        pairs = [_pair(of, one.plain, one.turned) for of in columns.values()]
+    for name, one in found.items():
         said = "; ".join(sorted({", ".join(names) or "none" for names in one.turns}))
-        rows.append([one.name, said, *pairs])
+        rows.append([name, said, *pairs(one.plain, one.turned)])
     plain = [outcome for one in found.values() for outcome in one.plain]
     turned = [outcome for one in found.values() for outcome in one.turned]
-    rows.append(["**mean**", "", *(_pair(of, plain, turned) for of in columns.values())])
+    rows.append(["**mean**", "", *pairs(plain, turned)])
     return markdown(["set", "turned", *columns], rows)
-
-
-def _pair(
-    of: Callable[[Outcome], float], plain: Sequence[Outcome], turned: Sequence[Outcome]
-) -> str:
-    return f"{fmean(map(of, plain)):.3f} → {fmean(map(of, turned)):.3f}"

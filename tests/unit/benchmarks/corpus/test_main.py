@@ -87,6 +87,23 @@ def test_each_remedy_has_a_row_of_what_it_did(
     assert rows[0][2] == "100.0% → 100.0%"
 
 
+def test_few_pictures_are_learned_as_they_are_and_turned(
+    sets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    words = ["few", str(sets), "--sets", "one", "--scratch", str(tmp_path), "--processes", "0"]
+
+    main([*words, "--set", "size=64", "bank_size=300"])
+
+    told = capsys.readouterr().out
+    for count in (6, 10, 30):
+        assert f"{count} good pictures" in told
+    # Noise looks the same from everywhere, and a bright square is found in it anyway.
+    rows = [line for line in told.splitlines() if line.startswith("| one")]
+    for row in rows:
+        assert "| left to right, upside down, half round | 1.000 → 1.000 | 1.000 → 1.000 |" in row
+    assert len(rows) == 3
+
+
 @pytest.mark.slow
 def test_processes_give_the_figures_of_a_run_without_them(sets: Path, tmp_path: Path):
     for processes in ("0", "2"):
