@@ -16,7 +16,7 @@ import pytest
 
 from tests.conftest import TAKT, StartServer
 from tests.plugins import EXAMPLE, install, install_example
-from tests.workers import INSPECT, callers
+from tests.workers import INSPECT, callers, eventually, ready
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,6 +62,7 @@ def test_every_worker_has_an_outlet_of_its_own_and_no_line_is_lost(
 ) -> None:
     bad_part = picture_bytes(50, spot=200)
     with start_server(repository, "--plugins", "rejects", "--workers", "2") as server:
+        eventually(lambda: ready(server))
         with callers(server.url, 8) as clients:
             ids = {client.post(INSPECT, bad_part)["request_id"] for client in clients * 5}
         assert server.stop() == 0

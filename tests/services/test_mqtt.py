@@ -15,7 +15,7 @@ import trustme
 from tests.conftest import Server, StartServer
 from tests.services.mosquitto import Mosquitto, Subscriber, eventually, subscribed, tool
 from tests.tls import pair_of
-from tests.workers import INSPECT
+from tests.workers import INSPECT, ready
 
 pytestmark = [pytest.mark.services, pytest.mark.usefixtures("bundle")]
 
@@ -276,6 +276,7 @@ def test_each_worker_has_an_order_and_an_identity_of_its_own(line: Line, broker:
     with subscribed(broker) as subscriber:
         with line.serve(broker, "--workers", "2") as server:
             subscriber.until(lambda: subscriber.online == [True, True])
+            eventually(lambda: ready(server))
             parts = [f"A-{number}" for number in range(40)]
             line.inspect(server, *parts)
             subscriber.until(lambda: len(subscriber.parts) == 40)
@@ -297,6 +298,7 @@ def test_what_several_workers_left_is_delivered_by_fewer(line: Line, broker: Mos
     broker.kill()
     parts = [f"A-{number}" for number in range(40)]
     with line.serve(broker, "--workers", "2") as server:
+        eventually(lambda: ready(server))
         line.inspect(server, *parts)
         eventually(lambda: kept(server) == 40)
         server.stop()
