@@ -20,7 +20,7 @@ Report = Callable[[Json], None]
 
 _TICK_S = 0.25
 _FORMAT = "{desc} |{bar:24}| {percentage:3.0f} % {elapsed}{postfix}"
-_KEPT = ("warning: ", "left out as copies", "size ", "parts known by ids", "seen turned")
+_KEPT = ("warning: ", "left out as copies", "size ", "parts known by ids")
 
 
 class Stages:

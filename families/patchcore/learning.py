@@ -39,7 +39,7 @@ def fit_patchcore_to(request: FitRequest, stages: Stages) -> None:
         quiet=True,
     )
     if fitted.turned:
-        stages.tell(turned_text(fitted.turned, len(fitted.seen)))
+        stages.tell(f"warning: {turned_text(fitted.turned, len(fitted.seen))}")
     facts = request.facts(
         fitted.model.config,
         fitted.seen,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from models.fit.device import Compute
@@ -17,8 +16,8 @@ from models.fit.errors import FitError
 from models.fit.pictures import Load, as_image
 from models.patchcore.detector import PatchCore
 
-Turn = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
-"""Turns a picture [H,W,3], and keeps its size."""
+Flip = tuple[int, ...]
+"""Axes of a picture [1,3,H,W] that are reversed: 2 for the rows, 3 for the columns."""
 
 MEMORY_BYTES = 2**29
 """Largest memory of kept features; those of further pictures are computed anew when needed."""
@@ -112,17 +111,17 @@ class PictureFeatures:
             bank.std.copy_(std.clamp_min(floor))
 
     @torch.no_grad()
-    def read_turned(self, turns: Sequence[Turn]) -> None:
-        """Reads every picture in each of some turns besides; together they give as many candidates.
+    def read_turned(self, flips: Sequence[Flip]) -> None:
+        """Reads every picture in each of some flips besides; together they give as many candidates.
 
         Args:
-            turns: how the pictures are turned.
+            flips: how the pictures are turned.
         """
         for index in range(len(self)):
             self._turned[index] = []
-            for number, layers in enumerate(self.turned(index, turns)):
+            for number, layers in enumerate(self.turned(index, flips)):
                 draw = np.random.default_rng((self.seed, 2, index, number))
-                count = len(self) * len(turns)
+                count = len(self) * len(flips)
                 chosen = [layer[self._drawn(draw, len(layer), count)].cpu() for layer in layers]
                 self._turned[index].append(chosen)
 
@@ -147,18 +146,20 @@ class PictureFeatures:
             return self._embed(index)
         return [layer.to(self.compute.device).float() for layer in kept]
 
-    def turned(self, index: int, turns: Sequence[Turn]) -> Iterator[list[Tensor]]:
-        """Features [T,C] of a picture's cells by layer in each of some turns."""
-        picture = self.load(self.paths[index])
-        for turn in turns:
-            yield self._cells_of(np.ascontiguousarray(turn(picture)))
+    def turned(self, index: int, flips: Sequence[Flip]) -> Iterator[list[Tensor]]:
+        """Features [T,C] of a picture's cells by layer in each of some flips."""
+        image = self._image(index)
+        for flip in flips:
+            yield self._cells_of(image.flip(flip))
 
     def _embed(self, index: int) -> list[Tensor]:
-        return self._cells_of(self.load(self.paths[index]))
+        return self._cells_of(self._image(index))
+
+    def _image(self, index: int) -> Tensor:
+        return as_image(self.load(self.paths[index]), self.compute.device)
 
     @torch.no_grad()
-    def _cells_of(self, picture: NDArray[np.uint8]) -> list[Tensor]:
-        image = as_image(picture, self.compute.device)
+    def _cells_of(self, image: Tensor) -> list[Tensor]:
         return [layer[0].contiguous() for layer in self.model.embed(self.model.normalize(image))]
 
     def _choice(self, index: int, cells: int) -> Tensor:

@@ -19,7 +19,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from models.fit.patchcore.features import PictureFeatures, Turn
+from models.fit.patchcore.features import Flip, PictureFeatures
 from models.patchcore.coreset import greedy_k_centre
 
 FEW = 50
@@ -34,20 +34,16 @@ HIGHEST_ALIKE = 1.1
 MOST_ASKED = 10
 """Most parts that are asked about, by the first picture of each."""
 
-TURNS: MappingProxyType[str, Turn] = MappingProxyType(
-    {
-        "left to right": lambda picture: picture[:, ::-1],
-        "upside down": lambda picture: picture[::-1],
-        "half round": lambda picture: picture[::-1, ::-1],
-    }
+TURNS: MappingProxyType[str, Flip] = MappingProxyType(
+    {"left to right": (3,), "upside down": (2,), "half round": (2, 3)}
 )
-"""Turns of a picture [H,W,3] that keep its size, by their name."""
+"""Flips that keep a picture's size, by their name."""
 
 
 def read_turned(
     features: PictureFeatures, parts: Sequence[Sequence[int]], bank_size: int, seed: int
 ) -> tuple[str, ...]:
-    """Reads the pictures in each of the turns that they bear, if they are few.
+    """Reads the pictures in each of the turns in which they look alike, if they are few.
 
     Args:
         features: features that have been read.
@@ -74,7 +70,7 @@ def read_turned(
 def alike_turns(
     features: PictureFeatures, parts: Sequence[Sequence[int]], bank_size: int, seed: int
 ) -> tuple[str, ...]:
-    """The names of the turns that good pictures bear, by the deepest layer.
+    """The names of the turns in which good pictures look alike, by the deepest layer.
 
     Args:
         features: features that have been read.
@@ -94,8 +90,7 @@ def alike_turns(
 
     def far(raw: Tensor) -> Tensor:
         found = bank.distance(bank.standardize(raw)[None], vectors).flatten()
-        highest = found.topk(max(1, len(found) // 100)).values
-        return torch.stack([found.mean(), highest.mean()])
+        return torch.stack([found.mean(), features.model.score_of(found[None])[0]])
 
     usual = torch.stack([far(features.raw(one)[-1]) for one in asked]).mean(0)
     most = usual * usual.new_tensor([MEAN_ALIKE, HIGHEST_ALIKE])
