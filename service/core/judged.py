@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Literal, TypeVar
@@ -37,7 +37,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedFile:
-    """One picture of the folder, and what was said of it.
+    """One picture of the folder, and what was said of it; its fields stand in a line's order.
 
     >>> one = JudgedFile(file="good/a.png", sha256="0a" * 32, judgement="good")
     >>> one.box is None, one.line()[:29]
@@ -46,11 +46,11 @@ class JudgedFile:
     Attributes:
         file: path below the folder, with slashes.
         sha256: of the file, in hex.
+        inspection: number in the record; None where a picture comes from elsewhere.
+        judgement_id: number of the judgement in the record; a later one has a higher number.
         judgement: what the part is.
         kind: of the defect, if somebody has named it.
         box: where the defect is, in pixels of the upright picture, if somebody has marked it.
-        inspection: number in the record; None where a picture comes from elsewhere.
-        judgement_id: number of the judgement in the record; a later one has a higher number.
         reviewer: who has judged it, if known.
         judged_at: when, in UTC, if known.
         model: whose inspection it was, if known.
@@ -60,11 +60,11 @@ class JudgedFile:
 
     file: str
     sha256: str
+    inspection: int | None = None
+    judgement_id: int | None = None
     judgement: JudgedWord
     kind: str | None = None
     box: Box | None = None
-    inspection: int | None = None
-    judgement_id: int | None = None
     reviewer: str | None = None
     judged_at: datetime | None = None
     model: str | None = None
@@ -73,23 +73,11 @@ class JudgedFile:
 
     def line(self) -> bytes:
         """The picture's line of `judgements.jsonl`, with its end."""
-        return orjson.dumps(
-            {
-                "file": self.file,
-                "sha256": self.sha256,
-                "inspection": self.inspection,
-                "judgement_id": self.judgement_id,
-                "judgement": self.judgement,
-                "kind": self.kind,
-                "box": None if self.box is None else box_json(self.box),
-                "reviewer": self.reviewer,
-                "judged_at": None if self.judged_at is None else _time_text(self.judged_at),
-                "model": self.model,
-                "version": self.version,
-                "disputed": self.disputed,
-            },
-            option=orjson.OPT_APPEND_NEWLINE,
-        )
+        other_forms = {
+            "box": None if self.box is None else box_json(self.box),
+            "judged_at": None if self.judged_at is None else _time_text(self.judged_at),
+        }
+        return orjson.dumps(asdict(self) | other_forms, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def read_judged(folder: Path) -> tuple[JudgedFile, ...]:
