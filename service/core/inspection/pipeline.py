@@ -16,7 +16,7 @@ from functools import partial
 
 from service.core.batching.admission import Admission
 from service.core.batching.batcher import Batcher
-from service.core.batching.memory import DecodedBytes, MemoryBudget
+from service.core.batching.memory import MemoryBudget
 from service.core.batching.stage import Stage
 from service.core.bundles.bundle import Bundle
 from service.core.bundles.thresholds import DeployedThresholds
@@ -33,7 +33,14 @@ from service.core.domain import (
 from service.core.errors import DeadlineExceededError
 from service.core.inspection.fact_sampling import FactSampling
 from service.core.inspection.finish import Finisher, Judgement
-from service.core.inspection.inference import Inference, Pictures, Pools, ms_since, on_thread
+from service.core.inspection.inference import (
+    Admitted,
+    Inference,
+    Pictures,
+    Pools,
+    ms_since,
+    on_thread,
+)
 from service.core.inspection.tiled import TiledPictures
 from service.core.inspection.weight import weigh
 from service.core.inspection.whole import WholePictures
@@ -200,39 +207,34 @@ class Pipeline:
         self._admission.shares.take(caller)
         try:
             with self._memory.decoded() as room:
-                inferred = await self._pictures.run(picture, weight, options, deadline_s, room)
-                inference = inferred.upright()
-                finished = await self._finish(inference, picture, options, deadline_s, room)
+                admitted = Admitted(picture, weight, options, deadline_s, room)
+                inference = (await self._pictures.run(admitted)).upright()
+                finished = await self._finish(inference)
         finally:
             self._admission.shares.leave(caller)
-        return self._inspection(inference, finished, options, started_s)
+        return self._inspection(inference, finished, started_s)
 
-    async def _finish(
-        self,
-        inference: Inference,
-        picture: Picture,
-        options: InspectOptions,
-        deadline_s: float,
-        room: DecodedBytes,
-    ) -> Judgement:
+    async def _finish(self, inference: Inference) -> Judgement:
         """Judge and render; what takes less time than a change of threads happens at once."""
-        finish = partial(self._finisher.finish, inference, picture, options, time.perf_counter())
+        picture = inference.picture
+        options, weight = picture.options, picture.weight
+        finish = partial(self._finisher.finish, inference, time.perf_counter())
         cells = inference.done.result.anomaly_map.size
         if options.heatmap == "none" and cells <= _AT_ONCE_CELLS:
             return finish()
-        weight, kept = inference.weight, inference.seen.whole is not None
+        kept = inference.seen.whole is not None
         stage, executor = self._finishing, self._executor
         if weight.large:
             stage, executor = self._finishing_large, self._executor_of_large
-        async with stage.turn(options.priority, deadline_s):
-            await room.take(weight.drawing_bytes(options.heatmap, kept=kept))
-            return await on_thread(executor, finish, room)
+        async with stage.turn(options.priority, picture.deadline_s):
+            await picture.room.take(weight.drawing_bytes(options.heatmap, kept=kept))
+            return await on_thread(executor, finish, picture.room)
 
     def _inspection(
-        self, inference: Inference, finished: Judgement, options: InspectOptions, started_s: float
+        self, inference: Inference, finished: Judgement, started_s: float
     ) -> Inspection:
-        seen, done = inference.seen, inference.done
-        stored = inference.weight.header or seen
+        picture, seen, done = inference.picture, inference.seen, inference.done
+        stored = picture.weight.header or seen
         warnings = self._sizes.of(stored.width, stored.height)
         if seen.warning is not None:
             warnings += (seen.warning,)
@@ -253,7 +255,7 @@ class Pipeline:
                 render_ms=finished.render_ms,
                 total_ms=ms_since(started_s),
             ),
-            anomaly_map=done.result.anomaly_map if options.with_map else None,
+            anomaly_map=done.result.anomaly_map if picture.options.with_map else None,
             warnings=warnings,
             source=self._source,
             facts=finished.facts,
