@@ -90,10 +90,7 @@ class OpenVinoEngine:
             graph = core.read_model(model)
             inputs, outputs = _ports(graph.inputs), _ports(graph.outputs)
             check_signature(model, inputs, outputs, uint8="u8", float32="f32")
-            height, width, channels = (
-                graph.input(INPUT).get_partial_shape()[axis].get_length() for axis in (1, 2, 3)
-            )
-            graph.reshape({INPUT: [1, height, width, channels]})
+            take_one_picture(graph)
             compiled = core.compile_model(graph, "CPU", properties)
         except BundleError:
             raise
@@ -138,6 +135,14 @@ def precision_hint(precision: Precision, rest: Precision = "fp32") -> str:
         rest: precision of what an 8-bit graph does not compute in 8 bits.
     """
     return _HINTS[rest if precision == "int8" else precision]
+
+
+def take_one_picture(graph: Any) -> None:
+    """Changes a graph that takes any number of pictures to one that takes a single one."""
+    height, width, channels = (
+        graph.input(INPUT).get_partial_shape()[axis].get_length() for axis in (1, 2, 3)
+    )
+    graph.reshape({INPUT: [1, height, width, channels]})
 
 
 def import_openvino() -> ModuleType:
