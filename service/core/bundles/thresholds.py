@@ -59,11 +59,6 @@ class Overrides(StrictModel):
     pixel: Override | None = None
     undecided: Switch | None = None
 
-    @property
-    def thresholds(self) -> tuple[Override | None, Override | None]:
-        """Those of the score and of the map; the switch aside."""
-        return self.image, self.pixel
-
     def without_thresholds(self) -> Overrides:
         """The switch alone, which stays where thresholds are found anew."""
         return Overrides(undecided=self.undecided)
@@ -250,7 +245,7 @@ class DeployedThresholds:
         Somebody's own threshold promises nothing, even where the bundle's does.
         """
         alpha = self._bundle.manifest.thresholds.alpha
-        return 1.0 if alpha is None or any(self._overrides.thresholds) else alpha
+        return 1.0 if alpha is None or self._overrides.image or self._overrides.pixel else alpha
 
     def change(
         self,

@@ -91,17 +91,14 @@ class Inference:
 class Pictures(Protocol):
     """Takes pictures through a model's engines: `WholePictures` or `TiledPictures`."""
 
-    @property
-    def preparing(self) -> Stage:
-        """Pictures on their way to the queue."""
+    preparing: Stage
+    """Pictures on their way to the queue."""
 
-    @property
-    def large(self) -> Stage:
-        """Large pictures on their way to the queue."""
+    large: Stage
+    """Large pictures on their way to the queue."""
 
-    @property
-    def running(self) -> Stage:
-        """The queue, and how fast pictures are answered."""
+    running: Stage
+    """The queue, and how fast pictures are answered."""
 
     async def run(self, picture: Admitted) -> Inference:
         """Take a picture through; cancelling takes it out of the queue.
