@@ -40,12 +40,6 @@ class SizeWarnings:
     def of(self, width: int, height: int) -> tuple[WarningCode, ...]:
         """What speaks against a picture of this size, as it is stored, in pixels."""
         seen = self._seen
-        if (
-            width >= self._least_width
-            and height >= self._least_height
-            and (seen is None or seen.holds(width, height))
-        ):
-            return ()
         found: list[WarningCode] = []
         if width < self._least_width or height < self._least_height:
             found.append("small_picture")
