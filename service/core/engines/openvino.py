@@ -13,13 +13,13 @@ import numpy as np
 
 from service.core.bundles.bundle import INPUT, OUTPUTS
 from service.core.bundles.variant import Precision
-from service.core.distribution import install_hint
+from service.core.distribution import import_installed
 from service.core.domain import Batch
 from service.core.engines.base import EngineOutput, Port, check_signature
 from service.core.engines.failures import failure_of
 from service.core.engines.options import EngineOptions, EnginePlan
 from service.core.engines.provider_check import first_line
-from service.core.errors import BundleError, ConfigurationError
+from service.core.errors import BundleError
 
 Result = TypeVar("Result")
 
@@ -151,12 +151,7 @@ def import_openvino() -> ModuleType:
     Raises:
         ConfigurationError: it is not installed.
     """
-    try:
-        import openvino
-    except ImportError:
-        raise ConfigurationError(f"OpenVINO is not installed: {install_hint('openvino')}") from None
-    module: ModuleType = openvino
-    return module
+    return import_installed("openvino", "OpenVINO", "openvino")
 
 
 def new_core() -> Any:
