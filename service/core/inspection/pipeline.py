@@ -46,7 +46,7 @@ from service.core.inspection.weight import weigh
 from service.core.inspection.whole import WholePictures
 from service.core.pictures.good_facts import GoodFacts
 from service.core.pictures.prepare import Picture
-from service.core.pictures.warnings import SizeWarnings
+from service.core.pictures.warnings import size_warnings
 
 Read = Callable[[], Awaitable[Picture]]
 
@@ -112,8 +112,7 @@ class Pipeline:
         self._source = source
         self._manifest = bundle.manifest
         self._batcher = batcher
-        self._executor = pools.finishing
-        self._executor_of_large = pools.large or pools.finishing
+        self._pools = pools
         good_facts = GoodFacts.of(bundle.calibration)
         pictures = WholePictures if bundle.manifest.tiling is None else TiledPictures
         self._pictures: Pictures = pictures(
@@ -127,7 +126,6 @@ class Pipeline:
             bundle, thresholds, limits.max_regions, limits.max_image_pixels, good_facts
         )
         self._max_pixels = limits.max_image_pixels
-        self._sizes = SizeWarnings(bundle.manifest)
         self._memory = memory or MemoryBudget()
         self._whole_journey = Stage()
         self._finishing = Stage(at_once=2 * pools.threads)
@@ -223,9 +221,9 @@ class Pipeline:
         if options.heatmap == "none" and cells <= _AT_ONCE_CELLS:
             return finish()
         kept = inference.seen.whole is not None
-        stage, executor = self._finishing, self._executor
+        stage, executor = self._finishing, self._pools.finishing
         if weight.large:
-            stage, executor = self._finishing_large, self._executor_of_large
+            stage, executor = self._finishing_large, self._pools.large or executor
         async with stage.turn(options.priority, picture.deadline_s):
             await picture.room.take(weight.drawing_bytes(options.heatmap, kept=kept))
             return await on_thread(executor, finish, picture.room)
@@ -235,7 +233,7 @@ class Pipeline:
     ) -> Inspection:
         picture, seen, done = inference.picture, inference.seen, inference.done
         stored = picture.weight.header or seen
-        warnings = self._sizes.of(stored.width, stored.height)
+        warnings = size_warnings(self._manifest, stored.width, stored.height)
         if seen.warning is not None:
             warnings += (seen.warning,)
         return Inspection(

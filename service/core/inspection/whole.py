@@ -52,10 +52,8 @@ class WholePictures:
         self._sampling = sampling
         self._spec = manifest.preprocess
         self._batcher = batcher
-        self._executor = pools.preparing
-        self._executor_of_large = pools.large or pools.preparing
+        self._pools = pools
         self._max_pixels = max_pixels
-        self._threads = pools.threads
         # Each thread has one picture at work and one at hand; others wait by priority.
         self.preparing = Stage(workers=pools.threads, at_once=2 * pools.threads)
         self.large = Stage(workers=pools.threads, at_once=pools.threads)
@@ -77,9 +75,9 @@ class WholePictures:
                 async with self.preparing.turn(priority, deadline_s, counted=False):
                     await room.take(weight.decoding_bytes)
                     return await self._run_whole(picture, begun_s)
-        stage, executor = self.preparing, self._executor
+        stage, executor = self.preparing, self._pools.preparing
         if weight.large:
-            stage, executor = self.large, self._executor_of_large
+            stage, executor = self.large, self._pools.large or executor
         async with stage.turn(priority, deadline_s):
             await room.take(weight.decoding_bytes)
             ready = partial(self._prepare, picture, picture.keeps_decoded(), begun_s)
@@ -99,7 +97,9 @@ class WholePictures:
         """
         batcher = self._batcher
         quick = batcher.stage.throughput.batch_s <= _QUICK_S
-        return quick and batcher.options.max_batch_size == 1 and batcher.working >= self._threads
+        return (
+            quick and batcher.options.max_batch_size == 1 and batcher.working >= self._pools.threads
+        )
 
     async def _run_whole(self, picture: Admitted, begun_s: float) -> Inference:
         """Decode and run a picture on an engine's thread, in memory that was taken."""
