@@ -97,9 +97,8 @@ class WholePictures:
         """
         batcher = self._batcher
         quick = batcher.stage.throughput.batch_s <= _QUICK_S
-        return (
-            quick and batcher.options.max_batch_size == 1 and batcher.working >= self._pools.threads
-        )
+        one_by_one = batcher.options.max_batch_size == 1
+        return quick and one_by_one and batcher.working >= self._pools.threads
 
     async def _run_whole(self, picture: Admitted, begun_s: float) -> Inference:
         """Decode and run a picture on an engine's thread, in memory that was taken."""
