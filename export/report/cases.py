@@ -142,7 +142,6 @@ def _case(
         verdict.regions,
         roi_drawing(context.bundle),
     )
-    assert overlay is not None
     mask = defect_mask(judged.sample, answer.width, answer.height)
     outlined = mask is not None and bool(mask.any())
     return Case(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import platform
 import re
 import shlex
 import sys
+from types import ModuleType
 from typing import Final
+
+from service.core.errors import ConfigurationError
 
 DISTRIBUTION = "takt-inspection"
 CLIENT = "takt-client"
@@ -47,6 +51,24 @@ def installed_version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def import_installed(module: str, called: str, *wanted: str) -> ModuleType:
+    """A module of a package that may be missing.
+
+    Args:
+        module: its name.
+        called: the package, for people.
+        wanted: what brings it, as `install_hint` takes it.
+
+    Raises:
+        ConfigurationError: it is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        hint = install_hint(*wanted)
+        raise ConfigurationError(f"{called} is not installed: {hint}") from None
 
 
 def install_hint(*wanted: str, again: bool = False) -> str:

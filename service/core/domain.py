@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -404,13 +404,7 @@ def regions_json(regions: Sequence[Region]) -> list[Json]:
 
 def reason_json(reason: Reason) -> Json:
     """Why a picture cannot be judged, as its answer's JSON."""
-    return {
-        "fact": reason.fact,
-        "value": reason.value,
-        "low": reason.low,
-        "high": reason.high,
-        "text": reason.text,
-    }
+    return asdict(reason)
 
 
 def optional_reason_json(reason: Reason | None) -> Json | None:

@@ -38,21 +38,20 @@ def host_name(
         gpus: folder in which NVIDIA's driver describes the GPUs.
     """
     text = read_if_there(cpuinfo)
-    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    flags = set(_words(re.search(r"^flags\s*:\s*(.+)$", text, re.MULTILINE)))
+    flags = _said_of("flags", text).split()
     parts = [
-        found.group(1).strip() if found else "unknown processor",
+        _said_of("model name", text) or "unknown processor",
         " ".join(flag for flag in _TELLING_FLAGS if flag in flags),
         f"{cores} cores",
+        *(_said_of("Model", read_if_there(one)) for one in sorted(gpus.glob("*/information"))),
     ]
-    for information in sorted(gpus.glob("*/information")):
-        if model := re.search(r"^Model:\s*(.+)$", read_if_there(information), re.MULTILINE):
-            parts.append(model.group(1).strip())
     return ", ".join(part for part in parts if part)
 
 
-def _words(found: re.Match[str] | None) -> list[str]:
-    return found.group(1).split() if found else []
+def _said_of(name: str, text: str) -> str:
+    """What a file of the system says of a name, on its first such line; empty if nothing."""
+    found = re.search(rf"^{name}\s*:\s*(.+)$", text, re.MULTILINE)
+    return found[1].strip() if found else ""
 
 
 def own_names(
@@ -98,8 +97,7 @@ def read_if_there(file: Path) -> str:
 
 def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     """The processor's name, as it calls itself; its kind where it does not."""
-    model = re.search(r"^model name\s*:\s*(.+)$", read_if_there(cpuinfo), re.MULTILINE)
-    return model.group(1).strip() if model else platform.processor() or "unknown"
+    return _said_of("model name", read_if_there(cpuinfo)) or platform.processor() or "unknown"
 
 
 def usable_cores(cgroups: Path = CGROUPS) -> int:

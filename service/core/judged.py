@@ -10,13 +10,14 @@ The record writes such folders, and a learning reads them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal
 
 import orjson
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from service.core.domain import Box, box_json
 from service.core.errors import ConfigurationError
@@ -32,12 +33,10 @@ _SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", 
 _LONGEST_LINE: Final = 65_536
 _HEX: Final = frozenset("0123456789abcdef")
 
-_T = TypeVar("_T")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedFile:
-    """One picture of the folder, and what was said of it.
+    """One picture of the folder, and what was said of it; its fields stand in a line's order.
 
     >>> one = JudgedFile(file="good/a.png", sha256="0a" * 32, judgement="good")
     >>> one.box is None, one.line()[:29]
@@ -46,11 +45,11 @@ class JudgedFile:
     Attributes:
         file: path below the folder, with slashes.
         sha256: of the file, in hex.
+        inspection: number in the record; None where a picture comes from elsewhere.
+        judgement_id: number of the judgement in the record; a later one has a higher number.
         judgement: what the part is.
         kind: of the defect, if somebody has named it.
         box: where the defect is, in pixels of the upright picture, if somebody has marked it.
-        inspection: number in the record; None where a picture comes from elsewhere.
-        judgement_id: number of the judgement in the record; a later one has a higher number.
         reviewer: who has judged it, if known.
         judged_at: when, in UTC, if known.
         model: whose inspection it was, if known.
@@ -58,38 +57,26 @@ class JudgedFile:
         disputed: whether another reviewer says the opposite; a learning leaves it out.
     """
 
-    file: str
-    sha256: str
-    judgement: JudgedWord
-    kind: str | None = None
-    box: Box | None = None
-    inspection: int | None = None
-    judgement_id: int | None = None
-    reviewer: str | None = None
-    judged_at: datetime | None = None
-    model: str | None = None
-    version: str | None = None
-    disputed: bool = False
+    file: _Text
+    sha256: _Digest
+    inspection: _Number | None = None
+    judgement_id: _Number | None = None
+    judgement: _Word
+    kind: _Text | None = None
+    box: _Box | None = None
+    reviewer: _Text | None = None
+    judged_at: _Time | None = None
+    model: _Text | None = None
+    version: _Text | None = None
+    disputed: _Truth = False
 
     def line(self) -> bytes:
         """The picture's line of `judgements.jsonl`, with its end."""
-        return orjson.dumps(
-            {
-                "file": self.file,
-                "sha256": self.sha256,
-                "inspection": self.inspection,
-                "judgement_id": self.judgement_id,
-                "judgement": self.judgement,
-                "kind": self.kind,
-                "box": None if self.box is None else box_json(self.box),
-                "reviewer": self.reviewer,
-                "judged_at": None if self.judged_at is None else _time_text(self.judged_at),
-                "model": self.model,
-                "version": self.version,
-                "disputed": self.disputed,
-            },
-            option=orjson.OPT_APPEND_NEWLINE,
-        )
+        other_forms = {
+            "box": None if self.box is None else box_json(self.box),
+            "judged_at": None if self.judged_at is None else _time_text(self.judged_at),
+        }
+        return orjson.dumps(asdict(self) | other_forms, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def read_judged(folder: Path) -> tuple[JudgedFile, ...]:
@@ -154,34 +141,13 @@ def _picture_of(line: bytes) -> JudgedFile:
         raise ValueError(f"it is no JSON ({error})") from None
     if not isinstance(fields, dict):
         raise ValueError("it is no JSON object")
-
-    def perhaps(name: str, as_: Callable[[Any], _T]) -> _T | None:
-        value = fields.get(name)
-        try:
-            return None if value is None else as_(value)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
-
-    def given(name: str, as_: Callable[[Any], _T]) -> _T:
-        value = perhaps(name, as_)
-        if value is None:
-            raise ValueError(f"{name} is missing")
-        return value
-
-    picture = JudgedFile(
-        file=given("file", _text),
-        sha256=given("sha256", _digest),
-        judgement=given("judgement", _word),
-        kind=perhaps("kind", _text),
-        box=perhaps("box", _box),
-        inspection=perhaps("inspection", _number),
-        judgement_id=perhaps("judgement_id", _number),
-        reviewer=perhaps("reviewer", _text),
-        judged_at=perhaps("judged_at", _time),
-        model=perhaps("model", _text),
-        version=perhaps("version", _text),
-        disputed=perhaps("disputed", _truth) or False,
-    )
+    given = {name: value for name, value in fields.items() if value is not None}
+    try:
+        picture = _JUDGED.validate_python(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name, wrong = first["loc"][0], first.get("ctx")
+        raise ValueError(f"{name}: {wrong['error']}" if wrong else f"{name} is missing") from None
     if picture.judgement == "good" and (picture.kind is not None or picture.box is not None):
         raise ValueError("a good part has neither a kind nor a box of a defect")
     return picture
@@ -233,6 +199,16 @@ def _time(value: Any) -> datetime:
     if at is None or at.tzinfo is None:
         raise ValueError("it is no time such as 2026-03-01T12:00:00Z")
     return at.astimezone(UTC)
+
+
+_Text = Annotated[str, BeforeValidator(_text)]
+_Digest = Annotated[str, BeforeValidator(_digest)]
+_Word = Annotated[JudgedWord, BeforeValidator(_word)]
+_Number = Annotated[int, BeforeValidator(_number)]
+_Box = Annotated[Box, BeforeValidator(_box)]
+_Truth = Annotated[bool, BeforeValidator(_truth)]
+_Time = Annotated[datetime, BeforeValidator(_time)]
+_JUDGED = TypeAdapter(JudgedFile)
 
 
 def _time_text(at: datetime) -> str:

@@ -66,6 +66,9 @@ class Sessions:
         limits: bounds.
         count_open: hears how many are open, whenever that changes.
         peers: the other processes of the server, of which the limits are as well.
+
+    Attributes:
+        closing: whether the server is closing.
     """
 
     def __init__(
@@ -83,18 +86,13 @@ class Sessions:
         self._open: dict[str, Session] = {}
         self._kept: dict[str, _Kept] = {}
         self._watchers: set[Watcher] = set()
-        self._closing = False
+        self.closing = False
         self._none_open, self._none_watching = asyncio.Event(), asyncio.Event()
 
     def __iter__(self) -> Iterator[Session]:
         """All that may go on, the oldest connection first; those without a connection follow."""
         yield from [one for one in self._open.values() if not one.finished]
         yield from [kept.session for kept in self._kept.values()]
-
-    @property
-    def closing(self) -> bool:
-        """Whether the server is closing."""
-        return self._closing
 
     def begin(self, make: Callable[[str], Session]) -> Session:
         """Open a session under a key that nobody can guess.
@@ -129,7 +127,7 @@ class Sessions:
 
     def keep(self, session: Session) -> None:
         """Keep a session that has lost its connection, since its client may come back."""
-        if self._closing:
+        if self.closing:
             self.end(session)
             return
         self._remove_open(session)
@@ -196,7 +194,7 @@ class Sessions:
 
         Those whose client does not take its answers are left after `drain_timeout_s`.
         """
-        self._closing = True
+        self.closing = True
         for kept in list(self._kept.values()):
             self._forget(kept.session)
         for session in self._open.values():
@@ -213,7 +211,7 @@ class Sessions:
                     await self._none_watching.wait()
 
     def _check_closing(self) -> None:
-        if self._closing:
+        if self.closing:
             raise NotReadyError("the server is closing; stream to another one")
 
     def _admit(self) -> None:

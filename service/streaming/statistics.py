@@ -6,7 +6,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame, Outcome
 
@@ -45,28 +45,16 @@ class FrameCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class StreamStatistics:
+class StreamStatistics(FrameCounts):
     """A stream's statistics at one moment.
 
     Attributes:
-        frames: all that came.
-        answered: frames with a score.
-        errors: frames that could not be answered.
-        dropped: frames that a newer one replaced.
-        anomalous: answered frames that are anomalous, those that cannot be judged among them.
-        undecided: answered frames that cannot be judged.
         seconds: since the stream began.
         frames_per_s: rate of the last `WINDOW` answers.
         latency_ms: of the inspection alone, over the last `WINDOW` answers.
         age_ms: from a frame's arrival to its answer, over the last `WINDOW` answers.
     """
 
-    frames: int
-    answered: int
-    errors: int
-    dropped: int
-    anomalous: int
-    undecided: int
     seconds: float
     frames_per_s: float
     latency_ms: LatencyPercentiles
@@ -136,12 +124,7 @@ class Tally:
         now_s = self._clock()
         window_s = now_s - self._moments_s[0]
         return StreamStatistics(
-            frames=self._frames,
-            answered=self._answered,
-            errors=self._errors,
-            dropped=self.dropped,
-            anomalous=self._anomalous,
-            undecided=self._undecided,
+            **asdict(self.counts),
             seconds=round(now_s - self._began_s, 3),
             frames_per_s=round((len(self._moments_s) - 1) / window_s, 3) if window_s else 0.0,
             latency_ms=percentiles(self._latencies_ms),

@@ -150,7 +150,10 @@ class Audience:
         self._number += 1
         # The one before goes first, so that its memory is there for this one.
         self._replace(None)
-        self._replace(self._shown(outcome, None if frame is None else frame.picture, counts))
+        picture = None if frame is None else frame.picture
+        give_back = None if picture is None else self._hold(_size_of(picture))
+        shown = None if give_back is None else picture
+        self._replace(ShownFrame(self._number, outcome, counts, shown, None, give_back))
         if isinstance(outcome, AnsweredFrame):
             verdict = outcome.inspection.verdict
             self._last.append(
@@ -181,16 +184,6 @@ class Audience:
         missed = frame.number - number - 1
         last = list(self._last)[:-1]
         return Glance(frame, tuple(last[-missed:] if missed else ()))
-
-    def _shown(
-        self, outcome: AnsweredFrame | FailedFrame, picture: Picture | None, counts: FrameCounts
-    ) -> ShownFrame:
-        give_back = None
-        if picture is not None:
-            give_back = self._hold(_size_of(picture))
-            if give_back is None:
-                picture = None
-        return ShownFrame(self._number, outcome, counts, picture, None, give_back)
 
     def _replace(self, frame: ShownFrame | None) -> None:
         if self._newest is not None:

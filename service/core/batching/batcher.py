@@ -13,26 +13,21 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from service.core.batching.crew import Crew
-from service.core.batching.intake import Intake
-from service.core.batching.options import BatcherOptions
 from service.core.batching.priority_queue import Waiter
-from service.core.batching.watch import RunLimits
-from service.core.batching.work import Done, Item, Job, Observer, Result, Runner, RunOne
-from service.core.batching.worker import Keeper, Unbroken
+from service.core.batching.work import Done, Item, Job, Result, RunOne
 from service.core.domain import Priority
 from service.core.errors import NotReadyError
 
 Made = TypeVar("Made")
 
-_LIMITS = RunLimits()
 
+class Batcher(Crew[Item, Result]):
+    """A crew with the way to it: callers bring items and wait; made and used on one event loop.
 
-class Batcher(Generic[Item, Result]):
-    """A queue before one or more runners; made and used on one event loop.
-
+    >>> from service.core.batching.options import BatcherOptions
     >>> from service.core.batching.work import Unobserved
     >>> async def double() -> int:
     ...     options = BatcherOptions(max_batch_size=8, max_queue_delay_s=0, max_queue_size=256)
@@ -43,34 +38,8 @@ class Batcher(Generic[Item, Result]):
     >>> asyncio.run(double())
     42
 
-    Args:
-        runners: one thread each.
-        options: bounds.
-        observer: hears of batches and of dropped items.
-        name: of the threads.
-        keeper: mends runners that are broken; see `Crew`.
-        limits: of what runners may do.
-
-    Attributes:
-        options: bounds.
-        stage: items that wait, and how fast they run; its workers are the runners that work.
+    Arguments and attributes are those of `Crew`.
     """
-
-    def __init__(
-        self,
-        runners: Sequence[Runner[Item, Result]],
-        options: BatcherOptions,
-        observer: Observer,
-        name: str = "batcher",
-        keeper: Keeper | None = None,
-        limits: RunLimits = _LIMITS,
-    ) -> None:
-        self.options = options
-        self._observer = Unbroken(observer)
-        self._intake: Intake[Item, Result] = Intake(options, self._observer)
-        self._crew = Crew(runners, self._intake, self._observer, name, keeper, limits)
-        self.stage = self._intake.stage
-        self._queue, self._changed = self.stage.queue, self._intake.changed
 
     @property
     def idle_runners(self) -> int:
@@ -83,19 +52,14 @@ class Batcher(Generic[Item, Result]):
     @property
     def healthy(self) -> bool:
         """Whether a runner works, so that what comes is answered."""
-        return self._crew.working > 0 and not self._intake.closing
-
-    @property
-    def working(self) -> int:
-        """Runners that work."""
-        return self._crew.working
+        return self.working > 0 and not self._intake.closing
 
     def check_open(self) -> None:
         """Raise NotReadyError if the batcher is closing, or none of its runners works."""
         if self._intake.closing:
             raise NotReadyError("the model is closing; send the picture to another server")
-        if self._crew.working == 0:
-            raise self._crew.outage()
+        if self.working == 0:
+            raise self.outage()
 
     async def submit(
         self, item: Item, priority: Priority = "line", deadline_s: float = math.inf
@@ -152,32 +116,6 @@ class Batcher(Generic[Item, Result]):
         with self._queued([waiter], priority):
             made: Made = await waiter.future
         return made
-
-    def replace(self, place: int, runner: Runner[Item, Result]) -> asyncio.Future[None] | None:
-        """Put another runner in a place, on a thread of its own; see `Crew.replace`."""
-        return self._crew.replace(place, runner)
-
-    def works(self, place: int) -> bool:
-        """Whether the runner of a place works."""
-        return self._crew.works(place)
-
-    def tell_times(self, batch_s: Sequence[tuple[int, float]]) -> None:
-        """Note how long batches took elsewhere, so that the first ones here are bounded by it."""
-        self._crew.tell_times(batch_s)
-
-    def look(self, now_s: float) -> None:
-        """Give up every runner whose batch has run for too long; happens by itself, too."""
-        self._crew.look(now_s)
-
-    async def close(self, drain_timeout_s: float) -> bool:
-        """Take nothing more, run what waits, end the threads.
-
-        What still waits or runs after `drain_timeout_s` fails with NotReadyError.
-
-        Returns:
-            Whether all threads have ended but for those that were given up as hung.
-        """
-        return await self._crew.close(drain_timeout_s)
 
     @contextlib.contextmanager
     def _queued(self, waiters: Sequence[Waiter], priority: Priority) -> Iterator[None]:

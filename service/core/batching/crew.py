@@ -11,13 +11,16 @@ from functools import partial
 from typing import Generic
 
 from service.core.batching.intake import Intake
+from service.core.batching.options import BatcherOptions
 from service.core.batching.watch import RunLimits, RunTimes, RunWatch
 from service.core.batching.work import Item, Observer, Result, Runner, run_checked, settle
-from service.core.batching.worker import Keeper, Worker
+from service.core.batching.worker import Keeper, Unbroken, Worker
 from service.core.domain import EngineFault
 from service.core.errors import EngineDiedError, EngineHungError, EngineMemoryError, NotReadyError
 
 logger = logging.getLogger("takt.batching")
+
+_LIMITS = RunLimits()
 
 
 class Crew(Generic[Item, Result]):
@@ -29,29 +32,35 @@ class Crew(Generic[Item, Result]):
 
     Args:
         runners: one thread each.
-        intake: what waits.
-        observer: hears of batches; raises nothing.
+        options: bounds.
+        observer: hears of batches and of dropped items.
         name: of the threads.
         keeper: mends what is broken.
         limits: of what a worker may do.
+
+    Attributes:
+        options: bounds.
+        stage: items that wait, and how fast they run; its workers are those that work.
     """
 
     def __init__(
         self,
         runners: Sequence[Runner[Item, Result]],
-        intake: Intake[Item, Result],
+        options: BatcherOptions,
         observer: Observer,
-        name: str,
-        keeper: Keeper | None,
-        limits: RunLimits,
+        name: str = "batcher",
+        keeper: Keeper | None = None,
+        limits: RunLimits = _LIMITS,
     ) -> None:
-        self._intake = intake
-        self._observer = observer
+        self.options = options
+        self._observer = Unbroken(observer)
+        self._intake: Intake[Item, Result] = Intake(options, self._observer)
+        self.stage = self._intake.stage
         self._name = name
         self._keeper = keeper
         self._limits = limits
-        self._changed, self._queue = intake.changed, intake.stage.queue
-        self._throughput = intake.stage.throughput
+        self._changed, self._queue = self._intake.changed, self.stage.queue
+        self._throughput = self.stage.throughput
         self._times = RunTimes(limits)
         self._watch = RunWatch(self._times, limits.look_every_s)
         self._loop = asyncio.get_running_loop()
@@ -98,12 +107,12 @@ class Crew(Generic[Item, Result]):
         return None if before is None else before.ended
 
     def tell_times(self, batch_s: Sequence[tuple[int, float]]) -> None:
-        """Note batches that ran elsewhere: how many items, and how long each took."""
+        """Note how long batches took elsewhere, so that the first ones here are bounded by it."""
         for size, run_s in batch_s:
             self._times.ran(size, run_s)
 
     def look(self, now_s: float) -> None:
-        """Give up every worker whose batch has run for too long."""
+        """Give up every worker whose batch has run for too long; happens by itself, too."""
         with self._changed:
             alive = list(self._alive)
         for worker, since_s in self._watch.look(alive, now_s):
@@ -121,7 +130,9 @@ class Crew(Generic[Item, Result]):
             )
 
     async def close(self, drain_timeout_s: float) -> bool:
-        """Run what waits, and end; what still waits or runs after this time fails.
+        """Take nothing more, run what waits, end the threads.
+
+        What still waits or runs after `drain_timeout_s` fails with NotReadyError.
 
         Returns:
             Whether all threads have ended but for those that were given up as hung.

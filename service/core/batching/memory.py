@@ -7,7 +7,6 @@ import contextlib
 import math
 from collections import deque
 from concurrent.futures import Future
-from types import TracebackType
 from typing import Any, Self
 
 from service.core.errors import ImageTooLargeError, MemoryFullError
@@ -164,12 +163,7 @@ class EncodedBytes:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -251,10 +245,5 @@ class DecodedBytes:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

@@ -11,7 +11,6 @@ import asyncio
 import ipaddress
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 from service.core.errors import TaktError, TooManyUploadsError, UploadTooSlowError
@@ -173,12 +172,7 @@ class Upload:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._uploads._leave(self)
         task, self._task = self._task, None
         if self._error is not None and task is not None:

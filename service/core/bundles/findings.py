@@ -65,11 +65,6 @@ class Finding(StrictModel):
     remedy: str
     """What to do about it."""
 
-    @property
-    def is_grave(self) -> bool:
-        """Whether it says not to serve the model."""
-        return self.code in GRAVE
-
 
 class SizeResult(StrictModel):
     """Made-up defects of one size."""
@@ -122,7 +117,7 @@ class SelfTest(StrictModel):
     @property
     def grave(self) -> Finding | None:
         """The gravest finding that says not to serve the model; None if none does."""
-        return next((one for one in self.findings if one.is_grave), None)
+        return next((one for one in self.findings if one.code in GRAVE), None)
 
     @property
     def defects(self) -> int:

@@ -61,10 +61,8 @@ def read_profile(path: Path, host: str, repository: Path | None = None) -> HostP
     Raises:
         BundleError: the file cannot be read.
     """
-    for profile in _read(path, repository).profiles:
-        if profile.host == host:
-            return profile
-    return None
+    profiles = _read(path, repository).profiles
+    return next((one for one in profiles if one.host == host), None)
 
 
 def write_profile(path: Path, profile: HostProfile) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,11 +58,6 @@ class Overrides(StrictModel):
     image: Override | None = None
     pixel: Override | None = None
     undecided: Switch | None = None
-
-    @property
-    def thresholds(self) -> tuple[Override | None, Override | None]:
-        """Those of the score and of the map; the switch aside."""
-        return self.image, self.pixel
 
     def without_thresholds(self) -> Overrides:
         """The switch alone, which stays where thresholds are found anew."""
@@ -250,7 +245,7 @@ class DeployedThresholds:
         Somebody's own threshold promises nothing, even where the bundle's does.
         """
         alpha = self._bundle.manifest.thresholds.alpha
-        return 1.0 if alpha is None or any(self._overrides.thresholds) else alpha
+        return 1.0 if alpha is None or self._overrides.image or self._overrides.pixel else alpha
 
     def change(
         self,
@@ -280,11 +275,10 @@ class DeployedThresholds:
             # Under the lock, so that another change is added to and not undone.
             kept = self._read() if self._persisted else self._overrides
             overrides = kept.model_copy(update=given)
-            kinds = self._kinds(lambda kind: kind in given or self._differs(kept, kind))
             return self._apply(
                 overrides,
-                kinds,
                 lambda: write_atomically(self._bundle.path / OVERRIDES, overrides.json_bytes()),
+                given,
             )
 
     def reset(self) -> ThresholdChange:
@@ -294,8 +288,7 @@ class DeployedThresholds:
         """
         with self._lock:
             left = self._overrides.without_thresholds()
-            kinds = self._kinds(lambda kind: self._differs(left, kind))
-            return self._apply(left, kinds, lambda: keep_switch(self._bundle.path, left))
+            return self._apply(left, lambda: keep_switch(self._bundle.path, left))
 
     def follow(self) -> ThresholdChange | None:
         """Takes over what another server has set, as the file states it; None if nothing changed.
@@ -313,8 +306,7 @@ class DeployedThresholds:
             # Asked after it was read: a folder that is moved away takes its file with it.
             if kept == self._overrides or not self._bundle.path.is_dir():
                 return None
-            kinds = self._kinds(lambda kind: self._differs(kept, kind))
-            return self._apply(kept, kinds, lambda: None)
+            return self._apply(kept, lambda: None)
 
     def adopt(self, overrides: Overrides, *, kept: bool) -> None:
         """Judges by what another process has set. Blocks while the file is read or written.
@@ -342,16 +334,16 @@ class DeployedThresholds:
         bundle = self._bundle
         return read_overrides(bundle.path, bundle.repository, unsigned=self._unsigned)
 
-    def _kinds(self, changed: Callable[[ThresholdKind], bool]) -> tuple[ThresholdKind, ...]:
-        return tuple(kind for kind in THRESHOLD_KINDS if changed(kind))
-
-    def _differs(self, kept: Overrides, kind: ThresholdKind) -> bool:
-        return bool(getattr(kept, kind) != getattr(self._overrides, kind))
-
     def _apply(
-        self, overrides: Overrides, kinds: tuple[ThresholdKind, ...], persist: Callable[[], object]
+        self, overrides: Overrides, persist: Callable[[], object], given: Container[str] = ()
     ) -> ThresholdChange:
-        before = self._in_force
+        """Has overrides in force from now on; those that are given count as set in any case."""
+        before, former = self._in_force, self._overrides
+        kinds = tuple(
+            kind
+            for kind in THRESHOLD_KINDS
+            if kind in given or getattr(overrides, kind) != getattr(former, kind)
+        )
         persisted = True
         try:
             persist()

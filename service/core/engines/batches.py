@@ -45,11 +45,8 @@ def batch_runner(
             output = engine.infer(images[0][None])
         else:
             first = images[0]
-            if (len(batches) < count, batches.shape[1:], batches.dtype) != (
-                False,
-                first.shape,
-                first.dtype,
-            ):
+            alike = batches.shape[1:] == first.shape and batches.dtype == first.dtype
+            if len(batches) < count or not alike:
                 batches = np.empty((count, *first.shape), first.dtype)
             output = engine.infer(np.stack(images, out=batches[:count]))
         scores: list[float] = output.score.tolist()

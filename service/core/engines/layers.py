@@ -18,7 +18,7 @@ from service.core.bundles.bundle import INPUT, LAYERS, Bundle
 from service.core.bundles.content.arrays import ArraySpec, read_arrays
 from service.core.bundles.variant import Precision
 from service.core.domain import Batch, ModelInput
-from service.core.engines.openvino import new_core
+from service.core.engines.openvino import new_core, take_one_picture
 
 NAMED_FROM: dict[Precision, float] = {"fp32": 1e-5, "fp16": 0.02, "bf16": 0.05, "int8": 0.25}
 """Growth of a layer's error, in deviations of its output, that the precision does not explain."""
@@ -133,21 +133,16 @@ def layer_errors(
     """
     core = new_core()
     graphs = [core.read_model(path) for path in (reference, variant)]
-    known = {node.get_friendly_name() for node in graphs[1].get_ordered_ops()}
-    layers = [
-        node.get_friendly_name()
-        for node in graphs[0].get_ordered_ops()
-        if node.get_type_name() in WEIGHTED_LAYERS and node.get_friendly_name() in known
-    ]
-    feeding = _feeding(graphs[0], set(layers))
-    labels = {node.get_friendly_name(): _label(node) for node in graphs[0].get_ordered_ops()}
+    known = _nodes(graphs[1])
+    names = [name for name in _with_weights(graphs[0]) if name in known]
+    layers = _layers(graphs[0], names)
     runs = [
-        _compiled(core, graph, layers, hint)
+        _compiled(core, graph, names, hint)
         for graph, hint in zip(graphs, ("f32", precision_hint), strict=True)
     ]
     return compare_layers(
-        [Layer(name, labels[name], frozenset(feeding[name])) for name in layers],
-        (LayerOutputs(*(_outputs(run, image, len(layers)) for run in runs)) for image in images),
+        layers,
+        (LayerOutputs(*(_outputs(run, image, len(names)) for run in runs)) for image in images),
     )
 
 
@@ -164,13 +159,11 @@ def record_layers(graph: Path, image: ModelInput, nodes: Sequence[str]) -> Layer
     """
     core = new_core()
     read = core.read_model(graph)
-    layers = [
-        node.get_friendly_name()
-        for node in read.get_ordered_ops()
-        if node.get_type_name() in WEIGHTED_LAYERS
-    ]
     order = {name: index for index, name in enumerate(nodes)}
-    names = sorted(layers, key=lambda name: order.get(name.removesuffix(_WITHOUT_BIAS), len(order)))
+    names = sorted(
+        _with_weights(read),
+        key=lambda name: order.get(name.removesuffix(_WITHOUT_BIAS), len(order)),
+    )
     outputs = _outputs(_compiled(core, read, names, "f32"), image, len(names))
     return LayerRecord(
         names=np.array(names, np.str_),
@@ -195,11 +188,10 @@ def recorded_errors(
     """
     core = new_core()
     read = core.read_model(graph)
-    nodes = {node.get_friendly_name(): node for node in read.get_ordered_ops()}
-    kept = [(index, name) for index, name in enumerate(record.names.tolist()) if name in nodes]
+    known = _nodes(read)
+    kept = [(index, name) for index, name in enumerate(record.names.tolist()) if name in known]
     names = [name for _, name in kept]
-    feeding = _feeding(read, set(names))
-    layers = [Layer(name, _label(nodes[name]), frozenset(feeding[name])) for name in names]
+    layers = _layers(read, names)
     outputs = _outputs(_compiled(core, read, names, precision_hint), image, len(names))
     errors: dict[str, float] = {}
     for (index, name), output in zip(kept, outputs, strict=True):
@@ -281,6 +273,22 @@ def _grown(layers: Sequence[Layer], errors: Mapping[str, float]) -> tuple[LayerE
     return tuple(found)
 
 
+def _nodes(graph: Any) -> dict[str, Any]:
+    """The nodes of a graph by their names, in its order."""
+    return {node.get_friendly_name(): node for node in graph.get_ordered_ops()}
+
+
+def _with_weights(graph: Any) -> list[str]:
+    """Names of the layers that have weights, in the order of the graph."""
+    nodes = _nodes(graph).items()
+    return [name for name, node in nodes if node.get_type_name() in WEIGHTED_LAYERS]
+
+
+def _layers(graph: Any, names: Sequence[str]) -> list[Layer]:
+    nodes, feeding = _nodes(graph), _feeding(graph, set(names))
+    return [Layer(name, _label(nodes[name]), frozenset(feeding[name])) for name in names]
+
+
 def _label(node: Any) -> str:
     """Name of a layer by its weights: `teacher.conv1` for model.teacher.conv1.weight.float16."""
     name: str = node.get_friendly_name()
@@ -301,8 +309,7 @@ def _feeding(graph: Any, layers: set[str]) -> dict[str, set[str]]:
     """For each layer, the layers whose outputs reach it with no other layer between."""
     nearest: dict[str, set[str]] = {}
     found: dict[str, set[str]] = {}
-    for node in graph.get_ordered_ops():
-        name = node.get_friendly_name()
+    for name, node in _nodes(graph).items():
         before: set[str] = set()
         for port in node.inputs():
             before |= nearest[port.get_source_output().get_node().get_friendly_name()]
@@ -313,11 +320,8 @@ def _feeding(graph: Any, layers: set[str]) -> dict[str, set[str]]:
 
 
 def _compiled(core: Any, graph: Any, layers: Sequence[str], hint: str) -> Any:
-    height, width, channels = (
-        graph.input(INPUT).get_partial_shape()[axis].get_length() for axis in (1, 2, 3)
-    )
-    graph.reshape({INPUT: [1, height, width, channels]})
-    nodes = {node.get_friendly_name(): node for node in graph.get_ordered_ops()}
+    take_one_picture(graph)
+    nodes = _nodes(graph)
     graph.add_outputs([nodes[name].output(0) for name in layers])
     return core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": hint})
 

@@ -7,7 +7,7 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -31,19 +31,6 @@ from service.core.errors import BundleError, ConfigurationError, EngineError, Ta
 logger = logging.getLogger("takt.engines.onnxruntime")
 
 
-class SessionRunner(Protocol):
-    """Runs the graph of a session."""
-
-    def run(self, images: Batch) -> EngineOutput:
-        """Runs a batch; raises any error of the runtime."""
-
-    def trim(self) -> None:
-        """Gives back memory that single pictures do not need."""
-
-    def close(self) -> None:
-        """Gives back all memory and threads."""
-
-
 class OnnxRuntimeEngine:
     """One session of a graph; made by `open`.
 
@@ -57,7 +44,9 @@ class OnnxRuntimeEngine:
     >>> engine.close()
     """
 
-    def __init__(self, runner: SessionRunner, description: str, *, shareable: bool = False) -> None:
+    def __init__(
+        self, runner: _CpuRunner | GpuRunner, description: str, *, shareable: bool = False
+    ) -> None:
         self._runner = runner
         self.description = description
         self.shareable = shareable

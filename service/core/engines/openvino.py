@@ -13,13 +13,13 @@ import numpy as np
 
 from service.core.bundles.bundle import INPUT, OUTPUTS
 from service.core.bundles.variant import Precision
-from service.core.distribution import install_hint
+from service.core.distribution import import_installed
 from service.core.domain import Batch
 from service.core.engines.base import EngineOutput, Port, check_signature
 from service.core.engines.failures import failure_of
 from service.core.engines.options import EngineOptions, EnginePlan
 from service.core.engines.provider_check import first_line
-from service.core.errors import BundleError, ConfigurationError
+from service.core.errors import BundleError
 
 Result = TypeVar("Result")
 
@@ -90,10 +90,7 @@ class OpenVinoEngine:
             graph = core.read_model(model)
             inputs, outputs = _ports(graph.inputs), _ports(graph.outputs)
             check_signature(model, inputs, outputs, uint8="u8", float32="f32")
-            height, width, channels = (
-                graph.input(INPUT).get_partial_shape()[axis].get_length() for axis in (1, 2, 3)
-            )
-            graph.reshape({INPUT: [1, height, width, channels]})
+            take_one_picture(graph)
             compiled = core.compile_model(graph, "CPU", properties)
         except BundleError:
             raise
@@ -140,18 +137,21 @@ def precision_hint(precision: Precision, rest: Precision = "fp32") -> str:
     return _HINTS[rest if precision == "int8" else precision]
 
 
+def take_one_picture(graph: Any) -> None:
+    """Changes a graph that takes any number of pictures to one that takes a single one."""
+    height, width, channels = (
+        graph.input(INPUT).get_partial_shape()[axis].get_length() for axis in (1, 2, 3)
+    )
+    graph.reshape({INPUT: [1, height, width, channels]})
+
+
 def import_openvino() -> ModuleType:
     """Imports the package.
 
     Raises:
         ConfigurationError: it is not installed.
     """
-    try:
-        import openvino
-    except ImportError:
-        raise ConfigurationError(f"OpenVINO is not installed: {install_hint('openvino')}") from None
-    module: ModuleType = openvino
-    return module
+    return import_installed("openvino", "OpenVINO", "openvino")
 
 
 def new_core() -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from service.core.bundles.variant import Provider
-from service.core.distribution import install_hint
+from service.core.distribution import import_installed, install_hint
 from service.core.engines.nvidia.libraries import (
     CUDA_MAJOR,
     NvidiaLibrary,
@@ -50,12 +50,7 @@ def import_runtime(provider: Provider = "cpu") -> ModuleType:
     Raises:
         ConfigurationError: it is not installed.
     """
-    try:
-        import onnxruntime
-    except ImportError:
-        raise ConfigurationError(f"ONNX Runtime is not installed: {_install(provider)}") from None
-    module: ModuleType = onnxruntime
-    return module
+    return import_installed("onnxruntime", "ONNX Runtime", *_EXTRAS[provider])
 
 
 def check_provider(runtime: ModuleType, provider: Provider, device_id: int = 0) -> None:

@@ -17,7 +17,7 @@ from service.core.pictures.good_facts import GoodFacts
 from service.core.pictures.heatmap import ColorScale, render
 from service.core.pictures.judgeable import FactLimits
 from service.core.pictures.postprocess import Criteria, judge, picture_score
-from service.core.pictures.prepare import Picture, whole_picture
+from service.core.pictures.prepare import whole_picture
 from service.core.pictures.roi import roi_drawing
 
 
@@ -61,7 +61,7 @@ class Finisher:
         max_pixels: int,
         good_facts: GoodFacts | None = None,
     ) -> None:
-        self._limits = None if good_facts is None else FactLimits.of(good_facts)
+        self._limits = None if good_facts is None else FactLimits.beyond(good_facts.table)
         self._manifest = bundle.manifest
         self._roi = roi_drawing(bundle)
         self._thresholds = thresholds
@@ -69,19 +69,16 @@ class Finisher:
         self._max_regions = max_regions
         self._max_pixels = max_pixels
 
-    def finish(
-        self, inference: Inference, data: Picture, options: InspectOptions, ready_s: float
-    ) -> Judgement:
+    def finish(self, inference: Inference, ready_s: float) -> Judgement:
         """Judge an answer and draw its heatmap.
 
         Args:
-            inference: the answer, and the picture as it was read.
-            data: the picture as it came.
-            options: of the request.
+            inference: the answer, and the picture.
             ready_s: since when it waited for a thread, on the performance counter.
         """
         waited_ms = ms_since(ready_s)
         started_s = time.perf_counter()
+        options = inference.picture.options
         criteria = self._criteria(options)
         seen, answer = inference.seen, inference.done.result
         verdict = judge(
@@ -109,7 +106,7 @@ class Finisher:
             heatmap = render(
                 options.heatmap,
                 options.format,
-                self._beneath(inference, data, options),
+                self._beneath(inference),
                 answer.anomaly_map,
                 seen.placed.box,
                 ColorScale(self._manifest.map.low, criteria.pixel_threshold),
@@ -127,15 +124,14 @@ class Finisher:
         reason = self._limits.reason(facts)
         return verdict if reason is None else replace(verdict, anomalous=True, undecided=reason)
 
-    def _beneath(self, inference: Inference, data: Picture, options: InspectOptions) -> Image:
+    def _beneath(self, inference: Inference) -> Image:
         """The picture to draw on, or any of its size where it does not show."""
-        seen = inference.seen
+        picture, seen = inference.picture, inference.seen
         if seen.whole is not None:
             return seen.whole
-        if options.heatmap == "overlay":
-            return whole_picture(
-                data, self._manifest.preprocess, self._max_pixels, inference.weight.header
-            )
+        if picture.options.heatmap == "overlay":
+            spec, header = self._manifest.preprocess, picture.weight.header
+            return whole_picture(picture.data, spec, self._max_pixels, header)
         return np.empty((seen.height, seen.width, 3), np.uint8)
 
     def _criteria(self, options: InspectOptions) -> Criteria:

@@ -40,20 +40,43 @@ class Pools:
 
 
 @dataclass(frozen=True, slots=True)
+class Admitted:
+    """A picture that was admitted, on its way through a model.
+
+    Attributes:
+        data: a whole file, or pixels.
+        weight: of the picture.
+        options: of the request.
+        deadline_s: on the monotonic clock.
+        room: of this picture; what stays in memory with the answer is kept there.
+    """
+
+    data: Picture
+    weight: Weight
+    options: InspectOptions
+    deadline_s: float
+    room: DecodedBytes
+
+    def keeps_decoded(self) -> bool:
+        """Take room for the decoded picture until it is drawn on; False if it need not be kept."""
+        return self.options.heatmap == "overlay" and self.room.keep(self.weight.kept_bytes)
+
+
+@dataclass(frozen=True, slots=True)
 class Inference:
     """A picture that the engine has answered.
 
     Attributes:
+        picture: as it came.
         seen: the picture as it was read.
         done: the answer.
         waited_ms: for threads, and for a turn.
-        weight: of the picture.
     """
 
+    picture: Admitted
     seen: ReadPicture
     done: Done[ModelOutput]
     waited_ms: float
-    weight: Weight
 
     def upright(self) -> Inference:
         """With the map as a person sees the picture, where the model sees it as it is stored."""
@@ -68,34 +91,17 @@ class Inference:
 class Pictures(Protocol):
     """Takes pictures through a model's engines: `WholePictures` or `TiledPictures`."""
 
-    @property
-    def preparing(self) -> Stage:
-        """Pictures on their way to the queue."""
+    preparing: Stage
+    """Pictures on their way to the queue."""
 
-    @property
-    def large(self) -> Stage:
-        """Large pictures on their way to the queue."""
+    large: Stage
+    """Large pictures on their way to the queue."""
 
-    @property
-    def running(self) -> Stage:
-        """The queue, and how fast pictures are answered."""
+    running: Stage
+    """The queue, and how fast pictures are answered."""
 
-    async def run(
-        self,
-        data: Picture,
-        weight: Weight,
-        options: InspectOptions,
-        deadline_s: float,
-        room: DecodedBytes,
-    ) -> Inference:
+    async def run(self, picture: Admitted) -> Inference:
         """Take a picture through; cancelling takes it out of the queue.
-
-        Args:
-            data: a whole file, or pixels.
-            weight: of the picture.
-            options: of the request.
-            deadline_s: on the monotonic clock.
-            room: of this picture; what stays in memory with the answer is kept there.
 
         Raises:
             RequestError: the picture is at fault.

@@ -16,7 +16,7 @@ from functools import partial
 
 from service.core.batching.admission import Admission
 from service.core.batching.batcher import Batcher
-from service.core.batching.memory import DecodedBytes, MemoryBudget
+from service.core.batching.memory import MemoryBudget
 from service.core.batching.stage import Stage
 from service.core.bundles.bundle import Bundle
 from service.core.bundles.thresholds import DeployedThresholds
@@ -33,13 +33,20 @@ from service.core.domain import (
 from service.core.errors import DeadlineExceededError
 from service.core.inspection.fact_sampling import FactSampling
 from service.core.inspection.finish import Finisher, Judgement
-from service.core.inspection.inference import Inference, Pictures, Pools, ms_since, on_thread
+from service.core.inspection.inference import (
+    Admitted,
+    Inference,
+    Pictures,
+    Pools,
+    ms_since,
+    on_thread,
+)
 from service.core.inspection.tiled import TiledPictures
 from service.core.inspection.weight import weigh
 from service.core.inspection.whole import WholePictures
 from service.core.pictures.good_facts import GoodFacts
 from service.core.pictures.prepare import Picture
-from service.core.pictures.warnings import SizeWarnings
+from service.core.pictures.warnings import size_warnings
 
 Read = Callable[[], Awaitable[Picture]]
 
@@ -105,8 +112,7 @@ class Pipeline:
         self._source = source
         self._manifest = bundle.manifest
         self._batcher = batcher
-        self._executor = pools.finishing
-        self._executor_of_large = pools.large or pools.finishing
+        self._pools = pools
         good_facts = GoodFacts.of(bundle.calibration)
         pictures = WholePictures if bundle.manifest.tiling is None else TiledPictures
         self._pictures: Pictures = pictures(
@@ -120,7 +126,6 @@ class Pipeline:
             bundle, thresholds, limits.max_regions, limits.max_image_pixels, good_facts
         )
         self._max_pixels = limits.max_image_pixels
-        self._sizes = SizeWarnings(bundle.manifest)
         self._memory = memory or MemoryBudget()
         self._whole_journey = Stage()
         self._finishing = Stage(at_once=2 * pools.threads)
@@ -200,40 +205,35 @@ class Pipeline:
         self._admission.shares.take(caller)
         try:
             with self._memory.decoded() as room:
-                inferred = await self._pictures.run(picture, weight, options, deadline_s, room)
-                inference = inferred.upright()
-                finished = await self._finish(inference, picture, options, deadline_s, room)
+                admitted = Admitted(picture, weight, options, deadline_s, room)
+                inference = (await self._pictures.run(admitted)).upright()
+                finished = await self._finish(inference)
         finally:
             self._admission.shares.leave(caller)
-        return self._inspection(inference, finished, options, started_s)
+        return self._inspection(inference, finished, started_s)
 
-    async def _finish(
-        self,
-        inference: Inference,
-        picture: Picture,
-        options: InspectOptions,
-        deadline_s: float,
-        room: DecodedBytes,
-    ) -> Judgement:
+    async def _finish(self, inference: Inference) -> Judgement:
         """Judge and render; what takes less time than a change of threads happens at once."""
-        finish = partial(self._finisher.finish, inference, picture, options, time.perf_counter())
+        picture = inference.picture
+        options, weight = picture.options, picture.weight
+        finish = partial(self._finisher.finish, inference, time.perf_counter())
         cells = inference.done.result.anomaly_map.size
         if options.heatmap == "none" and cells <= _AT_ONCE_CELLS:
             return finish()
-        weight, kept = inference.weight, inference.seen.whole is not None
-        stage, executor = self._finishing, self._executor
+        kept = inference.seen.whole is not None
+        stage, executor = self._finishing, self._pools.finishing
         if weight.large:
-            stage, executor = self._finishing_large, self._executor_of_large
-        async with stage.turn(options.priority, deadline_s):
-            await room.take(weight.drawing_bytes(options.heatmap, kept=kept))
-            return await on_thread(executor, finish, room)
+            stage, executor = self._finishing_large, self._pools.large or executor
+        async with stage.turn(options.priority, picture.deadline_s):
+            await picture.room.take(weight.drawing_bytes(options.heatmap, kept=kept))
+            return await on_thread(executor, finish, picture.room)
 
     def _inspection(
-        self, inference: Inference, finished: Judgement, options: InspectOptions, started_s: float
+        self, inference: Inference, finished: Judgement, started_s: float
     ) -> Inspection:
-        seen, done = inference.seen, inference.done
-        stored = inference.weight.header or seen
-        warnings = self._sizes.of(stored.width, stored.height)
+        picture, seen, done = inference.picture, inference.seen, inference.done
+        stored = picture.weight.header or seen
+        warnings = size_warnings(self._manifest, stored.width, stored.height)
         if seen.warning is not None:
             warnings += (seen.warning,)
         return Inspection(
@@ -253,7 +253,7 @@ class Pipeline:
                 render_ms=finished.render_ms,
                 total_ms=ms_since(started_s),
             ),
-            anomaly_map=done.result.anomaly_map if options.with_map else None,
+            anomaly_map=done.result.anomaly_map if picture.options.with_map else None,
             warnings=warnings,
             source=self._source,
             facts=finished.facts,

@@ -12,15 +12,13 @@ from functools import partial
 from itertools import islice
 
 from service.core.batching.batcher import Batcher
-from service.core.batching.memory import DecodedBytes
 from service.core.batching.stage import Stage
 from service.core.batching.work import Done
 from service.core.bundles.manifest import Manifest, Preprocess
 from service.core.bundles.tiling import Tiling
-from service.core.domain import FactVector, Image, InspectOptions, ModelInput, ModelOutput
+from service.core.domain import FactVector, Image, ModelInput, ModelOutput
 from service.core.inspection.fact_sampling import FactSampling
-from service.core.inspection.inference import Inference, Pools, ms_since, on_thread
-from service.core.inspection.weight import Weight
+from service.core.inspection.inference import Admitted, Inference, Pools, ms_since, on_thread
 from service.core.pictures.decode import Decoded
 from service.core.pictures.facts import facts_of_large
 from service.core.pictures.formats.image_header import ImageHeader
@@ -47,7 +45,6 @@ class _Fed:
         turn_s: when its turn came, on the performance counter.
         cut_s: when its first tiles were cut, on the performance counter.
         first: runs these tiles and gives the seconds that they were queued.
-        weight: of the picture.
     """
 
     seen: ReadPicture
@@ -56,7 +53,6 @@ class _Fed:
     turn_s: float
     cut_s: float
     first: asyncio.Task[float]
-    weight: Weight
 
 
 class TiledPictures:
@@ -103,24 +99,17 @@ class TiledPictures:
         self._unanswered = Stage()
         self._answered_s = 0.0
 
-    async def run(
-        self,
-        data: Picture,
-        weight: Weight,
-        options: InspectOptions,
-        deadline_s: float,
-        room: DecodedBytes,
-    ) -> Inference:
+    async def run(self, picture: Admitted) -> Inference:
         """See `Pictures.run`; a tile that fails takes the others out of the queue."""
-        with self._unanswered.count(options.priority):
-            fed = await self._stitched(data, weight, options, deadline_s, room)
+        with self._unanswered.count(picture.options.priority):
+            fed = await self._stitched(picture)
         answered_s = time.perf_counter()
         self.running.throughput.ran(1, answered_s - max(fed.turn_s, self._answered_s))
         self._answered_s = answered_s
         queue_s = fed.first.result()
         run_s = answered_s - fed.cut_s - queue_s
         done = Done(fed.stitcher.answer(), queue_s, run_s)
-        return Inference(fed.seen, done, fed.waited_ms, fed.weight)
+        return Inference(picture, fed.seen, done, fed.waited_ms)
 
     async def drain(self, timeout_s: float) -> None:
         """See `Pictures.drain`: tiles that are not queued yet would be refused."""
@@ -128,18 +117,11 @@ class TiledPictures:
             async with asyncio.timeout(timeout_s):
                 await self._unanswered.empty()
 
-    async def _stitched(
-        self,
-        data: Picture,
-        weight: Weight,
-        options: InspectOptions,
-        deadline_s: float,
-        room: DecodedBytes,
-    ) -> _Fed:
+    async def _stitched(self, picture: Admitted) -> _Fed:
         """Feed a picture and await all its answers; the first failure ends all of it."""
         try:
             async with asyncio.TaskGroup() as answers:
-                return await self._feed(data, weight, options, deadline_s, room, answers)
+                return await self._feed(picture, answers)
         except BaseExceptionGroup as failed:
             first = failed.exceptions[0]
             # Frames hold the futures that hold what was raised in them, and the stitched map.
@@ -151,26 +133,18 @@ class TiledPictures:
         finally:
             del first  # for its traceback has this frame now
 
-    async def _feed(
-        self,
-        data: Picture,
-        weight: Weight,
-        options: InspectOptions,
-        deadline_s: float,
-        room: DecodedBytes,
-        answers: asyncio.TaskGroup,
-    ) -> _Fed:
+    async def _feed(self, picture: Admitted, answers: asyncio.TaskGroup) -> _Fed:
         """Wait for a turn, decode, and queue every tile; the group's tasks await the answers."""
         loop = asyncio.get_running_loop()
         came_s = time.perf_counter()
-        async with self.running.turn(options.priority, deadline_s):
+        room, priority, deadline_s = picture.room, picture.options.priority, picture.deadline_s
+        async with self.running.turn(priority, deadline_s):
             turn_s = time.perf_counter()
-            await room.take(weight.decoding_bytes)
-            keep = options.heatmap == "overlay" and room.keep(weight.kept_bytes)
-            decode = partial(self._decode, data, weight.header)
+            await room.take(picture.weight.decoding_bytes)
+            keep = picture.keeps_decoded()
+            decode = partial(self._decode, picture.data, picture.weight.header)
             decoded, facts, decode_ms = await on_thread(self._pools.preparing, decode, room)
-            picture = decoded.picture
-            height, width, _ = picture.shape
+            height, width, _ = decoded.picture.shape
             planned = tile_grid(self._tiling, width, height, self._map_size)
             stitcher = Stitcher(planned)
             remaining = iter(planned)
@@ -183,12 +157,10 @@ class TiledPictures:
                         await self._slots.acquire()
                         slots.callback(self._slots.release)
                     begun_s = begun_s or time.perf_counter()
-                    cut = partial(_cut, picture, tiles, self._spec)
+                    cut = partial(_cut, decoded.picture, tiles, self._spec)
                     inputs = await loop.run_in_executor(self._pools.preparing, cut)
                     cut_s = cut_s or time.perf_counter()
-                    submit = partial(
-                        self._batcher.submit_parts, inputs, options.priority, deadline_s
-                    )
+                    submit = partial(self._batcher.submit_parts, inputs, priority, deadline_s)
                     latest = answers.create_task(self._answer(submit, tiles, stitcher, latest))
                     # Not at the end of the task itself: one that is cancelled before it begins
                     # never gets there.
@@ -213,7 +185,6 @@ class TiledPictures:
             turn_s=turn_s,
             cut_s=cut_s,
             first=first,
-            weight=weight,
         )
 
     def _decode(

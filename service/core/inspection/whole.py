@@ -7,17 +7,14 @@ from collections.abc import Callable
 from functools import partial
 
 from service.core.batching.batcher import Batcher
-from service.core.batching.memory import DecodedBytes
 from service.core.batching.stage import Stage
 from service.core.batching.work import Done, RunOne
 from service.core.bundles.manifest import Manifest
-from service.core.domain import InspectOptions, ModelInput, ModelOutput, RawPicture
+from service.core.domain import ModelInput, ModelOutput, RawPicture
 from service.core.errors import DeadlineExceededError
 from service.core.inspection.fact_sampling import FactSampling
-from service.core.inspection.inference import Inference, Pools, ms_since, on_thread
-from service.core.inspection.weight import Weight
-from service.core.pictures.formats.image_header import ImageHeader
-from service.core.pictures.prepare import Picture, Prepared, prepare
+from service.core.inspection.inference import Admitted, Inference, Pools, ms_since, on_thread
+from service.core.pictures.prepare import Prepared, prepare
 
 _QUICK_S = 0.001
 """Longest time of an engine that decodes whatever waits."""
@@ -55,49 +52,41 @@ class WholePictures:
         self._sampling = sampling
         self._spec = manifest.preprocess
         self._batcher = batcher
-        self._executor = pools.preparing
-        self._executor_of_large = pools.large or pools.preparing
+        self._pools = pools
         self._max_pixels = max_pixels
-        self._threads = pools.threads
         # Each thread has one picture at work and one at hand; others wait by priority.
         self.preparing = Stage(workers=pools.threads, at_once=2 * pools.threads)
         self.large = Stage(workers=pools.threads, at_once=pools.threads)
         self.running = batcher.stage
 
-    async def run(
-        self,
-        data: Picture,
-        weight: Weight,
-        options: InspectOptions,
-        deadline_s: float,
-        room: DecodedBytes,
-    ) -> Inference:
+    async def run(self, picture: Admitted) -> Inference:
         """See `Pictures.run`; a picture to draw on is kept if there is room for it."""
         begun_s = time.perf_counter()
+        weight, room = picture.weight, picture.room
+        priority, deadline_s = picture.options.priority, picture.deadline_s
         # The engine's thread decodes a small picture: that saves changes of threads.
-        if _is_small(data, weight):
+        if _is_small(picture):
             idle = self._batcher.idle_runners > len(self.preparing)
             # Bulk holds up no engine that the line may want in a moment.
-            if idle and options.priority == "line" and room.take_now(weight.decoding_bytes):
-                return await self._run_whole(data, weight, options, deadline_s, room, begun_s)
+            if idle and priority == "line" and room.take_now(weight.decoding_bytes):
+                return await self._run_whole(picture, begun_s)
             if self._engines_decode:
                 # Once its turn has come, the engines' queue counts it.
-                async with self.preparing.turn(options.priority, deadline_s, counted=False):
+                async with self.preparing.turn(priority, deadline_s, counted=False):
                     await room.take(weight.decoding_bytes)
-                    return await self._run_whole(data, weight, options, deadline_s, room, begun_s)
-        stage, executor = self.preparing, self._executor
+                    return await self._run_whole(picture, begun_s)
+        stage, executor = self.preparing, self._pools.preparing
         if weight.large:
-            stage, executor = self.large, self._executor_of_large
-        async with stage.turn(options.priority, deadline_s):
+            stage, executor = self.large, self._pools.large or executor
+        async with stage.turn(priority, deadline_s):
             await room.take(weight.decoding_bytes)
-            keep = options.heatmap == "overlay" and room.keep(weight.kept_bytes)
-            ready = partial(self._prepare, data, weight.header, options, keep, begun_s)
+            ready = partial(self._prepare, picture, picture.keeps_decoded(), begun_s)
             prepared, waited_ms = await on_thread(executor, ready, room)
             room.give_back()
         run_s = (prepared.decode_ms + prepared.preprocess_ms) / 1000
         stage.throughput.ran(1, run_s)
-        done = await self._batcher.submit(prepared.model_input, options.priority, deadline_s)
-        return Inference(prepared, done, waited_ms, weight)
+        done = await self._batcher.submit(prepared.model_input, priority, deadline_s)
+        return Inference(picture, prepared, done, waited_ms)
 
     @property
     def _engines_decode(self) -> bool:
@@ -108,44 +97,30 @@ class WholePictures:
         """
         batcher = self._batcher
         quick = batcher.stage.throughput.batch_s <= _QUICK_S
-        return quick and batcher.options.max_batch_size == 1 and batcher.working >= self._threads
+        one_by_one = batcher.options.max_batch_size == 1
+        return quick and one_by_one and batcher.working >= self._pools.threads
 
-    async def _run_whole(
-        self,
-        data: Picture,
-        weight: Weight,
-        options: InspectOptions,
-        deadline_s: float,
-        room: DecodedBytes,
-        begun_s: float,
-    ) -> Inference:
+    async def _run_whole(self, picture: Admitted, begun_s: float) -> Inference:
         """Decode and run a picture on an engine's thread, in memory that was taken."""
-        keep = options.heatmap == "overlay" and room.keep(weight.kept_bytes)
-        ready = partial(self._prepare, data, weight.header, options, keep, begun_s)
+        priority, deadline_s = picture.options.priority, picture.deadline_s
+        ready = partial(self._prepare, picture, picture.keeps_decoded(), begun_s)
         job = partial(_run_here, ready, deadline_s)
-        prepared, done, waited_ms = await self._batcher.run_job(job, options.priority, deadline_s)
-        room.give_back()
-        return Inference(prepared, done, waited_ms, weight)
+        prepared, done, waited_ms = await self._batcher.run_job(job, priority, deadline_s)
+        picture.room.give_back()
+        return Inference(picture, prepared, done, waited_ms)
 
     async def drain(self, timeout_s: float) -> None:
         """See `Pictures.drain`: the batcher itself answers what it has accepted."""
 
-    def _prepare(
-        self,
-        data: Picture,
-        header: ImageHeader | None,
-        options: InspectOptions,
-        keep: bool,
-        ready_s: float,
-    ) -> tuple[Prepared, float]:
+    def _prepare(self, picture: Admitted, keep: bool, ready_s: float) -> tuple[Prepared, float]:
         waited_ms = ms_since(ready_s)
         prepared = prepare(
-            data,
+            picture.data,
             self._spec,
             self._max_pixels,
             keep=keep,
-            look=None if self._sampling is None else self._sampling.look_for(options),
-            header=header,
+            look=None if self._sampling is None else self._sampling.look_for(picture.options),
+            header=picture.weight.header,
         )
         return prepared, waited_ms
 
@@ -162,6 +137,7 @@ def _run_here(
     return prepared, run(prepared.model_input), waited_ms
 
 
-def _is_small(data: Picture, weight: Weight) -> bool:
+def _is_small(picture: Admitted) -> bool:
     """Whether decoding it may hold up an engine, should another picture come meanwhile."""
-    return not weight.large and (isinstance(data, RawPicture) or len(data) <= _LENT_BYTES)
+    data = picture.data
+    return not picture.weight.large and (isinstance(data, RawPicture) or len(data) <= _LENT_BYTES)

@@ -14,7 +14,7 @@ import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from service.core.domain import AnomalyMap, Box, Heatmap, HeatmapKind, Image, ImageFormat, Region
+from service.core.domain import AnomalyMap, Box, Heatmap, Image, ImageFormat, Region
 from service.core.errors import InvalidParameterError
 from service.core.pictures.roi import RoiDrawing
 
@@ -80,7 +80,7 @@ class _Palette:
 
 
 def render(
-    kind: HeatmapKind,
+    kind: Literal["map", "overlay", "raw"],
     format: ImageFormat,
     picture: Image,
     anomaly_map: AnomalyMap,
@@ -88,7 +88,7 @@ def render(
     scale: ColorScale,
     regions: Sequence[Region],
     roi: RoiDrawing | None = None,
-) -> Heatmap | None:
+) -> Heatmap:
     """Draw and encode a heatmap; the arguments are left as they are.
 
     >>> picture, anomaly_map = np.zeros((48, 64, 3), np.uint8), np.eye(4, dtype=np.float32)
@@ -98,11 +98,11 @@ def render(
     b'PNG'
 
     Args:
-        kind: `none` gives None. `map` is the coloured map on the picture's size, black where
-            nothing is inspected or counts. `overlay` is the picture with the colours laid over it,
-            from clear where it is normal to dense, and with the regions outlined; a region too
-            small to be noticed gets a ring around it; with a region of interest, the rest is
-            darker, and a line divides them. `raw` is a .npy of the map at its own size.
+        kind: `map` is the coloured map on the picture's size, black where nothing is inspected or
+            counts. `overlay` is the picture with the colours laid over it, from clear where it is
+            normal to dense, and with the regions outlined; a region too small to be noticed gets a
+            ring around it; with a region of interest, the rest is darker, and a line divides them.
+            `raw` is a .npy of the map at its own size.
         format: file format of `map` and `overlay`.
         picture: RGB uint8 [height, width, 3].
         anomaly_map: float32 [h, w], finite.
@@ -115,8 +115,6 @@ def render(
     Raises:
         InvalidParameterError: the picture cannot be encoded in this format.
     """
-    if kind == "none":
-        return None
     if kind == "raw":
         return Heatmap(kind=kind, format="npy", data=_npy(anomaly_map))
     drawn = _draw(kind, picture, anomaly_map, inspected, scale, regions, roi)

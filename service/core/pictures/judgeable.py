@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from service.core.domain import FactName, FactVector, Reason
 from service.core.pictures.facts import FACT_NAMES
-from service.core.pictures.good_facts import LEAST, GoodFacts
+from service.core.pictures.good_facts import LEAST
 
 MARGIN = 5.0
 """How far beyond the calibration's extremes a limit lies, in spreads.
@@ -107,7 +107,7 @@ class FactLimits:
 
     >>> table = np.full((20, len(FACT_NAMES)), np.nan, np.float32)
     >>> table[:, 0] = np.linspace(100, 110, 20)
-    >>> limits = FactLimits.beyond(table, MARGIN)
+    >>> limits = FactLimits.beyond(table)
     >>> picture = np.full(len(FACT_NAMES), np.nan, np.float32)
     >>> picture[0] = 2
     >>> limits.reason(picture).text
@@ -124,12 +124,7 @@ class FactLimits:
     spread: NDArray[np.float64]
 
     @classmethod
-    def of(cls, good: GoodFacts) -> FactLimits:
-        """The limits of a calibration."""
-        return cls.beyond(good.table, MARGIN)
-
-    @classmethod
-    def beyond(cls, table: NDArray[np.float32], margin: float) -> FactLimits:
+    def beyond(cls, table: NDArray[np.float32], margin: float = MARGIN) -> FactLimits:
         """Limits beyond the extremes of good pictures.
 
         Args:

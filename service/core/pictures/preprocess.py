@@ -34,11 +34,9 @@ def preprocess(picture: Image, spec: Preprocess) -> ModelInput:
     match spec.resize:
         case "pillow_bilinear":
             return pillow_bilinear(picture, spec.width, spec.height, spec.crop)
-        case "tensor_bilinear":
-            levels = tensor_bilinear(picture, spec.width, spec.height, spec.crop)
-            return levels if spec.input == "float32" else _rounded(levels)
-        case "tensor_bicubic":
-            levels = tensor_bicubic(picture, spec.width, spec.height, spec.crop)
+        case "tensor_bilinear" | "tensor_bicubic":
+            resize = tensor_bilinear if spec.resize == "tensor_bilinear" else tensor_bicubic
+            levels = resize(picture, spec.width, spec.height, spec.crop)
             return levels if spec.input == "float32" else _rounded(levels)
         case "area":
             return _cut(_area(picture, spec.width, spec.height), spec.crop)

@@ -18,37 +18,25 @@ _SMALL = 2
 """Times by which a picture may be enlarged."""
 
 
-class SizeWarnings:
-    """Tells pictures of a size that a model can make little of, or has not seen.
+def size_warnings(manifest: Manifest, width: int, height: int) -> tuple[WarningCode, ...]:
+    """What speaks against a picture of a size that a model can make little of, or has not seen.
 
     >>> from pathlib import Path
     >>> from service.core.bundles.bundle import load_bundle
-    >>> sizes = SizeWarnings(load_bundle(Path("examples/models/pitting/1")).manifest)
-    >>> sizes.of(565, 230), sizes.of(100, 60)
+    >>> manifest = load_bundle(Path("examples/models/pitting/1")).manifest
+    >>> size_warnings(manifest, 565, 230), size_warnings(manifest, 100, 60)
     ((), ('small_picture',))
 
     Args:
         manifest: of the model; it may not say which sizes were seen.
+        width: of the picture, as it is stored, in pixels.
+        height: of the picture, as it is stored, in pixels.
     """
-
-    def __init__(self, manifest: Manifest) -> None:
-        seen_as = manifest.tiling or manifest.preprocess
-        self._least_width = seen_as.width / _SMALL
-        self._least_height = seen_as.height / _SMALL
-        self._seen = manifest.thresholds.sizes or manifest.fit.sizes
-
-    def of(self, width: int, height: int) -> tuple[WarningCode, ...]:
-        """What speaks against a picture of this size, as it is stored, in pixels."""
-        seen = self._seen
-        if (
-            width >= self._least_width
-            and height >= self._least_height
-            and (seen is None or seen.holds(width, height))
-        ):
-            return ()
-        found: list[WarningCode] = []
-        if width < self._least_width or height < self._least_height:
-            found.append("small_picture")
-        if seen is not None and not seen.holds(width, height):
-            found.append("other_size" if seen.has_shape(width, height) else "other_shape")
-        return tuple(found)
+    seen_as = manifest.tiling or manifest.preprocess
+    seen = manifest.thresholds.sizes or manifest.fit.sizes
+    found: list[WarningCode] = []
+    if _SMALL * width < seen_as.width or _SMALL * height < seen_as.height:
+        found.append("small_picture")
+    if seen is not None and not seen.holds(width, height):
+        found.append("other_size" if seen.has_shape(width, height) else "other_shape")
+    return tuple(found)

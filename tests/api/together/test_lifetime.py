@@ -38,7 +38,7 @@ class Server:
 
     async def end(self, *workers: Worker) -> None:
         for worker in workers:
-            foundation_of(worker.app).sessions._closing = True
+            foundation_of(worker.app).sessions.closing = True
         for worker in workers:
             await self._ends.pop(worker.peers.worker).aclose()
 

@@ -76,6 +76,9 @@ class GpuRunner:
         device_type: ONNX Runtime's name of the kind of memory.
         device_id: the GPU.
 
+    Attributes:
+        session: while it is open; else None.
+
     Raises:
         Exception: any error of ONNX Runtime or CUDA; all resources are given back first.
     """
@@ -97,7 +100,7 @@ class GpuRunner:
         self._graphs = graphs
         self._device = (device_type, device_id)
         self._stream = 0
-        self._session: Any = None
+        self.session: Any = None
         self._ports: tuple[_Port, ...] = ()
         self._bindings: dict[int, Any] = {}
         self._run_options: dict[int, Any] = {}
@@ -108,11 +111,6 @@ class GpuRunner:
         except BaseException:
             self.close()
             raise
-
-    @property
-    def session(self) -> Any:
-        """The session, while it is open."""
-        return self._session
 
     def run(self, images: Batch) -> EngineOutput:
         """Runs a batch of any size, images [N,H,W,3] RGB.
@@ -137,7 +135,7 @@ class GpuRunner:
             self._cuda.use()
             self._stream = self._cuda.create_stream()
             self._held.callback(self._cuda.destroy_stream, self._stream)
-            self._session = open_session(self._stream)
+            self.session = open_session(self._stream)
             self._held.callback(self._drop)
             self._ports = tuple(self._port(name) for name in (INPUT, *OUTPUTS))
             for size in self._sizes:
@@ -149,10 +147,10 @@ class GpuRunner:
         self._bindings.clear()
         self._run_options.clear()
         self._ports = ()
-        self._session = None
+        self.session = None
 
     def _port(self, name: str) -> _Port:
-        ports = (*self._session.get_inputs(), *self._session.get_outputs())
+        ports = (*self.session.get_inputs(), *self.session.get_outputs())
         (found,) = (port for port in ports if port.name == name)
         shape = (self._sizes[-1], *found.shape[1:])
         dtype = np.uint8 if found.type == UINT8 else np.float32
@@ -165,7 +163,7 @@ class GpuRunner:
 
     def _binding(self, size: int) -> Any:
         """Binds the first `size` rows of the GPU's memory to the session's input and outputs."""
-        binding = self._session.io_binding()
+        binding = self.session.io_binding()
         for port in self._ports:
             bind = binding.bind_input if port.name == INPUT else binding.bind_output
             shape = [size, *port.host.shape[1:]]
@@ -203,7 +201,7 @@ class GpuRunner:
         pictures, *answers = self._ports
         pictures.host[:count] = images
         self._cuda.copy_in(pictures.device.data_ptr(), pictures.host[:count], self._stream)
-        self._session.run_with_iobinding(self._bindings[size], self._run_options[size])
+        self.session.run_with_iobinding(self._bindings[size], self._run_options[size])
         for answer in answers:
             self._cuda.copy_out(answer.host[:count], answer.device.data_ptr(), self._stream)
         self._cuda.synchronize(self._stream)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 from typing import Any
 
-from service.core.distribution import install_hint
+from service.core.distribution import import_installed
 from service.core.engines.nvidia.cudart import CudaRuntime
 from service.core.engines.nvidia.libraries import CUDA_MAJOR, load_library, tensorrt_libraries
 from service.core.errors import ConfigurationError, TaktError
@@ -42,13 +41,8 @@ def tensorrt_version(cuda_major: int = CUDA_MAJOR) -> str:
 
 
 def _of_driver(bus_id: str) -> dict[str, str]:
-    try:
-        nvml: Any = importlib.import_module("pynvml")
-    except ImportError:
-        raise ConfigurationError(
-            "nvidia-ml-py, which tells GPUs apart, is not installed: "
-            f"{install_hint('nvidia-ml-py')}"
-        ) from None
+    called = "nvidia-ml-py, which tells GPUs apart,"
+    nvml: Any = import_installed("pynvml", called, "nvidia-ml-py")
     with contextlib.ExitStack() as held:
         try:
             nvml.nvmlInit()

@@ -105,9 +105,6 @@ class TiffDirectory:
     def _kind_and_count(self, tag: int) -> tuple[int, int]:
         return struct.unpack_from(self._order + "HI", self._data, self._entries[tag] + 2)
 
-    def __contains__(self, tag: int) -> bool:
-        return tag in self._entries
-
     def __len__(self) -> int:
         return len(self._entries)
 

@@ -35,7 +35,7 @@ from service.core.errors import (
     QueueFullError,
     RequestError,
 )
-from service.core.inspection.inference import Inference, Pools
+from service.core.inspection.inference import Admitted, Inference, Pools
 from service.core.inspection.tiled import TiledPictures
 from service.core.inspection.weight import weigh
 from service.core.pictures.tiles import Stitcher
@@ -105,7 +105,8 @@ class Bench:
     ) -> Inference:
         options = InspectOptions(heatmap=heatmap, priority=priority, timeout_s=30.0)
         with MemoryBudget().decoded() as room:
-            return await self.tiled.run(data, weigh(data, 200_000), options, deadline_s, room)
+            picture = Admitted(data, weigh(data, 200_000), options, deadline_s, room)
+            return await self.tiled.run(picture)
 
     def start(self, picture: Image, **options: Any) -> asyncio.Task[Inference]:
         return asyncio.create_task(self.run(encoded(picture), **options))

@@ -71,11 +71,6 @@ def color_of(value: float, scale: ColorScale = SCALE) -> tuple[int, int, int]:
     return int(red), int(green), int(blue)
 
 
-def test_no_heatmap_is_made_when_none_is_asked_for() -> None:
-    box = Box(0, 0, 8, 8)
-    assert render("none", "png", grey(8, 8), flat(2.0), box, SCALE, ()) is None
-
-
 def test_raw_is_the_map_itself() -> None:
     anomaly_map = np.random.default_rng(1).normal(size=(5, 7)).astype(np.float32)
     heatmap = rendered("raw", grey(40, 30), anomaly_map)

@@ -7,7 +7,7 @@ import pytest
 from service.core.bundles.bundle import load_bundle
 from service.core.bundles.findings import PictureSizes
 from service.core.domain import WarningCode
-from service.core.pictures.warnings import SizeWarnings
+from service.core.pictures.warnings import size_warnings
 
 MANIFEST = load_bundle(Path("examples/models/pitting/1")).manifest
 SEEN = PictureSizes(least_width=600, most_width=640, least_height=480, most_height=480)
@@ -19,7 +19,7 @@ def warnings_of(
     thresholds = MANIFEST.thresholds.model_copy(update={"sizes": sizes})
     fit = MANIFEST.fit.model_copy(update={"sizes": None})
     manifest = MANIFEST.model_copy(update={"thresholds": thresholds, "fit": fit})
-    return SizeWarnings(manifest).of(width, height)
+    return size_warnings(manifest, width, height)
 
 
 @pytest.mark.parametrize(
@@ -50,4 +50,4 @@ def test_the_sizes_of_the_calibration_go_before_those_of_the_fit() -> None:
     fit = MANIFEST.fit.model_copy(update={"sizes": other})
     thresholds = MANIFEST.thresholds.model_copy(update={"sizes": SEEN})
     manifest = MANIFEST.model_copy(update={"fit": fit, "thresholds": thresholds})
-    assert SizeWarnings(manifest).of(640, 480) == ()
+    assert size_warnings(manifest, 640, 480) == ()
