@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from service.observing.status.binomial import chance_of_so_many
+from service.core.intervals import chance_of_so_many
 from service.observing.status.readings import (
     Found,
     Labels,
