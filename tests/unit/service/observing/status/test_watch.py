@@ -126,15 +126,6 @@ async def test_the_points_are_of_the_last_five_minutes(server: Server) -> None:
     assert (last.per_s, last.total_ms, last.queue_depth) == (0, None, 3)
 
 
-class _Calling:
-    """An alarm that calls."""
-
-    model, station, cause = "nut", "left", "camera"
-
-    def calls(self, now_us: int) -> bool:
-        return True
-
-
 def test_every_series_that_is_read_is_one_that_a_server_shows(server: Server) -> None:
     server.metrics.frame_answered("nut", 0.1)
     server.metrics.frame_dropped("nut", "latest")
@@ -147,7 +138,7 @@ def test_every_series_that_is_read_is_one_that_a_server_shows(server: Server) ->
     server.metrics.connections.watch(lambda: 1, lambda: 2)
     AuditMetrics(server.metrics.registry).begin(lambda: 0)
     RecordMetrics(server.metrics.registry).begin()
-    WatchMetrics(server.metrics.registry, lambda station: True).show([_Calling()], 0)
+    WatchMetrics(server.metrics.registry, lambda station: True).show([("nut", "left", "camera")])
     MirrorMetrics(server.metrics.registry)
     StationStates(server.metrics.registry, lambda: {"press-1": True})
     outlets = OutletMetrics(server.metrics.registry)
