@@ -227,12 +227,13 @@ class ModelVersion:
         )
         if (tested := bundle.manifest.self_test) is not None:
             found = {one.code: f"{one.text}; {one.remedy}" for one in tested.findings}
-            metrics.self_tested(self.name, self.version, found)
+            metrics.versions.self_tested(self.name, self.version, found)
             for code, text in found.items():
                 logger.warning("%s %s, self-test, %s: %s", self.name, self.version, code, text)
-        metrics.watch_promise(self.name, self.version, lambda: thresholds.promised_rate)
+        promised = metrics.versions.promised.labels(self.name, self.version)
+        promised.set_function(lambda: thresholds.promised_rate)
         for kind in THRESHOLD_KINDS:
-            metrics.watch_threshold(
+            metrics.versions.watch_threshold(
                 self.name,
                 self.version,
                 kind,

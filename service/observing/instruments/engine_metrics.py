@@ -24,14 +24,6 @@ class EngineMetrics:
     faults: Mapping[EngineFault, Counter]
     restarts: Mapping[EngineFault, Counter]
 
-    def broken(self, fault: EngineFault) -> None:
-        """Count a fault."""
-        self.faults[fault].inc()
-
-    def restarted(self, fault: EngineFault) -> None:
-        """Count an engine that was opened in place of another."""
-        self.restarts[fault].inc()
-
 
 class EngineInstruments:
     """The instruments of all engines.

@@ -105,10 +105,9 @@ class Readings:
             _add(found, one.labels_of(by), one.value)
         return found
 
-    def number(self, name: str, where: Where | None = None) -> float | None:
+    def number(self, name: str) -> float | None:
         """The one value now; None if there is none."""
-        found = self.last(name, (), where)
-        return found.get(())
+        return self.last(name).get(())
 
     def increase(self, name: str, over: Over, by: Labels = (), where: Where | None = None) -> Found:
         """How far a counter rose, added up by labels; one that is new counts from 0."""

@@ -117,7 +117,7 @@ class Supervisor:
     def broken(self, place: int, fault: EngineFault, ended: asyncio.Future[None]) -> None:
         """Begins to mend the engine of a place; see `Keeper.broken`."""
         (seat,) = (seat for seat in self._seats if place in seat.places)
-        self._metrics.broken(fault)
+        self._metrics.faults[fault].inc()
         if fault == "hung":
             self._room.used(seat.engine.engine, ended)
             self._lost.add(ended)
@@ -190,7 +190,7 @@ class Supervisor:
         if not any(batcher.works(place) for place in seat.places):
             await self._room.close_unless_used(before.engine)
         seat.engine = await self._room.open(self._bundle, before)
-        self._metrics.restarted(fault)
+        self._metrics.restarts[fault].inc()
         for place in seat.places:
             ended = batcher.replace(place, self._runner(seat))
             if ended is not None:
