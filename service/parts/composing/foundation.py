@@ -45,7 +45,6 @@ from service.repository.supervision.rules import Supervision
 from service.security.access import Access, open_access
 from service.security.gate import Gate
 from service.security.hosts import AllowedHosts
-from service.security.oidc.setup import TokenRules
 from service.security.origins import AllowedOrigins
 from service.settings import Settings
 from service.streaming.listeners import Listeners
@@ -151,14 +150,7 @@ def lay_foundation(
         f"{own_names()[0]}:{settings.port}",
     )
     lifetime = Lifetime(trail, peers, version(), without_secrets(stated), lambda: sessions.closing)
-    access = open_access(
-        settings.keys,
-        settings.keys_file,
-        metrics.access,
-        TokenRules(settings.oidc_issuer, settings.oidc_audience, settings.oidc_scopes),
-        lifetime.note_keys,
-        peers,
-    )
+    access = open_access(settings, metrics.access, lifetime.note_keys, peers)
     records = RecordThreads(record)
     outlets = _open_outlets(settings, record, metrics, peers)
     journal = Journal(metrics, _open_request_log(settings, write), outlets)
