@@ -124,9 +124,6 @@ class HttpConnection(WholeAnswers):
         """Hand the connection over to the WebSocket protocol."""
         self._gate.release(self)
         self.connections.discard(self)
-        lines = [f"{self.scope['method']} ".encode(), self.url, b" HTTP/1.1\r\n"]
-        for name, value in self.headers:
-            lines += [name, b": ", value, b"\r\n"]
         successor = self.config.ws_protocol_class(  # type: ignore[call-arg, misc]
             config=self.config, server_state=self.server_state, app_state=self.app_state
         )
@@ -134,7 +131,7 @@ class HttpConnection(WholeAnswers):
         successor.connection_made(transport)
         # What goes wrong from now on is the successor's, which is told of the connection's end.
         transport.set_protocol(successor)
-        successor.data_received(b"".join([*lines, b"\r\n"]))
+        successor.data_received(self._head())
 
     def on_headers_complete(self) -> None:
         """Begin to answer."""
@@ -224,17 +221,19 @@ class HttpConnection(WholeAnswers):
             self._refuse_malformed(stages.PipelinedError())
             return
         assert self.server_state.relays is not None
-        came = self._tail + data
-        head = [self.parser.get_method(), b" ", self.url, b" HTTP/1.1\r\n"]
-        for name, value in self.headers:
-            head += [name, b": ", value, b"\r\n"]
-        rest = came.partition(_HEAD_ENDS)[2]
+        rest = (self._tail + data).partition(_HEAD_ENDS)[2]
         self._gate.release(self)
         self.connections.discard(self)
         client = cast(LingeringTransport, self.transport).inner
-        sent = b"".join([*head, b"\r\n", rest])
         asked_by = self.client, self.scheme or "http"
-        self.server_state.relays.begin(client, asked_by, owner, sent)
+        self.server_state.relays.begin(client, asked_by, owner, self._head() + rest)
+
+    def _head(self) -> bytes:
+        """The head of the request that came last, for who answers it in place of this one."""
+        lines = [self.parser.get_method(), b" ", self.url, b" HTTP/1.1\r\n"]
+        for name, value in self.headers:
+            lines += [name, b": ", value, b"\r\n"]
+        return b"".join([*lines, b"\r\n"])
 
     def release(self, hand_over: Callable[[socket.socket], bool]) -> bool:
         """Have another process go on with it; False while it works, for TLS, and where none can.
