@@ -103,9 +103,7 @@ class WorkerServing:
 
     @property
     def _state(self) -> ConnectionState:
-        state = self._served.server_state
-        assert isinstance(state, ConnectionState)
-        return state
+        return self._served.server_state
 
     def _told(self, message: Message) -> None:
         match message["kind"]:

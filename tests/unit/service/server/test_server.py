@@ -17,6 +17,11 @@ from service.parts.composing.assembly import Composition, foundation_of
 from service.parts.composing.drain import Drain
 from service.peers import Alone
 from service.repository.supervision.lost_threads import LostThreads
+from service.server.connections.closures import Closures
+from service.server.connections.descriptors import ConnectionLimits
+from service.server.connections.gate import ConnectionGate
+from service.server.connections.open_messages import OpenMessages
+from service.server.connections.state import ConnectionState
 from service.server.listening import Listening
 from service.server.run import run
 from service.server.server import Beside, Server
@@ -40,7 +45,9 @@ def server_of(
 ) -> Server:
     """A server that has started, without an app and without sockets."""
     config = uvicorn.Config(None, log_config=None)  # type: ignore[arg-type]
-    server = Server(config, drain or Drain(30.0), close_streams, loaded, beside=beside)
+    gate = ConnectionGate(lambda: ConnectionLimits(9, 9), Closures(lambda reason: None))
+    state = ConnectionState(gate, OpenMessages(1e6))
+    server = Server(config, state, drain or Drain(30.0), close_streams, loaded, beside=beside)
     server.servers = []
     server.lifespan = LifespanOff(config)
     return server
