@@ -176,7 +176,7 @@ class WorkerSupervisor:
         way, its_way = handing.pair()
         member = Member(number, slot, messages, way, asyncio.get_running_loop().time())
         self._members.append(member)
-        await member.open(partial(self._take, member), partial(self._note_end, member))
+        await member.open(partial(self._take, member), lambda: self._start(self._ended(member)))
         asyncio.get_running_loop().add_reader(way, self._take_back, member)
         with its_messages, its_way:
             order = WorkerOrder(
@@ -235,9 +235,6 @@ class WorkerSupervisor:
             owner = [one for one in self._members if _owns(one, handed.worker)]
             if not (owner and not owner[0].still and owner[0].hand(handed, connection)):
                 connection.close()
-
-    def _note_end(self, member: Member) -> None:
-        self._start(self._ended(member))
 
     async def _ended(self, member: Member) -> None:
         """Go on without a worker whose process is gone."""

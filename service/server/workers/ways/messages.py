@@ -30,7 +30,7 @@ class MessageChannel:
         self,
         end: socket.socket,
         take: Callable[[Message], None],
-        ended: Callable[[], None] = lambda: None,
+        ended: Callable[[], object] = lambda: None,
     ) -> None:
         self._end = end
         self._take = take
