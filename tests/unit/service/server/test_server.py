@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from uvicorn.lifespan.off import LifespanOff
 
 from service.observing.instruments.metrics import Metrics
-from service.parts.composing.assembly import Composition, foundation_of
+from service.parts.composing.assembly import foundation_of
 from service.parts.composing.drain import Drain
 from service.peers import Alone
 from service.repository.supervision.lost_threads import LostThreads
@@ -191,7 +191,7 @@ def bare_app() -> FastAPI:
         metrics=Metrics(),
         peers=Alone(),
     )
-    app.state.composition = Composition(foundation, ())  # type: ignore[arg-type]
+    app.state.foundation = foundation
     return app
 
 
