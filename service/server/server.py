@@ -8,6 +8,7 @@ import gc
 import logging
 import signal
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +22,6 @@ from service.server.connections.http_connection import HttpConnection
 from service.server.connections.state import ConnectionState
 from service.server.connections.tls_connection import TlsConnection
 from service.server.listening import url_of
-from service.server.signals import ENDING, IGNORED, RELOADING, Handler, handled
 from service.server.tls import ServerTls
 
 _SWEEP_EVERY_S = 1.0
@@ -127,17 +127,27 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Take signals while the server runs; they have their usual effect after its end."""
         loop = asyncio.get_running_loop()
-        others: dict[tuple[signal.Signals, ...], Handler] = {
+
+        def ignore(taken: int, _: FrameType | None) -> None:
+            name = signal.Signals(taken).name
+            loop.call_soon_threadsafe(logger.info, "%s changes nothing here", name)
+
+        others: dict[signal.Signals, Callable[[int, FrameType | None], object]] = {
             # Its usual effect after the end would be a core dump.
-            ENDING: lambda _, frame: self.handle_exit(signal.SIGTERM, frame),
-            RELOADING: lambda *_: loop.call_soon_threadsafe(self._begin_reload),
-            IGNORED: lambda taken, _: loop.call_soon_threadsafe(_log_ignored, taken),
+            signal.SIGQUIT: lambda _, frame: self.handle_exit(signal.SIGTERM, frame),
+            signal.SIGHUP: lambda *_: loop.call_soon_threadsafe(self._begin_reload),
+            signal.SIGUSR1: ignore,
+            signal.SIGUSR2: ignore,
         }
+        # Python leaves signals to the main thread.
+        taken = others if threading.current_thread() is threading.main_thread() else {}
         with super().capture_signals():
+            former = {one: signal.signal(one, handler) for one, handler in taken.items()}
             try:
-                with handled(others):
-                    yield
+                yield
             finally:
+                for one, before in former.items():
+                    signal.signal(one, before)
                 self._ended()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -270,7 +280,3 @@ class Server(uvicorn.Server):
             super()._log_started_message(listeners)
             return
         logger.info("Uvicorn running on %s (Press CTRL+C to quit)", url_of("https", listeners[0]))
-
-
-def _log_ignored(taken: int) -> None:
-    logger.info("%s changes nothing here", signal.Signals(taken).name)

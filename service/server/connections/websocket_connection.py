@@ -17,6 +17,7 @@ from service.server.connections.answer_reading import AnswerReading
 from service.server.connections.frame_scanner import FrameScanner
 from service.server.connections.gate import client_key
 from service.server.connections.lingering import LingeringTransport
+from service.server.connections.stages import LINGER_S
 from service.server.connections.state import ConnectionState
 
 MOST_CHATTER = 100
@@ -29,8 +30,6 @@ MIN_BYTES_PER_S = 16 * 1024
 """Slowest rate of a message that takes longer."""
 HANDSHAKE_WITHIN_S = 10.0
 """Longest time from the upgrade to a whole handshake."""
-LINGER_S = 2.0
-"""Longest time for a client that is still sending to read why its connection ends."""
 
 _INVALID_DATA, _POLICY_VIOLATION, _TRY_AGAIN_LATER = 1007, 1008, 1013
 

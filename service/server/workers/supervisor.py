@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -344,13 +345,11 @@ class WorkerSupervisor:
         """Start a worker and let its predecessor go; False where it cannot answer."""
         former = [one for one in self._members if one.slot == slot]
         successor = await self._begin(slot)
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LOADED_WITHIN_S):
                 while successor in self._members and successor.state is not State.LOADED:
                     self._changed.clear()
                     await self._changed.wait()
-        except TimeoutError:
-            pass
         if successor not in self._members or not successor.ready:
             successor.state = State.LEAVING
             successor.tell("end", hurry=False)
