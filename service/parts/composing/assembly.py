@@ -34,8 +34,7 @@ _DOCUMENTED = (
 
 def foundation_of(app: FastAPI) -> Foundation:
     """What the parts of an app of `create_app` stand on."""
-    found = app.state.foundation
-    assert isinstance(found, Foundation)
+    found: Foundation = app.state.foundation
     return found
 
 
@@ -86,28 +85,22 @@ def assemble(foundation: Foundation, parts: Sequence[ServerPart]) -> Application
             needs.add(need)
     check_needs(app.routes, needs.rows)
     app.needs = needs.rows
-    _surround(app, foundation, headers, FastPath(inspect_routes.routes, inspect, journal))
+    # Every request goes through these.
+    app.layers = [
+        partial(
+            RequestContext,
+            metrics=foundation.metrics,
+            max_body_bytes=settings.max_image_bytes,
+            gate=foundation.gate,
+            guard=foundation.access.guard,
+            page_headers=headers,
+            shortcut=FastPath(inspect_routes.routes, inspect, journal),
+        ),
+    ]
+    if foundation.tracing is not None:
+        app.layers.append(partial(RequestSpan, tracing=foundation.tracing))
     return app
 
 
 def _place(part: ServerPart) -> int:
     return _DOCUMENTED.index(part.name) if part.name in _DOCUMENTED else len(_DOCUMENTED)
-
-
-def _surround(
-    app: Application, foundation: Foundation, headers: PageHeaders, shortcut: FastPath
-) -> None:
-    """Put the layers around an app that every request goes through."""
-    app.layers = [
-        partial(
-            RequestContext,
-            metrics=foundation.metrics,
-            max_body_bytes=foundation.settings.max_image_bytes,
-            gate=foundation.gate,
-            guard=foundation.access.guard,
-            page_headers=headers,
-            shortcut=shortcut,
-        ),
-    ]
-    if foundation.tracing is not None:
-        app.layers.append(partial(RequestSpan, tracing=foundation.tracing))

@@ -192,11 +192,6 @@ def _open_sessions(settings: Settings, metrics: Metrics, peers: Peers) -> Sessio
     return Sessions(limits, metrics.streams.set, peers)
 
 
-def _open_recorder(settings: Settings, record: Record, metrics: Metrics, peers: Peers) -> Recorder:
-    keep, retain = KeepingRule.read(settings.keep), RetentionRule.read(settings.retain)
-    return Recorder(record, keep, retain, RecordMetrics(metrics.registry), peers=peers)
-
-
 def _open_outlets(
     settings: Settings, record: Record | None, metrics: Metrics, peers: Peers
 ) -> list[Outlet]:
@@ -206,7 +201,9 @@ def _open_outlets(
     outlets = open_outlets(settings.plugins, settings, surroundings)
     if record is None:
         return outlets
-    return [_open_recorder(settings, record, metrics, peers), *outlets]
+    keep, retain = KeepingRule.read(settings.keep), RetentionRule.read(settings.retain)
+    recorder = Recorder(record, keep, retain, RecordMetrics(metrics.registry), peers=peers)
+    return [recorder, *outlets]
 
 
 def _open_request_log(settings: Settings, write: Write | None) -> RequestLog | None:
