@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, S
 from dataclasses import dataclass
 from functools import partial
 from types import FrameType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import uvicorn
 
@@ -23,6 +23,10 @@ from service.server.connections.state import ConnectionState
 from service.server.connections.tls_connection import TlsConnection
 from service.server.listening import url_of
 from service.server.tls import ServerTls
+
+if TYPE_CHECKING:
+    # It needs gRPC, which is an extra.
+    from service.server.rpc_server import RpcServer
 
 _SWEEP_EVERY_S = 1.0
 """Time between two looks at connections that may be late."""
@@ -41,16 +45,6 @@ class Scraped:
 
     config: uvicorn.Config
     sockets: tuple[socket.socket, ...]
-
-
-class Beside(Protocol):
-    """Answers on a port of its own, on the same event loop."""
-
-    async def start(self) -> None:
-        """Answer from now on."""
-
-    async def stop(self, within_s: float) -> None:
-        """Take nothing more, and answer what was accepted, within so many seconds."""
 
 
 class Serving(Protocol):
@@ -84,7 +78,7 @@ class Server(uvicorn.Server):
         reload: called on SIGHUP, on the event loop; an attribute as well.
         tls: its files are followed while the server runs; None for none.
         scraped: what else it serves, on a port of its own; None for nothing.
-        beside: another protocol's server, which starts and ends with it; None for none.
+        beside: the server of gRPC, which starts and ends with it; None for none.
         serving: where connections come from, beside sockets that listen; None for nowhere.
 
     Attributes:
@@ -104,7 +98,7 @@ class Server(uvicorn.Server):
         reload: Callable[[], None] = lambda: None,
         tls: ServerTls | None = None,
         scraped: Scraped | None = None,
-        beside: Beside | None = None,
+        beside: RpcServer | None = None,
         serving: Serving | None = None,
     ) -> None:
         super().__init__(config)

@@ -23,7 +23,7 @@ from service.core.errors import (
 )
 from service.server.connections import stages
 from service.server.connections.answer_reading import AnswerReading
-from service.server.connections.gate import client_key
+from service.server.connections.gate import GuardedConnection, client_key
 from service.server.connections.lingering import LingeringTransport
 from service.server.connections.refusals import refusal
 from service.server.connections.stages import ConnectionStage
@@ -39,11 +39,10 @@ from service.server.connections.whole_answers import WholeAnswers
 _HEAD_ENDS = b"\r\n\r\n"
 
 
-class HttpConnection(WholeAnswers):
+class HttpConnection(WholeAnswers, GuardedConnection):
     """One connection; a sweep once a second sees what is late, so that requests set no timers.
 
     Attributes:
-        client_key: what counts as its client.
         asked_by: client and scheme of what another process passes on; None for a client's own.
         port: by which it came; `relayed` for what another process passes on.
         answered: whether a request of it was answered, here or by the process that had it before.
@@ -59,7 +58,6 @@ class HttpConnection(WholeAnswers):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self.client_key = "unknown"
         self.asked_by: AskedBy | None = None
         self.port: Port = "main"
         self.answered = False
@@ -199,11 +197,6 @@ class HttpConnection(WholeAnswers):
         """Close once nothing is under way; what is passed on brings its request along."""
         if self.asked_by is None or self.cycle is not None:
             super().shutdown()
-
-    def cut(self, reason: CloseReason) -> None:
-        """Close it at once, and count that."""
-        self._gate.closures.note(reason, self.client_key)
-        self.transport.abort()
 
     def abort(self) -> None:
         """Close it at once."""

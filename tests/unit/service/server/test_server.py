@@ -6,6 +6,7 @@ import socket
 import sys
 from dataclasses import dataclass, field
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import uvicorn
@@ -24,7 +25,7 @@ from service.server.connections.open_messages import OpenMessages
 from service.server.connections.state import ConnectionState
 from service.server.listening import Listening
 from service.server.run import run
-from service.server.server import Beside, Server
+from service.server.server import Server
 from service.settings import Settings
 
 
@@ -41,7 +42,7 @@ async def at_once(timeout_s: float = 0.0) -> None:
 
 
 def server_of(
-    close_streams=at_once, drain: Drain | None = None, loaded=at_once, beside: Beside | None = None
+    close_streams=at_once, drain: Drain | None = None, loaded=at_once, beside: Any = None
 ) -> Server:
     """A server that has started, without an app and without sockets."""
     config = uvicorn.Config(None, log_config=None)  # type: ignore[arg-type]
