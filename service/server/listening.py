@@ -65,13 +65,12 @@ def listening(settings: Settings) -> Iterator[Listening]:
     with contextlib.ExitStack() as opened:
         main = _listen(opened, host, settings.port, "--port")
         metrics: tuple[socket.socket, ...] = ()
+        rpc: tuple[socket.socket, ...] = ()
         if metrics_port is not None:
             metrics = _listen(opened, host, metrics_port, "--metrics-port")
-        rpc: tuple[str, ...] = ()
         if grpc_port is not None:
-            kept = _keep(opened, host, grpc_port, "--grpc-port")
-            rpc = tuple(_address(one) for one in kept)
-        yield Listening(main, metrics, rpc)
+            rpc = _keep(opened, host, grpc_port, "--grpc-port")
+        yield Listening(main, metrics, tuple(_address(one) for one in rpc))
 
 
 def url_of(scheme: str, listener: socket.SocketType) -> str:

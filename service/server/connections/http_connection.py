@@ -241,9 +241,7 @@ class HttpConnection(WholeAnswers, GuardedConnection):
         waits = stage is ConnectionStage.IDLE or (stage, subject) == (ConnectionStage.HEADERS, None)
         cycle = cast(RequestResponseCycle | None, self.cycle)
         unread = transport.get_write_buffer_size() or (cycle is not None and cycle.more_body)
-        if not waits or unread or transport.is_closing():
-            return False
-        if self.stays:
+        if self.stays or not waits or unread or transport.is_closing():
             return False
         inside = transport.get_extra_info("socket")
         with socket.socket(fileno=os.dup(inside.fileno())) as released:

@@ -38,13 +38,9 @@ class WebSocketConnection(WebSocketsSansIOProtocol, GuardedConnection):
     """One WebSocket."""
 
     def __init__(
-        self,
-        config: Config,
-        server_state: ConnectionState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
+        self, config: Config, server_state: ConnectionState, app_state: dict[str, Any]
     ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
+        super().__init__(config, server_state, app_state)
         self.conn.logger = logging.getLogger(WEBSOCKETS)
         self._gate = server_state.gate
         self._reading = AnswerReading()

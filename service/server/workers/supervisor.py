@@ -71,7 +71,7 @@ class WorkerSupervisor:
         self._counts_memory = CountTable.memory(self._rows)
         self._counts = CountTable.over(self._counts_memory, self._rows)
         self._members: list[Member] = []
-        self._nursery: Nursery | None = None
+        self._nursery: Nursery
         self._acceptor = Acceptor(listening, lambda: self._members, self._counts)
         self._gatherings = Gatherings(lambda: self._members)
         self._restarts = Restarts(settings.workers)
@@ -170,7 +170,6 @@ class WorkerSupervisor:
 
     async def _begin(self, slot: int) -> Member:
         """Start a worker."""
-        assert self._nursery is not None
         number = min(set(range(self._rows)) - {one.number for one in self._members})
         self._counts.clear(number)
         messages, its_messages = socket.socketpair()
@@ -180,13 +179,8 @@ class WorkerSupervisor:
         await member.open(partial(self._take, member), lambda: self._start(self._ended(member)))
         asyncio.get_running_loop().add_reader(way, self._take_back, member)
         with its_messages, its_way:
-            order = WorkerOrder(
-                number,
-                self._rows,
-                self._cores[slot],
-                self._listening.rpc,
-                self._nursery.settings_json,
-            )
+            cores, rpc = self._cores[slot], self._listening.rpc
+            order = WorkerOrder(number, self._rows, cores, rpc, self._nursery.settings_json)
             descriptors = [its_messages.fileno(), its_way.fileno(), self._counts_memory]
             self._nursery.order(order, descriptors)
         return member
@@ -333,7 +327,6 @@ class WorkerSupervisor:
         for slot in range(settings.workers):
             replaced = replaced and await self._replace(slot)
         self._settings = settings
-        assert former is not None
         await former.close()
         # Said last, as the next reload may be asked for from then on.
         if replaced:
