@@ -46,7 +46,7 @@ def audit_part(foundation: Foundation) -> ServerPart:
         name="audit",
         routers=(audit_router(foundation.records),),
         begin=begin,
-        jobs=(partial(lifetime.run, lambda: access.keys, watch.served),),
+        jobs=(partial(lifetime.run, lambda: access.ring.keys, watch.served),),
         once_leading=(check_chain,) if foundation.records.has_record else (),
         close=close,
     )

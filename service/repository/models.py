@@ -37,10 +37,6 @@ class Models:
     orders: Orders
     mirror: MirrorWorker | None
 
-    async def load(self) -> None:
-        """Load all versions, and take what the other workers have changed meanwhile."""
-        await self.repository.load(self.orders.others.catch_up)
-
     def look(self) -> None:
         """Have the folder, and the URL that it may come from, looked at now."""
         if self.mirror is not None:

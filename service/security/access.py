@@ -53,11 +53,6 @@ class Access:
     ring: KeyRing
     jobs: tuple[Callable[[], Coroutine[None, None, None]], ...]
 
-    @property
-    def keys(self) -> tuple[Key, ...]:
-        """Those of now."""
-        return self.ring.keys
-
 
 def open_access(
     settings: AccessSettings,

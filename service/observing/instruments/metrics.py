@@ -207,7 +207,7 @@ class Metrics:
                 self._batch_sizes.labels(name),
                 self._busy.labels(name),
                 dropped,
-                self.engines.counting_errors(name),
+                self.engines.counting_errors.labels(name),
             )
         return self._batches[name]
 
