@@ -70,15 +70,13 @@ class Member:
         self.still = False
         self._counted: dict[str, Told] = {}
         self.started_s = self.heard_s = now_s
-        self._messages = messages
         self.way = way
-        self._channel: MessageChannel | None = None
+        self._channel = MessageChannel(messages)
         self._arriving: deque[tuple[Handed, socket.socket]] = deque()
 
     async def open(self, take: Callable[[Message], None], ended: Callable[[], object]) -> None:
         """Hear it; `ended` is called when its process is gone."""
-        self._channel = MessageChannel(self._messages, take, ended)
-        await self._channel.open()
+        await self._channel.open(take, ended)
 
     def count(self, families: Told) -> None:
         """Take what it has counted, of some families or all."""
@@ -92,8 +90,7 @@ class Member:
 
     def tell(self, kind: str, **facts: object) -> None:
         """Send it a message."""
-        if self._channel is not None:
-            self._channel.send({"kind": kind, **facts})
+        self._channel.send({"kind": kind, **facts})
 
     def load(self, counts: CountTable) -> int:
         """Connections that it has or will have in a moment."""
@@ -140,8 +137,7 @@ class Member:
         left = [*self.take(), *self._arriving]
         self._arriving.clear()
         self.way.close()
-        if self._channel is not None:
-            await self._channel.close()
+        await self._channel.close()
         return left
 
 

@@ -21,9 +21,9 @@ class Told(Member):
     """A worker that keeps what it is told."""
 
     def __init__(self, number: int, state: State = State.LOADED, *, ready: bool = True) -> None:
-        self.its_messages, messages = socket.socketpair()
+        self.its_messages, self.messages = socket.socketpair()
         way, self.its_way = pair()
-        super().__init__(number, number, messages, way, 0.0)
+        super().__init__(number, number, self.messages, way, 0.0)
         self.state, self.ready = state, ready
         self.told: list[dict[str, object]] = []
 
@@ -48,7 +48,7 @@ class Told(Member):
 
     def end(self) -> None:
         """Close all ends."""
-        for end in (self._messages, self.way, self.its_messages, self.its_way):
+        for end in (self.messages, self.way, self.its_messages, self.its_way):
             end.close()
 
 
