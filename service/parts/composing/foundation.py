@@ -153,7 +153,8 @@ def lay_foundation(
     access = open_access(settings, metrics.access, lifetime.note_keys, peers)
     records = RecordThreads(record)
     outlets = _open_outlets(settings, record, metrics, peers)
-    journal = Journal(metrics, _open_request_log(settings, write), outlets)
+    requests = RequestLog(write, settings.log_format) if write and settings.request_log else None
+    journal = Journal(metrics, requests, outlets)
     host_metrics = HostMetrics(metrics, journal, peers)
     pools = _open_pools(settings.threads_for_decoding)
     context = version_context(settings, pools, metrics, open_engine, supervision, trail.tell, peers)
@@ -204,12 +205,6 @@ def _open_outlets(
     keep, retain = KeepingRule.read(settings.keep), RetentionRule.read(settings.retain)
     recorder = Recorder(record, keep, retain, RecordMetrics(metrics.registry), peers=peers)
     return [recorder, *outlets]
-
-
-def _open_request_log(settings: Settings, write: Write | None) -> RequestLog | None:
-    if write is None or not settings.request_log:
-        return None
-    return RequestLog(write, settings.log_format)
 
 
 def _open_pools(threads: int) -> Pools:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import uuid
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -314,7 +313,7 @@ class HttpConnection(WholeAnswers, GuardedConnection):
 
     def _refuse(self, error: TaktError) -> None:
         """Answer without the app, and close once the client may have read it."""
-        request_id = id_and_length(self.headers or [])[0] or uuid.uuid4().hex.encode()
+        request_id, _ = id_and_length(self.headers or [])
         path = getattr(self, "url", b"").decode("latin-1")
         answer = refusal(error, request_id, path, self.server_state.default_headers)
         self.transport.write(answer)

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import re
 import ssl
-import uuid
 from typing import cast
 
 from service.core.domain import CloseReason
@@ -152,7 +151,7 @@ class TlsConnection(asyncio.Protocol, GuardedConnection):
     def _tell_plainly(self) -> None:
         """Say by plain HTTP what is wrong; what the client still sends is not looked at."""
         self._told_s = self._inside.loop.time()
-        self._raw.write(refusal(_PLAIN, uuid.uuid4().hex.encode(), ""))
+        self._raw.write(refusal(_PLAIN))
         # To close it while the client sends would take the answer from it.
         self._raw.write_eof()
 
