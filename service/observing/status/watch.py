@@ -194,13 +194,13 @@ class StatusWatch:
 
     def _tell(self, now: Reading) -> Status:
         self._look(now)
-        last_minute = Difference(self._before(now, MINUTE_S), now, self._started_s)
+        last_minute = Difference(self._before(now, MINUTE_S), now)
         return Status(
             unix_s=self.unix_of(now.at_s),
             uptime_s=now.at_s - self._started_s,
             alarms=self._held,
             last_minute=last_minute.stretch(),
-            since_start=Difference(None, now, self._started_s).stretch(),
+            since_start=Difference(Reading(self._started_s, {}), now).stretch(),
             models=last_minute.models(),
             points=list(self._points),
             reading=now,
@@ -217,7 +217,7 @@ class StatusWatch:
         return old[-1] if old else self._minute[0]
 
     def _point(self, now: Reading) -> Point:
-        within = Difference(self._before(now, _POINT_S), now, self._started_s)
+        within = Difference(self._before(now, _POINT_S), now)
         return Point(
             unix_s=self.unix_of(now.at_s),
             per_s=within.per_s(),
