@@ -47,8 +47,6 @@ class HttpConnection(WholeAnswers, GuardedConnection):
         answered: whether a request of it was answered, here or by the process that had it before.
     """
 
-    server_state: ConnectionState
-
     def __init__(
         self,
         config: Config,

@@ -57,6 +57,7 @@ class WorkerServing:
         self._metrics = metrics
         self._repository = repository
         self._server: Server
+        self._state: ConnectionState
         self._accepts: Mapping[str, Accept] = {}
         self._relays = RequestRelays(connections, peers, self._answer_here)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -66,7 +67,7 @@ class WorkerServing:
 
     async def open(self, server: Server) -> None:
         """Hear the supervisor and the other workers."""
-        self._server = server
+        self._server, self._state = server, server.server_state
         await self._peers.open(self._told, self._orphaned)
         self._peers.say("hello", pid=os.getpid())
 
@@ -95,10 +96,6 @@ class WorkerServing:
             self._peers.say("counted", families=families)
         await self._peers.close()
         self._way.close()
-
-    @property
-    def _state(self) -> ConnectionState:
-        return self._server.server_state
 
     def _told(self, message: Message) -> None:
         match message["kind"]:
