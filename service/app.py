@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from fastapi import FastAPI
 
+from service.core import plugins
 from service.core.engines.opener import EngineFactory
 from service.observing.logging_setup import Write
 from service.observing.tracing.base import Tracing
@@ -14,7 +15,6 @@ from service.parts.audit import audit_part
 from service.parts.composing.assembly import assemble
 from service.parts.composing.foundation import Foundation, lay_foundation
 from service.parts.composing.part import ServerPart
-from service.parts.composing.plugged import plugged_parts
 from service.parts.console import console_part
 from service.parts.health import health_part
 from service.parts.learning import learning_part
@@ -94,4 +94,9 @@ def create_app(
     """
     foundation = lay_foundation(settings, open_engine, tracing, write, supervision, record, peers)
     own = [make(foundation) for make in parts]
-    return assemble(foundation, [*own, *plugged_parts(settings.plugins, foundation)])
+    makers = plugins.load(plugins.PARTS, settings.plugins)
+    plugged = [
+        plugins.make(one, makers[one.name], foundation, ServerPart)
+        for one in plugins.select(plugins.PARTS, settings.plugins)
+    ]
+    return assemble(foundation, [*own, *plugged])

@@ -67,6 +67,22 @@ def beta_quantile(probability: float, a: int, b: int) -> float:
     return _where(lambda share: _beta(a, b, share) >= probability)
 
 
+def chance_of_so_many(hits: int, trials: int, share: float) -> float:
+    """The exact chance of `hits` or more of some trials: the binomial distribution's upper tail.
+
+    >>> round(chance_of_so_many(2, 3, 0.5), 3)
+    0.5
+
+    Args:
+        hits: of the trials.
+        trials: each a hit with the same chance.
+        share: that chance, between 0 and 1.
+    """
+    if not 0 < hits <= trials:
+        return float(hits <= 0)
+    return _beta(hits, trials - hits + 1, share)
+
+
 def _where(reached: Callable[[float], bool]) -> float:
     """The least share from which on something holds."""
     low, high = 0.0, 1.0

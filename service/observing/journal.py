@@ -102,7 +102,7 @@ class Journal:
                 outlet.note(answer, asked)
             except Exception:
                 logger.exception("an answer is missing from an outlet")
-                self._metrics.engines.counting_errors(answer.model).inc()
+                self._metrics.engines.counting_errors.labels(answer.model).inc()
 
     def refused(self, model: str, by: ProtocolName, error: Exception, request_id: str) -> None:
         """Note an error that answered a picture; a foreign one counts as an internal error.
@@ -124,15 +124,14 @@ class Journal:
             trace_id = trace.trace_id
         self._note(RefusalRecord(model, code, status, by, request_id, trace_id, time.time()))
 
-    def settle(self) -> None:
+    def settle(self, *, written: bool = True) -> None:
         """Count and write the outcomes so far; called before the metrics are read.
 
         An error in here is logged, and harms no answer.
-        """
-        self._settle(written=True)
 
-    def _settle(self, *, written: bool) -> None:
-        """Count the outcomes so far and make their lines, which are written at once or later."""
+        Args:
+            written: whether their lines are written at once, or later.
+        """
         pending, self._pending = self._pending, []
         for record in pending:
             try:
@@ -142,7 +141,7 @@ class Journal:
                     self._metrics.refused(record)
             except Exception:
                 logger.exception("an outcome is missing from the metrics")
-                self._metrics.engines.counting_errors(record.model).inc()
+                self._metrics.engines.counting_errors.labels(record.model).inc()
         if self._requests is not None:
             try:
                 self._requests.write(pending)
@@ -157,7 +156,7 @@ class Journal:
             self._awaited = True
             asyncio.get_running_loop().call_later(EVERY_S, self._settle_in_time)
         elif len(self._pending) >= _MOST_PENDING:
-            self._settle(written=False)
+            self.settle(written=False)
 
     def _settle_in_time(self) -> None:
         self._awaited = False

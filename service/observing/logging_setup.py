@@ -51,11 +51,16 @@ class JsonFormatter(logging.Formatter):
             line["exception"] = self.formatException(record.exc_info)
         if record.stack_info:
             line["stack"] = self.formatStack(record.stack_info)
-        try:
-            return orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z).decode()
-        except TypeError:
-            # Text that is no UTF-8, such as the name of a folder.
-            return json.dumps(line, default=str)
+        return json_line(line)
+
+
+def json_line(facts: dict[str, Any]) -> str:
+    """A line of facts; what JSON has no form for is written as text."""
+    try:
+        return orjson.dumps(facts, default=str, option=orjson.OPT_UTC_Z).decode()
+    except TypeError:
+        # Text that is no UTF-8, such as the name of a folder.
+        return json.dumps(facts, default=str)
 
 
 def configure_logging(level: str, log_format: LogFormat, handler: logging.Handler) -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-import orjson
-
 from service.digits import apart
 from service.observing.instruments.verdict_label import verdict_label
-from service.observing.logging_setup import LogFormat, Write
+from service.observing.logging_setup import LogFormat, Write, json_line
 from service.observing.records import AnswerRecord, RefusalRecord
 
 LOGGER = "takt.request"
@@ -105,13 +102,8 @@ def _facts(record: AnswerRecord | RefusalRecord, level: str) -> Facts:
 
 
 def _json_line(record: AnswerRecord | RefusalRecord, level: str) -> str:
-    facts = _facts(record, level)
-    try:
-        # orjson writes the timings' dataclass by itself.
-        return orjson.dumps(facts, option=orjson.OPT_UTC_Z).decode()
-    except TypeError:
-        # The name of a folder that is no UTF-8.
-        return json.dumps(facts, default=str)
+    # orjson writes the timings' dataclass by itself.
+    return json_line(_facts(record, level))
 
 
 def _text_line(record: AnswerRecord | RefusalRecord, level: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from functools import partial
 from typing import Final
 
 from service.api.records.audit import audit_router
@@ -23,9 +24,6 @@ def audit_part(foundation: Foundation) -> ServerPart:
 
     async def begin() -> None:
         trail.begin()
-
-    async def note_lifetime() -> None:
-        await lifetime.run(lambda: access.keys, watch.served)
 
     async def check_chain() -> None:
         stopped = threading.Event()
@@ -48,7 +46,7 @@ def audit_part(foundation: Foundation) -> ServerPart:
         name="audit",
         routers=(audit_router(foundation.records),),
         begin=begin,
-        jobs=(note_lifetime,),
+        jobs=(partial(lifetime.run, lambda: access.ring.keys, watch.served),),
         once_leading=(check_chain,) if foundation.records.has_record else (),
         close=close,
     )

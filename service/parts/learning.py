@@ -6,7 +6,7 @@ from service.api.learning.routes import learning_router
 from service.core.errors import ModelNotFoundError
 from service.learning.desk import open_desk
 from service.parts.composing.foundation import Foundation
-from service.parts.composing.part import Left, ServerPart
+from service.parts.composing.part import ServerPart
 
 
 def learning_part(foundation: Foundation) -> ServerPart:
@@ -21,9 +21,6 @@ def learning_part(foundation: Foundation) -> ServerPart:
 
     desk = open_desk(settings, foundation.trail.note, foundation.records, models.watch.ask, active)
 
-    async def close(left_s: Left) -> None:
-        await desk.close()
-
     routes = learning_router(
         desk,
         foundation.bodies,
@@ -32,4 +29,9 @@ def learning_part(foundation: Foundation) -> ServerPart:
         settings,
         foundation.peers,
     )
-    return ServerPart(name="learning", routers=(routes,), once_leading=(desk.begin,), close=close)
+    return ServerPart(
+        name="learning",
+        routers=(routes,),
+        once_leading=(desk.begin,),
+        close=lambda left_s: desk.close(),
+    )

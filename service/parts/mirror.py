@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from service.parts.composing.foundation import Foundation
-from service.parts.composing.part import Left, ServerPart
+from service.parts.composing.part import ServerPart
 
 
 def mirror_part(foundation: Foundation) -> ServerPart:
@@ -15,8 +15,5 @@ def mirror_part(foundation: Foundation) -> ServerPart:
     if mirror is None:
         return ServerPart(name="mirror")
 
-    async def close(left_s: Left) -> None:
-        await mirror.close()
-
     begin = partial(mirror.begin, models.repository.settled, models.watch.ask)
-    return ServerPart(name="mirror", jobs=(begin,), close=close)
+    return ServerPart(name="mirror", jobs=(begin,), close=lambda left_s: mirror.close())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from service.api.records.scores import scores_router
 from service.api.rest.card import card_router
 from service.api.rest.releases import releases_router
@@ -28,7 +30,8 @@ def models_part(foundation: Foundation) -> ServerPart:
     return ServerPart(
         name="models",
         routers=(models_router(models.repository, models.mirror),),
-        jobs=(models.load, models.watch.run),
+        # What the other workers change while versions load is taken then.
+        jobs=(partial(models.repository.load, models.orders.others.catch_up), models.watch.run),
         close=close,
         release=release,
     )

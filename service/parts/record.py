@@ -6,15 +6,12 @@ import asyncio
 
 from service.api.records.routes import record_router
 from service.parts.composing.foundation import Foundation
-from service.parts.composing.part import Left, ServerPart
+from service.parts.composing.part import ServerPart
 
 
 def record_part(foundation: Foundation) -> ServerPart:
     """Answers those who search and review the record."""
     records = foundation.records
-
-    async def close(left_s: Left) -> None:
-        await asyncio.to_thread(records.close)
 
     routes = record_router(
         records,
@@ -24,4 +21,6 @@ def record_part(foundation: Foundation) -> ServerPart:
         foundation.listeners,
         foundation.access.guard,
     )
-    return ServerPart(name="record", routers=(routes,), close=close)
+    return ServerPart(
+        name="record", routers=(routes,), close=lambda left_s: asyncio.to_thread(records.close)
+    )

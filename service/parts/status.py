@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 from service.api.rest.server_status import server_status_router
+from service.observing.status.host_state import DiskUse, HostReader
 from service.observing.status.reading import read_all, read_own
-from service.observing.status.watch import watch_status
+from service.observing.status.watch import StatusWatch
 from service.parts.composing.foundation import Foundation
 from service.parts.composing.part import ServerPart
 
@@ -16,16 +18,17 @@ def status_part(foundation: Foundation) -> ServerPart:
     settings, lifetime = foundation.settings, foundation.lifetime
     own = partial(read_own, foundation.metrics, foundation.journal)
     all_of_them = partial(read_all, foundation.host_metrics)
-    status = watch_status(
+    folders: dict[DiskUse, Path] = {"models": settings.repository_folder}
+    if foundation.records.has_record:
+        folders["record"] = settings.data_folder
+    status = StatusWatch(
         own if foundation.peers.workers == 1 else all_of_them,
-        foundation.gpus,
-        settings.repository_folder,
-        settings.data_folder if foundation.records.has_record else None,
-        lambda: lifetime.began_s,
-        foundation.peers.leading.is_set,
+        HostReader(folders, foundation.gpus),
+        began_s=lambda: lifetime.began_s,
+        leads=foundation.peers.leading.is_set,
     )
     return ServerPart(
         name="status",
         routers=(server_status_router(status, foundation.peers.workers),),
-        once_leading=tuple(status.jobs),
+        once_leading=(status.run, status.follow_host),
     )

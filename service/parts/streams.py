@@ -27,15 +27,12 @@ def streams_part(foundation: Foundation) -> ServerPart:
     )
     watching = Watching(sessions, guard, encoder, peers)
 
-    async def close(left_s: Left) -> None:
-        await sessions.close(left_s())
-
     async def release(left_s: Left) -> None:
         encoder.close()
 
     return ServerPart(
         name="streams",
         routers=(stream_router(streams), watching_router(watching)),
-        close=close,
+        close=lambda left_s: sessions.close(left_s()),
         release=release,
     )

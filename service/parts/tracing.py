@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.parts.composing.foundation import Foundation
-from service.parts.composing.part import Left, ServerPart
+from service.parts.composing.part import ServerPart
 
 
 def tracing_part(foundation: Foundation) -> ServerPart:
@@ -11,8 +11,4 @@ def tracing_part(foundation: Foundation) -> ServerPart:
     tracing = foundation.tracing
     if tracing is None:
         return ServerPart(name="tracing")
-
-    async def release(left_s: Left) -> None:
-        await tracing.close(left_s())
-
-    return ServerPart(name="tracing", release=release)
+    return ServerPart(name="tracing", release=lambda left_s: tracing.close(left_s()))

@@ -83,7 +83,9 @@ def watching_part(foundation: Foundation) -> ServerPart:
             for key in watched_keys(connection):
                 metrics.watch(key.model, key.station, CAUSES_OF[key.kind])
             standing = alarms_of(connection, standing=True, limit=MOST_AT_ONCE)
-        metrics.show(standing, time.time_ns() // 1000)
+        now_us = time.time_ns() // 1000
+        calling = [one for one in standing if one.calls(now_us)]
+        metrics.show((one.model, one.station, one.cause) for one in calling)
         return done
 
     async def watch() -> None:

@@ -49,12 +49,12 @@ class Lifecycle:
     def count_activation(self, model: str) -> None:
         """Counts that another version became the active one."""
         if self.leads:
-            self.metrics.activated(model)
+            self.metrics.versions.activations.labels(model).inc()
 
     def count_thresholds(self, model: str, kinds: Iterable[ThresholdKind]) -> None:
         """Counts thresholds that were changed."""
         for kind in kinds if self.leads else ():
-            self.metrics.threshold_changed(model, kind)
+            self.metrics.versions.threshold_changes.labels(model, kind).inc()
 
     async def load(self, version: ModelVersion) -> None:
         """Loads a version after those that load already, as each needs much memory for a while."""

@@ -19,27 +19,7 @@ from service.mirroring.store import open_store
 from service.mirroring.worker import BundleSource, MirrorWorker
 from service.peers import Peers
 from service.repository.activation import ACTIVE, Activation
-from service.repository.repository import ModelRepository
 from service.settings import Settings
-
-
-class ActiveVersions:
-    """Which versions are active, for a mirror: it is made before the models that know it.
-
-    >>> ActiveVersions()("nut", "1")  # there are no models yet
-    False
-    """
-
-    def __init__(self) -> None:
-        self._repository: ModelRepository | None = None
-
-    def follow(self, repository: ModelRepository) -> None:
-        """Ask these models from now on."""
-        self._repository = repository
-
-    def __call__(self, name: str, version: str) -> bool:
-        """Whether a version answers where a request names none; from any thread."""
-        return self._repository is not None and self._repository.is_active(name, version)
 
 
 def open_mirror(

@@ -52,6 +52,7 @@ class Model:
         active: the version that answers where a request names none; None until a version of a
             new model is ready, while all wait, and once the model's folder is gone.
         decision: somebody's decision for the active version, if any.
+        kept: whether the folder states the decision, as far as this process has seen.
     """
 
     def __init__(self, folder: Path, lifecycle: Lifecycle) -> None:
@@ -64,7 +65,7 @@ class Model:
         self._versions = Shelf(self.name, lifecycle, lambda version: self.active == version)
         # Held while the active version or the set of versions changes.
         self._changing = asyncio.Lock()
-        self._kept = True
+        self.kept = True
         self._unstated: str | None = None
 
     def __iter__(self) -> Iterator[ModelVersion]:
@@ -94,11 +95,6 @@ class Model:
     def previous(self) -> str | None:
         """The version that was active before the last activation, if there was one."""
         return self.decision.previous if self.decision else None
-
-    @property
-    def kept(self) -> bool:
-        """Whether the folder states the decision, as far as this process has seen."""
-        return self._kept
 
     @property
     def served(self) -> ServedModel:
@@ -191,10 +187,10 @@ class Model:
                 await proved(version)
             previous = self.previous if before == version else before
             decision = Activation.now(version, previous, reason)
-            self._kept = await asyncio.to_thread(keep_activation, self._folder, decision)
+            self.kept = await asyncio.to_thread(keep_activation, self._folder, decision)
             self.decision = decision
             self._make_active(version)
-            return Activated(version, before, previous, self._kept)
+            return Activated(version, before, previous, self.kept)
 
     async def roll_back(self, reason: str | None = None, proved: Proved | None = None) -> Activated:
         """Activates the version that was active before the last activation.
@@ -225,7 +221,7 @@ class Model:
     async def adopt(self, decision: Activation, *, kept: bool) -> None:
         """Takes over what another process has decided and, if `kept`, written to the folder."""
         async with self._changing:
-            self.decision, self._kept = decision, kept
+            self.decision, self.kept = decision, kept
             if decision.active in self._versions:
                 self._make_active(decision.active)
 
@@ -260,7 +256,7 @@ class Model:
         """
         if not len(self._versions):
             self.decision = await asyncio.to_thread(read_activation, self._folder)
-            self._kept = True
+            self.kept = True
         old = self._versions.get(path.name)
         is_later = self.active is not None and old is None
         await self._versions.load(path)
@@ -291,7 +287,7 @@ class Model:
             return True
 
     async def _follow_decision(self) -> None:
-        if not self._kept or not self.known:
+        if not self.kept or not self.known:
             return
         decision = await asyncio.to_thread(read_activation, self._folder)
         if decision == self.decision:

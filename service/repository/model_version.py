@@ -82,6 +82,7 @@ class ModelVersion:
     Attributes:
         name: of the model.
         version: its name.
+        title: both, for people.
         state: only a `ready` version answers.
         bundle: once it is read; stays if loading fails later.
         grave: the finding that says not to serve it; None if there is none, or none is known yet.
@@ -93,6 +94,7 @@ class ModelVersion:
         self.path = path
         self.name = path.parent.name
         self.version = path.name
+        self.title = f"{self.name} {self.version}"
         self.state: VersionState = "loading"
         self.bundle: Bundle | None = None
         self.grave: Finding | None = None
@@ -155,17 +157,16 @@ class ModelVersion:
         try:
             loaded = self.loaded = await self._load(context)
         except TaktError as error:
-            logger.error("%s %s cannot be served: %s", self.name, self.version, error)
+            logger.error("%s cannot be served: %s", self.title, error)
             await self._fail(str(error))
         except Exception:
-            logger.exception("%s %s cannot be served", self.name, self.version)
+            logger.exception("%s cannot be served", self.title)
             await self._fail("an internal error while loading; the log has it")
         else:
             self.state = "ready"
             logger.info(
-                "%s %s is ready on %s; its golden answers drift by %.2g in score, %.2g in the map",
-                self.name,
-                self.version,
+                "%s is ready on %s; its golden answers drift by %.2g in score, %.2g in the map",
+                self.title,
                 loaded.engine,
                 loaded.drift.score,
                 loaded.drift.anomaly_map,
@@ -227,12 +228,13 @@ class ModelVersion:
         )
         if (tested := bundle.manifest.self_test) is not None:
             found = {one.code: f"{one.text}; {one.remedy}" for one in tested.findings}
-            metrics.self_tested(self.name, self.version, found)
+            metrics.versions.self_tested(self.name, self.version, found)
             for code, text in found.items():
-                logger.warning("%s %s, self-test, %s: %s", self.name, self.version, code, text)
-        metrics.watch_promise(self.name, self.version, lambda: thresholds.promised_rate)
+                logger.warning("%s, self-test, %s: %s", self.title, code, text)
+        promised = metrics.versions.promised.labels(self.name, self.version)
+        promised.set_function(lambda: thresholds.promised_rate)
         for kind in THRESHOLD_KINDS:
-            metrics.watch_threshold(
+            metrics.versions.watch_threshold(
                 self.name,
                 self.version,
                 kind,
@@ -240,19 +242,17 @@ class ModelVersion:
             )
             if (origin := thresholds.origin(kind)).source == "override":
                 logger.warning(
-                    "%s %s serves by another %s threshold than its bundle's, %.6g, set at %s",
-                    self.name,
-                    self.version,
+                    "%s serves by another %s threshold than its bundle's, %.6g, set at %s",
+                    self.title,
                     kind,
                     getattr(thresholds.in_force, kind),
                     origin.since,
                 )
         if thresholds.in_force.undecided and not knows_good_facts(bundle.calibration):
             logger.warning(
-                "%s %s judges every picture, though it is to be undecided about some: it does not "
+                "%s judges every picture, though it is to be undecided about some: it does not "
                 "know what its good pictures look like; `takt calibrate` adds it",
-                self.name,
-                self.version,
+                self.title,
             )
 
     async def follow_thresholds(self) -> ThresholdChange | None:
@@ -270,14 +270,10 @@ class ModelVersion:
         change = await asyncio.to_thread(ours.follow)
         for kind in change.kinds if change else ():
             value = getattr(ours.in_force, kind)
-            logger.info(
-                "%s %s takes over the %s threshold %.6g", self.name, self.version, kind, value
-            )
+            logger.info("%s takes over the %s threshold %.6g", self.title, kind, value)
         if change is not None and change.before.undecided != change.after.undecided:
             switched = "on" if change.after.undecided else "off"
-            logger.info(
-                "%s %s takes over that no decision is %s", self.name, self.version, switched
-            )
+            logger.info("%s takes over that no decision is %s", self.title, switched)
         return change
 
     async def _load(self, context: VersionContext) -> Loaded:
@@ -294,16 +290,15 @@ class ModelVersion:
             read_overrides, self.path, repository, unsigned=unsigned
         )
         thresholds = self.thresholds = DeployedThresholds(bundle, overrides, unsigned=unsigned)
-        title = f"{self.name} {self.version}"
         room = self._room = EngineRoom(
-            title, context.open_engine, context.supervision, context.lost
+            self.title, context.open_engine, context.supervision, context.lost
         )
         engines = [first := await room.open(bundle)]
         plan = first.plan
         while len(engines) < plan.instances and not first.engine.shareable:
             engines.append(await room.open(bundle))
         supervisor = Supervisor(
-            title,
+            self.title,
             bundle,
             engines,
             room,

@@ -10,7 +10,7 @@ from service.observing.instruments.metrics import Metrics
 from service.recording.audit.trail import AuditTrail
 from service.repository.context import VersionContext
 from service.repository.folder_watch import FolderWatch
-from service.repository.mirrored import ActiveVersions, open_mirror
+from service.repository.mirrored import open_mirror
 from service.repository.orders import Orders
 from service.repository.repository import ModelRepository
 from service.repository.versions import has_nothing
@@ -37,10 +37,6 @@ class Models:
     orders: Orders
     mirror: MirrorWorker | None
 
-    async def load(self) -> None:
-        """Load all versions, and take what the other workers have changed meanwhile."""
-        await self.repository.load(self.orders.others.catch_up)
-
     def look(self) -> None:
         """Have the folder, and the URL that it may come from, looked at now."""
         if self.mirror is not None:
@@ -64,15 +60,18 @@ def open_models(
             none can come from the URL.
     """
     folder, peers = settings.repository_folder, context.peers
-    active = ActiveVersions()
+
+    def is_active(name: str, version: str) -> bool:
+        # Asked by the mirror once it looks, which is after the models were made.
+        return repository.is_active(name, version)
+
     # What it has left half done is put in order before the folder is read.
-    mirror = open_mirror(settings, active, metrics.registry, peers)
+    mirror = open_mirror(settings, is_active, metrics.registry, peers)
     next_look = mirror.next_look if mirror else None
     begins_empty = mirror is None and (has_nothing(folder) or _is_nobodys(settings))
     repository = ModelRepository(folder, context, next_look, begins_empty=begins_empty)
     if begins_empty:
         logger.warning("%s", repository.waits)
-    active.follow(repository)
     watch = FolderWatch(folder, repository, settings.repository_poll_s, peers)
     orders = Orders(repository, watch, metrics, trail, peers)
     return Models(context, repository, watch, orders, mirror)

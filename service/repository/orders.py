@@ -193,7 +193,7 @@ class Orders:
             # In a thread, as it waits for the disk.
             done = await asyncio.to_thread(apply)
             for kind in done.kinds:
-                self._metrics.threshold_changed(order.model, kind)
+                self._metrics.versions.threshold_changes.labels(order.model, kind).inc()
             await self.others.take_thresholds(version)
         answer: Json = {
             "request_id": order.request_id,

@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from service.core.naming import version_order
+from service.observing.instruments.version_metrics import VersionGauges
 from service.recording.audit.served import version_change
-from service.repository.figures import show_figures
 from service.repository.lifecycle import Lifecycle
 from service.repository.model_version import ModelVersion
 from service.repository.served import served_of
@@ -100,12 +100,17 @@ class Shelf:
         self._lifecycle.retire(old)
 
     def show_figures(self, version: str) -> None:
-        """Has Prometheus see the figures of a version."""
-        show_figures(
-            self._lifecycle.metrics,
-            (self._name, version),
-            partial(self.get, version),
-            partial(self._is_active, version),
+        """Has Prometheus see the figures of whichever object has a version's place by then."""
+        find = partial(self.get, version)
+        self._lifecycle.metrics.versions.watch(
+            self._name,
+            version,
+            VersionGauges(
+                depth=lambda: one.depth if (one := find()) else 0,
+                ready=lambda: one.ready if (one := find()) else 0,
+                working=lambda: one.working if (one := find()) else 0,
+                active=partial(self._is_active, version),
+            ),
         )
 
     def _forget_figures(self, version: str) -> None:

@@ -80,15 +80,6 @@ def why_misnamed(path: Path) -> str:
     )
 
 
-def find_bundles(folder: Path) -> list[Path]:
-    """Folders of a repository that hold a version each, by name, the lowest version first.
-
-    Raises:
-        ConfigurationError: the folder is missing, or has none.
-    """
-    return look(folder).versions
-
-
 def find_models(folder: Path, *, may_be_empty: bool = False) -> dict[Path, list[Path]]:
     """Folders of the models, by name, each with those of its versions, the lowest first.
 

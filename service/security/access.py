@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from service.core.errors import ConfigurationError
@@ -16,7 +15,8 @@ from service.security.guard import Guard
 from service.security.keys.key import Key
 from service.security.keys.key_file import parse_keys
 from service.security.keys.key_ring import KeyRing
-from service.security.oidc.setup import TokenRules, open_tokens
+from service.security.oidc.setup import open_tokens
+from service.security.settings import AccessSettings
 from service.security.shared_sessions import SharedSessions
 
 
@@ -32,8 +32,6 @@ class AccessObserver(Protocol):
     def reloaded(self, what: str, taken: bool) -> None:
         """Files have changed, such as `keys`; and whether what they say now is in force."""
 
-
-_NO_TOKENS = TokenRules()
 
 Exchanged = Callable[[Sequence[Key], Sequence[Key]], object]
 """Hears of the keys until now, and from now on."""
@@ -55,27 +53,18 @@ class Access:
     ring: KeyRing
     jobs: tuple[Callable[[], Coroutine[None, None, None]], ...]
 
-    @property
-    def keys(self) -> tuple[Key, ...]:
-        """Those of now."""
-        return self.ring.keys
-
 
 def open_access(
-    keys: str,
-    keys_file: Path | None,
+    settings: AccessSettings,
     observer: AccessObserver,
-    tokens: TokenRules = _NO_TOKENS,
     exchanged: Exchanged = lambda before, after: None,
     peers: Peers | None = None,
 ) -> Access:
     """Read the keys, and follow them and an issuer's.
 
     Args:
-        keys: keys as text; empty for none.
-        keys_file: file of keys, which is followed; None for none.
+        settings: have the keys, or name their file, and say whose tokens are good.
         observer: hears of refusals and of new keys.
-        tokens: whose tokens are good.
         exchanged: hears of each change of the file.
         peers: the other processes of the server, which look when this one has found other keys.
 
@@ -83,6 +72,7 @@ def open_access(
         ConfigurationError: both are given, or the keys cannot be read, or rules of tokens are
             missing.
     """
+    keys, keys_file = settings.keys, settings.keys_file
     if keys and keys_file is not None:
         raise ConfigurationError("keys and keys_file are both set; set one of them")
     peers = peers or Alone()
@@ -94,9 +84,9 @@ def open_access(
         credentials.forget()
         guard.look()
 
-    if tokens:
+    if settings.oidc_issuer or settings.oidc_audience or settings.oidc_scopes:
         authenticator, issuer = open_tokens(
-            tokens, forget, lambda taken: observer.reloaded("oidc", taken)
+            settings, forget, lambda taken: observer.reloaded("oidc", taken)
         )
         authenticators.append(authenticator)
         observer.watch("oidc")

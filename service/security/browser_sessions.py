@@ -46,7 +46,7 @@ class BrowserSessions:
     >>> token, caller = sessions.begin(Caller("ann", frozenset({"read"})))
     >>> sessions.identify(token.encode()) == caller, caller.name
     (True, 'ann')
-    >>> sessions.end(caller)
+    >>> sessions.end(caller.credential)
     >>> sessions.identify(token.encode()) is None
     True
 
@@ -110,11 +110,7 @@ class BrowserSessions:
         session = self._open.get(caller.credential)
         return session is not None and self._is_good(session)
 
-    def end(self, caller: Caller) -> None:
-        """End the session by which a caller came, if it was one."""
-        self.forget(caller.credential)
-
-    def forget(self, digest: bytes) -> None:
+    def end(self, digest: bytes) -> None:
         """End the session whose token has this digest, if there is one."""
         self._open.pop(digest, None)
 

@@ -23,7 +23,7 @@ def check_exposure(host: str, *, knows_callers: bool, insecure: bool) -> None:
     Raises:
         ConfigurationError: the server would be open to other machines.
     """
-    if knows_callers or insecure or _is_loopback(host):
+    if knows_callers or insecure or is_loopback(host):
         return
     raise ConfigurationError(
         f"host is {host}, and without keys whoever reaches it may do everything; make a key by "
@@ -32,7 +32,8 @@ def check_exposure(host: str, *, knows_callers: bool, insecure: bool) -> None:
     )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host, by its name or address, is this machine and no other one can reach it."""
     if host == "localhost":
         return True
     try:

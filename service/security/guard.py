@@ -46,7 +46,6 @@ class Guard:
 
     Args:
         credentials: knows callers.
-        needs: what each route needs.
         refused: hears the code of each refusal.
         clock: gives Unix time in seconds.
 
@@ -58,13 +57,12 @@ class Guard:
     def __init__(
         self,
         credentials: Credentials,
-        needs: RouteNeeds | None = None,
         refused: Callable[[str], None] = lambda code: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.sessions = BrowserSessions(credentials.stands, clock)
         self._credentials = credentials
-        self.needs = needs or RouteNeeds()
+        self.needs = RouteNeeds()
         self._refused = refused
         self._clock = clock
         self._held: dict[object, tuple[Caller, Callable[[], None]]] = {}

@@ -41,7 +41,7 @@ class AllowedHosts:
     def __init__(self, allowed: str, own: Iterable[str] = ()) -> None:
         entries = [entry for part in allowed.split(",") if (entry := part.strip().lower())]
         self._any = ANY in entries
-        self._names = {"localhost", *(_without_dot(name.lower()) for name in own)}
+        self._names = {"localhost", *(name.lower().removesuffix(".") for name in own)}
         self._domains: tuple[str, ...] = ()
         for entry in entries:
             if entry == ANY:
@@ -52,9 +52,9 @@ class AllowedHosts:
                     "takt.plant.example or *.plant.example, without scheme, port and path"
                 )
             if entry.startswith("*."):
-                self._domains += (_without_dot(entry[1:]),)
+                self._domains += (entry[1:].removesuffix("."),)
             else:
-                self._names.add(_without_dot(entry))
+                self._names.add(entry.removesuffix("."))
 
     def check(self, host: str) -> None:
         """Check the name that a request asks for.
@@ -71,17 +71,13 @@ class AllowedHosts:
             raise RequestError("the header Host is no name or address with a port; correct it")
         if self._any or found["v6"]:
             return
-        name = _without_dot(found["name"].lower())
+        name = found["name"].lower().removesuffix(".")
         if name in self._names or name.endswith(self._domains) or _is_address(name):
             return
         raise MisdirectedRequestError(
             f"this server does not answer to the name {name}; ask it by its address, or name it in "
             "the setting allowed_hosts"
         )
-
-
-def _without_dot(name: str) -> str:
-    return name.removesuffix(".")
 
 
 @functools.lru_cache(maxsize=256)

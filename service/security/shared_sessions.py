@@ -33,7 +33,7 @@ class SharedSessions:
 
     async def end(self, caller: Caller) -> None:
         """End the session by which a caller came, if it was one."""
-        self._sessions.end(caller)
+        self._sessions.end(caller.credential)
         ended = [caller.credential.hex()]
         await self._peers.ask("browser_sessions", {"begun": [], "ended": ended})
 
@@ -45,7 +45,7 @@ class SharedSessions:
     async def _answer(self, body: Message) -> Message:
         self._take(body["begun"])
         for digest in body["ended"]:
-            self._sessions.forget(bytes.fromhex(digest))
+            self._sessions.end(bytes.fromhex(digest))
         if body["begun"] or body["ended"]:
             return {}
         return {"open": [_told(one) for one in self._sessions]}

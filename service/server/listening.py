@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
 import itertools
 import os
 import socket
@@ -11,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.core.distribution import install_hint
 from service.core.errors import ConfigurationError
-from service.server.grpc_packages import check_grpc
 from service.settings import Settings
 
 _BACKLOG = 2048
@@ -20,6 +21,7 @@ _BACKLOG = 2048
 
 _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 _LISTENS = "0A"
+_OF_GRPC = ("grpc.aio", "grpc_health.v1.health_pb2", "tritonclient.grpc.service_pb2")
 
 
 @dataclass(frozen=True)
@@ -59,22 +61,39 @@ def listening(settings: Settings) -> Iterator[Listening]:
             )
     host, metrics_port, grpc_port = settings.host, settings.metrics_port, settings.grpc_port
     if grpc_port is not None:
-        check_grpc()
+        _check_grpc()
     with contextlib.ExitStack() as opened:
         main = _listen(opened, host, settings.port, "--port")
         metrics: tuple[socket.socket, ...] = ()
+        rpc: tuple[socket.socket, ...] = ()
         if metrics_port is not None:
             metrics = _listen(opened, host, metrics_port, "--metrics-port")
-        rpc: tuple[str, ...] = ()
         if grpc_port is not None:
-            kept = _keep(opened, host, grpc_port, "--grpc-port")
-            rpc = tuple(_address(one) for one in kept)
-        yield Listening(main, metrics, rpc)
+            rpc = _keep(opened, host, grpc_port, "--grpc-port")
+        yield Listening(main, metrics, tuple(_address(one) for one in rpc))
 
 
 def url_of(scheme: str, listener: socket.SocketType) -> str:
     """Where a socket listens."""
     return f"{scheme}://{_address(listener)}"
+
+
+def _check_grpc() -> None:
+    """Import what `grpc_port` needs, an extra, before anything else is loaded.
+
+    Raises:
+        ConfigurationError: it is not installed, or not of versions that fit one another.
+    """
+    # It would print past the log whatever a stranger sends that is no gRPC.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    try:
+        for name in _OF_GRPC:
+            importlib.import_module(name)
+    except (ImportError, RuntimeError, TypeError) as error:
+        raise ConfigurationError(
+            f"grpc_port needs gRPC and the messages of the Open Inference Protocol, which cannot "
+            f"be imported ({error}); {install_hint('grpc')}"
+        ) from None
 
 
 def _address(bound: socket.SocketType) -> str:

@@ -103,11 +103,11 @@ def run(
         beside = RpcServer(rpc_backend(foundation), settings, listening.rpc, tls)
     server = Server(
         _config(app, settings, http),
+        ConnectionState(gate, OpenMessages(share_bytes)),
         foundation.drain,
         foundation.close_streams,
         models.repository.loaded.wait,
         ended,
-        ConnectionState(gate, OpenMessages(share_bytes)),
         models.look,
         tls,
         scraped,

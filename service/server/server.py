@@ -8,22 +8,25 @@ import gc
 import logging
 import signal
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import FrameType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import uvicorn
 
 from service.parts.composing.drain import Drain
-from service.server.connections.gate import ConnectionGate
 from service.server.connections.http_connection import HttpConnection
 from service.server.connections.state import ConnectionState
 from service.server.connections.tls_connection import TlsConnection
 from service.server.listening import url_of
-from service.server.signals import ENDING, IGNORED, RELOADING, Handler, handled
 from service.server.tls import ServerTls
+
+if TYPE_CHECKING:
+    # It needs gRPC, which is an extra.
+    from service.server.rpc_server import RpcServer
 
 _SWEEP_EVERY_S = 1.0
 """Time between two looks at connections that may be late."""
@@ -42,16 +45,6 @@ class Scraped:
 
     config: uvicorn.Config
     sockets: tuple[socket.socket, ...]
-
-
-class Beside(Protocol):
-    """Answers on a port of its own, on the same event loop."""
-
-    async def start(self) -> None:
-        """Answer from now on."""
-
-    async def stop(self, within_s: float) -> None:
-        """Take nothing more, and answer what was accepted, within so many seconds."""
 
 
 class Serving(Protocol):
@@ -76,46 +69,46 @@ class Server(uvicorn.Server):
 
     Args:
         config: configuration of uvicorn.
+        state: shared by the connections; its gate ends those that are late.
         drain: the time for closing, which begins once the process is told to end.
         close_streams: closes the streams within the seconds that it gets; it is given up when the
             process is told to end twice.
         loaded: returns once the models are loaded; what is in memory by then stays there.
         ended: called at the very end, before the signal that ended it takes its usual effect.
-        state: shared by the connections; its gate ends those that are late.
         reload: called on SIGHUP, on the event loop; an attribute as well.
         tls: its files are followed while the server runs; None for none.
         scraped: what else it serves, on a port of its own; None for nothing.
-        beside: another protocol's server, which starts and ends with it; None for none.
+        beside: the server of gRPC, which starts and ends with it; None for none.
         serving: where connections come from, beside sockets that listen; None for nowhere.
 
     Attributes:
         must_end: once it is set, the server drains and ends as if it had been told to.
     """
 
+    server_state: ConnectionState
+
     def __init__(
         self,
         config: uvicorn.Config,
+        state: ConnectionState,
         drain: Drain,
         close_streams: Callable[[float], Coroutine[None, None, None]],
         loaded: Callable[[], Awaitable[object]],
         ended: Callable[[], None] = lambda: None,
-        state: ConnectionState | None = None,
         reload: Callable[[], None] = lambda: None,
         tls: ServerTls | None = None,
         scraped: Scraped | None = None,
-        beside: Beside | None = None,
+        beside: RpcServer | None = None,
         serving: Serving | None = None,
     ) -> None:
         super().__init__(config)
+        self.server_state = state
         self._tls = tls
         self._scraped = scraped
         self._beside = beside
         self._serving = serving
-        self._gate = state.gate if state else None
         self.reload = reload
         self._sweeping: asyncio.Task[None] | None = None
-        if state is not None:
-            self.server_state = state
         self._ended = ended
         self._loaded = loaded
         self._drain = drain
@@ -128,17 +121,27 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Take signals while the server runs; they have their usual effect after its end."""
         loop = asyncio.get_running_loop()
-        others: dict[tuple[signal.Signals, ...], Handler] = {
+
+        def ignore(taken: int, _: FrameType | None) -> None:
+            name = signal.Signals(taken).name
+            loop.call_soon_threadsafe(logger.info, "%s changes nothing here", name)
+
+        others: dict[signal.Signals, Callable[[int, FrameType | None], object]] = {
             # Its usual effect after the end would be a core dump.
-            ENDING: lambda _, frame: self.handle_exit(signal.SIGTERM, frame),
-            RELOADING: lambda *_: loop.call_soon_threadsafe(self._begin_reload),
-            IGNORED: lambda taken, _: loop.call_soon_threadsafe(_log_ignored, taken),
+            signal.SIGQUIT: lambda _, frame: self.handle_exit(signal.SIGTERM, frame),
+            signal.SIGHUP: lambda *_: loop.call_soon_threadsafe(self._begin_reload),
+            signal.SIGUSR1: ignore,
+            signal.SIGUSR2: ignore,
         }
+        # Python leaves signals to the main thread.
+        taken = others if threading.current_thread() is threading.main_thread() else {}
         with super().capture_signals():
+            former = {one: signal.signal(one, handler) for one, handler in taken.items()}
             try:
-                with handled(others):
-                    yield
+                yield
             finally:
+                for one, before in former.items():
+                    signal.signal(one, before)
                 self._ended()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -153,11 +156,15 @@ class Server(uvicorn.Server):
         if self._scraped is not None:
             self._scraped.config.load()
             accepts["metrics"] = partial(self._make_connection, self._scraped.config)
-            await self._accept_scrapes(accepts["metrics"], self._scraped.sockets)
+            for one in self._scraped.sockets:
+                accepting = await asyncio.get_running_loop().create_server(
+                    accepts["metrics"], sock=one
+                )
+                self.servers.append(accepting)
+                logger.info("metrics are on %s", url_of("http", one))
         if self._beside is not None:
             await self._beside.start()
-        if self._gate is not None:
-            self._sweeping = asyncio.create_task(self._sweep(self._gate))
+        self._sweeping = asyncio.create_task(self._sweep())
         if self._serving is not None:
             make: Any = self.config.http_protocol_class
             accepts["main"] = partial(self._make_connection, self.config, make)
@@ -168,12 +175,6 @@ class Server(uvicorn.Server):
         self, config: uvicorn.Config, make: Callable[..., Connection] = HttpConnection
     ) -> Connection:
         return make(config, self.server_state, self.lifespan.state)
-
-    async def _accept_scrapes(self, accept: Accept, sockets: Sequence[socket.socket]) -> None:
-        loop = asyncio.get_running_loop()
-        for one in sockets:
-            self.servers.append(await loop.create_server(accept, sock=one))
-            logger.info("metrics are on %s", url_of("http", one))
 
     async def main_loop(self) -> None:
         """Serve; what was loaded is taken out of the search for garbage.
@@ -199,12 +200,12 @@ class Server(uvicorn.Server):
         )
         self.reload()
 
-    async def _sweep(self, gate: ConnectionGate) -> None:
+    async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_SWEEP_EVERY_S)
             try:
-                gate.sweep(loop.time())
+                self.server_state.gate.sweep(loop.time())
             except Exception:
                 logger.exception("the connections could not be looked at")
 
@@ -242,9 +243,8 @@ class Server(uvicorn.Server):
             server.close()
         if self._serving is not None:
             await self._serving.pause()
-        if isinstance(self.server_state, ConnectionState):
-            for handshake in list(self.server_state.handshakes):
-                handshake.abort()
+        for handshake in list(self.server_state.handshakes):
+            handshake.abort()
         closing = asyncio.create_task(self._close(self._drain.left_s()))
         hurry = asyncio.create_task(self._hurry.wait())
         await asyncio.wait({closing, hurry}, return_when=asyncio.FIRST_COMPLETED)
@@ -274,7 +274,3 @@ class Server(uvicorn.Server):
             super()._log_started_message(listeners)
             return
         logger.info("Uvicorn running on %s (Press CTRL+C to quit)", url_of("https", listeners[0]))
-
-
-def _log_ignored(taken: int) -> None:
-    logger.info("%s changes nothing here", signal.Signals(taken).name)

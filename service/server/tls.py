@@ -7,21 +7,11 @@ import os
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from service.core.errors import ConfigurationError
+from service.security.access import AccessObserver
 from service.security.followed_files import Contents, FollowedFiles
 from service.settings import Settings
-
-
-class TlsObserver(Protocol):
-    """Hears what becomes of the files."""
-
-    def watch(self, what: str) -> None:
-        """Files are followed from now on."""
-
-    def reloaded(self, what: str, taken: bool) -> None:
-        """Files have changed, and whether what they hold now is in force."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +55,6 @@ class ServerTls:
     ) -> None:
         certificate, client_ca = settings.tls_certificate, settings.tls_client_ca
         assert certificate is not None
-        self._takes_clients = client_ca is not None
         paths = [settings.tls_key or certificate, certificate]
         self.files = FollowedFiles(
             "TLS files", [*paths, client_ca] if client_ca else paths, self._take, reloaded
@@ -78,7 +67,7 @@ class ServerTls:
         self.shown = TlsFiles(certificate, key, *authorities)
 
 
-def open_tls(settings: Settings, observer: TlsObserver) -> ServerTls | None:
+def open_tls(settings: Settings, observer: AccessObserver) -> ServerTls | None:
     """Read the files that the settings name; None if they name none.
 
     Raises:

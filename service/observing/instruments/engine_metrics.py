@@ -24,14 +24,6 @@ class EngineMetrics:
     faults: Mapping[EngineFault, Counter]
     restarts: Mapping[EngineFault, Counter]
 
-    def broken(self, fault: EngineFault) -> None:
-        """Count a fault."""
-        self.faults[fault].inc()
-
-    def restarted(self, fault: EngineFault) -> None:
-        """Count an engine that was opened in place of another."""
-        self.restarts[fault].inc()
-
 
 class EngineInstruments:
     """The instruments of all engines.
@@ -40,6 +32,7 @@ class EngineInstruments:
         registry: what `/metrics` shows.
 
     Attributes:
+        counting_errors: counter of what could not be counted, by model.
         threads_lost: gauge of the threads that hang in engines.
         working: gauge of the engines that take pictures.
     """
@@ -47,7 +40,7 @@ class EngineInstruments:
     def __init__(self, registry: CollectorRegistry) -> None:
         counter = partial(Counter, registry=registry)
         gauge = partial(Gauge, registry=registry)
-        self._counting_errors = counter(
+        self.counting_errors = counter(
             "takt_counting_errors",
             "Batches, answers and refusals that could not be counted; the log says why.",
             ("model",),
@@ -80,7 +73,3 @@ class EngineInstruments:
             {fault: self._faults.labels(model, fault) for fault in faults},
             {fault: self._restarts.labels(model, fault) for fault in faults},
         )
-
-    def counting_errors(self, model: str) -> Counter:
-        """The counter of what could not be counted of a model."""
-        return self._counting_errors.labels(model)

@@ -34,33 +34,31 @@ class UnlockedHistogram:
 
     Args:
         bounds: the upper ends of the buckets, rising; one more bucket takes what lies above.
+
+    Attributes:
+        sum: of all values.
     """
 
-    __slots__ = ("_bounds", "_counts", "_exemplars", "_sum")
+    __slots__ = ("_bounds", "_counts", "_exemplars", "sum")
 
     def __init__(self, bounds: Sequence[float]) -> None:
         self._bounds = tuple(bounds)
         self._counts = [0] * (len(bounds) + 1)
         self._exemplars: list[tuple[float, str, float] | None] = [None] * (len(bounds) + 1)
-        self._sum = 0.0
+        self.sum = 0.0
 
     def observe(self, value: float) -> None:
         """Count a value."""
         self._counts[bisect_left(self._bounds, value)] += 1
-        self._sum += value
+        self.sum += value
 
     def observe_of(self, value: float, request_id: str, at_s: float) -> None:
         """Count a value, and keep its request and Unix time as the bucket's example."""
         bucket = bisect_left(self._bounds, value)
         self._counts[bucket] += 1
-        self._sum += value
+        self.sum += value
         if len(request_id) <= _MAX_EXEMPLAR:
             self._exemplars[bucket] = value, request_id, at_s
-
-    @property
-    def sum(self) -> float:
-        """Sum of all values."""
-        return self._sum
 
     @property
     def counts(self) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from prometheus_client import Metric
@@ -133,12 +133,6 @@ def _example(exemplar: Exemplar | None) -> list[Any] | None:
 def _family(name: str, documentation: str, kind: str, unit: str, samples: list[Any]) -> Metric:
     family = Metric(name, documentation, kind, unit)
     for sample_name, labels, value, example in samples:
-        family.samples.append(_sample(sample_name, labels, value, example))
+        exemplar = None if example is None else Exemplar(*example)
+        family.samples.append(Sample(sample_name, dict(labels), value, None, exemplar))
     return family
-
-
-def _sample(
-    name: str, labels: Mapping[str, str], value: float, example: list[Any] | None
-) -> Sample:
-    exemplar = None if example is None else Exemplar(*example)
-    return Sample(name, dict(labels), value, None, exemplar)

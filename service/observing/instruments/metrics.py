@@ -17,7 +17,7 @@ from prometheus_client import (
 )
 
 from service.core.distribution import version
-from service.core.domain import STAGES, DropReason, FindingCode, ProtocolName, ThresholdKind
+from service.core.domain import STAGES, DropReason, ProtocolName
 from service.observing.instruments.access_metrics import AccessMetrics
 from service.observing.instruments.connection_metrics import ConnectionMetrics
 from service.observing.instruments.engine_metrics import EngineInstruments
@@ -29,7 +29,7 @@ from service.observing.instruments.model_metrics import (
 )
 from service.observing.instruments.station_metrics import StationMetrics
 from service.observing.instruments.verdict_label import VERDICT_LABELS, verdict_label
-from service.observing.instruments.version_metrics import VersionGauges, VersionInstruments
+from service.observing.instruments.version_metrics import VersionInstruments
 from service.observing.records import AnswerRecord, RefusalRecord
 from service.peers import OwnCounts
 
@@ -55,6 +55,7 @@ class Metrics:
         connections: instruments of the connections.
         access: instruments of who may ask.
         engines: the instruments of the engines.
+        versions: the instruments of the versions of models.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class Metrics:
             ("model", "reason"),
         )
         self.engines = EngineInstruments(self.registry)
-        self._versions = VersionInstruments(self.registry, self.engines.working, max_queue_size)
+        self.versions = VersionInstruments(self.registry, self.engines.working, max_queue_size)
         self.streams = gauge("takt_streams", "Streams that are open.")
         self.workers_still = gauge(
             "takt_workers_still",
@@ -206,13 +207,9 @@ class Metrics:
                 self._batch_sizes.labels(name),
                 self._busy.labels(name),
                 dropped,
-                self.engines.counting_errors(name),
+                self.engines.counting_errors.labels(name),
             )
         return self._batches[name]
-
-    def watch(self, name: str, version: str, figures: VersionGauges) -> None:
-        """Read a version's figures whenever Prometheus asks."""
-        self._versions.watch(name, version, figures)
 
     def loaded(
         self, name: str, version: str, *, seconds: float, instances: int, bounds: Sequence[float]
@@ -226,7 +223,7 @@ class Metrics:
             instances: copies of its engine.
             bounds: upper ends of the buckets of its scores.
         """
-        self._versions.loaded(name, version, seconds, instances)
+        self.versions.loaded(name, version, seconds, instances)
         self._scores.remove(name, version)
         self._scores.child(bounds, name, version)
         self._of.cache_clear()
@@ -238,32 +235,9 @@ class Metrics:
 
     def forget(self, name: str, version: str) -> None:
         """Remove the figures of a version that is gone, so that old ones do not pile up."""
-        self._versions.forget(name, version)
+        self.versions.forget(name, version)
         self._scores.remove(name, version)
         self._of.cache_clear()
-
-    def activated(self, name: str) -> None:
-        """Count that another version became the active one."""
-        self._versions.activations.labels(name).inc()
-
-    def watch_threshold(
-        self, name: str, version: str, kind: ThresholdKind, value: Callable[[], float]
-    ) -> None:
-        """Read a threshold whenever Prometheus asks; its changes are counted from 0 on."""
-        self._versions.thresholds.labels(name, version, kind).set_function(value)
-        self._versions.threshold_changes.labels(name, kind)
-
-    def watch_promise(self, name: str, version: str, ratio: Callable[[], float]) -> None:
-        """Read the share of good parts that may be rejected whenever Prometheus asks."""
-        self._versions.promised.labels(name, version).set_function(ratio)
-
-    def self_tested(self, name: str, version: str, findings: Collection[FindingCode]) -> None:
-        """Show what a version's self-test found, and that it did not find the rest."""
-        self._versions.self_tested(name, version, findings)
-
-    def threshold_changed(self, name: str, kind: ThresholdKind) -> None:
-        """Count a change of a threshold."""
-        self._versions.threshold_changes.labels(name, kind).inc()
 
     def _of_version(self, name: str, version: str) -> AnswerMetrics:
         return AnswerMetrics(

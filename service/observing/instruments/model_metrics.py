@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from prometheus_client import Counter, Histogram
 
@@ -65,28 +66,22 @@ class AnswerMetrics:
         self._scores.observe(answered.verdict.score)
 
 
+@dataclass(frozen=True, slots=True)
 class BatchMetrics:
     """Counts what a model's batchers report from their threads; a `batching.work.Observer`.
 
-    Args:
+    Attributes:
         sizes: pictures in each batch.
         busy: seconds that engines worked.
         dropped: items that never ran, by reason.
         errors: of the counting itself.
     """
 
-    def __init__(
-        self,
-        sizes: Histogram,
-        busy: Counter,
-        dropped: Mapping[DropReason, Counter],
-        errors: Counter,
-    ) -> None:
-        self._sizes = sizes
-        self._busy = busy
-        self._dropped = dropped
-        self._errors = errors
-        self._ran: deque[tuple[int, float]] = deque()
+    sizes: Histogram
+    busy: Counter
+    dropped: Mapping[DropReason, Counter]
+    errors: Counter
+    _ran: deque[tuple[int, float]] = field(default_factory=deque, init=False)
 
     def on_batch(self, size: int, run_s: float) -> None:
         """Note a batch; it is counted with others later, as its answer is waiting."""
@@ -96,16 +91,16 @@ class BatchMetrics:
 
     def on_dropped(self, reason: DropReason) -> None:
         """Count an item that was given up before it ran."""
-        self._dropped[reason].inc()
+        self.dropped[reason].inc()
 
     def on_error(self) -> None:
         """Count a batch or an item that could not be counted."""
-        self._errors.inc()
+        self.errors.inc()
 
     def settle(self) -> None:
         """Count the batches that ran; any thread may call."""
         with contextlib.suppress(IndexError):
             while True:
                 size, run_s = self._ran.popleft()
-                self._sizes.observe(size)
-                self._busy.inc(run_s)
+                self.sizes.observe(size)
+                self.busy.inc(run_s)

@@ -115,6 +115,13 @@ class VersionInstruments:
         ):
             gauge.labels(name, version).set_function(read)
 
+    def watch_threshold(
+        self, name: str, version: str, kind: ThresholdKind, value: Callable[[], float]
+    ) -> None:
+        """Read a threshold whenever Prometheus asks; its changes are counted from 0 on."""
+        self.thresholds.labels(name, version, kind).set_function(value)
+        self.threshold_changes.labels(name, kind)
+
     def loaded(self, name: str, version: str, seconds: float, instances: int) -> None:
         """Show how long a version took to load, and the copies of its engine."""
         self._load_seconds.labels(name, version).set(seconds)

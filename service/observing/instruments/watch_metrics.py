@@ -3,30 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Gauge
 
 from service.observing.instruments.station_metrics import OTHER
-
-
-class Standing(Protocol):
-    """An alarm that has not ended."""
-
-    @property
-    def model(self) -> str:
-        """Whose pictures they are."""
-
-    @property
-    def station(self) -> str:
-        """Where they were taken."""
-
-    @property
-    def cause(self) -> str:
-        """What it is about."""
-
-    def calls(self, now_us: int) -> bool:
-        """Whether somebody should look at it now."""
 
 
 class WatchMetrics:
@@ -64,14 +44,16 @@ class WatchMetrics:
                 self._shown.add(labels)
                 self._alarms.labels(*labels)
 
-    def show(self, standing: Iterable[Standing], now_us: int) -> None:
-        """Show those that call, and that the others of before do not any more."""
-        calling = {
-            self._labels(one.model, one.station, one.cause) for one in standing if one.calls(now_us)
-        }
-        self._shown |= calling
+    def show(self, calling: Iterable[tuple[str, str, str]]) -> None:
+        """Show the alarms that call, and that the others of before do not any more.
+
+        Args:
+            calling: model, station and cause of each.
+        """
+        shown = {self._labels(*one) for one in calling}
+        self._shown |= shown
         for labels in self._shown:
-            self._alarms.labels(*labels).set(labels in calling)
+            self._alarms.labels(*labels).set(labels in shown)
 
     def _labels(self, model: str, station: str, cause: str) -> tuple[str, str, str]:
         return model, station if self._admits(station) else OTHER, cause

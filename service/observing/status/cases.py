@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
-from service.observing.status.binomial import chance_of_so_many
-from service.observing.status.readings import Found, Readings, over_hours, over_minutes
+from service.core.intervals import chance_of_so_many
+from service.observing.status.readings import (
+    Found,
+    Labels,
+    Readings,
+    Where,
+    over_hours,
+    over_minutes,
+)
 
-_NO_CONNECTION = ("too_many", "too_many_of_client", "no_descriptor")
+Find = Callable[[Readings], Found]
+"""Finds the cases of a condition that hold, with the value of each."""
+
+NO_CONNECTION = ("too_many", "too_many_of_client", "no_descriptor")
 ENGINE_ERRORS = (
     "engine_failed",
     "engine_hung",
@@ -17,7 +28,6 @@ ENGINE_ERRORS = (
 )
 _REJECTED = ("anomalous", "undecided")
 _UNREADABLE = ("invalid_image", "unsupported_image", "image_too_large")
-_REFUSED = ("queue_full", "memory_full", "too_many_uploads")
 
 _NEAR_LIMIT_SHARE = 0.8
 _FEW_PICTURES = 3
@@ -27,28 +37,37 @@ _HARDLY_CHANCE = 0.001
 SILENT_S = 600
 MISSING_PICTURES = 10
 _OF_VERSION = ("model", "version")
-_OF_STREAM = ("model", "station")
 
 
-def connections_refused(readings: Readings) -> Found:
-    """Connections that were refused within 5 minutes."""
-    where = {"reason": _NO_CONNECTION}
-    return _rose(readings.increase("takt_connections_closed_total", over_minutes(5), (), where))
+def shown(name: str, by: Labels = (), where: Where | None = None) -> Find:
+    """Finds where a gauge is above 0."""
+    return lambda readings: _above(readings.last(name, by, where), 0)
+
+
+def down(name: str, by: Labels = ()) -> Find:
+    """Finds where a gauge is 0 that is 1 while all is well."""
+    return lambda readings: {labels: 0 for labels, up in readings.last(name, by).items() if up == 0}
+
+
+def risen(name: str, minutes: float, by: Labels = (), where: Where | None = None) -> Find:
+    """Finds where a counter rose within the last minutes."""
+    return lambda readings: _above(readings.increase(name, over_minutes(minutes), by, where), 0)
+
+
+def unanswered(*codes: str) -> Find:
+    """Finds shares of a model's pictures that got one of these codes, by code."""
+    return lambda readings: _shares(readings, _ended(readings, codes), 0.01)
 
 
 def audit_not_stored(readings: Readings) -> Found:
     """Entries of the audit log that wait for 5 minutes, or were lost."""
-    lost = readings.increase("takt_audit_entries_total", over_minutes(15), (), {"outcome": "lost"})
+    lost = risen("takt_audit_entries_total", 15, where={"outcome": "lost"})
     waiting = readings.least("takt_audit_entries_waiting", over_minutes(5))
-    return _rose(lost) | _rose(waiting)
+    return lost(readings) | _above(waiting, 0)
 
 
-def audit_broken(readings: Readings) -> Found:
-    """Whether the audit log is not as it was written."""
-    return _rose(readings.last("takt_audit_broken"))
-
-
-def _not_ready(readings: Readings, *, active: bool) -> Found:
+def not_ready(readings: Readings, *, active: bool) -> Found:
+    """Versions that do not answer, of those that are active or of the others."""
     activity = readings.last("takt_model_active", _OF_VERSION)
     return {
         labels: 1
@@ -66,18 +85,6 @@ def doubtful(readings: Readings) -> Found:
     }
 
 
-def engine_failed(readings: Readings) -> Found:
-    """Pictures that got an error of the server's within 5 minutes."""
-    where = {"outcome": ENGINE_ERRORS}
-    return _rose(readings.increase("takt_requests_total", over_minutes(5), ("model",), where))
-
-
-def engine_replaced(readings: Readings) -> Found:
-    """Engines that were replaced within 15 minutes."""
-    by = ("model", "reason")
-    return _rose(readings.increase("takt_engine_restarts_total", over_minutes(15), by))
-
-
 def engine_missing(readings: Readings) -> Found:
     """Engines that a version lacks while others of it work."""
     instances = readings.last("takt_engine_instances", _OF_VERSION)
@@ -86,16 +93,6 @@ def engine_missing(readings: Readings) -> Found:
         for labels, working in readings.last("takt_engines_working", _OF_VERSION).items()
         if labels in instances and 0 < working < instances[labels]
     }
-
-
-def threads_lost(readings: Readings) -> Found:
-    """Threads that hang in engines."""
-    return _rose(readings.last("takt_engine_threads_lost"))
-
-
-def counting_errors(readings: Readings) -> Found:
-    """What could not be counted within 15 minutes."""
-    return _rose(readings.increase("takt_counting_errors_total", over_minutes(15), ("model",)))
 
 
 def reject_rate_jump(readings: Readings) -> Found:
@@ -169,42 +166,12 @@ def _shares(readings: Readings, ended: Found, share: float) -> Found:
     }
 
 
-def active_not_ready(readings: Readings) -> Found:
-    """Active versions that do not answer."""
-    return _not_ready(readings, active=True)
-
-
-def other_not_ready(readings: Readings) -> Found:
-    """Versions that could not be activated."""
-    return _not_ready(readings, active=False)
-
-
 def unreadable(readings: Readings) -> Found:
     """Shares of pictures that cannot be read."""
     ended: Found = {}
     for (model, _), number in _ended(readings, _UNREADABLE).items():
         ended[(model,)] = ended.get((model,), 0.0) + number
     return _shares(readings, ended, 0.05)
-
-
-def refused(readings: Readings) -> Found:
-    """Shares of pictures that found no room, by code."""
-    return _shares(readings, _ended(readings, _REFUSED), 0.01)
-
-
-def expired(readings: Readings) -> Found:
-    """Shares of pictures that were not answered in time."""
-    return _shares(readings, _ended(readings, ("deadline_exceeded",)), 0.01)
-
-
-def inspections_lost(readings: Readings) -> Found:
-    """Inspections that the record lost within 15 minutes."""
-    return _lost(readings, "takt_record_inspections_total")
-
-
-def pictures_lost(readings: Readings) -> Found:
-    """Pictures that the record lost within 15 minutes."""
-    return _lost(readings, "takt_record_pictures_total")
 
 
 def queue_saturated(readings: Readings) -> Found:
@@ -238,75 +205,21 @@ def frames_dropped(readings: Readings) -> Found:
     return _above(shares, 0.1)
 
 
-def _lost(readings: Readings, name: str) -> Found:
-    return _rose(readings.increase(name, over_minutes(15), (), {"outcome": "lost"}))
-
-
 def outlet_loses_answers(readings: Readings) -> Found:
     """Answers that an outlet lost, failed to send or dropped within 15 minutes."""
-    where = {"outcome": ("failed", "lost")}
     by = ("outlet",)
-    dropped = readings.increase("takt_outlet_dropped_total", over_minutes(15), by)
-    failed = readings.increase("takt_outlet_answers_total", over_minutes(15), by, where)
-    return _rose(dropped) | _rose(failed)
-
-
-def outlet_away(readings: Readings) -> Found:
-    """Outlets whose other end takes nothing."""
-    ups = readings.last("takt_outlet_up", ("outlet",))
-    return {labels: 0 for labels, up in ups.items() if up == 0}
-
-
-def station_down(readings: Readings) -> Found:
-    """Stations that are silent, or take no part though no PLC has said so."""
-    ups = readings.last("takt_station_up", ("station",))
-    return {labels: 0 for labels, up in ups.items() if up == 0}
+    dropped = risen("takt_outlet_dropped_total", 15, by)
+    failed = risen("takt_outlet_answers_total", 15, by, {"outcome": ("failed", "lost")})
+    return dropped(readings) | failed(readings)
 
 
 def record_away(readings: Readings) -> Found:
     """Whether the record's database takes nothing, and might again."""
-    if record_newer(readings):
-        return {}
-    return {labels: 0 for labels, up in readings.last("takt_record_up").items() if up == 0}
+    return {} if record_newer(readings) else down("takt_record_up")(readings)
 
 
-def record_newer(readings: Readings) -> Found:
-    """Whether nothing is recorded, as the tables are of a newer release."""
-    return _rose(readings.last("takt_record_newer"))
-
-
-def record_clock_doubted(readings: Readings) -> Found:
-    """Whether nothing is removed from the record for its age."""
-    return _rose(readings.last("takt_record_clock_doubted"))
-
-
-def camera_changed(readings: Readings) -> Found:
-    """Stations whose camera or light have changed."""
-    return _rose(readings.last("takt_watch_alarm", _OF_STREAM, {"cause": ("camera",)}))
-
-
-def more_defects(readings: Readings) -> Found:
-    """Stations with more defects than usual."""
-    return _rose(readings.last("takt_watch_alarm", _OF_STREAM, {"cause": ("defects",)}))
-
-
-def promise_broken(readings: Readings) -> Found:
-    """Models that reject more than they promise."""
-    return _rose(readings.last("takt_watch_alarm", ("model",), {"cause": ("promise",)}))
-
-
-def repository_away(readings: Readings) -> Found:
-    """Whether the URL that bundles come from cannot be read."""
-    return {labels: 0 for labels, up in readings.last("takt_repository_up").items() if up == 0}
-
-
-def repository_refuses(readings: Readings) -> Found:
-    """What is at that URL and not taken."""
-    return _rose(readings.last("takt_repository_refused"))
-
-
-def _rose(found: Found) -> Found:
-    return _above(found, 0)
+record_newer = shown("takt_record_newer")
+"""Finds that nothing is recorded, as the tables are of a newer release."""
 
 
 def _above(found: Found, bound: float) -> Found:

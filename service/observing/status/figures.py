@@ -11,11 +11,6 @@ from service.observing.instruments.verdict_label import VerdictLabel
 from service.observing.status.quantiles import quantile
 from service.observing.status.reading import Counts, Reading, Series
 
-StageCounts = Mapping[tuple[str, ...], Counts]
-"""Counts of buckets, by model and stage."""
-
-_NO_COUNTS = (0,) * (len(SECONDS) + 1)
-
 
 @dataclass(frozen=True, slots=True)
 class StageTimes:
@@ -96,15 +91,14 @@ class Difference:
     """What changed from one reading to another.
 
     Args:
-        before: the earlier one; None for the start, when everything was 0.
+        before: the earlier one; an empty one of the start, when everything was 0.
         now: the later one.
-        started_s: the start, on the monotonic clock.
     """
 
-    def __init__(self, before: Reading | None, now: Reading, started_s: float) -> None:
+    def __init__(self, before: Reading, now: Reading) -> None:
         self._before = before
         self._now = now
-        self.seconds = now.at_s - (before.at_s if before else started_s)
+        self.seconds = now.at_s - before.at_s
 
     def stretch(self) -> Stretch:
         """Over all models."""
@@ -177,7 +171,7 @@ class Difference:
         )
 
     def _stage_counts(self, stage: str, model: str | None = None) -> Counts:
-        before: StageCounts = self._before.stages if self._before else {}
+        before = self._before.stages
         rises = [
             [
                 now - was
@@ -207,10 +201,9 @@ class Difference:
         return round(sum(rise for _, rise in self._rises(name, **labels)))
 
     def _rises(self, name: str, **labels: str) -> Iterable[tuple[Series, float]]:
-        before = self._before.values if self._before else {}
         for series, value in self._now.values.items():
             if series[0] == name and set(labels.items()) <= set(series[1]):
-                yield series, value - before.get(series, 0.0)
+                yield series, value - self._before.values.get(series, 0.0)
 
     def _each_s(self, number: float) -> float:
         return number / self.seconds if self.seconds > 0 else 0.0

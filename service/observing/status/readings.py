@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from service.observing.status.reading import Reading, Series
-from service.observing.status.ring import Past, Ring
+from service.observing.status.ring import Ring
 
 Labels = tuple[str, ...]
 """Values of labels, in the order in which a question names them."""
@@ -96,7 +96,6 @@ class Readings:
         self._of: dict[str, list[_Shown]] = {}
         for (name, labels), value in now.values.items():
             self._of.setdefault(name, []).append(_Shown(labels, dict(labels), value))
-        self._before: dict[tuple[Ring, float], Past] = {}
 
     def last(self, name: str, by: Labels = (), where: Where | None = None) -> Found:
         """The values now, added up by labels."""
@@ -105,10 +104,9 @@ class Readings:
             _add(found, one.labels_of(by), one.value)
         return found
 
-    def number(self, name: str, where: Where | None = None) -> float | None:
+    def number(self, name: str) -> float | None:
         """The one value now; None if there is none."""
-        found = self.last(name, (), where)
-        return found.get(())
+        return self.last(name).get(())
 
     def increase(self, name: str, over: Over, by: Labels = (), where: Where | None = None) -> Found:
         """How far a counter rose, added up by labels; one that is new counts from 0."""
@@ -117,8 +115,7 @@ class Readings:
             return {}
         ring = self._history.ring_for(over)
         from_, to = (
-            self._before_s(ring, self.now.at_s - over.ago_s - length_s)
-            for length_s in (over.length_s, 0.0)
+            ring.before(self.now.at_s - over.ago_s - length_s) for length_s in (over.length_s, 0.0)
         )
         places = ring.places.get(name, {})
         found: Found = {}
@@ -156,12 +153,6 @@ class Readings:
             values = [one for one in values if not math.isnan(one)] or [shown.value]
             if len(values) >= fewest:
                 _add(found, shown.labels_of(by), reduce(values))
-        return found
-
-    def _before_s(self, ring: Ring, at_s: float) -> Past:
-        found = self._before.get((ring, at_s))
-        if found is None:
-            found = self._before[ring, at_s] = ring.before(at_s)
         return found
 
     def _matching(self, name: str, where: Where | None) -> list[_Shown]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -66,12 +67,8 @@ class Ring:
 
     def before(self, at_s: float) -> Past:
         """The newest reading of that moment or before; the oldest one if none is that old."""
-        found = self._past[0]
-        for past in self._past:
-            if past.at_s > at_s:
-                break
-            found = past
-        return found
+        later = bisect_right(self._past, at_s, key=lambda past: past.at_s)
+        return self._past[max(0, later - 1)]
 
     def since(self, at_s: float) -> list[Past]:
         """The readings from that moment on."""

@@ -6,15 +6,12 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from service.observing.instruments.gpu_metrics import GpuCollector
 from service.observing.status.alarms import Alarm, Alarms
 from service.observing.status.figures import Difference, ModelFigures, Stretch, total
-from service.observing.status.host_state import DiskUse, HostReader, HostState
+from service.observing.status.host_state import HostReader, HostState
 from service.observing.status.reading import Read, Reading
 from service.observing.status.readings import KeptReadings, Readings
 
@@ -135,11 +132,6 @@ class StatusWatch:
         self._held: list[Alarm] = []
 
     @property
-    def jobs(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
-        """What runs until the server ends."""
-        return self.run, self.follow_host
-
-    @property
     def _started_s(self) -> float:
         began_s = self._began_s()
         return self._own_start_s if began_s is None else min(began_s, self._own_start_s)
@@ -202,13 +194,13 @@ class StatusWatch:
 
     def _tell(self, now: Reading) -> Status:
         self._look(now)
-        last_minute = Difference(self._before(now, MINUTE_S), now, self._started_s)
+        last_minute = Difference(self._before(now, MINUTE_S), now)
         return Status(
             unix_s=self.unix_of(now.at_s),
             uptime_s=now.at_s - self._started_s,
             alarms=self._held,
             last_minute=last_minute.stretch(),
-            since_start=Difference(None, now, self._started_s).stretch(),
+            since_start=Difference(Reading(self._started_s, {}), now).stretch(),
             models=last_minute.models(),
             points=list(self._points),
             reading=now,
@@ -225,7 +217,7 @@ class StatusWatch:
         return old[-1] if old else self._minute[0]
 
     def _point(self, now: Reading) -> Point:
-        within = Difference(self._before(now, _POINT_S), now, self._started_s)
+        within = Difference(self._before(now, _POINT_S), now)
         return Point(
             unix_s=self.unix_of(now.at_s),
             per_s=within.per_s(),
@@ -239,27 +231,3 @@ class StatusWatch:
     def unix_of(self, at_s: float) -> float:
         """Unix time of a moment on the monotonic clock."""
         return self._unix_clock() - (self._clock() - at_s)
-
-
-def watch_status(
-    read: Read,
-    gpus: GpuCollector | None,
-    models: Path,
-    record: Path | None,
-    began_s: Callable[[], float | None] = lambda: None,
-    leads: Callable[[], bool] = lambda: True,
-) -> StatusWatch:
-    """The watch of a server.
-
-    Args:
-        read: reads its instruments.
-        gpus: reads the GPUs, if there are any.
-        models: folder of the models.
-        record: folder of the record, if one is kept.
-        began_s: when the server began, on the monotonic clock.
-        leads: whether this process is the one that watches.
-    """
-    folders: dict[DiskUse, Path] = {"models": models}
-    if record is not None:
-        folders["record"] = record
-    return StatusWatch(read, HostReader(folders, gpus), began_s=began_s, leads=leads)

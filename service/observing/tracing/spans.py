@@ -157,41 +157,38 @@ class FrameSpans:
 
 def begin_request(tracer: Tracer, scope: Scope) -> PictureSpan | None:
     """Begin the span of a request, below the caller's; None if it does not inspect or record."""
-    if scope.get("type") == "grpc":
-        return _begin_call(tracer, scope)
+    described = _described_call(scope) if scope.get("type") == "grpc" else _described(scope)
+    if described is None:
+        return None
+    name, attributes = described
+    begun_ns = time.time_ns()
+    span = tracer.start_span(
+        name, _caller_of(scope), SpanKind.SERVER, attributes, start_time=begun_ns
+    )
+    return PictureSpan(tracer, span, begun_ns) if span.is_recording() else None
+
+
+def _described(scope: Scope) -> tuple[str, Attributes] | None:
+    """Name and attributes of a request by HTTP; None if it does not inspect."""
     asked = _INSPECTS.fullmatch(scope["path"])
     if asked is None or scope["method"] != "POST":
         return None
     surface, version, verb = asked.groups()
     route = f"/{surface}/models/{{name}}{'/versions/{version}' if version else ''}/{verb}"
-    begun_ns = time.time_ns()
-    span = tracer.start_span(
-        f"POST {route}",
-        _caller_of(scope),
-        SpanKind.SERVER,
-        _of_connection(scope) | {"http.request.method": "POST", "http.route": route},
-        start_time=begun_ns,
-    )
-    return PictureSpan(tracer, span, begun_ns) if span.is_recording() else None
+    attributes = _of_connection(scope) | {"http.request.method": "POST", "http.route": route}
+    return f"POST {route}", attributes
 
 
-def _begin_call(tracer: Tracer, scope: Scope) -> PictureSpan | None:
-    """Begin the span of a call by gRPC."""
+def _described_call(scope: Scope) -> tuple[str, Attributes] | None:
+    """Name and attributes of a call by gRPC; None if it does not inspect."""
     asked = _INFER_CALL.fullmatch(scope["path"])
     if asked is None:
         return None
-    begun_ns = time.time_ns()
-    attributes: Attributes = dict(zip(("rpc.service", "rpc.method"), asked.groups(), strict=True))
+    service, method = asked.groups()
+    attributes: Attributes = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": method}
     if client := scope.get("client"):
         attributes["client.address"] = client[0]
-    span = tracer.start_span(
-        scope["path"].lstrip("/"),
-        _caller_of(scope),
-        SpanKind.SERVER,
-        {"rpc.system": "grpc"} | attributes,
-        start_time=begun_ns,
-    )
-    return PictureSpan(tracer, span, begun_ns) if span.is_recording() else None
+    return scope["path"].lstrip("/"), attributes
 
 
 def frames_of(tracer: Tracer, scope: Scope, model: str) -> FrameSpans:

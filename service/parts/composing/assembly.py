@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from fastapi import FastAPI
@@ -12,7 +11,7 @@ from service.api.document.application import Application
 from service.api.document.asyncapi import add_asyncapi
 from service.api.document.openapi import API_VERSION, LICENCE, SERVERS, TAGS
 from service.api.examples import FOREIGN_NAME
-from service.api.pages import PageHeaders, add_documentation, redirect_within
+from service.api.pages import add_documentation, redirect_within
 from service.api.problems import add_handlers, problem_responses
 from service.api.request_context import RequestContext
 from service.api.request_span import RequestSpan
@@ -33,29 +32,10 @@ _DOCUMENTED = (
 """Parts in the order in which the API's document has their routes; others follow."""
 
 
-@dataclass(frozen=True, slots=True)
-class Composition:
-    """What an app is put together of; every app of `create_app` has it, see `composition_of`.
-
-    Attributes:
-        foundation: what the parts stand on.
-        parts: in the order in which they begin.
-    """
-
-    foundation: Foundation
-    parts: tuple[ServerPart, ...]
-
-
-def composition_of(app: FastAPI) -> Composition:
-    """What an app of `create_app` is put together of."""
-    found = app.state.composition
-    assert isinstance(found, Composition)
-    return found
-
-
 def foundation_of(app: FastAPI) -> Foundation:
     """What the parts of an app of `create_app` stand on."""
-    return composition_of(app).foundation
+    found: Foundation = app.state.foundation
+    return found
 
 
 def assemble(foundation: Foundation, parts: Sequence[ServerPart]) -> Application:
@@ -69,7 +49,6 @@ def assemble(foundation: Foundation, parts: Sequence[ServerPart]) -> Application
         ConfigurationError: nothing says who may ask for a part's route.
     """
     settings, journal = foundation.settings, foundation.journal
-    composition = Composition(foundation, tuple(parts))
     app = Application(
         docs_url=None,
         redoc_url=None,
@@ -81,10 +60,10 @@ def assemble(foundation: Foundation, parts: Sequence[ServerPart]) -> Application
         servers=SERVERS,
         license_info=LICENCE,
         generate_unique_id_function=lambda route: route.name,
-        lifespan=lambda _: living(composition.parts, foundation.peers, foundation.drain.left_s),
+        lifespan=lambda _: living(parts, foundation.peers, foundation.drain.left_s),
         responses=problem_responses(FOREIGN_NAME),
     )
-    app.state.composition = composition
+    app.state.foundation, app.state.parts = foundation, parts
     add_handlers(app, journal)
     headers = add_documentation(app)
     inspect = InspectHandler(
@@ -106,28 +85,22 @@ def assemble(foundation: Foundation, parts: Sequence[ServerPart]) -> Application
             needs.add(need)
     check_needs(app.routes, needs.rows)
     app.needs = needs.rows
-    _surround(app, foundation, headers, FastPath(inspect_routes.routes, inspect, journal))
+    # Every request goes through these.
+    app.layers = [
+        partial(
+            RequestContext,
+            metrics=foundation.metrics,
+            max_body_bytes=settings.max_image_bytes,
+            gate=foundation.gate,
+            guard=foundation.access.guard,
+            page_headers=headers,
+            shortcut=FastPath(inspect_routes.routes, inspect, journal),
+        ),
+    ]
+    if foundation.tracing is not None:
+        app.layers.append(partial(RequestSpan, tracing=foundation.tracing))
     return app
 
 
 def _place(part: ServerPart) -> int:
     return _DOCUMENTED.index(part.name) if part.name in _DOCUMENTED else len(_DOCUMENTED)
-
-
-def _surround(
-    app: Application, foundation: Foundation, headers: PageHeaders, shortcut: FastPath
-) -> None:
-    """Put the layers around an app that every request goes through."""
-    app.layers = [
-        partial(
-            RequestContext,
-            metrics=foundation.metrics,
-            max_body_bytes=foundation.settings.max_image_bytes,
-            gate=foundation.gate,
-            guard=foundation.access.guard,
-            page_headers=headers,
-            shortcut=shortcut,
-        ),
-    ]
-    if foundation.tracing is not None:
-        app.layers.append(partial(RequestSpan, tracing=foundation.tracing))

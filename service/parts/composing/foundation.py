@@ -45,7 +45,6 @@ from service.repository.supervision.rules import Supervision
 from service.security.access import Access, open_access
 from service.security.gate import Gate
 from service.security.hosts import AllowedHosts
-from service.security.oidc.setup import TokenRules
 from service.security.origins import AllowedOrigins
 from service.settings import Settings
 from service.streaming.listeners import Listeners
@@ -151,17 +150,11 @@ def lay_foundation(
         f"{own_names()[0]}:{settings.port}",
     )
     lifetime = Lifetime(trail, peers, version(), without_secrets(stated), lambda: sessions.closing)
-    access = open_access(
-        settings.keys,
-        settings.keys_file,
-        metrics.access,
-        TokenRules(settings.oidc_issuer, settings.oidc_audience, settings.oidc_scopes),
-        lifetime.note_keys,
-        peers,
-    )
+    access = open_access(settings, metrics.access, lifetime.note_keys, peers)
     records = RecordThreads(record)
     outlets = _open_outlets(settings, record, metrics, peers)
-    journal = Journal(metrics, _open_request_log(settings, write), outlets)
+    requests = RequestLog(write, settings.log_format) if write and settings.request_log else None
+    journal = Journal(metrics, requests, outlets)
     host_metrics = HostMetrics(metrics, journal, peers)
     pools = _open_pools(settings.threads_for_decoding)
     context = version_context(settings, pools, metrics, open_engine, supervision, trail.tell, peers)
@@ -200,11 +193,6 @@ def _open_sessions(settings: Settings, metrics: Metrics, peers: Peers) -> Sessio
     return Sessions(limits, metrics.streams.set, peers)
 
 
-def _open_recorder(settings: Settings, record: Record, metrics: Metrics, peers: Peers) -> Recorder:
-    keep, retain = KeepingRule.read(settings.keep), RetentionRule.read(settings.retain)
-    return Recorder(record, keep, retain, RecordMetrics(metrics.registry), peers=peers)
-
-
 def _open_outlets(
     settings: Settings, record: Record | None, metrics: Metrics, peers: Peers
 ) -> list[Outlet]:
@@ -214,13 +202,9 @@ def _open_outlets(
     outlets = open_outlets(settings.plugins, settings, surroundings)
     if record is None:
         return outlets
-    return [_open_recorder(settings, record, metrics, peers), *outlets]
-
-
-def _open_request_log(settings: Settings, write: Write | None) -> RequestLog | None:
-    if write is None or not settings.request_log:
-        return None
-    return RequestLog(write, settings.log_format)
+    keep, retain = KeepingRule.read(settings.keep), RetentionRule.read(settings.retain)
+    recorder = Recorder(record, keep, retain, RecordMetrics(metrics.registry), peers=peers)
+    return [recorder, *outlets]
 
 
 def _open_pools(threads: int) -> Pools:

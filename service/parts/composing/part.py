@@ -18,11 +18,7 @@ Left = Callable[[], float]
 """Gives the seconds that are left for the end; whoever asks first begins them."""
 
 
-async def _nothing() -> None:
-    """Nothing has to be done."""
-
-
-async def _nothing_more(left_s: Left) -> None:
+async def _nothing(*_: object) -> None:
     """Nothing has to be done."""
 
 
@@ -73,5 +69,5 @@ class ServerPart:
     begin: Callable[[], Awaitable[None]] = _nothing
     jobs: Sequence[Job] = ()
     once_leading: Sequence[Job] = ()
-    close: Callable[[Left], Awaitable[None]] = _nothing_more
-    release: Callable[[Left], Awaitable[None]] = _nothing_more
+    close: Callable[[Left], Awaitable[None]] = _nothing
+    release: Callable[[Left], Awaitable[None]] = _nothing

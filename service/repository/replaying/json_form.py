@@ -11,7 +11,7 @@ from service.repository.replaying.tolerance import source_of_stored
 
 def json_of(replay: Replay) -> Json:
     """A replay as a JSON object."""
-    stored, verdict, tolerance = replay.stored, replay.verdict, replay.tolerance
+    stored, verdict = replay.stored, replay.verdict
     return {
         "id": stored.id,
         "model": stored.model,
@@ -25,12 +25,7 @@ def json_of(replay: Replay) -> Json:
         "peak_difference": replay.peak_difference,
         "threshold": stored.threshold,
         "pixel_threshold": stored.pixel_threshold,
-        "tolerance": {
-            "rule": tolerance.rule,
-            "differs": list(tolerance.differs),
-            "score": tolerance.score,
-            "peak": tolerance.peak,
-        },
+        "tolerance": asdict(replay.tolerance),
         "recorded": {
             "anomalous": stored.anomalous,
             "verdict": stored.verdict,

@@ -17,7 +17,7 @@ from service.repository.context import version_context
 from service.repository.model_version import ModelVersion
 from service.repository.replaying.replay import check_digest
 from service.repository.replaying.tolerance import source_of_stored
-from service.repository.versions import find_bundles
+from service.repository.versions import look
 from service.settings import Settings
 
 
@@ -30,7 +30,7 @@ def find_recorded(repository: Path, stored: StoredInspection) -> Path:
         ConflictError: the one that it has is another one.
         BundleError: its manifest was changed, or cannot be read.
     """
-    for path in find_bundles(repository):
+    for path in look(repository).versions:
         if (path.parent.name, path.name) == (stored.model, stored.version):
             check_digest(read_digest(path, repository), stored)
             return path

@@ -91,7 +91,7 @@ class Supervisor:
         places = [tuple(range(instances))] if shared else [(place,) for place in range(instances)]
         self._seats = [_Seat(*both) for both in zip(engines, places, strict=True)]
         self._mending: set[asyncio.Task[None]] = set()
-        self._batcher: Batcher[ModelInput, ModelOutput] | None = None
+        self._batcher: Batcher[ModelInput, ModelOutput]
         self._closed = False
 
     @property
@@ -117,7 +117,7 @@ class Supervisor:
     def broken(self, place: int, fault: EngineFault, ended: asyncio.Future[None]) -> None:
         """Begins to mend the engine of a place; see `Keeper.broken`."""
         (seat,) = (seat for seat in self._seats if place in seat.places)
-        self._metrics.broken(fault)
+        self._metrics.faults[fault].inc()
         if fault == "hung":
             self._room.used(seat.engine.engine, ended)
             self._lost.add(ended)
@@ -185,12 +185,11 @@ class Supervisor:
     async def _reopen(self, seat: _Seat) -> None:
         """Opens another engine; the old one is closed first where nobody is in it."""
         batcher, before, fault = self._batcher, seat.engine, seat.fault
-        assert batcher is not None
         assert fault is not None
         if not any(batcher.works(place) for place in seat.places):
             await self._room.close_unless_used(before.engine)
         seat.engine = await self._room.open(self._bundle, before)
-        self._metrics.restarted(fault)
+        self._metrics.restarts[fault].inc()
         for place in seat.places:
             ended = batcher.replace(place, self._runner(seat))
             if ended is not None:
@@ -199,7 +198,6 @@ class Supervisor:
 
     def _resume(self, seat: _Seat) -> None:
         """Has the engine work again in the places where it was given up."""
-        assert self._batcher is not None
         for place in seat.places:
             if not self._batcher.works(place):
                 self._batcher.replace(place, self._runner(seat))

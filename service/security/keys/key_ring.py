@@ -50,10 +50,6 @@ class KeyRing:
         self._standing: frozenset[Caller] = frozenset()
         self.replace(keys)
 
-    def __len__(self) -> int:
-        """Number of keys."""
-        return len(self._callers)
-
     def replace(self, keys: Iterable[Key]) -> None:
         """Exchange all keys."""
         self.keys = tuple(keys)

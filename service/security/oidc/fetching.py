@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import json
 import time
 import urllib.error
@@ -12,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from service.core.errors import ConfigurationError
+from service.security.exposure import is_loopback
 
 FETCH_WITHIN_S = 5.0
 """Longest time for one document, however slowly it drips."""
@@ -49,7 +49,7 @@ def check_url(url: str, what: str) -> None:
         raise ConfigurationError(f"{what} is {url!r}, which is no URL") from None
     if parts.scheme == "https" and host:
         return
-    if parts.scheme != "http" or not _is_this_machine(host):
+    if parts.scheme != "http" or not is_loopback(host):
         raise ConfigurationError(f"{what} is {url}; it must be https://")
 
 
@@ -83,12 +83,3 @@ def fetch_json(url: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise FetchError(f"{url} is no JSON object")
     return found
-
-
-def _is_this_machine(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import jwt
@@ -32,7 +31,6 @@ class TokenAuthenticator:
         name: the issuer, as its tokens have it.
         audience: whom tokens are for; those for others are refused.
         scopes: what each value of a claim stands for.
-        clock: gives Unix time in seconds.
     """
 
     def __init__(
@@ -41,13 +39,11 @@ class TokenAuthenticator:
         name: str,
         audience: str,
         scopes: Mapping[str, Collection[Scope]],
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self._issuer = issuer
         self._name = name
         self._audience = audience
         self._scopes = scopes
-        self._clock = clock
 
     def identify(self, credential: bytes) -> Caller | None:
         """The caller whom a token is of; None if it is no token.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
+import resource
 from dataclasses import dataclass
 
 DESCRIPTOR_RESERVE = 128
@@ -51,9 +51,5 @@ def limits_of(most: int, most_per_client: int, open_files: int | None) -> Connec
 
 def limit_of_open_files() -> int | None:
     """Most file descriptors that this process may have; None without a limit."""
-    if sys.platform == "win32":
-        return None
-    import resource
-
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return None if soft == resource.RLIM_INFINITY else soft

@@ -25,17 +25,6 @@ class FrameScanner:
         in_message: whether one has begun and is not whole.
     """
 
-    __slots__ = (
-        "_control",
-        "_final",
-        "_header",
-        "_in_frame",
-        "_left",
-        "in_message",
-        "message_bytes",
-        "messages",
-    )
-
     def __init__(self) -> None:
         self.message_bytes = self.messages = 0
         self.in_message = False

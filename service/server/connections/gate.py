@@ -22,13 +22,14 @@ _SEARCH_EVERY_S = 0.1
 
 
 class GuardedConnection(Protocol):
-    """One connection, as the gate sees it.
+    """One connection, as the gate sees it; each kind of them is one.
 
     Attributes:
         client_key: what counts as its client, as `client_key` says.
     """
 
-    client_key: str
+    client_key: str = "unknown"
+    _gate: ConnectionGate
 
     def look(self, now_s: float) -> int:
         """End it if it is late; gives the bytes that its client has not read."""
@@ -38,6 +39,8 @@ class GuardedConnection(Protocol):
 
     def cut(self, reason: CloseReason) -> None:
         """Close it at once, and count that."""
+        self._gate.closures.note(reason, self.client_key)
+        self.abort()
 
     def abort(self) -> None:
         """Close it at once."""

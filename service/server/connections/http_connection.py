@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import uuid
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -23,7 +22,7 @@ from service.core.errors import (
 )
 from service.server.connections import stages
 from service.server.connections.answer_reading import AnswerReading
-from service.server.connections.gate import client_key
+from service.server.connections.gate import GuardedConnection, client_key
 from service.server.connections.lingering import LingeringTransport
 from service.server.connections.refusals import refusal
 from service.server.connections.stages import ConnectionStage
@@ -39,17 +38,14 @@ from service.server.connections.whole_answers import WholeAnswers
 _HEAD_ENDS = b"\r\n\r\n"
 
 
-class HttpConnection(WholeAnswers):
+class HttpConnection(WholeAnswers, GuardedConnection):
     """One connection; a sweep once a second sees what is late, so that requests set no timers.
 
     Attributes:
-        client_key: what counts as its client.
         asked_by: client and scheme of what another process passes on; None for a client's own.
         port: by which it came; `relayed` for what another process passes on.
         answered: whether a request of it was answered, here or by the process that had it before.
     """
-
-    server_state: ConnectionState
 
     def __init__(
         self,
@@ -59,7 +55,6 @@ class HttpConnection(WholeAnswers):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self.client_key = "unknown"
         self.asked_by: AskedBy | None = None
         self.port: Port = "main"
         self.answered = False
@@ -124,9 +119,6 @@ class HttpConnection(WholeAnswers):
         """Hand the connection over to the WebSocket protocol."""
         self._gate.release(self)
         self.connections.discard(self)
-        lines = [f"{self.scope['method']} ".encode(), self.url, b" HTTP/1.1\r\n"]
-        for name, value in self.headers:
-            lines += [name, b": ", value, b"\r\n"]
         successor = self.config.ws_protocol_class(  # type: ignore[call-arg, misc]
             config=self.config, server_state=self.server_state, app_state=self.app_state
         )
@@ -134,7 +126,7 @@ class HttpConnection(WholeAnswers):
         successor.connection_made(transport)
         # What goes wrong from now on is the successor's, which is told of the connection's end.
         transport.set_protocol(successor)
-        successor.data_received(b"".join([*lines, b"\r\n"]))
+        successor.data_received(self._head())
 
     def on_headers_complete(self) -> None:
         """Begin to answer."""
@@ -203,11 +195,6 @@ class HttpConnection(WholeAnswers):
         if self.asked_by is None or self.cycle is not None:
             super().shutdown()
 
-    def cut(self, reason: CloseReason) -> None:
-        """Close it at once, and count that."""
-        self._gate.closures.note(reason, self.client_key)
-        self.transport.abort()
-
     def abort(self) -> None:
         """Close it at once."""
         self.transport.abort()
@@ -224,17 +211,19 @@ class HttpConnection(WholeAnswers):
             self._refuse_malformed(stages.PipelinedError())
             return
         assert self.server_state.relays is not None
-        came = self._tail + data
-        head = [self.parser.get_method(), b" ", self.url, b" HTTP/1.1\r\n"]
-        for name, value in self.headers:
-            head += [name, b": ", value, b"\r\n"]
-        rest = came.partition(_HEAD_ENDS)[2]
+        rest = (self._tail + data).partition(_HEAD_ENDS)[2]
         self._gate.release(self)
         self.connections.discard(self)
         client = cast(LingeringTransport, self.transport).inner
-        sent = b"".join([*head, b"\r\n", rest])
         asked_by = self.client, self.scheme or "http"
-        self.server_state.relays.begin(client, asked_by, owner, sent)
+        self.server_state.relays.begin(client, asked_by, owner, self._head() + rest)
+
+    def _head(self) -> bytes:
+        """The head of the request that came last, for who answers it in place of this one."""
+        lines = [self.parser.get_method(), b" ", self.url, b" HTTP/1.1\r\n"]
+        for name, value in self.headers:
+            lines += [name, b": ", value, b"\r\n"]
+        return b"".join([*lines, b"\r\n"])
 
     def release(self, hand_over: Callable[[socket.socket], bool]) -> bool:
         """Have another process go on with it; False while it works, for TLS, and where none can.
@@ -249,9 +238,7 @@ class HttpConnection(WholeAnswers):
         waits = stage is ConnectionStage.IDLE or (stage, subject) == (ConnectionStage.HEADERS, None)
         cycle = cast(RequestResponseCycle | None, self.cycle)
         unread = transport.get_write_buffer_size() or (cycle is not None and cycle.more_body)
-        if not waits or unread or transport.is_closing():
-            return False
-        if self.stays:
+        if self.stays or not waits or unread or transport.is_closing():
             return False
         inside = transport.get_extra_info("socket")
         with socket.socket(fileno=os.dup(inside.fileno())) as released:
@@ -324,7 +311,7 @@ class HttpConnection(WholeAnswers):
 
     def _refuse(self, error: TaktError) -> None:
         """Answer without the app, and close once the client may have read it."""
-        request_id = id_and_length(self.headers or [])[0] or uuid.uuid4().hex.encode()
+        request_id, _ = id_and_length(self.headers or [])
         path = getattr(self, "url", b"").decode("latin-1")
         answer = refusal(error, request_id, path, self.server_state.default_headers)
         self.transport.write(answer)

@@ -17,20 +17,6 @@ class LingeringTransport:
         close: called instead of its `close`.
     """
 
-    __slots__ = (
-        "abort",
-        "close",
-        "get_extra_info",
-        "get_write_buffer_size",
-        "inner",
-        "is_closing",
-        "pause_reading",
-        "resume_reading",
-        "set_protocol",
-        "write",
-        "write_eof",
-    )
-
     def __init__(self, inner: asyncio.Transport, close: Callable[[], None]) -> None:
         self.inner = inner
         self.close = close

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -13,18 +14,19 @@ from service.security.headers import ANSWER_HEADERS
 
 def refusal(
     error: TaktError,
-    request_id: bytes,
-    path: str,
+    request_id: bytes | None = None,
+    path: str = "",
     default_headers: Iterable[tuple[bytes, bytes]] = (),
 ) -> bytes:
     """A whole answer, after which the connection closes.
 
     Args:
         error: why.
-        request_id: of the request.
-        path: that was asked.
+        request_id: of the request; a new one if None.
+        path: that was asked, if that is known.
         default_headers: that every answer of the server has.
     """
+    request_id = request_id or uuid.uuid4().hex.encode()
     answer = problem_response(error, request_id.decode(), path)
     headers = dict([*answer.raw_headers, *ANSWER_HEADERS]) | {
         b"x-request-id": request_id,

@@ -15,7 +15,7 @@ HEADERS_WITHIN_S = 10.0
 REST_WITHIN_S = 30.0
 """Longest time for the rest of a body that was answered before its end."""
 LINGER_S = 2.0
-"""Longest time for a client that is still sending to read why it was refused."""
+"""Longest time for a client that is still sending to read why it was refused, or cut off."""
 HEADERS_IDLE_S = 0.25
 """Time after which a connection without whole headers makes room for others."""
 IDLE_S = 5.0

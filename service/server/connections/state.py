@@ -9,20 +9,13 @@ from typing import Any, Literal, Protocol
 
 from uvicorn.server import ServerState
 
-from service.server.connections.gate import ConnectionGate
+from service.server.connections.gate import ConnectionGate, GuardedConnection
 from service.server.connections.open_messages import OpenMessages
 
 AskedBy = tuple[tuple[str, int] | None, Literal["http", "https"]]
 """Address and port of a client, where they are known, and the scheme by which it asks."""
 Port = Literal["main", "metrics", "relayed"]
 """How a connection came: by one of the server's ports, or from another process."""
-
-
-class Handshake(Protocol):
-    """A connection whose TLS handshake is not done."""
-
-    def abort(self) -> None:
-        """Close it at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +72,7 @@ class ConnectionState(ServerState):
         super().__init__()
         self.gate = gate
         self.open_messages = open_messages
-        self.handshakes: set[Handshake] = set()
+        self.handshakes: set[GuardedConnection] = set()
         self.relays: Relays | None = None
         self.give_back: Callable[[Any], bool] | None = None
         self.leaving = False

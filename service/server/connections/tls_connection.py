@@ -6,12 +6,11 @@ import asyncio
 import logging
 import re
 import ssl
-import uuid
 from typing import cast
 
 from service.core.domain import CloseReason
 from service.core.errors import RequestError
-from service.server.connections.gate import client_key
+from service.server.connections.gate import GuardedConnection, client_key
 from service.server.connections.http_connection import HttpConnection
 from service.server.connections.refusals import refusal
 from service.server.connections.stages import HEADERS_IDLE_S, HEADERS_WITHIN_S, LINGER_S
@@ -30,7 +29,7 @@ _PLAIN = RequestError("this port speaks HTTPS; ask the same host and port by htt
 logger = logging.getLogger("takt.server")
 
 
-class TlsConnection(asyncio.Protocol):
+class TlsConnection(asyncio.Protocol, GuardedConnection):
     """One connection, counted by the gate from its first moment on.
 
     The event loop's own TLS tells nobody of a connection before its handshake is done: neither
@@ -41,15 +40,11 @@ class TlsConnection(asyncio.Protocol):
         inside: the connection of HTTP. It is new, as the time for its first request runs from its
             making on, the handshake included.
         state: shared by the connections.
-
-    Attributes:
-        client_key: what counts as its client.
     """
 
     def __init__(
         self, context: ssl.SSLContext, inside: HttpConnection, state: ConnectionState
     ) -> None:
-        self.client_key = "unknown"
         self._inside = inside
         self._state = state
         self._gate = state.gate
@@ -135,11 +130,6 @@ class TlsConnection(asyncio.Protocol):
         """When it began; None if that was just now."""
         return self._made_s if now_s >= self._made_s + HEADERS_IDLE_S else None
 
-    def cut(self, reason: CloseReason) -> None:
-        """Close it at once, and count that."""
-        self._gate.closures.note(reason, self.client_key)
-        self.abort()
-
     def abort(self) -> None:
         """Close it at once."""
         self._raw.abort()
@@ -161,7 +151,7 @@ class TlsConnection(asyncio.Protocol):
     def _tell_plainly(self) -> None:
         """Say by plain HTTP what is wrong; what the client still sends is not looked at."""
         self._told_s = self._inside.loop.time()
-        self._raw.write(refusal(_PLAIN, uuid.uuid4().hex.encode(), ""))
+        self._raw.write(refusal(_PLAIN))
         # To close it while the client sends would take the answer from it.
         self._raw.write_eof()
 

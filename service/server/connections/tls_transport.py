@@ -25,19 +25,6 @@ class TlsTransport:
         ended: whether the client was told that nothing more comes.
     """
 
-    __slots__ = (
-        "_outgoing",
-        "_raw",
-        "_tls",
-        "abort",
-        "ended",
-        "get_write_buffer_size",
-        "is_closing",
-        "pause_reading",
-        "protocol",
-        "resume_reading",
-    )
-
     def __init__(
         self,
         raw: asyncio.Transport,

@@ -15,8 +15,9 @@ from service.core.domain import CloseReason
 from service.observing.logging_setup import WEBSOCKETS
 from service.server.connections.answer_reading import AnswerReading
 from service.server.connections.frame_scanner import FrameScanner
-from service.server.connections.gate import client_key
+from service.server.connections.gate import GuardedConnection, client_key
 from service.server.connections.lingering import LingeringTransport
+from service.server.connections.stages import LINGER_S
 from service.server.connections.state import ConnectionState
 
 MOST_CHATTER = 100
@@ -29,28 +30,17 @@ MIN_BYTES_PER_S = 16 * 1024
 """Slowest rate of a message that takes longer."""
 HANDSHAKE_WITHIN_S = 10.0
 """Longest time from the upgrade to a whole handshake."""
-LINGER_S = 2.0
-"""Longest time for a client that is still sending to read why its connection ends."""
 
 _INVALID_DATA, _POLICY_VIOLATION, _TRY_AGAIN_LATER = 1007, 1008, 1013
 
 
-class WebSocketConnection(WebSocketsSansIOProtocol):
-    """One WebSocket.
-
-    Attributes:
-        client_key: what counts as its client.
-    """
+class WebSocketConnection(WebSocketsSansIOProtocol, GuardedConnection):
+    """One WebSocket."""
 
     def __init__(
-        self,
-        config: Config,
-        server_state: ConnectionState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
+        self, config: Config, server_state: ConnectionState, app_state: dict[str, Any]
     ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
-        self.client_key = "unknown"
+        super().__init__(config, server_state, app_state)
         self.conn.logger = logging.getLogger(WEBSOCKETS)
         self._gate = server_state.gate
         self._reading = AnswerReading()
@@ -140,11 +130,6 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
     def idle_since_s(self, now_s: float) -> float | None:
         """None: a stream that waits for the next part makes no room for others."""
         return None
-
-    def cut(self, reason: CloseReason) -> None:
-        """Close it at once, and count that."""
-        self._gate.closures.note(reason, self.client_key)
-        self.transport.abort()
 
     def abort(self) -> None:
         """Close it at once."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, cast
 
 from starlette.responses import Response
 from uvicorn._types import ASGI3Application
-from uvicorn.config import Config
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -30,17 +28,6 @@ class WholeAnswers(HttpToolsProtocol):
 
     server_state: ConnectionState
 
-    def __init__(
-        self,
-        config: Config,
-        server_state: ConnectionState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
-        self._refusal_of: Callable[[Any], Response | None] | None
-        self._refusal_of = getattr(config.app, "refusal", None)
-
     def on_message_complete(self) -> None:
         """Let the app know; where the answer is out already, wait for the next request."""
         super().on_message_complete()
@@ -58,14 +45,15 @@ class WholeAnswers(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """Answer at once what the app refuses at once; all else gets a task."""
-        refusal = None
+        refusal_of: Callable[[Any], Response | None] | None
+        refusal_of = getattr(self.config.app, "refusal", None)
         # A connection that is to leave this process must be told so by its answer.
         calls = self.flow.write_paused or self.server_state.leaving
-        if self._refusal_of is not None and not calls:
-            refusal = self._refusal_of(cycle.scope)
-        if refusal is not None:
-            self._answer(cycle, refusal.status_code, refusal.raw_headers, refusal.body)
-            return
+        if refusal_of is not None and not calls:
+            refusal = refusal_of(cycle.scope)
+            if refusal is not None:
+                self._answer(cycle, refusal.status_code, refusal.raw_headers, refusal.body)
+                return
         scope = cast(dict[str, Any], cycle.scope)
         scope[WRITE_KEY] = partial(self._answer, cycle)
         if isinstance(app, ProxyHeadersMiddleware) and not _is_forwarded(scope["headers"]):

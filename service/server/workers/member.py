@@ -54,6 +54,7 @@ class Member:
         hears: whether its process hears messages.
         heard_s: when it said something last.
         still: whether it stands still, so that nobody is to wait for it.
+        way: where connections come that it gives back.
     """
 
     def __init__(
@@ -69,15 +70,13 @@ class Member:
         self.still = False
         self._counted: dict[str, Told] = {}
         self.started_s = self.heard_s = now_s
-        self._messages = messages
-        self._way = way
-        self._channel: MessageChannel | None = None
+        self.way = way
+        self._channel = MessageChannel(messages)
         self._arriving: deque[tuple[Handed, socket.socket]] = deque()
 
-    async def open(self, take: Callable[[Message], None], ended: Callable[[], None]) -> None:
+    async def open(self, take: Callable[[Message], None], ended: Callable[[], object]) -> None:
         """Hear it; `ended` is called when its process is gone."""
-        self._channel = MessageChannel(self._messages, take, ended)
-        await self._channel.open()
+        await self._channel.open(take, ended)
 
     def count(self, families: Told) -> None:
         """Take what it has counted, of some families or all."""
@@ -89,15 +88,9 @@ class Member:
         """What it has counted by its last word."""
         return [family for families in self._counted.values() for family in families]
 
-    @property
-    def way(self) -> socket.socket:
-        """Where connections come that it gives back."""
-        return self._way
-
     def tell(self, kind: str, **facts: object) -> None:
         """Send it a message."""
-        if self._channel is not None:
-            self._channel.send({"kind": kind, **facts})
+        self._channel.send({"kind": kind, **facts})
 
     def load(self, counts: CountTable) -> int:
         """Connections that it has or will have in a moment."""
@@ -106,7 +99,7 @@ class Member:
     def hand(self, handed: Handed, connection: socket.socket) -> bool:
         """Hand it a connection, closed here once it has arrived; False if there is no room."""
         try:
-            done = hand(self._way, handed, connection)
+            done = hand(self.way, handed, connection)
         except OSError:  # it has ended, which is told in a moment
             return False
         if done:
@@ -117,7 +110,7 @@ class Member:
         """What it has given back; what has arrived there is closed here."""
         given_back = []
         with contextlib.suppress(EOFError):
-            while (taken := take(self._way)) is not None:
+            while (taken := take(self.way)) is not None:
                 handed, connection = taken
                 if handed.kind == "taken":
                     self._arriving.popleft()[1].close()
@@ -143,9 +136,8 @@ class Member:
         """Close the ways to a process that is gone; gives the connections that it never took."""
         left = [*self.take(), *self._arriving]
         self._arriving.clear()
-        self._way.close()
-        if self._channel is not None:
-            await self._channel.close()
+        self.way.close()
+        await self._channel.close()
         return left
 
 

@@ -41,11 +41,6 @@ class WorkerOrder:
     settings: str
 
 
-def give_order(control: socket.socket, order: WorkerOrder, descriptors: list[int]) -> None:
-    """Have a nursery fork a worker; the descriptors stay open here as well."""
-    socket.send_fds(control, [json.dumps(asdict(order)).encode()], descriptors)
-
-
 def take_order(control: socket.socket) -> tuple[WorkerOrder, list[int]] | None:
     """The next order and its descriptors; None if no more will come."""
     said, descriptors, _, _ = socket.recv_fds(control, MOST_BYTES, _DESCRIPTORS)
@@ -105,9 +100,9 @@ class Nursery:
         return nursery
 
     def order(self, order: WorkerOrder, descriptors: list[int]) -> None:
-        """Have it fork a worker; if it has ended, nobody hears."""
+        """Have it fork a worker; the descriptors stay open here. If it has ended, nobody hears."""
         with contextlib.suppress(OSError):
-            give_order(self._control, order, descriptors)
+            socket.send_fds(self._control, [json.dumps(asdict(order)).encode()], descriptors)
 
     async def close(self) -> None:
         """Order no more; it ends once its workers have."""

@@ -39,9 +39,8 @@ class WorkerPeers:
         self.workers = workers
         self.counts = counts
         self.leading = asyncio.Event()
-        self._end = end
         self._alone = False
-        self._channel: MessageChannel | None = None
+        self._channel = MessageChannel(end)
         self._told: Callable[[Message], None] = lambda message: None
         self._handlers: dict[str, Handler] = {}
         self._asked: dict[int, asyncio.Future[list[Reply]]] = {}
@@ -64,13 +63,11 @@ class WorkerPeers:
             orphaned()
 
         self._told = told
-        self._channel = MessageChannel(self._end, self._take, ended)
-        await self._channel.open()
+        await self._channel.open(self._take, ended)
 
     async def close(self) -> None:
         """Send what waits, and hear no more."""
-        if self._channel is not None:
-            await self._channel.close()
+        await self._channel.close()
 
     def answer(self, topic: str, handler: Handler) -> None:
         """Answer the others by `handler`."""
@@ -95,8 +92,7 @@ class WorkerPeers:
 
     def say(self, kind: str, **facts: object) -> None:
         """Tell the supervisor."""
-        if self._channel is not None:
-            self._channel.send({"kind": kind, **facts})
+        self._channel.send({"kind": kind, **facts})
 
     def _take(self, message: Message) -> None:
         match message["kind"]:

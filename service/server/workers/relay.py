@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import uuid
 from collections.abc import Callable
 from functools import partial
 from typing import cast
@@ -194,7 +193,7 @@ class _End(asyncio.Protocol):
             self._leave(self.answer_here)
             return
         if not self._answered:
-            self._transport.write(refusal(_NOBODY, uuid.uuid4().hex.encode(), ""))
+            self._transport.write(refusal(_NOBODY))
         self._transport.close()
 
     def _leave(self, answer_here: Callable[[], None]) -> None:

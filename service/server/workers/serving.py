@@ -56,7 +56,8 @@ class WorkerServing:
         self._peers = peers
         self._metrics = metrics
         self._repository = repository
-        self._server: Server | None = None
+        self._server: Server
+        self._state: ConnectionState
         self._accepts: Mapping[str, Accept] = {}
         self._relays = RequestRelays(connections, peers, self._answer_here)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -66,7 +67,7 @@ class WorkerServing:
 
     async def open(self, server: Server) -> None:
         """Hear the supervisor and the other workers."""
-        self._server = server
+        self._server, self._state = server, server.server_state
         await self._peers.open(self._told, self._orphaned)
         self._peers.say("hello", pid=os.getpid())
 
@@ -96,25 +97,14 @@ class WorkerServing:
         await self._peers.close()
         self._way.close()
 
-    @property
-    def _served(self) -> Server:
-        assert self._server is not None
-        return self._server
-
-    @property
-    def _state(self) -> ConnectionState:
-        state = self._served.server_state
-        assert isinstance(state, ConnectionState)
-        return state
-
     def _told(self, message: Message) -> None:
         match message["kind"]:
             case "end":
-                self._served.end(hurry=message["hurry"])
+                self._server.end(hurry=message["hurry"])
             case "give_back":
                 self._give_back(message["most"])
             case "look":
-                self._served.reload()
+                self._server.reload()
             case "still":
                 self._metrics.tell_still(message["workers"])
                 self._relays.note_still(
@@ -125,7 +115,7 @@ class WorkerServing:
 
     def _orphaned(self) -> None:
         logger.error("the supervisor is gone, so this worker drains and ends")
-        self._served.end(hurry=False)
+        self._server.end(hurry=False)
 
     def _take_connections(self) -> None:
         while True:
@@ -237,7 +227,7 @@ class WorkerServing:
             for connection in left:
                 self._returned(connection)
             await asyncio.sleep(_LOOK_EVERY_S)
-        self._served.end(hurry=False)
+        self._server.end(hurry=False)
 
     def _connections(self) -> list[HttpConnection]:
         """Those that may be given back sooner or later."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -70,7 +71,7 @@ class WorkerSupervisor:
         self._counts_memory = CountTable.memory(self._rows)
         self._counts = CountTable.over(self._counts_memory, self._rows)
         self._members: list[Member] = []
-        self._nursery: Nursery | None = None
+        self._nursery: Nursery
         self._acceptor = Acceptor(listening, lambda: self._members, self._counts)
         self._gatherings = Gatherings(lambda: self._members)
         self._restarts = Restarts(settings.workers)
@@ -169,23 +170,17 @@ class WorkerSupervisor:
 
     async def _begin(self, slot: int) -> Member:
         """Start a worker."""
-        assert self._nursery is not None
         number = min(set(range(self._rows)) - {one.number for one in self._members})
         self._counts.clear(number)
         messages, its_messages = socket.socketpair()
         way, its_way = handing.pair()
         member = Member(number, slot, messages, way, asyncio.get_running_loop().time())
         self._members.append(member)
-        await member.open(partial(self._take, member), partial(self._note_end, member))
+        await member.open(partial(self._take, member), lambda: self._start(self._ended(member)))
         asyncio.get_running_loop().add_reader(way, self._take_back, member)
         with its_messages, its_way:
-            order = WorkerOrder(
-                number,
-                self._rows,
-                self._cores[slot],
-                self._listening.rpc,
-                self._nursery.settings_json,
-            )
+            cores, rpc = self._cores[slot], self._listening.rpc
+            order = WorkerOrder(number, self._rows, cores, rpc, self._nursery.settings_json)
             descriptors = [its_messages.fileno(), its_way.fileno(), self._counts_memory]
             self._nursery.order(order, descriptors)
         return member
@@ -235,9 +230,6 @@ class WorkerSupervisor:
             owner = [one for one in self._members if _owns(one, handed.worker)]
             if not (owner and not owner[0].still and owner[0].hand(handed, connection)):
                 connection.close()
-
-    def _note_end(self, member: Member) -> None:
-        self._start(self._ended(member))
 
     async def _ended(self, member: Member) -> None:
         """Go on without a worker whose process is gone."""
@@ -335,7 +327,6 @@ class WorkerSupervisor:
         for slot in range(settings.workers):
             replaced = replaced and await self._replace(slot)
         self._settings = settings
-        assert former is not None
         await former.close()
         # Said last, as the next reload may be asked for from then on.
         if replaced:
@@ -347,13 +338,11 @@ class WorkerSupervisor:
         """Start a worker and let its predecessor go; False where it cannot answer."""
         former = [one for one in self._members if one.slot == slot]
         successor = await self._begin(slot)
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LOADED_WITHIN_S):
                 while successor in self._members and successor.state is not State.LOADED:
                     self._changed.clear()
                     await self._changed.wait()
-        except TimeoutError:
-            pass
         if successor not in self._members or not successor.ready:
             successor.state = State.LEAVING
             successor.tell("end", hurry=False)

@@ -9,7 +9,6 @@ import httpx
 
 from service.learning.desk import LearningDesk
 from service.learning.job import LearningState
-from service.parts.composing.assembly import composition_of
 from service.recording.pictures import PictureKey, format_of, sha256_of
 from service.recording.record import Record
 from tests.api.apps import until
@@ -19,7 +18,7 @@ LEARNING = "/v1/learning"
 
 def desk_of(client: httpx.AsyncClient) -> LearningDesk:
     transport: Any = client._transport
-    (part,) = (one for one in composition_of(transport.app).parts if one.name == "learning")
+    (part,) = (one for one in transport.app.state.parts if one.name == "learning")
     (begin,) = part.once_leading
     desk: Any = begin.__self__  # type: ignore[attr-defined]
     assert isinstance(desk, LearningDesk)

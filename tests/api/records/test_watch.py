@@ -76,9 +76,8 @@ async def test_a_fading_lamp_calls_until_somebody_takes_note(
         assert (alarm["cause"], alarm["station"]) == ("camera", "left")
         assert alarm["moved"][0]["side"] == "low"
         assert alarm["then_id"] < alarm["since_id"] <= alarm["now_id"]
-        metrics = (await client.get("/metrics")).text
-        labels = 'cause="camera",model="parts",station="left"'
-        assert f"takt_watch_alarm{{{labels}}} 1.0" in metrics
+        shown = 'takt_watch_alarm{cause="camera",model="parts",station="left"}'
+        assert f"{shown} 1.0" in (await client.get("/metrics")).text
 
         course = await get(client, "/v1/watch/facts/brightness", model="parts", station="left")
         assert course["pictures"] == 90
@@ -95,6 +94,11 @@ async def test_a_fading_lamp_calls_until_somebody_takes_note(
         assert (await get(client, "/v1/watch"))["calling"] == []
         (listed,) = (await get(client, "/v1/watch/alarms", standing=True))["alarms"]
         assert listed["acknowledged_by"] and not listed["calls"]
+
+        async def is_nought() -> bool:
+            return f"{shown} 0.0" in (await client.get("/metrics")).text
+
+        await eventually(is_nought)
 
 
 async def test_marks_stand_on_the_time_line(serve: Serve, sqlite_record: Record) -> None:

@@ -101,10 +101,10 @@ async def served(app: FastAPI, settings: Settings, transport: Transport) -> Asyn
     with listening(settings) as sockets:
         server = Server(
             uvicorn.Config(app, http=HttpConnection, log_config=None),
+            ConnectionState(gate, OpenMessages(1e9)),
             foundation_of(app).drain,
             foundation_of(app).sessions.close,
             foundation_of(app).models.repository.loaded.wait,
-            state=ConnectionState(gate, OpenMessages(1e9)),
             beside=RpcServer(rpc_backend(foundation_of(app)), settings, sockets.rpc),
         )
         server.config.load()

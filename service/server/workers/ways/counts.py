@@ -56,23 +56,11 @@ class CountTable:
 
     def row(self, number: int) -> HostCounts:
         """The counts as one worker sees them."""
-        return _Row(self, number)
+        return _Row(self._cells, number, self._names)
 
     def of_row(self, number: int, what: str) -> int:
         """What one worker has counted."""
         return self._cells[number * _CELLS + _cell(what)]
-
-    def total(self, what: str) -> int:
-        """What all have counted."""
-        return sum(self._cells[_cell(what) :: _CELLS])
-
-    def add(self, number: int, what: str, difference: int) -> None:
-        """Count in the row of one worker, which nobody else writes."""
-        self._cells[number * _CELLS + _cell(what)] += difference
-
-    def admits(self, name: str) -> bool:
-        """Whether a name is one of the first that any worker has met."""
-        return self._names.admits(name)
 
     def clear(self, number: int) -> None:
         """Forget what a worker has counted that is no more."""
@@ -82,17 +70,20 @@ class CountTable:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    table: CountTable
+    """One worker's row, which nobody else writes, beside what all have counted."""
+
+    cells: memoryview
     number: int
+    names: SharedNames
 
     def add(self, what: str, difference: int) -> None:
-        self.table.add(self.number, what, difference)
+        self.cells[self.number * _CELLS + _cell(what)] += difference
 
     def total(self, what: str) -> int:
-        return self.table.total(what)
+        return sum(self.cells[_cell(what) :: _CELLS])
 
     def admits(self, name: str) -> bool:
-        return self.table.admits(name)
+        return self.names.admits(name)
 
 
 def _cell(what: str) -> int:

@@ -22,29 +22,25 @@ class MessageChannel:
 
     Args:
         end: this end's socket, which the channel closes.
-        take: takes each message.
-        ended: called once the other end is gone.
     """
 
-    def __init__(
-        self,
-        end: socket.socket,
-        take: Callable[[Message], None],
-        ended: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, end: socket.socket) -> None:
         self._end = end
-        self._take = take
-        self._ended = ended
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
 
-    async def open(self) -> None:
-        """Begin to read."""
+    async def open(self, take: Callable[[Message], None], ended: Callable[[], object]) -> None:
+        """Begin to read.
+
+        Args:
+            take: takes each message.
+            ended: called once the other end is gone.
+        """
         reader, self._writer = await asyncio.open_unix_connection(sock=self._end)
-        self._reading = asyncio.create_task(self._read(reader))
+        self._reading = asyncio.create_task(self._read(reader, take, ended))
 
     def send(self, message: Message) -> None:
-        """Send a message; one to an end that is gone is lost."""
+        """Send a message; one before it is open, or to an end that is gone, is lost."""
         if self._writer is None or self._writer.is_closing():
             return
         body = json.dumps(message, separators=(",", ":")).encode()
@@ -60,14 +56,19 @@ class MessageChannel:
             with contextlib.suppress(OSError):
                 await self._writer.wait_closed()
 
-    async def _read(self, reader: asyncio.StreamReader) -> None:
+    async def _read(
+        self,
+        reader: asyncio.StreamReader,
+        take: Callable[[Message], None],
+        ended: Callable[[], object],
+    ) -> None:
         try:
             while True:
                 (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
                 message = json.loads(await reader.readexactly(length))
                 try:
-                    self._take(message)
+                    take(message)
                 except Exception:
                     logger.exception("a message of another process could not be taken")
         except (asyncio.IncompleteReadError, OSError):
-            self._ended()
+            ended()

@@ -8,6 +8,7 @@ from service.core.errors import ConfigurationError, UnauthenticatedError
 from service.security.access import Access, open_access
 from service.security.keys.key import new_key
 from service.security.keys.key_file import format_keys
+from service.security.settings import AccessSettings
 
 MADE = [new_key(name, frozenset({"read"})) for name in ("old", "new")]
 (OLD, OLD_SECRET), (NEW, NEW_SECRET) = MADE
@@ -34,26 +35,27 @@ def ask(access: Access, secret: str) -> str:
 
 
 def test_keys_come_from_the_environment() -> None:
-    access = open_access(format_keys([OLD]).decode(), None, Observer())
+    access = open_access(AccessSettings(keys=format_keys([OLD]).decode()), Observer())
     assert ask(access, OLD_SECRET) == "old"
     with pytest.raises(UnauthenticatedError):
         ask(access, NEW_SECRET)
 
 
 def test_without_keys_there_is_nothing_to_do() -> None:
-    access = open_access("", None, Observer())
+    access = open_access(AccessSettings(), Observer())
     assert not access.guard.knows_callers
     assert access.jobs == ()
 
 
 def test_keys_of_two_places_are_refused(tmp_path: Path) -> None:
+    settings = AccessSettings(keys="version = 1", keys_file=tmp_path / "keys.toml")
     with pytest.raises(ConfigurationError, match="both set"):
-        open_access("version = 1", tmp_path / "keys.toml", Observer())
+        open_access(settings, Observer())
 
 
 def test_a_file_without_keys_knows_nobody(tmp_path: Path) -> None:
     (path := tmp_path / "keys.toml").write_bytes(format_keys([]))
-    access = open_access("", path, Observer())
+    access = open_access(AccessSettings(keys_file=path), Observer())
     assert access.guard.knows_callers
     with pytest.raises(UnauthenticatedError):
         ask(access, OLD_SECRET)
@@ -67,4 +69,4 @@ def test_a_server_does_not_start_on_damaged_or_missing_keys(
     if text is not None:
         path.write_text(text)
     with pytest.raises(ConfigurationError):
-        open_access("", path, Observer())
+        open_access(AccessSettings(keys_file=path), Observer())

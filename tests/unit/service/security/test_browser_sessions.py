@@ -69,8 +69,8 @@ def test_a_session_begins_no_other_one(sessions: BrowserSessions) -> None:
 
 def test_a_session_that_is_ended_is_ended(sessions: BrowserSessions) -> None:
     token, caller = sessions.begin(ANN)
-    sessions.end(caller)
-    sessions.end(ANN)
+    sessions.end(caller.credential)
+    sessions.end(ANN.credential)
     assert sessions.identify(token.encode()) is None
 
 

@@ -106,7 +106,7 @@ def test_a_cookie_stands_for_the_key_until_its_session_ends(setup: Setup) -> Non
     # A token of a session is no key.
     with pytest.raises(UnauthenticatedError):
         setup.guard.check(scope(authorization=b"Bearer " + token.encode()))
-    setup.guard.sessions.end(caller)
+    setup.guard.sessions.end(caller.credential)
     with pytest.raises(UnauthenticatedError):
         setup.guard.check(scope(cookie=cookie))
 

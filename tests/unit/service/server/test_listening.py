@@ -68,10 +68,10 @@ def server_of(tls: ServerTls | None = None, scraped: Scraped | None = None) -> S
     http = HttpConnection if tls is None else make_tls_connections(tls)
     return Server(
         config_of(answer, http=http),
+        ConnectionState(gate, OpenMessages(1e6)),
         Drain(1.0),
         at_once,
         at_once,
-        state=ConnectionState(gate, OpenMessages(1e6)),
         tls=tls,
         scraped=scraped,
     )

@@ -6,6 +6,7 @@ import socket
 import sys
 from dataclasses import dataclass, field
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import uvicorn
@@ -13,13 +14,18 @@ from fastapi import FastAPI
 from uvicorn.lifespan.off import LifespanOff
 
 from service.observing.instruments.metrics import Metrics
-from service.parts.composing.assembly import Composition, foundation_of
+from service.parts.composing.assembly import foundation_of
 from service.parts.composing.drain import Drain
 from service.peers import Alone
 from service.repository.supervision.lost_threads import LostThreads
+from service.server.connections.closures import Closures
+from service.server.connections.descriptors import ConnectionLimits
+from service.server.connections.gate import ConnectionGate
+from service.server.connections.open_messages import OpenMessages
+from service.server.connections.state import ConnectionState
 from service.server.listening import Listening
 from service.server.run import run
-from service.server.server import Beside, Server
+from service.server.server import Server
 from service.settings import Settings
 
 
@@ -36,11 +42,13 @@ async def at_once(timeout_s: float = 0.0) -> None:
 
 
 def server_of(
-    close_streams=at_once, drain: Drain | None = None, loaded=at_once, beside: Beside | None = None
+    close_streams=at_once, drain: Drain | None = None, loaded=at_once, beside: Any = None
 ) -> Server:
     """A server that has started, without an app and without sockets."""
     config = uvicorn.Config(None, log_config=None)  # type: ignore[arg-type]
-    server = Server(config, drain or Drain(30.0), close_streams, loaded, beside=beside)
+    gate = ConnectionGate(lambda: ConnectionLimits(9, 9), Closures(lambda reason: None))
+    state = ConnectionState(gate, OpenMessages(1e6))
+    server = Server(config, state, drain or Drain(30.0), close_streams, loaded, beside=beside)
     server.servers = []
     server.lifespan = LifespanOff(config)
     return server
@@ -184,7 +192,7 @@ def bare_app() -> FastAPI:
         metrics=Metrics(),
         peers=Alone(),
     )
-    app.state.composition = Composition(foundation, ())  # type: ignore[arg-type]
+    app.state.foundation = foundation
     return app
 
 

@@ -32,7 +32,9 @@ def answered(score: float = 0.2, version: str = "1", request_id: str = "id") -> 
 
 
 def load(metrics: Metrics, version: str = "1") -> None:
-    metrics.watch("parts", version, VersionGauges(lambda: 0, lambda: 1, lambda: 1, lambda: 1))
+    metrics.versions.watch(
+        "parts", version, VersionGauges(lambda: 0, lambda: 1, lambda: 1, lambda: 1)
+    )
     metrics.loaded("parts", version, seconds=1.5, instances=2, bounds=score_bounds(0.1, 0.5))
 
 
@@ -96,8 +98,8 @@ def test_a_version_that_is_gone_leaves_no_figures() -> None:
     metrics = Metrics()
     load(metrics, "1")
     load(metrics, "2")
-    metrics.watch_threshold("parts", "2", "image", lambda: 0.5)
-    metrics.watch_promise("parts", "2", lambda: 0.01)
+    metrics.versions.watch_threshold("parts", "2", "image", lambda: 0.5)
+    metrics.versions.promised.labels("parts", "2").set(0.01)
     metrics.answered(answered(version="2"))
     metrics.forget("parts", "2")
     text = exposed(metrics)
@@ -159,7 +161,7 @@ def test_what_a_self_test_found_is_1_and_the_rest_0_until_the_version_is_gone() 
     metrics = Metrics()
     load(metrics)
     assert "takt_model_finding{" not in exposed(metrics)
-    metrics.self_tested("parts", "1", ["few_steps"])
+    metrics.versions.self_tested("parts", "1", ["few_steps"])
     text = exposed(metrics)
     assert 'takt_model_finding{finding="few_steps",model="parts",version="1"} 1.0' in text
     assert text.count("takt_model_finding{") == len(get_args(FindingCode))

@@ -10,9 +10,8 @@ KEPT = KeptReadings(every_s=5)
 
 def condition(found: Found, for_s: float = 60) -> Condition:
     """A condition that holds as long as it is in `found`."""
-    return Condition(
-        "TaktTest", "warning", for_s, ("model",), "{model}: {percent:.0f} %.", lambda _: dict(found)
-    )
+    text = "{model}: {percent:.0f} %."
+    return Condition("TaktTest", text, lambda _: dict(found), labels=("model",), for_s=for_s)
 
 
 def at(at_s: float) -> Readings:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from service.observing.status.binomial import chance_of_so_many
+from service.core.intervals import chance_of_so_many
 from service.observing.status.cases import reject_rate_high
 from service.observing.status.reading import Reading, Series
 from service.observing.status.readings import Found, KeptReadings, Readings

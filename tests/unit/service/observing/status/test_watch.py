@@ -34,7 +34,7 @@ class Server:
             leads=lambda: self.leads,
         )
         one = VersionGauges(lambda: 3, lambda: 1, lambda: 1, lambda: 1)
-        self.metrics.watch("nut", "1", one)
+        self.metrics.versions.watch("nut", "1", one)
         self.metrics.loaded("nut", "1", seconds=1, instances=2, bounds=(0.5,))
 
     async def read(self, at_s: float) -> Reading:
@@ -126,28 +126,19 @@ async def test_the_points_are_of_the_last_five_minutes(server: Server) -> None:
     assert (last.per_s, last.total_ms, last.queue_depth) == (0, None, 3)
 
 
-class _Calling:
-    """An alarm that calls."""
-
-    model, station, cause = "nut", "left", "camera"
-
-    def calls(self, now_us: int) -> bool:
-        return True
-
-
 def test_every_series_that_is_read_is_one_that_a_server_shows(server: Server) -> None:
     server.metrics.frame_answered("nut", 0.1)
     server.metrics.frame_dropped("nut", "latest")
     server.answer(20)
     server.refuse("queue_full")
-    server.metrics.self_tested("nut", "1", ())
-    server.metrics.watch_promise("nut", "1", lambda: 1)
+    server.metrics.versions.self_tested("nut", "1", ())
+    server.metrics.versions.promised.labels("nut", "1").set(1)
     server.metrics.of_model("nut")
-    server.metrics.engines.of("nut").restarted("hung")
+    server.metrics.engines.of("nut").restarts["hung"].inc()
     server.metrics.connections.watch(lambda: 1, lambda: 2)
     AuditMetrics(server.metrics.registry).begin(lambda: 0)
     RecordMetrics(server.metrics.registry).begin()
-    WatchMetrics(server.metrics.registry, lambda station: True).show([_Calling()], 0)
+    WatchMetrics(server.metrics.registry, lambda station: True).show([("nut", "left", "camera")])
     MirrorMetrics(server.metrics.registry)
     StationStates(server.metrics.registry, lambda: {"press-1": True})
     outlets = OutletMetrics(server.metrics.registry)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import MagicMock, Mock
 
 import pytest
 
@@ -65,7 +65,7 @@ class Rig:
         rules, lost = Supervision(), LostThreads(3)
         room = EngineRoom("parts 1", self.open_engine, rules, lost)
         engines = [await room.open(self.bundle)]
-        supervisor = Supervisor("parts 1", self.bundle, engines, room, lost, Mock(), rules)
+        supervisor = Supervisor("parts 1", self.bundle, engines, room, lost, MagicMock(), rules)
         batcher: Any = Mock(works=lambda place: self.works, replace=self.replace)
         supervisor.begin(batcher)
         where = "service.repository.supervision.supervisor"

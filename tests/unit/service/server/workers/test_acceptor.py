@@ -21,9 +21,9 @@ class Told(Member):
     """A worker that keeps what it is told."""
 
     def __init__(self, number: int, state: State = State.LOADED, *, ready: bool = True) -> None:
-        self.its_messages, messages = socket.socketpair()
+        self.its_messages, self.messages = socket.socketpair()
         way, self.its_way = pair()
-        super().__init__(number, number, messages, way, 0.0)
+        super().__init__(number, number, self.messages, way, 0.0)
         self.state, self.ready = state, ready
         self.told: list[dict[str, object]] = []
 
@@ -48,7 +48,7 @@ class Told(Member):
 
     def end(self) -> None:
         """Close all ends."""
-        for end in (self._messages, self._way, self.its_messages, self.its_way):
+        for end in (self.messages, self.way, self.its_messages, self.its_way):
             end.close()
 
 
@@ -82,7 +82,7 @@ async def plant() -> Iterator[Plant]:  # type: ignore[misc]
 
 async def test_connections_go_to_whoever_has_the_fewest(plant: Plant) -> None:
     plant.members = [Told(0), Told(1)]
-    plant.counts.add(0, "connections", 4)
+    plant.counts.row(0).add("connections", 4)
     await plant.connect(6)
     assert [one.arrived() for one in plant.members] == [1, 5]
 
@@ -129,10 +129,10 @@ async def test_what_a_worker_never_took_is_given_back_at_its_end(plant: Plant) -
 
 async def test_only_a_worker_with_far_more_is_asked_to_give_some_back(plant: Plant) -> None:
     plant.members = [Told(0), Told(1)]
-    plant.counts.add(0, "connections", 3)
-    plant.counts.add(1, "connections", 2)
+    plant.counts.row(0).add("connections", 3)
+    plant.counts.row(1).add("connections", 2)
     plant.acceptor.balance()
     assert plant.members[0].told == plant.members[1].told == []
-    plant.counts.add(0, "connections", 4)
+    plant.counts.row(0).add("connections", 4)
     plant.acceptor.balance()
     assert plant.members[0].told == [{"kind": "give_back", "most": 2}]

@@ -18,10 +18,9 @@ async def test_large_messages_come_whole_in_order_and_the_end_is_told() -> None:
     here, there = socket.socketpair()
     heard: list[Message] = []
     ended = asyncio.Event()
-    sender = MessageChannel(here, heard.append)
-    receiver = MessageChannel(there, heard.append, ended.set)
-    await sender.open()
-    await receiver.open()
+    sender, receiver = MessageChannel(here), MessageChannel(there)
+    await sender.open(heard.append, lambda: None)
+    await receiver.open(heard.append, ended.set)
     sent = [{"number": n, "text": "ü" * 100_000, "largest": math.inf} for n in range(5)]
     for message in sent:
         sender.send(message)
@@ -44,9 +43,9 @@ async def test_a_message_that_cannot_be_taken_keeps_no_later_one_away(
             raise ValueError("no sense in it")
         taken.set()
 
-    sender, receiver = MessageChannel(here, take), MessageChannel(there, take)
-    await sender.open()
-    await receiver.open()
+    sender, receiver = MessageChannel(here), MessageChannel(there)
+    await sender.open(take, lambda: None)
+    await receiver.open(take, lambda: None)
     sender.send({"bad": True})
     sender.send({"bad": False})
     async with asyncio.timeout(10):
