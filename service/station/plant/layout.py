@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import cv2
 import numpy as np
-import orjson
+from pydantic import ConfigDict, TypeAdapter
 
 from service.commands.demo.part import DEFECTS, HEIGHT, WIDTH, jpeg
 from service.core.errors import TaktError
 from service.station.plant.conveyor import Conveyor, PartPictures
-from service.station.plant.faults import Fault, FaultKind
+from service.station.plant.faults import Fault
 from service.station.plant.program import PartTexts
 
 _DRAWN: Final = 24
@@ -45,6 +44,9 @@ class PlantLayout:
         code: with which the codes of all parts begin; empty where they have none.
         plc_faults: what goes wrong between the PLC and the world.
     """
+
+    # JSON knows no infinity, at which a conveyor starts that has not yet.
+    __pydantic_config__ = ConfigDict(ser_json_inf_nan="constants")
 
     conveyor: Conveyor
     recipe: int = 1
@@ -78,24 +80,16 @@ class PlantLayout:
     def write(self, path: Path) -> None:
         """Keep it in a file, for the other processes; it is there as a whole, or as it was."""
         new = path.with_suffix(".new")
-        # JSON knows no infinity: a conveyor that has not started has null.
-        new.write_bytes(orjson.dumps(asdict(self), default=str))
+        new.write_bytes(_LAYOUT.dump_json(self))
         new.replace(path)
 
     @classmethod
     def read(cls, path: Path) -> PlantLayout:
         """What another process has written."""
-        said = orjson.loads(path.read_bytes())
-        good, defects = (None if said[one] is None else Path(said[one]) for one in _FOLDERS)
-        conveyor = said["conveyor"]
-        if conveyor["start_s"] is None:
-            conveyor["start_s"] = math.inf
-        faults = (Fault(**{**one, "kind": FaultKind(one["kind"])}) for one in said["plc_faults"])
-        recipe, code = said["recipe"], said["code"]
-        return cls(Conveyor(**conveyor), recipe, good, defects, code, tuple(faults))
+        return _LAYOUT.validate_json(path.read_bytes())
 
 
-_FOLDERS: Final = ("good", "defects")
+_LAYOUT: Final = TypeAdapter(PlantLayout)
 
 
 def pictures_of(layout: PlantLayout) -> PartPictures:
