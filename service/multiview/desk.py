@@ -12,8 +12,16 @@ from typing import Any, Final, Literal
 from service.core.errors import TaktError, UnavailableError
 from service.core.problem import error_json, error_of
 from service.multiview.book import RecipeBook
-from service.multiview.open_parts import Claim, OpenParts, ViewWish, WaitingPart, no_part
-from service.multiview.result import PartResult, SeenView
+from service.multiview.open_parts import (
+    CLAIMS,
+    WAITING_PARTS,
+    Claim,
+    OpenParts,
+    ViewWish,
+    WaitingPart,
+    no_part,
+)
+from service.multiview.result import RESULTS, PartResult, SeenView
 from service.peers import UNLED, Message, Peers
 
 _TRIES, _AGAIN_S = 20, 0.1
@@ -78,21 +86,21 @@ class PartDesk:
         """
         if self._leads:
             return await self._claim(wish)
-        return Claim.of(await self._ask("claim", {"wish": asdict(wish)}))
+        return CLAIMS.validate_python(await self._ask("claim", {"wish": asdict(wish)}))
 
     async def take(self, claim: Claim, seen: SeenView) -> PartResult | None:
         """Take the inspection of a view; see `OpenParts.take`."""
         if self._leads:
             return self._parts.take(claim, seen)
-        found = await self._ask("take", {"claim": claim.json, "seen": asdict(seen)})
-        return PartResult.of(found["result"]) if found["result"] else None
+        found = await self._ask("take", {"claim": asdict(claim), "seen": asdict(seen)})
+        return RESULTS.validate_python(found["result"]) if found["result"] else None
 
     def release(self, claim: Claim) -> None:
         """Let go of a view that could not be inspected; nobody waits for that."""
         if self._leads:
             self._parts.release(claim)
             return
-        task = asyncio.create_task(self._try("release", {"claim": claim.json}))
+        task = asyncio.create_task(self._try("release", {"claim": asdict(claim)}))
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
 
@@ -100,7 +108,7 @@ class PartDesk:
         """End a part now; see `OpenParts.end`."""
         if self._leads:
             return self._parts.end(part)
-        return PartResult.of(await self._ask("end", {"part": part}))
+        return RESULTS.validate_python(await self._ask("end", {"part": part}))
 
     async def find(self, part: str, wait_s: float = 0.0) -> WaitingPart | PartResult | None:
         """The latest part of an id; None where none is open, or has ended lately.
@@ -137,7 +145,8 @@ class PartDesk:
         found = (await self._ask("find", {"part": part, "wait_s": wait_s}))["found"]
         if found is None:
             return None
-        return WaitingPart.of(found) if "left_ms" in found else PartResult.of(found)
+        adapter = WAITING_PARTS if "left_ms" in found else RESULTS
+        return adapter.validate_python(found)
 
     async def _find_here(self, part: str, wait_s: float) -> WaitingPart | PartResult | None:
         found = self._parts.find(part)
@@ -218,19 +227,19 @@ class PartDesk:
     async def _do(self, act: Act, body: dict[str, Any]) -> Message:
         match act:
             case "claim":
-                return (await self._claim(ViewWish(**body["wish"]))).json
+                return asdict(await self._claim(ViewWish(**body["wish"])))
             case "take":
                 seen = SeenView(**body["seen"])
-                result = self._parts.take(Claim.of(body["claim"]), seen)
-                return {"result": None if result is None else result.json}
+                result = self._parts.take(CLAIMS.validate_python(body["claim"]), seen)
+                return {"result": None if result is None else asdict(result)}
             case "release":
-                self._parts.release(Claim.of(body["claim"]))
+                self._parts.release(CLAIMS.validate_python(body["claim"]))
                 return {}
             case "end":
-                return self._parts.end(body["part"]).json
+                return asdict(self._parts.end(body["part"]))
             case "find":
                 found = await self._find_here(body["part"], body["wait_s"])
-                return {"found": None if found is None else found.json}
+                return {"found": None if found is None else asdict(found)}
 
 
 def known(found: WaitingPart | PartResult | None, part: str) -> WaitingPart | PartResult:
