@@ -89,7 +89,6 @@ class BrokerConnection:
         self, broker: Broker, client_id: str, will: Retained, acknowledged: Acknowledged
     ) -> None:
         self._broker = broker
-        self._acknowledged = acknowledged
         self._loop = asyncio.get_running_loop()
         self._answered: asyncio.Future[None] = self._loop.create_future()
         self.lost: asyncio.Future[str] = self._loop.create_future()
@@ -108,11 +107,13 @@ class BrokerConnection:
         client.max_inflight_messages_set(65_535)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
-        client.on_publish = self._on_publish
+        client.on_publish = lambda _, data, number, why, rest: acknowledged(number, why.value)
         client.on_socket_open = self._on_socket_open
-        client.on_socket_close = self._on_socket_close
-        client.on_socket_register_write = self._on_socket_register_write
-        client.on_socket_unregister_write = self._on_socket_unregister_write
+        client.on_socket_close = lambda _, data, one: self._soon(self._forget, one.fileno())
+        client.on_socket_register_write = lambda _, data, one: self._soon(self._watch_writing, one)
+        client.on_socket_unregister_write = lambda _, data, one: self._soon(
+            self._forget_writing, one.fileno()
+        )
         client.will_set(will.topic, will.payload, _AT_LEAST_ONCE, retain=True)
 
     async def open(self) -> None:
@@ -210,16 +211,6 @@ class BrokerConnection:
         if not self.lost.done():
             self.lost.set_result(why)
 
-    def _on_publish(
-        self,
-        client: Client,
-        userdata: object,
-        number: int,
-        reason: ReasonCode,
-        properties: Properties | None,
-    ) -> None:
-        self._acknowledged(number, reason.value)
-
     # The socket is opened, and may be closed, by the thread that connects.
     def _on_socket_open(self, client: Client, userdata: object, opened: Any) -> None:
         with contextlib.suppress(OSError):
@@ -230,18 +221,9 @@ class BrokerConnection:
         if opened.fileno() >= 0 and not self._closed:
             self._loop.add_reader(opened.fileno(), self._read, opened)
 
-    def _on_socket_close(self, client: Client, userdata: object, closed: Any) -> None:
-        self._soon(self._forget, closed.fileno())
-
-    def _on_socket_register_write(self, client: Client, userdata: object, one: Any) -> None:
-        self._soon(self._watch_writing, one)
-
     def _watch_writing(self, one: Any) -> None:
         if one.fileno() >= 0 and self._client.want_write():
             self._loop.add_writer(one.fileno(), self._client.loop_write)
-
-    def _on_socket_unregister_write(self, client: Client, userdata: object, one: Any) -> None:
-        self._soon(self._forget_writing, one.fileno())
 
     def _forget_writing(self, descriptor: int) -> None:
         if descriptor >= 0:
