@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from service.outlets.forwarding import AwayError, GoneError, MessageFeed
@@ -28,6 +29,7 @@ class Posts(Protocol):
         """Close the connection."""
 
 
+@dataclass(slots=True)
 class WebhookCarrier:
     """Carries messages to a URL.
 
@@ -38,19 +40,12 @@ class WebhookCarrier:
         clock: gives Unix time in seconds.
     """
 
-    def __init__(
-        self,
-        url: str,
-        poster: Posts,
-        keys: Callable[[], tuple[bytes, ...]],
-        clock: Callable[[], float],
-    ) -> None:
-        self._url = url
-        self._poster = poster
-        self._keys = keys
-        self._clock = clock
-        self._refused_id = ""
-        self._refusals = 0
+    url: str
+    poster: Posts
+    keys: Callable[[], tuple[bytes, ...]]
+    clock: Callable[[], float]
+    _refused_id: str = ""
+    _refusals: int = 0
 
     async def carry(self, feed: MessageFeed) -> None:
         """Post until the feed ends; see `Carrier`."""
@@ -60,17 +55,17 @@ class WebhookCarrier:
                 for one in some:
                     await self._deliver(one, feed)
         finally:
-            self._poster.close()
+            self.poster.close()
 
     async def _deliver(self, one: Stored, feed: MessageFeed) -> None:
         body = one.payload
-        headers = signed_headers(one.id, int(self._clock()), body, self._keys())
-        answer = await self._poster.post(body, headers)
+        headers = signed_headers(one.id, int(self.clock()), body, self.keys())
+        answer = await self.poster.post(body, headers)
         if 200 <= answer.status < 300:
             feed.reached()
             feed.delivered(one.seq)
             return
-        why = f"{self._url} answers {answer.status}"
+        why = f"{self.url} answers {answer.status}"
         if answer.status == _GONE:
             raise GoneError(f"{why}: it wants no messages any more; take it out of webhooks_file")
         if 300 <= answer.status < 400:
