@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from service.sources.capture import SourceError
@@ -74,7 +74,7 @@ class Station:
         timing: of the cycle.
         cameras: by the names of the views that they take.
         inspector: judges parts.
-        listener: hears what became of them.
+        listeners: hear what became of them.
     """
 
     def __init__(
@@ -82,13 +82,13 @@ class Station:
         timing: CycleTiming,
         cameras: Mapping[str, PartCamera],
         inspector: PartInspector,
-        listener: StationListener,
+        listeners: Sequence[StationListener],
     ) -> None:
         self._cycle = StationCycle(timing)
         self._picture_s = timing.picture_ms / 1000
         self._cameras = cameras
         self._inspector = inspector
-        self._listener = listener
+        self._listeners = listeners
         self._recipes: dict[int, StationRecipe] = {}
         self._list = RecipeList(None, cameras)
         self._named: StationRecipe | NoneNamed | None = None
@@ -163,11 +163,15 @@ class Station:
                     self._finding = self._start(self._find(number))
                 case Given(part):
                     self._tell_unread(part)
-                    self._listener.given(effect, self._of_parts.pop(part.sequence, None))
+                    known = self._of_parts.pop(part.sequence, None)
+                    for one in self._listeners:
+                        one.given(effect, known)
                 case CameLate():
-                    self._listener.came_late(effect)
+                    for one in self._listeners:
+                        one.came_late(effect)
                 case Faulted():
-                    self._listener.faulted(effect)
+                    for one in self._listeners:
+                        one.faulted(effect)
         self._wake_in_time()
 
     def _recipe_of(self, part: PartInCycle) -> StationRecipe:

@@ -155,7 +155,7 @@ class _Playing:
     async def _keep_station(self) -> None:
         """Have a station at work, but where it was killed."""
         while True:
-            station = Station(self.plant.timing, {_VIEW: _Camera(self)}, _Server(self), self)
+            station = Station(self.plant.timing, {_VIEW: _Camera(self)}, _Server(self), [self])
             running = asyncio.create_task(station.run())
             self.station, self.last_sequence = station, 0
             try:
