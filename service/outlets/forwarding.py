@@ -69,6 +69,11 @@ class MessageFeed:
         place: with the spool.
         counts: what becomes of the messages.
         name: of the outlet, for the log.
+
+    Attributes:
+        up: whether the other end is there.
+        failures: attempts since it last took something.
+        ending: set once nothing more is to be carried.
     """
 
     def __init__(self, place: SpoolPlace, counts: SpoolCounts, name: str) -> None:
@@ -79,7 +84,7 @@ class MessageFeed:
         self._given = 0
         self._news = asyncio.Event()
         self._tidying: asyncio.TimerHandle | None = None
-        self._failures = 0
+        self.failures = 0
         self._told = False
         self.up = False
         self.ending = asyncio.Event()
@@ -119,7 +124,7 @@ class MessageFeed:
 
     def assume_up(self) -> None:
         """Nothing speaks against it yet, as long as nothing was sent."""
-        if not self._failures:
+        if not self.failures:
             self.up = True
             self._counts.up.set(1)
 
@@ -131,24 +136,19 @@ class MessageFeed:
 
     def away(self, why: str) -> None:
         """The other end is not there; everything is given again, from the oldest that waits."""
-        self._failures += 1
-        if self._failures == 1:
+        self.failures += 1
+        if self.failures == 1:
             logger.error(
                 "the outlet %s does not reach its other end, and keeps its messages: %s",
                 self._name,
                 why,
             )
         # Twice, as something may have been stored just as the other end went away.
-        if self.up or self._failures <= 2:
+        if self.up or self.failures <= 2:
             self._spool.mark_late()
         self.up = False
         self._counts.up.set(0)
         self._given = 0
-
-    @property
-    def failures(self) -> int:
-        """Attempts since the other end last took something."""
-        return self._failures
 
     def take_over(self) -> None:
         """Take what other processes have left, while there is nothing else."""
@@ -158,10 +158,10 @@ class MessageFeed:
             self.wake()
 
     def _works(self) -> None:
-        if self._failures or not self._told:
+        if self.failures or not self._told:
             self._told = True
             logger.info("the outlet %s reaches its other end", self._name)
-        self._failures = 0
+        self.failures = 0
 
     def _forget(self, seq: int) -> None:
         self._spool.done(seq)

@@ -132,9 +132,7 @@ class _Sending:
             self._feed.delivered(seq, messages)
 
     async def _until_fewer_than(self, most: int) -> None:
-        while True:
-            if len(self._under_way) < most:
-                return
+        while len(self._under_way) >= most:
             self._news.clear()
             try:
                 async with asyncio.timeout(ACKNOWLEDGED_WITHIN_S):
