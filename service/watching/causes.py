@@ -27,6 +27,7 @@ from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from service.watching.calibration import CalibratedFacts, FactSide, Side
 from service.watching.evidence import GatheredEvidence, in_portions
@@ -97,6 +98,8 @@ class CauseEnded:
 
 CauseEvent = CauseAlarm | CauseEnded
 
+_ALARM: Final = TypeAdapter(CauseAlarm)
+
 
 class CauseWatch:
     """Watches the pictures of one station and model, in their order.
@@ -136,16 +139,12 @@ class CauseWatch:
         """The alarms whose causes have not ended."""
         return tuple(self._standing.values())
 
-    def see(self, picture: NDArray[np.float64]) -> list[CauseEvent]:
-        """What a picture makes happen: nothing, nearly always.
+    def see_all(self, pictures: NDArray[np.float64]) -> list[CauseEvent]:
+        """What pictures make happen: nothing, nearly always; the same if they came one by one.
 
         Args:
-            picture: its facts in the calibration's order [d]; NaN where one is not known.
+            pictures: their facts in the calibration's order [m, d]; NaN where one is not known.
         """
-        return self.see_all(picture[None])
-
-    def see_all(self, pictures: NDArray[np.float64]) -> list[CauseEvent]:
-        """What pictures make happen [m, d], exactly as if they were seen one by one."""
         calibration, evidence = self._calibration, self._evidence
         weights, most = calibration.weights, self._most
         events: list[CauseEvent] = []
@@ -220,7 +219,7 @@ class CauseWatch:
         self._last = numbers[3 * size :].reshape(-1, len(self._calibration.facts)).copy()
         self._pictures = said["pictures"]
         self._waited = said["waited"]
-        self._standing = {one["cause"]: _alarm(one) for one in said["standing"]}
+        self._standing = {one["cause"]: _ALARM.validate_python(one) for one in said["standing"]}
         return True
 
     def _judge(self, camera: float, defects: float) -> Iterator[CauseEvent]:
@@ -303,9 +302,3 @@ class CauseWatch:
     def _bets_of(self, cause: Cause) -> NDArray[np.bool_]:
         found: NDArray[np.bool_] = self._calibration.weights[:, int(cause == "defects")] > 0
         return found
-
-
-def _alarm(said: dict[str, object]) -> CauseAlarm:
-    moved = said.pop("moved")
-    assert isinstance(moved, list)
-    return CauseAlarm(**said, moved=tuple(Moved(**one) for one in moved))  # type: ignore[arg-type]
