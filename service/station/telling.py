@@ -8,14 +8,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import takt_client
 from service.station.cameras import PartCamera
 from service.station.cycle.signals import Controls, OfflineReason, StationStatus
 from service.station.news import StationNews
 from service.station.running import Station
-from takt_client import RecipeWish, RetryPolicy
+from takt_client import AsyncTaktClient, RetryPolicy
 from takt_client.errors import RequestError
 
 _LOOK_EVERY_S: Final = 0.1
@@ -34,17 +34,6 @@ ONE_TRY: Final = RetryPolicy(deadline_s=2.0, first_delay_s=8.0)
 """The next report says more than the one before it."""
 
 logger = logging.getLogger("takt.station")
-
-
-class ReportTaker(Protocol):
-    """Takes reports, as a client of the server does."""
-
-    async def report_station(self, name: str, report: Mapping[str, Any]) -> RecipeWish | None:
-        """Say how a station fares; gives the recipe that is wanted of it.
-
-        Raises:
-            TaktError: nobody takes it.
-        """
 
 
 @dataclass(slots=True)
@@ -117,7 +106,7 @@ class StationTeller:
         plc: its controller.
         cameras: by the names of their views.
         news: what became of its parts.
-        taker: takes the reports.
+        taker: takes the reports; whoever made it closes it.
     """
 
     of_run: StationRun
@@ -125,7 +114,7 @@ class StationTeller:
     plc: HeardPlc
     cameras: Mapping[str, PartCamera]
     news: StationNews
-    taker: ReportTaker
+    taker: AsyncTaktClient
     _taken: int | None = None
     _why_not: str = ""
 

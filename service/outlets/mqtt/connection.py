@@ -12,7 +12,7 @@ import math
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -51,38 +51,19 @@ class Retained:
     payload: bytes
 
 
-class Connected(Protocol):
-    """A connection, as whoever sends by it sees it.
-
-    Attributes:
-        most_under_way: messages that the broker takes before it has acknowledged the first.
-        most_bytes: of a message with its topic; infinity where the broker names no bound.
-        lost: done, with the reason, once the connection is gone.
-    """
-
-    most_under_way: int
-    most_bytes: float
-    lost: asyncio.Future[str]
-
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
-        """Send a message, at least once; gives its number.
-
-        Raises:
-            AwayError: the connection is gone.
-        """
-
-    async def close(self) -> None:
-        """End the connection."""
-
-
 class BrokerConnection:
-    """A connection by paho; see `Connected`.
+    """A connection by paho.
 
     Args:
         broker: where to.
         client_id: who this is; the same one again takes the place of the one before.
         will: published by the broker when the connection is lost.
         acknowledged: hears of each message that the broker has.
+
+    Attributes:
+        most_under_way: messages that the broker takes before it has acknowledged the first.
+        most_bytes: of a message with its topic; infinity where the broker names no bound.
+        lost: done, with the reason, once the connection is gone.
     """
 
     def __init__(
@@ -145,7 +126,11 @@ class BrokerConnection:
         self._look_after()
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
-        """Send a message; see `Connected`."""
+        """Send a message, at least once; gives its number.
+
+        Raises:
+            AwayError: the connection is gone.
+        """
         sent = self._client.publish(topic, payload, _AT_LEAST_ONCE, retain)
         if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise AwayError(f"{self._broker.name} takes nothing: {sent.rc.name}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from service.outlets.forwarding import AwayError, GoneError, MessageFeed
 from service.outlets.spool import Stored
-from service.outlets.webhooks.posting import Answer
+from service.outlets.webhooks.posting import Answer, Poster
 from service.outlets.webhooks.signing import signed_headers
 
 MOST_REFUSALS = 8
@@ -17,16 +17,6 @@ MOST_REFUSALS = 8
 _GONE: Final = 410
 _COMES_BACK: Final = frozenset({408, 425, 429})
 """Refusals that lie in the moment, not in the message."""
-
-
-class Posts(Protocol):
-    """What posts to one URL."""
-
-    async def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Post; raises an AwayError where nobody answers."""
-
-    def close(self) -> None:
-        """Close the connection."""
 
 
 @dataclass(slots=True)
@@ -41,7 +31,7 @@ class WebhookCarrier:
     """
 
     url: str
-    poster: Posts
+    poster: Poster
     keys: Callable[[], tuple[bytes, ...]]
     clock: Callable[[], float]
     _refused_id: str = ""
