@@ -186,12 +186,8 @@ def _written(
     for signal in signals:
         block = words.setdefault(signal.block, [])
         block.extend([0] * (signal.word + signal.words - len(block)))
-        block[signal.word : signal.word + signal.words] = [
-            before | after
-            for before, after in zip(
-                block[signal.word :], _encoded(signal, values[signal.name], registers), strict=False
-            )
-        ]
+        for place, word in enumerate(_encoded(signal, values[signal.name], registers), signal.word):
+            block[place] |= word
     return words
 
 
