@@ -62,14 +62,12 @@ class KeptMessages:
     Args:
         name: of the outlet.
         place: where they are kept.
-        messages: makes them.
         forwarder: sends them.
         counts: what becomes of them.
     """
 
     name: str
     place: SpoolPlace
-    messages: MakeMessages
     forwarder: Forwarder
     counts: SpoolCounts
     _dropped: int = 0
@@ -78,16 +76,10 @@ class KeptMessages:
         """Begin to send what is there from before."""
         self.forwarder.start()
 
-    def send(self, answer: AnswerRecord, asked: Asked) -> None:
-        """Take an answer, which is stored by the next `flush`."""
-        if self.forwarder.gone:
-            return
-        self._put(self.messages.of_answer(answer, asked))
-
-    def send_part(self, part: PartRecord) -> None:
-        """Take the result of a part, which is stored by the next `flush`."""
-        if not self.forwarder.gone:
-            self._put(self.messages.of_part(part))
+    def put(self, message: OutletMessage | None) -> None:
+        """Take a message, which is stored by the next `flush`; None is nothing."""
+        if message is not None and not self.forwarder.gone:
+            self.place.spool.put(message.topic, message.body)
 
     def flush(self) -> None:
         """Store what was taken, and have it sent.
@@ -111,10 +103,6 @@ class KeptMessages:
             logger.warning("messages of the outlet %s that wait for the next start: %d",
                            self.name, left)  # fmt: skip
         self.place.close()
-
-    def _put(self, message: OutletMessage | None) -> None:
-        if message is not None:
-            self.place.spool.put(message.topic, message.body)
 
     def _tell_dropped(self, dropped: int) -> None:
         self.counts.full.inc(dropped)
@@ -156,12 +144,12 @@ def keep(
         ) from None
     counts = metrics.watch_spool(name, lambda: place.spool.waiting)
     forwarder = Forwarder(name, place, open_carrier(place), counts)
-    kept = KeptMessages(name, place, messages, forwarder, counts)
+    kept = KeptMessages(name, place, forwarder, counts)
     return Sender(
-        kept.send,
+        lambda answer, asked: kept.put(messages.of_answer(answer, asked)),
         kept.close,
         begin=kept.begin,
         flush=kept.flush,
-        send_part=kept.send_part,
+        send_part=lambda part: kept.put(messages.of_part(part)),
         most_waiting=_MOST_WAITING,
     )
