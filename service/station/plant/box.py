@@ -117,6 +117,7 @@ class PlantBox:
         self._timing = timing
         self._server = server
         self._folder = folder
+        self._plant_file = folder / "plant.json"
         self._camera_port, self._station_port = free_port(), free_port()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._cable = Cable(self._station_port)
@@ -158,10 +159,6 @@ class PlantBox:
         ]
         broken = [*self._broken(layout, pictures, expected, moves)]
         return BoxOutcome(moves, broken, np.array(times))
-
-    @property
-    def _plant_file(self) -> Path:
-        return self._folder / "plant.json"
 
     async def _expected(self, pictures: PartPictures) -> Mapping[bytes, PartResult]:
         """What the server thinks of each picture."""

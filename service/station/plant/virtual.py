@@ -255,10 +255,7 @@ class _Server:
         return not self._gone
 
     async def recipe(self, number: int) -> StationRecipe | None:
-        await asyncio.sleep(0.02)
-        if self._gone:
-            raise InspectorAwayError("the server is gone")
-        return next((one for one in _RECIPES if one.number == number), None)
+        return next((one for one in await self.recipes() if one.number == number), None)
 
     async def recipes(self) -> tuple[StationRecipe, ...]:
         await asyncio.sleep(0.02)
