@@ -75,6 +75,9 @@ class Station:
         cameras: by the names of the views that they take.
         inspector: judges parts.
         listeners: hear what became of them.
+
+    Attributes:
+        inspector_ready: whether the inspector could judge when it was asked last.
     """
 
     def __init__(
@@ -96,7 +99,7 @@ class Station:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_s: float | None = None
-        self._inspector_ready = False
+        self.inspector_ready = False
         self._finding: asyncio.Task[None] | None = None
 
     def controls(self, controls: Controls) -> None:
@@ -114,11 +117,6 @@ class Station:
     def recipe(self) -> StationRecipe | None:
         """The recipe in force; None before the first, and after one that cannot be used."""
         return self._recipes.get(self._cycle.status().recipe)
-
-    @property
-    def inspector_ready(self) -> bool:
-        """Whether the inspector could judge when it was asked last."""
-        return self._inspector_ready
 
     def change_recipe(self, number: int) -> None:
         """Put a recipe in force for the parts that are triggered from now on."""
@@ -145,7 +143,7 @@ class Station:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_READY_WITHIN_S):
                 engine = await self._inspector.ready()
-        self._inspector_ready = engine
+        self.inspector_ready = engine
         camera = all(one.well for one in self._cameras.values())
         self._do(self._cycle.see_well(self._now_s(), engine=engine, camera=camera))
 
