@@ -12,6 +12,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from service.commands.demo.part import DEFECTS, HEIGHT, WIDTH, jpeg
 from service.core.errors import TaktError
+from service.sources.folder import SUFFIXES
 from service.station.plant.conveyor import Conveyor, PartPictures
 from service.station.plant.faults import Fault
 from service.station.plant.program import PartTexts
@@ -21,8 +22,6 @@ _DRAWN: Final = 24
 
 _FIRST_SEED: Final = 60_000
 """Of the drawn parts; the demo's model has not learned them."""
-
-_SUFFIXES: Final = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 
 
 class PlantError(TaktError):
@@ -113,7 +112,7 @@ def _files(folder: Path) -> list[bytes]:
     found = [
         path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in _SUFFIXES and path.is_file()
+        if path.suffix.lower() in SUFFIXES and path.is_file()
     ]
     if not found:
         raise PlantError(f"{folder} has no pictures; name a folder with JPEG or PNG files")
