@@ -77,11 +77,8 @@ class SpoolPlace:
 
 def _first_free(folder: Path) -> tuple[int, Path]:
     make_private(folder)
-    for number in itertools.count():
-        path = folder / f"{number}.sqlite"
-        if (lock := _locked(path)) is not None:
-            return lock, path
-    raise AssertionError("the numbers have no end")
+    paths = (folder / f"{number}.sqlite" for number in itertools.count())
+    return next((lock, path) for path in paths if (lock := _locked(path)) is not None)
 
 
 def _locked(path: Path) -> int | None:
