@@ -50,7 +50,6 @@ class PartDesk:
         peers: the other workers.
         ended: is told each result, once, in the process that leads.
         closing: tells that the server ends, and nobody is to be kept waiting any more.
-        clock: gives seconds that only go on.
     """
 
     def __init__(
@@ -59,14 +58,12 @@ class PartDesk:
         peers: Peers,
         ended: Callable[[PartResult], None],
         closing: Callable[[], bool] = lambda: False,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._book = book
         self._peers = peers
         self._note = ended
         self._closing = closing
-        self._clock = clock
-        self._parts = OpenParts(clock, _now_us, self._ended)
+        self._parts = OpenParts(time.monotonic, _now_us, self._ended)
         self._timer: asyncio.TimerHandle | None = None
         self._ends: dict[int, asyncio.Event] = {}
         self._messenger = Messenger(peers)
@@ -111,11 +108,11 @@ class PartDesk:
             part: id of the part.
             wait_s: longest time for which its end is waited for.
         """
-        until_s = self._clock() + wait_s
+        until_s = time.monotonic() + wait_s
         while True:
-            left_s = 0.0 if self._closing() else max(0.0, until_s - self._clock())
+            left_s = 0.0 if self._closing() else max(0.0, until_s - time.monotonic())
             found = await self._find(part, min(left_s, _WAITS_S))
-            if not isinstance(found, WaitingPart) or not left_s or self._clock() >= until_s:
+            if not isinstance(found, WaitingPart) or not left_s or time.monotonic() >= until_s:
                 return found
 
     def close(self) -> None:
@@ -166,7 +163,7 @@ class PartDesk:
             self._timer = None
         due_s = self._parts.next_deadline_s
         if due_s is not None:
-            left_s = max(0.0005, due_s - self._clock())
+            left_s = max(0.0005, due_s - time.monotonic())
             self._timer = asyncio.get_running_loop().call_later(left_s, self._expire)
 
     def _expire(self) -> None:

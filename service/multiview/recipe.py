@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from pydantic import TypeAdapter
 
+from service.core.bundles.bundle import MODEL, Bundle
 from service.core.domain import Json
 
 MOST_VIEWS = 16
@@ -64,6 +65,13 @@ class RecipeView:
     graph: str
     thresholds: ViewThresholds
     camera: Mapping[str, CameraValue]
+
+    def is_outdated(self, bundle: Bundle) -> bool:
+        """Whether the version has got another graph in its folder than the view was saved for.
+
+        Thresholds are of its scale, and not of another one's.
+        """
+        return graph_of(bundle) != self.graph
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +132,8 @@ class RecipeRevision:
     changed_us: int
     who: str
     reason: str | None
+
+
+def graph_of(bundle: Bundle) -> str:
+    """Digest of a version's graph."""
+    return bundle.manifest.files.get(MODEL, "")

@@ -15,8 +15,13 @@ from service.core.errors import (
     NotReadyError,
 )
 from service.multiview.book import RecipeBook
-from service.multiview.graphs import graph_of, is_outdated
-from service.multiview.recipe import PartRecipe, RecipeRevision, RecipeView, ViewThresholds
+from service.multiview.recipe import (
+    PartRecipe,
+    RecipeRevision,
+    RecipeView,
+    ViewThresholds,
+    graph_of,
+)
 from service.multiview.view_thresholds import check_finite, thresholds_of_views
 from service.recording.search.times import time_of
 from service.repository.repository import ModelRepository
@@ -103,7 +108,7 @@ class RecipeDesk:
         except (ModelNotFoundError, NotReadyError):
             # Nobody knows, and a view says so itself.
             return False
-        return is_outdated(view, loaded.bundle)
+        return view.is_outdated(loaded.bundle)
 
 
 def _check_calibration(view: str, bundle: Bundle) -> None:
