@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from service.watching.calibration import CalibratedFacts, FactSide, Side
-from service.watching.evidence import GatheredEvidence, in_portions
+from service.watching.evidence import GatheredEvidence
 
 Cause = Literal["camera", "defects"]
 
@@ -45,6 +45,9 @@ ROOM: Final = 1000.0
 
 _FEWEST, _MOST = 12, 32
 """Pictures of which it is told whether all have moved alike, the last ones since the change."""
+
+_AT_ONCE: Final = 4096
+"""Pictures whose worth is computed at once, so that it needs little memory."""
 
 _FORMAT: Final = 1
 
@@ -146,7 +149,8 @@ class CauseWatch:
         calibration, evidence = self._calibration, self._evidence
         weights, most = calibration.weights, self._most
         events: list[CauseEvent] = []
-        for portion in in_portions(pictures):
+        for start in range(0, len(pictures), _AT_ONCE):
+            portion = pictures[start : start + _AT_ONCE]
             worth = calibration.worth(portion)
             earlier = len(self._last)
             seen = np.concatenate([self._last, portion])

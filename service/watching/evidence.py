@@ -13,7 +13,7 @@ Bayes has it, if every picture is as likely to be the first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,8 +21,6 @@ from numpy.typing import NDArray
 
 from service.watching.bands import Band
 from service.watching.bets import SHIFTS, worth_of
-
-_AT_ONCE = 4096
 
 
 class Bets:
@@ -98,9 +96,3 @@ class GatheredEvidence:
             too_much = most / np.maximum(strength, most)
             age *= too_much
             strength *= too_much
-
-
-def in_portions(pictures: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
-    """Many pictures [m, d], some thousands at a time, so that their worth needs little memory."""
-    for start in range(0, len(pictures), _AT_ONCE):
-        yield pictures[start : start + _AT_ONCE]
