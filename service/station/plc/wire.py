@@ -31,9 +31,8 @@ from service.station.plc.memory import Memory, NoSuchRegister
 
 logger = logging.getLogger("takt.station.plc")
 
-_READS: Final = (3, 4)
 _WRITES: Final = (6, 16, 22, 23)
-FUNCTIONS: Final = (*_READS, *_WRITES)
+FUNCTIONS: Final = (3, 4, *_WRITES)
 """The functions that are served: reads and writes of registers."""
 
 _MOST_WRITTEN: Final = 123
