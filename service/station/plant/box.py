@@ -46,6 +46,9 @@ _PICTURE_SHARE: Final = 0.5
 """Of the time between two parts: for the trigger, and from there for the picture. Together they are
 less than the time for which the camera sees a part."""
 
+HEARTBEAT_MS: Final = 250.0
+"""Time between two counts of the station's heartbeat."""
+
 _SAME: Final = 1e-4
 """Scores of one picture differ by less; those of two pictures by more, as a rule."""
 
@@ -73,19 +76,6 @@ class BoxServer:
 
 
 @dataclass(frozen=True, slots=True)
-class BoxTiming:
-    """The times of a plant's station.
-
-    Attributes:
-        result_ms: from the trigger to the result, at most.
-        heartbeat_ms: between two counts of the heartbeat.
-    """
-
-    result_ms: float
-    heartbeat_ms: float = 250.0
-
-
-@dataclass(frozen=True, slots=True)
 class BoxOutcome:
     """What became of the parts of a plant.
 
@@ -105,16 +95,16 @@ class PlantBox:
 
     Args:
         layout: what the processes share; the PLC starts its conveyor.
-        timing: of the station.
+        result_ms: of the station, from a trigger to its result, at most.
         server: that judges.
         folder: for the files of the plant.
     """
 
     def __init__(
-        self, layout: PlantLayout, timing: BoxTiming, server: BoxServer, folder: Path
+        self, layout: PlantLayout, result_ms: float, server: BoxServer, folder: Path
     ) -> None:
         self._layout = layout
-        self._timing = timing
+        self._result_ms = result_ms
         self._server = server
         self._folder = folder
         self._plant_file = folder / "plant.json"
@@ -193,9 +183,9 @@ class PlantBox:
                 "log": str(self._folder / "station.jsonl"),
             },
             "cycle": {
-                "result_ms": self._timing.result_ms,
+                "result_ms": self._result_ms,
                 "picture_ms": 1000 * _PICTURE_SHARE * self._layout.conveyor.every_s,
-                "heartbeat_ms": self._timing.heartbeat_ms,
+                "heartbeat_ms": HEARTBEAT_MS,
             },
             "plc": {"port": self._station_port},
             f"cameras.{_VIEW}": {"snapshot": f"http://127.0.0.1:{self._camera_port}/now.jpg"},
@@ -210,7 +200,7 @@ class PlantBox:
     def _start(self, name: str) -> None:
         module, plant = [sys.executable, "-m"], str(self._plant_file)
         ack_ms = 1000 * _ACK_SHARE * self._layout.conveyor.every_s
-        times = [str(self._timing.heartbeat_ms), str(ack_ms)]
+        times = [str(HEARTBEAT_MS), str(ack_ms)]
         of_plc = [str(self._cable.port), plant, *times, str(self._moves.path)]
         commands = {
             "camera": [*module, "service.station.plant.camera", str(self._camera_port), plant],

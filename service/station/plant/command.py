@@ -138,9 +138,9 @@ def simulate(
 async def _run(
     layout: PlantLayout, gate_ms: float, server: BoxServer, folder: Path, faults: tuple[Fault, ...]
 ) -> BoxOutcome:
-    from service.station.plant.box import BoxTiming, PlantBox
+    from service.station.plant.box import PlantBox
 
-    box = PlantBox(layout, BoxTiming(result_ms=0.75 * gate_ms), server, folder)
+    box = PlantBox(layout, 0.75 * gate_ms, server, folder)
     conveyor = layout.conveyor
 
     def moved(move: GateMove) -> None:
