@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from pydantic import TypeAdapter
 
-from service.core.bundles.bundle import MODEL, Bundle
+from service.core.bundles.bundle import Bundle
 from service.core.domain import Json
 
 MOST_VIEWS = 16
@@ -71,7 +71,7 @@ class RecipeView:
 
         Thresholds are of its scale, and not of another one's.
         """
-        return graph_of(bundle) != self.graph
+        return bundle.graph_digest != self.graph
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +132,3 @@ class RecipeRevision:
     changed_us: int
     who: str
     reason: str | None
-
-
-def graph_of(bundle: Bundle) -> str:
-    """Digest of a version's graph."""
-    return bundle.manifest.files.get(MODEL, "")

@@ -15,13 +15,7 @@ from service.core.errors import (
     NotReadyError,
 )
 from service.multiview.book import RecipeBook
-from service.multiview.recipe import (
-    PartRecipe,
-    RecipeRevision,
-    RecipeView,
-    ViewThresholds,
-    graph_of,
-)
+from service.multiview.recipe import PartRecipe, RecipeRevision, RecipeView, ViewThresholds
 from service.multiview.view_thresholds import check_finite, thresholds_of_views
 from service.recording.search.times import time_of
 from service.repository.repository import ModelRepository
@@ -75,7 +69,7 @@ class RecipeDesk:
                     view.name,
                     version.name,
                     version.version,
-                    graph_of(bundle),
+                    bundle.graph_digest,
                     next(found) if view.thresholds is None else _hand(view.thresholds),
                     dict(view.camera),
                 )
