@@ -13,7 +13,7 @@ from service.core.errors import TaktError
 from service.multiview.book import RecipeBook
 from service.multiview.open_parts import (
     CLAIMS,
-    WAITING_PARTS,
+    FOUND,
     Claim,
     OpenParts,
     ViewWish,
@@ -133,11 +133,8 @@ class PartDesk:
     async def _find(self, part: str, wait_s: float) -> WaitingPart | PartResult | None:
         if self._leads:
             return await self._find_here(part, wait_s)
-        found = (await self._ask("find", part=part, wait_s=wait_s))["found"]
-        if found is None:
-            return None
-        adapter = WAITING_PARTS if "left_ms" in found else RESULTS
-        return adapter.validate_python(found)
+        found = await self._ask("find", part=part, wait_s=wait_s)
+        return FOUND.validate_python(found["found"])
 
     async def _find_here(self, part: str, wait_s: float) -> WaitingPart | PartResult | None:
         found = self._parts.find(part)

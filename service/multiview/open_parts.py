@@ -118,8 +118,10 @@ class WaitingPart:
         return "inspecting" if view.name in self.inspecting else "waiting"
 
 
-WAITING_PARTS: Final = TypeAdapter(WaitingPart)
-"""Reads parts that wait again that went by JSON."""
+FOUND: Final[TypeAdapter[WaitingPart | PartResult | None]] = TypeAdapter(
+    WaitingPart | PartResult | None
+)
+"""Reads again what was found of a part and went by JSON."""
 
 
 @dataclass(slots=True)

@@ -29,9 +29,9 @@ from service.core.errors import (
 )
 from service.multiview.open_parts import (
     CLAIMS,
+    FOUND,
     LATE_S,
     MOST_ENDED,
-    WAITING_PARTS,
     Claim,
     OpenParts,
     ViewWish,
@@ -222,10 +222,11 @@ def test_claims_and_parts_come_through_another_process_as_they_were(parts: Parts
     claim = parts.claim()
     assert CLAIMS.validate_json(orjson.dumps(claim)) == claim
     waiting = parts.open.find("A")
-    assert WAITING_PARTS.validate_json(orjson.dumps(waiting)) == waiting
+    assert FOUND.validate_json(orjson.dumps(waiting)) == waiting
     parts.open.take(claim, seen_by(claim))
     result = parts.open.end("A")
     assert RESULTS.validate_json(orjson.dumps(result)) == result
+    assert FOUND.validate_json(orjson.dumps(result)) == result
 
 
 IDS = st.sampled_from(["A", "B", "C"])
