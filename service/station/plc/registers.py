@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from operator import attrgetter
 from typing import Any, Final
 
@@ -33,6 +33,9 @@ from service.station.plc.signals import (
 )
 
 _ADDRESSES: Final = 65536
+_NO_RESULT: Final = ShownResult(0, 0, 0, ResultCode.NONE, None, math.nan, 0)
+"""What is read before the first one."""
+
 _REASON_OF: Final = {number: reason for reason, number in REASONS.items()}
 
 Values = Mapping[str, float | str | None]
@@ -132,26 +135,23 @@ def words_of_status(
     status: StationStatus, registers: RegisterMap, *, user_data_ack: bool = False
 ) -> dict[Block, list[int]]:
     """What a controller reads: the status block, and the output's words with signals."""
-    result = status.result
+    result = status.result or _NO_RESULT
+    shown = replace(status, result=result)
     error_code = (
         ACQUISITION_ERROR * status.acquisition_error
         + OVERRUN_ERROR * status.overrun
         + FAULT_ERROR * status.fault
     )
-    is_ok = result is not None and result.code is ResultCode.OK
     values: dict[str, float | str | None] = {
         "error": error_code > 0,
         "error_code": error_code,
-        "job_pass": status.results_valid and is_ok,
+        "job_pass": status.results_valid and result.code is ResultCode.OK,
         "user_data_ack": user_data_ack,
-        "result.reason": REASONS[result.reason] if result and result.reason else 0,
+        "result.reason": REASONS[result.reason] if result.reason else 0,
     }
     for signal in STATUSES:
         if signal.name not in values:
-            is_missing = result is None and signal.name.startswith("result.")
-            values[signal.name] = 0 if is_missing else attrgetter(signal.name)(status)
-    if result is None:
-        values["result.score"] = math.nan
+            values[signal.name] = attrgetter(signal.name)(shown)
     return _written(STATUSES, values, registers)
 
 
@@ -244,12 +244,13 @@ def _read(
 def _decoded(
     signal: Signal, block: Sequence[int], registers: RegisterMap
 ) -> bool | float | str | None:
+    if signal.kind is Kind.BIT:
+        return bool(block[signal.word] >> signal.bit & 1)
     words = block[signal.word : signal.word + signal.words]
     if signal.kind is Kind.TEXT:
         return _text(words, registers)
     if signal.words == 1:
-        found = (words[0] >> signal.bit) & signal.kind.mask
-        return bool(found) if signal.kind is Kind.BIT else found
+        return (words[0] >> signal.bit) & signal.kind.mask
     packed = struct.pack(">HH", *(words if registers.high_word_first else reversed(words)))
     number: float = struct.unpack(">f" if signal.kind is Kind.REAL else ">I", packed)[0]
     return number
