@@ -9,9 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from service.core.errors import TaktError, UnavailableError
+from service.core.problem import error_json, error_of
+
+_TRIES, _AGAIN_S = 20, 0.1
+"""How often, and how long apart, a worker asks which other one leads."""
 
 UNLED = (
     "the process of this server that does this is being replaced; look at what holds, and send it "
@@ -156,6 +162,71 @@ class Messenger:
             task = asyncio.create_task(self._peers.ask(topic, body))
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
+
+
+class Led:
+    """What any worker is asked for, and only the one that leads does.
+
+    Args:
+        peers: the others.
+        topic: of what they ask each other.
+        do: does it, in the worker that leads.
+        unforeseen: logs what is being handled and is no error of ours, for whom it was done; gives
+            what they are told instead.
+    """
+
+    def __init__(
+        self,
+        peers: Peers,
+        topic: str,
+        do: Handler,
+        unforeseen: Callable[[Message], TaktError],
+    ) -> None:
+        self._peers = peers
+        self._topic = topic
+        self._do = do
+        self._unforeseen = unforeseen
+        peers.answer(topic, self._asked)
+
+    async def ask(
+        self, body: Message, within_s: float, may_be_done: Callable[[Sequence[Reply]], bool]
+    ) -> Message:
+        """Have it done, here or by the worker that leads.
+
+        Args:
+            body: what is wanted.
+            within_s: longest time for an answer.
+            may_be_done: whether it may have been done where these were all answers, so that it is
+                not asked for once more.
+
+        Raises:
+            TaktError: as it was met.
+            UnavailableError: none leads, or nobody knows what it did.
+        """
+        for _ in range(_TRIES):
+            if self._peers.leading.is_set():
+                return await self._do(body)
+            replies = await self._peers.ask(self._topic, body, within_s)
+            for reply in replies:
+                if "error" in reply.body:
+                    raise error_of(reply.body["error"])
+                if "done" in reply.body:
+                    done: Message = reply.body["done"]
+                    return done
+            if may_be_done(replies):
+                break
+            await asyncio.sleep(_AGAIN_S)
+        raise UnavailableError(UNLED, retry_after_s=1)
+
+    async def _asked(self, body: Message) -> Message:
+        if not self._peers.leading.is_set():
+            return {}
+        try:
+            return {"done": await self._do(body)}
+        except TaktError as error:
+            return {"error": error_json(error)}
+        except Exception:
+            return {"error": error_json(self._unforeseen(body))}
 
 
 async def once_leading(peers: Peers, job: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -100,11 +100,11 @@ def _times(bundle: Bundle) -> None:
         levels = cv2.GaussianBlur(rng.integers(0, 255, (side, side, 3), np.uint8), (5, 5), 2)
         facts = picture_facts(levels.astype(np.uint8), 640, 480)
         row = facts.beside(known.facts.look)
-        watched = watched_of(row[None])[0]
+        watched = watched_of(row[None])
         parts = {
             "facts": _ms(partial(picture_facts, levels.astype(np.uint8), 640, 480)),
             "beside": _ms(partial(facts.beside, known.facts.look)),
-            "watch": _ms(partial(watch.see, watched)),
+            "watch": _ms(partial(watch.see_all, watched)),
             "ecod": _ms(partial(ecod.score, row.astype(np.float64))),
         }
         whole = sum(parts.values())

@@ -28,13 +28,13 @@ import numpy as np
 
 from benchmarks.station.line import BAD, GOOD, LIGHT, server_of
 from benchmarks.station.wall_clock import WallClock, wall_clock
-from service.station.plant.box import BoxOutcome, BoxServer, BoxTiming, PlantBox
+from service.station.plant.box import HEARTBEAT_MS, BoxOutcome, BoxServer, PlantBox
 from service.station.plant.conveyor import Conveyor
 from service.station.plant.faults import REAL_FAULTS, Fault, FaultKind
 from service.station.plant.layout import PlantLayout
 
 EVERY_S, GATE_S, PARTS = 0.2, 0.4, 110
-TIMING = BoxTiming(result_ms=300)
+RESULT_MS = 300
 CLOCK_STEPPED: Final = "clock_stepped"
 """The wall clock of server, station, PLC and camera is set, and set back at the fault's end."""
 
@@ -122,7 +122,7 @@ def _play(
     outcome = played.outcome
     said = [*outcome.broken]
     passed_s = [(one.part - 1) * EVERY_S + GATE_S for one in outcome.moves if one.passed]
-    unheard_s = 2 * TIMING.heartbeat_ms / 1000
+    unheard_s = 2 * HEARTBEAT_MS / 1000
     for fault in faults:
         if fault.kind in (FaultKind.NETWORK_CUT, FaultKind.STATION_KILLED):
             first_s, last_s = fault.at_s + unheard_s + 0.05, fault.at_s + fault.lasts_s
@@ -153,7 +153,7 @@ async def _run(
     conveyor = Conveyor(math.inf, EVERY_S, GATE_S, PARTS, seed)
     layout = PlantLayout(conveyor, good=GOOD, defects=BAD)
     with tempfile.TemporaryDirectory() as name:
-        box = PlantBox(layout, TIMING, server, Path(name))
+        box = PlantBox(layout, RESULT_MS, server, Path(name))
         async with _stepped(clock, Path(name) / "plant.json", steps):
             outcome = await box.run(faults)
         lines = (Path(name) / "station.jsonl").read_text().splitlines()

@@ -26,7 +26,7 @@ import click
 import numpy as np
 
 from service.commands.demo.serving import serving
-from service.station.plant.box import BoxOutcome, BoxServer, BoxTiming, PlantBox
+from service.station.plant.box import BoxOutcome, BoxServer, PlantBox
 from service.station.plant.conveyor import Conveyor
 from service.station.plant.layout import PlantLayout
 
@@ -76,7 +76,7 @@ def play(repository: Path, parts: int, rate: float, gate_ms: float) -> LineRun:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with server_of(repository, folder) as server:
-            box = PlantBox(layout, BoxTiming(result_ms=0.8 * gate_ms), server, folder)
+            box = PlantBox(layout, 0.8 * gate_ms, server, folder)
             outcome = asyncio.run(box.run(moved=_dots(parts)))
         lines = (folder / "station.jsonl").read_text().splitlines()
     return LineRun(outcome, [json.loads(line) for line in lines])

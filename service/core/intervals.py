@@ -85,11 +85,15 @@ def chance_of_so_many(hits: int, trials: int, share: float) -> float:
 
 def _where(reached: Callable[[float], bool]) -> float:
     """The least share from which on something holds."""
-    low, high = 0.0, 1.0
+    return halved(0.0, 1.0, reached)[1]
+
+
+def halved(low: float, high: float, reached: Callable[[float], bool]) -> tuple[float, float]:
+    """The two values next to where something begins to hold, which it does not at the first one."""
     for _ in range(_STEPS):
         middle = (low + high) / 2
         low, high = (low, middle) if reached(middle) else (middle, high)
-    return high
+    return low, high
 
 
 def _beta(a: int, b: int, x: float) -> float:

@@ -5,25 +5,29 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, Final, Literal
 
-from service.core.errors import TaktError, UnavailableError
-from service.core.problem import error_json, error_of
+from service.core.errors import TaktError
 from service.multiview.book import RecipeBook
-from service.multiview.open_parts import Claim, OpenParts, ViewWish, WaitingPart, no_part
-from service.multiview.result import PartResult, SeenView
-from service.peers import UNLED, Message, Peers
-
-_TRIES, _AGAIN_S = 20, 0.1
-"""How often, and how long apart, a worker asks which other one leads."""
+from service.multiview.open_parts import (
+    CLAIMS,
+    FOUND,
+    Claim,
+    OpenParts,
+    ViewWish,
+    WaitingPart,
+    no_part,
+)
+from service.multiview.result import RESULTS, PartResult, SeenView
+from service.peers import Led, Message, Messenger, Peers, Reply
 
 _ASKED_WITHIN_S: Final = 5.0
 _WAITS_S: Final = 1.0
 """Longest time that one question waits for a part's end; then it is asked again."""
 
-_UNFORESEEN: Final = "something unforeseen went wrong; the service's log has it"
+_TOPIC: Final = "part"
 
 Act = Literal["claim", "take", "release", "end", "find"]
 """What another worker may ask of the one that leads."""
@@ -46,7 +50,6 @@ class PartDesk:
         peers: the other workers.
         ended: is told each result, once, in the process that leads.
         closing: tells that the server ends, and nobody is to be kept waiting any more.
-        clock: gives seconds that only go on.
     """
 
     def __init__(
@@ -55,18 +58,16 @@ class PartDesk:
         peers: Peers,
         ended: Callable[[PartResult], None],
         closing: Callable[[], bool] = lambda: False,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._book = book
         self._peers = peers
         self._note = ended
         self._closing = closing
-        self._clock = clock
-        self._parts = OpenParts(clock, _now_us, self._ended)
+        self._parts = OpenParts(time.monotonic, _now_us, self._ended)
         self._timer: asyncio.TimerHandle | None = None
         self._ends: dict[int, asyncio.Event] = {}
-        self._telling: set[asyncio.Task[Message]] = set()
-        peers.answer("part", self._asked)
+        self._messenger = Messenger(peers)
+        self._led = Led(peers, _TOPIC, self._do, _unforeseen)
 
     async def claim(self, wish: ViewWish) -> Claim:
         """Take a view on; see `OpenParts.claim`.
@@ -78,29 +79,27 @@ class PartDesk:
         """
         if self._leads:
             return await self._claim(wish)
-        return Claim.of(await self._ask("claim", {"wish": asdict(wish)}))
+        return CLAIMS.validate_python(await self._ask("claim", wish=asdict(wish)))
 
     async def take(self, claim: Claim, seen: SeenView) -> PartResult | None:
         """Take the inspection of a view; see `OpenParts.take`."""
         if self._leads:
             return self._parts.take(claim, seen)
-        found = await self._ask("take", {"claim": claim.json, "seen": asdict(seen)})
-        return PartResult.of(found["result"]) if found["result"] else None
+        found = await self._ask("take", claim=asdict(claim), seen=asdict(seen))
+        return RESULTS.validate_python(found["result"]) if found["result"] else None
 
     def release(self, claim: Claim) -> None:
         """Let go of a view that could not be inspected; nobody waits for that."""
         if self._leads:
             self._parts.release(claim)
             return
-        task = asyncio.create_task(self._try("release", {"claim": claim.json}))
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
+        self._messenger.tell(_TOPIC, {"act": "release", "claim": asdict(claim)})
 
     async def end(self, part: str) -> PartResult:
         """End a part now; see `OpenParts.end`."""
         if self._leads:
             return self._parts.end(part)
-        return PartResult.of(await self._ask("end", {"part": part}))
+        return RESULTS.validate_python(await self._ask("end", part=part))
 
     async def find(self, part: str, wait_s: float = 0.0) -> WaitingPart | PartResult | None:
         """The latest part of an id; None where none is open, or has ended lately.
@@ -109,11 +108,11 @@ class PartDesk:
             part: id of the part.
             wait_s: longest time for which its end is waited for.
         """
-        until_s = self._clock() + wait_s
+        until_s = time.monotonic() + wait_s
         while True:
-            left_s = 0.0 if self._closing() else max(0.0, until_s - self._clock())
+            left_s = 0.0 if self._closing() else max(0.0, until_s - time.monotonic())
             found = await self._find(part, min(left_s, _WAITS_S))
-            if not isinstance(found, WaitingPart) or not left_s or self._clock() >= until_s:
+            if not isinstance(found, WaitingPart) or not left_s or time.monotonic() >= until_s:
                 return found
 
     def close(self) -> None:
@@ -134,10 +133,8 @@ class PartDesk:
     async def _find(self, part: str, wait_s: float) -> WaitingPart | PartResult | None:
         if self._leads:
             return await self._find_here(part, wait_s)
-        found = (await self._ask("find", {"part": part, "wait_s": wait_s}))["found"]
-        if found is None:
-            return None
-        return WaitingPart.of(found) if "left_ms" in found else PartResult.of(found)
+        found = await self._ask("find", part=part, wait_s=wait_s)
+        return FOUND.validate_python(found["found"])
 
     async def _find_here(self, part: str, wait_s: float) -> WaitingPart | PartResult | None:
         found = self._parts.find(part)
@@ -163,74 +160,43 @@ class PartDesk:
             self._timer = None
         due_s = self._parts.next_deadline_s
         if due_s is not None:
-            left_s = max(0.0005, due_s - self._clock())
+            left_s = max(0.0005, due_s - time.monotonic())
             self._timer = asyncio.get_running_loop().call_later(left_s, self._expire)
 
     def _expire(self) -> None:
         self._parts.expire()
         self._arm()
 
-    async def _ask(self, act: Act, body: Message) -> Message:
-        """What the leading worker answers.
+    async def _ask(self, act: Act, **body: Any) -> Message:
+        """What the worker that leads answers; see `Led.ask`."""
 
-        Raises:
-            TaktError: as it has met.
-            UnavailableError: none leads, or nobody knows what it did.
-        """
-        for _ in range(_TRIES):
-            if self._leads:
-                # It became the leading one just now.
-                found = await self._try_here(act, body)
-            else:
-                found = await self._try(act, body)
-            if "error" in found:
-                raise error_of(found["error"])
-            if "done" in found:
-                done: Message = found["done"]
-                return done
-            if "failure" in found and act in ("take", "end"):
-                break
-            await asyncio.sleep(_AGAIN_S)
-        raise UnavailableError(UNLED, retry_after_s=1)
+        def may_be_done(replies: Sequence[Reply]) -> bool:
+            return act in ("take", "end") and any(reply.failure for reply in replies)
 
-    async def _try(self, act: Act, body: Message) -> Message:
-        replies = await self._peers.ask("part", {"act": act, **body}, _ASKED_WITHIN_S)
-        for reply in replies:
-            if reply.body:
-                return reply.body
-        failures = [reply.failure for reply in replies if reply.failure]
-        return {"failure": failures[0]} if failures else {}
+        return await self._led.ask({"act": act, **body}, _ASKED_WITHIN_S, may_be_done)
 
-    async def _asked(self, body: Message) -> Message:
-        if not self._leads:
-            return {}
-        return await self._try_here(body["act"], body)
-
-    async def _try_here(self, act: Act, body: Message) -> Message:
-        try:
-            return {"done": await self._do(act, body)}
-        except TaktError as error:
-            return {"error": error_json(error)}
-        except Exception:
-            logger.exception("a part of another worker met something unforeseen")
-            return {"error": error_json(TaktError(_UNFORESEEN))}
-
-    async def _do(self, act: Act, body: dict[str, Any]) -> Message:
+    async def _do(self, body: Message) -> Message:
+        act: Act = body["act"]
         match act:
             case "claim":
-                return (await self._claim(ViewWish(**body["wish"]))).json
+                return asdict(await self._claim(ViewWish(**body["wish"])))
             case "take":
                 seen = SeenView(**body["seen"])
-                result = self._parts.take(Claim.of(body["claim"]), seen)
-                return {"result": None if result is None else result.json}
+                result = self._parts.take(CLAIMS.validate_python(body["claim"]), seen)
+                return {"result": None if result is None else asdict(result)}
             case "release":
-                self._parts.release(Claim.of(body["claim"]))
+                self._parts.release(CLAIMS.validate_python(body["claim"]))
                 return {}
             case "end":
-                return self._parts.end(body["part"]).json
+                return asdict(self._parts.end(body["part"]))
             case "find":
                 found = await self._find_here(body["part"], body["wait_s"])
-                return {"found": None if found is None else found.json}
+                return {"found": None if found is None else asdict(found)}
+
+
+def _unforeseen(body: Message) -> TaktError:
+    logger.exception("a part of another worker met something unforeseen")
+    return TaktError("something unforeseen went wrong; the service's log has it")
 
 
 def known(found: WaitingPart | PartResult | None, part: str) -> WaitingPart | PartResult:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Final, Literal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Literal
 
-from service.core.domain import Json
+from pydantic import TypeAdapter
+
 from service.core.errors import (
     OtherRecipeError,
     PartEndedError,
@@ -21,15 +22,8 @@ from service.core.errors import (
     ViewNotFoundError,
     ViewTakenError,
 )
-from service.multiview.recipe import RecipeRevision, RecipeView, ViewThresholds
-from service.multiview.result import (
-    EndedBy,
-    PartResult,
-    PartView,
-    SeenView,
-    decide,
-    views_of,
-)
+from service.multiview.recipe import RecipeRevision, RecipeView
+from service.multiview.result import EndedBy, PartResult, PartView, SeenView, decide
 
 MOST_OPEN: Final = 1024
 """Most parts that wait for a view; a line has a handful."""
@@ -88,17 +82,9 @@ class Claim:
     token: str
     left_s: float
 
-    @property
-    def json(self) -> Json:
-        """The claim as another process has it."""
-        return asdict(self)
 
-    @classmethod
-    def of(cls, body: Mapping[str, Any]) -> Claim:
-        """The claim whose `json` this is."""
-        view = body["view"]
-        thresholds = ViewThresholds(**view["thresholds"])
-        return cls(**{**body, "view": RecipeView(**{**view, "thresholds": thresholds})})
+CLAIMS: Final = TypeAdapter(Claim)
+"""Reads claims again that went by JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,17 +117,11 @@ class WaitingPart:
             return "inspected"
         return "inspecting" if view.name in self.inspecting else "waiting"
 
-    @property
-    def json(self) -> Json:
-        """The part as another process has it."""
-        return {**asdict(self), "views": [asdict(one) for one in self.views]}
 
-    @classmethod
-    def of(cls, body: Mapping[str, Any]) -> WaitingPart:
-        """The part whose `json` this is."""
-        return cls(
-            **{**body, "views": views_of(body["views"]), "inspecting": tuple(body["inspecting"])}
-        )
+FOUND: Final[TypeAdapter[WaitingPart | PartResult | None]] = TypeAdapter(
+    WaitingPart | PartResult | None
+)
+"""Reads again what was found of a part and went by JSON."""
 
 
 @dataclass(slots=True)

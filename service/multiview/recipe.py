@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
+from pydantic import TypeAdapter
+
+from service.core.bundles.bundle import Bundle
 from service.core.domain import Json
 
 MOST_VIEWS = 16
@@ -63,6 +66,13 @@ class RecipeView:
     thresholds: ViewThresholds
     camera: Mapping[str, CameraValue]
 
+    def is_outdated(self, bundle: Bundle) -> bool:
+        """Whether the version has got another graph in its folder than the view was saved for.
+
+        Thresholds are of its scale, and not of another one's.
+        """
+        return bundle.graph_digest != self.graph
+
 
 @dataclass(frozen=True, slots=True)
 class PartRecipe:
@@ -81,6 +91,7 @@ class PartRecipe:
     alpha: float
     deadline_ms: float
     views: tuple[RecipeView, ...]
+    # Recipes of earlier days have none.
     codes: tuple[str, ...] = ()
 
     def view(self, name: str) -> RecipeView | None:
@@ -96,13 +107,10 @@ class PartRecipe:
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> PartRecipe:
         """The recipe whose `json` this is."""
-        views = (
-            RecipeView(**{**view, "thresholds": ViewThresholds(**view["thresholds"])})
-            for view in body["views"]
-        )
-        # Recipes of earlier days have no codes.
-        codes = tuple(body.get("codes", ()))
-        return cls(**{**body, "views": tuple(views), "codes": codes})
+        return _RECIPE.validate_python(body)
+
+
+_RECIPE: Final = TypeAdapter(PartRecipe)
 
 
 @dataclass(frozen=True, slots=True)

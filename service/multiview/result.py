@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Final, Literal
 
-from service.core.domain import Json, Verdict, VerdictName
+from pydantic import TypeAdapter
+
+from service.core.domain import Verdict, VerdictName
 
 EndedBy = Literal["views", "end", "deadline", "closing"]
 """What gave a part its result: its last view, a caller, its deadline, or the server's end."""
@@ -91,23 +92,9 @@ class PartResult:
     lot: str | None
     views: tuple[PartView, ...]
 
-    @property
-    def json(self) -> Json:
-        """The result as other processes and the record have it."""
-        return {**asdict(self), "views": [asdict(one) for one in self.views]}
 
-    @classmethod
-    def of(cls, body: Mapping[str, Any]) -> PartResult:
-        """The result whose `json` this is."""
-        return cls(**{**body, "views": views_of(body["views"])})
-
-
-def views_of(body: list[Json]) -> tuple[PartView, ...]:
-    """Views of a part, by their JSON."""
-    return tuple(
-        PartView(one["name"], None if one["seen"] is None else SeenView(**one["seen"]))
-        for one in body
-    )
+RESULTS: Final = TypeAdapter(PartResult)
+"""Reads results again that went by JSON."""
 
 
 @dataclass(frozen=True, slots=True)

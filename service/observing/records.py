@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -126,7 +127,7 @@ class PartRecord:
     view: str | None
     station: str | None
     lot: str | None
-    views: list[Json]
+    views: Sequence[Json]
 
 
 class Asked(NamedTuple):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 from collections.abc import Callable
-from functools import partial
+from concurrent.futures import Future
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -21,23 +20,17 @@ async def beside(what: Callable[[], T]) -> T:
     >>> asyncio.run(beside(lambda: 7))
     7
     """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[T] = loop.create_future()
+    done: Future[T] = Future()
+    # Who waits may be cancelled, and what blocks goes on.
+    done.set_running_or_notify_cancel()
 
     def work() -> None:
         try:
             found = what()
         except Exception as error:
-            _tell(loop, done, partial(done.set_exception, error))
+            done.set_exception(error)
         else:
-            _tell(loop, done, partial(done.set_result, found))
+            done.set_result(found)
 
     threading.Thread(target=work, name="outlet-blocking", daemon=True).start()
-    return await done
-
-
-def _tell(
-    loop: asyncio.AbstractEventLoop, done: asyncio.Future[T], settle: Callable[[], None]
-) -> None:
-    with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-        loop.call_soon_threadsafe(lambda: None if done.done() else settle())
+    return await asyncio.wrap_future(done)

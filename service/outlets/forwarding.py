@@ -69,6 +69,12 @@ class MessageFeed:
         place: with the spool.
         counts: what becomes of the messages.
         name: of the outlet, for the log.
+
+    Attributes:
+        up: whether the other end is there.
+        failures: attempts since it last took something.
+        ending: set once nothing more is to be carried.
+        loop: on which it is used.
     """
 
     def __init__(self, place: SpoolPlace, counts: SpoolCounts, name: str) -> None:
@@ -79,14 +85,20 @@ class MessageFeed:
         self._given = 0
         self._news = asyncio.Event()
         self._tidying: asyncio.TimerHandle | None = None
-        self._failures = 0
+        self.failures = 0
         self._told = False
         self.up = False
         self.ending = asyncio.Event()
+        self.loop = asyncio.get_running_loop()
 
     def wake(self) -> None:
         """There is more, or it ends."""
         self._news.set()
+
+    def end(self) -> None:
+        """Nothing more is to be carried."""
+        self.ending.set()
+        self.wake()
 
     @property
     def is_empty(self) -> bool:
@@ -119,7 +131,7 @@ class MessageFeed:
 
     def assume_up(self) -> None:
         """Nothing speaks against it yet, as long as nothing was sent."""
-        if not self._failures:
+        if not self.failures:
             self.up = True
             self._counts.up.set(1)
 
@@ -131,24 +143,19 @@ class MessageFeed:
 
     def away(self, why: str) -> None:
         """The other end is not there; everything is given again, from the oldest that waits."""
-        self._failures += 1
-        if self._failures == 1:
+        self.failures += 1
+        if self.failures == 1:
             logger.error(
                 "the outlet %s does not reach its other end, and keeps its messages: %s",
                 self._name,
                 why,
             )
         # Twice, as something may have been stored just as the other end went away.
-        if self.up or self._failures <= 2:
+        if self.up or self.failures <= 2:
             self._spool.mark_late()
         self.up = False
         self._counts.up.set(0)
         self._given = 0
-
-    @property
-    def failures(self) -> int:
-        """Attempts since the other end last took something."""
-        return self._failures
 
     def take_over(self) -> None:
         """Take what other processes have left, while there is nothing else."""
@@ -158,16 +165,15 @@ class MessageFeed:
             self.wake()
 
     def _works(self) -> None:
-        if self._failures or not self._told:
+        if self.failures or not self._told:
             self._told = True
             logger.info("the outlet %s reaches its other end", self._name)
-        self._failures = 0
+        self.failures = 0
 
     def _forget(self, seq: int) -> None:
         self._spool.done(seq)
         if self._tidying is None:
-            loop = asyncio.get_running_loop()
-            self._tidying = loop.call_later(TIDY_EVERY_S, self._tidy)
+            self._tidying = self.loop.call_later(TIDY_EVERY_S, self._tidy)
 
     def _tidy(self) -> None:
         self._tidying = None
@@ -202,7 +208,6 @@ class Forwarder:
         self._counts = counts
         self._wait = wait
         self._chance = chance
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._feed: MessageFeed | None = None
         self._ready = threading.Event()
         self.gone = False
@@ -220,24 +225,18 @@ class Forwarder:
 
     def wake(self) -> None:
         """Forward what was stored; any thread may call it."""
-        if self._feed is not None:
-            self._soon(self._feed.wake)
+        self._soon(MessageFeed.wake)
 
     def close(self) -> None:
         """End; what waits stays where it is, for the next start."""
         if self._thread.ident is not None:
-            self._soon(self._end)
+            self._soon(MessageFeed.end)
             self._thread.join(2 * _LINGER_S)
 
-    def _soon(self, what: Callable[[], object]) -> None:
-        if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # it has ended meanwhile
-                self._loop.call_soon_threadsafe(what)
-
-    def _end(self) -> None:
+    def _soon(self, what: Callable[[MessageFeed], object]) -> None:
         if self._feed is not None:
-            self._feed.ending.set()
-            self._feed.wake()
+            with contextlib.suppress(RuntimeError):  # its loop has ended meanwhile
+                self._feed.loop.call_soon_threadsafe(what, self._feed)
 
     def _run(self) -> None:
         try:
@@ -249,7 +248,6 @@ class Forwarder:
             self._ready.set()
 
     async def _forward(self) -> None:
-        self._loop = asyncio.get_running_loop()
         self._feed = feed = MessageFeed(self._place, self._counts, self._name)
         self._ready.set()
         carrying = asyncio.create_task(self._carry(feed))

@@ -55,46 +55,31 @@ OpenCarrier = Callable[[SpoolPlace], Carrier]
 """Makes what carries messages to the other end, from where they are kept."""
 
 
+@dataclass(slots=True)
 class KeptMessages:
     """Stores messages in one thread, while a forwarder sends them in another one.
 
     Args:
         name: of the outlet.
         place: where they are kept.
-        messages: makes them.
         forwarder: sends them.
         counts: what becomes of them.
     """
 
-    def __init__(
-        self,
-        name: str,
-        place: SpoolPlace,
-        messages: MakeMessages,
-        forwarder: Forwarder,
-        counts: SpoolCounts,
-    ) -> None:
-        self._name = name
-        self._place = place
-        self._messages = messages
-        self._forwarder = forwarder
-        self._counts = counts
-        self._dropped = 0
+    name: str
+    place: SpoolPlace
+    forwarder: Forwarder
+    counts: SpoolCounts
+    _dropped: int = 0
 
     def begin(self) -> None:
         """Begin to send what is there from before."""
-        self._forwarder.start()
+        self.forwarder.start()
 
-    def send(self, answer: AnswerRecord, asked: Asked) -> None:
-        """Take an answer, which is stored by the next `flush`."""
-        if self._forwarder.gone:
-            return
-        self._put(self._messages.of_answer(answer, asked))
-
-    def send_part(self, part: PartRecord) -> None:
-        """Take the result of a part, which is stored by the next `flush`."""
-        if not self._forwarder.gone:
-            self._put(self._messages.of_part(part))
+    def put(self, message: OutletMessage | None) -> None:
+        """Take a message, which is stored by the next `flush`; None is nothing."""
+        if message is not None and not self.forwarder.gone:
+            self.place.spool.put(message.topic, message.body)
 
     def flush(self) -> None:
         """Store what was taken, and have it sent.
@@ -103,33 +88,29 @@ class KeptMessages:
             LostMessagesError: the disk does not take it.
         """
         try:
-            dropped = self._place.spool.commit(late=not self._forwarder.up)
+            dropped = self.place.spool.commit(late=not self.forwarder.up)
         except LostMessagesError as error:
-            self._counts.disk.inc(error.messages)
+            self.counts.disk.inc(error.messages)
             raise
         if dropped:
             self._tell_dropped(dropped)
-        self._forwarder.wake()
+        self.forwarder.wake()
 
     def close(self) -> None:
         """End; what is not delivered stays on the disk."""
-        self._forwarder.close()
-        if left := self._place.spool.waiting:
+        self.forwarder.close()
+        if left := self.place.spool.waiting:
             logger.warning("messages of the outlet %s that wait for the next start: %d",
-                           self._name, left)  # fmt: skip
-        self._place.close()
-
-    def _put(self, message: OutletMessage | None) -> None:
-        if message is not None:
-            self._place.spool.put(message.topic, message.body)
+                           self.name, left)  # fmt: skip
+        self.place.close()
 
     def _tell_dropped(self, dropped: int) -> None:
-        self._counts.full.inc(dropped)
+        self.counts.full.inc(dropped)
         if self._dropped // _SAID_EVERY != (self._dropped + dropped) // _SAID_EVERY or not (
             self._dropped
         ):
             logger.error("the outlet %s keeps as many messages as it may, and the oldest give way; "
-                         "so far: %d", self._name, self._dropped + dropped)  # fmt: skip
+                         "so far: %d", self.name, self._dropped + dropped)  # fmt: skip
         self._dropped += dropped
 
 
@@ -163,12 +144,12 @@ def keep(
         ) from None
     counts = metrics.watch_spool(name, lambda: place.spool.waiting)
     forwarder = Forwarder(name, place, open_carrier(place), counts)
-    kept = KeptMessages(name, place, messages, forwarder, counts)
+    kept = KeptMessages(name, place, forwarder, counts)
     return Sender(
-        kept.send,
+        lambda answer, asked: kept.put(messages.of_answer(answer, asked)),
         kept.close,
         begin=kept.begin,
         flush=kept.flush,
-        send_part=kept.send_part,
+        send_part=lambda part: kept.put(messages.of_part(part)),
         most_waiting=_MOST_WAITING,
     )

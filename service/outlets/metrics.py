@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -52,42 +53,34 @@ class OutletMetrics:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._answers = Counter(
+        gauge = partial(Gauge, labelnames=("outlet",), registry=registry)
+        counter = partial(Counter, registry=registry)
+        self._answers = counter(
             "takt_outlet_answers",
             "Answers that an outlet has sent, has failed to send, or has lost as too many waited.",
             ("outlet", "outcome"),
-            registry=registry,
         )
-        self._waiting = Gauge(
-            "takt_outlet_waiting",
-            "Answers that wait until an outlet sends them.",
-            ("outlet",),
-            registry=registry,
+        self._waiting = gauge(
+            "takt_outlet_waiting", "Answers that wait until an outlet sends them."
         )
-        self._up = Gauge(
+        self._up = gauge(
             "takt_outlet_up",
             "Whether the broker or the URL of an outlet takes messages; 0 while they are kept.",
-            ("outlet",),
-            registry=registry,
         )
-        self._kept = Gauge(
+        self._kept = gauge(
             "takt_outlet_kept_messages",
             "Messages that an outlet keeps on the disk until its other end has taken them.",
-            ("outlet",),
-            registry=registry,
         )
-        self._delivered = Counter(
+        self._delivered = counter(
             "takt_outlet_delivered",
             "Messages that the other end of an outlet has taken.",
             ("outlet",),
-            registry=registry,
         )
-        self._dropped = Counter(
+        self._dropped = counter(
             "takt_outlet_dropped",
             "Messages that are never delivered: the oldest where there was no room (full), those "
             "that the disk did not take (disk), and those that the other end refused (refused).",
             ("outlet", "reason"),
-            registry=registry,
         )
 
     def watch(self, outlet: str, waiting: Callable[[], float]) -> OutletCounts:

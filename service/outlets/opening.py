@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +15,19 @@ from prometheus_client import CollectorRegistry
 from service.core.errors import ConfigurationError
 from service.core.plugins import OUTLETS, load, make, select, variables_prefix
 from service.observing.records import Outlet
-from service.outlets.built_in import check_outlets, open_built_in
 from service.outlets.metrics import OutletMetrics
 from service.outlets.plugin import OutletContext, Sender
 from service.outlets.queued import QueuedOutlet
 from service.outlets.settings import OutletSettings
+
+_NEEDED = {
+    "mqtt_topic": ("mqtt_url", "such as mqtt://broker:1883"),
+    "mqtt_user": ("mqtt_url", "such as mqtt://broker:1883"),
+    "mqtt_password_file": ("mqtt_url", "such as mqtt://broker:1883"),
+    "mqtt_ca": ("mqtt_url", "such as mqtts://broker:8883"),
+    "webhooks_private_hosts": ("webhooks_file", "a file as docs/webhooks.md has it"),
+}
+"""Settings that mean nothing without another one, and what that may be."""
 
 logger = logging.getLogger("takt.outlets")
 
@@ -29,7 +37,7 @@ class Surroundings:
     """What outlets are opened in.
 
     Attributes:
-        data_folder: in which each has a folder of its own.
+        data_folder: of the server.
         registry: what `/metrics` shows.
         worker: number of this process.
         recorded: whether the server keeps a record.
@@ -39,6 +47,11 @@ class Surroundings:
     registry: CollectorRegistry
     worker: int
     recorded: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """In which each outlet has a folder of its own."""
+        return self.data_folder / "outlets"
 
 
 def open_outlets(
@@ -57,17 +70,14 @@ def open_outlets(
     """
     wanted = list(plugins)
     found = select(OUTLETS, wanted)
-    folder = surroundings.data_folder / "outlets"
-    check_outlets(settings)
+    _check(settings)
     if not found and not settings.has_outlets:
         return []
     factories = load(OUTLETS, wanted)
     metrics = OutletMetrics(surroundings.registry)
     senders: dict[str, Sender] = {}
     with contextlib.ExitStack() as unless_all_open:
-        for name, sender in open_built_in(
-            settings, folder, metrics, recorded=surroundings.recorded
-        ):
+        for name, sender in _built_in(settings, surroundings, metrics):
             unless_all_open.callback(sender.close)
             senders[name] = sender
         for plugin in found:
@@ -77,12 +87,43 @@ def open_outlets(
                     "it, or take it out of the setting plugins"
                 )
             options = options_of(plugin.name)
-            context = OutletContext(plugin.name, options, folder / plugin.name, surroundings.worker)
+            folder = surroundings.folder / plugin.name
+            context = OutletContext(plugin.name, options, folder, surroundings.worker)
             sender = make(plugin, factories[plugin.name], context, Sender)
             unless_all_open.callback(sender.close)
             senders[plugin.name] = sender
         unless_all_open.pop_all()
     return [QueuedOutlet(name, sender, metrics) for name, sender in senders.items()]
+
+
+def _check(settings: OutletSettings) -> None:
+    """Refuse settings that mean nothing, as somebody expects something of them.
+
+    Raises:
+        ConfigurationError: one is set without the one that it belongs to.
+    """
+    for name, (needed, example) in _NEEDED.items():
+        if getattr(settings, name) and not getattr(settings, needed):
+            raise ConfigurationError(f"{name} is set, and {needed} is not; set it, {example}")
+
+
+def _built_in(
+    settings: OutletSettings, surroundings: Surroundings, metrics: OutletMetrics
+) -> Iterator[tuple[str, Sender]]:
+    """What sends to the broker and to the URLs, with their names, opened one after another.
+
+    Raises:
+        ConfigurationError: a setting cannot be used.
+    """
+    folder, recorded = surroundings.folder, surroundings.recorded
+    if settings.mqtt_url:
+        from service.outlets.mqtt.outlet import NAME, mqtt_sender
+
+        yield NAME, mqtt_sender(settings, folder, metrics, recorded=recorded)
+    if settings.webhooks_file is not None:
+        from service.outlets.webhooks.outlet import webhook_senders
+
+        yield from webhook_senders(settings, folder, metrics, recorded=recorded)
 
 
 def options_of(name: str) -> dict[str, str]:

@@ -8,7 +8,6 @@ import itertools
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 from service.core.bundles.files import make_private, private_file
@@ -78,14 +77,8 @@ class SpoolPlace:
 
 def _first_free(folder: Path) -> tuple[int, Path]:
     make_private(folder)
-    for path in _paths(folder):
-        if (lock := _locked(path)) is not None:
-            return lock, path
-    raise AssertionError("the numbers have no end")
-
-
-def _paths(folder: Path) -> Iterator[Path]:
-    return (folder / f"{number}.sqlite" for number in itertools.count())
+    paths = (folder / f"{number}.sqlite" for number in itertools.count())
+    return next((lock, path) for path in paths if (lock := _locked(path)) is not None)
 
 
 def _locked(path: Path) -> int | None:

@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
@@ -35,18 +36,10 @@ logger = logging.getLogger("takt.outlets")
 
 
 class _Waiting(NamedTuple):
-    """An answer that waits, and the bytes of the picture with it."""
+    """What sends an answer or a part's result that waits, and the bytes of the picture with it."""
 
-    answer: AnswerRecord
-    asked: Asked
+    send: Callable[[], object]
     bytes: int
-
-
-class _WaitingPart(NamedTuple):
-    """The result of a part that waits."""
-
-    part: PartRecord
-    bytes: int = 0
 
 
 class QueuedOutlet:
@@ -69,7 +62,7 @@ class QueuedOutlet:
         self._sender = sender
         self._most_bytes = most_bytes
         # Its put never waits, and None ends the thread.
-        self._queue: SimpleQueue[_Waiting | _WaitingPart | None] = SimpleQueue()
+        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         # Each number is changed by one thread alone.
         self._taken = self._taken_bytes = 0
         self._done = self._done_bytes = 0
@@ -96,8 +89,7 @@ class QueuedOutlet:
 
     def note(self, answer: AnswerRecord, asked: Asked) -> None:
         """Take an answer; see `Outlet`."""
-        if self._ending or self.waiting >= self._sender.most_waiting:
-            self._counts.lost.inc()
+        if self._is_full():
             return
         picture = asked.picture if self._sender.pictures else None
         size = 0
@@ -105,19 +97,12 @@ class QueuedOutlet:
             size = len(picture.pixels) if isinstance(picture, RawPicture) else len(picture)
             if self._taken_bytes - self._done_bytes + size > self._most_bytes:
                 picture, size = None, 0
-        self._taken += 1
-        self._taken_bytes += size
-        self._queue.put(_Waiting(answer, asked._replace(picture=picture), size))
+        self._put(partial(self._sender.send, answer, asked._replace(picture=picture)), size)
 
     def note_part(self, part: PartRecord) -> None:
         """Take the result of a part; see `Outlet`."""
-        if self._sender.send_part is None:
-            return
-        if self._ending or self.waiting >= self._sender.most_waiting:
-            self._counts.lost.inc()
-            return
-        self._taken += 1
-        self._queue.put(_WaitingPart(part))
+        if self._sender.send_part is not None and not self._is_full():
+            self._put(partial(self._sender.send_part, part), 0)
 
     def close(self, timeout_s: float) -> None:
         """Send what waits, within a time, and end; what is left then is counted as lost."""
@@ -138,6 +123,18 @@ class QueuedOutlet:
             )
         elif self._thread.is_alive():
             logger.error("the outlet %s does not end, and is left", self._name)
+
+    def _is_full(self) -> bool:
+        """Whether one more finds no room, and is counted as lost."""
+        is_full = self._ending or self.waiting >= self._sender.most_waiting
+        if is_full:
+            self._counts.lost.inc()
+        return is_full
+
+    def _put(self, send: Callable[[], object], size: int) -> None:
+        self._taken += 1
+        self._taken_bytes += size
+        self._queue.put(_Waiting(send, size))
 
     def _run(self) -> None:
         self._do(self._sender.begin)
@@ -170,9 +167,9 @@ class QueuedOutlet:
             del one
         return True
 
-    def _handle(self, one: _Waiting | _WaitingPart) -> None:
+    def _handle(self, one: _Waiting) -> None:
         try:
-            self._send(one)
+            one.send()
         except BaseException as error:  # a thread that ends would send nothing any more
             self._settle([one.bytes], self._counts.failed)
             self._tell(error)
@@ -184,12 +181,6 @@ class QueuedOutlet:
         self._do(self._sender.flush)
         self._settle(self._gathered_bytes, self._counts.sent)
         self._gathered_bytes = []
-
-    def _send(self, one: _Waiting | _WaitingPart) -> None:
-        if isinstance(one, _Waiting):
-            self._sender.send(one.answer, one.asked)
-        elif self._sender.send_part is not None:
-            self._sender.send_part(one.part)
 
     def _do(self, what: Callable[[], object]) -> None:
         try:

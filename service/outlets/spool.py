@@ -7,7 +7,7 @@ import logging
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS message (
 """
 _INSERT = "INSERT INTO message (seq, id, topic, body, late) VALUES (?, ?, ?, ?, ?)"
 _SELECT = "SELECT seq, id, topic, body, late FROM message WHERE seq > ? ORDER BY seq LIMIT ?"
+_DELETE = "DELETE FROM message WHERE seq <= ?"
 _BUSY_S = 5.0
 _AT_ONCE = 256
 
@@ -168,10 +169,12 @@ class Spool:
             dropped = max(0, last - self._done - self._most)
             done = self._done + dropped
             try:
-                with self._transaction():
+                # Committed at its end, or rolled back.
+                with self._database:
+                    self._database.execute("BEGIN IMMEDIATE")
                     self._database.executemany(_INSERT, rows)
                     if done > self._removed:
-                        self._database.execute("DELETE FROM message WHERE seq <= ?", (done,))
+                        self._database.execute(_DELETE, (done,))
             except sqlite3.Error as error:
                 raise LostMessagesError(len(rows), error) from None
             self._last, self._done, self._removed = last, done, done
@@ -194,9 +197,7 @@ class Spool:
     def tidy(self) -> None:
         """Remove what is done with, so that none of it is sent again after a kill."""
         with self._lock:
-            if self._done > self._removed:
-                self._database.execute("DELETE FROM message WHERE seq <= ?", (self._done,))
-                self._removed = self._done
+            self._tidy()
 
     def mark_late(self) -> None:
         """Mark everything that waits, as it could not be sent when it came."""
@@ -217,20 +218,13 @@ class Spool:
         """Close the file."""
         with self._lock:
             with contextlib.suppress(sqlite3.Error):
-                if self._done > self._removed:
-                    self._database.execute("DELETE FROM message WHERE seq <= ?", (self._done,))
+                self._tidy()
             self._database.close()
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._database.execute("COMMIT")
-        except BaseException:
-            if self._database.in_transaction:
-                self._database.execute("ROLLBACK")
-            raise
+    def _tidy(self) -> None:
+        if self._done > self._removed:
+            self._database.execute(_DELETE, (self._done,))
+            self._removed = self._done
 
 
 class LostMessagesError(Exception):

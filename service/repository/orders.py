@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -14,11 +14,10 @@ from typing import Literal
 
 from service.core.bundles.thresholds import ThresholdChange
 from service.core.domain import Json
-from service.core.errors import ConflictError, ModelNotFoundError, TaktError, UnavailableError
+from service.core.errors import ConflictError, ModelNotFoundError, TaktError
 from service.core.pictures.good_facts import LEAST, knows_good_facts
-from service.core.problem import error_json, error_of
 from service.observing.instruments.metrics import Metrics
-from service.peers import UNLED, Message, Peers
+from service.peers import Led, Message, Peers, Reply
 from service.recording.audit.entry import Change
 from service.recording.audit.served import activation
 from service.recording.audit.trail import AuditTrail
@@ -36,10 +35,6 @@ _MADE_WITHIN_S: dict[Kind, float] = {
     "activate": 3 * PROVED_WITHIN_S,
     "roll_back": 3 * PROVED_WITHIN_S,
 }
-_UNFORESEEN = "something unforeseen went wrong; the service's log has it under this request id"
-_TRIES, _AGAIN_S = 20, 0.1
-"""How often, and how long apart, a worker asks which other one leads."""
-
 logger = logging.getLogger("takt.repository")
 
 
@@ -105,7 +100,7 @@ class Orders:
         self._trail = trail
         self._peers = peers
         self._turns: defaultdict[tuple[bool, str], asyncio.Lock] = defaultdict(asyncio.Lock)
-        peers.answer("order", self._ordered)
+        self._led = Led(peers, "order", self._ordered, _unforeseen)
 
     async def make(self, order: Order) -> Json:
         """Make a change; gives what it did, as its answer has it.
@@ -116,35 +111,20 @@ class Orders:
             UnavailableError: no worker leads at this moment.
             BundleError, EngineError, ConflictError: see `DeployedThresholds` and `Model`.
         """
-        if self._peers.leading.is_set():
-            return await self._make(order)
-        for _ in range(_TRIES):
-            replies = await self._peers.ask("order", asdict(order), _MADE_WITHIN_S[order.kind])
-            for reply in replies:
-                if "error" in reply.body:
-                    raise error_of(reply.body["error"])
-                if "done" in reply.body:
-                    done: Json = reply.body["done"]
-                    return done
+
+        def may_be_made(replies: Sequence[Reply]) -> bool:
             if self._peers.leading.is_set():
-                return await self._make(order)
+                return False
+            # Going back twice is none.
             has_ended = len(replies) < self._peers.workers - 1
-            if any(reply.failure for reply in replies) or (has_ended and order.kind == "roll_back"):
-                # It may have been made, and going back twice is none.
-                break
-            await asyncio.sleep(_AGAIN_S)
-        raise UnavailableError(UNLED, retry_after_s=1)
+            return any(reply.failure for reply in replies) or (
+                has_ended and order.kind == "roll_back"
+            )
+
+        return await self._led.ask(asdict(order), _MADE_WITHIN_S[order.kind], may_be_made)
 
     async def _ordered(self, body: Message) -> Message:
-        if not self._peers.leading.is_set():
-            return {}
-        try:
-            return {"done": await self._make(Order(**body))}
-        except TaktError as error:
-            return {"error": error_json(error)}
-        except Exception:
-            logger.exception("request %s: unforeseen error", body["request_id"])
-            return {"error": error_json(TaktError(_UNFORESEEN))}
+        return await self._make(Order(**body))
 
     async def _make(self, order: Order) -> Json:
         try:
@@ -239,3 +219,10 @@ class Orders:
     async def _note(self, order: Order, change: Change, answer: Json) -> None:
         said = {"reason": order.reason, "caller": order.caller, "client": order.client}
         await self._trail.note(change, {**answer, **said})
+
+
+def _unforeseen(body: Message) -> TaktError:
+    logger.exception("request %s: unforeseen error", body["request_id"])
+    return TaktError(
+        "something unforeseen went wrong; the service's log has it under this request id"
+    )

@@ -53,6 +53,9 @@ class SnapshotCamera:
         url: that gives a picture, such as `http://camera/snapshot.jpg`.
         http: asks it; whoever made it closes it.
         clock: seconds that only go on.
+
+    Attributes:
+        well: whether it answered the last time.
     """
 
     def __init__(
@@ -62,13 +65,8 @@ class SnapshotCamera:
         self._name = shown(url)
         self._http = http
         self._clock = clock
-        self._well = False
+        self.well = False
         self._asked_s = float("-inf")
-
-    @property
-    def well(self) -> bool:
-        """Whether it answered the last time."""
-        return self._well
 
     async def acquire(self) -> Shot:
         """Take a picture.
@@ -81,11 +79,11 @@ class SnapshotCamera:
             picture = await self._get()
         except BaseException as error:
             # One that is too slow for a part is cancelled: it is not well before it answers again.
-            self._well = False
+            self.well = False
             if isinstance(error, httpx.HTTPError):
                 raise SourceError(f"{self._name} gives no picture: {_why(error)}") from None
             raise
-        self._well = True
+        self.well = True
         return Shot(self._name, time.time_ns() // 1000, picture, self._clock())
 
     async def run(self) -> None:
@@ -94,7 +92,7 @@ class SnapshotCamera:
         One that is not well is asked each time: no part asks it until it is.
         """
         while True:
-            if not self._well or self._clock() - self._asked_s >= _PROBE_EVERY_S:
+            if not self.well or self._clock() - self._asked_s >= _PROBE_EVERY_S:
                 with contextlib.suppress(SourceError, TimeoutError):
                     async with asyncio.timeout(_SILENT_S):
                         await self.acquire()

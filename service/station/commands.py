@@ -80,10 +80,8 @@ def run(file: Path, quiet: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def check(file: Path) -> None:
     """Say what is wrong with FILE, by line; ends with 1 if anything is."""
-    try:
-        from service.station.file import read_station_file
-    except ModuleNotFoundError as error:
-        raise not_installed(error) from None
+    from service.station.file import read_station_file
+
     try:
         said = read_station_file(file)
     except TaktError as error:

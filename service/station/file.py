@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from service.core.errors import ConfigurationError, TaktError
 from service.station.plc.registers import RegisterMap
@@ -147,14 +148,7 @@ class PlcSection(_Section):
     @property
     def registers(self) -> RegisterMap:
         """Where the registers are."""
-        return RegisterMap(
-            control=self.control,
-            input=self.input,
-            status=self.status,
-            output=self.output,
-            high_word_first=self.high_word_first,
-            high_byte_first=self.high_byte_first,
-        )
+        return RegisterMap(**self.model_dump(include={*RegisterMap.__slots__}))
 
     @model_validator(mode="after")
     def _has_room(self) -> PlcSection:
@@ -226,10 +220,9 @@ def parse_station(text: str) -> StationFile | tuple[Mistake, ...]:
         return tuple(sorted(mistakes, key=lambda one: (one.line, one.text)))
 
 
-def _in_words(place: Sequence[str | int], error: object) -> str:
-    assert isinstance(error, dict)
+def _in_words(place: Sequence[str | int], error: ErrorDetails) -> str:
     name = ".".join(str(key) for key in place)
-    kind, said = error["type"], str(error["msg"])
+    kind, said = error["type"], error["msg"]
     if kind == "extra_forbidden":
         return f"{name}: there is no such key here"
     if kind == "missing":

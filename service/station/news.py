@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -16,33 +16,10 @@ from service.core.domain import Json
 from service.station.cycle.effects import CameLate, Faulted, Given
 from service.station.cycle.signals import ResultCode
 from service.station.inspector import StationRecipe
-from service.station.running import StationListener
 
 MOST_RESULTS: Final = 50
 _MOST_TIMES: Final = 500
 """Results of which the times are told."""
-
-
-@dataclass(frozen=True, slots=True)
-class StationListeners:
-    """Several that hear what became of parts."""
-
-    listeners: Sequence[StationListener]
-
-    def given(self, given: Given, recipe: StationRecipe | None) -> None:
-        """A part has its result."""
-        for one in self.listeners:
-            one.given(given, recipe)
-
-    def came_late(self, late: CameLate) -> None:
-        """A verdict came after its part's result."""
-        for one in self.listeners:
-            one.came_late(late)
-
-    def faulted(self, fault: Faulted) -> None:
-        """Verdicts came late several times in a row."""
-        for one in self.listeners:
-            one.faulted(fault)
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from service.sources.sources import source_of
 from service.station.cameras import PartCamera, SnapshotCamera, SourceCamera
 from service.station.cycle.machine import CycleTiming
 from service.station.file import CameraSection, CycleSection, StationFile, StationFileError
-from service.station.news import StationListeners, StationNews
+from service.station.news import StationNews
 from service.station.plc.access import MasterAccess
 from service.station.plc.camera import ModbusCamera
 from service.station.running import Station, StationListener
@@ -70,7 +70,7 @@ async def open_station(
             timing_of(file.cycle),
             cameras,
             ServerInspector(client, section.name, run),
-            StationListeners([listener, news]),
+            [listener, news],
         )
         heard = HeardPlc(station)
         access_of = MasterAccess(networks=plc.allowed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from service.sources.capture import SourceError
@@ -74,7 +74,10 @@ class Station:
         timing: of the cycle.
         cameras: by the names of the views that they take.
         inspector: judges parts.
-        listener: hears what became of them.
+        listeners: hear what became of them.
+
+    Attributes:
+        inspector_ready: whether the inspector could judge when it was asked last.
     """
 
     def __init__(
@@ -82,13 +85,13 @@ class Station:
         timing: CycleTiming,
         cameras: Mapping[str, PartCamera],
         inspector: PartInspector,
-        listener: StationListener,
+        listeners: Sequence[StationListener],
     ) -> None:
         self._cycle = StationCycle(timing)
         self._picture_s = timing.picture_ms / 1000
         self._cameras = cameras
         self._inspector = inspector
-        self._listener = listener
+        self._listeners = listeners
         self._recipes: dict[int, StationRecipe] = {}
         self._list = RecipeList(None, cameras)
         self._named: StationRecipe | NoneNamed | None = None
@@ -96,7 +99,7 @@ class Station:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_s: float | None = None
-        self._inspector_ready = False
+        self.inspector_ready = False
         self._finding: asyncio.Task[None] | None = None
 
     def controls(self, controls: Controls) -> None:
@@ -114,11 +117,6 @@ class Station:
     def recipe(self) -> StationRecipe | None:
         """The recipe in force; None before the first, and after one that cannot be used."""
         return self._recipes.get(self._cycle.status().recipe)
-
-    @property
-    def inspector_ready(self) -> bool:
-        """Whether the inspector could judge when it was asked last."""
-        return self._inspector_ready
 
     def change_recipe(self, number: int) -> None:
         """Put a recipe in force for the parts that are triggered from now on."""
@@ -145,7 +143,7 @@ class Station:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_READY_WITHIN_S):
                 engine = await self._inspector.ready()
-        self._inspector_ready = engine
+        self.inspector_ready = engine
         camera = all(one.well for one in self._cameras.values())
         self._do(self._cycle.see_well(self._now_s(), engine=engine, camera=camera))
 
@@ -163,11 +161,15 @@ class Station:
                     self._finding = self._start(self._find(number))
                 case Given(part):
                     self._tell_unread(part)
-                    self._listener.given(effect, self._of_parts.pop(part.sequence, None))
+                    known = self._of_parts.pop(part.sequence, None)
+                    for one in self._listeners:
+                        one.given(effect, known)
                 case CameLate():
-                    self._listener.came_late(effect)
+                    for one in self._listeners:
+                        one.came_late(effect)
                 case Faulted():
-                    self._listener.faulted(effect)
+                    for one in self._listeners:
+                        one.faulted(effect)
         self._wake_in_time()
 
     def _recipe_of(self, part: PartInCycle) -> StationRecipe:

@@ -8,14 +8,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import takt_client
 from service.station.cameras import PartCamera
 from service.station.cycle.signals import Controls, OfflineReason, StationStatus
 from service.station.news import StationNews
 from service.station.running import Station
-from takt_client import RecipeWish, RetryPolicy
+from takt_client import AsyncTaktClient, RetryPolicy
 from takt_client.errors import RequestError
 
 _LOOK_EVERY_S: Final = 0.1
@@ -36,17 +36,7 @@ ONE_TRY: Final = RetryPolicy(deadline_s=2.0, first_delay_s=8.0)
 logger = logging.getLogger("takt.station")
 
 
-class ReportTaker(Protocol):
-    """Takes reports, as a client of the server does."""
-
-    async def report_station(self, name: str, report: Mapping[str, Any]) -> RecipeWish | None:
-        """Say how a station fares; gives the recipe that is wanted of it.
-
-        Raises:
-            TaktError: nobody takes it.
-        """
-
-
+@dataclass(slots=True)
 class HeardPlc:
     """Passes on what a controller says and reads, and knows when it did last.
 
@@ -56,32 +46,26 @@ class HeardPlc:
         now_s: Unix time.
     """
 
-    def __init__(
-        self,
-        station: Station,
-        clock: Callable[[], float] = time.monotonic,
-        now_s: Callable[[], float] = time.time,
-    ) -> None:
-        self._station = station
-        self._clock = clock
-        self._now_s = now_s
-        self._heard_s = float("-inf")
-        self._heard_at_s: float | None = None
+    station: Station
+    clock: Callable[[], float] = time.monotonic
+    now_s: Callable[[], float] = time.time
+    _heard_s: float = float("-inf")
+    _heard_at_s: float | None = None
 
     def controls(self, controls: Controls) -> None:
         """Hear what the controller says."""
         self._hear()
-        self._station.controls(controls)
+        self.station.controls(controls)
 
     def status(self) -> StationStatus:
         """What the controller reads."""
         self._hear()
-        return self._station.status()
+        return self.station.status()
 
     @property
     def connected(self) -> bool:
         """Whether it has said or read something just now."""
-        return self._clock() - self._heard_s <= _HEARS_S
+        return self.clock() - self._heard_s <= _HEARS_S
 
     @property
     def heard_at(self) -> str | None:
@@ -89,7 +73,7 @@ class HeardPlc:
         return None if self._heard_at_s is None else _moment(self._heard_at_s)
 
     def _hear(self) -> None:
-        self._heard_s, self._heard_at_s = self._clock(), self._now_s()
+        self._heard_s, self._heard_at_s = self.clock(), self.now_s()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +93,7 @@ class StationRun:
     result_ms: float
 
 
+@dataclass(slots=True)
 class StationTeller:
     """Tells the server about once a second how a station fares, and at once what has changed.
 
@@ -116,31 +101,22 @@ class StationTeller:
     seconds. A wish for a recipe is taken once, by its sequence.
 
     Args:
-        run: of the station.
+        of_run: what the station is.
         station: at work.
         plc: its controller.
         cameras: by the names of their views.
         news: what became of its parts.
-        taker: takes the reports.
+        taker: takes the reports; whoever made it closes it.
     """
 
-    def __init__(
-        self,
-        run: StationRun,
-        station: Station,
-        plc: HeardPlc,
-        cameras: Mapping[str, PartCamera],
-        news: StationNews,
-        taker: ReportTaker,
-    ) -> None:
-        self._run = run
-        self._station = station
-        self._plc = plc
-        self._cameras = cameras
-        self._news = news
-        self._taker = taker
-        self._taken: int | None = None
-        self._why_not = ""
+    of_run: StationRun
+    station: Station
+    plc: HeardPlc
+    cameras: Mapping[str, PartCamera]
+    news: StationNews
+    taker: AsyncTaktClient
+    _taken: int | None = None
+    _why_not: str = ""
 
     async def run(self) -> None:
         """Tell, until this is cancelled."""
@@ -165,10 +141,10 @@ class StationTeller:
 
     async def _tell(self, standing: Mapping[str, Any]) -> None:
         """Tell how it fares, and put in force what is wanted."""
-        plc = {"connected": standing["plc"], "heard_at": self._plc.heard_at}
-        report = {**standing, **self._news.said, "plc": plc}
+        plc = {"connected": standing["plc"], "heard_at": self.plc.heard_at}
+        report = {**standing, **self.news.said, "plc": plc}
         try:
-            wish = await self._taker.report_station(self._run.name, report)
+            wish = await self.taker.report_station(self.of_run.name, report)
         except takt_client.TaktError as error:
             self._complain(str(error))
             if isinstance(error, RequestError):
@@ -178,28 +154,28 @@ class StationTeller:
         if wish is not None and wish.sequence > (self._taken or 0):
             self._taken = wish.sequence
             logger.warning("recipe %d is put in force, as the server says", wish.number)
-            self._station.change_recipe(wish.number)
+            self.station.change_recipe(wish.number)
 
     def _standing(self) -> dict[str, Any]:
         """What is told at once where it changes."""
-        status, recipe = self._station.status(), self._station.recipe
+        status, recipe = self.station.status(), self.station.recipe
         why = status.offline_reason
         return {
-            "run": self._run.run,
-            "began_at": _moment(self._run.began_s),
+            "run": self.of_run.run,
+            "began_at": _moment(self.of_run.began_s),
             "online": status.online,
             "offline_reason": None if why is OfflineReason.NONE else why.name.lower(),
-            "server_ready": self._station.inspector_ready,
-            "plc": self._plc.connected,
+            "server_ready": self.station.inspector_ready,
+            "plc": self.plc.connected,
             "cameras": [
-                {"name": name, "well": camera.well} for name, camera in self._cameras.items()
+                {"name": name, "well": camera.well} for name, camera in self.cameras.items()
             ],
             "recipe": {
                 "number": status.recipe,
                 "name": None if recipe is None else recipe.name,
                 "changing": status.command_busy,
             },
-            "result_ms": self._run.result_ms,
+            "result_ms": self.of_run.result_ms,
             "taken": self._taken,
         }
 

@@ -210,10 +210,9 @@ class StationBoard:
 
     def _forget(self) -> None:
         now_s = self._clock()
-        for name in [
-            name for name, one in self._known.items() if now_s - one.heard_s > FORGOTTEN_S
-        ]:
-            del self._known[name]
+        self._known = {
+            name: one for name, one in self._known.items() if now_s - one.heard_s <= FORGOTTEN_S
+        }
 
     async def _told_report(self, body: Message) -> Message:
         if self._has_room_for(body["name"]):

@@ -22,6 +22,8 @@ PICTURES_BETWEEN: Final = 100_000
 USUAL_DEFECTS: Final = 0.02
 """Share of a line's pictures that are no good part's, and no reason for an alarm."""
 
+_SCORE: Final = "score"
+
 
 @dataclass(frozen=True, slots=True)
 class FactSide:
@@ -38,11 +40,8 @@ class CalibratedFacts:
     defects, which raise the score.
 
     Args:
-        facts: names of the columns [d].
+        facts: names of the columns [d]; the score need not be among them.
         table: facts of the calibration's pictures, one of each part [n, d]; NaN where not known.
-        score: the name of the score, which need not be among the facts.
-        pictures_between: mean number of pictures between two false alarms, at least.
-        usual_defects: share of the pictures that may be defects without an alarm.
 
     Attributes:
         sides: of the facts: those of the camera, then that of the score, if it is known [s].
@@ -53,33 +52,27 @@ class CalibratedFacts:
         most: evidence of each bet that is enough for an alarm [k].
     """
 
-    def __init__(
-        self,
-        facts: Sequence[str],
-        table: NDArray[np.float64],
-        *,
-        score: str = "score",
-        pictures_between: float = PICTURES_BETWEEN,
-        usual_defects: float = USUAL_DEFECTS,
-    ) -> None:
+    def __init__(self, facts: Sequence[str], table: NDArray[np.float64]) -> None:
         self.facts = tuple(facts)
-        self.limit = float(pictures_between)
-        self.usual_defects = usual_defects
+        self.limit = float(PICTURES_BETWEEN)
         self.pictures = len(table)
         known = [column[~np.isnan(column)] for column in table.T]
         self.means = np.array([column.mean() if len(column) else 0.0 for column in known])
         self.deviations = np.array([column.std() if len(column) else 0.0 for column in known])
         wanted = [
-            FactSide(fact, side) for fact in self.facts if fact != score for side in ("low", "high")
+            FactSide(fact, side)
+            for fact in self.facts
+            if fact != _SCORE
+            for side in ("low", "high")
         ]
-        of_score = [FactSide(score, "high")] if score in self.facts else []
+        of_score = [FactSide(_SCORE, "high")] if _SCORE in self.facts else []
         self.bands = len(wanted) + len(of_score)
         sides: list[FactSide] = []
         bands: list[Band] = []
         for one in wanted + of_score:
             sign = _sign(one)
             column = np.asarray(table[:, self.facts.index(one.fact)], np.float64)
-            band = band_of(sign * column, self.bands, usual_defects)
+            band = band_of(sign * column, self.bands, USUAL_DEFECTS)
             if band is not None:
                 sides.append(one)
                 bands.append(band)
@@ -87,7 +80,7 @@ class CalibratedFacts:
         self.bets = Bets(
             bands, [self.facts.index(one.fact) for one in sides], [_sign(one) for one in sides]
         )
-        self.scored = bool(sides) and sides[-1].fact == score
+        self.scored = bool(sides) and sides[-1].fact == _SCORE
         self.camera_sides = len(sides) - self.scored
         self.weights = self._weights()
         self.most = 2 * self.limit / self.weights.sum(axis=1)

@@ -27,9 +27,10 @@ from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from service.watching.calibration import CalibratedFacts, FactSide, Side
-from service.watching.evidence import GatheredEvidence, in_portions
+from service.watching.evidence import GatheredEvidence
 
 Cause = Literal["camera", "defects"]
 
@@ -44,6 +45,9 @@ ROOM: Final = 1000.0
 
 _FEWEST, _MOST = 12, 32
 """Pictures of which it is told whether all have moved alike, the last ones since the change."""
+
+_AT_ONCE: Final = 4096
+"""Pictures whose worth is computed at once, so that it needs little memory."""
 
 _FORMAT: Final = 1
 
@@ -97,6 +101,8 @@ class CauseEnded:
 
 CauseEvent = CauseAlarm | CauseEnded
 
+_ALARM: Final = TypeAdapter(CauseAlarm)
+
 
 class CauseWatch:
     """Watches the pictures of one station and model, in their order.
@@ -110,6 +116,9 @@ class CauseWatch:
 
     Args:
         calibration: of the model.
+
+    Attributes:
+        pictures: number of those that were seen.
     """
 
     def __init__(self, calibration: CalibratedFacts) -> None:
@@ -120,36 +129,28 @@ class CauseWatch:
     def _begin(self) -> None:
         calibration = self._calibration
         self._evidence = GatheredEvidence.none(calibration.size)
-        self._pictures = 0
+        self.pictures = 0
         self._most = calibration.most.copy()
         self._last = np.empty((0, len(calibration.facts)))
         self._waited = 0
         self._standing: dict[Cause, CauseAlarm] = {}
 
     @property
-    def pictures(self) -> int:
-        """Number of pictures seen."""
-        return self._pictures
-
-    @property
     def standing(self) -> tuple[CauseAlarm, ...]:
         """The alarms whose causes have not ended."""
         return tuple(self._standing.values())
 
-    def see(self, picture: NDArray[np.float64]) -> list[CauseEvent]:
-        """What a picture makes happen: nothing, nearly always.
+    def see_all(self, pictures: NDArray[np.float64]) -> list[CauseEvent]:
+        """What pictures make happen: nothing, nearly always; the same if they came one by one.
 
         Args:
-            picture: its facts in the calibration's order [d]; NaN where one is not known.
+            pictures: their facts in the calibration's order [m, d]; NaN where one is not known.
         """
-        return self.see_all(picture[None])
-
-    def see_all(self, pictures: NDArray[np.float64]) -> list[CauseEvent]:
-        """What pictures make happen [m, d], exactly as if they were seen one by one."""
         calibration, evidence = self._calibration, self._evidence
         weights, most = calibration.weights, self._most
         events: list[CauseEvent] = []
-        for portion in in_portions(pictures):
+        for start in range(0, len(pictures), _AT_ONCE):
+            portion = pictures[start : start + _AT_ONCE]
             worth = calibration.worth(portion)
             earlier = len(self._last)
             seen = np.concatenate([self._last, portion])
@@ -158,7 +159,7 @@ class CauseWatch:
                 self._last = seen[max(0, number - _MOST) : number]
                 camera, defects = (evidence.strength @ weights).tolist()
                 events.extend(self._judge(camera, defects))
-                self._pictures += 1
+                self.pictures += 1
             self._last = self._last.copy()
         return events
 
@@ -179,22 +180,22 @@ class CauseWatch:
             if min(most, self._over) <= sums[side]:
                 strongest = max(bets, key=lambda bet: float(weighted[bet]))
                 age = float(evidence.age[strongest] / evidence.strength[strongest])
-                since = max(0, self._pictures - round(age))
+                since = max(0, self.pictures - round(age))
                 found.append(Moved(side.fact, side.side, since, sums[side]))
         return tuple(sorted(found, key=lambda one: -one.evidence))
 
     def restart(self) -> None:
         """Forgets all evidence and all alarms: somebody has dealt with the cause."""
-        seen = self._pictures
+        seen = self.pictures
         self._begin()
-        self._pictures = seen
+        self.pictures = seen
 
     def state(self) -> bytes:
         """All that the watch knows, for `resume`."""
         said = {
             "format": _FORMAT,
             "fingerprint": self._calibration.fingerprint,
-            "pictures": self._pictures,
+            "pictures": self.pictures,
             "waited": self._waited,
             "standing": [asdict(one) for one in self._standing.values()],
         }
@@ -218,9 +219,9 @@ class CauseWatch:
         self._evidence = GatheredEvidence(numbers[:size].copy(), numbers[size : 2 * size].copy())
         self._most = numbers[2 * size : 3 * size].copy()
         self._last = numbers[3 * size :].reshape(-1, len(self._calibration.facts)).copy()
-        self._pictures = said["pictures"]
+        self.pictures = said["pictures"]
         self._waited = said["waited"]
-        self._standing = {one["cause"]: _alarm(one) for one in said["standing"]}
+        self._standing = {one["cause"]: _ALARM.validate_python(one) for one in said["standing"]}
         return True
 
     def _judge(self, camera: float, defects: float) -> Iterator[CauseEvent]:
@@ -243,7 +244,7 @@ class CauseWatch:
     def _alike(self) -> bool:
         """Whether scores, or most facts that have moved, did so in all pictures since alike."""
         moved, risen = self.moved("camera"), self.moved("defects")[0]
-        last = self._last[min(moved[0].since, risen.since) - self._pictures - 1 :]
+        last = self._last[min(moved[0].since, risen.since) - self.pictures - 1 :]
         few = math.sqrt(len(last))
         # Of scores it is enough that they have risen at all, of facts much is asked: defects
         # scatter most in the scores. Few pictures tell neither well.
@@ -287,7 +288,7 @@ class CauseWatch:
 
     def _raise(self, cause: Cause) -> CauseAlarm:
         moved = self.moved(cause)
-        alarm = CauseAlarm(cause, self._pictures, moved[0].since, moved)
+        alarm = CauseAlarm(cause, self.pictures, moved[0].since, moved)
         self._standing[cause] = alarm
         self._waited = 0
         bets = self._bets_of(cause)
@@ -298,14 +299,8 @@ class CauseWatch:
     def _end(self, cause: Cause) -> CauseEnded:
         bets = self._bets_of(cause)
         self._most[bets] = self._calibration.most[bets]
-        return CauseEnded(self._standing.pop(cause), self._pictures)
+        return CauseEnded(self._standing.pop(cause), self.pictures)
 
     def _bets_of(self, cause: Cause) -> NDArray[np.bool_]:
         found: NDArray[np.bool_] = self._calibration.weights[:, int(cause == "defects")] > 0
         return found
-
-
-def _alarm(said: dict[str, object]) -> CauseAlarm:
-    moved = said.pop("moved")
-    assert isinstance(moved, list)
-    return CauseAlarm(**said, moved=tuple(Moved(**one) for one in moved))  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ Bayes has it, if every picture is as likely to be the first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,8 +21,6 @@ from numpy.typing import NDArray
 
 from service.watching.bands import Band
 from service.watching.bets import SHIFTS, worth_of
-
-_AT_ONCE = 4096
 
 
 class Bets:
@@ -32,6 +30,10 @@ class Bets:
         bands: of the sides [s].
         facts: the column of each one's fact [s].
         signs: 1 for the upper side of its fact, -1 for the lower one [s].
+
+    Attributes:
+        levels: of each side [s, l].
+        table: what a picture is worth by the number of levels it is beyond [s, l + 2, bets].
     """
 
     def __init__(self, bands: Sequence[Band], facts: Sequence[int], signs: Sequence[float]) -> None:
@@ -39,23 +41,13 @@ class Bets:
         self.facts = np.array(facts, np.int64)
         self.signs = np.array(signs, np.float64)
         # What is never passed fills the levels up; the last column is for unknown facts.
-        self._levels = np.full((len(bands), most), np.inf)
-        self._worth = np.full((len(bands), most + 2, len(SHIFTS)), np.nan)
+        self.levels = np.full((len(bands), most), np.inf)
+        self.table = np.full((len(bands), most + 2, len(SHIFTS)), np.nan)
         for place, band in enumerate(bands):
-            self._levels[place, : len(band.values)] = band.values
-            self._worth[place, : len(band.values) + 1] = worth_of(band).T
+            self.levels[place, : len(band.values)] = band.values
+            self.table[place, : len(band.values) + 1] = worth_of(band).T
         self._unknown = most + 1
         self._rows = np.arange(len(bands))
-
-    @property
-    def levels(self) -> NDArray[np.float64]:
-        """The levels of each side [s, l]."""
-        return self._levels
-
-    @property
-    def table(self) -> NDArray[np.float64]:
-        """What a picture is worth by the number of levels it is beyond [s, l + 2, bets]."""
-        return self._worth
 
     def worth(self, pictures: NDArray[np.float64]) -> NDArray[np.float64]:
         """What each picture is worth for each bet on each side [m, s, bets]; NaN where not known.
@@ -64,9 +56,9 @@ class Bets:
             pictures: their facts [m, d]; NaN where one is not known.
         """
         sides = pictures[:, self.facts] * self.signs
-        passed = (sides[:, :, None] > self._levels).sum(axis=2)
+        passed = (sides[:, :, None] > self.levels).sum(axis=2)
         passed[np.isnan(sides)] = self._unknown
-        found: NDArray[np.float64] = self._worth[self._rows, passed]
+        found: NDArray[np.float64] = self.table[self._rows, passed]
         return found
 
 
@@ -104,9 +96,3 @@ class GatheredEvidence:
             too_much = most / np.maximum(strength, most)
             age *= too_much
             strength *= too_much
-
-
-def in_portions(pictures: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
-    """Many pictures [m, d], some thousands at a time, so that their worth needs little memory."""
-    for start in range(0, len(pictures), _AT_ONCE):
-        yield pictures[start : start + _AT_ONCE]

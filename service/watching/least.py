@@ -9,7 +9,7 @@ import numpy as np
 
 from service.watching.bands import band_of
 from service.watching.bets import Shift, shifted, worth_of
-from service.watching.calibration import CalibratedFacts
+from service.watching.calibration import USUAL_DEFECTS, CalibratedFacts
 
 _MOST_DEVIATIONS = 20.0
 _OUTER = 0.05
@@ -37,7 +37,7 @@ def least_shift(calibration: CalibratedFacts, pictures: int = 50) -> LeastShift 
         None where none is: too few pictures are calibrated on, or to be seen.
     """
     values = np.arange(calibration.pictures, dtype=np.float64)
-    band = band_of(values, calibration.bands, calibration.usual_defects)
+    band = band_of(values, calibration.bands, USUAL_DEFECTS)
     if band is None or not calibration.camera_sides:
         return None
     worth = worth_of(band)

@@ -17,7 +17,6 @@ where a mixture of bets on all shares, weighted as Beta(1/2, 1/2), has not lost 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -25,7 +24,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from service.core.intervals import UNKNOWN, ShareInterval, beta_quantile
+from service.core.intervals import UNKNOWN, ShareInterval, beta_quantile, halved
 
 ERROR: Final = 0.05
 """Probability with which a model that keeps its promise is ever accused, at most."""
@@ -40,7 +39,6 @@ _STAKES: Final = np.array([0.2, 0.6, 0.2])
 """Bets on so many times the promised share, and how much is placed on each."""
 
 _AT_ONCE: Final = 0.5
-_STEPS: Final = 60
 
 
 def promised_share(pictures: int, rank: int) -> float:
@@ -145,19 +143,9 @@ def between(rejected: int, seen: int, level: float = 0.95) -> ShareInterval:
         return mixture - log < most
 
     found = rejected / seen
-    low = 0.0 if not rejected else _edge(found, 0.0, possible)
-    high = 1.0 if not passed else _edge(found, 1.0, possible)
+    low = 0.0 if not rejected else halved(0.0, found, possible)[0]
+    high = 1.0 if not passed else halved(found, 1.0, lambda share: not possible(share))[1]
     return ShareInterval(low, high)
-
-
-def _edge(inside: float, outside: float, possible: Callable[[float], bool]) -> float:
-    for _ in range(_STEPS):
-        middle = (inside + outside) / 2
-        if possible(middle):
-            inside = middle
-        else:
-            outside = middle
-    return outside
 
 
 def _log_beta(a: float, b: float) -> float:

@@ -16,13 +16,13 @@ import pytest
 
 from service.commands.demo.serving import serving
 from service.commands.demo.shipped import MODEL, unpack
-from service.station.plant.box import BoxOutcome, BoxServer, BoxTiming, PlantBox
+from service.station.plant.box import HEARTBEAT_MS, BoxOutcome, BoxServer, PlantBox
 from service.station.plant.conveyor import Conveyor
 from service.station.plant.faults import Fault, FaultKind
 from service.station.plant.layout import PlantError, PlantLayout
 
 TAKT = Path(sys.executable).with_name("takt")
-TIMING = BoxTiming(result_ms=350)
+RESULT_MS = 350
 EVERY_S, GATE_S = 0.25, 0.5
 
 
@@ -42,7 +42,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoxServer]:
 
 
 async def play(server: BoxServer, folder: Path, parts: int, *faults: Fault) -> BoxOutcome:
-    return await PlantBox(layout(parts), TIMING, server, folder).run(faults)
+    return await PlantBox(layout(parts), RESULT_MS, server, folder).run(faults)
 
 
 async def test_parts_pass_by_an_ok_of_their_own(server: BoxServer, tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ async def test_the_server_knows_how_the_station_fares(server: BoxServer, tmp_pat
     assert station["recipe"] == {"number": 1, "name": "plate", "changing": False}
     assert station["plc"]["heard_at"] is not None
     assert [one["name"] for one in station["cameras"]] == ["top"]
-    assert station["result_ms"] == TIMING.result_ms
+    assert station["result_ms"] == RESULT_MS
     results = station["results"]
     assert len(results) >= 10
     given = {move.part: move.result for move in outcome.moves}
@@ -81,7 +81,7 @@ async def test_the_server_knows_how_the_station_fares(server: BoxServer, tmp_pat
 async def test_lot_and_code_go_with_a_part_and_its_code_names_its_recipe(
     server: BoxServer, tmp_path: Path
 ) -> None:
-    box = PlantBox(layout(20, code="PLATE-"), TIMING, server, tmp_path)
+    box = PlantBox(layout(20, code="PLATE-"), RESULT_MS, server, tmp_path)
     outcome = await box.run()
 
     assert outcome.broken == []
@@ -100,7 +100,7 @@ async def test_lot_and_code_go_with_a_part_and_its_code_names_its_recipe(
 async def test_parts_of_a_code_that_no_recipe_has_are_rejected(
     server: BoxServer, tmp_path: Path
 ) -> None:
-    outcome = await PlantBox(layout(5, code="LID-"), TIMING, server, tmp_path).run()
+    outcome = await PlantBox(layout(5, code="LID-"), RESULT_MS, server, tmp_path).run()
 
     assert outcome.broken == []
     assert not any(one.passed for one in outcome.moves)
@@ -124,7 +124,7 @@ async def test_after_each_fault_the_line_goes_on_and_no_part_passes_by_anothers_
 
     assert outcome.broken == []
     passed_s = [(one.part - 1) * EVERY_S + GATE_S for one in outcome.moves if one.passed]
-    unheard_s = 2 * TIMING.heartbeat_ms / 1000 + 0.5
+    unheard_s = 2 * HEARTBEAT_MS / 1000 + 0.5
     for fault, then in zip(faults, [*faults[1:], None], strict=True):
         end_s = fault.at_s + fault.lasts_s
         # What was decided before is let pass, for two heartbeats at most.
@@ -148,7 +148,7 @@ async def test_what_a_plc_loses_or_sees_twice_costs_its_own_parts_alone(
 
 async def test_a_recipe_that_is_not_there_is_said(server: BoxServer, tmp_path: Path) -> None:
     with pytest.raises(PlantError, match="no recipe of the number 9"):
-        await PlantBox(layout(5, recipe=9), TIMING, server, tmp_path).run()
+        await PlantBox(layout(5, recipe=9), RESULT_MS, server, tmp_path).run()
 
 
 def test_a_newcomer_sees_a_plant_run() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from service.api.multiview.schemas import PartOut, PartResultOut, PartViewOut
 from service.core.domain import Json
 from service.multiview.open_parts import ViewState, WaitingPart
-from service.multiview.result import PartResult, PartView, views_of
+from service.multiview.result import RESULTS, PartResult, PartView
 from service.observing.records import PartRecord
 from service.recording.search.times import time_of
 
@@ -74,13 +75,12 @@ def result_json(found: PartResult) -> Json:
 
 def recorded_of(found: PartResult) -> PartRecord:
     """A result as the record and other outlets have it."""
-    return PartRecord(**found.json)
+    return PartRecord(**asdict(found))
 
 
 def result_of(stored: PartRecord) -> PartResult:
     """The result that the record has."""
-    values: dict[str, Any] = {name: getattr(stored, name) for name in PartRecord.__slots__}
-    return PartResult(**{**values, "views": views_of(stored.views)})
+    return RESULTS.validate_python(asdict(stored))
 
 
 def _view(view: PartView, state: ViewState | str, ids: Mapping[str, int]) -> PartViewOut:

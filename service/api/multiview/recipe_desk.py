@@ -15,7 +15,6 @@ from service.core.errors import (
     NotReadyError,
 )
 from service.multiview.book import RecipeBook
-from service.multiview.graphs import graph_of, is_outdated
 from service.multiview.recipe import PartRecipe, RecipeRevision, RecipeView, ViewThresholds
 from service.multiview.view_thresholds import check_finite, thresholds_of_views
 from service.recording.search.times import time_of
@@ -70,7 +69,7 @@ class RecipeDesk:
                     view.name,
                     version.name,
                     version.version,
-                    graph_of(bundle),
+                    bundle.graph_digest,
                     next(found) if view.thresholds is None else _hand(view.thresholds),
                     dict(view.camera),
                 )
@@ -103,7 +102,7 @@ class RecipeDesk:
         except (ModelNotFoundError, NotReadyError):
             # Nobody knows, and a view says so itself.
             return False
-        return is_outdated(view, loaded.bundle)
+        return view.is_outdated(loaded.bundle)
 
 
 def _check_calibration(view: str, bundle: Bundle) -> None:

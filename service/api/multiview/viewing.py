@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from service.core.domain import Inspection, InspectOptions, Json
 from service.core.errors import RecipeOutdatedError
 from service.multiview.desk import PartDesk
-from service.multiview.graphs import is_outdated
 from service.multiview.open_parts import Claim, ViewWish
 from service.multiview.result import PartResult, SeenView, scaled_score
 from service.repository.model_version import Loaded
@@ -45,7 +44,7 @@ class ClaimedView:
         """
         view = self.claim.view
         loaded = self.repository.get(view.model, view.version).check_ready()
-        if is_outdated(view, loaded.bundle):
+        if view.is_outdated(loaded.bundle):
             raise RecipeOutdatedError(
                 f"view {view.name!r} was saved for another graph of {view.model} {view.version} "
                 "than the one that is there; save the recipe again"

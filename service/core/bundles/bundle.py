@@ -167,6 +167,11 @@ class Bundle:
     """SHA-256 of its manifest, and so of all that the manifest lists; in hex."""
 
     @property
+    def graph_digest(self) -> str:
+        """SHA-256 of its graph, as the manifest has it."""
+        return self.manifest.files.get(MODEL, "")
+
+    @property
     def content(self) -> Path:
         """Folder of the listed files, as they were checked."""
         return self.copy.folder if self.copy else self.path

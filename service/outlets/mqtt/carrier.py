@@ -10,7 +10,7 @@ import orjson
 
 from service.outlets.forwarding import AwayError, MessageFeed
 from service.outlets.message import time_text
-from service.outlets.mqtt.connection import Acknowledged, Connected, Retained
+from service.outlets.mqtt.connection import Acknowledged, BrokerConnection, Retained
 from service.outlets.spool import Stored
 
 ACKNOWLEDGED_WITHIN_S = 20.0
@@ -22,7 +22,7 @@ INVALID: Final = frozenset({0x90, 0x95, 0x99})
 _REFUSED: Final = 0x80
 _REASONS: Final = {0x87: "not authorized", 0x97: "quota exceeded"}
 
-Connect = Callable[[Retained, Acknowledged], Awaitable[Connected]]
+Connect = Callable[[Retained, Acknowledged], Awaitable[BrokerConnection]]
 """Connects, with a will, and says who hears of acknowledgements; raises an AwayError."""
 
 
@@ -84,7 +84,7 @@ class _Sending:
         self._news = asyncio.Event()
         self.refusal: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-    async def run(self, connection: Connected) -> None:
+    async def run(self, connection: BrokerConnection) -> None:
         """Send until the feed ends and everything is acknowledged.
 
         Raises:
@@ -132,9 +132,7 @@ class _Sending:
             self._feed.delivered(seq, messages)
 
     async def _until_fewer_than(self, most: int) -> None:
-        while True:
-            if len(self._under_way) < most:
-                return
+        while len(self._under_way) >= most:
             self._news.clear()
             try:
                 async with asyncio.timeout(ACKNOWLEDGED_WITHIN_S):

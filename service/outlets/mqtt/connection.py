@@ -12,7 +12,7 @@ import math
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -51,8 +51,14 @@ class Retained:
     payload: bytes
 
 
-class Connected(Protocol):
-    """A connection, as whoever sends by it sees it.
+class BrokerConnection:
+    """A connection by paho.
+
+    Args:
+        broker: where to.
+        client_id: who this is; the same one again takes the place of the one before.
+        will: published by the broker when the connection is lost.
+        acknowledged: hears of each message that the broker has.
 
     Attributes:
         most_under_way: messages that the broker takes before it has acknowledged the first.
@@ -60,36 +66,10 @@ class Connected(Protocol):
         lost: done, with the reason, once the connection is gone.
     """
 
-    most_under_way: int
-    most_bytes: float
-    lost: asyncio.Future[str]
-
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
-        """Send a message, at least once; gives its number.
-
-        Raises:
-            AwayError: the connection is gone.
-        """
-
-    async def close(self) -> None:
-        """End the connection."""
-
-
-class BrokerConnection:
-    """A connection by paho; see `Connected`.
-
-    Args:
-        broker: where to.
-        client_id: who this is; the same one again takes the place of the one before.
-        will: published by the broker when the connection is lost.
-        acknowledged: hears of each message that the broker has.
-    """
-
     def __init__(
         self, broker: Broker, client_id: str, will: Retained, acknowledged: Acknowledged
     ) -> None:
         self._broker = broker
-        self._acknowledged = acknowledged
         self._loop = asyncio.get_running_loop()
         self._answered: asyncio.Future[None] = self._loop.create_future()
         self.lost: asyncio.Future[str] = self._loop.create_future()
@@ -108,11 +88,13 @@ class BrokerConnection:
         client.max_inflight_messages_set(65_535)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
-        client.on_publish = self._on_publish
+        client.on_publish = lambda _, data, number, why, rest: acknowledged(number, why.value)
         client.on_socket_open = self._on_socket_open
-        client.on_socket_close = self._on_socket_close
-        client.on_socket_register_write = self._on_socket_register_write
-        client.on_socket_unregister_write = self._on_socket_unregister_write
+        client.on_socket_close = lambda _, data, one: self._soon(self._forget, one.fileno())
+        client.on_socket_register_write = lambda _, data, one: self._soon(self._watch_writing, one)
+        client.on_socket_unregister_write = lambda _, data, one: self._soon(
+            self._forget_writing, one.fileno()
+        )
         client.will_set(will.topic, will.payload, _AT_LEAST_ONCE, retain=True)
 
     async def open(self) -> None:
@@ -144,7 +126,11 @@ class BrokerConnection:
         self._look_after()
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
-        """Send a message; see `Connected`."""
+        """Send a message, at least once; gives its number.
+
+        Raises:
+            AwayError: the connection is gone.
+        """
         sent = self._client.publish(topic, payload, _AT_LEAST_ONCE, retain)
         if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise AwayError(f"{self._broker.name} takes nothing: {sent.rc.name}")
@@ -210,16 +196,6 @@ class BrokerConnection:
         if not self.lost.done():
             self.lost.set_result(why)
 
-    def _on_publish(
-        self,
-        client: Client,
-        userdata: object,
-        number: int,
-        reason: ReasonCode,
-        properties: Properties | None,
-    ) -> None:
-        self._acknowledged(number, reason.value)
-
     # The socket is opened, and may be closed, by the thread that connects.
     def _on_socket_open(self, client: Client, userdata: object, opened: Any) -> None:
         with contextlib.suppress(OSError):
@@ -230,18 +206,9 @@ class BrokerConnection:
         if opened.fileno() >= 0 and not self._closed:
             self._loop.add_reader(opened.fileno(), self._read, opened)
 
-    def _on_socket_close(self, client: Client, userdata: object, closed: Any) -> None:
-        self._soon(self._forget, closed.fileno())
-
-    def _on_socket_register_write(self, client: Client, userdata: object, one: Any) -> None:
-        self._soon(self._watch_writing, one)
-
     def _watch_writing(self, one: Any) -> None:
         if one.fileno() >= 0 and self._client.want_write():
             self._loop.add_writer(one.fileno(), self._client.loop_write)
-
-    def _on_socket_unregister_write(self, client: Client, userdata: object, one: Any) -> None:
-        self._soon(self._forget_writing, one.fileno())
 
     def _forget_writing(self, descriptor: int) -> None:
         if descriptor >= 0:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
 
 from service.outlets.forwarding import AwayError, GoneError, MessageFeed
 from service.outlets.spool import Stored
-from service.outlets.webhooks.posting import Answer
+from service.outlets.webhooks.posting import Answer, Poster
 from service.outlets.webhooks.signing import signed_headers
 
 MOST_REFUSALS = 8
@@ -18,16 +19,7 @@ _COMES_BACK: Final = frozenset({408, 425, 429})
 """Refusals that lie in the moment, not in the message."""
 
 
-class Posts(Protocol):
-    """What posts to one URL."""
-
-    async def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Post; raises an AwayError where nobody answers."""
-
-    def close(self) -> None:
-        """Close the connection."""
-
-
+@dataclass(slots=True)
 class WebhookCarrier:
     """Carries messages to a URL.
 
@@ -38,19 +30,12 @@ class WebhookCarrier:
         clock: gives Unix time in seconds.
     """
 
-    def __init__(
-        self,
-        url: str,
-        poster: Posts,
-        keys: Callable[[], tuple[bytes, ...]],
-        clock: Callable[[], float],
-    ) -> None:
-        self._url = url
-        self._poster = poster
-        self._keys = keys
-        self._clock = clock
-        self._refused_id = ""
-        self._refusals = 0
+    url: str
+    poster: Poster
+    keys: Callable[[], tuple[bytes, ...]]
+    clock: Callable[[], float]
+    _refused_id: str = ""
+    _refusals: int = 0
 
     async def carry(self, feed: MessageFeed) -> None:
         """Post until the feed ends; see `Carrier`."""
@@ -60,17 +45,17 @@ class WebhookCarrier:
                 for one in some:
                     await self._deliver(one, feed)
         finally:
-            self._poster.close()
+            self.poster.close()
 
     async def _deliver(self, one: Stored, feed: MessageFeed) -> None:
         body = one.payload
-        headers = signed_headers(one.id, int(self._clock()), body, self._keys())
-        answer = await self._poster.post(body, headers)
+        headers = signed_headers(one.id, int(self.clock()), body, self.keys())
+        answer = await self.poster.post(body, headers)
         if 200 <= answer.status < 300:
             feed.reached()
             feed.delivered(one.seq)
             return
-        why = f"{self._url} answers {answer.status}"
+        why = f"{self.url} answers {answer.status}"
         if answer.status == _GONE:
             raise GoneError(f"{why}: it wants no messages any more; take it out of webhooks_file")
         if 300 <= answer.status < 400:

@@ -6,19 +6,19 @@ import logging
 import tomllib
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, get_args
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from service.core.domain import VerdictName
 from service.core.errors import ConfigurationError
+from service.core.problem import validation_message
 from service.outlets.webhooks.addresses import is_public
 from service.outlets.webhooks.posting import Target
 from service.outlets.webhooks.signing import parse_secret
 
 _PORTS: dict[str, int] = {"https": 443, "http": 80}
-_ALL: tuple[VerdictName, ...] = ("good", "defect", "undecided")
 
 logger = logging.getLogger("takt.outlets")
 
@@ -38,9 +38,7 @@ class Webhook(BaseModel):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
     url: str
     secrets: Annotated[tuple[str, ...], Field(min_length=1, max_length=8)]
-    verdicts: Annotated[tuple[Literal["good", "defect", "undecided"], ...], Field(min_length=1)] = (
-        _ALL
-    )
+    verdicts: Annotated[tuple[VerdictName, ...], Field(min_length=1)] = get_args(VerdictName)
 
     @property
     def keys(self) -> tuple[bytes, ...]:
@@ -106,11 +104,9 @@ def read_webhooks(path: Path) -> tuple[Webhook, ...]:
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"webhooks_file {path} is not TOML: {error}") from None
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise ConfigurationError(
-            f"webhooks_file {path}: {where}: {first['msg']}; each [[webhook]] has name, url, "
-            "secrets and, where it is not sent all, verdicts"
+            f"webhooks_file {path}: {validation_message(error, 'webhook')}; each [[webhook]] has "
+            "name, url, secrets and, where it is not sent all, verdicts"
         ) from None
     names = [one.name for one in found]
     for name in names:

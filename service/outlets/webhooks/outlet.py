@@ -8,10 +8,9 @@ from pathlib import Path
 
 from service.observing.records import AnswerRecord, Asked, PartRecord
 from service.outlets.forwarding import Carrier
-from service.outlets.kept import MakeMessages, OutletMessage, keep
+from service.outlets.kept import MakeMessages, OpenCarrier, OutletMessage, keep
 from service.outlets.message import part_body, verdict_body
 from service.outlets.metrics import OutletMetrics
-from service.outlets.places import SpoolPlace
 from service.outlets.plugin import Sender
 from service.outlets.settings import OutletSettings
 from service.outlets.webhooks.carrier import WebhookCarrier
@@ -40,26 +39,17 @@ def webhook_senders(
     webhooks = read_webhooks(path)
     targets = {one.name: one.target(private_hosts) for one in webhooks}
     for one in webhooks:
-        poster = Poster(targets[one.name], private_hosts)
-        secrets = Secrets(path, one)
+        name, target = f"webhook-{one.name}", targets[one.name]
+        poster, secrets = Poster(target, private_hosts), Secrets(path, one)
         # Without its path, which may hold a secret.
-        url = targets[one.name].authority
+        carrier = WebhookCarrier(target.authority, poster, secrets.current, time.time)
+        messages = _messages_of(one, recorded=recorded)
+        most = settings.outlet_backlog
+        yield name, keep(name, folder / name, most, messages, _always(carrier), metrics)
 
-        def open_carrier(
-            _: SpoolPlace, url: str = url, poster: Poster = poster, secrets: Secrets = secrets
-        ) -> Carrier:
-            return WebhookCarrier(url, poster, secrets.current, time.time)
 
-        name = f"webhook-{one.name}"
-        sender = keep(
-            name,
-            folder / name,
-            settings.outlet_backlog,
-            _messages_of(one, recorded=recorded),
-            open_carrier,
-            metrics,
-        )
-        yield name, sender
+def _always(carrier: Carrier) -> OpenCarrier:
+    return lambda _: carrier
 
 
 def _messages_of(webhook: Webhook, *, recorded: bool) -> MakeMessages:

@@ -260,7 +260,7 @@ class StationCycle:
         self._results.controls(buffering=controls.buffer_results, ack=controls.results_ack)
         if controls.clear_error and not before.clear_error:
             self._acquisition_error = self._missed_trigger = False
-            self._results.clear_overrun()
+            self._results.overrun = False
             if self._fault:
                 self._fault, self._late = False, 0
                 self._beat_s = now_s

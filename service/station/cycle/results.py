@@ -16,25 +16,20 @@ class ResultBuffer:
 
     The controller acknowledges by an edge of `results_ack`. That takes the shown result away, and
     the next is shown once the bit has fallen: no result can be taken for its predecessor.
+
+    Attributes:
+        shown: what is shown; after its acknowledge it stands until the next one.
+        valid: whether it was not acknowledged.
+        overrun: whether a result was lost since somebody set this to False.
     """
 
     def __init__(self) -> None:
+        self.shown: ShownResult | None = None
+        self.valid = False
+        self.overrun = False
         self._waiting: deque[ShownResult] = deque()
         self._buffering = False
         self._ack = False
-        self._valid = False
-        self._shown: ShownResult | None = None
-        self._overrun = False
-
-    @property
-    def shown(self) -> ShownResult | None:
-        """What is shown; after its acknowledge it stands until the next one."""
-        return self._shown
-
-    @property
-    def valid(self) -> bool:
-        """Whether what is shown was not acknowledged."""
-        return self._valid
 
     @property
     def waiting(self) -> int:
@@ -46,15 +41,10 @@ class ResultBuffer:
         """Whether one more result would be taken."""
         return not self._buffering or len(self._waiting) < DEPTH
 
-    @property
-    def overrun(self) -> bool:
-        """Whether a result was lost since that was cleared."""
-        return self._overrun
-
     def add(self, result: ShownResult) -> bool:
         """Take a result; False if it found no room and is lost to the controller."""
         if not self.has_room:
-            self._overrun = True
+            self.overrun = True
             return False
         if not self._buffering:
             self._waiting.clear()
@@ -71,16 +61,12 @@ class ResultBuffer:
                 self._waiting.popleft()
         rising, falling = ack and not self._ack, self._ack and not ack
         self._buffering, self._ack = buffering, ack
-        if rising and self._valid:
+        if rising and self.valid:
             self._waiting.popleft()
-            self._valid = False
+            self.valid = False
         if falling or not buffering:
             self._show()
 
-    def clear_overrun(self) -> None:
-        """Forget that results were lost."""
-        self._overrun = False
-
     def _show(self) -> None:
         if self._waiting:
-            self._shown, self._valid = self._waiting[0], True
+            self.shown, self.valid = self._waiting[0], True

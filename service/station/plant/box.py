@@ -19,11 +19,12 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 import orjson
 
+from service.commands.demo.serving import DemoServer
 from service.core.distribution import COMMAND
 from service.station.plant.conveyor import PartPictures
 from service.station.plant.faults import PLC_FAULTS, Fault, FaultKind
@@ -45,18 +46,18 @@ _PICTURE_SHARE: Final = 0.5
 """Of the time between two parts: for the trigger, and from there for the picture. Together they are
 less than the time for which the camera sees a part."""
 
+HEARTBEAT_MS: Final = 250.0
+"""Time between two counts of the station's heartbeat."""
+
 _SAME: Final = 1e-4
 """Scores of one picture differ by less; those of two pictures by more, as a rule."""
 
-
-class OwnServer(Protocol):
-    """A server's process."""
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send it a signal; what was killed has ended when this returns."""
-
-    def begin_again(self) -> None:
-        """Start it anew where it was; returns once it is ready."""
+_ENDED: Final = {
+    FaultKind.CAMERA_UNPLUGGED: "camera",
+    FaultKind.STATION_KILLED: "station",
+    FaultKind.PLC_KILLED: "plc",
+}
+"""The process that a fault ends, which begins anew when that is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,27 +67,12 @@ class BoxServer:
     Attributes:
         url: of the server.
         own: its process, to be halted and killed; None where it is not ours.
-        key_file: file with its key; None for none.
-        key: the key itself.
+        key: that it asks for; None for none.
     """
 
     url: str
-    own: OwnServer | None = None
-    key_file: Path | None = None
+    own: DemoServer | None = None
     key: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BoxTiming:
-    """The times of a plant's station.
-
-    Attributes:
-        result_ms: from the trigger to the result, at most.
-        heartbeat_ms: between two counts of the heartbeat.
-    """
-
-    result_ms: float
-    heartbeat_ms: float = 250.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +95,19 @@ class PlantBox:
 
     Args:
         layout: what the processes share; the PLC starts its conveyor.
-        timing: of the station.
+        result_ms: of the station, from a trigger to its result, at most.
         server: that judges.
         folder: for the files of the plant.
     """
 
     def __init__(
-        self, layout: PlantLayout, timing: BoxTiming, server: BoxServer, folder: Path
+        self, layout: PlantLayout, result_ms: float, server: BoxServer, folder: Path
     ) -> None:
         self._layout = layout
-        self._timing = timing
+        self._result_ms = result_ms
         self._server = server
         self._folder = folder
+        self._plant_file = folder / "plant.json"
         self._camera_port, self._station_port = free_port(), free_port()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._cable = Cable(self._station_port)
@@ -163,10 +150,6 @@ class PlantBox:
         broken = [*self._broken(layout, pictures, expected, moves)]
         return BoxOutcome(moves, broken, np.array(times))
 
-    @property
-    def _plant_file(self) -> Path:
-        return self._folder / "plant.json"
-
     async def _expected(self, pictures: PartPictures) -> Mapping[bytes, PartResult]:
         """What the server thinks of each picture."""
         found: dict[bytes, PartResult] = {}
@@ -193,41 +176,44 @@ class PlantBox:
         return found
 
     def _write_station(self) -> None:
-        key = self._server.key_file
         said: dict[str, dict[str, Any]] = {
             "station": {
                 "name": "plant",
                 "server": self._server.url,
                 "log": str(self._folder / "station.jsonl"),
-                **({} if key is None else {"key_file": str(key)}),
             },
             "cycle": {
-                "result_ms": self._timing.result_ms,
+                "result_ms": self._result_ms,
                 "picture_ms": 1000 * _PICTURE_SHARE * self._layout.conveyor.every_s,
-                "heartbeat_ms": self._timing.heartbeat_ms,
+                "heartbeat_ms": HEARTBEAT_MS,
             },
             "plc": {"port": self._station_port},
             f"cameras.{_VIEW}": {"snapshot": f"http://127.0.0.1:{self._camera_port}/now.jpg"},
         }
+        if self._server.key is not None:
+            key_file = self._folder / "key"
+            key_file.touch(mode=0o600)
+            key_file.write_text(self._server.key)
+            said["station"]["key_file"] = str(key_file)
         (self._folder / "station.toml").write_text(_toml(said))
 
     def _start(self, name: str) -> None:
-        module = [sys.executable, "-m"]
+        module, plant = [sys.executable, "-m"], str(self._plant_file)
+        ack_ms = 1000 * _ACK_SHARE * self._layout.conveyor.every_s
+        times = [str(HEARTBEAT_MS), str(ack_ms)]
+        of_plc = [str(self._cable.port), plant, *times, str(self._moves.path)]
         commands = {
-            "camera": [*module, "service.station.plant.camera", str(self._camera_port)],
+            "camera": [*module, "service.station.plant.camera", str(self._camera_port), plant],
             "station": [*COMMAND, "station", str(self._folder / "station.toml"), "--quiet"],
-            "plc": [*module, "service.station.plant.plc", str(self._cable.port)],
+            "plc": [*module, "service.station.plant.plc", *of_plc],
         }
-        command = commands[name]
-        if name != "station":
-            command.append(str(self._plant_file))
-        if name == "plc":
-            ack_ms = 1000 * _ACK_SHARE * self._layout.conveyor.every_s
-            command += [str(self._timing.heartbeat_ms), str(ack_ms), str(self._moves.path)]
         with (self._folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                commands[name], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
+
+    def _log(self, name: str) -> str:
+        return (self._folder / f"{name}.log").read_text(errors="replace").strip()
 
     async def _until_listening(self) -> None:
         until_s = time.monotonic() + _TELLS_S
@@ -239,8 +225,7 @@ class PlantBox:
                 writer.close()
                 return
             await asyncio.sleep(_LOOK_S)
-        log = (self._folder / "station.log").read_text(errors="replace").strip()
-        raise PlantError(f"the station does not begin: {log or 'it says nothing'}")
+        raise PlantError(f"the station does not begin: {self._log('station') or 'it says nothing'}")
 
     async def _until_started(self) -> PlantLayout:
         """The plant once its conveyor moves; the PLC starts it when the station is ready."""
@@ -250,11 +235,7 @@ class PlantBox:
             if layout.conveyor.start_s != math.inf:
                 return layout
             await asyncio.sleep(_LOOK_S)
-        said = [
-            f"{name}: {text}"
-            for name in ("camera", "station", "plc")
-            if (text := (self._folder / f"{name}.log").read_text(errors="replace").strip())
-        ]
+        said = [f"{name}: {log}" for name in self._processes if (log := self._log(name))]
         why = "\n".join(said) or "nobody says why"
         raise PlantError(f"the station is not ready for a part; {why}")
 
@@ -282,18 +263,14 @@ class PlantBox:
                     moved(move)
             ended = self._processes["plc"].poll()
             if time.monotonic() > last_s or (ended not in (None, 0) and not standing):
-                log = (self._folder / "plc.log").read_text(errors="replace").strip()
-                raise PlantError(f"the PLC has not seen the last part: {log[-2000:]}")
+                raise PlantError(f"the PLC has not seen the last part: {self._log('plc')[-2000:]}")
             await asyncio.sleep(_LOOK_S)
 
     def _break(self, kind: FaultKind) -> None:
         match kind:
-            case FaultKind.CAMERA_UNPLUGGED:
-                self._kill("camera")
-            case FaultKind.STATION_KILLED:
-                self._kill("station")
-            case FaultKind.PLC_KILLED:
-                self._kill("plc")
+            case _ if kind in _ENDED:
+                self._processes[_ENDED[kind]].kill()
+                self._processes[_ENDED[kind]].wait()
             case FaultKind.NETWORK_CUT:
                 self._cable.cut()
             case FaultKind.SERVER_GONE if self._server.own is not None:
@@ -307,12 +284,8 @@ class PlantBox:
 
     def _mend(self, kind: FaultKind) -> None:
         match kind:
-            case FaultKind.CAMERA_UNPLUGGED:
-                self._start("camera")
-            case FaultKind.STATION_KILLED:
-                self._start("station")
-            case FaultKind.PLC_KILLED:
-                self._start("plc")
+            case _ if kind in _ENDED:
+                self._start(_ENDED[kind])
             case FaultKind.NETWORK_CUT:
                 self._cable.mend()
             case FaultKind.SERVER_GONE if self._server.own is not None:
@@ -321,12 +294,6 @@ class PlantBox:
                 # The cable goes on meanwhile.
                 beginning = asyncio.to_thread(self._server.own.begin_again)
                 self._beginnings.append(asyncio.create_task(beginning))
-            case _:
-                pass
-
-    def _kill(self, name: str) -> None:
-        self._processes[name].kill()
-        self._processes[name].wait()
 
     @asynccontextmanager
     async def _ended(self) -> AsyncIterator[None]:

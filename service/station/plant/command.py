@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import math
 import re
-import urllib.error
-import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
@@ -22,6 +20,7 @@ from service.station.plant.faults import REAL_FAULTS, Fault, FaultKind
 
 if TYPE_CHECKING:  # `takt --help` lists this command without what it works with
     from service.station.plant.box import BoxOutcome, BoxServer
+    from service.station.plant.layout import PlantLayout
     from service.station.plant.program import GateMove
     from takt_client.connection import ServerAccess
 
@@ -125,7 +124,7 @@ def simulate(
             opened.enter_context(ended_by_signals())
             folder = Path(opened.enter_context(TemporaryDirectory(prefix="takt-plant-")))
             if url is not None:
-                server = BoxServer(url, key=access.get("key"), key_file=_kept(access, folder))
+                server = BoxServer(url, key=access.get("key"))
             else:
                 server = opened.enter_context(_demo_server(folder, recipe))
             outcome = asyncio.run(_run(layout, gate_ms, server, folder, faults))
@@ -137,13 +136,11 @@ def simulate(
 
 
 async def _run(
-    layout: object, gate_ms: float, server: BoxServer, folder: Path, faults: tuple[Fault, ...]
+    layout: PlantLayout, gate_ms: float, server: BoxServer, folder: Path, faults: tuple[Fault, ...]
 ) -> BoxOutcome:
-    from service.station.plant.box import BoxTiming, PlantBox
-    from service.station.plant.layout import PlantLayout
+    from service.station.plant.box import PlantBox
 
-    assert isinstance(layout, PlantLayout)
-    box = PlantBox(layout, BoxTiming(result_ms=0.75 * gate_ms), server, folder)
+    box = PlantBox(layout, 0.75 * gate_ms, server, folder)
     conveyor = layout.conveyor
 
     def moved(move: GateMove) -> None:
@@ -160,53 +157,38 @@ async def _run(
 
 
 @contextlib.contextmanager
-def _demo_server(folder: Path, recipe: int):  # type: ignore[no-untyped-def]
+def _demo_server(folder: Path, recipe: int) -> Iterator[BoxServer]:
     """A server with the demo's model and a recipe for it."""
     from service.commands.demo.serving import serving
     from service.commands.demo.shipped import MODEL, unpack
     from service.station.plant.box import BoxServer
     from service.station.plant.layout import PlantError
+    from takt_client import TaktClient, TaktError
 
     unpack(folder / "models")
     # Station, PLC and camera have cores of their own in a plant.
     with serving(folder / "models", folder, niceness=10) as server:
-        body = {
-            "number": recipe,
-            "alpha": _ALPHA,
-            "deadline_ms": 2000,
-            "views": [{"name": "top", "model": MODEL}],
-            "codes": [f"{_CODE}*"],
-        }
-        request = urllib.request.Request(
-            f"{server.url}/v1/recipes/plate",
-            json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
-            method="PUT",
-        )
         try:
-            urllib.request.urlopen(request, timeout=10).close()
-        except urllib.error.HTTPError as error:
-            raise PlantError(f"the server refuses the recipe: {error.read().decode()}") from None
+            with TaktClient(server.url) as client:
+                client.save_recipe(
+                    "plate",
+                    number=recipe,
+                    alpha=_ALPHA,
+                    deadline_ms=2000,
+                    views=[{"name": "top", "model": MODEL}],
+                    codes=[f"{_CODE}*"],
+                )
+        except TaktError as error:
+            raise PlantError(f"the server refuses the recipe: {error}") from None
         yield BoxServer(server.url, server)
 
 
-def _kept(access: ServerAccess, folder: Path) -> Path | None:
-    """The key in a file that the station reads, where there is one."""
-    if (key := access.get("key")) is None:
-        return None
-    path = folder / "key"
-    path.touch(mode=0o600)
-    path.write_text(key)
-    return path
-
-
-def _sum_up(outcome: BoxOutcome, has_defect: object) -> None:
+def _sum_up(outcome: BoxOutcome, has_defect: Callable[[int], bool]) -> None:
     import numpy as np
 
-    assert callable(has_defect)
     moves = outcome.moves
     passed = [one for one in moves if one.passed]
-    escaped = sum(bool(has_defect(one.part)) for one in passed)
+    escaped = sum(has_defect(one.part) for one in passed)
     rejected = [one for one in moves if not one.passed]
     good = sum(not has_defect(one.part) for one in rejected)
     none = sum(one.result not in ("OK", "NG") for one in rejected)

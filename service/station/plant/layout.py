@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import cv2
 import numpy as np
-import orjson
+from pydantic import ConfigDict, TypeAdapter
 
 from service.commands.demo.part import DEFECTS, HEIGHT, WIDTH, jpeg
 from service.core.errors import TaktError
+from service.sources.folder import SUFFIXES
 from service.station.plant.conveyor import Conveyor, PartPictures
-from service.station.plant.faults import Fault, FaultKind
+from service.station.plant.faults import Fault
 from service.station.plant.program import PartTexts
 
 _DRAWN: Final = 24
@@ -22,8 +22,6 @@ _DRAWN: Final = 24
 
 _FIRST_SEED: Final = 60_000
 """Of the drawn parts; the demo's model has not learned them."""
-
-_SUFFIXES: Final = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 
 
 class PlantError(TaktError):
@@ -45,6 +43,9 @@ class PlantLayout:
         code: with which the codes of all parts begin; empty where they have none.
         plc_faults: what goes wrong between the PLC and the world.
     """
+
+    # JSON knows no infinity, at which a conveyor starts that has not yet.
+    __pydantic_config__ = ConfigDict(ser_json_inf_nan="constants")
 
     conveyor: Conveyor
     recipe: int = 1
@@ -78,24 +79,16 @@ class PlantLayout:
     def write(self, path: Path) -> None:
         """Keep it in a file, for the other processes; it is there as a whole, or as it was."""
         new = path.with_suffix(".new")
-        # JSON knows no infinity: a conveyor that has not started has null.
-        new.write_bytes(orjson.dumps(asdict(self), default=str))
+        new.write_bytes(_LAYOUT.dump_json(self))
         new.replace(path)
 
     @classmethod
     def read(cls, path: Path) -> PlantLayout:
         """What another process has written."""
-        said = orjson.loads(path.read_bytes())
-        good, defects = (None if said[one] is None else Path(said[one]) for one in _FOLDERS)
-        conveyor = said["conveyor"]
-        if conveyor["start_s"] is None:
-            conveyor["start_s"] = math.inf
-        faults = (Fault(**{**one, "kind": FaultKind(one["kind"])}) for one in said["plc_faults"])
-        recipe, code = said["recipe"], said["code"]
-        return cls(Conveyor(**conveyor), recipe, good, defects, code, tuple(faults))
+        return _LAYOUT.validate_json(path.read_bytes())
 
 
-_FOLDERS: Final = ("good", "defects")
+_LAYOUT: Final = TypeAdapter(PlantLayout)
 
 
 def pictures_of(layout: PlantLayout) -> PartPictures:
@@ -119,7 +112,7 @@ def _files(folder: Path) -> list[bytes]:
     found = [
         path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in _SUFFIXES and path.is_file()
+        if path.suffix.lower() in SUFFIXES and path.is_file()
     ]
     if not found:
         raise PlantError(f"{folder} has no pictures; name a folder with JPEG or PNG files")

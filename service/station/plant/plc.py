@@ -38,6 +38,8 @@ _LEAD_S: Final = 0.5
 _AGAIN_S: Final = 0.1
 """Time between two attempts to connect."""
 
+_REGISTERS: Final = RegisterMap()
+
 
 class StationLink:
     """The registers of a station, as a master has them; use it with `async with`.
@@ -45,11 +47,9 @@ class StationLink:
     Args:
         host: of the station.
         port: of the station.
-        registers: where they are.
     """
 
-    def __init__(self, host: str, port: int, registers: RegisterMap | None = None) -> None:
-        self._registers = registers or RegisterMap()
+    def __init__(self, host: str, port: int) -> None:
         self._client = AsyncModbusTcpClient(
             host, port=port, timeout=_ANSWER_S, retries=0, reconnect_delay=0
         )
@@ -65,8 +65,8 @@ class StationLink:
         """What the station says, of one moment; None where it does not answer."""
         if not await self._connected():
             return None
-        first = self._registers.base(READ[0])
-        count = self._registers.base(READ[1]) + _OUTPUT_WORDS - first
+        first = _REGISTERS.base(READ[0])
+        count = _REGISTERS.base(READ[1]) + _OUTPUT_WORDS - first
         try:
             answer = await self._client.read_input_registers(first, count=count)
         except (ModbusException, OSError):
@@ -75,15 +75,15 @@ class StationLink:
         if answer.isError():
             return None
         words = answer.registers
-        by_block = {block: words[self._registers.base(block) - first :] for block in READ}
-        return status_of(by_block, self._registers)
+        by_block = {block: words[_REGISTERS.base(block) - first :] for block in READ}
+        return status_of(by_block, _REGISTERS)
 
     async def write(self, controls: Controls) -> bool:
         """Say something to the station; whether it was heard."""
         if not self._client.connected:
             return False
-        said = words_of_controls(controls, self._registers)
-        first = self._registers.base(WRITTEN[0])
+        said = words_of_controls(controls, _REGISTERS)
+        first = _REGISTERS.base(WRITTEN[0])
         words = [*said[Block.CONTROL], *said[Block.INPUT]]
         try:
             return not (await self._client.write_registers(first, words)).isError()

@@ -155,7 +155,7 @@ class _Playing:
     async def _keep_station(self) -> None:
         """Have a station at work, but where it was killed."""
         while True:
-            station = Station(self.plant.timing, {_VIEW: _Camera(self)}, _Server(self), self)
+            station = Station(self.plant.timing, {_VIEW: _Camera(self)}, _Server(self), [self])
             running = asyncio.create_task(station.run())
             self.station, self.last_sequence = station, 0
             try:
@@ -255,10 +255,7 @@ class _Server:
         return not self._gone
 
     async def recipe(self, number: int) -> StationRecipe | None:
-        await asyncio.sleep(0.02)
-        if self._gone:
-            raise InspectorAwayError("the server is gone")
-        return next((one for one in _RECIPES if one.number == number), None)
+        return next((one for one in await self.recipes() if one.number == number), None)
 
     async def recipes(self) -> tuple[StationRecipe, ...]:
         await asyncio.sleep(0.02)

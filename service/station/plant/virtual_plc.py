@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from service.station.cycle.signals import Controls
@@ -18,6 +19,7 @@ _SLOW: Final = 1e-6
 """Share by which the PLC's clock is slow: parts come at all moments of a scan."""
 
 
+@dataclass(slots=True)
 class VirtualPlc:
     """Triggers each part as it passes, and lets it pass the gate or not.
 
@@ -32,45 +34,40 @@ class VirtualPlc:
         faults: of those, what goes wrong between the PLC and the world.
     """
 
-    def __init__(
-        self,
-        conveyor: Conveyor,
-        scan_s: float,
-        program: Callable[[], PlcProgram],
-        station: Callable[[], Station | None],
-        plan: FaultPlan,
-        faults: PlcFaults,
-    ) -> None:
-        self._conveyor = conveyor
-        self._every_s = scan_s * (1 + _SLOW)
-        self._program = program
-        self._station = station
-        self._plan = plan
-        self._faults = faults
-        # What a station has heard last, and which one; whether it and the program know all.
-        self._hearer: Station | None = None
-        self._heard: Controls | None = None
-        self._is_settled = False
+    conveyor: Conveyor
+    scan_s: float
+    program: Callable[[], PlcProgram]
+    station: Callable[[], Station | None]
+    plan: FaultPlan
+    faults: PlcFaults
+    # What a station has heard last, and which one; whether it and the program know all.
+    _hearer: Station | None = None
+    _heard: Controls | None = None
+    _is_settled: bool = False
+
+    @property
+    def _every_s(self) -> float:
+        return self.scan_s * (1 + _SLOW)
 
     async def run(self) -> set[int]:
         """Work until the last part has passed the gate; the parts that it let pass."""
-        conveyor = self._conveyor
-        program = self._program()
+        conveyor = self.conveyor
+        program = self.program()
         passed = set[int]()
         scan = sensed = gated = 0
         killed = False
         while gated < conveyor.parts:
             now_s = _now_s()
-            due_s = min(conveyor.gate_at_s(gated + 1), self._plan.next_change_s(now_s))
+            due_s = min(conveyor.gate_at_s(gated + 1), self.plan.next_change_s(now_s))
             if sensed < conveyor.parts:
                 due_s = min(due_s, conveyor.triggered_s(sensed + 1))
             scan = self._next_scan(scan, due_s)
             await asyncio.sleep(scan * self._every_s - now_s)
             now_s = _now_s()
-            if self._plan.holds(FaultKind.PLC_KILLED, now_s):
+            if self.plan.holds(FaultKind.PLC_KILLED, now_s):
                 killed = True
             elif killed:
-                program, killed = self._program(), False
+                program, killed = self.program(), False
             while gated < conveyor.parts and conveyor.gate_at_s(gated + 1) <= now_s:
                 gated += 1
                 if not killed and program.passes(now_s, gated):
@@ -80,7 +77,7 @@ class VirtualPlc:
                 sensed += 1
                 edge = sensed
             if not killed:
-                self._exchange(program, now_s, self._faults.sensed(edge, sensed))
+                self._exchange(program, now_s, self.faults.sensed(edge, sensed))
         return passed
 
     def _next_scan(self, scan: int, due_s: float) -> int:
@@ -98,13 +95,13 @@ class VirtualPlc:
         return max(scan + 1, math.ceil(due_s / self._every_s))
 
     def _exchange(self, program: PlcProgram, now_s: float, edge: int | None) -> None:
-        cut = self._plan.holds(FaultKind.NETWORK_CUT, now_s)
-        station = None if cut else self._station()
-        status = self._faults.read(None if station is None else station.status())
+        cut = self.plan.holds(FaultKind.NETWORK_CUT, now_s)
+        station = None if cut else self.station()
+        status = self.faults.read(None if station is None else station.status())
         said = program.scan(now_s, status, edge)
-        lost = self._faults.loses()
+        lost = self.faults.loses()
         knows = station is None or (station is self._hearer and said is self._heard)
-        self._is_settled = knows and not program.waits and not self._faults.are_drawn
+        self._is_settled = knows and not program.waits and not self.faults.are_drawn
         if station is not None and not lost:
             station.controls(said)
             self._hearer, self._heard = station, said

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 
 from service.core.errors import ConfigurationError
 from service.station.cycle.signals import (
@@ -33,7 +33,9 @@ from service.station.plc.signals import (
 )
 
 _ADDRESSES: Final = 65536
-_TEXTS: Final = {one.name: one for one in CONTROLS if one.kind is Kind.TEXT}
+_NO_RESULT: Final = ShownResult(0, 0, 0, ResultCode.NONE, None, math.nan, 0)
+"""What is read before the first one."""
+
 _REASON_OF: Final = {number: reason for reason, number in REASONS.items()}
 
 Values = Mapping[str, float | str | None]
@@ -111,20 +113,8 @@ def controls_of(words: Mapping[Block, Sequence[int]], registers: RegisterMap) ->
         registers: how words are numbers and texts.
     """
     values = _read(CONTROLS, words, registers)
-    lot, code = (_text(_TEXTS[name], words[Block.INPUT], registers) for name in ("lot", "code"))
-    return Controls(
-        trigger_enable=bool(values["trigger_enable"]),
-        trigger=bool(values["trigger"]),
-        buffer_results=bool(values["buffer_results"]),
-        results_ack=bool(values["results_ack"]),
-        execute_command=bool(values["execute_command"]),
-        set_offline=bool(values["set_offline"]),
-        clear_error=bool(values["clear_error"]),
-        command=int(values["command"]),
-        part=int(values["part"]),
-        lot=lot,
-        code=code,
-    )
+    del values["set_user_data"]
+    return Controls(**values)
 
 
 def words_of_controls(controls: Controls, registers: RegisterMap) -> dict[Block, list[int]]:
@@ -138,34 +128,30 @@ def words_of_controls(controls: Controls, registers: RegisterMap) -> dict[Block,
     Raises:
         ValueError: a number or text has no room in its words, or a text is none.
     """
-    values = {field.name: getattr(controls, field.name) for field in fields(Controls)}
-    return _written(CONTROLS, values | {"set_user_data": False}, registers)
+    return _written(CONTROLS, asdict(controls) | {"set_user_data": False}, registers)
 
 
 def words_of_status(
     status: StationStatus, registers: RegisterMap, *, user_data_ack: bool = False
 ) -> dict[Block, list[int]]:
     """What a controller reads: the status block, and the output's words with signals."""
-    result = status.result
+    result = status.result or _NO_RESULT
+    shown = replace(status, result=result)
     error_code = (
         ACQUISITION_ERROR * status.acquisition_error
         + OVERRUN_ERROR * status.overrun
         + FAULT_ERROR * status.fault
     )
-    is_ok = result is not None and result.code is ResultCode.OK
     values: dict[str, float | str | None] = {
         "error": error_code > 0,
         "error_code": error_code,
-        "job_pass": status.results_valid and is_ok,
+        "job_pass": status.results_valid and result.code is ResultCode.OK,
         "user_data_ack": user_data_ack,
-        "result.reason": REASONS[result.reason] if result and result.reason else 0,
+        "result.reason": REASONS[result.reason] if result.reason else 0,
     }
     for signal in STATUSES:
         if signal.name not in values:
-            is_missing = result is None and signal.name.startswith("result.")
-            values[signal.name] = 0 if is_missing else attrgetter(signal.name)(status)
-    if result is None:
-        values["result.score"] = math.nan
+            values[signal.name] = attrgetter(signal.name)(shown)
     return _written(STATUSES, values, registers)
 
 
@@ -180,48 +166,17 @@ def status_of(words: Mapping[Block, Sequence[int]], registers: RegisterMap) -> S
         ValueError: these are no words of a station.
     """
     values = _read(STATUSES, words, registers)
-
-    def number(name: str) -> int:
-        return int(values[name])
-
-    def bit(name: str) -> bool:
-        return bool(values[name])
-
-    result = None
-    if values["result.acquisition"]:
-        reason = number("result.reason")
-        if reason and reason not in _REASON_OF:
-            raise ValueError(f"{reason} is the number of no reason")
-        result = ShownResult(
-            acquisition=number("result.acquisition"),
-            part=number("result.part"),
-            inspection=number("result.inspection"),
-            code=ResultCode(number("result.code")),
-            reason=_REASON_OF.get(reason),
-            score=values["result.score"],
-            recipe=number("result.recipe"),
-        )
-    return StationStatus(
-        online=bit("online"),
-        offline_reason=OfflineReason(number("offline_reason")),
-        trigger_ready=bit("trigger_ready"),
-        trigger_ack=bit("trigger_ack"),
-        acquiring=bit("acquiring"),
-        acquisition_error=bit("acquisition_error"),
-        inspecting=bit("inspecting"),
-        completed=bit("completed"),
-        results_valid=bit("results_valid"),
-        overrun=bit("overrun"),
-        fault=bool(number("error_code") & FAULT_ERROR),
-        command_busy=bit("command_busy"),
-        command_done=bit("command_done"),
-        command_failed=bit("command_failed"),
-        recipe=number("recipe"),
-        acquisition=number("acquisition"),
-        heartbeat=number("heartbeat"),
-        waiting=number("waiting"),
-        result=result,
-    )
+    said = {one.name: values[one.name] for one in fields(StationStatus) if one.name in values}
+    said["offline_reason"] = OfflineReason(values["offline_reason"])
+    said["fault"] = bool(values["error_code"] & FAULT_ERROR)
+    if not values["result.acquisition"]:
+        return StationStatus(**said, result=None)
+    shown = {one.name: values[f"result.{one.name}"] for one in fields(ShownResult)}
+    reason = shown["reason"]
+    if reason and reason not in _REASON_OF:
+        raise ValueError(f"{reason} is the number of no reason")
+    shown |= {"code": ResultCode(shown["code"]), "reason": _REASON_OF.get(reason)}
+    return StationStatus(**said, result=ShownResult(**shown))
 
 
 def _written(
@@ -231,12 +186,8 @@ def _written(
     for signal in signals:
         block = words.setdefault(signal.block, [])
         block.extend([0] * (signal.word + signal.words - len(block)))
-        block[signal.word : signal.word + signal.words] = [
-            before | after
-            for before, after in zip(
-                block[signal.word :], _encoded(signal, values[signal.name], registers), strict=False
-            )
-        ]
+        for place, word in enumerate(_encoded(signal, values[signal.name], registers), signal.word):
+            block[place] |= word
     return words
 
 
@@ -262,12 +213,11 @@ def _words_of_text(signal: Signal, value: float | str | None, registers: Registe
     return [*struct.unpack(_order(registers) + "H" * signal.words, packed)]
 
 
-def _text(signal: Signal, block: Sequence[int], registers: RegisterMap) -> str | None:
+def _text(words: Sequence[int], registers: RegisterMap) -> str | None:
     """A text up to its first 0, without blanks around it; None where that is no printable ASCII.
 
     What stands behind the 0 is left of a longer one, and says nothing.
     """
-    words = block[signal.word : signal.word + signal.words]
     packed = struct.pack(_order(registers) + "H" * len(words), *words)
     said = packed.partition(b"\0")[0]
     return said.decode("ascii").strip(" ") if _PRINTABLE.issuperset(said) else None
@@ -286,19 +236,21 @@ def _real(value: float) -> bytes:
 
 def _read(
     signals: Sequence[Signal], words: Mapping[Block, Sequence[int]], registers: RegisterMap
-) -> dict[str, float]:
-    return {
-        signal.name: _decoded(signal, words[signal.block], registers)
-        for signal in signals
-        if signal.kind is not Kind.TEXT
-    }
+) -> dict[str, Any]:
+    """By the names of signals, what each says: a truth, a number or a text."""
+    return {one.name: _decoded(one, words[one.block], registers) for one in signals}
 
 
-def _decoded(signal: Signal, block: Sequence[int], registers: RegisterMap) -> float:
+def _decoded(
+    signal: Signal, block: Sequence[int], registers: RegisterMap
+) -> bool | float | str | None:
+    if signal.kind is Kind.BIT:
+        return bool(block[signal.word] >> signal.bit & 1)
+    words = block[signal.word : signal.word + signal.words]
+    if signal.kind is Kind.TEXT:
+        return _text(words, registers)
     if signal.words == 1:
-        return (block[signal.word] >> signal.bit) & signal.kind.mask
-    first, second = block[signal.word : signal.word + 2]
-    pair = (first, second) if registers.high_word_first else (second, first)
-    packed = struct.pack(">HH", *pair)
-    found: float = struct.unpack(">f" if signal.kind is Kind.REAL else ">I", packed)[0]
-    return found
+        return (words[0] >> signal.bit) & signal.kind.mask
+    packed = struct.pack(">HH", *(words if registers.high_word_first else reversed(words)))
+    number: float = struct.unpack(">f" if signal.kind is Kind.REAL else ">I", packed)[0]
+    return number

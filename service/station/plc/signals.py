@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
 from service.station.cycle.signals import NoDecisionReason
@@ -55,23 +56,23 @@ class Signal:
     """A bit or word and its place.
 
     Attributes:
-        name: by which the code finds it: an attribute of `Controls`, `StationStatus` or
-            `ShownResult` where it is one.
-        title: as the manual has it.
         block: where it is.
         word: number of its (first) word in the block.
         kind: what it is.
+        name: by which the code finds it: an attribute of `Controls`, `StationStatus` or
+            `ShownResult` where it is one.
+        title: as the manual has it.
         meaning: for whoever programs the controller.
         bit: of its word, its lowest if there are several.
         ours: whether it is not in the manual.
         length: most characters of a text; an even number.
     """
 
-    name: str
-    title: str
     block: Block
     word: int
     kind: Kind
+    name: str
+    title: str
     meaning: str
     bit: int = 0
     ours: bool = False
@@ -86,12 +87,16 @@ class Signal:
 
 
 def _control(word: int, bit: int, name: str, title: str, meaning: str) -> Signal:
-    return Signal(name, title, Block.CONTROL, word, Kind.BIT, meaning, bit)
+    return Signal(Block.CONTROL, word, Kind.BIT, name, title, meaning, bit)
 
 
-def _status(word: int, bit: int, name: str, title: str, meaning: str) -> Signal:
-    return Signal(name, title, Block.STATUS, word, Kind.BIT, meaning, bit)
+def _status(
+    word: int, bit: int, name: str, title: str, meaning: str, *, ours: bool = False
+) -> Signal:
+    return Signal(Block.STATUS, word, Kind.BIT, name, title, meaning, bit, ours)
 
+
+_input, _output = partial(Signal, Block.INPUT), partial(Signal, Block.OUTPUT)
 
 REASONS: Final = {
     NoDecisionReason.DEADLINE: 1,
@@ -155,36 +160,31 @@ CONTROLS: Final = (
         "Clear Error",
         "Its rising edge clears acquisition error, overrun and fault.",
     ),
-    Signal(
-        "command", "Command", Block.INPUT, 0, Kind.WORD, "Number of the recipe to put in force."
-    ),
-    Signal(
-        "part",
-        "User Data 0 and 1: part",
-        Block.INPUT,
+    _input(0, Kind.WORD, "command", "Command", "Number of the recipe to put in force."),
+    _input(
         1,
         Kind.DOUBLE_WORD,
+        "part",
+        "User Data 0 and 1: part",
         "The controller's own number of the part, read at the edge of `Trigger`; it comes back with"
         " the part's result. Never give two parts that are under way the same.",
         ours=True,
     ),
-    Signal(
-        "lot",
-        "User Data 2 to 17: lot",
-        Block.INPUT,
+    _input(
         3,
         Kind.TEXT,
+        "lot",
+        "User Data 2 to 17: lot",
         "The lot that the part belongs to, read at the edge of `Trigger`; a first character of 0 is"
         " none.",
         ours=True,
         length=32,
     ),
-    Signal(
-        "code",
-        "User Data 18 to 49: code",
-        Block.INPUT,
+    _input(
         19,
         Kind.TEXT,
+        "code",
+        "User Data 18 to 49: code",
         "What a reader has read off the part, such as its serial number, read at the edge of"
         " `Trigger`; a first character of 0 is none. It may name the part's recipe.",
         ours=True,
@@ -202,14 +202,12 @@ STATUSES: Final = (
         "Trigger Ack",
         "The edge of `Trigger` was taken. It falls with `Trigger`.",
     ),
-    Signal(
+    _status(
+        0,
+        2,
         "acquiring",
         "Acquiring",
-        Block.STATUS,
-        0,
-        Kind.BIT,
         "A picture is being taken: keep the part where it is. Reserved in firmware 5.x.",
-        bit=2,
         ours=True,
     ),
     _status(
@@ -220,11 +218,11 @@ STATUSES: Final = (
         "The camera gave no picture of a part, until `Clear Error`.",
     ),
     Signal(
-        "offline_reason",
-        "Offline Reason",
         Block.STATUS,
         0,
         Kind.THREE_BITS,
+        "offline_reason",
+        "Offline Reason",
         "Why no part is taken: 0 it is online, 1 the controller has set it offline, 2 the engine is"
         " not well, 3 a camera is not well, 4 a fault. The manual has other meanings.",
         bit=4,
@@ -265,109 +263,97 @@ STATUSES: Final = (
     _status(0, 15, "error", "Error", "`Error Code` is not 0."),
     _status(1, 0, "user_data_ack", "Set User Data Ack", "Follows `Set User Data`."),
     _status(1, 4, "job_pass", "Job Pass", "`Results Valid` is set, and the shown result is OK."),
-    Signal(
-        "recipe",
-        "Current Job ID",
-        Block.OUTPUT,
+    _output(
         0,
         Kind.WORD,
+        "recipe",
+        "Current Job ID",
         "Number of the recipe in force; 0 where there is none.",
     ),
-    Signal(
-        "error_code",
-        "Error Code",
-        Block.OUTPUT,
+    _output(
         1,
         Kind.WORD,
+        "error_code",
+        "Error Code",
         "Sum of 1 (acquisition error), 2 (overrun) and 4 (fault: verdicts came late several times"
         " in a row); 0 is no error.",
     ),
-    Signal(
-        "acquisition",
-        "Acquisition ID",
-        Block.OUTPUT,
+    _output(
         2,
         Kind.WORD,
+        "acquisition",
+        "Acquisition ID",
         "Number of the last trigger that was taken: 1 to 65535, then 1 again. It is there with"
         " `Trigger Ack`.",
     ),
-    Signal(
-        "result.acquisition",
-        "Inspection ID",
-        Block.OUTPUT,
+    _output(
         3,
         Kind.WORD,
+        "result.acquisition",
+        "Inspection ID",
         "`Acquisition ID` of the part whose result is shown; 0 before the first.",
     ),
-    Signal(
-        "result.code",
-        "Inspection Result Code",
-        Block.OUTPUT,
+    _output(
         4,
         Kind.WORD,
+        "result.code",
+        "Inspection Result Code",
         "The result: 1 OK, 2 NG, 3 no decision. 0 is none, and never OK.",
     ),
-    Signal(
-        "result.part",
-        "Inspection Results 0 and 1: part",
-        Block.OUTPUT,
+    _output(
         5,
         Kind.DOUBLE_WORD,
+        "result.part",
+        "Inspection Results 0 and 1: part",
         "Number of the part, as the controller gave it at the trigger.",
         ours=True,
     ),
-    Signal(
-        "result.reason",
-        "Inspection Results 2: reason",
-        Block.OUTPUT,
+    _output(
         7,
         Kind.WORD,
+        "result.reason",
+        "Inspection Results 2: reason",
         "Why there is no decision; 0 where there is one.",
         ours=True,
     ),
-    Signal(
-        "result.score",
-        "Inspection Results 3 and 4: score",
-        Block.OUTPUT,
+    _output(
         8,
         Kind.REAL,
+        "result.score",
+        "Inspection Results 3 and 4: score",
         "Score of the part; NaN where there is none.",
         ours=True,
     ),
-    Signal(
-        "result.recipe",
-        "Inspection Results 5: recipe",
-        Block.OUTPUT,
+    _output(
         10,
         Kind.WORD,
+        "result.recipe",
+        "Inspection Results 5: recipe",
         "Number of the recipe that the part was inspected by.",
         ours=True,
     ),
-    Signal(
-        "result.inspection",
-        "Inspection Results 6: number",
-        Block.OUTPUT,
+    _output(
         11,
         Kind.WORD,
+        "result.inspection",
+        "Inspection Results 6: number",
         "Number of the result: 1 to 65535, then 1 again. If one is left out, a result was lost.",
         ours=True,
     ),
-    Signal(
-        "heartbeat",
-        "Inspection Results 7: heartbeat",
-        Block.OUTPUT,
+    _output(
         12,
         Kind.WORD,
+        "heartbeat",
+        "Inspection Results 7: heartbeat",
         "Counts up, and on from 0 after 65535, while engine, camera and station are well. Else it"
         " stands still.",
         ours=True,
     ),
-    Signal(
-        "waiting",
-        "Inspection Results 8: waiting",
-        Block.OUTPUT,
+    _output(
         13,
         Kind.WORD,
+        "waiting",
+        "Inspection Results 8: waiting",
         "Results that were not acknowledged yet, the shown one included.",
         ours=True,
     ),

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pymodbus.constants import ExcCodes
-from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU, ReadHoldingRegistersRequest
+from pymodbus.pdu import DecodePDU, ModbusPDU, ReadHoldingRegistersRequest
 from pymodbus.pdu.register_message import (
     MaskWriteRegisterRequest,
     MaskWriteRegisterResponse,
@@ -31,9 +31,8 @@ from service.station.plc.memory import Memory, NoSuchRegister
 
 logger = logging.getLogger("takt.station.plc")
 
-_READS: Final = (3, 4)
 _WRITES: Final = (6, 16, 22, 23)
-FUNCTIONS: Final = (*_READS, *_WRITES)
+FUNCTIONS: Final = (3, 4, *_WRITES)
 """The functions that are served: reads and writes of registers."""
 
 _MOST_WRITTEN: Final = 123
@@ -51,15 +50,14 @@ def answer(request: bytes, memory: Memory, may_write: Callable[[], bool]) -> byt
     function = request[0]
     try:
         found = _answered(request, memory, may_write)
-        if isinstance(found, ExcCodes):
-            found = ExceptionResponse(function, found)
-        return bytes([found.function_code]) + found.encode()
+        if not isinstance(found, ExcCodes):
+            return bytes([found.function_code]) + found.encode()
     except NoSuchRegister:
-        code = ExcCodes.ILLEGAL_ADDRESS
+        found = ExcCodes.ILLEGAL_ADDRESS
     except Exception:
         logger.exception("a request of function %d failed", function)
-        code = ExcCodes.DEVICE_FAILURE
-    return bytes([function | 0x80, code])
+        found = ExcCodes.DEVICE_FAILURE
+    return bytes([function | 0x80, found])
 
 
 def _answered(

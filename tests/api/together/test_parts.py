@@ -79,7 +79,7 @@ async def test_a_recipe_that_one_worker_has_saved_is_in_force_in_the_one_that_le
 async def test_while_no_worker_leads_a_view_is_to_be_sent_again(
     serve_together: ServeTogether, good, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.multiview.desk._AGAIN_S", 0.001)
+    monkeypatch.setattr("service.peers._AGAIN_S", 0.001)
     async with serve_together(recorded=True) as (leader, other):
         await save(leader.client)
         leader.peers.leading.clear()

@@ -206,7 +206,7 @@ async def test_while_no_worker_leads_a_change_waits_for_the_next_one_or_is_refus
     serve_together: ServeTogether, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     caplog.set_level(logging.INFO, "takt.audit")
-    monkeypatch.setattr("service.repository.orders._AGAIN_S", 0.001)
+    monkeypatch.setattr("service.peers._AGAIN_S", 0.001)
     async with serve_together() as workers:
         leader, other = workers
         leader.peers.leading.clear()

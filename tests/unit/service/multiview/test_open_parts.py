@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import orjson
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -27,6 +28,8 @@ from service.core.errors import (
     ViewTakenError,
 )
 from service.multiview.open_parts import (
+    CLAIMS,
+    FOUND,
     LATE_S,
     MOST_ENDED,
     Claim,
@@ -35,7 +38,7 @@ from service.multiview.open_parts import (
     WaitingPart,
 )
 from service.multiview.recipe import PartRecipe, RecipeRevision, RecipeView, ViewThresholds
-from service.multiview.result import PartResult, SeenView
+from service.multiview.result import RESULTS, PartResult, SeenView
 
 THRESHOLDS = ViewThresholds(0.5, 0.5, "hand")
 DEADLINE_MS = 1000.0
@@ -217,12 +220,13 @@ def test_the_end_of_the_server_gives_every_open_part_its_result(parts: Parts) ->
 
 def test_claims_and_parts_come_through_another_process_as_they_were(parts: Parts) -> None:
     claim = parts.claim()
-    assert Claim.of(claim.json) == claim
+    assert CLAIMS.validate_json(orjson.dumps(claim)) == claim
     waiting = parts.open.find("A")
-    assert isinstance(waiting, WaitingPart) and WaitingPart.of(waiting.json) == waiting
+    assert FOUND.validate_json(orjson.dumps(waiting)) == waiting
     parts.open.take(claim, seen_by(claim))
     result = parts.open.end("A")
-    assert PartResult.of(result.json) == result
+    assert RESULTS.validate_json(orjson.dumps(result)) == result
+    assert FOUND.validate_json(orjson.dumps(result)) == result
 
 
 IDS = st.sampled_from(["A", "B", "C"])

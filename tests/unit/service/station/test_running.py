@@ -125,7 +125,7 @@ async def at_work(
     timing: CycleTiming = CycleTiming(result_ms=100),  # noqa: B008
     **cameras: FakeCamera,
 ) -> AsyncIterator[Plc]:
-    station = Station(timing, {"top": camera, **cameras}, inspector, heard)
+    station = Station(timing, {"top": camera, **cameras}, inspector, [heard])
     running = asyncio.create_task(station.run())
     plc = Plc(station)
     plc.say(execute_command=True, command=1)

@@ -7,7 +7,7 @@ from typing import Any
 
 from service.station.cycle.machine import CycleTiming
 from service.station.cycle.signals import Controls
-from service.station.news import StationListeners, StationNews
+from service.station.news import StationNews
 from service.station.plant.virtual_time import run_virtual
 from service.station.running import Station
 from service.station.telling import HeardPlc, StationRun, StationTeller
@@ -55,7 +55,7 @@ def tells(work: Callable[[Line], Awaitable[None]], server: Server) -> tuple[Repo
         news = StationNews(lambda sequence: f"press-1-run-{sequence}", lambda: 0.0)
         timing = CycleTiming(result_ms=100)
         cameras = {"top": camera}
-        station = Station(timing, cameras, FakeInspector(), StationListeners([heard, news]))
+        station = Station(timing, cameras, FakeInspector(), [heard, news])
         by = HeardPlc(station, loop.time, lambda: 0.0)
         run = StationRun("press-1", "run", 0.0, 100.0)
         teller = StationTeller(run, station, by, cameras, news, server)

