@@ -10,6 +10,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -40,6 +42,8 @@ _AGAIN_S = 1.0
 """Time until a database that did not answer is tried again."""
 
 _SWEEP_EVERY_S = 60.0
+
+Waiting = TypeVar("Waiting")
 
 logger = logging.getLogger("takt.record")
 
@@ -284,47 +288,43 @@ class Recorder:
             self._looked = True
 
     def _store(self) -> None:
-        """Write rows, the oldest first.
+        """Write rows and the results of parts, the oldest first.
 
         Raises:
             RecordError: the database does not answer; what is not stored still waits.
         """
-        while self._rows:
-            some = list(itertools.islice(self._rows, _AT_ONCE))
-            try:
-                self._insert(some)
-            except RefusedRowsError:
-                self._insert_each(some)
-            else:
-                self._metrics.stored(len(some))
-            for _ in some:
-                self._rows.popleft()
-            self._works()
-        self._store_parts()
+        self._empty(self._rows, self._insert, lambda _: "an inspection")
+        insert_some = partial(insert_parts, self.record.database)
+        self._empty(self._parts, insert_some, lambda one: f"part {one.part!r}")
         if self._down is not False:
             # Nothing waits, so that nothing has told whether the database is there.
             with self.record.database.writing():
                 self._works()
 
-    def _store_parts(self) -> None:
-        """Write the results of parts, the oldest first.
+    def _empty(
+        self,
+        waiting: deque[Waiting],
+        insert_some: Callable[[Sequence[Waiting]], None],
+        name: Callable[[Waiting], str],
+    ) -> None:
+        """Write what waits; one by one where the database refuses something of it.
 
         Raises:
             RecordError: the database does not answer; what is not stored still waits.
         """
-        while self._parts:
-            some = list(itertools.islice(self._parts, _AT_ONCE))
+        while waiting:
+            some = list(itertools.islice(waiting, _AT_ONCE))
             try:
-                insert_parts(self.record.database, some)
+                insert_some(some)
             except RefusedRowsError:
                 for one in some:
                     try:
-                        insert_parts(self.record.database, [one])
+                        insert_some([one])
                     except RefusedRowsError as error:
                         self._metrics.lost(1)
-                        logger.error("part %r is missing from the record: %s", one.part, error)
+                        logger.error("%s is missing from the record: %s", name(one), error)
             for _ in some:
-                self._parts.popleft()
+                waiting.popleft()
             self._works()
 
     def _insert(self, some: Sequence[tuple[Source, Row]]) -> None:
@@ -338,6 +338,7 @@ class Recorder:
             self._insert_rows(connection, [row for _, row in some])
         # Only now is it certain that they are there.
         self._ids |= found
+        self._metrics.stored(len(some))
 
     def _insert_rows(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Insert rows by the driver itself, which takes two thirds of the time."""
@@ -347,17 +348,6 @@ class Recorder:
         names = self._statement.positiontup
         given = rows if names is None else [tuple(map(row.__getitem__, names)) for row in rows]
         connection.exec_driver_sql(str(self._statement), given)
-
-    def _insert_each(self, some: Sequence[tuple[Source, Row]]) -> None:
-        """Write rows one by one, since the database refuses one of them."""
-        for one in some:
-            try:
-                self._insert([one])
-            except RefusedRowsError as error:
-                logger.error("an inspection is missing from the record: %s", error)
-                self._metrics.lost(1)
-            else:
-                self._metrics.stored(1)
 
     def _works(self) -> None:
         self._metrics.up.set(1)
