@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
@@ -197,17 +197,8 @@ def _change(
             return before
         revision = 1 if before is None else before.revision + 1
         after = StoredRecipe(name, revision, now_us(), who, reason, content)
-        connection.execute(
-            insert(recipes),
-            {
-                "name": name,
-                "revision": revision,
-                "at_us": after.at_us,
-                "who": who,
-                "reason": reason,
-                "content": None if content is None else orjson.dumps(content).decode(),
-            },
-        )
+        stored = None if content is None else orjson.dumps(content).decode()
+        connection.execute(insert(recipes), asdict(after) | {"content": stored})
         (entry,) = append(
             connection,
             Change(
@@ -248,15 +239,10 @@ def _told(one: StoredRecipe) -> Json:
 
 
 def _stored(row: Row[Any]) -> StoredRecipe:
-    said = row.content
-    return StoredRecipe(
-        row.name,
-        row.revision,
-        row.at_us,
-        row.who,
-        row.reason,
-        None if said is None else orjson.loads(said),
-    )
+    values = row._asdict()
+    del values["id"]
+    said = values.pop("content")
+    return StoredRecipe(**values, content=None if said is None else orjson.loads(said))
 
 
 _newest = select(func.max(recipes.c.id)).group_by(recipes.c.name)
