@@ -8,7 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    create_engine,
+    event,
+    inspect,
+    text,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -105,6 +115,29 @@ class Database:
             connection = plain.execution_options(takt_writes=True, takt_durable=durable)
             with connection.begin():
                 yield connection
+
+    def in_order(
+        self, wanted: Select[*tuple[Any, ...]], number: ColumnElement[int], at_once: int = 1000
+    ) -> Iterator[Row[*tuple[Any, ...]]]:
+        """Rows by their numbers, some at a time, so that no transaction is long.
+
+        Args:
+            wanted: the rows, which have that number among their columns.
+            number: the column.
+            at_once: most rows of one transaction.
+
+        Raises:
+            RecordError: the database cannot be reached or read.
+        """
+        some = wanted.order_by(number).limit(at_once)
+        after = some
+        while True:
+            with self.reading() as connection:
+                found = connection.execute(after).all()
+            yield from found
+            if len(found) < at_once:
+                return
+            after = some.where(number > found[-1]._mapping[number])
 
     def prepare(self) -> None:
         """Make the tables, or bring those of an older release up to date; once.

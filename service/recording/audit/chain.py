@@ -105,33 +105,17 @@ def entries_of(database: Database) -> Iterator[Entry]:
     Raises:
         RecordError: the database cannot be reached or read.
     """
-    after: int | None = None
-    while True:
-        wanted = select(audit).order_by(audit.c.seq).limit(CHUNK)
-        if after is not None:
-            wanted = wanted.where(audit.c.seq > after)
-        with database.reading() as connection:
-            found = [Entry(**row) for row in connection.execute(wanted).mappings()]
-        yield from found
-        if len(found) < CHUNK:
-            return
-        after = found[-1].seq
+    for row in database.in_order(select(audit), audit.c.seq, CHUNK):
+        yield Entry(**row._mapping)
 
 
-def newest_of(database: Database, limit: int, before: int | None = None) -> list[Entry]:
-    """The newest entries, the newest first.
-
-    Args:
-        database: of the record.
-        limit: most entries.
-        before: number of an entry; only those before it. None for the end of the chain.
+def newest_of(database: Database, limit: int) -> list[Entry]:
+    """The newest entries, the newest first, `limit` at most.
 
     Raises:
         RecordError: the database cannot be reached or read.
     """
     wanted = select(audit).order_by(audit.c.seq.desc()).limit(limit)
-    if before is not None:
-        wanted = wanted.where(audit.c.seq < before)
     with database.reading() as connection:
         return [Entry(**row) for row in connection.execute(wanted).mappings()]
 

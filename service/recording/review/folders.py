@@ -304,20 +304,9 @@ def _refuse_several_models(database: Database, filters: Filters) -> None:
 
 def _judged(database: Database, filters: Filters) -> Iterator[_Judged]:
     """What is judged good or a defect, in short transactions."""
-    after = 0
-    while True:
-        wanted = (
-            select(*(inspections.c[name] for name in _Judged._fields))
-            .where(*_wanted(filters), inspections.c.id > after)
-            .order_by(inspections.c.id)
-            .limit(_CHUNK)
-        )
-        with database.reading() as connection:
-            found = [_Judged(*row) for row in connection.execute(wanted)]
-        yield from found
-        if len(found) < _CHUNK:
-            return
-        after = found[-1].id
+    wanted = select(*(inspections.c[name] for name in _Judged._fields)).where(*_wanted(filters))
+    for row in database.in_order(wanted, inspections.c.id, _CHUNK):
+        yield _Judged(*row)
 
 
 def _wanted(filters: Filters) -> list[ColumnElement[bool]]:
