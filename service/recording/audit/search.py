@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,11 +9,10 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, or_, select
 
-from service.core.errors import InvalidParameterError
 from service.recording.audit.chain import CHUNK
 from service.recording.audit.entry import Entry
-from service.recording.search.exports.csv_format import harmless
-from service.recording.search.filters import check_sought
+from service.recording.search.exports.csv_format import csv_bytes, harmless
+from service.recording.search.filters import check_moment, check_sought
 from service.recording.search.json_form import time_text
 from service.recording.search.times import time_of
 from service.recording.tables import audit
@@ -45,8 +42,6 @@ _OF_INSPECTIONS: Final = (
 )
 """Actions whose entries name inspections."""
 
-_HIGHEST_ID: Final = 2**63 - 1
-
 
 @dataclass(frozen=True, slots=True)
 class AuditFilters:
@@ -69,9 +64,8 @@ class AuditFilters:
 
     def __post_init__(self) -> None:
         check_sought("model", self.model)
-        for name in ("since_us", "until_us"):
-            if (at_us := getattr(self, name)) is not None and abs(at_us) > _HIGHEST_ID:
-                raise InvalidParameterError(f"{name}: {at_us} is too far from now")
+        check_moment("since_us", self.since_us)
+        check_moment("until_us", self.until_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +128,6 @@ class AuditCsv:
     def __init__(self, filters: AuditFilters) -> None:
         self._filters = filters
         self._before: int | None = None
-        self._begun = False
         self.ended = False
 
     def part(self, connection: Connection) -> bytes:
@@ -144,13 +137,9 @@ class AuditCsv:
             connection: for reading.
         """
         page = page_of(connection, self._filters, limit=CHUNK, before=self._before)
-        text = io.StringIO(newline="")
-        writer = csv.writer(text)
-        if not self._begun:
-            writer.writerow(COLUMNS)
-        writer.writerows(_line(entry) for entry in page.entries)
-        self._begun, self._before, self.ended = True, page.before, page.before is None
-        return text.getvalue().encode(errors="replace")
+        first = [COLUMNS] if self._before is None else []
+        self._before, self.ended = page.before, page.before is None
+        return csv_bytes([*first, *map(_line, page.entries)])
 
 
 def _wanted(
