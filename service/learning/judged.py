@@ -14,16 +14,15 @@ from typing import Final, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection, select
 
-from service.core.domain import RawPicture
 from service.core.errors import (
     ConflictError,
     InspectionNotFoundError,
     NoRoomError,
     RecordError,
 )
-from service.recording.pictures import PictureKey, png_of
+from service.recording.pictures import PictureKey
 from service.recording.record import Record
-from service.recording.review.folders import export_folders
+from service.recording.review.folders import READ_AGAIN, export_folders
 from service.recording.search.filters import Filters
 from service.recording.tables import inspections
 
@@ -44,8 +43,6 @@ _ALL_GOOD: Final = (
 
 _MOST_LOOKED_AT: Final = 20_000
 """Kept inspections of each reason, of all models, among which the passed ones are looked for."""
-
-_SUFFIXES: Final = frozenset({".jpg", ".png", ".bmp", ".webp", ".tif"})
 
 Result = TypeVar("Result")
 
@@ -227,13 +224,12 @@ def _write_passed(
     for row in rows:
         key = PictureKey(row.at_us, row.sha256.hex(), row.input_format)
         suffix = Path(key.path).suffix
-        if suffix not in _SUFFIXES or size + row.input_bytes > most_bytes:
+        if suffix not in READ_AGAIN or size + row.input_bytes > most_bytes:
             continue
         try:
-            picture = record.pictures.read(key)
+            data = record.pictures.read_file(key)
         except (InspectionNotFoundError, RecordError):
             continue
-        data = png_of(picture) if isinstance(picture, RawPicture) else picture
         (folder / f"inspection-{row.id}{suffix}").write_bytes(data)
         count, size = count + 1, size + len(data)
     return count, size

@@ -17,7 +17,6 @@ from typing import BinaryIO, Final, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, func, select
 
-from service.core.domain import RawPicture
 from service.core.errors import (
     ConfigurationError,
     InspectionNotFoundError,
@@ -26,7 +25,7 @@ from service.core.errors import (
 )
 from service.core.judged import LINES, WORDS, JudgedFile, JudgedWord
 from service.recording.database import Database
-from service.recording.pictures import PictureKey, PictureStore, png_of
+from service.recording.pictures import PictureKey, PictureStore
 from service.recording.record import Record
 from service.recording.review.history import Said, said_of, standing
 from service.recording.search.conditions import conditions
@@ -38,7 +37,8 @@ MOST_TAUGHT: Final = 5_000
 """Pictures that a server hands on to a learning at most; the latest judged ones."""
 
 _CHUNK: Final = 1000
-_FORMATS: Final = frozenset({".jpg", ".png", ".bmp", ".webp", ".tif"})
+READ_AGAIN: Final = frozenset({".jpg", ".png", ".bmp", ".webp", ".tif"})
+"""Endings of files that learning reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,13 +254,12 @@ def _written(
         return "withdrawn"
     key = PictureKey(row.at_us, row.sha256.hex(), row.input_format)
     suffix = Path(key.path).suffix
-    if suffix not in _FORMATS:
+    if suffix not in READ_AGAIN:
         return "unknown"
     try:
-        picture = pictures.read(key)
+        data = pictures.read_file(key)
     except InspectionNotFoundError:
         return "missing"
-    data = png_of(picture) if isinstance(picture, RawPicture) else picture
     judged = JudgedFile(
         file=f"{word}/inspection-{row.id}{suffix}",
         sha256=hashlib.sha256(data).hexdigest(),
