@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, or_, select
@@ -17,21 +17,7 @@ from service.recording.search.json_form import time_text
 from service.recording.search.times import time_of
 from service.recording.tables import audit
 
-COLUMNS: Final = (
-    "seq",
-    "at",
-    "server",
-    "who",
-    "action",
-    "model",
-    "version",
-    "old",
-    "new",
-    "reason",
-    "client",
-    "previous",
-    "hash",
-)
+COLUMNS: Final = tuple(one.name.removesuffix("_us") for one in fields(Entry))
 """Of the CSV, named as the API names them."""
 
 _OF_INSPECTIONS: Final = (
