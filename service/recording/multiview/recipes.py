@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import orjson
@@ -149,7 +149,8 @@ def save_recipe(
                 )
         return content
 
-    return _change(database, name, check, who=who, reason=reason, client=client)
+    change = Change(who, "recipe_changed", reason=reason, client=client)
+    return _change(database, name, check, change)
 
 
 def remove_recipe(
@@ -175,18 +176,17 @@ def remove_recipe(
         _check_seen(name, before, seen)
         return None
 
-    return _change(database, name, check, who=who, reason=reason, client=client)
+    change = Change(who, "recipe_removed", reason=reason, client=client)
+    return _change(database, name, check, change)
 
 
 def _change(
     database: Database,
     name: str,
     content_of: Callable[[Connection, StoredRecipe | None], Json | None],
-    *,
-    who: str,
-    reason: str | None,
-    client: str | None,
+    change: Change,
 ) -> StoredRecipe:
+    """Give a recipe a revision; the change says who asks for it, and becomes an entry."""
     with database.writing(durable=True) as connection:
         if not database.is_sqlite:
             connection.execute(_LOCK)
@@ -196,20 +196,12 @@ def _change(
         if before is not None and before.content == content:
             return before
         revision = 1 if before is None else before.revision + 1
-        after = StoredRecipe(name, revision, now_us(), who, reason, content)
+        after = StoredRecipe(name, revision, now_us(), change.who, change.reason, content)
         stored = None if content is None else orjson.dumps(content).decode()
         connection.execute(insert(recipes), asdict(after) | {"content": stored})
-        (entry,) = append(
-            connection,
-            Change(
-                who,
-                "recipe_removed" if content is None else "recipe_changed",
-                old=None if before is None else _told(before),
-                new=_told(after),
-                reason=reason,
-                client=client,
-            ),
-        )
+        old = None if before is None else _told(before)
+        told = replace(change, old=old, new=_told(after), at_us=after.at_us)
+        (entry,) = append(connection, told)
     tell_stored(database, entry)
     return after
 
