@@ -168,8 +168,7 @@ class Database:
             connection = plain.execution_options(takt_writes=True)
             # One process at a time; whoever comes second finds the work done.
             with connection.begin():
-                if not self.is_sqlite:
-                    connection.execute(text("SELECT pg_advisory_xact_lock(7351)"))
+                hold(connection, 7351)
                 found = _revision(connection)
                 if found is not None and found > HEAD:
                     raise NewerRecordError(
@@ -181,6 +180,17 @@ class Database:
                     from service.recording.migrations.upgrade import upgrade
 
                     upgrade(connection)
+
+
+def hold(connection: Connection, lock: int) -> None:
+    """Wait until nobody else holds a lock, and hold it until the transaction ends.
+
+    Args:
+        connection: with a transaction that writes.
+        lock: its number in PostgreSQL; SQLite has one writer at a time anyway.
+    """
+    if connection.dialect.name != "sqlite":
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({lock})"))
 
 
 def _revision(connection: Connection) -> str | None:

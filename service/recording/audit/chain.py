@@ -8,14 +8,14 @@ import socket
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, insert, select
 
 from service.core.domain import Json
 from service.core.errors import RecordError
 from service.observing.logging_setup import audit as log_audit
 from service.recording.audit.entry import GENESIS, Change, Entry, Head, entry_of
 from service.recording.audit.kept_head import KeptHead
-from service.recording.database import Database
+from service.recording.database import Database, hold
 from service.recording.tables import audit
 
 CHUNK = 1000
@@ -23,8 +23,8 @@ CHUNK = 1000
 
 logger = logging.getLogger("takt.audit.chain")
 
-_LOCK = text("SELECT pg_advisory_xact_lock(7352)")
-"""Held by whoever appends in PostgreSQL, until the transaction ends."""
+_LOCK = 7352
+"""Held by whoever appends."""
 
 
 def append(
@@ -40,9 +40,7 @@ def append(
         changes: what was changed, in order.
         server: name of the host that appends; None for this one.
     """
-    if connection.dialect.name != "sqlite":
-        # SQLite has one writer at a time anyway.
-        connection.execute(_LOCK)
+    hold(connection, _LOCK)
     server = server or socket.gethostname()
     head = head_of(connection) or Head(0, GENESIS)
     entries = []

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, Select, func, insert, select, text
+from sqlalchemy import Connection, Row, Select, func, insert, select
 
 from service.core.domain import Json
 from service.core.errors import (
@@ -18,12 +18,12 @@ from service.core.errors import (
 )
 from service.recording.audit.chain import append, tell_stored
 from service.recording.audit.entry import Change
-from service.recording.database import Database
+from service.recording.database import Database, hold
 from service.recording.search.times import now_us
 from service.recording.tables import recipes
 
-_LOCK = text("SELECT pg_advisory_xact_lock(7353)")
-"""Held by whoever changes recipes in PostgreSQL, so that no two get one number."""
+_LOCK = 7353
+"""Held by whoever changes recipes, so that no two get one number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +188,7 @@ def _change(
 ) -> StoredRecipe:
     """Give a recipe a revision; the change says who asks for it, and becomes an entry."""
     with database.writing(durable=True) as connection:
-        if not database.is_sqlite:
-            connection.execute(_LOCK)
+        hold(connection, _LOCK)
         row = connection.execute(_LATEST.where(recipes.c.name == name)).one_or_none()
         before = None if row is None else _stored(row)
         content = content_of(connection, before)
