@@ -104,7 +104,6 @@ class Mirror:
         self._clock = clock
         self._refusals: dict[str, _Refusal] = {}
         self._missing: set[str] = set()
-        self._told: dict[str, str] = {}
 
     def look(self) -> bool | None:
         """Makes the folder equal to the URL; tells whether that has changed it.
@@ -245,10 +244,9 @@ class Mirror:
     def _tell(self, look: _Look) -> None:
         """Logs once why something is not taken."""
         for name, reason in look.refused.items():
-            if self._told.get(name) != reason:
+            if self.refused.get(name) != reason:
                 logger.warning("%s is not taken: %s", name, reason)
         self._refusals = {name: of for name, of in self._refusals.items() if name in look.there}
-        self._told = dict(look.refused)
         self.refused = dict(look.refused)
 
 
