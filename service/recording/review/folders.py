@@ -52,7 +52,7 @@ class ExportedFolders:
         missing: left out as their pictures are not kept, or not any more.
         repeated: left out as the same picture is there by a later judgement; where there is no room
             for all, some of these may count as older instead.
-        unknown: left out as their files are of no format that is read again.
+        unread: left out as their files are of no format that is read again.
         older: left out as there is no room for more, and these were judged before all others.
     """
 
@@ -61,7 +61,7 @@ class ExportedFolders:
     unsure: int
     missing: int
     repeated: int
-    unknown: int
+    unread: int
     older: int = 0
 
     def lines(self) -> list[str]:
@@ -70,7 +70,7 @@ class ExportedFolders:
             "judged unsure": self.unsure,
             "whose pictures are not kept (any more)": self.missing,
             "whose picture is there by a later judgement": self.repeated,
-            "of a format that is not read": self.unknown,
+            "of a format that is not read": self.unread,
             "judged before these, which are as many as may be": self.older,
         }
         return [
@@ -211,12 +211,12 @@ def export_folders(
         unsure=_unsure(record.database, filters),
         missing=became["missing"] + latest.missing,
         repeated=latest.repeated,
-        unknown=became["unknown"],
+        unread=became["unread"],
         older=latest.older,
     )
 
 
-_Became = Literal["good", "defect", "missing", "unknown", "withdrawn"]
+_Became = Literal["good", "defect", "missing", "unread", "withdrawn"]
 """Where a picture is, or why it is not."""
 
 
@@ -255,7 +255,7 @@ def _written(
     key = PictureKey(row.at_us, row.sha256.hex(), row.input_format)
     suffix = Path(key.path).suffix
     if suffix not in READ_AGAIN:
-        return "unknown"
+        return "unread"
     try:
         data = pictures.read_file(key)
     except InspectionNotFoundError:
