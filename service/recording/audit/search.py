@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
+from itertools import islice
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, or_, select
@@ -78,12 +79,11 @@ def page_of(
         limit: most entries.
         before: number of an entry; only those before it. None for the end of the chain.
     """
-    found: list[Entry] = []
-    for entry in _wanted(connection, filters, min(limit + 1, CHUNK), before):
-        if len(found) == limit:
-            return AuditPage(tuple(found), found[-1].seq)
-        found.append(entry)
-    return AuditPage(tuple(found), None)
+    # One more than asked for tells whether there is a next page.
+    wanted = _wanted(connection, filters, min(limit + 1, CHUNK), before)
+    found = tuple(islice(wanted, limit + 1))
+    page = found[:limit]
+    return AuditPage(page, page[-1].seq if len(found) > limit else None)
 
 
 def names_inspection(entry: Entry, inspection: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -238,11 +238,6 @@ def marks_after(connection: Connection, id: int) -> tuple[Mark, ...]:
     """Marks after a number, the earliest first."""
     query = select(marks).where(marks.c.id > id).order_by(marks.c.id)
     return tuple(Mark(**row._mapping) for row in connection.execute(query))
-
-
-def what_of(moved: Sequence[MovedFact]) -> str:
-    """What speaks for an alarm, as its row has it."""
-    return json.dumps([asdict(one) for one in moved])
 
 
 def _alarm(row: Row[Any]) -> StoredAlarm:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
@@ -11,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, 
 from service.recording.database import Database
 from service.recording.search.feed import settled_end
 from service.recording.tables import alarms, watch_progress, watched
-from service.recording.watch.alarms import AlarmCause, StoredAlarm, what_of
+from service.recording.watch.alarms import AlarmCause, StoredAlarm
 from service.recording.watch.streams import StreamKey
 
 CAUGHT_UP: Final = 10_000
@@ -214,8 +215,8 @@ def _standing(end: AlarmsEnd) -> ColumnElement[bool]:
 def _alarm_row(new: StoredAlarm) -> dict[str, Any]:
     """The row of an alarm that has no number yet."""
     row = asdict(new)
-    del row["id"], row["moved"]
-    return row | {"what": what_of(new.moved)}
+    del row["id"]
+    return row | {"what": json.dumps(row.pop("moved"))}
 
 
 WatchStore = RecordStore | ReplayStore
