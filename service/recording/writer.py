@@ -32,7 +32,7 @@ from service.recording.record import Record
 from service.recording.retention import Retention, RetentionRule
 from service.recording.tables import inspections, sources
 
-_EVERY_S = 0.1
+EVERY_S = 0.1
 """Time between two transactions; an inspection is stored some tenth of a second after it."""
 
 _AT_ONCE = 256
@@ -76,6 +76,7 @@ class Recorder:
         retain: how long they are.
         metrics: counts what is stored and what is lost.
         backlog: bounds of what may wait.
+        every_s: time between two transactions.
         clock: gives Unix time in seconds.
         elapsed: gives seconds that nobody can set.
         peers: other workers that keep inspections in the same record; the one that leads sweeps.
@@ -88,6 +89,7 @@ class Recorder:
         retain: RetentionRule,
         metrics: RecordMetrics,
         backlog: Backlog | None = None,
+        every_s: float = EVERY_S,
         clock: Callable[[], float] = time.time,
         elapsed: Callable[[], float] = elapsed_s,
         peers: Peers | None = None,
@@ -99,6 +101,7 @@ class Recorder:
         self._keep = keep
         self._metrics = metrics
         self._backlog = backlog or Backlog()
+        self._every_s = every_s
         self._clock = clock
         self._elapsed = elapsed
         self._believed = RecordClock(record.folder, clock, elapsed)
@@ -182,7 +185,7 @@ class Recorder:
             self.record.close()
 
     def _run(self) -> None:
-        while not self._ending.wait(_EVERY_S):
+        while not self._ending.wait(self._every_s):
             self.turn()
         # Once more, whatever failed a moment ago.
         self._try_at_s = 0.0
