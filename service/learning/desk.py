@@ -47,47 +47,36 @@ class LearningDesk:
     """Gathers pictures and has `takt learn` run, one learning at a time; used on one event loop.
 
     Args:
-        repository: folder of the models.
-        data_folder: pictures wait in its folder `learning`.
-        bounds: of the pictures.
+        settings: of the server; pictures wait in the folder `learning` of its `data_folder`.
         note: appends to the audit log.
         records: threads of the record, whose judged pictures teach.
         made: called when a version was made, so that it is looked for.
+        active: finds the active version of a model.
+
+    Attributes:
+        bounds: of the pictures.
         command: `takt learn`.
         stands_against: finds what keeps this server from learning.
-        active: finds the active version of a model.
     """
 
     def __init__(
         self,
-        repository: Path,
-        data_folder: Path,
-        bounds: PictureBounds,
+        settings: Settings,
         note: Callable[[Change], Awaitable[None]],
         records: RecordWork,
-        made: Callable[[], None] = lambda: None,
-        command: Sequence[str] = LEARN,
-        stands_against: Callable[[Path, Path], tuple[Obstacle, ...]] = obstacles,
-        active: Callable[[str], str | None] = lambda model: None,
+        made: Callable[[], None],
+        active: Callable[[str], str | None],
     ) -> None:
-        self.bounds = bounds
-        self.stands_against = stands_against
-        self._repository = repository.absolute()
-        self._data_folder = data_folder.absolute()
+        self.bounds = PictureBounds(settings.max_image_pixels)
+        self.command: Sequence[str] = LEARN
+        self.stands_against: Callable[[Path, Path], tuple[Obstacle, ...]] = obstacles
+        self._repository = settings.repository_folder.absolute()
+        self._data_folder = settings.data_folder.absolute()
         self._folder = self._data_folder / "learning"
-        self._work = LearningWork(self._repository, note, records, made, command, active)
+        self._work = LearningWork(self._repository, note, records, made, active)
         self._jobs: dict[str, LearningJob] = {}
         self._open: OpenLearning | None = None
         self._changing = asyncio.Lock()
-
-    @property
-    def command(self) -> Sequence[str]:
-        """`takt learn`."""
-        return self._work.command
-
-    @command.setter
-    def command(self, command: Sequence[str]) -> None:
-        self._work.command = command
 
     @property
     def jobs(self) -> list[LearningJob]:
@@ -324,7 +313,7 @@ class LearningDesk:
 
     async def _run(self, found: OpenLearning) -> None:
         """Learn; what nobody needs any more goes."""
-        if await self._work.run(found):
+        if await self._work.run(found, self.command):
             await self._put_away(found)
 
     async def _put_away(self, found: OpenLearning) -> None:
@@ -332,22 +321,3 @@ class LearningDesk:
         if self._open is found:
             self._open, found.job.pictures_kept = None, False
             await self._work.do(lambda: found.folder.remove(self._repository))
-
-
-def open_desk(
-    settings: Settings,
-    note: Callable[[Change], Awaitable[None]],
-    records: RecordWork,
-    made: Callable[[], None],
-    active: Callable[[str], str | None],
-) -> LearningDesk:
-    """The desk of a server; nothing is made or looked at yet."""
-    return LearningDesk(
-        settings.repository_folder,
-        settings.data_folder,
-        PictureBounds(settings.max_image_pixels),
-        note,
-        records,
-        made,
-        active=active,
-    )

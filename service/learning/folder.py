@@ -100,12 +100,17 @@ class LearningFolder:
     @property
     def place(self) -> str | None:
         """The version that was being made; None where none was."""
+        noted = self._noted_place()
+        return noted[1] if noted else None
+
+    def _noted_place(self) -> tuple[str, str] | None:
+        """Model and version that were being made."""
         try:
             text = (self.path / _PLACE).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             return None
         model, _, version = text.partition("/")
-        return version if is_model_name(model) and is_version(version) else None
+        return (model, version) if is_model_name(model) and is_version(version) else None
 
     def count_pictures(self) -> None:
         """Count what a former server has left in it."""
@@ -223,11 +228,21 @@ class LearningFolder:
         self._takes = False
         self.remove_leftovers(repository)
         shutil.rmtree(self.path, ignore_errors=True)
-        self._lock.close()
+        os.close(self._lock)
 
     def remove_leftovers(self, repository: Path) -> None:
-        """Removes what an interrupted process has left in the repository and in `tmp`."""
-        _remove_leftovers(self.path, repository)
+        """Removes what an interrupted process has left in the repository and in `tmp`.
+
+        Of a version that it has begun the hidden folders go; a whole one stays.
+        """
+        if (noted := self._noted_place()) is not None:
+            folder = repository / noted[0]
+            begun = re.compile(rf"\.{re.escape(noted[1])}(\.fit|-[a-z0-9_]{{8}})")
+            with contextlib.suppress(OSError):
+                for one in list(folder.iterdir()):
+                    if begun.fullmatch(one.name):
+                        shutil.rmtree(one, ignore_errors=True)
+                folder.rmdir()  # only an empty one goes
         shutil.rmtree(self.path / _TEMPORARY, ignore_errors=True)
         with contextlib.suppress(OSError):
             (self.path / _TEMPORARY).mkdir(mode=0o700)
@@ -266,18 +281,8 @@ def _digest_of(path: Path) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
-class _Lock:
-    """A file that is locked until it is closed, or its process ends."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def close(self) -> None:
-        os.close(self._descriptor)
-
-
-def _locked(path: Path) -> _Lock:
-    """The lock of a learning's folder.
+def _locked(path: Path) -> int:
+    """The lock of a learning's folder, which is held until it is closed, or its process ends.
 
     Raises:
         OSError: another process has it, or it cannot be had.
@@ -288,21 +293,4 @@ def _locked(path: Path) -> _Lock:
     except OSError:
         os.close(descriptor)
         raise
-    return _Lock(descriptor)
-
-
-def _remove_leftovers(path: Path, repository: Path) -> None:
-    """Removes the hidden folders of the version that a learning has begun; a whole one stays."""
-    try:
-        model, _, version = (path / _PLACE).read_text(encoding="utf-8").partition("/")
-    except (OSError, UnicodeDecodeError):
-        return
-    if not (is_model_name(model) and is_version(version)):
-        return
-    folder = repository / model
-    begun = re.compile(rf"\.{re.escape(version)}(\.fit|-[a-z0-9_]{{8}})")
-    with contextlib.suppress(OSError):
-        for one in list(folder.iterdir()):
-            if begun.fullmatch(one.name):
-                shutil.rmtree(one, ignore_errors=True)
-        folder.rmdir()  # only an empty one goes
+    return descriptor

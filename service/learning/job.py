@@ -7,7 +7,9 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
+
+from pydantic import BeforeValidator, TypeAdapter
 
 from families.every import learnable
 from service.core.domain import Json
@@ -45,6 +47,30 @@ class Advice:
     value: float | str
 
 
+def _text(value: object) -> str:
+    return str("" if value is None else value)[:_LONGEST_TEXT]
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(map(_text, value[:MOST_LINES])) if isinstance(value, list) else ()
+
+
+def _advice(told: object) -> Iterator[Advice]:
+    """Of what is told of settings, that which can be read."""
+    for one in told[:MOST_LINES] if isinstance(told, list) else ():
+        match one:
+            case {"setting": "alpha", "value": float(value)} if 0 < value < 1:
+                yield Advice("alpha", value)
+            case {"setting": "family", "value": str(value)} if value in [
+                one.name for one in learnable()
+            ]:
+                yield Advice("family", value)
+
+
+_Text = Annotated[str, BeforeValidator(_text)]
+_Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+
+
 @dataclass(frozen=True, slots=True)
 class LearnedVersion:
     """What was learned, as `takt learn` tells it.
@@ -62,16 +88,19 @@ class LearnedVersion:
         advice: settings to try with the same pictures, as something speaks against it.
     """
 
-    version: str
-    pictures: str
-    threshold: float
-    promise: str
-    self_test: str | None
-    findings: tuple[str, ...]
-    compared: tuple[str, ...]
-    notes: tuple[str, ...]
-    taught: Taught | None = None
-    advice: tuple[Advice, ...] = ()
+    version: _Text = ""
+    pictures: _Text = ""
+    threshold: float = 0.0
+    promise: _Text = ""
+    self_test: _Text | None = None
+    findings: _Texts = ()
+    compared: _Texts = ()
+    notes: _Texts = ()
+    taught: Annotated[Taught | None, BeforeValidator(taught_of)] = None
+    advice: Annotated[tuple[Advice, ...], BeforeValidator(_advice)] = ()
+
+
+_LEARNED = TypeAdapter(LearnedVersion)
 
 
 @dataclass(slots=True)
@@ -179,46 +208,11 @@ class LearningJob:
             case {"event": "error", "text": str(text)}:
                 self.error = _text(text)
             case {"event": "result"}:
-                self.learned = _learned(event)
+                self.learned = _LEARNED.validate_python(event)
                 self.share = 1.0
                 if self.wish.teach and self.learned.taught is None:
                     self.warnings.append(_UNTOLD)
 
 
-def _learned(event: Json) -> LearnedVersion:
-    tested = event.get("self_test")
-    return LearnedVersion(
-        version=_text(event.get("version")),
-        pictures=_text(event.get("pictures")),
-        threshold=float(event.get("threshold", 0)),
-        promise=_text(event.get("promise")),
-        self_test=None if tested is None else _text(tested),
-        findings=_texts(event.get("findings")),
-        compared=_texts(event.get("compared")),
-        notes=_texts(event.get("notes")),
-        taught=taught_of(event.get("taught")),
-        advice=tuple(_advice(event.get("advice"))),
-    )
-
-
-def _advice(told: object) -> Iterator[Advice]:
-    for one in told[:MOST_LINES] if isinstance(told, list) else ():
-        match one:
-            case {"setting": "alpha", "value": float(value)} if 0 < value < 1:
-                yield Advice("alpha", value)
-            case {"setting": "family", "value": str(value)} if value in [
-                one.name for one in learnable()
-            ]:
-                yield Advice("family", value)
-
-
 def _share(value: float) -> float:
     return min(1.0, max(0.0, float(value)))
-
-
-def _text(value: object) -> str:
-    return str("" if value is None else value)[:_LONGEST_TEXT]
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    return tuple(map(_text, value[:MOST_LINES])) if isinstance(value, list) else ()

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection, select
 
-from service.core.domain import RawPicture
 from service.core.errors import (
     ConflictError,
     InspectionNotFoundError,
     NoRoomError,
     RecordError,
 )
-from service.recording.pictures import PictureKey, png_of
+from service.recording.pictures import PictureKey
 from service.recording.record import Record
-from service.recording.review.folders import export_folders
+from service.recording.review.folders import READ_AGAIN, ExportedFolders, export_folders
 from service.recording.search.filters import Filters
 from service.recording.tables import inspections
 
@@ -45,8 +44,6 @@ _ALL_GOOD: Final = (
 _MOST_LOOKED_AT: Final = 20_000
 """Kept inspections of each reason, of all models, among which the passed ones are looked for."""
 
-_SUFFIXES: Final = frozenset({".jpg", ".png", ".bmp", ".webp", ".tif"})
-
 Result = TypeVar("Result")
 
 
@@ -61,29 +58,17 @@ class RecordWork(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class GatheredJudged:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatheredJudged(ExportedFolders):
     """What was gathered to teach a model, and what was left out.
 
     Attributes:
-        defects: pictures judged a defect.
-        good: pictures judged good.
         passed: pictures that the active version passed and nobody has judged.
-        bytes: of all their files.
-        missing: judged inspections whose pictures are not kept, or not any more.
-        repeated: judged inspections of the same picture as another one.
-        unread: judged pictures of a format that is not read again.
-        older: judged pictures for which there was no room; all others were judged later.
+        bytes: of all files.
     """
 
-    defects: int
-    good: int
     passed: int
     bytes: int
-    missing: int
-    repeated: int
-    unread: int
-    older: int
 
     @property
     def pictures(self) -> int:
@@ -153,16 +138,7 @@ def gather_judged(
     finally:
         if passed is None:
             shutil.rmtree(folder, ignore_errors=True)
-    return GatheredJudged(
-        defects=found.defects,
-        good=found.good,
-        passed=passed,
-        bytes=size + passed_bytes,
-        missing=found.missing,
-        repeated=found.repeated,
-        unread=found.unknown,
-        older=found.older,
-    )
+    return GatheredJudged(**asdict(found), passed=passed, bytes=size + passed_bytes)
 
 
 def _passed(record: Record, model: str, version: str) -> list[_Passed]:
@@ -227,13 +203,12 @@ def _write_passed(
     for row in rows:
         key = PictureKey(row.at_us, row.sha256.hex(), row.input_format)
         suffix = Path(key.path).suffix
-        if suffix not in _SUFFIXES or size + row.input_bytes > most_bytes:
+        if suffix not in READ_AGAIN or size + row.input_bytes > most_bytes:
             continue
         try:
-            picture = record.pictures.read(key)
+            data = record.pictures.read_file(key)
         except (InspectionNotFoundError, RecordError):
             continue
-        data = png_of(picture) if isinstance(picture, RawPicture) else picture
         (folder / f"inspection-{row.id}{suffix}").write_bytes(data)
         count, size = count + 1, size + len(data)
     return count, size

@@ -134,11 +134,11 @@ async def _watch(process: asyncio.subprocess.Process, most_bytes: int | None) ->
             )
 
 
-def own_memory_bytes(pid: int, processes: Path = Path("/proc")) -> int:
+def own_memory_bytes(pid: int) -> int:
     """Memory of a process that no file has, as Linux tells it; 0 where nothing is told."""
     found = re.findall(
         r"^(?:RssAnon|RssShmem):\s*(\d+) kB",
-        read_if_there(processes / str(pid) / "status"),
+        read_if_there(Path(f"/proc/{pid}/status")),
         re.MULTILINE,
     )
     return sum(map(int, found)) * 1024

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeVar
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final, Literal
 
-from service.core.domain import Json
-from service.core.judged import WORDS, JudgedWord
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+
+from service.core.judged import JudgedWord
 
 NewVerdict = Literal["rejected", "accepted"]
 
@@ -18,10 +27,33 @@ MOST_NAMED: Final = 100
 _LONGEST_NAME: Final = 256
 _LONGEST_WHY: Final = 1_000
 
-_T = TypeVar("_T")
+
+def _readable(told: Any, read: ValidatorFunctionWrapHandler) -> tuple[Any, ...]:
+    """The objects of a list that can be read."""
+    found: tuple[Any, ...] = ()
+    for one in told[:MOST_NAMED] if isinstance(told, list) else ():
+        with contextlib.suppress(ValidationError):
+            found += read([one])
+    return found
 
 
-@dataclass(frozen=True, slots=True)
+def _kinds(told: Any) -> dict[str, int]:
+    """Of what is told of kinds, that which can be read."""
+    found = {}
+    for kind, count in list(told.items())[:MOST_NAMED] if isinstance(told, dict) else ():
+        if type(count) is int and count >= 0:
+            found[str(kind)[:_LONGEST_NAME]] = count
+    return found
+
+
+_Count = Annotated[int, Field(strict=True, ge=0)]
+_Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+_Share = Annotated[float, Field(strict=True, ge=0, le=1)]
+_Name = Annotated[str, AfterValidator(lambda text: text[:_LONGEST_NAME])]
+_Why = Annotated[str, AfterValidator(lambda text: text[:_LONGEST_WHY])]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Turned:
     """A picture of which the new version says the opposite.
 
@@ -36,17 +68,17 @@ class Turned:
         threshold_after: of the new one.
     """
 
-    file: str
-    inspection: int | None
-    judgement: JudgedWord | None
+    file: _Name
+    inspection: _Count | None = None
+    judgement: JudgedWord | None = None
     to: NewVerdict
-    score_before: float
-    score_after: float
-    threshold_before: float
-    threshold_after: float
+    score_before: _Number
+    score_after: _Number
+    threshold_before: _Number
+    threshold_after: _Number
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
     """A judgement that the other ones speak against.
 
@@ -57,13 +89,13 @@ class Doubt:
         why: it is in doubt, in words.
     """
 
-    file: str
-    inspection: int | None
+    file: _Name
+    inspection: _Count | None = None
     judgement: JudgedWord
-    why: str
+    why: _Why
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Taught:
     """What judged pictures have changed.
 
@@ -84,19 +116,22 @@ class Taught:
         kinds: how many judged defects are of which kind; those without one under an empty text.
     """
 
-    defects: int
-    good: int
-    passed: int
-    found_before: int
-    found_after: int
-    bank_found_before: int | None
-    bank_found_after: int | None
-    turned: tuple[Turned, ...]
-    turned_rejected: int
-    turned_accepted: int
-    p_value: float | None
-    doubts: tuple[Doubt, ...]
-    kinds: Mapping[str, int]
+    defects: _Count
+    good: _Count
+    passed: _Count
+    found_before: _Count
+    found_after: _Count
+    bank_found_before: _Count | None = None
+    bank_found_after: _Count | None = None
+    turned: Annotated[tuple[Turned, ...], WrapValidator(_readable)] = ()
+    turned_rejected: _Count
+    turned_accepted: _Count
+    p_value: _Share | None = None
+    doubts: Annotated[tuple[Doubt, ...], WrapValidator(_readable)] = ()
+    kinds: Annotated[Mapping[str, int], BeforeValidator(_kinds)] = field(default_factory=dict)
+
+
+_TAUGHT = TypeAdapter(Taught)
 
 
 def taught_of(told: object) -> Taught | None:
@@ -114,109 +149,6 @@ def taught_of(told: object) -> Taught | None:
     Returns:
         None if it is no such object, or lacks a number.
     """
-    if not isinstance(told, dict):
-        return None
-    try:
-        return Taught(
-            defects=_count(told.get("defects")),
-            good=_count(told.get("good")),
-            passed=_count(told.get("passed")),
-            found_before=_count(told.get("found_before")),
-            found_after=_count(told.get("found_after")),
-            bank_found_before=_perhaps(told.get("bank_found_before"), _count),
-            bank_found_after=_perhaps(told.get("bank_found_after"), _count),
-            turned=_each(told.get("turned"), _turned),
-            turned_rejected=_count(told.get("turned_rejected")),
-            turned_accepted=_count(told.get("turned_accepted")),
-            p_value=_perhaps(told.get("p_value"), _share),
-            doubts=_each(told.get("doubts"), _doubt),
-            kinds=_kinds(told.get("kinds")),
-        )
-    except ValueError:
-        return None
-
-
-def _turned(told: Json) -> Turned:
-    return Turned(
-        file=_text(told.get("file"), _LONGEST_NAME),
-        inspection=_perhaps(told.get("inspection"), _count),
-        judgement=_perhaps(told.get("judgement"), _judged),
-        to=_verdict(told.get("to")),
-        score_before=_number(told.get("score_before")),
-        score_after=_number(told.get("score_after")),
-        threshold_before=_number(told.get("threshold_before")),
-        threshold_after=_number(told.get("threshold_after")),
-    )
-
-
-def _doubt(told: Json) -> Doubt:
-    return Doubt(
-        file=_text(told.get("file"), _LONGEST_NAME),
-        inspection=_perhaps(told.get("inspection"), _count),
-        judgement=_judged(told.get("judgement")),
-        why=_text(told.get("why"), _LONGEST_WHY),
-    )
-
-
-def _kinds(told: object) -> dict[str, int]:
-    if not isinstance(told, dict):
-        return {}
-    found = {}
-    for kind, count in list(told.items())[:MOST_NAMED]:
-        if type(count) is int and count >= 0:
-            found[str(kind)[:_LONGEST_NAME]] = count
-    return found
-
-
-def _each(told: object, as_: Callable[[Json], _T]) -> tuple[_T, ...]:
-    """The objects of a list that can be read."""
-    found = []
-    for one in told[:MOST_NAMED] if isinstance(told, list) else ():
-        try:
-            found.append(as_(one if isinstance(one, dict) else {}))
-        except ValueError:
-            continue
-    return tuple(found)
-
-
-def _perhaps(value: Any, as_: Callable[[Any], _T]) -> _T | None:
-    return None if value is None else as_(value)
-
-
-def _count(value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise ValueError("it is no number of 0 or more")
-    return value
-
-
-def _number(value: Any) -> float:
-    if type(value) not in (int, float) or not math.isfinite(value):
-        raise ValueError("it is no number")
-    return float(value)
-
-
-def _share(value: Any) -> float:
-    if not 0 <= (found := _number(value)) <= 1:
-        raise ValueError("it is no share of 0 to 1")
-    return found
-
-
-def _text(value: Any, most: int) -> str:
-    if not isinstance(value, str):
-        raise ValueError("it is no text")
-    return value[:most]
-
-
-def _judged(value: Any) -> JudgedWord:
-    for word in WORDS:
-        if value == word:
-            return word
-    raise ValueError("it is neither good nor defect")
-
-
-def _verdict(value: Any) -> NewVerdict:
-    if value == "rejected":
-        return "rejected"
-    if value == "accepted":
-        return "accepted"
-    raise ValueError("it is neither rejected nor accepted")
+    with contextlib.suppress(ValidationError):
+        return _TAUGHT.validate_python(told)
+    return None

@@ -73,11 +73,7 @@ class LearningWork:
         note: appends to the audit log.
         records: threads of the record, whose judged pictures teach.
         made: called when a version was made, so that it is looked for.
-        command: `takt learn`.
         active: finds the active version of a model.
-
-    Attributes:
-        command: `takt learn`.
     """
 
     def __init__(
@@ -86,10 +82,8 @@ class LearningWork:
         note: Callable[[Change], Awaitable[None]],
         records: RecordWork,
         made: Callable[[], None],
-        command: Sequence[str],
         active: Callable[[str], str | None],
     ) -> None:
-        self.command = command
         self._repository = repository
         self._note = note
         self._records = records
@@ -152,8 +146,8 @@ class LearningWork:
         job.has(gathered)
         return gathered
 
-    async def run(self, found: OpenLearning) -> bool:
-        """Learn; tells whether the pictures are needed no more."""
+    async def run(self, found: OpenLearning, command: Sequence[str]) -> bool:
+        """Learn by a command, `takt learn`; tells whether the pictures are needed no more."""
         job, folder = found.job, found.folder
         # What a container may use in all is gone once it is used, whoever has priority.
         threads = max(1, usable_cores() - 1)
@@ -168,10 +162,11 @@ class LearningWork:
         try:
             if job.wish.teach and job.gathered is None:
                 await self.gather(found)
-            command = (*self.command, *arguments)
             # What is left is for pictures of the line as well, and the kernel needs some.
             most_bytes = int(_MEMORY_SHARE * free_memory_bytes())
-            code = await run_to_its_end(command, folder.path, told, job.log.append, most_bytes)
+            code = await run_to_its_end(
+                (*command, *arguments), folder.path, told, job.log.append, most_bytes
+            )
         except TaktError as error:
             code, job.error = -1, str(error)
         except Exception as error:

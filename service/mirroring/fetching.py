@@ -30,21 +30,6 @@ _NOT_LISTED: Final = frozenset({MANIFEST, SIGNATURE, CARD, PROFILES, OVERRIDES})
 """Files that a manifest does not list."""
 
 
-def read_manifest(store: Store, name: str) -> bytes:
-    """The manifest of a version, unread.
-
-    Args:
-        store: has it.
-        name: model/version.
-
-    Raises:
-        FileNotFoundError: there is none (yet).
-        BundleError: it is too large.
-        PermissionError, UnavailableError: see `Store.chunks`.
-    """
-    return store.read(name, MANIFEST, most_bytes=RECORD_BYTES)
-
-
 def fetch_version(
     store: Store, name: str, content: bytes, folder: MirrorFolder, keys: TrustedKeys | None
 ) -> None:

@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from service.core.bundles.bundle import MANIFEST
 from service.core.bundles.reading import RECORD_BYTES
 from service.core.bundles.signing.signature import TrustedKeys
 from service.core.errors import BundleError, ConfigurationError, UnavailableError
 from service.core.naming import VERSIONS, is_version
-from service.mirroring.fetching import fetch_version, read_manifest
+from service.mirroring.fetching import fetch_version
 from service.mirroring.folder import Fetched, MirrorFolder
 from service.mirroring.listing import Listing, list_store
 from service.mirroring.store import Store
@@ -103,7 +104,6 @@ class Mirror:
         self._clock = clock
         self._refusals: dict[str, _Refusal] = {}
         self._missing: set[str] = set()
-        self._told: dict[str, str] = {}
 
     def look(self) -> bool | None:
         """Makes the folder equal to the URL; tells whether that has changed it.
@@ -133,60 +133,58 @@ class Mirror:
             return look.has_changed
 
     def _look_at(self, name: str, look: _Look) -> None:
+        reason: str | None
         try:
-            content = read_manifest(self._store, name)
+            content = self._store.read(name, MANIFEST, most_bytes=RECORD_BYTES)
         except FileNotFoundError:
             return
         except PermissionError:
-            look.there.add(name)
-            look.refused[name] = f"{self._store.shown(name)} may not be read"
-            return
+            reason = f"{self._store.shown(name)} may not be read"
         except BundleError as error:
-            look.there.add(name)
-            look.refused[name] = str(error)
-            return
+            reason = str(error)
+        else:
+            reason = self._take(name, content, look)
         look.there.add(name)
+        if reason is not None:
+            look.refused[name] = reason
+
+    def _take(self, name: str, content: bytes, look: _Look) -> str | None:
+        """Fetch a version with such a manifest, if it is not here; why it is not taken, if so."""
         version = name.partition("/")[2]
         if not is_version(version):
-            look.refused[name] = f"{version!r} is no version: {VERSIONS}"
-            return
+            return f"{version!r} is no version: {VERSIONS}"
         digest = hashlib.sha256(content).hexdigest()
         here, came = self._folder.manifest_digest(name), look.fetched.versions.get(name)
         if here is not None and came == digest:
             self._refusals.pop(name, None)
-            return
+            return None
         if here == digest:
             self._remember(look, name, digest)
-            return
+            return None
         if here is not None and came is None:
-            look.refused[name] = (
-                f"{self._folder.path / name} was made here, and another version "
-                f"{name.partition('/')[2]} is at {self._store.shown(name)}; upload it by another "
-                "name, or remove the one that is here"
+            return (
+                f"{self._folder.path / name} was made here, and another version {version} is at "
+                f"{self._store.shown(name)}; upload it by another name, or remove the one that is "
+                "here"
             )
-            return
         former = self._refusals.get(name)
-        if former is not None and former.digest == digest and self._clock() < former.at_s:
-            look.refused[name] = former.reason
-            return
-        self._fetch(name, content, digest, look)
-
-    def _fetch(self, name: str, content: bytes, digest: str, look: _Look) -> None:
+        if former is not None and former.digest != digest:
+            former = None
+        if former is not None and self._clock() < former.at_s:
+            return former.reason
         # Should the process end on the way, the version is known to be the URL's.
         self._remember(look, name, "")
         try:
             fetch_version(self._store, name, content, self._folder, self._keys)
         except (BundleError, ConfigurationError) as error:
-            former = self._refusals.get(name)
-            is_again = former is not None and former.digest == digest
-            wait_s = min(2 * former.wait_s, _AGAIN_MOST_S) if former and is_again else _AGAIN_S
+            wait_s = min(2 * former.wait_s, _AGAIN_MOST_S) if former else _AGAIN_S
             self._refusals[name] = _Refusal(digest, str(error), wait_s, self._clock() + wait_s)
-            look.refused[name] = str(error)
-            return
+            return str(error)
         self._refusals.pop(name, None)
         self._remember(look, name, digest)
         look.has_changed = True
         logger.info("%s is fetched", self._store.shown(name))
+        return None
 
     def _remember(self, look: _Look, name: str, digest: str) -> None:
         versions = {**look.fetched.versions, name: digest}
@@ -246,10 +244,9 @@ class Mirror:
     def _tell(self, look: _Look) -> None:
         """Logs once why something is not taken."""
         for name, reason in look.refused.items():
-            if self._told.get(name) != reason:
+            if self.refused.get(name) != reason:
                 logger.warning("%s is not taken: %s", name, reason)
         self._refusals = {name: of for name, of in self._refusals.items() if name in look.there}
-        self._told = dict(look.refused)
         self.refused = dict(look.refused)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.api.learning.routes import learning_router
 from service.core.errors import ModelNotFoundError
-from service.learning.desk import open_desk
+from service.learning.desk import LearningDesk
 from service.parts.composing.foundation import Foundation
 from service.parts.composing.part import ServerPart
 
@@ -19,7 +19,9 @@ def learning_part(foundation: Foundation) -> ServerPart:
         except ModelNotFoundError:
             return None
 
-    desk = open_desk(settings, foundation.trail.note, foundation.records, models.watch.ask, active)
+    desk = LearningDesk(
+        settings, foundation.trail.note, foundation.records, models.watch.ask, active
+    )
 
     routes = learning_router(
         desk,

@@ -108,20 +108,11 @@ def _check_database(record: Record) -> None:
 
 
 def _pictures(record: Record) -> Iterator[tuple[int, PictureKey]]:
-    """Id and key of each picture that a row has, in chunks, so that no transaction is long."""
-    after = 0
+    """Id and key of each picture that a row has."""
     columns = (inspections.c.id, inspections.c.at_us, inspections.c.sha256)
     query = select(*columns, inspections.c.input_format).where(inspections.c.picture)
-    while True:
-        with record.database.reading() as connection:
-            found = connection.execute(
-                query.where(inspections.c.id > after).order_by(inspections.c.id).limit(_AT_ONCE)
-            ).all()
-        for row in found:
-            yield row.id, PictureKey(row.at_us, row.sha256.hex(), row.input_format)
-        if len(found) < _AT_ONCE:
-            return
-        after = found[-1].id
+    for row in record.database.in_order(query, inspections.c.id):
+        yield row.id, PictureKey(row.at_us, row.sha256.hex(), row.input_format)
 
 
 def _with_picture(record: Record, ids: list[int]) -> list[int]:

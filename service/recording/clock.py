@@ -79,7 +79,7 @@ class RecordClock:
         unix_clock: Callable[[], float] = time.time,
         elapsed: Callable[[], float] = elapsed_s,
     ) -> None:
-        self._file = folder / FILE
+        self._folder = folder
         self._unix_clock = unix_clock
         self._elapsed = elapsed
         self._believed: Believed | None = None
@@ -109,13 +109,13 @@ class RecordClock:
             off_s = (now_s - self._believed.unix_s) - (elapsed_s - self._believed.elapsed_s)
             if abs(off_s) <= MOST_OFF_S:
                 return None
-            if (said_s := _read(self._file)) in (self._kept_s, None):
+            if (said_s := believed_at(self._folder)) in (self._kept_s, None):
                 way = "ahead" if off_s > 0 else "back"
                 return f"the host's clock went {way} by {_days(off_s)}, to {_date(now_s)}"
             # Somebody has said that it is right.
             self._believed = None
         else:
-            said_s = _read(self._file)
+            said_s = believed_at(self._folder)
             if said_s is None and self._kept_s is None and newest_us is not None:
                 said_s = newest_us / 1e6
                 # A doubt outlasts the process, and what is recorded meanwhile proves nothing.
@@ -144,11 +144,11 @@ class RecordClock:
     def _keep(self, now_s: float) -> None:
         self._kept_s = round(now_s * 1e6) / 1e6
         try:
-            keep_believed(self._file.parent, now_s)
+            keep_believed(self._folder, now_s)
         except OSError as error:
             # The doubt of the next start then rests on an older moment.
             if not self._told_of_file:
-                logger.warning("%s cannot be written: %s", self._file, error)
+                logger.warning("%s cannot be written: %s", self._folder / FILE, error)
             self._told_of_file = True
 
 
@@ -169,7 +169,9 @@ def keep_believed(folder: Path, unix_s: float) -> None:
 
 def believed_at(folder: Path) -> float | None:
     """When the clock was believed last, in seconds of Unix time; None if that is not known."""
-    return _read(folder / FILE)
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        return float(json.loads((folder / FILE).read_bytes())["believed_at_us"]) / 1e6
+    return None
 
 
 def said_to_be_right(record: Record, unix_s: float, who: str) -> None:
@@ -191,12 +193,6 @@ def said_to_be_right(record: Record, unix_s: float, who: str) -> None:
         (entry,) = append(connection, change)
         keep_believed(record.folder, unix_s)
     tell_stored(record.database, entry)
-
-
-def _read(file: Path) -> float | None:
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        return float(json.loads(file.read_bytes())["believed_at_us"]) / 1e6
-    return None
 
 
 def _days(seconds: float) -> str:

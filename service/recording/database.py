@@ -8,7 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    create_engine,
+    event,
+    inspect,
+    text,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -106,6 +116,29 @@ class Database:
             with connection.begin():
                 yield connection
 
+    def in_order(
+        self, wanted: Select[*tuple[Any, ...]], number: ColumnElement[int], at_once: int = 1000
+    ) -> Iterator[Row[*tuple[Any, ...]]]:
+        """Rows by their numbers, some at a time, so that no transaction is long.
+
+        Args:
+            wanted: the rows, which have that number among their columns.
+            number: the column.
+            at_once: most rows of one transaction.
+
+        Raises:
+            RecordError: the database cannot be reached or read.
+        """
+        some = wanted.order_by(number).limit(at_once)
+        after = some
+        while True:
+            with self.reading() as connection:
+                found = connection.execute(after).all()
+            yield from found
+            if len(found) < at_once:
+                return
+            after = some.where(number > found[-1]._mapping[number])
+
     def prepare(self) -> None:
         """Make the tables, or bring those of an older release up to date; once.
 
@@ -135,8 +168,7 @@ class Database:
             connection = plain.execution_options(takt_writes=True)
             # One process at a time; whoever comes second finds the work done.
             with connection.begin():
-                if not self.is_sqlite:
-                    connection.execute(text("SELECT pg_advisory_xact_lock(7351)"))
+                hold(connection, 7351)
                 found = _revision(connection)
                 if found is not None and found > HEAD:
                     raise NewerRecordError(
@@ -148,6 +180,17 @@ class Database:
                     from service.recording.migrations.upgrade import upgrade
 
                     upgrade(connection)
+
+
+def hold(connection: Connection, lock: int) -> None:
+    """Wait until nobody else holds a lock, and hold it until the transaction ends.
+
+    Args:
+        connection: with a transaction that writes.
+        lock: its number in PostgreSQL; SQLite has one writer at a time anyway.
+    """
+    if connection.dialect.name != "sqlite":
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({lock})"))
 
 
 def _revision(connection: Connection) -> str | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import orjson
 
-from service.core.domain import reason_json, regions_json
+from service.core.domain import Timings, reason_json, regions_json
 from service.observing.records import AnswerRecord, Asked
 from service.recording.keeping import Reason
 from service.recording.pictures import (
@@ -78,13 +78,7 @@ def row_of(noted: Noted, key: PictureKey | None, *, picture: bool) -> Row:
         "width": answer.width,
         "height": answer.height,
         "warnings": ",".join(answer.warnings) or None,
-        "decode_ms": timings.decode_ms,
-        "preprocess_ms": timings.preprocess_ms,
-        "queue_ms": timings.queue_ms,
-        "engine_ms": timings.engine_ms,
-        "postprocess_ms": timings.postprocess_ms,
-        "render_ms": timings.render_ms,
-        "total_ms": timings.total_ms,
+        **{name: getattr(timings, name) for name in _TIMES},
         "sha256": None if key is None else bytes.fromhex(key.sha256),
         "input_bytes": noted.bytes,
         "input_format": "unknown" if key is None else key.input_format,
@@ -109,3 +103,4 @@ def _json(value: list[Any] | dict[str, Any]) -> str | None:
 
 
 _LARGEST = sys.float_info.max
+_TIMES = tuple(one.name for one in fields(Timings))

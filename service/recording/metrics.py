@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
+
+InspectionOutcome = Literal["stored", "lost"]
+"""In the database; or, results of parts among them, nowhere that anybody will find them."""
+
+PictureOutcome = Literal["kept", "lost", "skipped", "removed"]
+"""On the disk; could not be; not kept so that nothing else had to wait; gone by retention."""
 
 
 class RecordMetrics:
@@ -70,31 +78,15 @@ class RecordMetrics:
         of_disk = (self.picture_bytes, self.recent_bytes)
         for gauge in (self.up, self.newer, self.waiting, *of_disk, self.clock_doubted):
             self._registry.register(gauge)
-        for outcome in ("stored", "lost"):
+        for outcome in get_args(InspectionOutcome):
             self._inspections.labels(outcome)
-        for outcome in ("kept", "lost", "skipped", "removed"):
+        for outcome in get_args(PictureOutcome):
             self._pictures.labels(outcome)
 
-    def stored(self, inspections: int) -> None:
-        """Count inspections that are in the database."""
-        self._inspections.labels("stored").inc(inspections)
+    def inspections(self, outcome: InspectionOutcome, count: int = 1) -> None:
+        """Count inspections by what has become of them."""
+        self._inspections.labels(outcome).inc(count)
 
-    def lost(self, inspections: int) -> None:
-        """Count inspections and results of parts that nobody will find in the record."""
-        self._inspections.labels("lost").inc(inspections)
-
-    def pictures_kept(self, pictures: int) -> None:
-        """Count pictures that are on the disk."""
-        self._pictures.labels("kept").inc(pictures)
-
-    def pictures_lost(self, pictures: int) -> None:
-        """Count pictures that were to be kept, and could not be."""
-        self._pictures.labels("lost").inc(pictures)
-
-    def pictures_skipped(self, pictures: int) -> None:
-        """Count recent pictures that were not kept, so that nothing else had to wait."""
-        self._pictures.labels("skipped").inc(pictures)
-
-    def pictures_removed(self, pictures: int) -> None:
-        """Count pictures that retention has removed."""
-        self._pictures.labels("removed").inc(pictures)
+    def pictures(self, outcome: PictureOutcome, count: int = 1) -> None:
+        """Count pictures by what has become of them."""
+        self._pictures.labels(outcome).inc(count)

@@ -150,6 +150,11 @@ class PictureStore:
             )
         return picture
 
+    def read_file(self, key: PictureKey) -> bytes:
+        """A kept picture as a file, raw pixels as a PNG; the errors are those of `read`."""
+        picture = self.read(key)
+        return png_of(picture) if isinstance(picture, RawPicture) else picture
+
     def remove(self, path: str) -> int:
         """Remove a picture by its path below the folder, and the folders that it leaves empty.
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from service.recording.tables import inspections
 
-RECENT: Final = and_(
-    inspections.c.kept == "recent",
-    inspections.c.picture,
-    ~inspections.c.pinned,
-    inspections.c.judgement.is_(None),
-)
+
+def recent_by(kept: ColumnElement[Any]) -> ColumnElement[bool]:
+    """As `RECENT`, by the column `kept` or an expression that has its value."""
+    columns = inspections.c
+    return and_(kept == "recent", columns.picture, ~columns.pinned, columns.judgement.is_(None))
+
+
+RECENT: Final = recent_by(inspections.c.kept)
 """Holds of inspections whose pictures are there as recent ones alone.
 
 What somebody has judged or pinned stays as other pictures do, until that is taken back.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from service.core.errors import ConfigurationError
-from service.recording.defaults import DATA_HELP, DEFAULT_DATA, DEFAULT_RECORD, RECORD_HELP
+from service.recording.settings import RecordSettings
 
 if TYPE_CHECKING:
     from service.recording.database import Database
@@ -73,19 +73,21 @@ def existing_record(data: Path, record: str) -> Record:
 
 def record_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options `--data-folder` and `--record` of a command that reads the record."""
-    command = click.option(
-        "--record",
-        default=DEFAULT_RECORD,
-        envvar="TAKT_RECORD",
-        show_default=True,
-        help=RECORD_HELP,
-    )(command)
+    command = _option("record", "record")(command)
+    return _option("data_folder", "data", click.Path(path_type=Path))(command)
+
+
+def _option(
+    setting: str, parameter: str, kind: click.Path | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The option of a setting of the record, which a command gets as a parameter."""
+    field = RecordSettings.model_fields[setting]
     return click.option(
-        "--data-folder",
-        "data",
-        type=click.Path(path_type=Path),
-        default=DEFAULT_DATA,
-        envvar="TAKT_DATA_FOLDER",
+        f"--{setting.replace('_', '-')}",
+        parameter,
+        type=kind,
+        default=field.default,
+        envvar=f"TAKT_{setting.upper()}",
         show_default=True,
-        help=DATA_HELP,
-    )(command)
+        help=field.description,
+    )

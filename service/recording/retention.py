@@ -31,7 +31,13 @@ from sqlalchemy import (
 from service.core.errors import ConfigurationError
 from service.recording.multiview.parts import remove_parts
 from service.recording.pictures import PictureKey
-from service.recording.recent import RECENT, RecentPictures, beyond_fair, recent_pictures
+from service.recording.recent import (
+    RECENT,
+    RecentPictures,
+    beyond_fair,
+    recent_by,
+    recent_pictures,
+)
 from service.recording.record import Record
 from service.recording.tables import inspections
 from service.recording.wishes import read_wishes
@@ -304,11 +310,7 @@ class Retention:
             after = found[-1].id
 
     def _remove_files(self, rows: Sequence[_Row], swept: Swept) -> None:
-        keys = {
-            PictureKey(row.at_us, row.sha256.hex(), row.input_format).path: row.sha256
-            for row in rows
-            if row.sha256 is not None
-        }
+        keys = {_path_of(row): row.sha256 for row in rows if row.sha256 is not None}
         if not keys:
             return
         with self.record.database.reading() as connection:
@@ -317,7 +319,7 @@ class Retention:
                     inspections.c.picture, inspections.c.sha256.in_(keys.values())
                 )
             ).all()
-        shared = {PictureKey(row.at_us, row.sha256.hex(), row.input_format).path for row in others}
+        shared = {_path_of(row) for row in others}
         for path in keys.keys() - shared:
             size = self.record.pictures.remove(path)
             swept.pictures += 1
@@ -380,12 +382,7 @@ _REMOVABLE = (
     .where(inspections.c.picture, ~inspections.c.pinned)
     .order_by(inspections.c.id)
 )
-_RECENT_IN_ORDER = and_(
-    func.coalesce(inspections.c.kept, "") == "recent",
-    inspections.c.picture,
-    ~inspections.c.pinned,
-    inspections.c.judgement.is_(None),
-)
+_RECENT_IN_ORDER = recent_by(func.coalesce(inspections.c.kept, ""))
 """As `RECENT`, without the index of `kept`, which has them by date and not by number."""
 _NOT_RECENT = or_(
     inspections.c.kept.is_(None),
@@ -398,6 +395,10 @@ _GONE = {
     # An inspection whose recent picture has gone is as one that never had it.
     inspections.c.kept: case((RECENT, null()), else_=inspections.c.kept),
 }
+
+
+def _path_of(row: _Row) -> str:
+    return PictureKey(row.at_us, row.sha256.hex(), row.input_format).path
 
 
 def _let_pictures_go(connection: Connection, rows: Sequence[_Row]) -> None:

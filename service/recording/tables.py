@@ -111,19 +111,18 @@ inspections = Table(
 
 
 def _where(condition: ColumnElement[bool], name: str, *columns: str) -> Index:
-    """An index, by time, of those rows alone that meet a condition."""
+    """An index of those rows alone that meet a condition."""
     return Index(
         f"inspections_{name}",
         *(inspections.c[column] for column in columns),
-        inspections.c.at_us,
         sqlite_where=condition,
         postgresql_where=condition,
     )
 
 
 def _where_given(name: str) -> Index:
-    """An index of a column that most rows leave empty."""
-    return _where(inspections.c[name].is_not(None), name, name)
+    """An index, by time, of a column that most rows leave empty."""
+    return _where(inspections.c[name].is_not(None), name, name, "at_us")
 
 
 Index("inspections_at", inspections.c.at_us, inspections.c.score)
@@ -138,37 +137,19 @@ _where_given("lot")
 _where_given("part")
 # For a picture that comes back, such as a customer's: whether or not it was kept.
 _where_given("sha256")
-_where(inspections.c.undecided.is_not(None), "undecided")
+_where(inspections.c.undecided.is_not(None), "undecided", "at_us")
 # The calendar of a review counts in this index alone.
-Index(
-    "inspections_kept",
-    inspections.c.kept,
-    inspections.c.at_us,
-    inspections.c.judgement,
-    sqlite_where=inspections.c.kept.is_not(None),
-    postgresql_where=inspections.c.kept.is_not(None),
-)
+_where(inspections.c.kept.is_not(None), "kept", "kept", "at_us", "judgement")
 # What three kinds of people ask most: a shift for the rejects of its station, whoever answers for
 # a lot for the lot's, and a reviewer for a model's defects, or for what nobody has judged yet.
-_where(inspections.c.station.is_not(None), "station_verdict", "station", "anomalous")
-_where(inspections.c.lot.is_not(None), "lot_verdict", "lot", "anomalous")
-_where(inspections.c.judgement.is_not(None), "model_judgement", "model", "judgement")
-_where(inspections.c.judgement.is_(None), "model_unjudged", "model")
-_where(inspections.c.judgement.is_(None), "unjudged")
-_removable = and_(inspections.c.picture, ~inspections.c.pinned)
+_where(inspections.c.station.is_not(None), "station_verdict", "station", "anomalous", "at_us")
+_where(inspections.c.lot.is_not(None), "lot_verdict", "lot", "anomalous", "at_us")
+_where(inspections.c.judgement.is_not(None), "model_judgement", "model", "judgement", "at_us")
+_where(inspections.c.judgement.is_(None), "model_unjudged", "model", "at_us")
+_where(inspections.c.judgement.is_(None), "unjudged", "at_us")
 # By number, as a row's date may be a wrong clock's; the table itself has many more rows.
-Index(
-    "inspections_removable",
-    inspections.c.id,
-    sqlite_where=_removable,
-    postgresql_where=_removable,
-)
-Index(
-    "inspections_picture",
-    inspections.c.sha256,
-    sqlite_where=inspections.c.picture,
-    postgresql_where=inspections.c.picture,
-)
+_where(and_(inspections.c.picture, ~inspections.c.pinned), "removable", "id")
+_where(inspections.c.picture, "picture", "sha256")
 
 judgements = Table(
     "judgements",

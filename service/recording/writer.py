@@ -10,6 +10,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -40,6 +42,8 @@ _AGAIN_S = 1.0
 """Time until a database that did not answer is tried again."""
 
 _SWEEP_EVERY_S = 60.0
+
+Waiting = TypeVar("Waiting")
 
 logger = logging.getLogger("takt.record")
 
@@ -142,7 +146,7 @@ class Recorder:
     def note(self, answer: AnswerRecord, asked: Asked) -> None:
         """Take an answer and its picture; see `Outlet`."""
         if self._newer or self.waiting >= self._backlog.rows:
-            self._metrics.lost(1)
+            self._metrics.inspections("lost")
             return
         picture, keep = asked.picture, self._keep.reason(answer.verdict)
         size = 0 if picture is None else _bytes_of(picture)
@@ -150,19 +154,19 @@ class Recorder:
         room = self._takes_recent and 2 * waiting <= self._backlog.bytes
         if keep == "recent" and (picture is None or not room):
             keep = None
-            self._metrics.pictures_skipped(1)
+            self._metrics.pictures("skipped")
         if waiting > self._backlog.bytes:
             picture = None
         else:
             self._taken_bytes += size
         if keep is not None and picture is None:
-            self._metrics.pictures_lost(1)
+            self._metrics.pictures("lost")
         self._noted.append(Noted(answer, asked._replace(picture=None), picture, keep, size))
 
     def note_part(self, part: PartRecord) -> None:
         """Take the result of a part, which is stored after the inspections of its views."""
         if self._newer or len(self._parts) >= self._backlog.rows:
-            self._metrics.lost(1)
+            self._metrics.inspections("lost")
             return
         self._parts.append(part)
 
@@ -171,10 +175,10 @@ class Recorder:
         self._ending.set()
         self._thread.join(timeout_s)
         if left := self.waiting:
-            self._metrics.lost(left)
+            self._metrics.inspections("lost", left)
             logger.error("%d inspections are missing from the record, as it ends", left)
         if self._parts:
-            self._metrics.lost(len(self._parts))
+            self._metrics.inspections("lost", len(self._parts))
             logger.error("%d parts are missing from the record, as it ends", len(self._parts))
         if not self._thread.is_alive():
             self._elsewhere.end()
@@ -221,7 +225,7 @@ class Recorder:
         if not self._newer:
             logger.error("%s; nothing is recorded meanwhile", error)
         self._newer = self._down = True
-        self._metrics.lost(self.waiting)
+        self._metrics.inspections("lost", self.waiting)
         while self._noted:
             self._given_back_bytes += self._noted.popleft().bytes
         self._rows.clear()
@@ -236,7 +240,7 @@ class Recorder:
                 self._rows.append((noted.answer.source, self._row(noted)))
             except Exception:
                 logger.exception("an inspection is missing from the record")
-                self._metrics.lost(1)
+                self._metrics.inspections("lost")
             finally:
                 if noted.picture is not None:
                     noted.picture = None
@@ -260,7 +264,7 @@ class Recorder:
             self._retention.added(size, recent=recent)
             self._elsewhere.added(size)
         except RecordError as error:
-            self._metrics.pictures_lost(1)
+            self._metrics.pictures("lost")
             if not self._disk_full:
                 logger.error("%s; inspections are recorded without pictures", error)
             self._disk_full = True
@@ -268,7 +272,7 @@ class Recorder:
         if self._disk_full:
             logger.warning("pictures are kept again")
         self._disk_full = False
-        self._metrics.pictures_kept(1)
+        self._metrics.pictures("kept")
         return True
 
     def _look(self) -> None:
@@ -284,47 +288,43 @@ class Recorder:
             self._looked = True
 
     def _store(self) -> None:
-        """Write rows, the oldest first.
+        """Write rows and the results of parts, the oldest first.
 
         Raises:
             RecordError: the database does not answer; what is not stored still waits.
         """
-        while self._rows:
-            some = list(itertools.islice(self._rows, _AT_ONCE))
-            try:
-                self._insert(some)
-            except RefusedRowsError:
-                self._insert_each(some)
-            else:
-                self._metrics.stored(len(some))
-            for _ in some:
-                self._rows.popleft()
-            self._works()
-        self._store_parts()
+        self._empty(self._rows, self._insert, lambda _: "an inspection")
+        insert_some = partial(insert_parts, self.record.database)
+        self._empty(self._parts, insert_some, lambda one: f"part {one.part!r}")
         if self._down is not False:
             # Nothing waits, so that nothing has told whether the database is there.
             with self.record.database.writing():
                 self._works()
 
-    def _store_parts(self) -> None:
-        """Write the results of parts, the oldest first.
+    def _empty(
+        self,
+        waiting: deque[Waiting],
+        insert_some: Callable[[Sequence[Waiting]], None],
+        name: Callable[[Waiting], str],
+    ) -> None:
+        """Write what waits; one by one where the database refuses something of it.
 
         Raises:
             RecordError: the database does not answer; what is not stored still waits.
         """
-        while self._parts:
-            some = list(itertools.islice(self._parts, _AT_ONCE))
+        while waiting:
+            some = list(itertools.islice(waiting, _AT_ONCE))
             try:
-                insert_parts(self.record.database, some)
+                insert_some(some)
             except RefusedRowsError:
                 for one in some:
                     try:
-                        insert_parts(self.record.database, [one])
+                        insert_some([one])
                     except RefusedRowsError as error:
-                        self._metrics.lost(1)
-                        logger.error("part %r is missing from the record: %s", one.part, error)
+                        self._metrics.inspections("lost")
+                        logger.error("%s is missing from the record: %s", name(one), error)
             for _ in some:
-                self._parts.popleft()
+                waiting.popleft()
             self._works()
 
     def _insert(self, some: Sequence[tuple[Source, Row]]) -> None:
@@ -338,6 +338,7 @@ class Recorder:
             self._insert_rows(connection, [row for _, row in some])
         # Only now is it certain that they are there.
         self._ids |= found
+        self._metrics.inspections("stored", len(some))
 
     def _insert_rows(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Insert rows by the driver itself, which takes two thirds of the time."""
@@ -347,17 +348,6 @@ class Recorder:
         names = self._statement.positiontup
         given = rows if names is None else [tuple(map(row.__getitem__, names)) for row in rows]
         connection.exec_driver_sql(str(self._statement), given)
-
-    def _insert_each(self, some: Sequence[tuple[Source, Row]]) -> None:
-        """Write rows one by one, since the database refuses one of them."""
-        for one in some:
-            try:
-                self._insert([one])
-            except RefusedRowsError as error:
-                logger.error("an inspection is missing from the record: %s", error)
-                self._metrics.lost(1)
-            else:
-                self._metrics.stored(1)
 
     def _works(self) -> None:
         self._metrics.up.set(1)
@@ -374,7 +364,7 @@ class Recorder:
         if elapsed_s < self._sweep_at_s:
             # A minute of a busy line may be more than all recent pictures together.
             if self._retention.recent_due(self._peers.workers):
-                self._metrics.pictures_removed(self._retention.sweep_recent().pictures)
+                self._metrics.pictures("removed", self._retention.sweep_recent().pictures)
                 self._tell_bytes()
             return
         self._sweep_at_s = elapsed_s + _SWEEP_EVERY_S
@@ -385,7 +375,7 @@ class Recorder:
         doubted = self._grows_old and self._believed.doubt(self._found_us) is not None
         self._metrics.clock_doubted.set(doubted)
         swept = self._retention.sweep(int(self._clock() * 1e6), by_age=not doubted)
-        self._metrics.pictures_removed(swept.pictures + swept.recent)
+        self._metrics.pictures("removed", swept.pictures + swept.recent)
         self._tell_bytes()
         self._works()
         if swept.pictures or swept.rows:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from service.api.records.threads import RecordThreads
-from service.core.domain import RawPicture
 from service.core.errors import (
     InspectionNotFoundError,
     InvalidImageError,
@@ -15,7 +14,6 @@ from service.core.errors import (
     UnsupportedImageError,
 )
 from service.learning.desk import LearningDesk
-from service.recording.pictures import png_of
 from service.recording.record import Record
 from service.recording.search.cursor import Cursor
 from service.recording.search.filters import Filters
@@ -111,8 +109,7 @@ async def _give(
     gathered: Gathered,
 ) -> None:
     def read(record: Record) -> bytes:
-        picture = record.pictures.read(picture_key_of(stored))
-        return png_of(picture) if isinstance(picture, RawPicture) else picture
+        return record.pictures.read_file(picture_key_of(stored))
 
     try:
         data = await threads.run(read)

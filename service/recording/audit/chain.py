@@ -8,14 +8,14 @@ import socket
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, insert, select
 
 from service.core.domain import Json
 from service.core.errors import RecordError
 from service.observing.logging_setup import audit as log_audit
 from service.recording.audit.entry import GENESIS, Change, Entry, Head, entry_of
 from service.recording.audit.kept_head import KeptHead
-from service.recording.database import Database
+from service.recording.database import Database, hold
 from service.recording.tables import audit
 
 CHUNK = 1000
@@ -23,8 +23,8 @@ CHUNK = 1000
 
 logger = logging.getLogger("takt.audit.chain")
 
-_LOCK = text("SELECT pg_advisory_xact_lock(7352)")
-"""Held by whoever appends in PostgreSQL, until the transaction ends."""
+_LOCK = 7352
+"""Held by whoever appends."""
 
 
 def append(
@@ -40,9 +40,7 @@ def append(
         changes: what was changed, in order.
         server: name of the host that appends; None for this one.
     """
-    if connection.dialect.name != "sqlite":
-        # SQLite has one writer at a time anyway.
-        connection.execute(_LOCK)
+    hold(connection, _LOCK)
     server = server or socket.gethostname()
     head = head_of(connection) or Head(0, GENESIS)
     entries = []
@@ -105,33 +103,17 @@ def entries_of(database: Database) -> Iterator[Entry]:
     Raises:
         RecordError: the database cannot be reached or read.
     """
-    after: int | None = None
-    while True:
-        wanted = select(audit).order_by(audit.c.seq).limit(CHUNK)
-        if after is not None:
-            wanted = wanted.where(audit.c.seq > after)
-        with database.reading() as connection:
-            found = [Entry(**row) for row in connection.execute(wanted).mappings()]
-        yield from found
-        if len(found) < CHUNK:
-            return
-        after = found[-1].seq
+    for row in database.in_order(select(audit), audit.c.seq, CHUNK):
+        yield Entry(**row._mapping)
 
 
-def newest_of(database: Database, limit: int, before: int | None = None) -> list[Entry]:
-    """The newest entries, the newest first.
-
-    Args:
-        database: of the record.
-        limit: most entries.
-        before: number of an entry; only those before it. None for the end of the chain.
+def newest_of(database: Database, limit: int) -> list[Entry]:
+    """The newest entries, the newest first, `limit` at most.
 
     Raises:
         RecordError: the database cannot be reached or read.
     """
     wanted = select(audit).order_by(audit.c.seq.desc()).limit(limit)
-    if before is not None:
-        wanted = wanted.where(audit.c.seq < before)
     with database.reading() as connection:
         return [Entry(**row) for row in connection.execute(wanted).mappings()]
 

@@ -23,7 +23,7 @@ from service.core.bundles.signing.keys import KEY_ID_DIGITS, key_id
 from service.core.bundles.strict_model import StrictModel
 from service.core.errors import ConfigurationError
 from service.recording.audit.entry import Entry, Head
-from service.recording.audit.verify import ChainCheck
+from service.recording.audit.verify import ChainCheck, check_chain
 
 _Hash = r"^[0-9a-f]{64}$"
 _ENTRY = TypeAdapter(Entry)
@@ -76,11 +76,9 @@ def write_export(
     """
     check = ChainCheck(heads)
     unfinished = file.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
-    first_hash = ""
     try:
         with unfinished.open("w", encoding="ascii") as lines:
             for entry in check.through(entries):
-                first_hash = first_hash or entry.hash
                 lines.write(_line_of(entry))
             if check.findings:
                 return check
@@ -88,7 +86,7 @@ def write_export(
                 raise ConfigurationError("the audit log has no entry yet; there is nothing to sign")
             statement = SealStatement(
                 count=check.count,
-                first_hash=first_hash,
+                first_hash=check.first_hash,
                 last_hash=check.head.hash,
                 exported_at=datetime.now(UTC).isoformat(timespec="seconds"),
             )
@@ -122,10 +120,7 @@ def check_export(
         OSError: it cannot be read.
     """
     seals: list[Seal] = []
-    check = ChainCheck(heads)
-    first_hash = ""
-    for entry in check.through(_entries_of(file, seals)):
-        first_hash = first_hash or entry.hash
+    check = check_chain(_entries_of(file, seals), heads)
     if not seals:
         raise ConfigurationError(f"{file} has no seal: its end is missing")
     seal = seals[0]
@@ -140,7 +135,7 @@ def check_export(
             f"{file}: the seal is not what the key {seal.key_id} has signed"
         ) from None
     said = (seal.seal.count, seal.seal.first_hash, seal.seal.last_hash)
-    if not check.findings and said != (check.count, first_hash, check.head.hash):
+    if not check.findings and said != (check.count, check.first_hash, check.head.hash):
         raise ConfigurationError(
             f"{file} has {check.count} entries up to {check.head}, but {seal.seal.count} up to "
             f"{seal.seal.last_hash} were signed"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from pydantic import TypeAdapter
 from sqlalchemy import Connection, select
 
 from service.core.domain import Json
@@ -45,7 +46,7 @@ class Known:
         if action == STARTED:
             self.takt, self.settings, self.keys = new["takt"], new["settings"], new["keys"]
         elif action == LOADED:
-            self.models = {name: _model_of(found) for name, found in new["models"].items()}
+            self.models = _MODELS.validate_python(new["models"])
         elif action in ("key_added", "key_changed"):
             self.keys[new["name"]] = new
         elif action == "key_revoked":
@@ -56,19 +57,9 @@ class Known:
             )
 
 
-def _model_of(found: Json) -> ServedModel:
-    versions = {name: _version_of(version) for name, version in found["versions"].items()}
-    return ServedModel(found["active"], versions)
-
-
-def _version_of(found: Json) -> ServedVersion:
-    return ServedVersion(
-        found["digest"],
-        found["image"],
-        found["pixel"],
-        # Entries from before there was the switch do not have it.
-        undecided=found.get("undecided", False),
-    )
+# Entries from before there was the switch `undecided` do not have it.
+_MODELS = TypeAdapter(dict[str, ServedModel])
+_VERSION = TypeAdapter(ServedVersion)
 
 
 def _after(model: ServedModel, action: str, version: str, new: Json) -> ServedModel:
@@ -77,7 +68,7 @@ def _after(model: ServedModel, action: str, version: str, new: Json) -> ServedMo
         return replace(model, active=new["active"])
     versions = dict(model.versions)
     if action in ("version_added", "version_changed"):
-        versions[version] = _version_of(new)
+        versions[version] = _VERSION.validate_python(new)
     elif action == "version_removed":
         versions.pop(version, None)
     elif action == "threshold_changed" and version in versions:

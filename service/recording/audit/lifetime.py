@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
-from sqlalchemy import Connection
-
 from service.core.domain import Json
 from service.peers import Message, Peers
 from service.recording.audit.entry import FILE, SERVER, Change
 from service.recording.audit.known import (
+    Known,
     changes_of_models,
     changes_of_relief,
     changes_of_start,
@@ -36,7 +35,6 @@ class Lifetime:
         takt: its version.
         settings: in force, without secrets.
         closing: whether this process is about to end.
-        clock: gives seconds that never go back, the same in all processes of a host.
 
     Attributes:
         began_s: when the server began; None while that is not noted.
@@ -48,15 +46,13 @@ class Lifetime:
         peers: Peers,
         takt: str,
         settings: Json,
-        closing: Callable[[], bool] = lambda: False,
-        clock: Callable[[], float] = time.monotonic,
+        closing: Callable[[], bool],
     ) -> None:
         self._trail = trail
         self._peers = peers
         self._takt = takt
         self._settings = settings
         self._closing = closing
-        self._clock = clock
         self.began_s: float | None = None
         self._leads = False
         self._end_is_noted = False
@@ -77,10 +73,18 @@ class Lifetime:
         await self._ask_for_its_begin()
         if self.began_s is not None:
             found = await models(True)
-            self._note_relief(_told(keys()), found)
+            told = _told(keys())
+            _find(
+                self._trail,
+                lambda known: (
+                    *changes_of_relief(known, self._takt, self._settings, told),
+                    *changes_of_models(known, found),
+                ),
+            )
             return
         note_start(self._trail, self._takt, self._settings, keys())
-        self.began_s = self._clock()
+        # The same clock in all processes of a host.
+        self.began_s = time.monotonic()
         if self._peers.workers > 1:
             await self._peers.ask("lifetime", {"began_s": self.began_s})
         note_models(self._trail, await models(False))
@@ -109,14 +113,6 @@ class Lifetime:
             self._end_is_noted = True
         return {"began_s": self.began_s, "goes_on": not self._closing()}
 
-    def _note_relief(self, keys: dict[str, Json], models: Models) -> None:
-        def find(connection: Connection) -> Sequence[Change]:
-            known = last_known(connection, self._trail.server)
-            changes = changes_of_relief(known, self._takt, self._settings, keys)
-            return [*changes, *changes_of_models(known, models)]
-
-        self._trail.find(find)
-
 
 def note_start(trail: AuditTrail, takt: str, settings: Json, keys: Iterable[Key]) -> None:
     """Note that a server starts, and what is set otherwise than at its last start.
@@ -127,23 +123,13 @@ def note_start(trail: AuditTrail, takt: str, settings: Json, keys: Iterable[Key]
         settings: in force, without secrets.
         keys: of its callers.
     """
-    known_keys = _told(keys)
-
-    def find(connection: Connection) -> Sequence[Change]:
-        known = last_known(connection, trail.server)
-        return [*changes_of_start(known, takt, settings, known_keys)]
-
-    trail.find(find)
+    told = _told(keys)
+    _find(trail, lambda known: changes_of_start(known, takt, settings, told))
 
 
 def note_models(trail: AuditTrail, models: Models) -> None:
     """Note the models that have loaded, and what became of them since the server last ran."""
-
-    def find(connection: Connection) -> Sequence[Change]:
-        known = last_known(connection, trail.server)
-        return [*changes_of_models(known, models), loaded_models(models)]
-
-    trail.find(find)
+    _find(trail, lambda known: (*changes_of_models(known, models), loaded_models(models)))
 
 
 def note_keys(trail: AuditTrail, before: Sequence[Key], after: Sequence[Key]) -> None:
@@ -170,6 +156,11 @@ def exchanged_keys(before: Sequence[Key], after: Sequence[Key]) -> Iterator[Chan
         yield Change(FILE, "key_revoked", old=old.pop(name))
         yield Change(FILE, "key_added", new=new.pop(name))
     yield from key_changes(old, new)
+
+
+def _find(trail: AuditTrail, changes: Callable[[Known], Iterable[Change]]) -> None:
+    """Note what differs from what the log knows of this server."""
+    trail.find(lambda connection: [*changes(last_known(connection, trail.server))])
 
 
 def _told(keys: Iterable[Key]) -> dict[str, Json]:

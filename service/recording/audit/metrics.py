@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
+
+EntryOutcome = Literal["stored", "lost"]
+"""In the chain; or in the log alone."""
 
 
 class AuditMetrics:
@@ -39,13 +43,9 @@ class AuditMetrics:
     def begin(self, waiting: Callable[[], float]) -> None:
         """Show the figures of a server that keeps a record, each from 0 on."""
         self._waiting.set_function(waiting)
-        for outcome in ("stored", "lost"):
+        for outcome in get_args(EntryOutcome):
             self._entries.labels(outcome)
 
-    def stored(self, entries: int) -> None:
-        """Count entries that are in the chain."""
-        self._entries.labels("stored").inc(entries)
-
-    def lost(self, entries: int) -> None:
-        """Count changes that are in the log alone."""
-        self._entries.labels("lost").inc(entries)
+    def entries(self, outcome: EntryOutcome, count: int = 1) -> None:
+        """Count entries by what has become of them."""
+        self._entries.labels(outcome).inc(count)

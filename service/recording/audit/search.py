@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from itertools import islice
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, or_, select
 
-from service.core.errors import InvalidParameterError
 from service.recording.audit.chain import CHUNK
 from service.recording.audit.entry import Entry
-from service.recording.search.exports.csv_format import harmless
-from service.recording.search.filters import check_sought
+from service.recording.search.exports.csv_format import csv_bytes, harmless
+from service.recording.search.filters import check_moment, check_sought
 from service.recording.search.json_form import time_text
 from service.recording.search.times import time_of
 from service.recording.tables import audit
 
-COLUMNS: Final = (
-    "seq",
-    "at",
-    "server",
-    "who",
-    "action",
-    "model",
-    "version",
-    "old",
-    "new",
-    "reason",
-    "client",
-    "previous",
-    "hash",
-)
+COLUMNS: Final = tuple(one.name.removesuffix("_us") for one in fields(Entry))
 """Of the CSV, named as the API names them."""
 
 _OF_INSPECTIONS: Final = (
@@ -44,8 +28,6 @@ _OF_INSPECTIONS: Final = (
     "picture_unpinned",
 )
 """Actions whose entries name inspections."""
-
-_HIGHEST_ID: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +51,8 @@ class AuditFilters:
 
     def __post_init__(self) -> None:
         check_sought("model", self.model)
-        for name in ("since_us", "until_us"):
-            if (at_us := getattr(self, name)) is not None and abs(at_us) > _HIGHEST_ID:
-                raise InvalidParameterError(f"{name}: {at_us} is too far from now")
+        check_moment("since_us", self.since_us)
+        check_moment("until_us", self.until_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +79,11 @@ def page_of(
         limit: most entries.
         before: number of an entry; only those before it. None for the end of the chain.
     """
-    found: list[Entry] = []
-    for entry in _wanted(connection, filters, min(limit + 1, CHUNK), before):
-        if len(found) == limit:
-            return AuditPage(tuple(found), found[-1].seq)
-        found.append(entry)
-    return AuditPage(tuple(found), None)
+    # One more than asked for tells whether there is a next page.
+    wanted = _wanted(connection, filters, min(limit + 1, CHUNK), before)
+    found = tuple(islice(wanted, limit + 1))
+    page = found[:limit]
+    return AuditPage(page, page[-1].seq if len(found) > limit else None)
 
 
 def names_inspection(entry: Entry, inspection: int) -> bool:
@@ -134,7 +114,6 @@ class AuditCsv:
     def __init__(self, filters: AuditFilters) -> None:
         self._filters = filters
         self._before: int | None = None
-        self._begun = False
         self.ended = False
 
     def part(self, connection: Connection) -> bytes:
@@ -144,13 +123,9 @@ class AuditCsv:
             connection: for reading.
         """
         page = page_of(connection, self._filters, limit=CHUNK, before=self._before)
-        text = io.StringIO(newline="")
-        writer = csv.writer(text)
-        if not self._begun:
-            writer.writerow(COLUMNS)
-        writer.writerows(_line(entry) for entry in page.entries)
-        self._begun, self._before, self.ended = True, page.before, page.before is None
-        return text.getvalue().encode(errors="replace")
+        first = [COLUMNS] if self._before is None else []
+        self._before, self.ended = page.before, page.before is None
+        return csv_bytes([*first, *map(_line, page.entries)])
 
 
 def _wanted(

@@ -202,14 +202,14 @@ class AuditTrail:
         with self._changed:
             left = len(self._waiting)
         if left and self._database is not None:
-            self._metrics.lost(left)
+            self._metrics.entries("lost", left)
             logger.error("%d entries of the audit log were not stored; the log has them", left)
 
     def _put(self, waiting: _Waiting) -> bool:
         with self._changed:
             if len(self._waiting) >= self._most_waiting:
                 self._lost += 1
-                self._metrics.lost(1)
+                self._metrics.entries("lost")
                 return False
             self._waiting.append(waiting)
             self._changed.notify_all()
@@ -276,7 +276,7 @@ class AuditTrail:
                 self._waiting.popleft()
                 for entry in entries:
                     _log_stored(waiting, entry)
-                self._metrics.stored(len(entries))
+                self._metrics.entries("stored", len(entries))
                 _settle(waiting)
             if self._lost:
                 # The chain itself says that something is not in it.
@@ -302,7 +302,7 @@ class AuditTrail:
             self._log_alone(waiting)
             _settle(waiting)
             self._lost += 1
-            self._metrics.lost(1)
+            self._metrics.entries("lost")
 
     def _log_alone(self, waiting: _Waiting) -> None:
         """Log a change that is not stored, once; the lock is held where others could do so, too."""

@@ -13,8 +13,6 @@ from service.recording.database import Database
 MOST_FINDINGS = 20
 """So many are told; where all that follows was written anew there may be a million."""
 
-_BEGINNING = Head(0, GENESIS)
-
 
 @dataclass(frozen=True, slots=True)
 class ChainFinding:
@@ -43,17 +41,18 @@ class ChainCheck:
 
     Args:
         heads: from the log or a signed export; the chain must have these entries as they were.
-        start: head that the first entry follows.
 
     Attributes:
         count: entries until now.
+        first_hash: of the first one; empty before it.
         head: of the last one until now.
         findings: what is wrong, `MOST_FINDINGS` at most.
     """
 
-    def __init__(self, heads: Sequence[Head] = (), start: Head = _BEGINNING) -> None:
+    def __init__(self, heads: Sequence[Head] = ()) -> None:
         self.count = 0
-        self.head = start
+        self.first_hash = ""
+        self.head = Head(0, GENESIS)
         self.findings: list[ChainFinding] = []
         self._wanted: dict[int, set[str]] = {}
         for head in heads:
@@ -89,6 +88,7 @@ class ChainCheck:
                 "is not the one that a head tells of: it or one before it was written anew",
             )
         self.count += 1
+        self.first_hash = self.first_hash or entry.hash
         if entry.seq >= wanted:
             self.head = entry.head
 

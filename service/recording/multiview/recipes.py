@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, Select, func, insert, select, text
+from sqlalchemy import Connection, Row, Select, func, insert, select
 
 from service.core.domain import Json
 from service.core.errors import (
@@ -18,12 +18,12 @@ from service.core.errors import (
 )
 from service.recording.audit.chain import append, tell_stored
 from service.recording.audit.entry import Change
-from service.recording.database import Database
+from service.recording.database import Database, hold
 from service.recording.search.times import now_us
 from service.recording.tables import recipes
 
-_LOCK = text("SELECT pg_advisory_xact_lock(7353)")
-"""Held by whoever changes recipes in PostgreSQL, so that no two get one number."""
+_LOCK = 7353
+"""Held by whoever changes recipes, so that no two get one number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,8 @@ def save_recipe(
                 )
         return content
 
-    return _change(database, name, check, who=who, reason=reason, client=client)
+    change = Change(who, "recipe_changed", reason=reason, client=client)
+    return _change(database, name, check, change)
 
 
 def remove_recipe(
@@ -175,50 +176,31 @@ def remove_recipe(
         _check_seen(name, before, seen)
         return None
 
-    return _change(database, name, check, who=who, reason=reason, client=client)
+    change = Change(who, "recipe_removed", reason=reason, client=client)
+    return _change(database, name, check, change)
 
 
 def _change(
     database: Database,
     name: str,
     content_of: Callable[[Connection, StoredRecipe | None], Json | None],
-    *,
-    who: str,
-    reason: str | None,
-    client: str | None,
+    change: Change,
 ) -> StoredRecipe:
+    """Give a recipe a revision; the change says who asks for it, and becomes an entry."""
     with database.writing(durable=True) as connection:
-        if not database.is_sqlite:
-            connection.execute(_LOCK)
+        hold(connection, _LOCK)
         row = connection.execute(_LATEST.where(recipes.c.name == name)).one_or_none()
         before = None if row is None else _stored(row)
         content = content_of(connection, before)
         if before is not None and before.content == content:
             return before
         revision = 1 if before is None else before.revision + 1
-        after = StoredRecipe(name, revision, now_us(), who, reason, content)
-        connection.execute(
-            insert(recipes),
-            {
-                "name": name,
-                "revision": revision,
-                "at_us": after.at_us,
-                "who": who,
-                "reason": reason,
-                "content": None if content is None else orjson.dumps(content).decode(),
-            },
-        )
-        (entry,) = append(
-            connection,
-            Change(
-                who,
-                "recipe_removed" if content is None else "recipe_changed",
-                old=None if before is None else _told(before),
-                new=_told(after),
-                reason=reason,
-                client=client,
-            ),
-        )
+        after = StoredRecipe(name, revision, now_us(), change.who, change.reason, content)
+        stored = None if content is None else orjson.dumps(content).decode()
+        connection.execute(insert(recipes), asdict(after) | {"content": stored})
+        old = None if before is None else _told(before)
+        told = replace(change, old=old, new=_told(after), at_us=after.at_us)
+        (entry,) = append(connection, told)
     tell_stored(database, entry)
     return after
 
@@ -248,15 +230,10 @@ def _told(one: StoredRecipe) -> Json:
 
 
 def _stored(row: Row[Any]) -> StoredRecipe:
-    said = row.content
-    return StoredRecipe(
-        row.name,
-        row.revision,
-        row.at_us,
-        row.who,
-        row.reason,
-        None if said is None else orjson.loads(said),
-    )
+    values = row._asdict()
+    del values["id"]
+    said = values.pop("content")
+    return StoredRecipe(**values, content=None if said is None else orjson.loads(said))
 
 
 _newest = select(func.max(recipes.c.id)).group_by(recipes.c.name)

@@ -236,8 +236,7 @@ def _clipped(low: float, high: float) -> ShareInterval:
     return ShareInterval(min(1.0, max(0.0, low)), min(1.0, max(0.0, high)))
 
 
-def _counts(rejects: Iterable[Stratum], passes: Iterable[Stratum]) -> JudgedCounts:
-    rejects, passes = list(rejects), list(passes)
+def _counts(rejects: Sequence[Stratum], passes: Sequence[Stratum]) -> JudgedCounts:
     return JudgedCounts(
         true_rejects=sum(one.defects + one.defects_by_hand for one in rejects),
         false_rejects=sum(one.good + one.good_by_hand for one in rejects),

@@ -17,7 +17,6 @@ from typing import BinaryIO, Final, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, func, select
 
-from service.core.domain import RawPicture
 from service.core.errors import (
     ConfigurationError,
     InspectionNotFoundError,
@@ -26,7 +25,7 @@ from service.core.errors import (
 )
 from service.core.judged import LINES, WORDS, JudgedFile, JudgedWord
 from service.recording.database import Database
-from service.recording.pictures import PictureKey, PictureStore, png_of
+from service.recording.pictures import PictureKey, PictureStore
 from service.recording.record import Record
 from service.recording.review.history import Said, said_of, standing
 from service.recording.search.conditions import conditions
@@ -38,7 +37,8 @@ MOST_TAUGHT: Final = 5_000
 """Pictures that a server hands on to a learning at most; the latest judged ones."""
 
 _CHUNK: Final = 1000
-_FORMATS: Final = frozenset({".jpg", ".png", ".bmp", ".webp", ".tif"})
+READ_AGAIN: Final = frozenset({".jpg", ".png", ".bmp", ".webp", ".tif"})
+"""Endings of files that learning reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class ExportedFolders:
         missing: left out as their pictures are not kept, or not any more.
         repeated: left out as the same picture is there by a later judgement; where there is no room
             for all, some of these may count as older instead.
-        unknown: left out as their files are of no format that is read again.
+        unread: left out as their files are of no format that is read again.
         older: left out as there is no room for more, and these were judged before all others.
     """
 
@@ -61,7 +61,7 @@ class ExportedFolders:
     unsure: int
     missing: int
     repeated: int
-    unknown: int
+    unread: int
     older: int = 0
 
     def lines(self) -> list[str]:
@@ -70,7 +70,7 @@ class ExportedFolders:
             "judged unsure": self.unsure,
             "whose pictures are not kept (any more)": self.missing,
             "whose picture is there by a later judgement": self.repeated,
-            "of a format that is not read": self.unknown,
+            "of a format that is not read": self.unread,
             "judged before these, which are as many as may be": self.older,
         }
         return [
@@ -211,12 +211,12 @@ def export_folders(
         unsure=_unsure(record.database, filters),
         missing=became["missing"] + latest.missing,
         repeated=latest.repeated,
-        unknown=became["unknown"],
+        unread=became["unread"],
         older=latest.older,
     )
 
 
-_Became = Literal["good", "defect", "missing", "unknown", "withdrawn"]
+_Became = Literal["good", "defect", "missing", "unread", "withdrawn"]
 """Where a picture is, or why it is not."""
 
 
@@ -254,13 +254,12 @@ def _written(
         return "withdrawn"
     key = PictureKey(row.at_us, row.sha256.hex(), row.input_format)
     suffix = Path(key.path).suffix
-    if suffix not in _FORMATS:
-        return "unknown"
+    if suffix not in READ_AGAIN:
+        return "unread"
     try:
-        picture = pictures.read(key)
+        data = pictures.read_file(key)
     except InspectionNotFoundError:
         return "missing"
-    data = png_of(picture) if isinstance(picture, RawPicture) else picture
     judged = JudgedFile(
         file=f"{word}/inspection-{row.id}{suffix}",
         sha256=hashlib.sha256(data).hexdigest(),
@@ -304,20 +303,9 @@ def _refuse_several_models(database: Database, filters: Filters) -> None:
 
 def _judged(database: Database, filters: Filters) -> Iterator[_Judged]:
     """What is judged good or a defect, in short transactions."""
-    after = 0
-    while True:
-        wanted = (
-            select(*(inspections.c[name] for name in _Judged._fields))
-            .where(*_wanted(filters), inspections.c.id > after)
-            .order_by(inspections.c.id)
-            .limit(_CHUNK)
-        )
-        with database.reading() as connection:
-            found = [_Judged(*row) for row in connection.execute(wanted)]
-        yield from found
-        if len(found) < _CHUNK:
-            return
-        after = found[-1].id
+    wanted = select(*(inspections.c[name] for name in _Judged._fields)).where(*_wanted(filters))
+    for row in database.in_order(wanted, inspections.c.id, _CHUNK):
+        yield _Judged(*row)
 
 
 def _wanted(filters: Filters) -> list[ColumnElement[bool]]:

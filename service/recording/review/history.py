@@ -113,33 +113,12 @@ def opinions(said: Iterable[Said]) -> tuple[Said, ...]:
 def said_of(connection: Connection, ids: Sequence[int]) -> dict[int, list[Said]]:
     """What was said of inspections, oldest first; none of those of which nothing was."""
     columns = judgements.c
-    wanted = (
-        select(
-            columns.inspection_id,
-            columns.id,
-            columns.at_us,
-            columns.reviewer,
-            columns.judgement,
-            columns.kind,
-            columns.note,
-            columns.box,
-        )
-        .where(columns.inspection_id.in_(ids))
-        .order_by(columns.id)
-    )
+    wanted = select(judgements).where(columns.inspection_id.in_(ids)).order_by(columns.id)
     found: defaultdict[int, list[Said]] = defaultdict(list)
     for row in connection.execute(wanted):
-        found[row.inspection_id].append(
-            Said(
-                id=row.id,
-                at_us=row.at_us,
-                reviewer=row.reviewer,
-                judgement=row.judgement,
-                kind=row.kind,
-                note=row.note,
-                box=None if row.box is None else Box(*orjson.loads(row.box)),
-            )
-        )
+        said = row._asdict()
+        of, box = said.pop("inspection_id"), said.pop("box")
+        found[of].append(Said(**said, box=None if box is None else Box(*orjson.loads(box))))
     return dict(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -46,12 +47,8 @@ def judged_scores(
         RecordError: the database cannot be read.
     """
     with database.reading() as connection:
-        asked = [
-            value
-            for (value,) in connection.execute(
-                select(sources.c.id).filter_by(model=model, version=version, digest=digest)
-            )
-        ]
+        of_bundle = select(sources.c.id).filter_by(model=model, version=version, digest=digest)
+        asked = connection.execute(of_bundle).scalars().all()
         return (
             _scores(connection, model, asked, "good", most),
             _scores(connection, model, asked, "defect", most),
@@ -61,7 +58,7 @@ def judged_scores(
 def _scores(
     connection: Connection,
     model: str,
-    source_ids: list[int],
+    source_ids: Sequence[int],
     judgement: Literal["good", "defect"],
     most: int,
 ) -> JudgedScores:

@@ -99,12 +99,11 @@ def judge(
         if given.box is not None:
             _check_within(given.box, before)
         box = None if given.box is None else box_json(given.box)
+        said = {"judgement": given.judgement, "kind": given.kind, "note": given.note}
         row = {
+            **said,
             "at_us": at_us,
             "reviewer": given.reviewer,
-            "judgement": given.judgement,
-            "kind": given.kind,
-            "note": given.note,
             "box": None if box is None else orjson.dumps(box).decode(),
         }
         connection.execute(insert(judgements), [row | {"inspection_id": one} for one in before])
@@ -120,13 +119,7 @@ def judge(
                 who=given.reviewer,
                 action="inspections_judged",
                 old=_judged({one: row.judgement for one, row in before.items() if row.judgement}),
-                new={
-                    "inspections": list(before),
-                    "judgement": given.judgement,
-                    "kind": given.kind,
-                    "note": given.note,
-                    "box": box,
-                },
+                new={**said, "inspections": list(before), "box": box},
                 client=client,
                 at_us=at_us,
             ),

@@ -23,43 +23,40 @@ class _Filter:
     Attributes:
         column: its name.
         asks: makes the condition, of the column and the filter's value.
+        equal: what the column must be, of the filter's value; None where it asks something else.
     """
 
     column: str
     asks: Callable[[Operand, Any], Condition]
+    equal: Callable[[Any], Any] | None = None
 
 
-def _equals(column: Operand, value: object) -> Condition:
-    return column == value
+def _equal(column: str, to: Callable[[Any], Any] = lambda value: value) -> _Filter:
+    """A filter that asks for one value of a column."""
+    return _Filter(column, lambda operand, value: operand == to(value), to)
 
 
 _FILTERS: Final[dict[str, _Filter]] = {
     "since_us": _Filter("at_us", lambda column, at_us: column >= at_us),
     "until_us": _Filter("at_us", lambda column, at_us: column < at_us),
-    "verdict": _Filter("anomalous", lambda column, verdict: column == (verdict == "reject")),
-    "judgement": _Filter(
-        "judgement",
-        lambda column, value: column.is_(None) if value == "none" else column == value,
-    ),
+    "verdict": _equal("anomalous", lambda verdict: verdict == "reject"),
+    "judgement": _equal("judgement"),
     "score_min": _Filter("score", lambda column, score: column >= score),
     "score_max": _Filter("score", lambda column, score: column <= score),
-    "kept": _Filter(
-        "kept", lambda column, value: column.in_(CHOSEN) if value == "any" else column == value
-    ),
-    "sha256": _Filter("sha256", lambda column, value: column == bytes.fromhex(value)),
-    **{
-        name: _Filter(name, _equals)
-        for name in ("model", "version", "station", "lot", "part", "request_id")
-    },
+    "kept": _equal("kept"),
+    "sha256": _equal("sha256", bytes.fromhex),
+    **{name: _equal(name) for name in ("model", "version", "station", "lot", "part", "request_id")},
 }
-
-_UNDECIDED: Final = _Filter("undecided", lambda column, _: column.is_not(None))
+_BY_VALUE: Final[dict[tuple[str, object], _Filter]] = {
+    ("verdict", "undecided"): _Filter("undecided", lambda column, _: column.is_not(None)),
+    ("judgement", "none"): _Filter("judgement", lambda column, _: column.is_(None)),
+    ("kept", "any"): _Filter("kept", lambda column, _: column.in_(CHOSEN)),
+}
+"""Values that ask something else than others of their filters do."""
 
 
 def _filter_of(filters: Filters, name: str) -> _Filter:
-    if name == "verdict" and filters.verdict == "undecided":
-        return _UNDECIDED
-    return _FILTERS[name]
+    return _BY_VALUE.get((name, getattr(filters, name))) or _FILTERS[name]
 
 
 def conditions(
@@ -83,23 +80,18 @@ def conditions(
     return found
 
 
-def equals(filters: Filters, names: Iterable[str]) -> dict[str, Any]:
-    """The columns that must have one value, and that value, in the order of the names.
+def equals(filters: Filters, names: Iterable[str]) -> dict[str, tuple[str, Any]]:
+    """The filters that ask for one value of a column: that column and value, by their names.
 
     Args:
         filters: what is wanted.
-        names: filters of values, not of ranges, as far as they are given.
+        names: filters to look at, as far as they are given.
     """
-    given = {name: getattr(filters, name) for name in names if name in filters.given}
-    found: dict[str, Any] = {}
-    for name, value in given.items():
-        if name == "verdict":
-            if value != "undecided":
-                found["anomalous"] = value == "reject"
-        elif name == "sha256":
-            found[name] = bytes.fromhex(value)
-        elif (name, value) not in (("judgement", "none"), ("kept", "any")):
-            found[name] = value
+    found = {}
+    for name in names:
+        one, value = _filter_of(filters, name), getattr(filters, name)
+        if value is not None and one.equal is not None:
+            found[name] = one.column, one.equal(value)
     return found
 
 

@@ -85,9 +85,8 @@ class Filters:
         for name in ("score_min", "score_max"):
             if (score := getattr(self, name)) is not None and not math.isfinite(score):
                 raise InvalidParameterError(f"{name}: {score} is no finite number")
-        for name in ("since_us", "until_us"):
-            if (at_us := getattr(self, name)) is not None and abs(at_us) > _MOST_US:
-                raise InvalidParameterError(f"{name}: {at_us} is too far from now")
+        check_moment("since_us", self.since_us)
+        check_moment("until_us", self.until_us)
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -103,3 +102,9 @@ def check_sought(name: str, text: str | None) -> None:
         raise InvalidParameterError(f"{name}: at most {LONGEST_TEXT} characters can be looked for")
     if any(character < " " or "\ud800" <= character <= "\udfff" for character in text):
         raise InvalidParameterError(f"{name}: control characters cannot be looked for")
+
+
+def check_moment(name: str, at_us: int | None) -> None:
+    """Refuse a time that no column can have."""
+    if at_us is not None and abs(at_us) > _MOST_US:
+        raise InvalidParameterError(f"{name}: {at_us} is too far from now")

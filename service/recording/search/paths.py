@@ -85,31 +85,28 @@ def _along(
     PostgreSQL would take the index by time instead, as it expects each value evenly over time; and
     would read a year for a station that is gone. In bounds of rows it has no choice.
     """
-    values = equals(filters, names)
-    if connection.dialect.name != "postgresql" or not values:
+    asked = equals(filters, names)
+    if connection.dialect.name != "postgresql" or not asked:
         return _in_order(conditions(filters), after, limit)
     table = inspections.c
-    columns = [table[name] for name in values]
+    columns = [table[column] for column, _ in asked.values()]
+    values = [value for _, value in asked.values()]
     least = _LEAST_US if filters.since_us is None else filters.since_us
     most = _MOST_US if filters.until_us is None else filters.until_us - 1
     found_by = [
         *(column.is_not(None) for column in columns if column.nullable),
-        *conditions(filters, {*names} - {_filter_of(name) for name in values}),
-        tuple_(*columns, table.at_us) >= tuple_(*values.values(), least),
+        *conditions(filters, {*names} - asked.keys()),
+        tuple_(*columns, table.at_us) >= tuple_(*values, least),
     ]
     if after is not None:
         most = min(most, after.at_us)
         found_by.append(or_(table.at_us < after.at_us, table.id < after.id))
     return (
         select(table.at_us, table.id)
-        .where(*found_by, tuple_(*columns, table.at_us) <= tuple_(*values.values(), most))
+        .where(*found_by, tuple_(*columns, table.at_us) <= tuple_(*values, most))
         .order_by(*(column.desc() for column in columns), table.at_us.desc(), table.id.desc())
         .limit(limit)
     )
-
-
-def _filter_of(column: str) -> str:
-    return "verdict" if column == "anomalous" else column
 
 
 def _in_order(found_by: list[Condition], after: Cursor | None, limit: int) -> Newest:

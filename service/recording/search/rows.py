@@ -9,29 +9,15 @@ import orjson
 from sqlalchemy import Row, Select, select
 
 from service.core.domain import Box, Reason, Region, verdict_name
-from service.recording.search.stored import StoredInspection
+from service.recording.search.stored import COLUMNS, StoredInspection
 from service.recording.search.times import time_of
 from service.recording.tables import inspections, sources
 
 _OF_SOURCE: Final = ("digest", "engine", "variant", "runtime", "processor")
-_AS_THEY_ARE: Final = (
-    *("id", "model", "version", "request_id", "protocol", "caller", "anomalous"),
-    *("score", "threshold", "pixel_threshold", "percentile", "width", "height"),
-    *("decode_ms", "preprocess_ms", "queue_ms", "engine_ms", "postprocess_ms", "render_ms"),
-    *(
-        "total_ms",
-        "input_bytes",
-        "input_format",
-        "station",
-        "part",
-        "lot",
-        "kept",
-        "picture",
-        "pinned",
-    ),
-    *("judgement", "view", "part_number"),
-)
 _READ: Final = ("at_us", "regions", "warnings", "sha256", "tags", "judged_at_us", "undecided")
+_AS_THEY_ARE: Final = tuple(
+    one.name for one in COLUMNS if one.name in inspections.c and one.name not in _READ
+)
 
 
 def stored_rows() -> Select[Any]:

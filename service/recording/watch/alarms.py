@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
@@ -17,7 +17,6 @@ from service.recording.search.times import now_us
 from service.recording.tables import alarms, inspections, marks
 
 AlarmCause = Literal["camera", "defects", "promise"]
-CAUSES: tuple[AlarmCause, ...] = get_args(AlarmCause)
 
 MarkKind = Literal["maintenance", "shift"]
 """Maintenance lets the watches of its station begin anew; a shift only stands on the time line."""
@@ -53,7 +52,7 @@ class StoredAlarm:
     """An alarm of the record.
 
     Attributes:
-        id: its number.
+        id: its number; 0 before it has one.
         model: whose pictures they are.
         version: of the model.
         station: where they were taken; empty for none.
@@ -81,11 +80,11 @@ class StoredAlarm:
     since_us: int
     raised_id: int
     raised_us: int
-    ended_us: int | None
-    acknowledged_us: int | None
-    acknowledged_by: str | None
-    note: str | None
-    snoozed_until_us: int | None
+    ended_us: int | None = None
+    acknowledged_us: int | None = None
+    acknowledged_by: str | None = None
+    note: str | None = None
+    snoozed_until_us: int | None = None
 
     def calls(self, now_us: int) -> bool:
         """Whether somebody should look at it now: it stands, and nobody has taken note of it."""
@@ -212,19 +211,12 @@ def add_mark(
     with database.writing(durable=True) as connection:
         newest: int = connection.scalar(select(func.max(inspections.c.id))) or 0
         at_us = now_us()
-        done = connection.execute(
-            insert(marks),
-            {
-                "at_us": at_us,
-                "station": station,
-                "kind": kind,
-                "note": note,
-                "who": who,
-                "inspection_id": newest,
-            },
-        )
+        unnumbered = Mark(0, at_us, station, kind, note, who, newest)
+        row = asdict(unnumbered)
+        del row["id"]
+        done = connection.execute(insert(marks), row)
         assert done.inserted_primary_key is not None
-        mark = Mark(done.inserted_primary_key[0], at_us, station, kind, note, who, newest)
+        mark = replace(unnumbered, id=done.inserted_primary_key[0])
         told = {"mark": mark.id, "kind": kind, "station": station}
         change = Change(who, "line_marked", new=told, reason=note or None, client=client)
         (entry,) = append(connection, change)
@@ -246,12 +238,6 @@ def marks_after(connection: Connection, id: int) -> tuple[Mark, ...]:
     """Marks after a number, the earliest first."""
     query = select(marks).where(marks.c.id > id).order_by(marks.c.id)
     return tuple(Mark(**row._mapping) for row in connection.execute(query))
-
-
-def what_of(moved: Sequence[MovedFact]) -> str:
-    """What speaks for an alarm, as its row has it."""
-    fields = ("fact", "side", "share", "usual", "now")
-    return json.dumps([{name: getattr(one, name) for name in fields} for one in moved])
 
 
 def _alarm(row: Row[Any]) -> StoredAlarm:

@@ -10,9 +10,9 @@ from service.core.bundles.manifest import Promise
 from service.core.intervals import UNKNOWN, ShareInterval
 from service.recording.tables import watched
 from service.recording.watch.known import KnownOf
-from service.recording.watch.streams import Rejects, rejects_of
+from service.recording.watch.streams import rejects_of
 from service.watching.least import LeastShift
-from service.watching.promise import between
+from service.watching.promise import PromiseTest, between
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class WatchedStream:
         seen: number of pictures.
         calibrated_on: good pictures that say what is usual; None where the version is not here.
         least_shift: the least change of a fact that is found in time.
-        rejects: parts and rejects; None for a stream of pictures.
+        rejects: parts that were judged by the bundle's own thresholds, and those rejected; None
+            for a stream of pictures.
         between: where the share of rejects lies.
         alpha: share of good parts that the thresholds were found for.
         promise: what alpha is.
@@ -39,7 +40,7 @@ class WatchedStream:
     seen: int
     calibrated_on: int | None
     least_shift: LeastShift | None
-    rejects: Rejects | None
+    rejects: PromiseTest | None
     between: ShareInterval
     alpha: float | None
     promise: Promise | None

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
 
 from service.recording.database import Database
 from service.recording.search.feed import settled_end
 from service.recording.tables import alarms, watch_progress, watched
-from service.recording.watch.alarms import AlarmCause, MovedFact, StoredAlarm, what_of
+from service.recording.watch.alarms import AlarmCause, StoredAlarm
 from service.recording.watch.streams import StreamKey
 
 CAUGHT_UP: Final = 10_000
@@ -46,20 +47,6 @@ class KeptStream:
 
 
 @dataclass(frozen=True, slots=True)
-class NewAlarm:
-    """An alarm of a stream, before it has a number."""
-
-    key: StreamKey
-    version: str
-    cause: AlarmCause
-    moved: tuple[MovedFact, ...]
-    since_id: int
-    since_us: int
-    raised_id: int
-    raised_us: int
-
-
-@dataclass(frozen=True, slots=True)
 class AlarmsEnd:
     """The end, at a time in µs, of a stream's alarms of one cause, or of all if it is None."""
 
@@ -89,27 +76,7 @@ class WatchChanges:
 
     position: WatchPosition
     streams: Sequence[KeptStream]
-    happened: Sequence[NewAlarm | AlarmsEnd]
-
-
-class WatchStore(Protocol):
-    """Keeps a watch."""
-
-    def position(self, connection: Connection) -> WatchPosition:
-        """How far it has come; one that begins takes the latest inspections that are there."""
-
-    def keys(self, connection: Connection) -> set[StreamKey]:
-        """The streams that there are."""
-
-    def stream(self, connection: Connection, key: StreamKey) -> KeptStream | None:
-        """A stream as it was left; None where there is none."""
-
-    def write(self, changes: WatchChanges) -> None:
-        """Keep what a turn has made of it: all of it, or nothing.
-
-        Raises:
-            RecordError: the database cannot be written.
-        """
+    happened: Sequence[StoredAlarm | AlarmsEnd]
 
 
 class RecordStore:
@@ -123,7 +90,7 @@ class RecordStore:
         self._database = database
 
     def position(self, connection: Connection) -> WatchPosition:
-        """See `WatchStore`."""
+        """How far it has come; one that begins takes the latest inspections that are there."""
         columns = watch_progress.c
         row = connection.execute(select(columns.inspection_id, columns.mark_id)).one_or_none()
         if row is not None:
@@ -135,17 +102,21 @@ class RecordStore:
         return WatchPosition(began, 0)
 
     def keys(self, connection: Connection) -> set[StreamKey]:
-        """See `WatchStore`."""
+        """The streams that there are."""
         return watched_keys(connection)
 
     def stream(self, connection: Connection, key: StreamKey) -> KeptStream | None:
-        """See `WatchStore`."""
+        """A stream as it was left; None where there is none."""
         columns = (watched.c.version, watched.c.digest, watched.c.seen, watched.c.state)
         row = connection.execute(select(*columns).where(_row_of(key))).one_or_none()
         return None if row is None else KeptStream(key, *row)
 
     def write(self, changes: WatchChanges) -> None:
-        """See `WatchStore`."""
+        """Keep what a turn has made of it: all of it, or nothing.
+
+        Raises:
+            RecordError: the database cannot be written.
+        """
         with self._database.writing() as connection:
             for one in changes.happened:
                 if isinstance(one, AlarmsEnd):
@@ -158,21 +129,14 @@ class RecordStore:
                 connection.execute(
                     insert(watched),
                     {
-                        "kind": stream.key.kind,
-                        "model": stream.key.model,
-                        "station": stream.key.station,
+                        **asdict(stream.key),
                         "version": stream.version,
                         "digest": stream.digest,
                         "seen": stream.seen,
                         "state": stream.state,
                     },
                 )
-            position = changes.position
-            connection.execute(
-                update(watch_progress).values(
-                    inspection_id=position.inspection_id, mark_id=position.mark_id
-                )
-            )
+            connection.execute(update(watch_progress).values(**asdict(changes.position)))
 
 
 class ReplayStore:
@@ -191,19 +155,19 @@ class ReplayStore:
         self.alarms: list[StoredAlarm] = []
 
     def position(self, connection: Connection) -> WatchPosition:
-        """See `WatchStore`."""
+        """As `RecordStore` does."""
         return self._position
 
     def keys(self, connection: Connection) -> set[StreamKey]:
-        """See `WatchStore`."""
+        """As `RecordStore` does."""
         return set(self._streams)
 
     def stream(self, connection: Connection, key: StreamKey) -> KeptStream | None:
-        """See `WatchStore`."""
+        """As `RecordStore` does."""
         return self._streams.get(key)
 
     def write(self, changes: WatchChanges) -> None:
-        """See `WatchStore`."""
+        """As `RecordStore` does."""
         for one in changes.happened:
             if isinstance(one, AlarmsEnd):
                 self.alarms = [
@@ -211,7 +175,7 @@ class ReplayStore:
                     for alarm in self.alarms
                 ]
             else:
-                self.alarms.append(_as_stored(one, len(self.alarms) + 1))
+                self.alarms.append(replace(one, id=len(self.alarms) + 1))
         self._streams |= {stream.key: stream for stream in changes.streams}
         self._position = changes.position
 
@@ -248,35 +212,11 @@ def _standing(end: AlarmsEnd) -> ColumnElement[bool]:
     return found if end.cause is None else and_(found, alarms.c.cause == end.cause)
 
 
-def _alarm_row(new: NewAlarm) -> dict[str, Any]:
-    return {
-        "model": new.key.model,
-        "version": new.version,
-        "station": new.key.station,
-        "cause": new.cause,
-        "what": what_of(new.moved),
-        "since_id": new.since_id,
-        "since_us": new.since_us,
-        "raised_id": new.raised_id,
-        "raised_us": new.raised_us,
-    }
+def _alarm_row(new: StoredAlarm) -> dict[str, Any]:
+    """The row of an alarm that has no number yet."""
+    row = asdict(new)
+    del row["id"]
+    return row | {"what": json.dumps(row.pop("moved"))}
 
 
-def _as_stored(new: NewAlarm, number: int) -> StoredAlarm:
-    return StoredAlarm(
-        id=number,
-        model=new.key.model,
-        version=new.version,
-        station=new.key.station,
-        cause=new.cause,
-        moved=new.moved,
-        since_id=new.since_id,
-        since_us=new.since_us,
-        raised_id=new.raised_id,
-        raised_us=new.raised_us,
-        ended_us=None,
-        acknowledged_us=None,
-        acknowledged_by=None,
-        note=None,
-        snoozed_until_us=None,
-    )
+WatchStore = RecordStore | ReplayStore

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
 import numpy as np
@@ -13,7 +13,7 @@ from service.recording.watch.alarms import AlarmCause, MovedFact
 from service.recording.watch.known import WATCHED
 from service.watching.calibration import CalibratedFacts
 from service.watching.causes import Cause, CauseAlarm, CauseEnded, CauseWatch
-from service.watching.promise import LIMIT, PromiseTest
+from service.watching.promise import PromiseTest
 
 StreamKind = Literal["stream", "promise"]
 CAUSES_OF: Final[dict[StreamKind, tuple[AlarmCause, ...]]] = {
@@ -78,21 +78,6 @@ class StreamOver:
 
 
 StreamEvent = StreamRaised | StreamOver
-
-
-@dataclass(frozen=True, slots=True)
-class Rejects:
-    """Parts that were judged by a bundle's own thresholds, those rejected, and the verdict on them.
-
-    Attributes:
-        parts: number of all.
-        rejected: number of those that were rejected.
-        broken: whether these were ever more than the model promises.
-    """
-
-    parts: int
-    rejected: int
-    broken: bool
 
 
 class PictureStream:
@@ -175,28 +160,20 @@ class RejectStream:
 
     def state(self) -> bytes:
         """What it remembers."""
-        test = self._test
-        said = {
-            "promised": test.promised,
-            "parts": test.parts,
-            "rejected": test.rejected,
-            "evidence": test.evidence.tolist(),
-            "highest": test.highest,
-        }
+        said = asdict(self._test) | {"evidence": self._test.evidence.tolist()}
         return json.dumps(said).encode()
 
     def resume(self, state: bytes) -> None:
         """Go on from what another one remembered; of another promise it remembers nothing."""
-        said = json.loads(state)
-        if said["promised"] == self._test.promised:
-            said["evidence"] = np.array(said["evidence"])
-            self._test = PromiseTest(**said)
+        kept = rejects_of(state)
+        if kept.promised == self._test.promised:
+            self._test = kept
 
 
 Stream = PictureStream | RejectStream
 
 
-def rejects_of(state: bytes) -> Rejects:
+def rejects_of(state: bytes) -> PromiseTest:
     """What a stream of rejects remembers."""
     said = json.loads(state)
-    return Rejects(said["parts"], said["rejected"], said["highest"] >= LIMIT)
+    return PromiseTest(**said | {"evidence": np.array(said["evidence"])})

@@ -21,7 +21,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select
 from service.recording.database import Database
 from service.recording.search.feed import settled_end
 from service.recording.tables import inspections, sources
-from service.recording.watch.alarms import Mark, marks_after
+from service.recording.watch.alarms import Mark, StoredAlarm, marks_after
 from service.recording.watch.known import (
     WATCHED,
     KnownBundle,
@@ -32,7 +32,6 @@ from service.recording.watch.known import (
 from service.recording.watch.store import (
     AlarmsEnd,
     KeptStream,
-    NewAlarm,
     RecordStore,
     WatchChanges,
     WatchPosition,
@@ -86,7 +85,7 @@ class _Turn:
 
     connection: Connection
     touched: dict[StreamKey, _Watched] = field(default_factory=dict)
-    happened: list[NewAlarm | AlarmsEnd] = field(default_factory=list)
+    happened: list[StoredAlarm | AlarmsEnd] = field(default_factory=list)
 
     def changes(self, position: WatchPosition) -> WatchChanges:
         """All of it, at its end."""
@@ -144,7 +143,7 @@ class RecordWatcher:
         if position != at:
             self._store.write(turn.changes(position))
             self._at = position
-        raised = sum(isinstance(one, NewAlarm) for one in turn.happened)
+        raised = sum(isinstance(one, StoredAlarm) for one in turn.happened)
         return WatchTurn(len(rows), raised, more)
 
     def _see(self, rows: Sequence[Row[Any]], turn: _Turn) -> None:
@@ -286,7 +285,7 @@ def _seen(rows: Sequence[Row[Any]]) -> Seen:
 
 def _alarm(
     connection: Connection, key: StreamKey, held: _Watched, seen: Seen, event: StreamRaised
-) -> NewAlarm:
+) -> StoredAlarm:
     first = event.at - event.back
     since = (int(seen.ids[first]), int(seen.at_us[first])) if first >= 0 else None
     since = since or _earlier(connection, key, held, int(seen.ids[0]), -first)
@@ -295,15 +294,17 @@ def _alarm(
     if key.kind == "stream":
         now = _medians(connection, key, held, since_id, raised_id)
         moved = tuple(replace(one, now=now[one.fact]) for one in moved)
-    return NewAlarm(
-        key,
-        held.version,
-        event.cause,
-        moved,
-        since_id,
-        since_us,
-        raised_id,
-        int(seen.at_us[event.at]),
+    return StoredAlarm(
+        id=0,
+        model=key.model,
+        version=held.version,
+        station=key.station,
+        cause=event.cause,
+        moved=moved,
+        since_id=since_id,
+        since_us=since_us,
+        raised_id=raised_id,
+        raised_us=int(seen.at_us[event.at]),
     )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
 import orjson
 
 from service.core.domain import regions_json
+from service.recording.search.exports.row_encoder import RowEncoder
 from service.recording.search.json_form import time_text
 from service.recording.search.stored import COLUMNS, ColumnKind, StoredInspection
 
@@ -21,29 +22,33 @@ _CELL: Final = re.compile(rf"([;,|\t\r\n])(?=[{re.escape(_BEGINS)}])")
 """Where one begins inside a text, for a spreadsheet that separates cells by something else."""
 
 
-class CsvEncoder:
+class CsvEncoder(RowEncoder):
     """Writes CSV.
 
     A part's id that begins with = would be run as a formula by whoever opens the file. Such a text
     gets an apostrophe, which spreadsheets take for "this is text".
     """
 
+    media_type = "text/csv; charset=utf-8"
+
     def __init__(self) -> None:
-        self._text = io.StringIO(newline="")
-        self._writer = csv.writer(self._text)
-        self._writer.writerow([column.name for column in COLUMNS])
+        self._first = [[column.name for column in COLUMNS]]
 
     def rows(self, inspections: Sequence[StoredInspection]) -> bytes:
         """A line for each inspection, after the first line."""
-        self._writer.writerows(_line(one) for one in inspections)
-        data = self._text.getvalue().encode(errors="replace")
-        self._text.seek(0)
-        self._text.truncate()
-        return data
+        first, self._first = self._first, []
+        return csv_bytes([*first, *map(_line, inspections)])
 
-    def end(self) -> bytes:
-        """Nothing."""
-        return b""
+
+def csv_bytes(lines: Iterable[Sequence[str]]) -> bytes:
+    r"""Lines of cells as CSV.
+
+    >>> csv_bytes([["part", "lot"], ["P-17", "1,2"]])
+    b'part,lot\r\nP-17,"1,2"\r\n'
+    """
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(lines)
+    return text.getvalue().encode(errors="replace")
 
 
 def harmless(text: str) -> str:

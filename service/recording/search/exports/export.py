@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection
@@ -21,18 +20,10 @@ _CHUNK: Final = MOST_ON_A_PAGE
 """Inspections of a part."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Format:
-    """How a format is made, and what it is called over HTTP."""
-
-    encoder: type[RowEncoder]
-    media_type: str
-
-
-_FORMATS: Final[dict[ExportFormat, _Format]] = {
-    "csv": _Format(CsvEncoder, "text/csv; charset=utf-8"),
-    "jsonl": _Format(JsonLinesEncoder, "application/jsonl"),
-    "parquet": _Format(ParquetEncoder, "application/vnd.apache.parquet"),
+_FORMATS: Final[dict[ExportFormat, type[RowEncoder]]] = {
+    "csv": CsvEncoder,
+    "jsonl": JsonLinesEncoder,
+    "parquet": ParquetEncoder,
 }
 
 
@@ -57,7 +48,7 @@ class Export:
 
     def __init__(self, filters: Filters, wanted: ExportFormat) -> None:
         self._filters = filters
-        self._encoder = _FORMATS[wanted].encoder()
+        self._encoder = _FORMATS[wanted]()
         self._after: Cursor | None = None
         self.ended = False
 

@@ -6,16 +6,19 @@ from collections.abc import Sequence
 
 import orjson
 
+from service.recording.search.exports.row_encoder import RowEncoder
 from service.recording.search.json_form import json_of
 from service.recording.search.stored import StoredInspection
 
 
-class JsonLinesEncoder:
+class JsonLinesEncoder(RowEncoder):
     """Writes JSON lines.
 
     >>> JsonLinesEncoder().rows([])
     b''
     """
+
+    media_type = "application/jsonl"
 
     def rows(self, inspections: Sequence[StoredInspection]) -> bytes:
         """A line for each inspection."""
@@ -23,7 +26,3 @@ class JsonLinesEncoder:
             orjson.dumps(json_of(one), option=orjson.OPT_APPEND_NEWLINE) for one in inspections
         )
         return b"".join(lines)
-
-    def end(self) -> bytes:
-        """Nothing."""
-        return b""

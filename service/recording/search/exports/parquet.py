@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from service.core.distribution import install_hint
 from service.core.domain import optional_reason_json, regions_json
 from service.core.errors import NotInstalledError
+from service.recording.search.exports.row_encoder import RowEncoder
 from service.recording.search.stored import COLUMNS, Column, ColumnKind, StoredInspection
 
 if TYPE_CHECKING:
@@ -18,12 +19,14 @@ _GROUP: Final = 10_000
 """Rows of a group, which a reader may skip as a whole; as many wait in memory."""
 
 
-class ParquetEncoder:
+class ParquetEncoder(RowEncoder):
     """Writes Parquet.
 
     Raises:
         NotInstalledError: pyarrow is not installed.
     """
+
+    media_type = "application/vnd.apache.parquet"
 
     def __init__(self) -> None:
         try:

@@ -8,8 +8,8 @@ import pytest
 
 from service.core.domain import Verdict
 from service.core.errors import ConfigurationError
-from service.recording.defaults import DEFAULT_KEEP
 from service.recording.keeping import KeepingRule
+from service.recording.settings import RecordSettings
 
 
 def verdict(score: float, threshold: float = 1.0) -> Verdict:
@@ -72,7 +72,7 @@ def test_the_last_pictures_change_no_draw_of_the_sample() -> None:
 
 
 def test_they_are_kept_unless_somebody_says_otherwise() -> None:
-    assert KeepingRule.read(DEFAULT_KEEP).recent
+    assert KeepingRule.read(RecordSettings().keep).recent
     assert not KeepingRule.read("rejects,near=0.1,sample=0.01").recent
 
 

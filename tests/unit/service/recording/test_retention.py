@@ -13,13 +13,13 @@ from sqlalchemy.dialects import sqlite
 
 from service.core.errors import ConfigurationError
 from service.recording import retention as retention_module
-from service.recording.defaults import DEFAULT_RETAIN
 from service.recording.pictures import PictureKey
 from service.recording.recent import RecentPictures
 from service.recording.record import Record
 from service.recording.retention import Retention, RetentionRule, Swept
 from service.recording.review.judging import NewJudgement, judge, withdraw
 from service.recording.review.marks import pin
+from service.recording.settings import RecordSettings
 from service.recording.tables import inspections, judgements
 from tests.recorded import NOON_US, insert_inspections
 
@@ -152,7 +152,7 @@ def test_what_is_not_understood_is_refused(text: str) -> None:
 def test_a_record_has_a_bound_of_recent_pictures_though_none_is_given() -> None:
     assert RetentionRule.read("days=90").recent_bytes == 2_000_000_000
     assert RetentionRule.read("days=90,recent_gb=0.5").recent_bytes == 500_000_000
-    assert RetentionRule.read(DEFAULT_RETAIN).recent_bytes == 2_000_000_000
+    assert RetentionRule.read(RecordSettings().retain).recent_bytes == 2_000_000_000
 
 
 @pytest.mark.parametrize("text", ["recent_gb=inf", "recent_gb=nan", "recent_gb=x", "recent_gb"])

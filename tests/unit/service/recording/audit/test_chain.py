@@ -72,10 +72,10 @@ def test_a_failed_transaction_leaves_no_entry(record: Record) -> None:
     assert check_chain(entries_of(record.database)).count == 1
 
 
-def test_the_newest_come_first_and_page_by_page(record: Record) -> None:
+def test_the_newest_come_first(record: Record) -> None:
     appended(record, 5)
     assert [entry.seq for entry in newest_of(record.database, 2)] == [5, 4]
-    assert [entry.seq for entry in newest_of(record.database, 9, before=4)] == [3, 2, 1]
+    assert [entry.seq for entry in newest_of(record.database, 9)] == [5, 4, 3, 2, 1]
 
 
 def test_a_chain_longer_than_a_chunk_is_read_whole(

@@ -56,7 +56,7 @@ def test_judged_pictures_become_folders_that_commands_read(record: Record, tmp_p
     say(record, "defect", bad)
     say(record, "unsure", unsure)
     found = export_folders(record, Filters(model="bolt"), tmp_path / "out")
-    assert found == ExportedFolders(2, 1, unsure=1, missing=1, repeated=0, unknown=0)
+    assert found == ExportedFolders(2, 1, unsure=1, missing=1, repeated=0, unread=0)
     assert found.lines()[:2] == ["2 good, 1 defective", "left out: 1 judged unsure"]
     names = [path.name for path in list_pictures(tmp_path / "out/good")]
     assert names == [f"inspection-{good}.png", f"inspection-{raw}.png"]
