@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from service.core.errors import TaktError
+from service.commands.errors import plain_errors
 
 if TYPE_CHECKING:
     from service.commands.backup.places import ServerPlaces
@@ -37,6 +37,7 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @place_options
+@plain_errors
 def backup(file: Path, config: Path | None, **given: Any) -> None:
     """Write record, kept pictures, models, decisions, keys' digests and settings into FILE.
 
@@ -75,8 +76,6 @@ def backup(file: Path, config: Path | None, **given: Any) -> None:
                 beside=file.absolute().parent,
                 tell=lambda what: click.echo(f"left out: {what}", err=True),
             )
-    except TaktError as error:
-        raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"{error.filename or file}: {error.strerror or error}") from None
     parts = [

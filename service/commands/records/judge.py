@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from service.commands.record import OpenRecord, reads_record
 from service.commands.who import who_asks
-from service.core.errors import TaktError
-from service.recording.record import existing_record, record_options
 
 if TYPE_CHECKING:
     from service.core.domain import Box
@@ -52,7 +50,7 @@ def _box(ctx: click.Context, parameter: click.Parameter, value: str | None) -> B
     "--withdraw", is_flag=True, help="Take back the latest judgement of yours of each instead."
 )
 @click.option("--by", help="Who says so.", show_default="the name of this login")
-@record_options
+@reads_record
 def judge(
     numbers: tuple[int, ...],
     word: JudgementWord | None,
@@ -61,8 +59,7 @@ def judge(
     box: Box | None,
     withdraw: bool,
     by: str | None,
-    data: Path,
-    record: str,
+    open_record: OpenRecord,
 ) -> None:
     """Judge the inspections ID..., all of them or none.
 
@@ -74,15 +71,12 @@ def judge(
         raise click.UsageError("say --as defect, good or unsure; or --withdraw")
     if withdraw and (kind or note or box):
         raise click.UsageError("--kind, --note and --box go with --as")
-    try:
-        reviewer = who_asks(by)
-        database = existing_record(data, record).database
-        if word is None:
-            done = judging.withdraw(database, numbers, reviewer)
-        else:
-            given = judging.NewJudgement(word, reviewer, kind, note, box)
-            done = judging.judge(database, numbers, given)
-    except TaktError as error:
-        raise click.ClickException(str(error)) from None
+    reviewer = who_asks(by)
+    database = open_record().database
+    if word is None:
+        done = judging.withdraw(database, numbers, reviewer)
+    else:
+        given = judging.NewJudgement(word, reviewer, kind, note, box)
+        done = judging.judge(database, numbers, given)
     said = "judgement taken back" if word is None else f"judged {word}"
     click.echo(f"{done.inspections} {said} by {reviewer}")

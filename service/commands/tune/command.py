@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from service.commands.errors import plain_errors
 from service.commands.tune.advice import advice, has_openvino
 from service.commands.tune.candidates import candidates_of, reference_of
 from service.commands.tune.choice import choose, why_none
@@ -17,7 +18,7 @@ from service.commands.tune.run import TuneOptions, batching_of, openers, tune
 from service.configuration import load_settings
 from service.core.bundles.bundle import Bundle, load_bundle
 from service.core.bundles.host_profile import PROFILES, read_profile
-from service.core.errors import ConfigurationError, TaktError
+from service.core.errors import ConfigurationError
 from service.core.host import host_name
 from service.mirroring.option import HostFolder
 
@@ -85,6 +86,7 @@ def _sizes(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     type=click.Path(path_type=Path, dir_okay=False),
     help="Also write all figures here.",
 )
+@plain_errors
 def tune_command(
     bundle: Path,
     target_ms: float | None,
@@ -103,30 +105,27 @@ def tune_command(
     this kind of host; `takt serve` uses it unless settings say otherwise. GPU, cache and batching
     are as the TAKT_... settings say. Ends with 1 if nothing can be chosen.
     """
-    try:
-        base = load_settings()
-        loaded = load_bundle(bundle)
-        host = host_name(base.cores)
-        # The engines' opener reads it too: better one error now than one for each candidate.
-        read_profile(bundle, host)
-        if not dry_run:
-            check_writable(bundle)
-        candidates = candidates_of(
-            loaded, base, cores=base.cores, engines=engines, batch_sizes=batch_sizes
+    base = load_settings()
+    loaded = load_bundle(bundle)
+    host = host_name(base.cores)
+    # The engines' opener reads it too: better one error now than one for each candidate.
+    read_profile(bundle, host)
+    if not dry_run:
+        check_writable(bundle)
+    candidates = candidates_of(
+        loaded, base, cores=base.cores, engines=engines, batch_sizes=batch_sizes
+    )
+    click.echo(f"host: {host}")
+    with tempfile.TemporaryDirectory(prefix="takt-tune-") as cache:
+        results = tune(
+            loaded,
+            candidates,
+            reference_of(base.cores),
+            TuneOptions(seconds, rounds, target_ms, batching_of(base)),
+            openers(base, Path(cache)),
+            _say,
         )
-        click.echo(f"host: {host}")
-        with tempfile.TemporaryDirectory(prefix="takt-tune-") as cache:
-            results = tune(
-                loaded,
-                candidates,
-                reference_of(base.cores),
-                TuneOptions(seconds, rounds, target_ms, batching_of(base)),
-                openers(base, Path(cache)),
-                _say,
-            )
-        _conclude(loaded, host, results, target_ms, json_path, dry_run=dry_run)
-    except TaktError as error:
-        raise click.ClickException(str(error)) from None
+    _conclude(loaded, host, results, target_ms, json_path, dry_run=dry_run)
 
 
 def _conclude(

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 import click
 
 from service.commands.access import access_options
+from service.commands.errors import plain_errors
 from service.commands.watch.report import WatchReport
 from service.commands.watch.run import Watch, Watches
 from service.commands.watch.streams import OpenStream, WatchOptions
 from service.commands.watch.table import OutcomeTable
 from service.configuration import load_settings
 from service.core.distribution import CLIENT, install_hint
-from service.core.errors import TaktError
 from service.headings import HeadedCommand, under
 from service.sources.capture import SourceError
 from service.sources.labels import by_pattern, by_table, file_labels
@@ -171,6 +171,7 @@ def _stations(
     click.option("--json", "as_json", is_flag=True, help="Print a JSON object on each line."),
 )
 @access_options
+@plain_errors
 def watch(
     sources: tuple[str, ...],
     names: tuple[str, ...],
@@ -239,22 +240,19 @@ def watch(
         return Watch(found, report, options, clock, say)
 
     labels_of = file_labels if pattern is None else by_pattern(pattern)
-    try:
-        if parts is not None:
-            labels_of = by_table(parts)
-        all_of_them = [watch_of(*each) for each in zip(sources, stations, strict=True)]
-        watches = Watches([watch for watch in all_of_them if watch is not None])
-        opening: AbstractAsyncContextManager[OpenStream]
-        if bundle is not None:
-            from service.commands.watch.local import local_streams
+    if parts is not None:
+        labels_of = by_table(parts)
+    all_of_them = [watch_of(*each) for each in zip(sources, stations, strict=True)]
+    watches = Watches([watch for watch in all_of_them if watch is not None])
+    opening: AbstractAsyncContextManager[OpenStream]
+    if bundle is not None:
+        from service.commands.watch.local import local_streams
 
-            opening = local_streams(bundle, load_settings())
-        else:
-            assert url is not None
-            opening = _remote_streams(url, access, model, version, watches, clock)
-        failed = asyncio.run(_run(watches, opening)) + all_of_them.count(None)
-    except TaktError as error:
-        raise click.ClickException(str(error)) from None
+        opening = local_streams(bundle, load_settings())
+    else:
+        assert url is not None
+        opening = _remote_streams(url, access, model, version, watches, clock)
+    failed = asyncio.run(_run(watches, opening)) + all_of_them.count(None)
     watches.sum_up()
     if failed:
         raise click.ClickException(f"{failed} of {len(sources)} sources failed")
