@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,11 +23,11 @@ _MOST_CHARACTERS = 100
 """Of an old or new value in the list, such as all settings of a server; an export has all of it."""
 
 
-def _head(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> Any:
+def _head(text: str) -> Head:
     from service.recording.audit.entry import Head
 
     try:
-        return tuple(Head.parse(text) for text in texts)
+        return Head.parse(text)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
 
@@ -66,7 +66,7 @@ def audit(ctx: click.Context, limit: int, open_record: OpenRecord) -> None:
     "--head",
     "heads",
     multiple=True,
-    callback=_head,
+    type=_head,
     metavar="SEQ:HASH",
     help="From a line of the server's log (audit_seq and audit_hash): the audit log must have "
     "this entry. Can be given again.",

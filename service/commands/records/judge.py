@@ -14,19 +14,14 @@ if TYPE_CHECKING:
     from service.recording.review.judging import JudgementWord
 
 
-def _box(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Box | None:
+def _box(text: str) -> Box:
     from service.core.domain import Box
 
-    if value is None:
-        return None
-    numbers = value.split(",")
     try:
-        x, y, width, height = map(int, numbers)
+        x, y, width, height = map(int, text.split(","))
     except ValueError:
         raise click.BadParameter(
-            f"{value!r} is no X,Y,WIDTH,HEIGHT; write four whole numbers, such as 412,96,60,24",
-            ctx,
-            parameter,
+            f"{text!r} is no X,Y,WIDTH,HEIGHT; write four whole numbers, such as 412,96,60,24"
         ) from None
     return Box(x, y, width, height)
 
@@ -43,7 +38,7 @@ def _box(ctx: click.Context, parameter: click.Parameter, value: str | None) -> B
 @click.option(
     "--box",
     metavar="X,Y,WIDTH,HEIGHT",
-    callback=_box,
+    type=_box,
     help="Where the defect is, in pixels of the upright picture; of one inspection.",
 )
 @click.option(

@@ -27,16 +27,14 @@ _MOST_ROUNDS = 100
 _LARGEST_BATCH = 256
 
 
-def _names(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in value.split(",") if part.strip())
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _sizes(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
-    parts = [] if value is None else [part.strip() for part in value.split(",")]
+def _sizes(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and 1 <= int(part) <= _LARGEST_BATCH for part in parts):
-        raise click.BadParameter(
-            f"{value} are no batch sizes; 1,2,4 are, up to {_LARGEST_BATCH}", ctx, param
-        )
+        raise click.BadParameter(f"{text} are no batch sizes; 1,2,4 are, up to {_LARGEST_BATCH}")
     return tuple(int(part) for part in parts)
 
 
@@ -67,7 +65,7 @@ def _sizes(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 @click.option(
     "--engines",
     metavar="A,B",
-    callback=_names,
+    type=_names,
     default="",
     show_default="all that this host has",
     help="Only these, with commas: onnxruntime, openvino, cuda, tensorrt, names of variants.",
@@ -75,7 +73,7 @@ def _sizes(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 @click.option(
     "--batch-sizes",
     metavar="1,2,4",
-    callback=_sizes,
+    type=_sizes,
     show_default="1 on a CPU, 1,2,4,8,16 on a GPU",
     help="Largest batches to try, with commas.",
 )
@@ -93,7 +91,7 @@ def tune_command(
     seconds: float,
     rounds: int,
     engines: tuple[str, ...],
-    batch_sizes: tuple[int, ...],
+    batch_sizes: tuple[int, ...] | None,
     dry_run: bool,
     json_path: Path | None,
 ) -> None:
@@ -113,7 +111,7 @@ def tune_command(
     if not dry_run:
         check_writable(bundle)
     candidates = candidates_of(
-        loaded, base, cores=base.cores, engines=engines, batch_sizes=batch_sizes
+        loaded, base, cores=base.cores, engines=engines, batch_sizes=batch_sizes or ()
     )
     click.echo(f"host: {host}")
     with tempfile.TemporaryDirectory(prefix="takt-tune-") as cache:

@@ -52,28 +52,22 @@ def _remote_streams(
     return remote_streams(url, access, model, version, outage)
 
 
-def _vote(ctx: click.Context, param: click.Parameter, value: str | None) -> VotingRule | None:
-    if value is None:
-        return None
-    k, _, n = value.partition("/")
+def _vote(text: str) -> VotingRule:
+    k, _, n = text.partition("/")
     if not (k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n) <= MOST_VOTES):
-        message = f"{value} is no vote; 3/5 is, of at most {MOST_VOTES} frames"
-        raise click.BadParameter(message, ctx, param)
+        raise click.BadParameter(f"{text} is no vote; 3/5 is, of at most {MOST_VOTES} frames")
     return VotingRule(int(k), int(n))
 
 
-def _pattern(
-    ctx: click.Context, param: click.Parameter, value: str | None
-) -> re.Pattern[str] | None:
-    if value is None:
-        return None
+def _pattern(text: str) -> re.Pattern[str]:
     try:
-        pattern = re.compile(value)
+        pattern = re.compile(text)
     except re.error as error:
-        raise click.BadParameter(f"{value} is no regular expression: {error}", ctx, param) from None
+        raise click.BadParameter(f"{text} is no regular expression: {error}") from None
     if "part" not in pattern.groupindex or set(pattern.groupindex) - {"part", "lot"}:
-        message = "it has a group (?P<part>…), and if need be (?P<lot>…), and no other names"
-        raise click.BadParameter(message, ctx, param)
+        raise click.BadParameter(
+            "it has a group (?P<part>…), and if need be (?P<lot>…), and no other names"
+        )
     return pattern
 
 
@@ -81,7 +75,7 @@ def _stations(
     ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
 ) -> tuple[str, ...]:
     if len(set(value)) < len(value) or not all(value):
-        raise click.BadParameter("each source has a name of its own", ctx, param)
+        raise click.BadParameter("each source has a name of its own")
     return value
 
 
@@ -134,7 +128,7 @@ def _stations(
         "--part",
         "pattern",
         metavar="REGEX",
-        callback=_pattern,
+        type=_pattern,
         help="What a picture's file name in a folder, without its suffix, says of the part: groups "
         "named part and lot, such as '(?P<lot>[^_]+)_(?P<part>.+)'.",
     ),
@@ -151,7 +145,7 @@ def _stations(
     click.option(
         "--vote",
         metavar="K/N",
-        callback=_vote,
+        type=_vote,
         help="Say what k of the last n frames say, such as 3/5.",
     ),
     click.option(
