@@ -14,13 +14,14 @@ from service.commands.tune.choice import choose, why_none
 from service.commands.tune.keeping import check_writable, keep, profile_of
 from service.commands.tune.report import json_report, table
 from service.commands.tune.results import TuneResults
-from service.commands.tune.run import TuneOptions, batching_of, openers, tune
+from service.commands.tune.run import TuneOptions, openers, tune
 from service.configuration import load_settings
 from service.core.bundles.bundle import Bundle, load_bundle
 from service.core.bundles.host_profile import PROFILES, read_profile
 from service.core.errors import ConfigurationError
 from service.core.host import host_name
 from service.mirroring.option import HostFolder
+from service.repository.context import batcher_options
 
 _LONGEST_S = 3600
 _MOST_ROUNDS = 100
@@ -119,7 +120,7 @@ def tune_command(
             loaded,
             candidates,
             reference_of(base.cores),
-            TuneOptions(seconds, rounds, target_ms, batching_of(base)),
+            TuneOptions(seconds, rounds, target_ms, batcher_options(base)),
             openers(base, Path(cache)),
             _say,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from service.commands.tune.choice import Choice
@@ -47,10 +48,7 @@ def json_report(
     """
     document = {
         "candidates": [_figures(one, results) for one in results.measured],
-        "refused": [
-            {"what": one.what, "reason": one.reason, "drifts": one.drifts}
-            for one in results.refused
-        ],
+        "refused": [asdict(one) for one in results.refused],
         "chosen": profile.model_dump() if profile else None,
         "written": written,
         "advice": list(advice),
