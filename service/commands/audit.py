@@ -11,6 +11,7 @@ import click
 from service.commands.errors import plain_file_errors
 from service.commands.groups import refuse_lost_options
 from service.commands.record import OpenRecord, reads_record
+from service.commands.records.table import plain
 from service.commands.who import who_asks
 
 if TYPE_CHECKING:  # a command is listed without what it works with
@@ -183,9 +184,7 @@ def _line(entry: Entry) -> str:
         f"({entry.reason})" if entry.reason else "",
         f"from {entry.client}" if entry.client else "",
     ]
-    line = "  ".join(part for part in parts if part)
-    # What somebody gave as a reason must not steer the terminal.
-    return "".join(letter if letter.isprintable() else "?" for letter in line)
+    return plain("  ".join(part for part in parts if part))
 
 
 def _shortened(value: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from service.commands.columns import table_lines
 from service.commands.errors import plain_errors
 from service.configuration import load_settings
 from service.core.plugins import Plugin, installed
@@ -32,11 +33,8 @@ def plugins(config: Path | None) -> None:
     if not rows:
         click.echo("no plugin is installed")
         return
-    table = [_HEADINGS, *rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+    for line in table_lines([_HEADINGS, *rows]):
+        click.echo(line)
     if missing:
         raise SystemExit(1)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from service.commands.record import OpenRecord, reads_record
+from service.commands.records.table import plain
 
 if TYPE_CHECKING:
     from service.recording.review.history import Said
@@ -80,6 +81,5 @@ def _text(value: object, unit: str) -> str:
         return orjson.dumps(value).decode()
     if isinstance(value, float) and unit:
         return f"{value:.4g} {unit}"
-    # Whatever a caller sent must not steer the terminal.
-    plain = "".join(one if one.isprintable() else "?" for one in str(value))
-    return f"{plain} {unit}" if isinstance(value, int) and unit else plain
+    text = plain(str(value))
+    return f"{text} {unit}" if isinstance(value, int) and unit else text

@@ -66,7 +66,7 @@ class Table:
         Args:
             inspections: in the order of the lines.
         """
-        rows = [[_plain(field.text(one)) for field in _FIELDS] for one in inspections]
+        rows = [[plain(field.text(one)) for field in _FIELDS] for one in inspections]
         for row in rows:
             self._widths = [max(*pair) for pair in zip(self._widths, map(len, row), strict=True)]
         return [self._line(row) for row in rows]
@@ -83,6 +83,6 @@ class Table:
         return "  ".join(cells).rstrip()
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A text of a caller's, which must not steer the terminal."""
     return "".join(character if character.isprintable() else "?" for character in text)

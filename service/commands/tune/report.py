@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from service.commands.columns import table_lines
 from service.commands.tune.choice import Choice
 from service.commands.tune.results import MeasuredCandidate, TuneResults
 from service.core.bundles.host_profile import HostProfile
@@ -28,8 +29,8 @@ def table(results: TuneResults, target_ms: float | None, choice: Choice | None) 
     """Table of the candidates, the fastest first, and a line for each refused one."""
     fastest_first = sorted(results.measured, key=lambda one: -one.images_per_s)
     rows = [_HEAD, *(_row(one, results, target_ms, choice) for one in fastest_first)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-    lines = [_line(row, widths) for row in rows] if results.measured else []
+    # Engine and remark are words, and what is between them figures.
+    lines = [*table_lines(rows, right=range(1, len(_HEAD) - 1))] if results.measured else []
     for one in results.refused:
         lines.append(f"{'drifts' if one.drifts else 'absent'}  {one.what}: {one.reason}")
     return "\n".join(lines)
@@ -86,15 +87,6 @@ def _remarks(
 
 def _over(one: MeasuredCandidate, results: TuneResults) -> float | None:
     return None if results.reference is None else one.over(results.reference)
-
-
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    """Line of the table: engine and remark are aligned left, figures right."""
-    cells = [
-        cell.ljust(width) if column in (0, len(row) - 1) else cell.rjust(width)
-        for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-    ]
-    return "  ".join(cells).rstrip()
 
 
 def _figures(one: MeasuredCandidate, results: TuneResults) -> dict[str, Any]:
