@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 import shutil
 import signal
@@ -280,6 +279,5 @@ async def _run(watches: Watches, opening: AbstractAsyncContextManager[OpenStream
             signal.signal(number, signal.SIG_DFL)
 
     for number in signals:
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(number, stop)
     return await watches.run(opening)
