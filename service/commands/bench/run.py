@@ -120,7 +120,7 @@ async def _run(options: BenchOptions, clock: LoadClock, terminal: TextIO | None)
     pool = HttpPool(address, _connections_allowed(), clock.now_s, server.tls)
     try:
         refusal: TaktError | None = None
-        model = options.model or await first_model(pool, address, server.headers)
+        model = options.model or await first_model(pool, server.headers)
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
         async with _transport(options, pool, server, model, clock) as transport:
             streams = transport if isinstance(transport, StreamTransport) else None
@@ -181,15 +181,8 @@ async def _transport(
         name: picture for name, picture in options.pictures.items() if isinstance(picture, bytes)
     }
     path += f"/inspect?{urlencode(query)}" if query else "/inspect"
-    address = parse_address(options.url)
     yield RestTransport(
-        pool,
-        address,
-        path,
-        encoded,
-        clock,
-        headers=server.headers,
-        verdicts=options.verdicts,
+        pool, path, encoded, clock, headers=server.headers, verdicts=options.verdicts
     )
 
 
