@@ -161,8 +161,7 @@ def _make(folder: Path) -> None:
 
 def _write(place: Path, member: ArchiveMember, content: IO[bytes], mode: int) -> None:
     with open(place, "xb", opener=private_file) as file:
-        while chunk := content.read(_CHUNK_BYTES):
-            file.write(chunk)
+        shutil.copyfileobj(content, file, _CHUNK_BYTES)
         file.flush()
         os.fchmod(file.fileno(), mode)
         os.utime(file.fileno(), (member.modified_s, member.modified_s))
