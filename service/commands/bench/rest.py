@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 import orjson
@@ -37,11 +38,11 @@ class RestTransport:
         verdicts: bool,
     ) -> None:
         self._pool = pool
-        self._requests = [
+        requests = [
             (name, request_head(pool.address, "POST", path, len(picture), headers), picture)
             for name, picture in pictures.items()
         ]
-        self._next = 0
+        self._requests = itertools.cycle(requests)
         self._reached = False
         self._clock = clock
         self._verdicts = verdicts
@@ -53,8 +54,7 @@ class RestTransport:
             UnreachableError: no request has found the server so far.
             takt_client.TaktError: the server refuses what it would refuse again.
         """
-        name, head, picture = self._requests[self._next]
-        self._next = (self._next + 1) % len(self._requests)
+        name, head, picture = next(self._requests)
         try:
             response = await self._pool.ask(head, picture)
         except UnreachableError:

@@ -42,6 +42,9 @@ class Watch:
         clock: clock that paces the shots.
         notice: prints a message that is no outcome.
         grace_s: longest wait for answers after `stop`.
+
+    Attributes:
+        options: options of the watch.
     """
 
     def __init__(
@@ -55,7 +58,7 @@ class Watch:
     ) -> None:
         self._source = source
         self._report = report
-        self._options = options
+        self.options = options
         self._clock = clock
         self._notice = notice
         self._grace_s = grace_s
@@ -64,11 +67,6 @@ class Watch:
         self._taken: dict[int, tuple[str, float]] = {}
         self._sending: asyncio.Task[None] | None = None
         self._time_limit: asyncio.Timeout | None = None
-
-    @property
-    def options(self) -> WatchOptions:
-        """Options of the watch."""
-        return self._options
 
     @property
     def left_out(self) -> int:
@@ -83,7 +81,7 @@ class Watch:
     @property
     def loses_shots(self) -> bool:
         """Whether the source goes on while no shot is taken, and nobody counts what is lost."""
-        return self._source.live and self._options.policy == "all"
+        return self._source.live and self.options.policy == "all"
 
     def sum_up(self) -> None:
         """Has the figures so far reported."""
@@ -133,7 +131,7 @@ class Watch:
     async def run_or_fail(self, open_stream: OpenStream) -> bool:
         """Watches the source beside others; tells at once what makes it fail, and returns False."""
         try:
-            await self.run(open_stream(self._options))
+            await self.run(open_stream(self.options))
         except TaktError as error:
             self._notice(f"{error}; it is not watched any more")
             return False
@@ -162,15 +160,15 @@ class Watch:
                 await stream.send(shot)
                 self._count_sent(number)
                 number += 1
-                if number == self._options.limit:
+                if number == self.options.limit:
                     return
 
     def _shots(self) -> Shots:
         shots, live = self._source.shots(), self._source.live
-        if self._options.fps is not None:
-            shots = paced(shots, RateLimit(self._options.fps, self._clock), live=live)
+        if self.options.fps is not None:
+            shots = paced(shots, RateLimit(self.options.fps, self._clock), live=live)
         shots = timed(shots, self._clock)
-        if live and self._options.policy == "latest":
+        if live and self.options.policy == "latest":
             shots = newest(shots, self._tally.leave_out)
         return shots
 
