@@ -119,21 +119,18 @@ def _refuse_full(contents: Contents, where: ServerPlaces) -> None:
                 f"what is there away, or name another folder with {option}"
             )
     if contents.config is not None:
-        _refuse_other(where.of(places.CONFIG), contents.config, "--config")
+        config = where.of(places.CONFIG)
+        if config.exists() and config.read_bytes() != contents.config:
+            raise ConfigurationError(
+                f"{config} exists and is not as the backup has it; move it away, or name another "
+                "file with --config"
+            )
     if contents.keys:
         keys = where.of(places.KEYS)
         if keys.exists():
             raise ConfigurationError(
                 f"{keys} exists; move it away, or name another file with --keys-file"
             )
-
-
-def _refuse_other(file: Path, content: bytes, option: str) -> None:
-    if file.exists() and file.read_bytes() != content:
-        raise ConfigurationError(
-            f"{file} exists and is not as the backup has it; move it away, or name another file "
-            f"with {option}"
-        )
 
 
 def _empties(folder: Path) -> Callable[[], None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import click
@@ -122,7 +123,8 @@ def tune_command(
             reference_of(base.cores),
             TuneOptions(seconds, rounds, target_ms, batcher_options(base)),
             openers(base, Path(cache)),
-            _say,
+            # Progress is no part of the result.
+            partial(click.echo, err=True),
         )
     _conclude(loaded, host, results, target_ms, json_path, dry_run=dry_run)
 
@@ -164,8 +166,3 @@ def _write(path: Path, report: bytes) -> None:
         path.write_bytes(report)
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from None
-
-
-def _say(line: str) -> None:
-    """Prints a line of progress, which is no part of the result."""
-    click.echo(line, err=True)
