@@ -11,7 +11,6 @@ import gzip
 import hashlib
 import json
 import os
-import secrets
 import tarfile
 import tempfile
 import zlib
@@ -20,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, Final, cast
 
-from service.core.bundles.files import private_file, sync_folder
+from service.core.bundles.files import private_file, unfinished_file
 from service.core.errors import ConfigurationError
 
 ABOUT: Final = "backup.json"
@@ -105,29 +104,23 @@ def new_archive(file: Path, about: Mapping[str, object]) -> Iterator[Archive]:
     """
     if file.exists():
         raise ConfigurationError(f"{file} exists, and no backup is written over; name another file")
-    unfinished = file.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
-    try:
+    with (
+        unfinished_file(file) as unfinished,
+        open(unfinished, "xb", opener=private_file) as stream,
+        tempfile.TemporaryFile(dir=file.parent) as sums,
+    ):
         with (
-            open(unfinished, "xb", opener=private_file) as stream,
-            tempfile.TemporaryFile(dir=file.parent) as sums,
+            contextlib.closing(_Packed(stream)) as packed,
+            tarfile.open(
+                fileobj=cast("IO[bytes]", packed), mode="w|", format=tarfile.PAX_FORMAT
+            ) as tar,
         ):
-            with (
-                contextlib.closing(_Packed(stream)) as packed,
-                tarfile.open(
-                    fileobj=cast("IO[bytes]", packed), mode="w|", format=tarfile.PAX_FORMAT
-                ) as tar,
-            ):
-                archive = Archive(tar, packed, sums)
-                _add_about(archive, file.parent, about)
-                yield archive
-                archive._end()
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.rename(unfinished, file)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
-    sync_folder(file.parent)
+            archive = Archive(tar, packed, sums)
+            _add_about(archive, file.parent, about)
+            yield archive
+            archive._end()
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _add_about(archive: Archive, folder: Path, about: Mapping[str, object]) -> None:

@@ -66,6 +66,7 @@ def _export_folders(record: Record, filters: Filters, folder: Path) -> None:
 
 
 def _export_file(record: Record, filters: Filters, wanted: ExportFormat, file: Path) -> None:
+    from service.core.bundles.files import unfinished_file
     from service.recording.search.exports.export import Export, exported
 
     parts = exported(record.database, Export(filters, wanted))
@@ -74,13 +75,8 @@ def _export_file(record: Record, filters: Filters, wanted: ExportFormat, file: P
             _write(sys.stdout.buffer, parts)
             return
         # What is not whole yet must not look as if it were.
-        unfinished = file.with_name(f".{file.name}.part")
-        try:
-            with unfinished.open("wb") as out:
-                written = _write(out, parts)
-            unfinished.replace(file)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with unfinished_file(file) as unfinished, unfinished.open("wb") as out:
+            written = _write(out, parts)
         click.echo(f"{file} has {written} bytes", err=True)
     except BrokenPipeError:
         # Whoever read the output has seen enough.
