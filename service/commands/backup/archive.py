@@ -15,7 +15,6 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, Final, cast
 
@@ -36,23 +35,6 @@ _CHUNK_BYTES: Final = 1 << 20
 _ABOUT_BYTES: Final = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class ArchiveMember:
-    """A file in a backup.
-
-    Attributes:
-        name: its path there.
-        size: in bytes.
-        mode: who may read and write it.
-        modified_s: when it was written last, in Unix time.
-    """
-
-    name: str
-    size: int
-    mode: int
-    modified_s: float
-
-
 class Archive:
     """A backup that is being written."""
 
@@ -71,17 +53,13 @@ class Archive:
         Raises:
             OSError: the file or the disk fails, or somebody has made the file shorter.
         """
-        found = os.fstat(file.fileno())
+        found, info = os.fstat(file.fileno()), tarfile.TarInfo(name)
+        info.size, info.mode, info.mtime = found.st_size, found.st_mode & 0o777, int(found.st_mtime)
         file.seek(0)
-        self._put(ArchiveMember(name, found.st_size, found.st_mode & 0o777, found.st_mtime), file)
-
-    def _put(self, member: ArchiveMember, file: BinaryIO) -> None:
-        info = tarfile.TarInfo(member.name)
-        info.size, info.mode, info.mtime = member.size, member.mode, int(member.modified_s)
         body = _Hashed(file)
         self._tar.addfile(info, cast("IO[bytes]", body))
         _forget_members(self._tar)
-        self._sums.write(_sum_line(body.digest, member.name))
+        self._sums.write(_sum_line(body.digest, name))
 
     def _end(self) -> None:
         info = tarfile.TarInfo(SUMS)
@@ -130,7 +108,7 @@ def _add_about(archive: Archive, folder: Path, about: Mapping[str, object]) -> N
         archive.add(ABOUT, cast("BinaryIO", file))
 
 
-def members_of(file: Path, stream: BinaryIO) -> Iterator[tuple[ArchiveMember, IO[bytes]]]:
+def members_of(file: Path, stream: BinaryIO) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
     """Each member of a backup with its content, `backup.json` first; all are checked on the way.
 
     What is not read of a content is passed over.
@@ -161,17 +139,14 @@ def members_of(file: Path, stream: BinaryIO) -> Iterator[tuple[ArchiveMember, IO
                     pass
                 return
             body = _Hashed(content)
-            yield (
-                ArchiveMember(info.name, info.size, info.mode & 0o777, float(info.mtime)),
-                cast("IO[bytes]", body),
-            )
+            yield info, cast("IO[bytes]", body)
             while body.read(_CHUNK_BYTES):
                 pass
             sums.write(_sum_line(body.digest, info.name))
         raise ConfigurationError(f"{file} is not whole: its end is missing; take another backup")
 
 
-def about_of(file: Path, member: ArchiveMember, content: IO[bytes]) -> dict[str, object]:
+def about_of(file: Path, member: tarfile.TarInfo, content: IO[bytes]) -> dict[str, object]:
     """What a backup says of itself in its first member.
 
     Raises:
