@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from service.commands.columns import plain
 from service.commands.errors import plain_file_errors
 from service.commands.groups import refuse_lost_options
 from service.commands.record import OpenRecord, reads_record
-from service.commands.records.table import plain
 from service.commands.who import who_asks
 
 if TYPE_CHECKING:  # a command is listed without what it works with

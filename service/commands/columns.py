@@ -1,4 +1,4 @@
-"""Tables for a terminal."""
+"""What is written to a terminal: tables, and texts that must not steer it."""
 
 from __future__ import annotations
 
@@ -22,3 +22,12 @@ def table_lines(rows: Sequence[Sequence[str]], right: Container[int] = ()) -> It
             for number, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         yield "  ".join(cells).rstrip()
+
+
+def plain(text: str) -> str:
+    r"""A text of a caller's, which must not steer the terminal.
+
+    >>> plain("scratch\x1b[2J")
+    'scratch?[2J'
+    """
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from service.commands.columns import plain
 from service.commands.record import OpenRecord, reads_record
-from service.commands.records.table import plain
 
 if TYPE_CHECKING:
     from service.recording.review.history import Said

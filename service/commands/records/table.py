@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from service.commands.columns import plain
 from service.digits import apart
 
 if TYPE_CHECKING:
@@ -81,8 +82,3 @@ class Table:
             for field, text, width in zip(_FIELDS, texts, self._widths, strict=True)
         ]
         return "  ".join(cells).rstrip()
-
-
-def plain(text: str) -> str:
-    """A text of a caller's, which must not steer the terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)
