@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from service.commands.columns import plain
+from service.commands.errors import plain_file_errors
 from service.commands.groups import refuse_lost_options
+from service.commands.record import OpenRecord, reads_record
 from service.commands.who import who_asks
-from service.core.errors import TaktError
-from service.recording.record import existing_record, record_options
 
 if TYPE_CHECKING:  # a command is listed without what it works with
     from service.recording.audit.entry import Entry, Head
@@ -25,24 +24,11 @@ _MOST_CHARACTERS = 100
 """Of an old or new value in the list, such as all settings of a server; an export has all of it."""
 
 
-def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
-    @wraps(command)
-    def run(*args: Any, **given: Any) -> None:
-        try:
-            command(*args, **given)
-        except TaktError as error:
-            raise click.ClickException(str(error)) from None
-        except OSError as error:
-            raise click.ClickException(f"{error.filename}: {error.strerror}") from None
-
-    return run
-
-
-def _head(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> Any:
+def _head(text: str) -> Head:
     from service.recording.audit.entry import Head
 
     try:
-        return tuple(Head.parse(text) for text in texts)
+        return Head.parse(text)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
 
@@ -55,10 +41,10 @@ def _head(context: click.Context, parameter: click.Parameter, texts: tuple[str, 
     show_default=True,
     help="Most entries, the newest ones.",
 )
-@record_options
+@reads_record
 @click.pass_context
-@_plain_errors
-def audit(ctx: click.Context, limit: int, data: Path, record: str) -> None:
+@plain_file_errors
+def audit(ctx: click.Context, limit: int, open_record: OpenRecord) -> None:
     """List what was changed, by whom and why, the newest change last; long values are cut.
 
     docs/audit.md tells what is in the audit log, and what it can and cannot show.
@@ -68,7 +54,7 @@ def audit(ctx: click.Context, limit: int, data: Path, record: str) -> None:
         return
     from service.recording.audit.chain import newest_of
 
-    found = newest_of(existing_record(data, record).database, limit)
+    found = newest_of(open_record().database, limit)
     if not found:
         click.echo("the audit log has no entries", err=True)
     for entry in reversed(found):
@@ -81,7 +67,7 @@ def audit(ctx: click.Context, limit: int, data: Path, record: str) -> None:
     "--head",
     "heads",
     multiple=True,
-    callback=_head,
+    type=_head,
     metavar="SEQ:HASH",
     help="From a line of the server's log (audit_seq and audit_hash): the audit log must have "
     "this entry. Can be given again.",
@@ -91,10 +77,10 @@ def audit(ctx: click.Context, limit: int, data: Path, record: str) -> None:
     type=click.Path(path_type=Path),
     help="Public keys, a PEM file or a folder of them, of which one must have signed FILE.",
 )
-@record_options
-@_plain_errors
+@reads_record
+@plain_file_errors
 def verify(
-    file: Path | None, heads: tuple[Head, ...], public: Path | None, data: Path, record: str
+    file: Path | None, heads: tuple[Head, ...], public: Path | None, open_record: OpenRecord
 ) -> None:
     """Check the audit log of the record, or the signed FILE of `takt audit export`.
 
@@ -108,7 +94,7 @@ def verify(
 
         if public is not None:
             raise click.UsageError("--public is for a FILE; the record itself is not signed")
-        database = existing_record(data, record).database
+        database = open_record().database
         kept = KeptHead(database)
         if kept.read() is None:
             click.echo(f"no head is kept in {kept.file}: a cut end shows by a --head", err=True)
@@ -132,9 +118,9 @@ def verify(
     required=True,
     help="The private key: Ed25519 in PEM, as `openssl genpkey -algorithm ed25519` makes it.",
 )
-@record_options
-@_plain_errors
-def export(file: Path, key: Path, data: Path, record: str) -> None:
+@reads_record
+@plain_file_errors
+def export(file: Path, key: Path, open_record: OpenRecord) -> None:
     """Write the whole audit log to FILE, signed, once it is checked.
 
     A line of FILE is an entry in JSON; the last line has the signature, over the number of entries
@@ -149,7 +135,7 @@ def export(file: Path, key: Path, data: Path, record: str) -> None:
     if is_encrypted(key):
         passphrase = click.prompt(f"passphrase of {key}", hide_input=True, err=True).encode()
     private = read_private_key(key, passphrase)
-    database = existing_record(data, record).database
+    database = open_record().database
     kept = KeptHead(database).read()
     check = write_export(entries_of(database), file, private, [kept] if kept else [])
     report(check)
@@ -159,9 +145,9 @@ def export(file: Path, key: Path, data: Path, record: str) -> None:
 @audit.command()
 @click.option("--reason", required=True, help="Why it is as it is, such as a restored backup.")
 @click.option("--by", help="Who says so.", show_default="the name of this login")
-@record_options
-@_plain_errors
-def accept(reason: str, by: str | None, data: Path, record: str) -> None:
+@reads_record
+@plain_file_errors
+def accept(reason: str, by: str | None, open_record: OpenRecord) -> None:
     """Take the audit log's end as it is, though a head was kept that it does not have.
 
     That head, the present one and the reason become an entry. Entries that were changed within the
@@ -169,7 +155,7 @@ def accept(reason: str, by: str | None, data: Path, record: str) -> None:
     """
     from service.recording.audit.accepting import accept_end
 
-    before, entry = accept_end(existing_record(data, record).database, who_asks(by), reason)
+    before, entry = accept_end(open_record().database, who_asks(by), reason)
     click.echo(f"the head that was kept is {before or 'unknown'}; it is {entry.head} now")
 
 
@@ -198,9 +184,7 @@ def _line(entry: Entry) -> str:
         f"({entry.reason})" if entry.reason else "",
         f"from {entry.client}" if entry.client else "",
     ]
-    line = "  ".join(part for part in parts if part)
-    # What somebody gave as a reason must not steer the terminal.
-    return "".join(letter if letter.isprintable() else "?" for letter in line)
+    return plain("  ".join(part for part in parts if part))
 
 
 def _shortened(value: str) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from service.commands.columns import table_lines
+from service.commands.errors import plain_errors
 from service.configuration import load_settings
-from service.core.errors import TaktError
 from service.core.plugins import Plugin, installed
 
 _HEADINGS = ("plugin", "kind", "distribution", "version", "state")
@@ -18,27 +19,22 @@ _HEADINGS = ("plugin", "kind", "distribution", "version", "state")
 @click.option(
     "--config", type=click.Path(path_type=Path), help="TOML file with the server's settings."
 )
+@plain_errors
 def plugins(config: Path | None) -> None:
     """List the plugins that are installed, without importing any.
 
     Those are on that the setting `plugins` names, in the environment or in the TOML file. The exit
     status is 1 if it names one that is not installed, with which no server would start.
     """
-    try:
-        wanted = load_settings(config=config).plugins
-    except TaktError as error:
-        raise click.ClickException(str(error)) from None
+    wanted = load_settings(config=config).plugins
     found = installed()
     missing = sorted({*wanted} - {one.name for one in found})
     rows = list(_rows(found, wanted, missing))
     if not rows:
         click.echo("no plugin is installed")
         return
-    table = [_HEADINGS, *rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+    for line in table_lines([_HEADINGS, *rows]):
+        click.echo(line)
     if missing:
         raise SystemExit(1)
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from service.commands.errors import plain_errors
 from service.commands.who import who_asks
-from service.core.errors import ConfigurationError, TaktError
+from service.core.errors import ConfigurationError
 from service.recording.record import existing_record, record_options
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 )
 @click.option("--apply", "applies", is_flag=True, help="Remove them; without, only say so.")
 @record_options
+@plain_errors
 def prune(repository: str | None, keep: int, applies: bool, data: Path, record: str) -> None:
     """Remove the versions of models that nobody needs, or say which ones these are.
 
@@ -48,39 +50,36 @@ def prune(repository: str | None, keep: int, applies: bool, data: Path, record: 
         remove_version,
     )
 
-    try:
-        settings = load_settings({"repository": repository, "data_folder": data})
-        folder = settings.repository_folder
-        if applies and is_url(settings.repository):
-            raise ConfigurationError(
-                f"versions of {shown(settings.repository)} would be fetched again; remove there "
-                f"what goes without --apply, and the copy in {folder} follows"
-            )
-        database = existing_record(data, record).database
-        with database.reading() as connection:
-            needs = needs_of(connection)
-        planned = plan_pruning(folder, needs, keep)
-        going = []
-        for version in planned:
-            click.echo(_line(version))
-            if not version.stays:
-                going.append(version)
-        size = sum(version.bytes for version in going) / 1e6
-        if not applies:
-            click.echo(f"{len(going)} of {len(planned)} would go, {size:.1f} MB; --apply does it")
-            return
-        remove_leftovers(folder)
-        removed = 0
-        for version in going:
-            reason = f"takt prune --keep {keep}"
-            need = remove_version(version, database, who_asks(), reason)
-            if need is None:
-                removed += 1
-            else:
-                click.echo(f"{_name(version)} stays after all: {reason_of(need)}")
-        click.echo(f"{removed} of {len(planned)} removed")
-    except TaktError as error:
-        raise click.ClickException(str(error)) from None
+    settings = load_settings({"repository": repository, "data_folder": data})
+    folder = settings.repository_folder
+    if applies and is_url(settings.repository):
+        raise ConfigurationError(
+            f"versions of {shown(settings.repository)} would be fetched again; remove there "
+            f"what goes without --apply, and the copy in {folder} follows"
+        )
+    database = existing_record(data, record).database
+    with database.reading() as connection:
+        needs = needs_of(connection)
+    planned = plan_pruning(folder, needs, keep)
+    going = []
+    for version in planned:
+        click.echo(_line(version))
+        if not version.stays:
+            going.append(version)
+    size = sum(version.bytes for version in going) / 1e6
+    if not applies:
+        click.echo(f"{len(going)} of {len(planned)} would go, {size:.1f} MB; --apply does it")
+        return
+    remove_leftovers(folder)
+    removed = 0
+    for version in going:
+        reason = f"takt prune --keep {keep}"
+        need = remove_version(version, database, who_asks(), reason)
+        if need is None:
+            removed += 1
+        else:
+            click.echo(f"{_name(version)} stays after all: {reason_of(need)}")
+    click.echo(f"{removed} of {len(planned)} removed")
 
 
 def _name(version: PlannedVersion) -> str:

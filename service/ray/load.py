@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 
@@ -18,12 +17,6 @@ _ENGINE_BUSY = "takt_engine_busy_seconds_total"
 _INSTANCES = "takt_engine_instances"
 
 
-def processor_s() -> float:
-    """Processor time that this process has used so far."""
-    used = os.times()
-    return used.user + used.system
-
-
 class Load:
     """Figures of the time since they were read last; used on the event loop that feeds the metrics.
 
@@ -34,7 +27,7 @@ class Load:
         metrics: the instruments.
         share: what the replica may use.
         clock: gives seconds that never go back.
-        used_s: gives the processor time that was used so far.
+        used_s: gives the processor time that this process has used so far.
     """
 
     def __init__(
@@ -42,7 +35,7 @@ class Load:
         metrics: Metrics,
         share: Share,
         clock: Callable[[], float] = time.monotonic,
-        used_s: Callable[[], float] = processor_s,
+        used_s: Callable[[], float] = time.process_time,
     ) -> None:
         self._metrics = metrics
         self._share = share

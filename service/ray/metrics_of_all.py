@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
 
-from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client import Metric, generate_latest
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.observing.instruments.merging import Told as Families
 from service.observing.instruments.merging import heard, merged
+from service.ray.replicas import Broadcast
 
 PATH = "/metrics"
 LABEL = "replica"
@@ -22,15 +22,6 @@ _WITHIN_S = 5.0
 
 OfReplica = tuple[str, Families]
 """A replica's name, and its metrics as one process tells them another."""
-
-
-class AllMetrics(Protocol):
-    """What Ray returns at once, where all replicas are asked."""
-
-    def results_async(
-        self, *, timeout_s: float | None = None, return_exceptions: bool = False
-    ) -> Awaitable[list[OfReplica | BaseException]]:
-        """Waits for all of them."""
 
 
 class MetricsOfAll:
@@ -44,7 +35,7 @@ class MetricsOfAll:
         ask: asks every replica.
     """
 
-    def __init__(self, app: ASGIApp, ask: Callable[[], AllMetrics]) -> None:
+    def __init__(self, app: ASGIApp, ask: Callable[[], Broadcast[OfReplica]]) -> None:
         self._app = app
         self._ask = ask
 
@@ -66,9 +57,7 @@ def together(answers: Sequence[OfReplica]) -> bytes:
     >>> together([("one", [family])]).splitlines()[-1]
     b'takt_streams{replica="one"} 2.0'
     """
-    registry = CollectorRegistry()
-    registry.register(_Read(merged(_labelled(*answer) for answer in sorted(answers))))
-    return generate_latest(registry)
+    return generate_latest(_Read(merged(_labelled(*answer) for answer in sorted(answers))))
 
 
 def _labelled(replica: str, families: Families) -> list[Metric]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from service.peers import Handler, HostCounts, Message, OwnCounts, Reply
 
+Answer = TypeVar("Answer")
 _NAME, _NAMES = "name", "names"
 _WITHIN_S = 5.0
 
@@ -26,12 +27,12 @@ class Told:
     body: Message | None
 
 
-class Broadcast(Protocol):
+class Broadcast(Protocol[Answer]):
     """What Ray returns at once, where all replicas that get requests are asked."""
 
     def results_async(
         self, *, timeout_s: float | None = None, return_exceptions: bool = False
-    ) -> Awaitable[list[Told | BaseException]]:
+    ) -> Awaitable[list[Answer | BaseException]]:
         """Waits for all of them."""
 
 
@@ -58,7 +59,7 @@ class Replicas:
     def __init__(
         self,
         name: str,
-        ask_all: Callable[[str, str, Message], Broadcast],
+        ask_all: Callable[[str, str, Message], Broadcast[Told]],
         nobody: type[Exception],
         gone: tuple[type[Exception], ...],
     ) -> None:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import queue
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import cv2
@@ -20,8 +17,6 @@ from service.core.errors import TaktError
 
 STALLED_MS = 10_000
 """Silence in ms after which an address counts as lost."""
-
-T = TypeVar("T")
 
 
 class SourceError(TaktError):
@@ -91,8 +86,7 @@ class CaptureReader:
     def __init__(self, open_capture: OpenCapture) -> None:
         self._open_capture = open_capture
         self._capture: cv2.VideoCapture | None = None
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        threading.Thread(target=self._work, name="capture").start()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="capture")
 
     async def open(self) -> float:
         """Opens the capture, anew if it is open; returns its frames per second, 0 if unknown.
@@ -100,34 +94,16 @@ class CaptureReader:
         Raises:
             SourceError: the capture cannot be opened.
         """
-        return await self._call(self._open)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._open)
 
     async def read(self) -> RawPicture | None:
         """The next frame; None if none comes."""
-        return await self._call(self._read)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._read)
 
     def close(self) -> None:
         """Releases the capture after the call that is under way; does not wait for it."""
-        self._jobs.put(None)
-
-    async def _call(self, function: Callable[[], T]) -> T:
-        future: Future[T] = Future()
-
-        def job() -> None:
-            if not future.set_running_or_notify_cancel():
-                return
-            try:
-                future.set_result(function())
-            except Exception as error:
-                future.set_exception(error)
-
-        self._jobs.put(job)
-        return await asyncio.wrap_future(future)
-
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job()
-        self._release()
+        self._thread.submit(self._release)
+        self._thread.shutdown(wait=False)
 
     def _open(self) -> float:
         self._release()

@@ -11,16 +11,14 @@ import gzip
 import hashlib
 import json
 import os
-import secrets
 import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, Final, cast
 
-from service.core.bundles.files import private_file, sync_folder
+from service.core.bundles.files import private_file, unfinished_file
 from service.core.errors import ConfigurationError
 
 ABOUT: Final = "backup.json"
@@ -35,23 +33,6 @@ _STORED: Final = 0
 """Pictures and models are packed already; to try again takes ten times as long for nothing."""
 _CHUNK_BYTES: Final = 1 << 20
 _ABOUT_BYTES: Final = 1 << 16
-
-
-@dataclass(frozen=True, slots=True)
-class ArchiveMember:
-    """A file in a backup.
-
-    Attributes:
-        name: its path there.
-        size: in bytes.
-        mode: who may read and write it.
-        modified_s: when it was written last, in Unix time.
-    """
-
-    name: str
-    size: int
-    mode: int
-    modified_s: float
 
 
 class Archive:
@@ -72,17 +53,13 @@ class Archive:
         Raises:
             OSError: the file or the disk fails, or somebody has made the file shorter.
         """
-        found = os.fstat(file.fileno())
+        found, info = os.fstat(file.fileno()), tarfile.TarInfo(name)
+        info.size, info.mode, info.mtime = found.st_size, found.st_mode & 0o777, int(found.st_mtime)
         file.seek(0)
-        self._put(ArchiveMember(name, found.st_size, found.st_mode & 0o777, found.st_mtime), file)
-
-    def _put(self, member: ArchiveMember, file: BinaryIO) -> None:
-        info = tarfile.TarInfo(member.name)
-        info.size, info.mode, info.mtime = member.size, member.mode, int(member.modified_s)
         body = _Hashed(file)
         self._tar.addfile(info, cast("IO[bytes]", body))
         _forget_members(self._tar)
-        self._sums.write(_sum_line(body.digest, member.name))
+        self._sums.write(_sum_line(body.digest, name))
 
     def _end(self) -> None:
         info = tarfile.TarInfo(SUMS)
@@ -105,29 +82,23 @@ def new_archive(file: Path, about: Mapping[str, object]) -> Iterator[Archive]:
     """
     if file.exists():
         raise ConfigurationError(f"{file} exists, and no backup is written over; name another file")
-    unfinished = file.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
-    try:
+    with (
+        unfinished_file(file) as unfinished,
+        open(unfinished, "xb", opener=private_file) as stream,
+        tempfile.TemporaryFile(dir=file.parent) as sums,
+    ):
         with (
-            open(unfinished, "xb", opener=private_file) as stream,
-            tempfile.TemporaryFile(dir=file.parent) as sums,
+            contextlib.closing(_Packed(stream)) as packed,
+            tarfile.open(
+                fileobj=cast("IO[bytes]", packed), mode="w|", format=tarfile.PAX_FORMAT
+            ) as tar,
         ):
-            with (
-                contextlib.closing(_Packed(stream)) as packed,
-                tarfile.open(
-                    fileobj=cast("IO[bytes]", packed), mode="w|", format=tarfile.PAX_FORMAT
-                ) as tar,
-            ):
-                archive = Archive(tar, packed, sums)
-                _add_about(archive, file.parent, about)
-                yield archive
-                archive._end()
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.rename(unfinished, file)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
-    sync_folder(file.parent)
+            archive = Archive(tar, packed, sums)
+            _add_about(archive, file.parent, about)
+            yield archive
+            archive._end()
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _add_about(archive: Archive, folder: Path, about: Mapping[str, object]) -> None:
@@ -137,7 +108,7 @@ def _add_about(archive: Archive, folder: Path, about: Mapping[str, object]) -> N
         archive.add(ABOUT, cast("BinaryIO", file))
 
 
-def members_of(file: Path, stream: BinaryIO) -> Iterator[tuple[ArchiveMember, IO[bytes]]]:
+def members_of(file: Path, stream: BinaryIO) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
     """Each member of a backup with its content, `backup.json` first; all are checked on the way.
 
     What is not read of a content is passed over.
@@ -168,17 +139,14 @@ def members_of(file: Path, stream: BinaryIO) -> Iterator[tuple[ArchiveMember, IO
                     pass
                 return
             body = _Hashed(content)
-            yield (
-                ArchiveMember(info.name, info.size, info.mode & 0o777, float(info.mtime)),
-                cast("IO[bytes]", body),
-            )
+            yield info, cast("IO[bytes]", body)
             while body.read(_CHUNK_BYTES):
                 pass
             sums.write(_sum_line(body.digest, info.name))
         raise ConfigurationError(f"{file} is not whole: its end is missing; take another backup")
 
 
-def about_of(file: Path, member: ArchiveMember, content: IO[bytes]) -> dict[str, object]:
+def about_of(file: Path, member: tarfile.TarInfo, content: IO[bytes]) -> dict[str, object]:
     """What a backup says of itself in its first member.
 
     Raises:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from service.core.errors import TaktError
+from service.commands.errors import plain_errors
 
 if TYPE_CHECKING:
     from service.commands.backup.places import ServerPlaces
@@ -37,6 +37,7 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @place_options
+@plain_errors
 def backup(file: Path, config: Path | None, **given: Any) -> None:
     """Write record, kept pictures, models, decisions, keys' digests and settings into FILE.
 
@@ -55,7 +56,7 @@ def backup(file: Path, config: Path | None, **given: Any) -> None:
         where = places_of(settings, config)
         if "repository" in settings.model_fields_set or where.repository.exists():
             check_repository(where.repository)
-        kind = kind_of(settings.record)
+        kind = settings.record if settings.record in ("sqlite", "none") else "postgresql"
         if kind == "sqlite" and not (where.data / "record.sqlite").is_file():
             raise click.ClickException(
                 f"there is no record in {where.data}; name the server's data folder with "
@@ -75,13 +76,11 @@ def backup(file: Path, config: Path | None, **given: Any) -> None:
                 beside=file.absolute().parent,
                 tell=lambda what: click.echo(f"left out: {what}", err=True),
             )
-    except TaktError as error:
-        raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"{error.filename or file}: {error.strerror or error}") from None
     parts = [
-        "settings" if gathered.config else "",
-        "keys' digests" if gathered.keys else "",
+        "settings" if where.config else "",
+        "keys' digests" if where.keys_file else "",
         "the record's database" if kind == "sqlite" else "",
         f"{gathered.pictures} pictures" if kind != "none" else "",
         f"{gathered.model_files} files of models",
@@ -108,11 +107,6 @@ def places_of(settings: Settings, config: Path | None) -> ServerPlaces:
     return ServerPlaces(
         settings.data_folder, settings.repository_folder, settings.keys_file, config
     )
-
-
-def kind_of(record: str) -> str:
-    """What keeps a record: `sqlite`, `postgresql` or `none`."""
-    return record if record in ("sqlite", "none") else "postgresql"
 
 
 def for_postgresql(record: str) -> str:

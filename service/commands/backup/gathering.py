@@ -36,21 +36,12 @@ _TRIES: Final = 5
 LeftOut = Callable[[str], None]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class BackedUp:
-    """What went into a backup.
+    """How much went into a backup: kept pictures, and files of the repository."""
 
-    Attributes:
-        pictures: kept pictures.
-        model_files: files of the repository.
-        keys: whether there is a file of keys.
-        config: whether there is a file of settings.
-    """
-
-    pictures: int = 0
-    model_files: int = 0
-    keys: bool = False
-    config: bool = False
+    pictures: int
+    model_files: int
 
 
 def gather(
@@ -77,11 +68,9 @@ def gather(
             place of something else.
         OSError: a disk fails.
     """
-    gathered = BackedUp()
     for name, file in ((places.CONFIG, where.config), (places.KEYS, where.keys_file)):
         if file is not None:
             _add_named(archive, name, file)
-    gathered.config, gathered.keys = where.config is not None, where.keys_file is not None
     if record:
         head = where.of(places.HEAD)
         with contextlib.suppress(FileNotFoundError):
@@ -90,10 +79,9 @@ def gather(
             with _copy_of(where.of(places.DATABASE), beside) as copy:
                 archive.add(places.DATABASE, copy)
     archive.pack_no_more()
-    gathered.model_files = _add_models(archive, where.repository, tell)
-    if record:
-        gathered.pictures = _add_pictures(archive, where.pictures, tell)
-    return gathered
+    model_files = _add_models(archive, where.repository, tell)
+    pictures = _add_pictures(archive, where.pictures, tell) if record else 0
+    return BackedUp(pictures, model_files)
 
 
 def check_repository(folder: Path) -> None:
@@ -258,14 +246,9 @@ def _add_pictures(archive: Archive, folder: Path, tell: LeftOut) -> int:
             # Retention may have removed it by now.
             if (stream := _open(root / path, root, opened, tell)) is None:
                 continue
-            if format_of(stream.read(12)) == "unknown" and _is_key(stream):
+            if format_of(stream.read(12)) == "unknown" and holds_private_key(stream):
                 tell(f"{root / path}, which holds a private key")
                 continue
             archive.add(f"{places.PICTURES}/{path}", stream)
             count += 1
     return count
-
-
-def _is_key(stream: BinaryIO) -> bool:
-    stream.seek(0)
-    return holds_private_key(stream)

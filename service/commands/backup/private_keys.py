@@ -19,12 +19,13 @@ _DER_BYTES: Final = 1 << 16
 
 
 def holds_private_key(stream: BinaryIO) -> bool:
-    r"""Whether a file is or has a private key, encrypted or not; it is read to its end.
+    r"""Whether a file is or has a private key, encrypted or not; all of it is read.
 
     >>> import io
     >>> holds_private_key(io.BytesIO(b"version = 1\n"))
     False
     """
+    stream.seek(0)
     first = tail = stream.read(_CHUNK_BYTES)
     if len(first) <= _DER_BYTES and (_KEY_BAG in first or _is_der(first)):
         return True

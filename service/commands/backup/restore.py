@@ -15,7 +15,7 @@ from service.commands.backup.command import (
     place_options,
     places_of,
 )
-from service.core.errors import TaktError
+from service.commands.errors import plain_errors
 
 if TYPE_CHECKING:
     from service.commands.backup.restoring import Contents
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @place_options
+@plain_errors
 def restore(file: Path, config: Path | None, **given: Any) -> None:
     """Put the backup FILE into the server's folders, which must be empty; the server is stopped.
 
@@ -48,8 +49,6 @@ def restore(file: Path, config: Path | None, **given: Any) -> None:
         )
         if contents.record == "sqlite":
             _check_record(where.data)
-    except TaktError as error:
-        raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"{error.filename or file}: {error.strerror or error}") from None
     if contents.record == "postgresql":

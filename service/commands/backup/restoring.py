@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, Final
 
 from service.commands.backup import places
-from service.commands.backup.archive import ABOUT, ArchiveMember, about_of, members_of
+from service.commands.backup.archive import ABOUT, about_of, members_of
 from service.commands.backup.places import ServerPlaces
 from service.core.bundles.files import make_private, private_file
 from service.core.errors import ConfigurationError
@@ -101,7 +102,7 @@ def restore(file: Path, stream: BinaryIO, contents: Contents, where: ServerPlace
                 undone.callback(place.unlink, missing_ok=True)
             private = not member.name.startswith(f"{places.MODELS}/")
             (make_private if private else _make)(place.parent)
-            _write(place, member, content, 0o600 if private else member.mode | 0o600)
+            _write(place, member, content, 0o600 if private else member.mode & 0o777 | 0o600)
         undone.pop_all()
     os.sync()
 
@@ -119,21 +120,18 @@ def _refuse_full(contents: Contents, where: ServerPlaces) -> None:
                 f"what is there away, or name another folder with {option}"
             )
     if contents.config is not None:
-        _refuse_other(where.of(places.CONFIG), contents.config, "--config")
+        config = where.of(places.CONFIG)
+        if config.exists() and config.read_bytes() != contents.config:
+            raise ConfigurationError(
+                f"{config} exists and is not as the backup has it; move it away, or name another "
+                "file with --config"
+            )
     if contents.keys:
         keys = where.of(places.KEYS)
         if keys.exists():
             raise ConfigurationError(
                 f"{keys} exists; move it away, or name another file with --keys-file"
             )
-
-
-def _refuse_other(file: Path, content: bytes, option: str) -> None:
-    if file.exists() and file.read_bytes() != content:
-        raise ConfigurationError(
-            f"{file} exists and is not as the backup has it; move it away, or name another file "
-            f"with {option}"
-        )
 
 
 def _empties(folder: Path) -> Callable[[], None]:
@@ -159,10 +157,9 @@ def _make(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
-def _write(place: Path, member: ArchiveMember, content: IO[bytes], mode: int) -> None:
+def _write(place: Path, member: tarfile.TarInfo, content: IO[bytes], mode: int) -> None:
     with open(place, "xb", opener=private_file) as file:
-        while chunk := content.read(_CHUNK_BYTES):
-            file.write(chunk)
+        shutil.copyfileobj(content, file, _CHUNK_BYTES)
         file.flush()
         os.fchmod(file.fileno(), mode)
-        os.utime(file.fileno(), (member.modified_s, member.modified_s))
+        os.utime(file.fileno(), (member.mtime, member.mtime))

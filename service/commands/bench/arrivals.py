@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -13,17 +12,6 @@ from takt_client.errors import InvalidParameterError
 
 _BURST = re.compile(r"burst:(\d+)@(\d+(?:\.\d+)?)ms")
 _DRAWN = 1024
-
-
-class Arrivals(Protocol):
-    """A process of arrivals."""
-
-    @property
-    def rate_per_s(self) -> float:
-        """Requests per second, on average."""
-
-    def offsets_s(self) -> Iterator[float]:
-        """Seconds from the start to each arrival; endless, and never falling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +70,10 @@ class Bursts:
             for _ in range(self.size):
                 yield burst * self.period_s
             burst += 1
+
+
+Arrivals = Poisson | Fixed | Bursts
+"""A process of arrivals: a rate on average, and endless moments of which none is before another."""
 
 
 def parse_arrivals(text: str, rate_per_s: float | None, seed: int) -> Arrivals:

@@ -38,14 +38,6 @@ class LoopClock:
         await asyncio.sleep(at_s - time.monotonic())
 
 
-class _Timespec(ctypes.Structure):
-    _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
-
-
-class _Timer(ctypes.Structure):
-    _fields_ = (("interval", _Timespec), ("value", _Timespec))
-
-
 class TimerfdClock(LoopClock):
     """Linux's timer as a file descriptor: precise, without a thread and without spinning.
 
@@ -59,7 +51,8 @@ class TimerfdClock(LoopClock):
     async def sleep_until(self, at_s: float) -> None:
         """Returns at that moment, or a little later."""
         seconds, nanoseconds = divmod(round(at_s * 1e9), 10**9)
-        timer = _Timer(_Timespec(0, 0), _Timespec(seconds, nanoseconds))
+        # No interval, as it rings once; then the moment.
+        timer = (ctypes.c_long * 4)(0, 0, seconds, nanoseconds)
         if self._libc.timerfd_settime(self._fd, _ABSOLUTE, ctypes.byref(timer), None) != 0:
             raise OSError(ctypes.get_errno(), "timerfd_settime")
         loop = asyncio.get_running_loop()

@@ -208,7 +208,15 @@ def figures_of(
         outcomes=_outcomes(columns, counts),
         sent_bytes=int(columns.sent_bytes[counts].sum()),
         received_bytes=int(columns.received_bytes[counts].sum()),
-        stream=None if stream is None else _stream(columns, counts, ok, code, stream),
+        stream=None
+        if stream is None
+        else StreamFigures(
+            age_ms=percentiles(columns.age_ms[ok & counts]),
+            dropped=int(((code == DROPPED) & counts).sum()),
+            order_violations=stream.order_violations,
+            lost_frames=stream.lost_frames,
+            lost_connections=stream.lost_connections,
+        ),
         seconds=_seconds(ended_s, ok, code),
         interrupted=interrupted,
     )
@@ -222,22 +230,6 @@ def _outcomes(columns: Columns, counts: NDArray[np.bool_]) -> tuple[OutcomeCount
         if number
     ]
     return tuple(sorted(found, key=lambda outcome: -outcome.count))
-
-
-def _stream(
-    columns: Columns,
-    counts: NDArray[np.bool_],
-    ok: NDArray[np.bool_],
-    code: NDArray[np.object_],
-    stream: StreamCounts,
-) -> StreamFigures:
-    return StreamFigures(
-        age_ms=percentiles(columns.age_ms[ok & counts]),
-        dropped=int(((code == DROPPED) & counts).sum()),
-        order_violations=stream.order_violations,
-        lost_frames=stream.lost_frames,
-        lost_connections=stream.lost_connections,
-    )
 
 
 def _seconds(

@@ -165,6 +165,9 @@ class HttpPool:
         max_connections: most connections; further requests wait for a free one.
         now_s: clock in seconds, for the ends of the responses.
         tls: whom https trusts, and what it shows; None for http.
+
+    Attributes:
+        address: address of the server.
     """
 
     def __init__(
@@ -174,7 +177,7 @@ class HttpPool:
         now_s: Callable[[], float],
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._address = address
+        self.address = address
         self._now_s = now_s
         self._free = asyncio.Semaphore(max_connections)
         self._idle: list[_Connection] = []
@@ -212,8 +215,8 @@ class HttpPool:
         try:
             _, connection = await asyncio.get_running_loop().create_connection(
                 lambda: _Connection(self._url, self._now_s),
-                self._address.host,
-                self._address.port,
+                self.address.host,
+                self.address.port,
                 ssl=self._tls,
             )
         except OSError as error:

@@ -64,6 +64,12 @@ class Generator:
         transport: sends the requests.
         clock: clock of the run.
         bounds: bounds of the run.
+
+    Attributes:
+        samples: outcomes so far.
+        start_s: start of the run, by its clock.
+        sent: number of requests so far.
+        interrupted: whether `stop` ended the run.
     """
 
     def __init__(self, transport: Transport, clock: LoadClock, bounds: Bounds) -> None:
@@ -72,35 +78,25 @@ class Generator:
         self._transport = transport
         self._clock = clock
         self._bounds = bounds
-        self._sent = 0
-        self._stopping = False
+        self.sent = 0
+        self.interrupted = False
         self._sending: asyncio.Task[None] | None = None
         self._under_way: set[asyncio.Task[object]] = set()
         self._failure: BaseException | None = None
 
     @property
-    def sent(self) -> int:
-        """Number of requests so far."""
-        return self._sent
-
-    @property
     def in_flight(self) -> int:
         """Number of requests without an answer yet."""
-        return self._sent - len(self.samples)
+        return self.sent - len(self.samples)
 
     @property
     def elapsed_s(self) -> float:
         """Seconds since the start."""
         return self._clock.now_s() - self.start_s
 
-    @property
-    def interrupted(self) -> bool:
-        """Whether `stop` ended the run."""
-        return self._stopping
-
     def stop(self) -> None:
         """Sends nothing more and cancels the requests under way; the loop then returns."""
-        self._stopping = True
+        self.interrupted = True
         if self._sending is not None:
             self._sending.cancel()
         for task in self._under_way:
@@ -112,7 +108,7 @@ class Generator:
         async def worker(lane: int) -> None:
             while self._may_send(self.elapsed_s):
                 now_s = self._clock.now_s()
-                self._sent += 1
+                self.sent += 1
                 if await self._one(lane, now_s, now_s) == CONNECTION_FAILED:
                     await asyncio.sleep(_AFTER_A_FAILURE_S)
 
@@ -136,15 +132,15 @@ class Generator:
                 else:
                     # Behind: what is due goes out at once, but answers must be read meanwhile.
                     await asyncio.sleep(0)
-                self._sent += 1
+                self.sent += 1
                 self._begin(self._one(number, intended_s, self._clock.now_s()))
 
         await self._run(send())
 
     def _may_send(self, offset_s: float) -> bool:
         requests = self._bounds.requests
-        enough = requests is not None and self._sent >= requests
-        return not self._stopping and not enough and offset_s < self._bounds.ends_s
+        enough = requests is not None and self.sent >= requests
+        return not self.interrupted and not enough and offset_s < self._bounds.ends_s
 
     async def _run(self, sending: Coroutine[None, None, None]) -> None:
         self.start_s = self._clock.now_s()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 import orjson
 
 from service.commands.bench.clock import LoadClock
-from service.commands.bench.lean_http import Address, HttpPool, HttpResponse, request_head
+from service.commands.bench.lean_http import HttpPool, HttpResponse, request_head
 from service.commands.bench.refusals import is_final, of_picture
 from service.commands.bench.samples import CONNECTION_FAILED, OK, RequestOutcome
 from takt_client.errors import InsufficientScopeError, UnreachableError, UnreadableAnswerError
@@ -19,7 +20,6 @@ class RestTransport:
 
     Args:
         pool: connections to the server.
-        address: address of the server.
         path: path of the route, with its query.
         pictures: encoded pictures, the bodies of the requests, by name.
         clock: clock of the run.
@@ -30,20 +30,19 @@ class RestTransport:
     def __init__(
         self,
         pool: HttpPool,
-        address: Address,
         path: str,
         pictures: Mapping[str, bytes],
         clock: LoadClock,
         *,
-        headers: Mapping[str, str] | None = None,
-        verdicts: bool = False,
+        headers: Mapping[str, str],
+        verdicts: bool,
     ) -> None:
         self._pool = pool
-        self._requests = [
-            (name, request_head(address, "POST", path, len(picture), headers), picture)
+        requests = [
+            (name, request_head(pool.address, "POST", path, len(picture), headers), picture)
             for name, picture in pictures.items()
         ]
-        self._next = 0
+        self._requests = itertools.cycle(requests)
         self._reached = False
         self._clock = clock
         self._verdicts = verdicts
@@ -55,8 +54,7 @@ class RestTransport:
             UnreachableError: no request has found the server so far.
             takt_client.TaktError: the server refuses what it would refuse again.
         """
-        name, head, picture = self._requests[self._next]
-        self._next = (self._next + 1) % len(self._requests)
+        name, head, picture = next(self._requests)
         try:
             response = await self._pool.ask(head, picture)
         except UnreachableError:
@@ -86,9 +84,7 @@ def code_of(response: HttpResponse) -> str:
         return f"http_{response.status}"
 
 
-async def first_model(
-    pool: HttpPool, address: Address, headers: Mapping[str, str] | None = None
-) -> str:
+async def first_model(pool: HttpPool, headers: Mapping[str, str]) -> str:
     """Name of the server's first model.
 
     Raises:
@@ -96,7 +92,7 @@ async def first_model(
         UnreadableAnswerError: it is no Takt, or has no model.
         takt_client.TaktError: it refuses to say.
     """
-    response = await pool.ask(request_head(address, "GET", "/v1/models", 0, headers), b"")
+    response = await pool.ask(request_head(pool.address, "GET", "/v1/models", 0, headers), b"")
     if response.status != OK:
         error = refusal_of(response.status, response.body).error
         if isinstance(error, InsufficientScopeError):
@@ -106,5 +102,5 @@ async def first_model(
         return str(orjson.loads(response.body)["models"][0]["name"])
     except (orjson.JSONDecodeError, TypeError, KeyError, IndexError) as error:
         raise UnreadableAnswerError(
-            f"{address.authority} lists no models; name one with --model, and check the URL"
+            f"{pool.address.authority} lists no models; name one with --model, and check the URL"
         ) from error

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 import orjson
+import uvloop
 from numpy.typing import NDArray
 
 from service.commands.bench.arrivals import Arrivals
@@ -111,7 +112,7 @@ def run_bench(options: BenchOptions, terminal: TextIO | None) -> BenchResult:
         TaktError: the server cannot be reached or loaded as the options say, or refuses what it
             would refuse again.
     """
-    with precise_clock() as clock, asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with precise_clock() as clock, asyncio.Runner(loop_factory=uvloop.Loop) as runner:
         return runner.run(_run(options, clock, terminal))
 
 
@@ -120,7 +121,7 @@ async def _run(options: BenchOptions, clock: LoadClock, terminal: TextIO | None)
     pool = HttpPool(address, _connections_allowed(), clock.now_s, server.tls)
     try:
         refusal: TaktError | None = None
-        model = options.model or await first_model(pool, address, server.headers)
+        model = options.model or await first_model(pool, server.headers)
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
         async with _transport(options, pool, server, model, clock) as transport:
             streams = transport if isinstance(transport, StreamTransport) else None
@@ -181,15 +182,8 @@ async def _transport(
         name: picture for name, picture in options.pictures.items() if isinstance(picture, bytes)
     }
     path += f"/inspect?{urlencode(query)}" if query else "/inspect"
-    address = parse_address(options.url)
     yield RestTransport(
-        pool,
-        address,
-        path,
-        encoded,
-        clock,
-        headers=server.headers,
-        verdicts=options.verdicts,
+        pool, path, encoded, clock, headers=server.headers, verdicts=options.verdicts
     )
 
 
@@ -292,11 +286,3 @@ def _connections_allowed() -> int:
     if soft != resource.RLIM_INFINITY and soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     return max(most - _SPARE_FILES, 1)
-
-
-def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ModuleNotFoundError:
-        return None
-    return uvloop.Loop

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -186,8 +187,7 @@ class StreamTransport:
 
     def __init__(self, lanes: Sequence[_Lane], pictures: Mapping[str, bytes | RawPicture]) -> None:
         self._lanes = lanes
-        self._pictures = list(pictures.items())
-        self._next = 0
+        self._pictures = itertools.cycle(pictures.items())
 
     @property
     def credits(self) -> int:
@@ -211,8 +211,7 @@ class StreamTransport:
         Raises:
             takt_client.TaktError: the server refuses what it would refuse again.
         """
-        name, picture = self._pictures[self._next]
-        self._next = (self._next + 1) % len(self._pictures)
+        name, picture = next(self._pictures)
         return await self._lanes[lane % len(self._lanes)].ask(name, picture)
 
 

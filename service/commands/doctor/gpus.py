@@ -36,7 +36,8 @@ def examine_gpus(
         dev: folder with the driver's files for programs.
     """
     on_pci = _count(pci)
-    found = _by_nvml() or _by_tool() or _by_proc(proc) or GpuFacts(None, None, None, ())
+    by_nvml = ask(GpuFacts, "nvml", limit_s=_LIMIT_S).value
+    found = by_nvml or _by_tool() or _by_proc(proc) or GpuFacts(None, None, None, ())
     found = replace(found, on_pci=on_pci, device_files=any(dev.glob("nvidia*")))
     if not found.gpus:
         if on_pci:
@@ -54,10 +55,6 @@ def examine_gpus(
         )
         lacks.append(Lack(what, remedies.driver(cuda_major)))
     return replace(found, lacks=tuple(lacks))
-
-
-def _by_nvml() -> GpuFacts | None:
-    return ask(GpuFacts, "nvml", limit_s=_LIMIT_S).value
 
 
 def _by_tool() -> GpuFacts | None:

@@ -127,9 +127,6 @@ def _ending(code: int) -> str:
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Kills a process and its group; one that has ended may have left others."""
     with contextlib.suppress(OSError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(_GRACE_S)

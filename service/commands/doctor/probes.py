@@ -212,36 +212,20 @@ def _version_of(library: NvidiaLibrary, loaded: ctypes.CDLL) -> str | None:
         return None
 
 
-def _one_number(function: str) -> Callable[[ctypes.CDLL], str]:
-    def read(loaded: ctypes.CDLL) -> str:
-        number = ctypes.c_int()
-        getattr(loaded, function)(ctypes.byref(number))
-        return _thousands(number.value)
-
-    return read
+def _numbers(function: Any, *given: int, count: int = 1) -> tuple[int, ...]:
+    """What a function of C writes to the places that it is given last."""
+    numbers = [ctypes.c_int() for _ in range(count)]
+    function(*given, *map(ctypes.byref, numbers))
+    return tuple(number.value for number in numbers)
 
 
-def _two_numbers(function: str) -> Callable[[ctypes.CDLL], str]:
-    def read(loaded: ctypes.CDLL) -> str:
-        major, minor = ctypes.c_int(), ctypes.c_int()
-        getattr(loaded, function)(ctypes.byref(major), ctypes.byref(minor))
-        return f"{major.value}.{minor.value}"
-
-    return read
+def _two_numbers(function: Any) -> str:
+    return ".".join(map(str, _numbers(function, count=2)))
 
 
-def _properties(function: str) -> Callable[[ctypes.CDLL], str]:
-    """Reader of a version whose major, minor and patch are properties 0, 1 and 2."""
-
-    def read(loaded: ctypes.CDLL) -> str:
-        parts = []
-        for kind in range(3):
-            number = ctypes.c_int()
-            getattr(loaded, function)(kind, ctypes.byref(number))
-            parts.append(str(number.value))
-        return ".".join(parts)
-
-    return read
+def _properties(function: Any) -> str:
+    """Version whose major, minor and patch are properties 0, 1 and 2."""
+    return ".".join(str(_numbers(function, kind)[0]) for kind in range(3))
 
 
 def _tensorrt(loaded: ctypes.CDLL) -> str:
@@ -254,15 +238,15 @@ def _thousands(number: int) -> str:
     return f"{number // 1000}.{number % 1000 // 10}"
 
 
-_VERSIONS: dict[str, Callable[[ctypes.CDLL], str]] = {
-    "libcuda": _one_number("cuDriverGetVersion"),
-    "libcudart": _one_number("cudaRuntimeGetVersion"),
-    "libnvrtc": _two_numbers("nvrtcVersion"),
-    "libnvJitLink": _two_numbers("nvJitLinkVersion"),
-    "libcublasLt": _properties("cublasLtGetProperty"),
-    "libcublas": _properties("cublasGetProperty"),
-    "libcurand": _properties("curandGetProperty"),
-    "libcufft": _properties("cufftGetProperty"),
-    "libcudnn": _properties("cudnnGetProperty"),
+_VERSIONS: dict[str, Callable[[Any], str]] = {
+    "libcuda": lambda loaded: _thousands(*_numbers(loaded.cuDriverGetVersion)),
+    "libcudart": lambda loaded: _thousands(*_numbers(loaded.cudaRuntimeGetVersion)),
+    "libnvrtc": lambda loaded: _two_numbers(loaded.nvrtcVersion),
+    "libnvJitLink": lambda loaded: _two_numbers(loaded.nvJitLinkVersion),
+    "libcublasLt": lambda loaded: _properties(loaded.cublasLtGetProperty),
+    "libcublas": lambda loaded: _properties(loaded.cublasGetProperty),
+    "libcurand": lambda loaded: _properties(loaded.curandGetProperty),
+    "libcufft": lambda loaded: _properties(loaded.cufftGetProperty),
+    "libcudnn": lambda loaded: _properties(loaded.cudnnGetProperty),
     "libnvinfer": _tensorrt,
 }

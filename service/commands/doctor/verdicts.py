@@ -13,6 +13,7 @@ from service.commands.doctor.gpus import NO_GPU
 from service.core.distribution import install_hint
 
 EngineName = Literal["cpu-fp32", "cpu-bf16", "cpu-int8", "openvino", "cuda", "tensorrt"]
+GpuEngine = Literal["cuda", "tensorrt"]
 State = Literal["well", "slowly", "not"]
 
 _TENSOR_CORES = (7, 0)
@@ -42,8 +43,8 @@ def judge(host: HostFacts) -> tuple[EngineVerdict, ...]:
         _cpu_bf16(host),
         _cpu_int8(host),
         _openvino(host),
-        _cuda(host),
-        _tensorrt(host),
+        _gpu("cuda", host),
+        _gpu("tensorrt", host),
     )
 
 
@@ -93,24 +94,18 @@ def _cpu_int8(host: HostFacts) -> EngineVerdict:
     return EngineVerdict("cpu-int8", "slowly", why)
 
 
-def _cuda(host: HostFacts) -> EngineVerdict:
+def _gpu(engine: GpuEngine, host: HostFacts) -> EngineVerdict:
     if host.libraries is None:
-        return EngineVerdict("cuda", "not", NO_GPU)
-    if host.onnxruntime.loads("cuda"):
-        return _on_gpu("cuda", host)
-    return _refused_gpu("cuda", host, _gpu_lacks(host, "cuda", host.libraries))
+        return EngineVerdict(engine, "not", NO_GPU)
+    if host.onnxruntime.loads(engine):
+        return _on_gpu(engine, host)
+    lacks = _gpu_lacks(host, engine, host.libraries)
+    if engine == "tensorrt":
+        lacks += host.libraries.tensorrt_lacks
+    return _refused_gpu(engine, host, lacks)
 
 
-def _tensorrt(host: HostFacts) -> EngineVerdict:
-    if host.libraries is None:
-        return EngineVerdict("tensorrt", "not", NO_GPU)
-    if host.onnxruntime.loads("tensorrt"):
-        return _on_gpu("tensorrt", host)
-    lacks = (*_gpu_lacks(host, "tensorrt", host.libraries), *host.libraries.tensorrt_lacks)
-    return _refused_gpu("tensorrt", host, lacks)
-
-
-def _on_gpu(engine: EngineName, host: HostFacts) -> EngineVerdict:
+def _on_gpu(engine: GpuEngine, host: HostFacts) -> EngineVerdict:
     gpu = next(iter(host.gpus.gpus), None)
     name = gpu.name if gpu else "a GPU that the driver does not name"
     if gpu and not _has_tensor_cores(gpu):
@@ -119,9 +114,7 @@ def _on_gpu(engine: EngineName, host: HostFacts) -> EngineVerdict:
     return EngineVerdict(engine, "well", f"on {name}")
 
 
-def _gpu_lacks(
-    host: HostFacts, provider: Literal["cuda", "tensorrt"], libraries: LibrariesFacts
-) -> list[Lack]:
+def _gpu_lacks(host: HostFacts, provider: GpuEngine, libraries: LibrariesFacts) -> list[Lack]:
     """Reasons why a GPU's provider does not load, the first cause first."""
     runtime = host.onnxruntime
     # A tool that is not installed keeps nobody from running.
@@ -140,9 +133,7 @@ def _gpu_lacks(
     return lacks
 
 
-def _refused_gpu(
-    provider: Literal["cuda", "tensorrt"], host: HostFacts, lacks: Sequence[Lack]
-) -> EngineVerdict:
+def _refused_gpu(provider: GpuEngine, host: HostFacts, lacks: Sequence[Lack]) -> EngineVerdict:
     """Verdict "not", with ONNX Runtime's own words if it tried."""
     found = host.onnxruntime.provider(provider)
     if found is None or not found.reason:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from service.core.errors import BundleError, TaktError
-from service.recording.record import Record, existing_record, record_options
+from service.commands.record import OpenRecord, reads_record
+from service.core.errors import BundleError
 
 if TYPE_CHECKING:
+    from service.recording.record import Record
     from service.recording.watch.alarms import StoredAlarm
     from service.recording.watch.known import KnownBundle
 
@@ -42,9 +43,9 @@ _CAUSES = {
     show_default=True,
     help="Folder of the bundles, for --replay.",
 )
-@record_options
+@reads_record
 def alarms(
-    standing: bool, as_json: bool, replay: bool, repository: Path, data: Path, record: str
+    standing: bool, as_json: bool, replay: bool, repository: Path, open_record: OpenRecord
 ) -> None:
     """List the alarms of the watch, the latest last.
 
@@ -52,14 +53,11 @@ def alarms(
     exits with 1 if these are others than it found at the time: rows or versions have gone since, or
     a version is another one.
     """
-    try:
-        opened = existing_record(data, record)
-        found = kept = _kept(opened)
-        if replay:
-            found, pictures = _replayed(opened, repository)
-            click.echo(f"{pictures} pictures were gone through anew", err=True)
-    except TaktError as error:
-        raise click.ClickException(str(error)) from None
+    opened = open_record()
+    found = kept = _kept(opened)
+    if replay:
+        found, pictures = _replayed(opened, repository)
+        click.echo(f"{pictures} pictures were gone through anew", err=True)
     for one in found:
         if not standing or one.ended_us is None:
             click.echo(json.dumps(asdict(one)) if as_json else _line(one))

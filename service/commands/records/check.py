@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from service.core.errors import TaktError
-from service.recording.record import existing_record, record_options
+from service.commands.record import OpenRecord, reads_record
 
 if TYPE_CHECKING:
     from service.recording.check import Checked
@@ -24,21 +22,18 @@ _MOST_NAMED = 20
     is_flag=True,
     help="Remove pictures that no inspection has, and mark inspections whose picture is gone.",
 )
-@record_options
-def check(content: bool, repairs: bool, data: Path, record: str) -> None:
+@reads_record
+def check(content: bool, repairs: bool, open_record: OpenRecord) -> None:
     """Compare the inspections with the pictures on the disk; a server may go on meanwhile.
 
     It ends with 1 where they do not agree and nothing was repaired, or a picture was changed.
     """
     from service.recording.check import check_record, repair
 
-    try:
-        found = existing_record(data, record)
-        checked = check_record(found, content=content)
-        if repairs:
-            repair(found, checked)
-    except TaktError as error:
-        raise click.ClickException(str(error)) from None
+    found = open_record()
+    checked = check_record(found, content=content)
+    if repairs:
+        repair(found, checked)
     click.echo(f"{checked.rows} inspections with a picture, {checked.files} pictures")
     for line in _lines(checked):
         click.echo(line)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 
+from service.commands.errors import plain_file_errors
+from service.commands.record import OpenRecord, reads_record
 from service.commands.who import who_asks
-from service.core.errors import TaktError
-from service.recording.record import existing_record, record_options
 
 
 @click.command()
 @click.option("--right", is_flag=True, help="Say that the clock is right now.")
 @click.option("--by", help="Who says so.", show_default="the name of this login")
-@record_options
-def clock(right: bool, by: str | None, data: Path, record: str) -> None:
+@reads_record
+@plain_file_errors
+def clock(right: bool, by: str | None, open_record: OpenRecord) -> None:
     """Show the clock by which the record grows old, or say that it is right.
 
     A server that doubts its host's clock removes nothing for its age until the clock is right or
@@ -26,19 +26,14 @@ def clock(right: bool, by: str | None, data: Path, record: str) -> None:
     from service.recording.clock import believed_at, said_to_be_right
 
     now_s = time.time()
-    try:
-        found = existing_record(data, record)
-        click.echo(f"the host's clock says        {_date(now_s)}")
-        if not right:
-            known_s = believed_at(found.folder)
-            said = "no moment is known" if known_s is None else _date(known_s)
-            click.echo(f"it was believed last at      {said}")
-            return
-        said_to_be_right(found, now_s, who_asks(by))
-    except TaktError as error:
-        raise click.ClickException(str(error)) from None
-    except OSError as error:
-        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
+    found = open_record()
+    click.echo(f"the host's clock says        {_date(now_s)}")
+    if not right:
+        known_s = believed_at(found.folder)
+        said = "no moment is known" if known_s is None else _date(known_s)
+        click.echo(f"it was believed last at      {said}")
+        return
+    said_to_be_right(found, now_s, who_asks(by))
     click.echo("a server takes that as right within a minute")
 
 

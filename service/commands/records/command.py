@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from service.commands.groups import refuse_lost_options
+from service.commands.record import OpenRecord, reads_record
 from service.commands.records.alarms import alarms
 from service.commands.records.check import check
 from service.commands.records.clock import clock
@@ -20,9 +20,7 @@ from service.commands.records.options import filter_options
 from service.commands.records.review import review
 from service.commands.records.show import show
 from service.commands.records.table import Table
-from service.core.errors import TaktError
 from service.headings import HeadedGroup
-from service.recording.record import existing_record, record_options
 from service.recording.search.filters import Filters
 
 if TYPE_CHECKING:
@@ -53,7 +51,7 @@ _MOST = 1000
     "--open", "opens", is_flag=True, help="Open the newest picture of these, or say its path."
 )
 @click.option("--follow", is_flag=True, help="Go on with new ones as they come, until Ctrl-C.")
-@record_options
+@reads_record
 @click.pass_context
 def records(
     ctx: click.Context,
@@ -63,8 +61,7 @@ def records(
     as_json: bool,
     opens: bool,
     follow: bool,
-    data: Path,
-    record: str,
+    open_record: OpenRecord,
 ) -> None:
     """List recorded inspections, the newest last.
 
@@ -84,7 +81,7 @@ def records(
         other = "--open" if opens else "--follow and --limit"
         raise click.UsageError(f"--after and {other} do not go together")
     try:
-        opened, printer = existing_record(data, record), Printer(as_json=as_json)
+        opened, printer = open_record(), Printer(as_json=as_json)
         if after is None:
             limit = _NEWEST if limit is None else limit
             after = _list(opened, filters, limit, printer, follow=follow, opens=opens)
@@ -93,8 +90,6 @@ def records(
         while follow:
             time.sleep(_LOOK_AGAIN_S)
             after = _go_on(opened, filters, after, printer)
-    except TaktError as error:
-        raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:
         return
 

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, BinaryIO, get_args
 
 import click
 
+from service.commands.record import OpenRecord, reads_record
 from service.commands.records.options import filter_options
-from service.core.errors import TaktError
 from service.headings import HeadedCommand
-from service.recording.record import existing_record, record_options
 from service.recording.search.filters import ExportFormat, Filters
 
 if TYPE_CHECKING:
@@ -36,14 +35,13 @@ if TYPE_CHECKING:
     help="By the end of FILE's name, if left out.",
 )
 @filter_options
-@record_options
+@reads_record
 def export(
     file: Path | None,
     folder: Path | None,
     wanted: ExportFormat | None,
     filters: Filters,
-    data: Path,
-    record: str,
+    open_record: OpenRecord,
 ) -> None:
     """Write the inspections to FILE, the newest first; - is the standard output.
 
@@ -54,14 +52,11 @@ def export(
         raise click.UsageError("name a FILE, or a --folder for judged pictures")
     if folder is not None and wanted is not None:
         raise click.UsageError("--format goes with a FILE; pictures are written as they came")
-    try:
-        opened = existing_record(data, record)
-        if folder is not None:
-            _export_folders(opened, filters, folder)
-        elif file is not None:
-            _export_file(opened, filters, wanted or _by_name(file), file)
-    except TaktError as error:
-        raise click.ClickException(str(error)) from None
+    opened = open_record()
+    if folder is not None:
+        _export_folders(opened, filters, folder)
+    elif file is not None:
+        _export_file(opened, filters, wanted or _by_name(file), file)
 
 
 def _export_folders(record: Record, filters: Filters, folder: Path) -> None:
@@ -71,6 +66,7 @@ def _export_folders(record: Record, filters: Filters, folder: Path) -> None:
 
 
 def _export_file(record: Record, filters: Filters, wanted: ExportFormat, file: Path) -> None:
+    from service.core.bundles.files import unfinished_file
     from service.recording.search.exports.export import Export, exported
 
     parts = exported(record.database, Export(filters, wanted))
@@ -79,13 +75,8 @@ def _export_file(record: Record, filters: Filters, wanted: ExportFormat, file: P
             _write(sys.stdout.buffer, parts)
             return
         # What is not whole yet must not look as if it were.
-        unfinished = file.with_name(f".{file.name}.part")
-        try:
-            with unfinished.open("wb") as out:
-                written = _write(out, parts)
-            unfinished.replace(file)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with unfinished_file(file) as unfinished, unfinished.open("wb") as out:
+            written = _write(out, parts)
         click.echo(f"{file} has {written} bytes", err=True)
     except BrokenPipeError:
         # Whoever read the output has seen enough.

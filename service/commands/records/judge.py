@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from service.commands.record import OpenRecord, reads_record
 from service.commands.who import who_asks
-from service.core.errors import TaktError
-from service.recording.record import existing_record, record_options
 
 if TYPE_CHECKING:
     from service.core.domain import Box
     from service.recording.review.judging import JudgementWord
 
 
-def _box(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Box | None:
+def _box(text: str) -> Box:
     from service.core.domain import Box
 
-    if value is None:
-        return None
-    numbers = value.split(",")
     try:
-        x, y, width, height = map(int, numbers)
+        x, y, width, height = map(int, text.split(","))
     except ValueError:
         raise click.BadParameter(
-            f"{value!r} is no X,Y,WIDTH,HEIGHT; write four whole numbers, such as 412,96,60,24",
-            ctx,
-            parameter,
+            f"{text!r} is no X,Y,WIDTH,HEIGHT; write four whole numbers, such as 412,96,60,24"
         ) from None
     return Box(x, y, width, height)
 
@@ -45,14 +38,14 @@ def _box(ctx: click.Context, parameter: click.Parameter, value: str | None) -> B
 @click.option(
     "--box",
     metavar="X,Y,WIDTH,HEIGHT",
-    callback=_box,
+    type=_box,
     help="Where the defect is, in pixels of the upright picture; of one inspection.",
 )
 @click.option(
     "--withdraw", is_flag=True, help="Take back the latest judgement of yours of each instead."
 )
 @click.option("--by", help="Who says so.", show_default="the name of this login")
-@record_options
+@reads_record
 def judge(
     numbers: tuple[int, ...],
     word: JudgementWord | None,
@@ -61,8 +54,7 @@ def judge(
     box: Box | None,
     withdraw: bool,
     by: str | None,
-    data: Path,
-    record: str,
+    open_record: OpenRecord,
 ) -> None:
     """Judge the inspections ID..., all of them or none.
 
@@ -74,15 +66,12 @@ def judge(
         raise click.UsageError("say --as defect, good or unsure; or --withdraw")
     if withdraw and (kind or note or box):
         raise click.UsageError("--kind, --note and --box go with --as")
-    try:
-        reviewer = who_asks(by)
-        database = existing_record(data, record).database
-        if word is None:
-            done = judging.withdraw(database, numbers, reviewer)
-        else:
-            given = judging.NewJudgement(word, reviewer, kind, note, box)
-            done = judging.judge(database, numbers, given)
-    except TaktError as error:
-        raise click.ClickException(str(error)) from None
+    reviewer = who_asks(by)
+    database = open_record().database
+    if word is None:
+        done = judging.withdraw(database, numbers, reviewer)
+    else:
+        given = judging.NewJudgement(word, reviewer, kind, note, box)
+        done = judging.judge(database, numbers, given)
     said = "judgement taken back" if word is None else f"judged {word}"
     click.echo(f"{done.inspections} {said} by {reviewer}")

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from service.commands.record import OpenRecord, reads_record
 from service.commands.records.options import filter_options
-from service.core.errors import TaktError
 from service.headings import HeadedCommand
-from service.recording.record import existing_record, record_options
 from service.recording.search.filters import Filters
 
 if TYPE_CHECKING:
@@ -39,9 +38,9 @@ _NOT_THERE: Final = """\
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object on each line.")
 @filter_options
-@record_options
+@reads_record
 def match(
-    pictures: tuple[Path, ...], as_json: bool, filters: Filters, data: Path, record: str
+    pictures: tuple[Path, ...], as_json: bool, filters: Filters, open_record: OpenRecord
 ) -> None:
     """Find the inspections of the files PICTURE..., whether or not the record has kept them.
 
@@ -51,7 +50,7 @@ def match(
     if filters.sha256 is not None:
         raise click.UsageError("--sha256 is for takt records; here the files say it")
     try:
-        opened = existing_record(data, record)
+        opened = open_record()
         missing = 0
         for picture in pictures:
             found = _inspections_of(opened, picture, filters)
@@ -62,8 +61,6 @@ def match(
             missing += not found
     except OSError as error:
         raise click.ClickException(f"{error.filename} cannot be read: {error.strerror}") from None
-    except TaktError as error:
-        raise click.ClickException(str(error)) from None
     if missing:
         raise click.exceptions.Exit(1)
 

@@ -16,13 +16,11 @@ from service.recording.search.filters import Filters, JudgementFilter, KeptFilte
 from service.recording.search.times import us_of
 
 
-def _time(ctx: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
-    if value is None:
-        return None
+def _time(text: str) -> int:
     try:
-        return us_of(value, datetime.now(UTC))
+        return us_of(text, datetime.now(UTC))
     except InvalidParameterError as error:
-        raise click.BadParameter(str(error), ctx, parameter) from None
+        raise click.BadParameter(str(error)) from None
 
 
 _OPTIONS = (
@@ -30,12 +28,12 @@ _OPTIONS = (
         "--since",
         "since_us",
         metavar="TIME",
-        callback=_time,
+        type=_time,
         help="Answered at this time or later: 2026-03-01T06:00:00Z, or -24h for 24 hours ago (s, "
         "m, h, d, w).",
     ),
     click.option(
-        "--until", "until_us", metavar="TIME", callback=_time, help="Answered before this time."
+        "--until", "until_us", metavar="TIME", type=_time, help="Answered before this time."
     ),
     click.option("--model", help="Name of the model."),
     click.option("--version", help="Version of the model; needs --model."),

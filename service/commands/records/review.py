@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
+from service.commands.record import OpenRecord, reads_record
 from service.commands.records.options import filter_options
-from service.core.errors import CalibrationError, TaktError
+from service.core.errors import CalibrationError
 from service.headings import HeadedCommand
-from service.recording.record import existing_record, record_options
 from service.recording.search.filters import Filters
 
 if TYPE_CHECKING:
@@ -39,30 +38,26 @@ if TYPE_CHECKING:
     show_default="0.01",
     help="Share of good parts that conformal lets be rejected.",
 )
-@record_options
+@reads_record
 def review(
     filters: Filters,
     per: Literal["hour", "day", "week"],
     rule: Rule,
     alpha: float | None,
-    data: Path,
-    record: str,
+    open_record: OpenRecord,
 ) -> None:
     """Show the mistakes of verdicts by what was judged, and propose a threshold."""
     from service.commands.records.review_text import confusion_lines, proposal_lines
     from service.recording.review.confusion import confusion
     from service.recording.review.proposal import propose
 
+    database = open_record().database
+    click.echo("\n".join(confusion_lines(confusion(database, filters, per))))
+    if filters.version is None:
+        click.echo("\nfor a threshold, name one version: --model NAME --version VERSION")
+        return
     try:
-        database = existing_record(data, record).database
-        click.echo("\n".join(confusion_lines(confusion(database, filters, per))))
-        if filters.version is None:
-            click.echo("\nfor a threshold, name one version: --model NAME --version VERSION")
-            return
-        try:
-            lines = proposal_lines(propose(database, filters, rule, alpha))
-        except CalibrationError as error:
-            lines = [f"no threshold is proposed: {error}"]
-        click.echo("\n".join(("", *lines)))
-    except TaktError as error:
-        raise click.ClickException(str(error)) from None
+        lines = proposal_lines(propose(database, filters, rule, alpha))
+    except CalibrationError as error:
+        lines = [f"no threshold is proposed: {error}"]
+    click.echo("\n".join(("", *lines)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from service.commands.columns import table_lines
+
 if TYPE_CHECKING:
     from service.recording.review.confusion import ConfusionOverTime
     from service.recording.review.figures import EstimatedShare, ReviewFigures
@@ -116,10 +118,4 @@ def _flips(name: str, flips: Flips) -> tuple[str, str, str]:
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Lines of a table; all columns but the first end at their right edges."""
-    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
-    for row in (titles, *rows):
-        first, *rest = (
-            f"{cell:>{width}}" if number else f"{cell:{width}}"
-            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        yield "  ".join((first, *rest)).rstrip()
+    return table_lines((titles, *rows), right=range(1, len(titles)))

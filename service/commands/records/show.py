@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from service.core.errors import TaktError
-from service.recording.record import existing_record, record_options
+from service.commands.columns import plain
+from service.commands.record import OpenRecord, reads_record
 
 if TYPE_CHECKING:
     from service.recording.review.history import Said
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
 @click.argument("number", metavar="ID", type=click.IntRange(1, 2**63 - 1))
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @click.option("--open", "opens", is_flag=True, help="Open its picture, or say the picture's path.")
-@record_options
-def show(number: int, as_json: bool, opens: bool, data: Path, record: str) -> None:
+@reads_record
+def show(number: int, as_json: bool, opens: bool, open_record: OpenRecord) -> None:
     """Show everything that the record has of inspection ID."""
     import orjson
 
@@ -30,19 +29,16 @@ def show(number: int, as_json: bool, opens: bool, data: Path, record: str) -> No
     from service.recording.search.json_form import json_of
     from service.recording.search.pages import inspection_of
 
-    try:
-        found = existing_record(data, record)
-        with found.database.reading() as connection:
-            inspection = inspection_of(connection, number)
-        if as_json:
-            click.echo(orjson.dumps(json_of(inspection)))
-        else:
-            said = history(found.database, number).said
-            click.echo("\n".join(_lines(inspection, said)))
-        if opens:
-            open_picture(found, inspection)
-    except TaktError as error:
-        raise click.ClickException(str(error)) from None
+    found = open_record()
+    with found.database.reading() as connection:
+        inspection = inspection_of(connection, number)
+    if as_json:
+        click.echo(orjson.dumps(json_of(inspection)))
+    else:
+        said = history(found.database, number).said
+        click.echo("\n".join(_lines(inspection, said)))
+    if opens:
+        open_picture(found, inspection)
 
 
 def _lines(inspection: StoredInspection, said: Iterable[Said]) -> list[str]:
@@ -85,6 +81,5 @@ def _text(value: object, unit: str) -> str:
         return orjson.dumps(value).decode()
     if isinstance(value, float) and unit:
         return f"{value:.4g} {unit}"
-    # Whatever a caller sent must not steer the terminal.
-    plain = "".join(one if one.isprintable() else "?" for one in str(value))
-    return f"{plain} {unit}" if isinstance(value, int) and unit else plain
+    text = plain(str(value))
+    return f"{text} {unit}" if isinstance(value, int) and unit else text

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from service.commands.columns import plain
 from service.digits import apart
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Table:
         Args:
             inspections: in the order of the lines.
         """
-        rows = [[_plain(field.text(one)) for field in _FIELDS] for one in inspections]
+        rows = [[plain(field.text(one)) for field in _FIELDS] for one in inspections]
         for row in rows:
             self._widths = [max(*pair) for pair in zip(self._widths, map(len, row), strict=True)]
         return [self._line(row) for row in rows]
@@ -81,8 +82,3 @@ class Table:
             for field, text, width in zip(_FIELDS, texts, self._widths, strict=True)
         ]
         return "  ".join(cells).rstrip()
-
-
-def _plain(text: str) -> str:
-    """A text of a caller's, which must not steer the terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from service.commands.errors import plain_errors
 from service.commands.records.options import filter_options
-from service.core.errors import TaktError
 from service.headings import HeadedCommand
 from service.recording.record import existing_record, record_options
 from service.recording.search.filters import Filters
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object on each line.")
 @record_options
+@plain_errors
 def replay_command(
     numbers: tuple[int, ...],
     every: bool,
@@ -71,14 +72,11 @@ def replay_command(
     from service.commands.replay.report import JsonReport, TableReport
     from service.configuration import load_settings
 
-    try:
-        settings = load_settings({"repository": repository, "data_folder": data})
-        found = existing_record(data, record)
-        chosen = _by_filters(found, filters, limit) if every else _by_number(found, numbers)
-        report: Report = JsonReport() if as_json else TableReport()
-        asyncio.run(_replay(found, chosen, settings, engine, report))
-    except TaktError as error:
-        raise click.ClickException(str(error)) from None
+    settings = load_settings({"repository": repository, "data_folder": data})
+    found = existing_record(data, record)
+    chosen = _by_filters(found, filters, limit) if every else _by_number(found, numbers)
+    report: Report = JsonReport() if as_json else TableReport()
+    asyncio.run(_replay(found, chosen, settings, engine, report))
     report.end()
     if not report.all_reproduced:
         raise SystemExit(1)

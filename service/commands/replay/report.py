@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import click
 import orjson
 
@@ -17,20 +15,6 @@ _TITLE = (
     f"{'ID':>8}  {'RECORDED':>12}  {'REPLAYED':>12}  {'DIFFERENCE':>10}  {'VERDICT':16}  "
     f"{'REGIONS':7}  RESULT"
 )
-
-
-class Report(Protocol):
-    """Takes replays as they are made."""
-
-    @property
-    def all_reproduced(self) -> bool:
-        """Whether each one gave the recorded answer."""
-
-    def put(self, one: Replay | NotReplayed) -> None:
-        """Tell of one more."""
-
-    def end(self) -> None:
-        """Tell of all."""
 
 
 class JsonReport:
@@ -89,6 +73,10 @@ class TableReport:
         if self._not_replayed:
             parts.append(f"{self._not_replayed} could not be replayed")
         click.echo(f"{', '.join(parts)}; largest difference of a score: {self._largest:.3g}")
+
+
+Report = JsonReport | TableReport
+"""Takes replays as they are made."""
 
 
 def _about(one: Replay) -> str:

@@ -11,8 +11,6 @@ from service.core.engines.plan import plan_for
 from service.core.engines.runtimes import RUNTIMES
 from service.settings import Settings
 
-"""Values of the setting `engine` that run the reference graph."""
-
 MOST_INSTANCES = 64
 """Largest value of the setting `engine_instances`."""
 

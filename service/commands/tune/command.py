@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import click
 
+from service.commands.errors import plain_errors
 from service.commands.tune.advice import advice, has_openvino
 from service.commands.tune.candidates import candidates_of, reference_of
 from service.commands.tune.choice import choose, why_none
 from service.commands.tune.keeping import check_writable, keep, profile_of
 from service.commands.tune.report import json_report, table
 from service.commands.tune.results import TuneResults
-from service.commands.tune.run import TuneOptions, batching_of, openers, tune
+from service.commands.tune.run import TuneOptions, openers, tune
 from service.configuration import load_settings
 from service.core.bundles.bundle import Bundle, load_bundle
 from service.core.bundles.host_profile import PROFILES, read_profile
-from service.core.errors import ConfigurationError, TaktError
+from service.core.errors import ConfigurationError
 from service.core.host import host_name
 from service.mirroring.option import HostFolder
+from service.repository.context import batcher_options
 
 _LONGEST_S = 3600
 _MOST_ROUNDS = 100
 _LARGEST_BATCH = 256
 
 
-def _names(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in value.split(",") if part.strip())
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _sizes(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
-    parts = [] if value is None else [part.strip() for part in value.split(",")]
+def _sizes(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and 1 <= int(part) <= _LARGEST_BATCH for part in parts):
-        raise click.BadParameter(
-            f"{value} are no batch sizes; 1,2,4 are, up to {_LARGEST_BATCH}", ctx, param
-        )
+        raise click.BadParameter(f"{text} are no batch sizes; 1,2,4 are, up to {_LARGEST_BATCH}")
     return tuple(int(part) for part in parts)
 
 
@@ -66,7 +67,7 @@ def _sizes(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 @click.option(
     "--engines",
     metavar="A,B",
-    callback=_names,
+    type=_names,
     default="",
     show_default="all that this host has",
     help="Only these, with commas: onnxruntime, openvino, cuda, tensorrt, names of variants.",
@@ -74,7 +75,7 @@ def _sizes(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 @click.option(
     "--batch-sizes",
     metavar="1,2,4",
-    callback=_sizes,
+    type=_sizes,
     show_default="1 on a CPU, 1,2,4,8,16 on a GPU",
     help="Largest batches to try, with commas.",
 )
@@ -85,13 +86,14 @@ def _sizes(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     type=click.Path(path_type=Path, dir_okay=False),
     help="Also write all figures here.",
 )
+@plain_errors
 def tune_command(
     bundle: Path,
     target_ms: float | None,
     seconds: float,
     rounds: int,
     engines: tuple[str, ...],
-    batch_sizes: tuple[int, ...],
+    batch_sizes: tuple[int, ...] | None,
     dry_run: bool,
     json_path: Path | None,
 ) -> None:
@@ -103,30 +105,28 @@ def tune_command(
     this kind of host; `takt serve` uses it unless settings say otherwise. GPU, cache and batching
     are as the TAKT_... settings say. Ends with 1 if nothing can be chosen.
     """
-    try:
-        base = load_settings()
-        loaded = load_bundle(bundle)
-        host = host_name(base.cores)
-        # The engines' opener reads it too: better one error now than one for each candidate.
-        read_profile(bundle, host)
-        if not dry_run:
-            check_writable(bundle)
-        candidates = candidates_of(
-            loaded, base, cores=base.cores, engines=engines, batch_sizes=batch_sizes
+    base = load_settings()
+    loaded = load_bundle(bundle)
+    host = host_name(base.cores)
+    # The engines' opener reads it too: better one error now than one for each candidate.
+    read_profile(bundle, host)
+    if not dry_run:
+        check_writable(bundle)
+    candidates = candidates_of(
+        loaded, base, cores=base.cores, engines=engines, batch_sizes=batch_sizes or ()
+    )
+    click.echo(f"host: {host}")
+    with tempfile.TemporaryDirectory(prefix="takt-tune-") as cache:
+        results = tune(
+            loaded,
+            candidates,
+            reference_of(base.cores),
+            TuneOptions(seconds, rounds, target_ms, batcher_options(base)),
+            openers(base, Path(cache)),
+            # Progress is no part of the result.
+            partial(click.echo, err=True),
         )
-        click.echo(f"host: {host}")
-        with tempfile.TemporaryDirectory(prefix="takt-tune-") as cache:
-            results = tune(
-                loaded,
-                candidates,
-                reference_of(base.cores),
-                TuneOptions(seconds, rounds, target_ms, batching_of(base)),
-                openers(base, Path(cache)),
-                _say,
-            )
-        _conclude(loaded, host, results, target_ms, json_path, dry_run=dry_run)
-    except TaktError as error:
-        raise click.ClickException(str(error)) from None
+    _conclude(loaded, host, results, target_ms, json_path, dry_run=dry_run)
 
 
 def _conclude(
@@ -166,8 +166,3 @@ def _write(path: Path, report: bytes) -> None:
         path.write_bytes(report)
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from None
-
-
-def _say(line: str) -> None:
-    """Prints a line of progress, which is no part of the result."""
-    click.echo(line, err=True)

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 from service.core.batching.batcher import Batcher
 from service.core.batching.options import BatcherOptions
-from service.core.domain import DropReason, ModelInput, ModelOutput
+from service.core.batching.work import Unobserved
+from service.core.domain import ModelInput, ModelOutput
 from service.core.engines.base import Engine
 from service.core.engines.batches import batch_runner
 from service.core.errors import TaktError
@@ -65,7 +66,7 @@ async def measure_round(
         EngineError: an engine failed.
     """
     batcher: Batcher[ModelInput, ModelOutput] = Batcher(
-        [batch_runner(engine) for engine in engines], options, _Unwatched(), name="tune"
+        [batch_runner(engine) for engine in engines], options, Unobserved(), name="tune"
     )
     places = len(engines) * options.max_batch_size
     try:
@@ -145,16 +146,3 @@ class _Tally:
             answered_s - self._began_s >= self._seconds
             and len(self._latencies_s) >= LEAST_ANSWERS * self._callers
         )
-
-
-class _Unwatched:
-    """Observer that keeps nothing."""
-
-    def on_batch(self, size: int, run_s: float) -> None:
-        """Ignores a batch that ran."""
-
-    def on_dropped(self, reason: DropReason) -> None:
-        """Ignores a dropped item."""
-
-    def on_error(self) -> None:
-        """Ignores an error of the others, which raise none."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
+from service.commands.columns import table_lines
 from service.commands.tune.choice import Choice
 from service.commands.tune.results import MeasuredCandidate, TuneResults
 from service.core.bundles.host_profile import HostProfile
@@ -27,8 +29,8 @@ def table(results: TuneResults, target_ms: float | None, choice: Choice | None) 
     """Table of the candidates, the fastest first, and a line for each refused one."""
     fastest_first = sorted(results.measured, key=lambda one: -one.images_per_s)
     rows = [_HEAD, *(_row(one, results, target_ms, choice) for one in fastest_first)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-    lines = [_line(row, widths) for row in rows] if results.measured else []
+    # Engine and remark are words, and what is between them figures.
+    lines = [*table_lines(rows, right=range(1, len(_HEAD) - 1))] if results.measured else []
     for one in results.refused:
         lines.append(f"{'drifts' if one.drifts else 'absent'}  {one.what}: {one.reason}")
     return "\n".join(lines)
@@ -47,10 +49,7 @@ def json_report(
     """
     document = {
         "candidates": [_figures(one, results) for one in results.measured],
-        "refused": [
-            {"what": one.what, "reason": one.reason, "drifts": one.drifts}
-            for one in results.refused
-        ],
+        "refused": [asdict(one) for one in results.refused],
         "chosen": profile.model_dump() if profile else None,
         "written": written,
         "advice": list(advice),
@@ -88,15 +87,6 @@ def _remarks(
 
 def _over(one: MeasuredCandidate, results: TuneResults) -> float | None:
     return None if results.reference is None else one.over(results.reference)
-
-
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    """Line of the table: engine and remark are aligned left, figures right."""
-    cells = [
-        cell.ljust(width) if column in (0, len(row) - 1) else cell.rjust(width)
-        for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-    ]
-    return "  ".join(cells).rstrip()
 
 
 def _figures(one: MeasuredCandidate, results: TuneResults) -> dict[str, Any]:

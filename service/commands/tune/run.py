@@ -18,7 +18,6 @@ from service.core.engines.base import Engine
 from service.core.engines.golden import check_golden
 from service.core.engines.opener import EngineOpener, OpenedEngine, engine_opener
 from service.core.errors import DriftError, TaktError
-from service.repository.context import batcher_options
 from service.settings import Settings
 
 Tell = Callable[[str], None]
@@ -63,11 +62,6 @@ def openers(base: Settings, cache: Path) -> OpenerOf:
     return of_candidate
 
 
-def batching_of(base: Settings) -> BatcherOptions:
-    """Options with which the service forms batches."""
-    return batcher_options(base)
-
-
 def tune(
     bundle: Bundle,
     candidates: Sequence[Candidate],
@@ -88,7 +82,6 @@ def tune(
         opener_of: makes the opener of a candidate's engines.
         tell: prints a line of progress.
     """
-    bench = _Bench(bundle, options, opener_of)
     measured: dict[Candidate, MeasuredCandidate] = {}
     refused: list[RefusedCandidate] = []
     unfit: set[str] = set()
@@ -99,7 +92,8 @@ def tune(
             if candidate.engine in unfit:
                 continue
             try:
-                found = bench.run(candidate, measured.get(candidate))
+                former = measured.get(candidate)
+                found = _run(bundle, candidate, former, options, opener_of(candidate))
             except TaktError as error:
                 refusal = _refusal(candidate, error, measured)
                 refused.append(refusal)
@@ -124,44 +118,43 @@ def _refusal(
     return RefusedCandidate(what, str(error), isinstance(error, DriftError))
 
 
-class _Bench:
-    """Runs one candidate for one round."""
+def _run(
+    bundle: Bundle,
+    candidate: Candidate,
+    former: MeasuredCandidate | None,
+    options: TuneOptions,
+    open_one: EngineOpener,
+) -> MeasuredCandidate:
+    """Adds a round to the former ones; before the first one, the answers are checked.
 
-    def __init__(self, bundle: Bundle, options: TuneOptions, opener_of: OpenerOf) -> None:
-        self._bundle = bundle
-        self._options = options
-        self._opener_of = opener_of
+    Raises:
+        TaktError: the host lacks the engine, the engine drifts, or it failed.
+    """
+    with _opened(bundle, candidate.instances, open_one, checked=former is None) as engines:
+        batching = replace(options.batching, max_batch_size=candidate.max_batch_size)
+        seconds = options.seconds / options.rounds
+        images = list(bundle.golden.images)
+        found: Round = asyncio.run(measure_round(engines, images, batching, seconds))
+        rounds = (*former.rounds, found) if former else (found,)
+        return MeasuredCandidate(candidate, engines[0].description, rounds)
 
-    def run(self, candidate: Candidate, former: MeasuredCandidate | None) -> MeasuredCandidate:
-        """Adds a round to the former ones; before the first one, the answers are checked.
 
-        Raises:
-            TaktError: the host lacks the engine, the engine drifts, or it failed.
-        """
-        with self._opened(candidate, checked=former is None) as engines:
-            batching = replace(self._options.batching, max_batch_size=candidate.max_batch_size)
-            seconds = self._options.seconds / self._options.rounds
-            images = list(self._bundle.golden.images)
-            found: Round = asyncio.run(measure_round(engines, images, batching, seconds))
-            rounds = (*former.rounds, found) if former else (found,)
-            return MeasuredCandidate(candidate, engines[0].description, rounds)
+@contextmanager
+def _opened(
+    bundle: Bundle, count: int, open_one: EngineOpener, *, checked: bool
+) -> Iterator[Sequence[Engine]]:
+    """Opens an engine for each instance, or one for all if it is shareable, and closes them."""
+    with ExitStack() as held:
 
-    @contextmanager
-    def _opened(self, candidate: Candidate, *, checked: bool) -> Iterator[Sequence[Engine]]:
-        """Opens an engine for each instance, or one for all if it is shareable, and closes them."""
-        open_one = self._opener_of(candidate)
-        with ExitStack() as held:
+        def opened_one() -> OpenedEngine:
+            opened = open_one(bundle)
+            held.enter_context(closing(opened.engine))
+            return opened
 
-            def opened_one() -> OpenedEngine:
-                opened = open_one(self._bundle)
-                held.enter_context(closing(opened.engine))
-                return opened
-
-            first = opened_one()
-            if checked:
-                check_golden(first.engine, self._bundle, first.plan.variant)
-            count = candidate.instances
-            if first.engine.shareable:
-                yield [first.engine] * count
-            else:
-                yield [first.engine, *(opened_one().engine for _ in range(count - 1))]
+        first = opened_one()
+        if checked:
+            check_golden(first.engine, bundle, first.plan.variant)
+        if first.engine.shareable:
+            yield [first.engine] * count
+        else:
+            yield [first.engine, *(opened_one().engine for _ in range(count - 1))]

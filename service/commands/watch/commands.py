@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 import shutil
 import signal
@@ -16,13 +15,13 @@ from typing import TYPE_CHECKING
 import click
 
 from service.commands.access import access_options
+from service.commands.errors import plain_errors
 from service.commands.watch.report import WatchReport
 from service.commands.watch.run import Watch, Watches
 from service.commands.watch.streams import OpenStream, WatchOptions
 from service.commands.watch.table import OutcomeTable
 from service.configuration import load_settings
 from service.core.distribution import CLIENT, install_hint
-from service.core.errors import TaktError
 from service.headings import HeadedCommand, under
 from service.sources.capture import SourceError
 from service.sources.labels import by_pattern, by_table, file_labels
@@ -52,28 +51,22 @@ def _remote_streams(
     return remote_streams(url, access, model, version, outage)
 
 
-def _vote(ctx: click.Context, param: click.Parameter, value: str | None) -> VotingRule | None:
-    if value is None:
-        return None
-    k, _, n = value.partition("/")
+def _vote(text: str) -> VotingRule:
+    k, _, n = text.partition("/")
     if not (k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n) <= MOST_VOTES):
-        message = f"{value} is no vote; 3/5 is, of at most {MOST_VOTES} frames"
-        raise click.BadParameter(message, ctx, param)
+        raise click.BadParameter(f"{text} is no vote; 3/5 is, of at most {MOST_VOTES} frames")
     return VotingRule(int(k), int(n))
 
 
-def _pattern(
-    ctx: click.Context, param: click.Parameter, value: str | None
-) -> re.Pattern[str] | None:
-    if value is None:
-        return None
+def _pattern(text: str) -> re.Pattern[str]:
     try:
-        pattern = re.compile(value)
+        pattern = re.compile(text)
     except re.error as error:
-        raise click.BadParameter(f"{value} is no regular expression: {error}", ctx, param) from None
+        raise click.BadParameter(f"{text} is no regular expression: {error}") from None
     if "part" not in pattern.groupindex or set(pattern.groupindex) - {"part", "lot"}:
-        message = "it has a group (?P<part>…), and if need be (?P<lot>…), and no other names"
-        raise click.BadParameter(message, ctx, param)
+        raise click.BadParameter(
+            "it has a group (?P<part>…), and if need be (?P<lot>…), and no other names"
+        )
     return pattern
 
 
@@ -81,7 +74,7 @@ def _stations(
     ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
 ) -> tuple[str, ...]:
     if len(set(value)) < len(value) or not all(value):
-        raise click.BadParameter("each source has a name of its own", ctx, param)
+        raise click.BadParameter("each source has a name of its own")
     return value
 
 
@@ -134,7 +127,7 @@ def _stations(
         "--part",
         "pattern",
         metavar="REGEX",
-        callback=_pattern,
+        type=_pattern,
         help="What a picture's file name in a folder, without its suffix, says of the part: groups "
         "named part and lot, such as '(?P<lot>[^_]+)_(?P<part>.+)'.",
     ),
@@ -151,7 +144,7 @@ def _stations(
     click.option(
         "--vote",
         metavar="K/N",
-        callback=_vote,
+        type=_vote,
         help="Say what k of the last n frames say, such as 3/5.",
     ),
     click.option(
@@ -171,6 +164,7 @@ def _stations(
     click.option("--json", "as_json", is_flag=True, help="Print a JSON object on each line."),
 )
 @access_options
+@plain_errors
 def watch(
     sources: tuple[str, ...],
     names: tuple[str, ...],
@@ -239,22 +233,19 @@ def watch(
         return Watch(found, report, options, clock, say)
 
     labels_of = file_labels if pattern is None else by_pattern(pattern)
-    try:
-        if parts is not None:
-            labels_of = by_table(parts)
-        all_of_them = [watch_of(*each) for each in zip(sources, stations, strict=True)]
-        watches = Watches([watch for watch in all_of_them if watch is not None])
-        opening: AbstractAsyncContextManager[OpenStream]
-        if bundle is not None:
-            from service.commands.watch.local import local_streams
+    if parts is not None:
+        labels_of = by_table(parts)
+    all_of_them = [watch_of(*each) for each in zip(sources, stations, strict=True)]
+    watches = Watches([watch for watch in all_of_them if watch is not None])
+    opening: AbstractAsyncContextManager[OpenStream]
+    if bundle is not None:
+        from service.commands.watch.local import local_streams
 
-            opening = local_streams(bundle, load_settings())
-        else:
-            assert url is not None
-            opening = _remote_streams(url, access, model, version, watches, clock)
-        failed = asyncio.run(_run(watches, opening)) + all_of_them.count(None)
-    except TaktError as error:
-        raise click.ClickException(str(error)) from None
+        opening = local_streams(bundle, load_settings())
+    else:
+        assert url is not None
+        opening = _remote_streams(url, access, model, version, watches, clock)
+    failed = asyncio.run(_run(watches, opening)) + all_of_them.count(None)
     watches.sum_up()
     if failed:
         raise click.ClickException(f"{failed} of {len(sources)} sources failed")
@@ -288,6 +279,5 @@ async def _run(watches: Watches, opening: AbstractAsyncContextManager[OpenStream
             signal.signal(number, signal.SIG_DFL)
 
     for number in signals:
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(number, stop)
     return await watches.run(opening)

@@ -42,6 +42,10 @@ class Watch:
         clock: clock that paces the shots.
         notice: prints a message that is no outcome.
         grace_s: longest wait for answers after `stop`.
+
+    Attributes:
+        options: options of the watch.
+        tally: counts and times of the shots so far.
     """
 
     def __init__(
@@ -55,25 +59,15 @@ class Watch:
     ) -> None:
         self._source = source
         self._report = report
-        self._options = options
+        self.options = options
         self._clock = clock
         self._notice = notice
         self._grace_s = grace_s
         self._sent = 0
-        self._tally = WatchTally(clock.now_s)
+        self.tally = WatchTally(clock.now_s)
         self._taken: dict[int, tuple[str, float]] = {}
         self._sending: asyncio.Task[None] | None = None
         self._time_limit: asyncio.Timeout | None = None
-
-    @property
-    def options(self) -> WatchOptions:
-        """Options of the watch."""
-        return self._options
-
-    @property
-    def left_out(self) -> int:
-        """Shots so far that newer ones replaced before they were sent."""
-        return self._tally.left_out
 
     @property
     def begun(self) -> bool:
@@ -83,11 +77,11 @@ class Watch:
     @property
     def loses_shots(self) -> bool:
         """Whether the source goes on while no shot is taken, and nobody counts what is lost."""
-        return self._source.live and self._options.policy == "all"
+        return self._source.live and self.options.policy == "all"
 
     def sum_up(self) -> None:
         """Has the figures so far reported."""
-        self._report.sum_up(self._tally.figures())
+        self._report.sum_up(self.tally.figures())
 
     def stop(self) -> None:
         """Ends the watch; answers to the shots that were sent are awaited for the grace at most."""
@@ -127,13 +121,13 @@ class Watch:
             finally:
                 self._time_limit = None
             # Before the stream closes, which may take long and is no part of the watch.
-            figures = self._tally.figures()
+            figures = self.tally.figures()
         return figures
 
     async def run_or_fail(self, open_stream: OpenStream) -> bool:
         """Watches the source beside others; tells at once what makes it fail, and returns False."""
         try:
-            await self.run(open_stream(self._options))
+            await self.run(open_stream(self.options))
         except TaktError as error:
             self._notice(f"{error}; it is not watched any more")
             return False
@@ -162,29 +156,29 @@ class Watch:
                 await stream.send(shot)
                 self._count_sent(number)
                 number += 1
-                if number == self._options.limit:
+                if number == self.options.limit:
                     return
 
     def _shots(self) -> Shots:
         shots, live = self._source.shots(), self._source.live
-        if self._options.fps is not None:
-            shots = paced(shots, RateLimit(self._options.fps, self._clock), live=live)
+        if self.options.fps is not None:
+            shots = paced(shots, RateLimit(self.options.fps, self._clock), live=live)
         shots = timed(shots, self._clock)
-        if live and self._options.policy == "latest":
-            shots = newest(shots, self._tally.leave_out)
+        if live and self.options.policy == "latest":
+            shots = newest(shots, self.tally.leave_out)
         return shots
 
     def _count_sent(self, number: int) -> None:
         """Counts shots up to this one; its answer may come before `send` returns."""
         while self._sent <= number:
-            self._tally.arrived()
+            self.tally.arrived()
             self._sent += 1
 
     async def _tell(self, stream: ShotStream) -> None:
         async for outcome in stream.outcomes():
             self._count_sent(outcome.sequence)
             name, taken_s = self._taken.pop(outcome.sequence)
-            times = self._tally.add(outcome, taken_s)
+            times = self.tally.add(outcome, taken_s)
             await self._report.tell(name, outcome, times)
 
 
@@ -202,7 +196,7 @@ class Watches:
     @property
     def left_out(self) -> int:
         """Shots so far that newer ones replaced before they were sent."""
-        return sum(watch.left_out for watch in self._watches)
+        return sum(watch.tally.left_out for watch in self._watches)
 
     def kept(self) -> str:
         """What becomes of frames, beside those that newer ones replaced, while a server is away."""

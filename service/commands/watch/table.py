@@ -11,12 +11,13 @@ from service.digits import apart
 from service.streaming.outcomes import AnsweredFrame
 
 _LEAST_NAME, _MOST_NAME = 20, 40
+"""Widths of the column of names; it widens for longer ones."""
+
 _WORDS: dict[VerdictName, str] = {
     "good": "good",
     "defect": "ANOMALOUS",
     "undecided": "UNDECIDED",
 }
-"""Widths of the column of names; it widens for longer ones."""
 
 ROWS_UNDER_A_HEADING = 40
 """Rows after which the heading is said again, as it has left the screen."""

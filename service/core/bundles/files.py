@@ -27,8 +27,7 @@ def write_atomically(path: Path, data: bytes, new_mode: int = 0o666) -> None:
     Raises:
         OSError: the folder or the disk does not take it; what was there stays.
     """
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
+    with unfinished_file(path) as unfinished:
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, new_mode)
         with os.fdopen(descriptor, "wb") as file:
             with contextlib.suppress(FileNotFoundError):
@@ -39,6 +38,20 @@ def write_atomically(path: Path, data: bytes, new_mode: int = 0o666) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def unfinished_file(path: Path) -> Iterator[Path]:
+    """The path of a file beside `path` to write and to sync.
+
+    It becomes `path` at the end, for good, and vanishes after an error.
+
+    Raises:
+        OSError: the folder does not take it; what was there stays.
+    """
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        yield unfinished
         os.replace(unfinished, path)
     except BaseException:
         unfinished.unlink(missing_ok=True)
