@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
+from service.api.given import QueryIn, validated
 from service.core.domain import NO_LABELS, Labels
-from service.core.errors import InvalidParameterError
-from service.core.problem import validation_message
 
 _PREFIX = b"x-takt-"
 _NAMES = {b"x-takt-station": "station", b"x-takt-part": "part", b"x-takt-lot": "lot"} | {
@@ -35,14 +34,12 @@ def tags_of(text: str) -> tuple[tuple[str, str], ...]:
     return tuple({name: value for name, _, value in pairs}.items())
 
 
-class LabelsIn(BaseModel):
+class LabelsIn(QueryIn):
     """What the record is to say of a part, beside the verdict.
 
     >>> LabelsIn(station="press 3", tags="shift=2").labels.tags
     (('shift', '2'),)
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     station: Label | None = Field(None, description="Where the picture was taken; recorded.")
     part: Label | None = Field(None, description="Id of the part, such as its serial number.")
@@ -76,10 +73,7 @@ def labels_of_headers(headers: Iterable[tuple[bytes, bytes]], first: Labels = NO
     }
     if not found:
         return first
-    try:
-        return merged(first, LabelsIn.model_validate(found).labels)
-    except ValidationError as error:
-        raise InvalidParameterError(validation_message(error, "a header X-Takt-…")) from None
+    return merged(first, validated(LabelsIn, found, "a header X-Takt-…").labels)
 
 
 def merged(first: Labels, second: Labels) -> Labels:

@@ -37,8 +37,6 @@ class OptionsIn(LabelsIn):
     0.2
     """
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
     heatmap: HeatmapKind = Field(
         "none",
         description="`map` is coloured, `overlay` lies on the picture, `raw` is a .npy of the "

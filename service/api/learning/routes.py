@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from service.api.bodies import Bodies
 from service.api.examples import (
@@ -16,6 +16,7 @@ from service.api.examples import (
     SLOW_BODY,
     TOO_MANY_UPLOADS,
 )
+from service.api.given import QueryIn
 from service.api.json_body import described_body, read_json
 from service.api.learning.gathering import gather, good_ones
 from service.api.learning.schemas import (
@@ -69,18 +70,14 @@ from service.settings import Settings
 LearningId = Annotated[str, Path(alias="id", description="Of the learning.")]
 
 
-class TaughtModelIn(BaseModel):
+class TaughtModelIn(QueryIn):
     """Which model is to be taught."""
-
-    model_config = ConfigDict(extra="forbid")
 
     model: str = Field(pattern=NAME_PATTERN, description="Name of the model.")
 
 
-class PictureNameIn(BaseModel):
+class PictureNameIn(QueryIn):
     """What a picture is called."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field("", max_length=256, description="Of its file; messages may show it.")
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from families.every import learnable, named, names_of, usual
+from service.api.given import BodyIn
 from service.api.schemas import Schema
 from service.core.judged import JudgedWord
 from service.core.naming import NAME_PATTERN
@@ -20,19 +21,14 @@ VersionStanding = Literal["active", "waiting", "loading", "failed", "unsigned"]
 _SIZE = r"^(auto|[0-9]{1,4}(x[0-9]{1,4})?)$"
 
 
-class LearningIn(BaseModel):
+class LearningIn(BodyIn):
     """What is to be learned.
 
     >>> LearningIn(model="nut", alpha=0.05).wish().alpha
     0.05
     """
 
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        allow_inf_nan=False,
-        json_schema_extra={"example": {"model": "parts"}},
-    )
+    model_config = ConfigDict(json_schema_extra={"example": {"model": "parts"}})
 
     model: str = Field(pattern=NAME_PATTERN, description="Its next version is made.")
     update: bool = Field(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from service.api.given import BodyIn, QueryIn
 from service.api.labels import Label, LabelsIn, TagText
 from service.api.schemas import InspectionOut, Schema
 from service.core.bundles.conformal import USUAL_ALPHA
@@ -38,11 +39,7 @@ CodePattern = Annotated[str, Field(max_length=LONGEST_CODE, pattern=_CODE)]
 CameraSetting = Annotated[str, Field(max_length=256)] | bool | float
 
 
-class _Given(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
-
-
-class HandThresholds(_Given):
+class HandThresholds(BodyIn):
     """Thresholds that somebody sets for a view; they promise nothing."""
 
     image: float = Field(description="Of a picture's score.")
@@ -52,7 +49,7 @@ class HandThresholds(_Given):
     )
 
 
-class RecipeViewIn(_Given):
+class RecipeViewIn(BodyIn):
     """A view that a part has."""
 
     name: PlainName = Field(description="Tells it from the other views of the recipe.")
@@ -70,7 +67,7 @@ class RecipeViewIn(_Given):
     )
 
 
-class RecipeIn(_Given):
+class RecipeIn(BodyIn):
     """What parts of one kind are inspected by."""
 
     model_config = ConfigDict(
@@ -222,10 +219,8 @@ class RemovedRecipeOut(Schema):
     revision: int = Field(description="That has nothing but that it was removed.")
 
 
-class ViewOptionsIn(BaseModel):
+class ViewOptionsIn(QueryIn):
     """The options of a view; what judges it is the recipe's, and cannot be another."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     recipe: PlainName = Field(description="Name of the part's recipe, with each of its views.")
     again: bool = Field(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from service.api.bodies import Bodies
 from service.api.examples import FOREIGN_NAME, FOREIGN_PAGE, NO_MODEL, OF_PICTURES, SLOW_BODY
+from service.api.given import BodyIn
 from service.api.json_body import described_body, read_json
 from service.api.oip.infer import MOST_LENGTH, infer_handler
 from service.api.oip.metadata import index, model_config, model_metadata, server_metadata
@@ -90,10 +91,8 @@ def _not_ready(kind: type[Schema]) -> dict[int | str, dict[str, Any]]:
     return {503: {"model": kind, "description": "Not ready."}}
 
 
-class IndexIn(BaseModel):
+class IndexIn(BodyIn):
     """Filter of the repository's index."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     ready: bool = Field(default=False, description="Only those that are ready.")
 

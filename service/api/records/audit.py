@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from service.api.given import QueryIn
 from service.api.problems import problem_responses, request_id_of
 from service.api.records.inspection_id import HIGHEST_ID
 from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
@@ -52,10 +53,8 @@ _CSV: dict[int | str, dict[str, Any]] = {
 }
 
 
-class AuditIn(BaseModel):
+class AuditIn(QueryIn):
     """Which entries are wanted, and how: those that meet every filter that is given."""
-
-    model_config = ConfigDict(extra="forbid")
 
     since: str | None = Field(
         None, max_length=LONGEST_TEXT, description=f"Changed at this time or later: {EXAMPLES}."

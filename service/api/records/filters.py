@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from service.api.given import QueryIn
 from service.recording.search.filters import (
     LONGEST_TEXT,
     SHA256_PATTERN,
@@ -17,14 +18,12 @@ from service.recording.search.filters import (
 from service.recording.search.times import EXAMPLES, us_of
 
 
-class FiltersIn(BaseModel):
+class FiltersIn(QueryIn):
     """Which inspections are wanted: those that meet every filter that is given.
 
     >>> FiltersIn(model="bolt", since="1970-01-01T00:00:01Z").filters().since_us
     1000000
     """
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     since: str | None = Field(
         None, max_length=LONGEST_TEXT, description=f"Answered at this time or later: {EXAMPLES}."

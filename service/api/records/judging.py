@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from service.api.examples import FOREIGN_PAGE, SLOW_BODY
+from service.api.given import BodyIn
 from service.api.json_body import described_body, read_json
 from service.api.problems import caller_of, client_of, problem_responses, request_id_of
 from service.api.records.inspection_id import HIGHEST_ID, InspectionId
@@ -42,10 +43,8 @@ Id = Annotated[int, Field(ge=1, le=HIGHEST_ID)]
 Pixels = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
-class ByReviewer(BaseModel):
+class ByReviewer(BodyIn):
     """Who says something."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     reviewer: str | None = Field(
         None,

@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from service.api.disconnect import CancelOnDisconnect
 from service.api.examples import FOREIGN_PAGE, NOT_READY, OF_PICTURES
+from service.api.given import QueryIn
 from service.api.problems import problem_responses, request_id_of, share_of
 from service.api.records.inspection_id import InspectionId
 from service.api.records.search import NO_INSPECTION
@@ -43,10 +44,8 @@ from service.repository.repository import ModelRepository
 from service.settings import Settings
 
 
-class DrawingIn(BaseModel):
+class DrawingIn(QueryIn):
     """How a heatmap is drawn."""
-
-    model_config = ConfigDict(extra="forbid")
 
     format: ImageFormat = Field("jpeg", description="File format of the picture.")
 

@@ -7,9 +7,10 @@ from typing import Annotated, Any, Final
 
 import cv2
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from service.api.disconnect import CancelOnDisconnect
+from service.api.given import QueryIn
 from service.api.problems import problem_responses
 from service.api.records.inspection_id import InspectionId
 from service.api.records.search import NO_INSPECTION
@@ -54,10 +55,8 @@ _JPEG: dict[int | str, dict[str, Any]] = {
 }
 
 
-class ThumbnailIn(BaseModel):
+class ThumbnailIn(QueryIn):
     """Of which picture."""
-
-    model_config = ConfigDict(extra="forbid")
 
     sha256: str | None = Field(
         None,

@@ -217,7 +217,7 @@ class SnoozeIn(ByReviewer):
 
     model_config = ConfigDict(json_schema_extra={"example": {"hours": 8}})
 
-    hours: float = Field(gt=0, le=MOST_SNOOZED_H, allow_inf_nan=False)
+    hours: float = Field(gt=0, le=MOST_SNOOZED_H)
 
 
 class MarkIn(ByReviewer):

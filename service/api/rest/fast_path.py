@@ -10,17 +10,16 @@ from collections.abc import Iterable
 from urllib.parse import parse_qsl
 
 from fastapi.routing import APIRoute
-from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
+from service.api.given import validated
 from service.api.problems import request_id_of, share_of
 from service.api.rest.inspect import InspectHandler, Question
 from service.api.schemas import OptionsIn
 from service.core.errors import InvalidParameterError
-from service.core.problem import validation_message
 from service.observing.journal import UNKNOWN, Journal
 
 _ASKED_KEY = "takt.asked"
@@ -86,11 +85,10 @@ class FastPath:
             return known
         given = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
         try:
-            options = OptionsIn.model_validate(given)
-        except ValidationError as error:
-            refusal = InvalidParameterError(validation_message(error, "the query"))
+            options = validated(OptionsIn, given, "the query")
+        except InvalidParameterError as refusal:
             self._journal.refused(UNKNOWN, "rest", refusal, request_id_of(scope))
-            raise refusal from None
+            raise
         if len(query) <= _LONGEST_KNOWN:
             if len(self._known) == _MOST_KNOWN:
                 self._known.clear()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from service.api.examples import FOREIGN_PAGE, NO_MODEL, NOT_LED, NOT_READY, SLOW_BODY
+from service.api.given import BodyIn
 from service.api.json_body import described_body, read_json
 from service.api.paths import Name
 from service.api.problems import problem_responses
@@ -28,13 +29,11 @@ from service.repository.repository import ModelRepository
 Version = Annotated[str, Path(description="The version that is to answer.")]
 
 
-class ActivationIn(BaseModel):
+class ActivationIn(BodyIn):
     """Why another version is to answer."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        json_schema_extra={"example": {"reason": "refitted with the new lamp"}},
+        json_schema_extra={"example": {"reason": "refitted with the new lamp"}}
     )
 
     reason: str | None = Field(None, max_length=MAX_REASON, description="Kept and logged.")

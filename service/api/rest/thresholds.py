@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from service.api.examples import FOREIGN_PAGE, NO_MODEL, NOT_LED, NOT_READY, SLOW_BODY
+from service.api.given import BodyIn
 from service.api.json_body import described_body, read_json
 from service.api.paths import Name, version_of, versioned
 from service.api.problems import problem_responses
@@ -22,13 +23,10 @@ from service.repository.repository import ModelRepository
 Reason = Annotated[str | None, Query(max_length=MAX_REASON, description="Kept and logged.")]
 
 
-class ThresholdsIn(BaseModel):
+class ThresholdsIn(BodyIn):
     """Thresholds to serve by, instead of the bundle's, or the switch; at least one of the three."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        allow_inf_nan=False,
-        strict=True,
         json_schema_extra={
             "example": {"image": 0.41, "reason": "new lamp, see shift log"},
             "if": {"properties": {"image": {"const": None}, "pixel": {"const": None}}},

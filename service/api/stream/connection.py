@@ -9,14 +9,14 @@ from typing import Any
 import orjson
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from service.api.given import validated
 from service.api.labels import merged
 from service.api.stream.messages import (
+    PartMessage,
     ViewMessage,
     message_of,
-    part_of,
     problem_json,
     statistics_json,
-    view_of,
 )
 from service.core.batching.memory import MemoryBudget
 from service.core.domain import NO_LABELS, Json, Labels
@@ -244,9 +244,9 @@ class Connection:
         if kind == "bye":
             return Bye()
         if kind == "view":
-            return view_of(message)
+            return validated(ViewMessage, message, "view")
         if kind == "part":
-            self.session.part = part_of(message).labels
+            self.session.part = validated(PartMessage, message, "part").labels
         elif kind == "stats":
             self.session.report()
         else:
