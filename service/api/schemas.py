@@ -78,9 +78,12 @@ class PictureForm(BaseModel):
 
 
 class Schema(BaseModel):
-    """Base of what a client reads: it has no other fields than the documented ones."""
+    """Base of what a client reads: it has no other fields than the documented ones.
 
-    model_config = ConfigDict(extra="forbid", from_attributes=True)
+    Where our own word for a field is another one, `validation_alias` has it.
+    """
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True, populate_by_name=True)
 
 
 class ImageSize(Schema):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
@@ -23,7 +23,6 @@ from service.api.records.watch_schemas import (
     MarkIn,
     MarkOut,
     MarksOut,
-    MovedOut,
     OneAlarmOut,
     OneMarkOut,
     SnoozeIn,
@@ -31,10 +30,9 @@ from service.api.records.watch_schemas import (
 from service.core.errors import AlarmNotFoundError, InvalidParameterError
 from service.recording.record import Record
 from service.recording.search.filters import LONGEST_TEXT
-from service.recording.search.times import now_us, time_of
+from service.recording.search.times import now_us
 from service.recording.watch.alarms import (
     MOST_AT_ONCE,
-    Mark,
     StoredAlarm,
     acknowledge,
     add_mark,
@@ -43,7 +41,7 @@ from service.recording.watch.alarms import (
     marks_of,
     snooze,
 )
-from service.recording.watch.pictures import Witnesses, witnesses_of
+from service.recording.watch.pictures import witnesses_of
 
 AlarmId = Annotated[int, Path(alias="id", ge=1, le=HIGHEST_ID, description="Number of the alarm.")]
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
@@ -152,7 +150,8 @@ def marks_router(threads: RecordThreads) -> APIRouter:
     ) -> MarksOut:
         """Marks on the time line, the latest first."""
         found = await threads.read(lambda some: marks_of(some, station=station, limit=limit))
-        return MarksOut(request_id=request_id_of(request.scope), marks=[*map(_mark, found)])
+        marks = [MarkOut.model_validate(one) for one in found]
+        return MarksOut(request_id=request_id_of(request.scope), marks=marks)
 
     @router.post(
         "/v1/watch/marks",
@@ -173,46 +172,14 @@ def marks_router(threads: RecordThreads) -> APIRouter:
                 client=client,
             )
         )
-        return OneMarkOut(request_id=request_id_of(request.scope), mark=_mark(mark))
+        shown = MarkOut.model_validate(mark)
+        return OneMarkOut(request_id=request_id_of(request.scope), mark=shown)
 
     return router
 
 
 def shown_alarm(connection: Connection, alarm: StoredAlarm) -> AlarmOut:
     """An alarm, with the pictures that show what it is about."""
-    pictures: Witnesses = witnesses_of(connection, alarm)
-    return AlarmOut(
-        id=alarm.id,
-        model=alarm.model,
-        version=alarm.version,
-        station=alarm.station,
-        cause=alarm.cause,
-        moved=[MovedOut.model_validate(one) for one in alarm.moved],
-        since=time_of(alarm.since_us),
-        since_id=alarm.since_id,
-        raised=time_of(alarm.raised_us),
-        raised_id=alarm.raised_id,
-        ended=_time(alarm.ended_us),
-        acknowledged=_time(alarm.acknowledged_us),
-        acknowledged_by=alarm.acknowledged_by,
-        note=alarm.note,
-        snoozed_until=_time(alarm.snoozed_until_us),
-        calls=alarm.calls(now_us()),
-        then_id=pictures.then_id,
-        now_id=pictures.now_id,
-    )
-
-
-def _time(at_us: int | None) -> datetime | None:
-    return None if at_us is None else time_of(at_us)
-
-
-def _mark(mark: Mark) -> MarkOut:
-    return MarkOut(
-        id=mark.id,
-        at=time_of(mark.at_us),
-        station=mark.station,
-        kind=mark.kind,
-        note=mark.note,
-        who=mark.who,
-    )
+    pictures = asdict(witnesses_of(connection, alarm))
+    calls = alarm.calls(now_us())
+    return AlarmOut.model_validate({**asdict(alarm), **pictures, "calls": calls})

@@ -9,16 +9,16 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from service.api.given import QueryIn
 from service.api.problems import problem_responses, request_id_of
 from service.api.records.inspection_id import HIGHEST_ID
+from service.api.records.schemas import Moment
 from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.api.schemas import Schema
 from service.core.domain import Json
 from service.core.errors import InvalidParameterError
-from service.recording.audit.entry import Entry
 from service.recording.audit.search import AuditCsv, AuditFilters, page_of
 from service.recording.search.filters import LONGEST_TEXT
 from service.recording.search.times import EXAMPLES, us_of
@@ -97,11 +97,25 @@ class AuditIn(QueryIn):
         )
 
 
+def _value(text: object) -> object:
+    """What an entry's JSON says; a text that somebody made something else of is shown as it is."""
+    if not isinstance(text, str):
+        return text
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    return value if isinstance(value, dict) else {"damaged": text}
+
+
+Value = Annotated[Json | None, BeforeValidator(_value)]
+
+
 class AuditEntryOut(Schema):
     """One change, and the hashes that hold it in its place."""
 
     seq: int = Field(description="1 for the first entry, and one more for each further one.")
-    at: datetime = Field(description="When the change was made.")
+    at: Moment = Field(validation_alias="at_us", description="When the change was made.")
     server: str = Field(description="Name of the host that appended it, and a server's port.")
     who: str = Field(
         description="Name of the caller's key, or `oidc:` with that of the caller's token; "
@@ -110,8 +124,8 @@ class AuditEntryOut(Schema):
     action: str
     model: str | None
     version: str | None
-    old: Json | None = Field(description="What was so until then; null where there was nothing.")
-    new: Json | None = Field(description="What was so from then on; null where nothing is left.")
+    old: Value = Field(description="What was so until then; null where there was nothing.")
+    new: Value = Field(description="What was so from then on; null where nothing is left.")
     reason: str | None
     client: str | None = Field(description="Address of who asked.")
     previous: str = Field(description="Hash of the entry before.")
@@ -157,7 +171,7 @@ def audit_router(threads: RecordThreads) -> APIRouter:
         )
         return AuditOut(
             request_id=request_id_of(request.scope),
-            entries=[_out(entry) for entry in found.entries],
+            entries=[AuditEntryOut.model_validate(entry) for entry in found.entries],
             before=found.before,
         )
 
@@ -180,32 +194,3 @@ async def _csv(threads: RecordThreads, query: AuditIn, filters: AuditFilters) ->
 
     headers = {"Content-Disposition": 'attachment; filename="audit.csv"'}
     return StreamingResponse(parts(), 200, headers, _MEDIA_TYPE)
-
-
-def _out(entry: Entry) -> AuditEntryOut:
-    return AuditEntryOut(
-        seq=entry.seq,
-        at=datetime.fromtimestamp(entry.at_us / 1e6, UTC),
-        server=entry.server,
-        who=entry.who,
-        action=entry.action,
-        model=entry.model,
-        version=entry.version,
-        old=_value(entry.old),
-        new=_value(entry.new),
-        reason=entry.reason,
-        client=entry.client,
-        previous=entry.previous,
-        hash=entry.hash,
-    )
-
-
-def _value(text: str | None) -> Json | None:
-    """What an entry's JSON says; a text that somebody made something else of is shown as it is."""
-    if text is None:
-        return None
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = None
-    return value if isinstance(value, dict) else {"damaged": text}

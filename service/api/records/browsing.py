@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from service.api.problems import problem_responses, request_id_of
 from service.api.records.filters import FiltersIn
+from service.api.records.schemas import Moment
 from service.api.records.search import PageIn
 from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.api.schemas import Schema
@@ -111,7 +112,9 @@ class StationRecentOut(Schema):
     """Recent pictures of a station."""
 
     station: str | None = Field(description="Its name; null where callers name none.")
-    oldest: datetime = Field(description="When the oldest one was answered.")
+    oldest: Moment = Field(
+        validation_alias="oldest_us", description="When the oldest one was answered."
+    )
     pictures: int
     bytes: int = Field(description="Of all of them as they came.")
 
@@ -200,13 +203,5 @@ def _recent(request: Request, found: RecentPictures) -> RecentOut:
         since=None if shortest is None else time_of(shortest.oldest_us),
         pictures=found.pictures,
         bytes=found.bytes,
-        stations=[
-            StationRecentOut(
-                station=one.station,
-                oldest=time_of(one.oldest_us),
-                pictures=one.pictures,
-                bytes=one.bytes,
-            )
-            for one in found.stations[:_MOST_STATIONS]
-        ],
+        stations=[StationRecentOut.model_validate(one) for one in found.stations[:_MOST_STATIONS]],
     )

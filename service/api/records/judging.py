@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Request
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from service.api.examples import FOREIGN_PAGE, SLOW_BODY
 from service.api.given import BodyIn
 from service.api.json_body import described_body, read_json
 from service.api.problems import caller_of, client_of, problem_responses, request_id_of
 from service.api.records.inspection_id import HIGHEST_ID, InspectionId
+from service.api.records.schemas import MomentText
 from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.api.schemas import Schema
 from service.core.domain import Box, box_json
@@ -21,7 +22,7 @@ from service.core.errors import (
     InvalidParameterError,
 )
 from service.recording.record import Record
-from service.recording.review.history import History, Said, history
+from service.recording.review.history import history
 from service.recording.review.judging import (
     MOST_OF_KIND,
     MOST_OF_NAME,
@@ -35,12 +36,17 @@ from service.recording.review.judging import (
 from service.recording.review.marks import mark_seen, pin
 from service.recording.review.rows import MOST_AT_ONCE, of_request
 from service.recording.search.filters import LONGEST_TEXT
-from service.recording.search.json_form import time_text
-from service.recording.search.times import time_of
 from service.security.caller import ANYONE, check_claimed
 
 Id = Annotated[int, Field(ge=1, le=HIGHEST_ID)]
 Pixels = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+def _box(box: object) -> object:
+    return box_json(box) if isinstance(box, Box) else box
+
+
+BoxOut = Annotated[list[int], BeforeValidator(_box)]
 
 
 class ByReviewer(BodyIn):
@@ -156,7 +162,7 @@ class PinOut(Schema):
 class SaidOut(Schema):
     """A judgement, or that one was taken back."""
 
-    at: str = Field(description="When, in UTC.")
+    at: MomentText = Field(validation_alias="at_us", description="When, in UTC.")
     reviewer: str
     judgement: str = Field(
         description="defect, good or unsure; withdrawn where the reviewer took back the latest of "
@@ -164,7 +170,7 @@ class SaidOut(Schema):
     )
     kind: str | None = Field(description="Of the defect.")
     note: str | None
-    box: list[int] | None = Field(
+    box: BoxOut | None = Field(
         description="Where the defect is: x, y, width, height in pixels of the upright picture."
     )
 
@@ -173,7 +179,7 @@ class SightingOut(Schema):
     """Who has seen an inspection."""
 
     reviewer: str
-    at: str = Field(description="When first, in UTC.")
+    at: MomentText = Field(validation_alias="at_us", description="When first, in UTC.")
 
 
 class HistoryOut(Schema):
@@ -299,34 +305,15 @@ def judging_router(threads: RecordThreads) -> APIRouter:
     async def list_judgements(request: Request, number: InspectionId) -> HistoryOut:
         """List everything that was said of an inspection, and who has seen it."""
         found = await threads.run(lambda record: history(record.database, number))
-        return _history(request, number, found)
+        return HistoryOut(
+            request_id=request_id_of(request.scope),
+            id=number,
+            said=[SaidOut.model_validate(one) for one in found.said],
+            standing=[SaidOut.model_validate(one) for one in found.standing],
+            seen=[SightingOut.model_validate(one) for one in found.seen],
+        )
 
     return router
-
-
-def said_out(said: Said) -> SaidOut:
-    """A judgement as the API shows it."""
-    return SaidOut(
-        at=time_text(time_of(said.at_us)),
-        reviewer=said.reviewer,
-        judgement=said.judgement,
-        kind=said.kind,
-        note=said.note,
-        box=None if said.box is None else box_json(said.box),
-    )
-
-
-def _history(request: Request, number: int, found: History) -> HistoryOut:
-    return HistoryOut(
-        request_id=request_id_of(request.scope),
-        id=number,
-        said=[said_out(one) for one in found.said],
-        standing=[said_out(one) for one in found.standing],
-        seen=[
-            SightingOut(reviewer=one.reviewer, at=time_text(time_of(one.at_us)))
-            for one in found.seen
-        ],
-    )
 
 
 def _judged(request: Request, done: ReviewDone, reviewer: str) -> JudgedOut:

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import Field, create_model
+from pydantic import BeforeValidator, Field, create_model
 
 from service.api.schemas import ReasonOut, RegionOut, Schema
+from service.recording.search.json_form import time_text
 from service.recording.search.pages import MOST_COUNTED
 from service.recording.search.stored import COLUMNS, Column, ColumnKind
+from service.recording.search.times import time_of
+
+
+def _moment(at: object) -> object:
+    return time_of(at) if isinstance(at, int) else at
+
+
+def _moment_text(at: object) -> object:
+    return time_text(time_of(at)) if isinstance(at, int) else at
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+"""A moment, which the record has in µs of Unix time."""
+
+MomentText = Annotated[str, BeforeValidator(_moment_text)]
+"""The same as a text, with all six digits of its seconds."""
 
 _TYPES: Final[dict[ColumnKind, Any]] = {
     "integer": int,

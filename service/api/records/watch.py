@@ -15,7 +15,6 @@ from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.api.records.watch_schemas import (
     CourseOut,
     CoursePointOut,
-    LeastShiftOut,
     OddFactOut,
     OddnessOut,
     PromiseOut,
@@ -27,12 +26,12 @@ from service.core.domain import FactName
 from service.core.errors import InspectionNotFoundError, InvalidParameterError
 from service.core.pictures.facts import FACTS
 from service.core.pictures.good_facts import GoodFacts
-from service.recording.search.times import now_us, time_of
+from service.recording.search.times import now_us
 from service.recording.watch.alarms import MOST_AT_ONCE, alarms_of
 from service.recording.watch.course import course_of
 from service.recording.watch.known import KnownOf
 from service.recording.watch.oddness import oddness_of
-from service.recording.watch.state import WatchedStream, watched_streams
+from service.recording.watch.state import watched_streams
 from service.watching.calibration import PICTURES_BETWEEN
 
 FactsOf = Callable[[str], GoodFacts | None]
@@ -72,8 +71,12 @@ def watch_router(threads: RecordThreads, known_of: KnownOf, facts_of: FactsOf) -
             return WatchOut(
                 request_id=request_id_of(request.scope),
                 pictures_between=PICTURES_BETWEEN,
-                streams=[_stream(one) for one in found if one.rejects is None],
-                promises=[_promise(one) for one in found if one.rejects is not None],
+                streams=[
+                    WatchedStreamOut.model_validate(one) for one in found if one.rejects is None
+                ],
+                promises=[
+                    PromiseOut.model_validate(one) for one in found if one.rejects is not None
+                ],
                 calling=[shown_alarm(connection, one) for one in calling],
             )
 
@@ -94,14 +97,7 @@ def watch_router(threads: RecordThreads, known_of: KnownOf, facts_of: FactsOf) -
             fact=fact,
             meaning=_MEANINGS[fact],
             usual=None if found.usual is None else SpreadOut.model_validate(found.usual),
-            points=[
-                CoursePointOut(
-                    at=time_of(one.at_us),
-                    inspection_id=one.inspection_id,
-                    spread=SpreadOut.model_validate(one.spread),
-                )
-                for one in found.points
-            ],
+            points=[CoursePointOut.model_validate(one) for one in found.points],
             pictures=found.pictures,
         )
 
@@ -128,31 +124,3 @@ def watch_router(threads: RecordThreads, known_of: KnownOf, facts_of: FactsOf) -
         )
 
     return router
-
-
-def _stream(one: WatchedStream) -> WatchedStreamOut:
-    least = one.least_shift
-    return WatchedStreamOut(
-        model=one.model,
-        version=one.version,
-        station=one.station,
-        pictures=one.seen,
-        calibrated_on=one.calibrated_on,
-        least_shift=None if least is None else LeastShiftOut.model_validate(least),
-    )
-
-
-def _promise(one: WatchedStream) -> PromiseOut:
-    assert one.rejects is not None
-    return PromiseOut(
-        model=one.model,
-        version=one.version,
-        alpha=one.alpha,
-        promise=one.promise,
-        promised=one.promised,
-        parts=one.rejects.parts,
-        rejected=one.rejects.rejected,
-        low=one.between.low,
-        high=one.between.high,
-        broken=one.rejects.broken,
-    )

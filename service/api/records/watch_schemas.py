@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AliasPath, ConfigDict, Field
 
 from service.api.records.judging import ByReviewer
+from service.api.records.schemas import Moment
 from service.api.schemas import Schema
 from service.core.domain import FactName
 from service.recording.search.filters import LONGEST_TEXT
@@ -38,15 +38,21 @@ class AlarmOut(Schema):
         "`promise`: the model rejects more than it promises for good parts."
     )
     moved: list[MovedOut] = Field(description="What speaks for it, the strongest first.")
-    since: datetime = Field(description="When it seems to have begun.")
+    since: Moment = Field(validation_alias="since_us", description="When it seems to have begun.")
     since_id: int = Field(description="The inspection from which on it seems to have begun.")
-    raised: datetime = Field(description="When it was found.")
+    raised: Moment = Field(validation_alias="raised_us", description="When it was found.")
     raised_id: int = Field(description="The inspection that told.")
-    ended: datetime | None = Field(description="When it ended; null while it stands.")
-    acknowledged: datetime | None = Field(description="When somebody took note of it.")
+    ended: Moment | None = Field(
+        validation_alias="ended_us", description="When it ended; null while it stands."
+    )
+    acknowledged: Moment | None = Field(
+        validation_alias="acknowledged_us", description="When somebody took note of it."
+    )
     acknowledged_by: str | None = Field(description="Who did.")
     note: str | None = Field(description="What they said.")
-    snoozed_until: datetime | None = Field(description="Until then it calls nobody.")
+    snoozed_until: Moment | None = Field(
+        validation_alias="snoozed_until_us", description="Until then it calls nobody."
+    )
     calls: bool = Field(
         description="Whether somebody should look now: it stands, and nobody took note of it."
     )
@@ -85,7 +91,9 @@ class WatchedStreamOut(Schema):
     model: str
     version: str
     station: str = Field(description="Empty for pictures without one.")
-    pictures: int = Field(description="That were watched against this version.")
+    pictures: int = Field(
+        validation_alias="seen", description="That were watched against this version."
+    )
     calibrated_on: int | None = Field(
         description="Good pictures that say what is usual; null where the version is not here."
     )
@@ -107,13 +115,25 @@ class PromiseOut(Schema):
         description="Share of good parts that one honest model of twenty rejects more than. Null "
         "where no rate is proven: then only judged parts tell whether alpha is kept."
     )
-    parts: int = Field(description="That were judged by the version's own thresholds.")
-    rejected: int = Field(description="Of these. Defects are among them.")
-    low: float = Field(description="Least share of rejects that 95 % allow, at all times at once.")
-    high: float = Field(description="The highest one.")
+    parts: int = Field(
+        validation_alias=AliasPath("rejects", "parts"),
+        description="That were judged by the version's own thresholds.",
+    )
+    rejected: int = Field(
+        validation_alias=AliasPath("rejects", "rejected"),
+        description="Of these. Defects are among them.",
+    )
+    low: float = Field(
+        validation_alias=AliasPath("between", "low"),
+        description="Least share of rejects that 95 % allow, at all times at once.",
+    )
+    high: float = Field(
+        validation_alias=AliasPath("between", "high"), description="The highest one."
+    )
     broken: bool = Field(
+        validation_alias=AliasPath("rejects", "broken"),
         description="Whether more were rejected than promised: parts have got worse, or the model "
-        "rejects good ones."
+        "rejects good ones.",
     )
 
 
@@ -140,7 +160,7 @@ class SpreadOut(Schema):
 class CoursePointOut(Schema):
     """Pictures that follow each other."""
 
-    at: datetime = Field(description="Of the first one.")
+    at: Moment = Field(validation_alias="at_us", description="Of the first one.")
     inspection_id: int = Field(description="The first one.")
     spread: SpreadOut
 
@@ -183,7 +203,7 @@ class MarkOut(Schema):
     """What somebody did at a line."""
 
     id: int
-    at: datetime
+    at: Moment = Field(validation_alias="at_us")
     station: str = Field(description="Empty for all stations.")
     kind: MarkKind
     note: str
