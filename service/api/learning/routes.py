@@ -45,7 +45,8 @@ from service.api.problems import (
     share_of,
 )
 from service.api.records.filters import FiltersIn
-from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
+from service.api.records.problems import NO_RECORD, UNREACHABLE
+from service.api.records.threads import RecordThreads
 from service.api.request_context import DECLARED_BYTES_KEY
 from service.core.errors import (
     ConflictError,
@@ -53,7 +54,6 @@ from service.core.errors import (
     InvalidImageError,
     InvalidParameterError,
     LearningNotFoundError,
-    NoRecordError,
     NoRoomError,
     UnavailableError,
     UnsupportedImageError,
@@ -205,8 +205,7 @@ def learning_router(
         if wish.update:
             repository.model(wish.model)
         if wish.teach:
-            if not threads.has_record:
-                raise NoRecordError(str(NO_RECORD))
+            threads.check()
             check_teachable(wish.model, repository)
         return answer(request, await desk.create(wish, _asker(request)))
 

@@ -27,12 +27,12 @@ from service.api.multiview.schemas import (
 )
 from service.api.multiview.viewing import ClaimedView, Views
 from service.api.problems import asked_of, problem_responses, request_id_of, share_of
-from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
+from service.api.records.problems import NO_LIMIT, NO_RECORD, UNREACHABLE, record_responses
+from service.api.records.threads import RecordThreads
 from service.api.rest.inspect import PICTURE_BODY
 from service.core.domain import Inspection, VerdictName, inspection_json
 from service.core.errors import (
     InvalidParameterError,
-    NoRecordError,
     OtherRecipeError,
     PartEndedError,
     PartNotFoundError,
@@ -101,11 +101,9 @@ _OF_VIEW = problem_responses(
     InvalidParameterError("recipe: Field required"),
 )
 _NO_ID = InvalidParameterError("id: String should have at most 128 characters")
-_OF_PART = problem_responses(NO_RECORD, UNREACHABLE, _NO_PART, NOT_LED, _NO_ID)
-_ENDING = problem_responses(NO_RECORD, UNREACHABLE, _NO_PART, NOT_LED, _NO_ID, FOREIGN_PAGE)
-_LISTING = problem_responses(
-    NO_RECORD, UNREACHABLE, InvalidParameterError("limit: Input should be greater than 0")
-)
+_OF_PART = record_responses(_NO_PART, NOT_LED, _NO_ID)
+_ENDING = record_responses(_NO_PART, NOT_LED, _NO_ID, FOREIGN_PAGE)
+_LISTING = record_responses(NO_LIMIT)
 
 
 class ViewHandler:
@@ -234,8 +232,7 @@ def parts_router(handler: ViewHandler, desk: PartDesk, threads: RecordThreads) -
         ] = 0,
     ) -> OnePartOut:
         """A part: what it waits for, or what became of it."""
-        if not threads.has_record:
-            raise NoRecordError(str(NO_RECORD))
+        threads.check()
         found = await desk.find(part, wait_ms / 1000)
         if found is None or number not in (None, found.number):
             stored = await threads.read(lambda some: part_of(some, part, number))
@@ -250,8 +247,7 @@ def parts_router(handler: ViewHandler, desk: PartDesk, threads: RecordThreads) -
 
         A part that has just ended stays as it is.
         """
-        if not threads.has_record:
-            raise NoRecordError(str(NO_RECORD))
+        threads.check()
         result = await desk.end(part)
         return OnePartOut(
             request_id=request_id_of(request.scope), part=await _told(threads, result)

@@ -19,8 +19,8 @@ from service.api.multiview.schemas import (
     RecipesOut,
     RemovedRecipeOut,
 )
-from service.api.problems import caller_of, client_of, problem_responses, request_id_of
-from service.api.records.threads import NO_RECORD, UNREACHABLE
+from service.api.problems import caller_of, client_of, request_id_of
+from service.api.records.problems import record_responses
 from service.core.bundles.thresholds import MAX_REASON
 from service.core.errors import (
     CodesTakenError,
@@ -72,14 +72,16 @@ _CHANGED = RecipeChangedError(
 _NAMED = InvalidParameterError(
     "recipe: String should match pattern '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'"
 )
-_READING = problem_responses(NO_RECORD, UNREACHABLE)
-_OF_ONE = problem_responses(NO_RECORD, UNREACHABLE, NO_RECIPE, _NAMED)
-_SAVING = problem_responses(
-    *(NO_RECORD, UNREACHABLE, NO_MODEL, NOT_READY, FOREIGN_PAGE, SLOW_BODY),
+_LISTING = record_responses(
+    InvalidParameterError("number: Input should be greater than or equal to 1")
+)
+_OF_ONE = record_responses(NO_RECIPE, _NAMED)
+_SAVING = record_responses(
+    *(NO_MODEL, NOT_READY, FOREIGN_PAGE, SLOW_BODY),
     *(_TOO_FEW, _NO_NUMBER, _TAKEN, _CODES_TAKEN, _CHANGED, FIXED),
     InvalidParameterError("views.0.model: Field required"),
 )
-_REMOVING = problem_responses(NO_RECORD, UNREACHABLE, NO_RECIPE, _NAMED, _CHANGED, FOREIGN_PAGE)
+_REMOVING = record_responses(NO_RECIPE, _NAMED, _CHANGED, FOREIGN_PAGE)
 MOST_REVISIONS = 100
 
 
@@ -88,15 +90,7 @@ def recipes_router(desk: RecipeDesk) -> APIRouter:
     router = APIRouter(tags=["parts"])
     threads = desk.threads
 
-    @router.get(
-        "/v1/recipes",
-        responses=_READING
-        | problem_responses(
-            NO_RECORD,
-            UNREACHABLE,
-            InvalidParameterError("number: Input should be greater than or equal to 1"),
-        ),
-    )
+    @router.get("/v1/recipes", responses=_LISTING)
     async def list_recipes(
         request: Request,
         number: Annotated[
@@ -173,8 +167,7 @@ def recipe_changes_router(desk: RecipeDesk) -> APIRouter:
         reject α/n of good parts. `revision` keeps what somebody else has saved meanwhile.
         """
         given = await read_json(request, RecipeIn)
-        if not threads.has_record:
-            raise type(NO_RECORD)(str(NO_RECORD))
+        threads.check()
         fixed = desk.fixed(given).json
         who, client = caller_of(request.scope).name, client_of(request)
         stored = await threads.run(

@@ -12,10 +12,11 @@ from sqlalchemy import Connection
 
 from service.api.examples import FOREIGN_PAGE, SLOW_BODY
 from service.api.json_body import described_body, read_json
-from service.api.problems import client_of, problem_responses, request_id_of
+from service.api.problems import client_of, request_id_of
 from service.api.records.inspection_id import HIGHEST_ID
 from service.api.records.judging import reviewer_of
-from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
+from service.api.records.problems import NO_LIMIT, NO_NUMBER, record_responses
+from service.api.records.threads import RecordThreads
 from service.api.records.watch_schemas import (
     AcknowledgementIn,
     AlarmOut,
@@ -47,19 +48,10 @@ AlarmId = Annotated[int, Path(alias="id", ge=1, le=HIGHEST_ID, description="Numb
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 
 _NO_ALARM = AlarmNotFoundError("there is no alarm 17; GET /v1/watch/alarms lists them")
-NO_ID = InvalidParameterError("id: Input should be greater than or equal to 1")
-_LISTING = problem_responses(
-    NO_RECORD, UNREACHABLE, InvalidParameterError("limit: Input should be greater than 0")
-)
-_OF_ONE = problem_responses(NO_RECORD, UNREACHABLE, _NO_ALARM, NO_ID)
-_SAYING = problem_responses(NO_RECORD, UNREACHABLE, _NO_ALARM, NO_ID, FOREIGN_PAGE, SLOW_BODY)
-_MARKING = problem_responses(
-    NO_RECORD,
-    UNREACHABLE,
-    FOREIGN_PAGE,
-    SLOW_BODY,
-    InvalidParameterError("kind: Field required"),
-)
+_LISTING = record_responses(NO_LIMIT)
+_OF_ONE = record_responses(_NO_ALARM, NO_NUMBER)
+_SAYING = record_responses(_NO_ALARM, NO_NUMBER, FOREIGN_PAGE, SLOW_BODY)
+_MARKING = record_responses(FOREIGN_PAGE, SLOW_BODY, InvalidParameterError("kind: Field required"))
 
 
 def alarms_router(threads: RecordThreads) -> APIRouter:

@@ -12,10 +12,11 @@ from fastapi.responses import StreamingResponse
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from service.api.given import QueryIn
-from service.api.problems import problem_responses, request_id_of
+from service.api.problems import request_id_of
 from service.api.records.inspection_id import HIGHEST_ID
+from service.api.records.problems import record_responses
 from service.api.records.schemas import Moment
-from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
+from service.api.records.threads import RecordThreads
 from service.api.schemas import Schema
 from service.core.domain import Json
 from service.core.errors import InvalidParameterError
@@ -40,10 +41,8 @@ _EXAMPLE: Json = {
     "previous": "5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9",
     "hash": "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b",
 }
-_RESPONSES = problem_responses(
-    NO_RECORD,
-    InvalidParameterError("limit: Input should be less than or equal to 1000"),
-    UNREACHABLE,
+_RESPONSES = record_responses(
+    InvalidParameterError("limit: Input should be less than or equal to 1000")
 )
 
 

@@ -10,14 +10,14 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 from sqlalchemy import Connection
 
-from service.api.problems import problem_responses, request_id_of
+from service.api.problems import request_id_of
 from service.api.records.filters import FiltersIn
+from service.api.records.problems import NO_VERSION, record_responses
 from service.api.records.schemas import Moment
 from service.api.records.search import PageIn
-from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
+from service.api.records.threads import RecordThreads
 from service.api.schemas import Schema
 from service.core.domain import VerdictName
-from service.core.errors import InvalidParameterError
 from service.recording.keeping import Chosen
 from service.recording.recent import RecentPictures, recent_pictures
 from service.recording.review.calendar import MOST_DAYS, USUAL_DAYS, calendar
@@ -135,20 +135,13 @@ class RecentOut(Schema):
     )
 
 
-_RESPONSES = problem_responses(
-    NO_RECORD,
-    UNREACHABLE,
-    InvalidParameterError("version: a version is one of a model; name the model, too"),
-)
-
-
 def browsing_router(threads: RecordThreads) -> APIRouter:
     """The routes of a grid and of a calendar.
 
     Args:
         threads: work on the record.
     """
-    router = APIRouter(tags=["record"], responses=_RESPONSES)
+    router = APIRouter(tags=["record"], responses=record_responses(NO_VERSION))
 
     @router.get("/v1/review/tiles", response_model=TilesOut)
     async def list_tiles(query: Annotated[TilesIn, Query()]) -> Response:

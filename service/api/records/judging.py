@@ -12,8 +12,9 @@ from service.api.given import BodyIn
 from service.api.json_body import described_body, read_json
 from service.api.problems import caller_of, client_of, problem_responses, request_id_of
 from service.api.records.inspection_id import HIGHEST_ID, InspectionId
+from service.api.records.problems import NO_NUMBER, record_responses
 from service.api.records.schemas import MomentText
-from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
+from service.api.records.threads import RecordThreads
 from service.api.schemas import Schema
 from service.core.domain import Box, box_json
 from service.core.errors import (
@@ -195,12 +196,11 @@ class HistoryOut(Schema):
 
 
 _NOT_THERE = InspectionNotFoundError("the record has no inspection 17; nothing was changed")
-_NO_ID = InvalidParameterError("id: Input should be greater than or equal to 1")
-_READING = problem_responses(NO_RECORD, _NOT_THERE, UNREACHABLE, _NO_ID)
-_PINNING = problem_responses(NO_RECORD, _NOT_THERE, UNREACHABLE, _NO_ID, FOREIGN_PAGE)
-_OF_CHANGE = (NO_RECORD, _NOT_THERE, UNREACHABLE, FOREIGN_PAGE, SLOW_BODY)
-_CHANGING = problem_responses(*_OF_CHANGE, InvalidParameterError("ids: Field required"))
-_JUDGING = problem_responses(*_OF_CHANGE, InvalidParameterError("judgement: Field required"))
+_READING = record_responses(_NOT_THERE, NO_NUMBER)
+_PINNING = record_responses(_NOT_THERE, NO_NUMBER, FOREIGN_PAGE)
+_OF_CHANGE = (_NOT_THERE, FOREIGN_PAGE, SLOW_BODY)
+_CHANGING = record_responses(*_OF_CHANGE, InvalidParameterError("ids: Field required"))
+_JUDGING = record_responses(*_OF_CHANGE, InvalidParameterError("judgement: Field required"))
 _TAKING_BACK = problem_responses(
     ConflictError("ann has no judgement of inspection 17 to take back; nothing was changed")
 )

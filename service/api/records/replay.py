@@ -13,15 +13,15 @@ from service.api.examples import FOREIGN_PAGE, NOT_READY, OF_PICTURES
 from service.api.given import QueryIn
 from service.api.problems import problem_responses, request_id_of, share_of
 from service.api.records.inspection_id import InspectionId
+from service.api.records.problems import NO_NUMBER, record_responses
 from service.api.records.search import NO_INSPECTION
-from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
+from service.api.records.threads import RecordThreads
 from service.api.schemas import RegionOut, Schema
 from service.core.batching.memory import MemoryBudget
 from service.core.domain import MEDIA_TYPES, HeatmapKind, ImageFormat, InspectOptions, VerdictName
 from service.core.errors import (
     ConflictError,
     EngineError,
-    InvalidParameterError,
     ModelNotFoundError,
     TooManyUploadsError,
     UnavailableError,
@@ -123,15 +123,7 @@ _OF_ENGINES = tuple(
     if isinstance(error, UnavailableError | EngineError)
     and not isinstance(error, TooManyUploadsError)
 )
-_OF_ONE = problem_responses(
-    NO_RECORD,
-    NO_INSPECTION,
-    UNREACHABLE,
-    _CONFLICT,
-    NOT_READY,
-    *_OF_ENGINES,
-    InvalidParameterError("id: Input should be greater than or equal to 1"),
-)
+_OF_ONE = record_responses(NO_INSPECTION, _CONFLICT, NOT_READY, *_OF_ENGINES, NO_NUMBER)
 _OF_REPLAYS = problem_responses(FOREIGN_PAGE)
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
 _DRAWN: dict[int | str, dict[str, Any]] = {

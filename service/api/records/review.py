@@ -7,12 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from pydantic import AliasPath, Field
 
-from service.api.problems import problem_responses, request_id_of
+from service.api.problems import request_id_of
 from service.api.records.filters import FiltersIn
 from service.api.records.inspection_id import HIGHEST_ID
 from service.api.records.judging import SaidOut
+from service.api.records.problems import NO_VERSION, record_responses
 from service.api.records.schemas import MomentText
-from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
+from service.api.records.threads import RecordThreads
 from service.api.schemas import Schema
 from service.core.errors import CalibrationError, InspectionNotFoundError, InvalidParameterError
 from service.recording.review.confusion import Per, confusion
@@ -173,13 +174,7 @@ class DisagreementsOut(Schema):
     inspections: list[DisagreementOut] = Field(description="The newest first.")
 
 
-_RESPONSES = problem_responses(
-    NO_RECORD,
-    UNREACHABLE,
-    InvalidParameterError("version: a version is one of a model; name the model, too"),
-)
-_TOO_FEW = problem_responses(
-    NO_RECORD,
+_TOO_FEW = record_responses(
     InspectionNotFoundError(
         "the record has no such inspections of parts, version 7: there is nothing that a threshold "
         "would have changed"
@@ -197,7 +192,7 @@ def review_router(threads: RecordThreads) -> APIRouter:
     Args:
         threads: work on the record.
     """
-    router = APIRouter(tags=["record"], responses=_RESPONSES)
+    router = APIRouter(tags=["record"], responses=record_responses(NO_VERSION))
 
     @router.get("/v1/review/confusion")
     async def get_confusion(

@@ -14,7 +14,8 @@ from pydantic import Field
 from service.api.examples import NO_MODEL
 from service.api.paths import Name, version_of, versioned
 from service.api.problems import problem_responses, request_id_of
-from service.api.records.threads import UNREACHABLE, RecordThreads
+from service.api.records.problems import UNREACHABLE
+from service.api.records.threads import RecordThreads
 from service.api.schemas import Schema
 from service.core.bundles.bundle import Bundle
 from service.core.domain import Json

@@ -14,10 +14,11 @@ from sqlalchemy import Connection
 from service.api.problems import problem_responses, request_id_of
 from service.api.records.filters import FiltersIn
 from service.api.records.inspection_id import InspectionId
+from service.api.records.problems import NO_NUMBER, NO_VERSION, record_responses
 from service.api.records.schemas import InspectionsOut, NeighboursOut, StoredInspectionOut
-from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
+from service.api.records.threads import RecordThreads
 from service.core.domain import RawPicture
-from service.core.errors import InspectionNotFoundError, InvalidParameterError, NotInstalledError
+from service.core.errors import InspectionNotFoundError, NotInstalledError
 from service.recording.pictures import png_of
 from service.recording.record import Record
 from service.recording.search.cursor import Cursor
@@ -37,16 +38,12 @@ from service.recording.search.pictures import picture_key_of
 NO_INSPECTION = InspectionNotFoundError(
     "the record has no inspection 7; retention or somebody may have removed it"
 )
-_OF_RECORD = problem_responses(NO_RECORD, UNREACHABLE)
-_OF_FILTERS = problem_responses(
-    InvalidParameterError("version: a version is one of a model; name the model, too")
-)
+_OF_FILTERS = problem_responses(NO_VERSION)
 _NO_FORMAT = problem_responses(
     NotInstalledError("Parquet needs pyarrow, which is not installed; pip install 'pyarrow>=17'")
 )
-_NO_NUMBER = InvalidParameterError("id: Input should be greater than or equal to 1")
-_OF_NUMBER = problem_responses(NO_RECORD, _NO_NUMBER)
-_OF_ONE = problem_responses(NO_RECORD, NO_INSPECTION, _NO_NUMBER)
+_OF_NUMBER = record_responses(NO_NUMBER)
+_OF_ONE = record_responses(NO_INSPECTION, NO_NUMBER)
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
 _MEDIA_TYPES = {
     "jpeg": "image/jpeg",
@@ -101,7 +98,7 @@ def search_router(threads: RecordThreads) -> APIRouter:
     Args:
         threads: of the record.
     """
-    router = APIRouter(tags=["record"], responses=_OF_RECORD)
+    router = APIRouter(tags=["record"], responses=record_responses())
     _add_search(router, threads)
     _add_inspection(router, threads)
     return router

@@ -8,10 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from sqlalchemy import Connection
 
-from service.api.problems import problem_responses, request_id_of
-from service.api.records.alarms import NO_ID, Text, shown_alarm
+from service.api.problems import request_id_of
+from service.api.records.alarms import Text, shown_alarm
 from service.api.records.inspection_id import InspectionId
-from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
+from service.api.records.problems import NO_LIMIT, NO_NUMBER, record_responses
+from service.api.records.threads import RecordThreads
 from service.api.records.watch_schemas import (
     CourseOut,
     CoursePointOut,
@@ -23,7 +24,7 @@ from service.api.records.watch_schemas import (
     WatchOut,
 )
 from service.core.domain import FactName
-from service.core.errors import InspectionNotFoundError, InvalidParameterError
+from service.core.errors import InspectionNotFoundError
 from service.core.pictures.facts import FACTS
 from service.core.pictures.good_facts import GoodFacts
 from service.recording.search.times import now_us
@@ -41,11 +42,9 @@ _NO_FACTS = InspectionNotFoundError(
     "nothing is known of how usual the picture of inspection 17 is: version 1 of pitting keeps no "
     "facts of good pictures, or is not here any more; `takt calibrate` adds them"
 )
-_READING = problem_responses(NO_RECORD, UNREACHABLE)
-_LISTING = problem_responses(
-    NO_RECORD, UNREACHABLE, InvalidParameterError("limit: Input should be greater than 0")
-)
-_ODD = problem_responses(NO_RECORD, UNREACHABLE, _NO_FACTS, NO_ID)
+_READING = record_responses()
+_LISTING = record_responses(NO_LIMIT)
+_ODD = record_responses(_NO_FACTS, NO_NUMBER)
 _MEANINGS = {fact.name: fact.meaning for fact in FACTS}
 
 

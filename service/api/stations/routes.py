@@ -11,7 +11,8 @@ from fastapi import APIRouter, Path, Request
 from service.api.examples import FOREIGN_PAGE, SLOW_BODY
 from service.api.json_body import described_body, read_json
 from service.api.problems import caller_of, client_of, problem_responses, request_id_of
-from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
+from service.api.records.problems import record_responses
+from service.api.records.threads import RecordThreads
 from service.api.stations.schemas import (
     MOST_REPORT_BYTES,
     OneStationOut,
@@ -66,8 +67,8 @@ _OF_ONE = problem_responses(_NO_STATION, _NAMED)
 _PUTTING = problem_responses(
     _FULL, FOREIGN_PAGE, SLOW_BODY, InvalidParameterError("the body: run: Field required")
 )
-_WISHING = problem_responses(
-    *(NO_RECORD, UNREACHABLE, _NO_STATION, _NO_NUMBER, _SILENT, FOREIGN_PAGE, SLOW_BODY),
+_WISHING = record_responses(
+    *(_NO_STATION, _NO_NUMBER, _SILENT, FOREIGN_PAGE, SLOW_BODY),
     InvalidParameterError("the body: number: Field required"),
 )
 
@@ -154,8 +155,7 @@ def stations_router(desk: StationDesk) -> APIRouter:
         have begun keep the recipe that they have.
         """
         given = await read_json(request, StationRecipeIn)
-        if not desk.threads.has_record:
-            raise type(NO_RECORD)(str(NO_RECORD))
+        desk.threads.check()
         before = board.of(name).report["recipe"]
         recipe = await desk.name_of(given.number)
         wish = await board.wish(name, given.number)
