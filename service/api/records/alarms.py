@@ -7,12 +7,12 @@ from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import Field
 from sqlalchemy import Connection
 
 from service.api.examples import FOREIGN_PAGE, SLOW_BODY
 from service.api.json_body import described_body, read_json
 from service.api.problems import client_of, request_id_of
+from service.api.records.filters import Text
 from service.api.records.inspection_id import HIGHEST_ID
 from service.api.records.judging import reviewer_of
 from service.api.records.problems import NO_LIMIT, NO_NUMBER, record_responses
@@ -30,7 +30,6 @@ from service.api.records.watch_schemas import (
 )
 from service.core.errors import AlarmNotFoundError, InvalidParameterError
 from service.recording.record import Record
-from service.recording.search.filters import LONGEST_TEXT
 from service.recording.search.times import now_us
 from service.recording.watch.alarms import (
     MOST_AT_ONCE,
@@ -45,7 +44,6 @@ from service.recording.watch.alarms import (
 from service.recording.watch.pictures import witnesses_of
 
 AlarmId = Annotated[int, Path(alias="id", ge=1, le=HIGHEST_ID, description="Number of the alarm.")]
-Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 
 _NO_ALARM = AlarmNotFoundError("there is no alarm 17; GET /v1/watch/alarms lists them")
 _LISTING = record_responses(NO_LIMIT)

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import StreamingResponse
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from service.api.given import QueryIn
 from service.api.problems import request_id_of
-from service.api.records.inspection_id import HIGHEST_ID
+from service.api.records.filters import Text
+from service.api.records.inspection_id import Id
 from service.api.records.problems import record_responses
 from service.api.records.schemas import Moment
+from service.api.records.search import exported
 from service.api.records.threads import RecordThreads
 from service.api.schemas import Schema
 from service.core.domain import Json
 from service.core.errors import InvalidParameterError
 from service.recording.audit.search import AuditCsv, AuditFilters, page_of
-from service.recording.search.filters import LONGEST_TEXT
 from service.recording.search.times import EXAMPLES, us_of
 
 MOST_ENTRIES = 1000
@@ -55,21 +54,14 @@ _CSV: dict[int | str, dict[str, Any]] = {
 class AuditIn(QueryIn):
     """Which entries are wanted, and how: those that meet every filter that is given."""
 
-    since: str | None = Field(
-        None, max_length=LONGEST_TEXT, description=f"Changed at this time or later: {EXAMPLES}."
-    )
-    until: str | None = Field(
-        None, max_length=LONGEST_TEXT, description="Changed before this time."
-    )
-    inspection: int | None = Field(
+    since: Text | None = Field(None, description=f"Changed at this time or later: {EXAMPLES}.")
+    until: Text | None = Field(None, description="Changed before this time.")
+    inspection: Id | None = Field(
         None,
-        ge=1,
-        le=HIGHEST_ID,
         description="About this inspection: who judged it, took that back, pinned its picture.",
     )
-    model: str | None = Field(
+    model: Text | None = Field(
         None,
-        max_length=LONGEST_TEXT,
         description="Of this model: thresholds, versions, learning. Judgements name inspections "
         "and no model.",
     )
@@ -164,7 +156,12 @@ def audit_router(threads: RecordThreads) -> APIRouter:
         """What was changed, by whom and why, the newest change first."""
         filters = query.filters()
         if query.format == "csv":
-            return await _csv(threads, query, filters)
+            if not query.model_fields_set.isdisjoint(("before", "limit")):
+                raise InvalidParameterError(
+                    "format: a file has all entries that the filters want; leave out before and "
+                    "limit"
+                )
+            return await exported(threads, AuditCsv(filters), "audit.csv", _MEDIA_TYPE)
         found = await threads.read(
             lambda connection: page_of(connection, filters, limit=query.limit, before=query.before)
         )
@@ -175,21 +172,3 @@ def audit_router(threads: RecordThreads) -> APIRouter:
         )
 
     return router
-
-
-async def _csv(threads: RecordThreads, query: AuditIn, filters: AuditFilters) -> Response:
-    if not query.model_fields_set.isdisjoint(("before", "limit")):
-        raise InvalidParameterError(
-            "format: a file has all entries that the filters want; leave out before and limit"
-        )
-    file = AuditCsv(filters)
-    # A database that is away is a problem of its own as long as nothing is sent.
-    first = await threads.read_for_export(file.part)
-
-    async def parts() -> AsyncIterator[bytes]:
-        yield first
-        while not file.ended:
-            yield await threads.read_for_export(file.part)
-
-    headers = {"Content-Disposition": 'attachment; filename="audit.csv"'}
-    return StreamingResponse(parts(), 200, headers, _MEDIA_TYPE)

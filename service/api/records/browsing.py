@@ -11,7 +11,7 @@ from pydantic import Field
 from sqlalchemy import Connection
 
 from service.api.problems import request_id_of
-from service.api.records.filters import FiltersIn
+from service.api.records.filters import FiltersIn, Text
 from service.api.records.problems import NO_VERSION, record_responses
 from service.api.records.schemas import Moment
 from service.api.records.search import PageIn
@@ -40,9 +40,8 @@ class TilesIn(PageIn):
 class CalendarIn(FiltersIn):
     """Which inspections, and what a day is."""
 
-    since: str | None = Field(
+    since: Text | None = Field(
         None,
-        max_length=256,
         description=f"As elsewhere, at most {MOST_DAYS} days before `until`; else {USUAL_DAYS}.",
     )
     offset_minutes: int = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Annotated
 
 from pydantic import Field
 
@@ -17,6 +18,8 @@ from service.recording.search.filters import (
 )
 from service.recording.search.times import EXAMPLES, us_of
 
+Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
+
 
 class FiltersIn(QueryIn):
     """Which inspections are wanted: those that meet every filter that is given.
@@ -25,16 +28,10 @@ class FiltersIn(QueryIn):
     1000000
     """
 
-    since: str | None = Field(
-        None, max_length=LONGEST_TEXT, description=f"Answered at this time or later: {EXAMPLES}."
-    )
-    until: str | None = Field(
-        None, max_length=LONGEST_TEXT, description="Answered before this time."
-    )
-    model: str | None = Field(None, max_length=LONGEST_TEXT, description="Name of the model.")
-    version: str | None = Field(
-        None, max_length=LONGEST_TEXT, description="Version of the model, which is named as well."
-    )
+    since: Text | None = Field(None, description=f"Answered at this time or later: {EXAMPLES}.")
+    until: Text | None = Field(None, description="Answered before this time.")
+    model: Text | None = Field(None, description="Name of the model.")
+    version: Text | None = Field(None, description="Version of the model, which is named as well.")
     verdict: Verdict | None = Field(
         None,
         description="What the service said; `reject`: rejected, which pictures are, too, that "
@@ -43,14 +40,12 @@ class FiltersIn(QueryIn):
     judgement: JudgementFilter | None = Field(
         None, description="What people said last; `none`: nobody has said anything."
     )
-    station: str | None = Field(
-        None, max_length=LONGEST_TEXT, description="Where the picture was taken."
-    )
-    lot: str | None = Field(None, max_length=LONGEST_TEXT, description="The part's lot.")
-    part: str | None = Field(None, max_length=LONGEST_TEXT, description="The part's id.")
+    station: Text | None = Field(None, description="Where the picture was taken.")
+    lot: Text | None = Field(None, description="The part's lot.")
+    part: Text | None = Field(None, description="The part's id.")
     score_min: float | None = Field(None, description="Least score.")
     score_max: float | None = Field(None, description="Highest score.")
-    request_id: str | None = Field(None, max_length=LONGEST_TEXT, description="Id of the request.")
+    request_id: Text | None = Field(None, description="Id of the request.")
     kept: KeptFilter | None = Field(
         None,
         description="Why the picture was to be kept; `any`: as a reject, near or sample, which are "

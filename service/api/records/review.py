@@ -9,7 +9,7 @@ from pydantic import AliasPath, Field
 
 from service.api.problems import request_id_of
 from service.api.records.filters import FiltersIn
-from service.api.records.inspection_id import HIGHEST_ID
+from service.api.records.inspection_id import Id
 from service.api.records.judging import SaidOut
 from service.api.records.problems import NO_VERSION, record_responses
 from service.api.records.schemas import MomentText
@@ -62,9 +62,7 @@ class DisagreementsIn(FiltersIn):
     """Among which inspections, and how many."""
 
     limit: int = Field(100, ge=1, le=1000, description="Most inspections.")
-    before: int | None = Field(
-        None, ge=1, le=HIGHEST_ID, description="Older than this one, such as the last of a page."
-    )
+    before: Id | None = Field(None, description="Older than this one, such as the last of a page.")
 
 
 class EstimateOut(Schema):

@@ -19,6 +19,7 @@ from service.api.records.schemas import InspectionsOut, NeighboursOut, StoredIns
 from service.api.records.threads import RecordThreads
 from service.core.domain import RawPicture
 from service.core.errors import InspectionNotFoundError, NotInstalledError
+from service.recording.audit.search import AuditCsv
 from service.recording.pictures import png_of
 from service.recording.record import Record
 from service.recording.search.cursor import Cursor
@@ -136,17 +137,8 @@ def _add_search(router: APIRouter, threads: RecordThreads) -> None:
     )
     async def export_inspections(query: Annotated[ExportIn, Query()]) -> Response:
         """All inspections that the filters want, as a file that is made while it is sent."""
-        export = Export(query.filters(), query.format)
-        # A database that is away is a problem of its own as long as nothing is sent.
-        first = await threads.read_for_export(export.part)
-
-        async def parts() -> AsyncIterator[bytes]:
-            yield first
-            while not export.ended:
-                yield await threads.read_for_export(export.part)
-
-        headers = {"Content-Disposition": f'attachment; filename="inspections.{query.format}"'}
-        return StreamingResponse(parts(), 200, headers, media_type_of(query.format))
+        name, media_type = f"inspections.{query.format}", media_type_of(query.format)
+        return await exported(threads, Export(query.filters(), query.format), name, media_type)
 
 
 def _add_inspection(router: APIRouter, threads: RecordThreads) -> None:
@@ -198,6 +190,29 @@ def _add_inspection(router: APIRouter, threads: RecordThreads) -> None:
             return Response(picture, headers=headers, media_type=media_type)
 
         return await threads.run(read)
+
+
+async def exported(
+    threads: RecordThreads, export: Export | AuditCsv, name: str, media_type: str
+) -> Response:
+    """A file of the record, which is made while it is sent.
+
+    Args:
+        threads: work on the record.
+        export: makes its parts.
+        name: of the file.
+        media_type: of the file.
+    """
+    # A database that is away is a problem of its own as long as nothing is sent.
+    first = await threads.read_for_export(export.part)
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield first
+        while not export.ended:
+            yield await threads.read_for_export(export.part)
+
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(parts(), 200, headers, media_type)
 
 
 def _json(body: bytes) -> Response:

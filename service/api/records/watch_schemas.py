@@ -6,11 +6,11 @@ from typing import Literal
 
 from pydantic import AliasPath, ConfigDict, Field
 
+from service.api.records.filters import Text
 from service.api.records.judging import ByReviewer
 from service.api.records.schemas import Moment
 from service.api.schemas import Schema
 from service.core.domain import FactName
-from service.recording.search.filters import LONGEST_TEXT
 from service.recording.watch.alarms import MOST_OF_TEXT, AlarmCause, MarkKind
 
 MOST_SNOOZED_H = 24 * 30
@@ -250,5 +250,5 @@ class MarkIn(ByReviewer):
     kind: MarkKind = Field(
         description="`maintenance`: the watches of the station begin anew. `shift`: only a mark."
     )
-    station: str = Field("", max_length=LONGEST_TEXT, description="Empty for all stations.")
+    station: Text = Field("", description="Empty for all stations.")
     note: str = Field("", max_length=MOST_OF_TEXT)
