@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import orjson
@@ -106,23 +107,21 @@ _ENDING = record_responses(_NO_PART, NOT_LED, _NO_ID, FOREIGN_PAGE)
 _LISTING = record_responses(NO_LIMIT)
 
 
+@dataclass(frozen=True, slots=True)
 class ViewHandler:
     """Inspects views by the recipes of their parts.
 
-    Args:
+    Attributes:
         views: takes them on.
         journal: counts and logs each picture and each refusal.
         bodies: reads the pictures.
         default_timeout_ms: timeout of a request that names none.
     """
 
-    def __init__(
-        self, views: Views, journal: Journal, bodies: Bodies, default_timeout_ms: float
-    ) -> None:
-        self._views = views
-        self._journal = journal
-        self._bodies = bodies
-        self._default_timeout_ms = default_timeout_ms
+    views: Views
+    journal: Journal
+    bodies: Bodies
+    default_timeout_ms: float
 
     async def __call__(
         self, request: Request, part: str, view: str, query: ViewOptionsIn
@@ -136,16 +135,16 @@ class ViewHandler:
                 station=labels.station,
                 lot=labels.lot,
             )
-            async with self._views.claimed(wish) as claimed:
+            async with self.views.claimed(wish) as claimed:
                 known = claimed.claim.view.model
                 inspection, picture = await self._inspect(request, query, claimed)
                 result = await claimed.take(request_id, inspection)
         except Exception as error:
-            self._journal.refused(known, "rest", error, request_id)
+            self.journal.refused(known, "rest", error, request_id)
             raise
         asked = asked_of(request.scope, picture, labels)
         asked = asked._replace(view=ViewOfPart(claimed.claim.number, view))
-        self._journal.answered(inspection, "rest", request_id, asked)
+        self.journal.answered(inspection, "rest", request_id, asked)
         answer = {
             "request_id": request_id,
             **claimed.json,
@@ -158,18 +157,18 @@ class ViewHandler:
         self, request: Request, query: ViewOptionsIn, claimed: ClaimedView
     ) -> tuple[Inspection, bytes | None]:
         loaded, share = claimed.loaded, share_of(request.scope)
-        options = claimed.options(query.options(self._default_timeout_ms, share))
+        options = claimed.options(query.options(self.default_timeout_ms, share))
         read: list[bytes] = []
-        with self._bodies.memory.encoded() as held:
+        with self.bodies.memory.encoded() as held:
             async with CancelOnDisconnect(request) as disconnect:
 
                 async def picture() -> bytes:
-                    read.append(await self._bodies.read_picture(request, held, share))
+                    read.append(await self.bodies.read_picture(request, held, share))
                     disconnect.watch()
                     return read[0]
 
                 inspection = await loaded.pipeline.inspect(picture, options)
-        return inspection, read[0] if self._journal.has_outlets else None
+        return inspection, read[0] if self.journal.has_outlets else None
 
 
 def parts_router(handler: ViewHandler, desk: PartDesk, threads: RecordThreads) -> APIRouter:

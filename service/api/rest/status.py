@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -156,18 +157,18 @@ def _source(source: BundleSource) -> SourceOut:
     return SourceOut(url=source.url, away=source.away, refused=refused)
 
 
+@dataclass(frozen=True)
 class _Read(Collector):
     """Metrics as they were at one moment, and those of the GPUs, which are read on demand."""
 
-    def __init__(self, families: Sequence[Metric], gpus: GpuCollector | None) -> None:
-        self._families = families
-        self._gpus = gpus
+    families: Sequence[Metric]
+    gpus: GpuCollector | None
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics."""
-        yield from self._families
-        if self._gpus is not None:
-            yield from self._gpus.collect()
+        yield from self.families
+        if self.gpus is not None:
+            yield from self.gpus.collect()
 
 
 def _model(repository: ModelRepository, name: str) -> ModelOut:
