@@ -9,7 +9,6 @@ import time
 import uuid
 from dataclasses import dataclass
 from functools import partial
-from typing import Self
 
 from fastapi import APIRouter
 from starlette.types import Scope
@@ -56,26 +55,6 @@ _LEFT_WITHIN_S = 1.0
 logger = logging.getLogger("takt.stream")
 
 
-@dataclass(frozen=True, slots=True)
-class StreamOptions:
-    """The server's settings of streams.
-
-    Attributes:
-        timeout_ms: timeout of a frame, where the hello names none.
-        credits: most unanswered frames of a stream.
-        max_image_bytes: largest picture of a frame.
-    """
-
-    timeout_ms: float
-    credits: int
-    max_image_bytes: int
-
-    @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """Those that the settings state."""
-        return cls(settings.timeout_ms, settings.stream_credits, settings.max_image_bytes)
-
-
 def stream_router(streams: Streams) -> APIRouter:
     """The routes that stream."""
     router = APIRouter()
@@ -98,7 +77,7 @@ class Streams:
         sessions: the open streams, and those that wait for a new connection.
         memory: of pictures in flight.
         views: takes views of parts on.
-        options: the server's settings.
+        settings: of the server.
         guard: knows when a caller's key is revoked.
         peers: the other workers, which have streams of their own.
         tracing: records a trace of each frame; None for no traces.
@@ -110,7 +89,7 @@ class Streams:
     sessions: Sessions
     memory: MemoryBudget
     views: Views
-    options: StreamOptions
+    settings: Settings
     guard: Guard
     peers: Peers
     tracing: Tracing | None = None
@@ -173,7 +152,7 @@ class Streams:
             frames = None
             if self.tracing is not None:
                 frames = self.tracing.stream(websocket.scope, model.name)
-            options = hello.options(self.options.timeout_ms, share_of(websocket.scope))
+            options = hello.options(self.settings.timeout_ms, share_of(websocket.scope))
             about = _about(websocket, hello, name, version)
             session = self.sessions.begin(
                 lambda key: self._session(
@@ -192,7 +171,7 @@ class Streams:
             link,
             self.sessions,
             self.memory,
-            self.options.max_image_bytes,
+            self.settings.max_image_bytes,
             _labels(websocket, hello),
         )
 
@@ -235,7 +214,7 @@ class Streams:
 
         rules = Rules(
             policy=hello.policy,
-            credits=self.options.credits,
+            credits=self.settings.stream_credits,
             in_flight=self.repository.get(name, version).instances,
             patience_s=options.timeout_s,
             vote=hello.vote_rule,
