@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import asyncio
 
-from service.api.records.routes import record_router
+from service.api.records.browsing import browsing_router
+from service.api.records.feed import feed_router
+from service.api.records.judging import judging_router
+from service.api.records.replay import replay_router
+from service.api.records.review import review_router
+from service.api.records.search import search_router
+from service.api.records.thumbnails import thumbnails_router
 from service.parts.composing.foundation import Foundation
 from service.parts.composing.part import Left, ServerPart
 
 
 def record_part(foundation: Foundation) -> ServerPart:
     """Answers those who search and review the record."""
-    records = foundation.records
+    records, memory, settings = foundation.records, foundation.memory, foundation.settings
 
     async def close(left_s: Left) -> None:
         await asyncio.to_thread(records.close)
 
-    routes = record_router(
-        records,
-        foundation.models.repository,
-        foundation.memory,
-        foundation.settings,
-        foundation.listeners,
-        foundation.access.guard,
+    routers = (
+        search_router(records),
+        feed_router(records, foundation.listeners, foundation.access.guard),
+        thumbnails_router(records, memory, settings.max_image_pixels),
+        judging_router(records),
+        browsing_router(records),
+        review_router(records),
+        replay_router(records, foundation.models.repository, memory, settings),
     )
-    return ServerPart(name="record", routers=(routes,), close=close)
+    return ServerPart(name="record", routers=routers, close=close)
