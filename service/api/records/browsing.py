@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 from sqlalchemy import Connection
 
+from service.api.json_body import JsonAnswer
 from service.api.problems import request_id_of
 from service.api.records.filters import FiltersIn, Text
 from service.api.records.problems import NO_VERSION, record_responses
@@ -161,7 +162,7 @@ def browsing_router(threads: RecordThreads) -> APIRouter:
                 }
             )
 
-        return Response(await threads.read(found), media_type="application/json")
+        return JsonAnswer(await threads.read(found))
 
     @router.get("/v1/review/calendar")
     async def get_calendar(request: Request, query: Annotated[CalendarIn, Query()]) -> CalendarOut:

@@ -15,6 +15,7 @@ from pydantic import Field
 from sqlalchemy import Connection
 from starlette.types import Receive, Scope, Send
 
+from service.api.json_body import JsonAnswer
 from service.api.problems import caller_of
 from service.api.records.filters import FiltersIn
 from service.api.records.problems import record_responses
@@ -200,6 +201,6 @@ def feed_router(threads: RecordThreads, listeners: Listeners, guard: Guard) -> A
             "after": feed.after,
             "more": feed.more,
         }
-        return Response(orjson.dumps(body), media_type="application/json")
+        return JsonAnswer(orjson.dumps(body))
 
     return router

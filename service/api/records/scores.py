@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from service.api.examples import NO_MODEL
+from service.api.json_body import JsonAnswer
 from service.api.paths import Name, version_of, versioned
 from service.api.problems import problem_responses, request_id_of
 from service.api.records.problems import UNREACHABLE
@@ -116,9 +117,8 @@ def scores_router(repository: ModelRepository, threads: RecordThreads) -> APIRou
             "threshold": thresholds.in_force.image,
         }
         # Thousands of numbers are sorted and written in a thread, not between two pictures.
-        return Response(
-            await asyncio.to_thread(_body, facts, bundle, thresholds.in_force.pixel, judged),
-            media_type="application/json",
+        return JsonAnswer(
+            await asyncio.to_thread(_body, facts, bundle, thresholds.in_force.pixel, judged)
         )
 
     return router

@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 from sqlalchemy import Connection
 
+from service.api.json_body import JsonAnswer
 from service.api.problems import problem_responses, request_id_of
 from service.api.records.filters import FiltersIn
 from service.api.records.inspection_id import InspectionId
@@ -128,7 +129,7 @@ def _add_search(router: APIRouter, threads: RecordThreads) -> None:
                 }
             )
 
-        return _json(await threads.read(found))
+        return JsonAnswer(await threads.read(found))
 
     @router.get(
         "/v1/inspections/export",
@@ -155,7 +156,7 @@ def _add_inspection(router: APIRouter, threads: RecordThreads) -> None:
         def found(connection: Connection) -> bytes:
             return orjson.dumps(json_of(inspection_of(connection, number)))
 
-        return _json(await threads.read(found))
+        return JsonAnswer(await threads.read(found))
 
     @router.get(
         "/v1/inspections/{id:int}/neighbours",
@@ -213,7 +214,3 @@ async def exported(
 
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(parts(), 200, headers, media_type)
-
-
-def _json(body: bytes) -> Response:
-    return Response(body, media_type="application/json")
