@@ -10,12 +10,6 @@ from pydantic import Field
 from service.api.given import QueryIn, validated
 from service.core.domain import NO_LABELS, Labels
 
-_PREFIX = b"x-takt-"
-_NAMES = {b"x-takt-station": "station", b"x-takt-part": "part", b"x-takt-lot": "lot"} | {
-    b"x-takt-tags": "tags"
-}
-
-
 _TEXT = r"[^\x00-\x1f\x7f]"
 _TAG = r"[^=,\x00-\x20\x7f][^=,\x00-\x1f\x7f]{0,127}=[^,\x00-\x20\x7f][^,\x00-\x1f\x7f]{0,127}"
 
@@ -57,6 +51,10 @@ class LabelsIn(QueryIn):
         return Labels(self.station, self.part, self.lot, tags)
 
 
+_NAMES = {f"x-takt-{name}".encode(): name for name in LabelsIn.model_fields}
+"""The fields by the headers that have them."""
+
+
 def labels_of_headers(headers: Iterable[tuple[bytes, bytes]], first: Labels = NO_LABELS) -> Labels:
     """The labels in a request's headers, after those of another place.
 
@@ -69,7 +67,7 @@ def labels_of_headers(headers: Iterable[tuple[bytes, bytes]], first: Labels = NO
     found = {
         _NAMES[name]: value.decode("utf-8", "replace").strip()
         for name, value in headers
-        if name.startswith(_PREFIX) and name in _NAMES
+        if name in _NAMES
     }
     if not found:
         return first
