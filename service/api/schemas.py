@@ -86,6 +86,12 @@ class Schema(BaseModel):
     model_config = ConfigDict(extra="forbid", from_attributes=True, populate_by_name=True)
 
 
+class ReplyOut(Schema):
+    """Base of what answers a request: it names the request, as the header `X-Request-ID` does."""
+
+    request_id: str
+
+
 class ImageSize(Schema):
     """The picture's size, upright, in pixels."""
 
@@ -131,10 +137,9 @@ class TimingsOut(Schema):
     total: float
 
 
-class InspectedOut(Schema):
+class InspectedOut(ReplyOut):
     """What the answer to one picture has in every protocol."""
 
-    request_id: str
     model: str
     version: str
     score: float

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from families.every import learnable, named, names_of, usual
 from service.api.given import BodyIn
-from service.api.schemas import Schema
+from service.api.schemas import ReplyOut, Schema
 from service.core.judged import JudgedWord
 from service.core.naming import NAME_PATTERN
 from service.learning.job import AdvisedSetting, LearningState
@@ -294,10 +294,9 @@ class LearningsOut(Schema):
     bounds: LearningBoundsOut
 
 
-class _CountsOut(Schema):
+class _CountsOut(ReplyOut):
     """How many pictures a learning has by now."""
 
-    request_id: str
     pictures: int = Field(description="Different pictures that there are by now.")
     bytes: int = Field(description="Of their files.")
     duplicates: int = Field(description="Files that were copies of others, and left out.")
@@ -321,10 +320,9 @@ class GatheredOut(_CountsOut):
     full: str | None = Field(description="Why not all of them found room; null if they did.")
 
 
-class TeachableOut(Schema):
+class TeachableOut(ReplyOut):
     """How many judged pictures of a model there are to teach it with."""
 
-    request_id: str
     model: str
     version: str | None = Field(
         description="The active version, which a teaching goes on from; null if none is active."

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from service.api.given import BodyIn, QueryIn
 from service.api.labels import Label, LabelsIn, TagText
-from service.api.schemas import InspectionOut, Schema
+from service.api.schemas import InspectionOut, ReplyOut, Schema
 from service.core.bundles.conformal import USUAL_ALPHA
 from service.core.bundles.thresholds import MAX_REASON
 from service.core.domain import HeatmapKind, ImageFormat, InspectOptions, Labels, Priority
@@ -179,17 +179,15 @@ class RecipeOut(Schema):
     reason: str | None
 
 
-class OneRecipeOut(Schema):
+class OneRecipeOut(ReplyOut):
     """A recipe."""
 
-    request_id: str
     recipe: RecipeOut
 
 
-class RecipesOut(Schema):
+class RecipesOut(ReplyOut):
     """The recipes, by name."""
 
-    request_id: str
     recipes: list[RecipeOut]
 
 
@@ -203,18 +201,16 @@ class RecipeRevisionOut(Schema):
     recipe: RecipeOut | None = Field(description="Null where it was removed.")
 
 
-class RecipeRevisionsOut(Schema):
+class RecipeRevisionsOut(ReplyOut):
     """What a recipe has been, the latest revision first."""
 
-    request_id: str
     name: str
     revisions: list[RecipeRevisionOut]
 
 
-class RemovedRecipeOut(Schema):
+class RemovedRecipeOut(ReplyOut):
     """A recipe that was removed."""
 
-    request_id: str
     name: str
     revision: int = Field(description="That has nothing but that it was removed.")
 
@@ -315,24 +311,21 @@ class PartOut(Schema):
     result: PartResultOut | None = Field(description="Null while it is open.")
 
 
-class OnePartOut(Schema):
+class OnePartOut(ReplyOut):
     """A part."""
 
-    request_id: str
     part: PartOut
 
 
-class PartsOut(Schema):
+class PartsOut(ReplyOut):
     """Parts that have their result, the latest first."""
 
-    request_id: str
     parts: list[PartOut]
 
 
-class ViewAnswerOut(Schema):
+class ViewAnswerOut(ReplyOut):
     """The answer to a view of a part."""
 
-    request_id: str
     part: str
     number: int = Field(description="Tells the part from others of its id.")
     recipe: str

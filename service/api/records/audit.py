@@ -17,7 +17,7 @@ from service.api.records.problems import record_responses
 from service.api.records.schemas import Moment
 from service.api.records.search import exported
 from service.api.records.threads import RecordThreads
-from service.api.schemas import Schema
+from service.api.schemas import ReplyOut, Schema
 from service.core.domain import Json
 from service.core.errors import InvalidParameterError
 from service.recording.audit.search import AuditCsv, AuditFilters, page_of
@@ -123,7 +123,7 @@ class AuditEntryOut(Schema):
     hash: str = Field(description="SHA-256 of this entry's canonical form.")
 
 
-class AuditOut(Schema):
+class AuditOut(ReplyOut):
     """A page of the audit log."""
 
     model_config = ConfigDict(
@@ -136,7 +136,6 @@ class AuditOut(Schema):
         }
     )
 
-    request_id: str
     entries: list[AuditEntryOut] = Field(description="The newest first.")
     before: int | None = Field(description="`before` of the next page; null for the last one.")
 

@@ -17,7 +17,7 @@ from service.api.records.problems import NO_VERSION, record_responses
 from service.api.records.schemas import Moment
 from service.api.records.search import PageIn
 from service.api.records.threads import RecordThreads
-from service.api.schemas import Schema
+from service.api.schemas import ReplyOut, Schema
 from service.core.domain import VerdictName
 from service.recording.keeping import Chosen
 from service.recording.recent import RecentPictures, recent_pictures
@@ -101,10 +101,9 @@ class ReviewDayOut(Schema):
     unreviewed: int = Field(description="Those that nobody has judged.")
 
 
-class CalendarOut(Schema):
+class CalendarOut(ReplyOut):
     """What was kept, by days."""
 
-    request_id: str
     days: list[ReviewDayOut] = Field(description="Oldest first; none on which nothing was kept.")
 
 
@@ -119,10 +118,9 @@ class StationRecentOut(Schema):
     bytes: int = Field(description="Of all of them as they came.")
 
 
-class RecentOut(Schema):
+class RecentOut(ReplyOut):
     """How far back the pictures of all parts can be looked at, whatever the verdict was."""
 
-    request_id: str
     oldest: datetime | None = Field(description="Of all stations; null where there is none.")
     since: datetime | None = Field(
         description="From then on every station's are there: the oldest one of the station whose "

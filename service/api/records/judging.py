@@ -15,7 +15,7 @@ from service.api.records.inspection_id import Id, InspectionId
 from service.api.records.problems import NO_NUMBER, record_responses
 from service.api.records.schemas import MomentText
 from service.api.records.threads import RecordThreads
-from service.api.schemas import Schema
+from service.api.schemas import ReplyOut, Schema
 from service.core.domain import Box, box_json
 from service.core.errors import (
     ConflictError,
@@ -135,26 +135,23 @@ class JudgementIn(ByReviewer):
             return [of_request(connection, self.request_id)]
 
 
-class JudgedOut(Schema):
+class JudgedOut(ReplyOut):
     """What a request has changed."""
 
-    request_id: str
     inspections: int = Field(description="Number of inspections.")
     reviewer: str = Field(description="By whom, as the record has it.")
 
 
-class SeenOut(Schema):
+class SeenOut(ReplyOut):
     """What a request has noted."""
 
-    request_id: str
     new: int = Field(description="Inspections that the reviewer sees for the first time.")
     reviewer: str = Field(description="By whom, as the record has it.")
 
 
-class PinOut(Schema):
+class PinOut(ReplyOut):
     """Whether a picture stays."""
 
-    request_id: str
     id: int = Field(description="The inspection's number.")
     pinned: bool = Field(description="Whether its picture stays, however old it gets.")
 
@@ -182,10 +179,9 @@ class SightingOut(Schema):
     at: MomentText = Field(validation_alias="at_us", description="When first, in UTC.")
 
 
-class HistoryOut(Schema):
+class HistoryOut(ReplyOut):
     """Everything that was said of an inspection."""
 
-    request_id: str
     id: int = Field(description="The inspection's number.")
     said: list[SaidOut] = Field(description="Oldest first, with what was taken back.")
     standing: list[SaidOut] = Field(

@@ -16,7 +16,7 @@ from service.api.records.inspection_id import InspectionId
 from service.api.records.problems import NO_NUMBER, record_responses
 from service.api.records.search import NO_INSPECTION
 from service.api.records.threads import RecordThreads
-from service.api.schemas import RegionOut, Schema
+from service.api.schemas import RegionOut, ReplyOut, Schema
 from service.core.batching.memory import MemoryBudget
 from service.core.domain import MEDIA_TYPES, HeatmapKind, ImageFormat, InspectOptions, VerdictName
 from service.core.errors import (
@@ -86,10 +86,9 @@ class ToleranceOut(Schema):
     peak: float = Field(description="Largest difference of a map value.")
 
 
-class ReplayOut(Schema):
+class ReplayOut(ReplyOut):
     """A recorded inspection, asked again at the recorded thresholds."""
 
-    request_id: str
     id: int = Field(description="Number of the inspection.")
     model: str
     version: str

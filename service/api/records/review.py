@@ -14,7 +14,7 @@ from service.api.records.judging import SaidOut
 from service.api.records.problems import NO_VERSION, record_responses
 from service.api.records.schemas import MomentText
 from service.api.records.threads import RecordThreads
-from service.api.schemas import Schema
+from service.api.schemas import ReplyOut, Schema
 from service.core.errors import CalibrationError, InspectionNotFoundError, InvalidParameterError
 from service.recording.review.confusion import Per, confusion
 from service.recording.review.history import disagreements
@@ -113,10 +113,9 @@ class BucketOut(Schema):
     figures: FiguresOut
 
 
-class ConfusionOut(Schema):
+class ConfusionOut(ReplyOut):
     """Verdicts against judgements, over time."""
 
-    request_id: str
     whole: FiguresOut
     buckets: list[BucketOut] = Field(
         description="Oldest first; none of a time in which nothing was inspected."
@@ -130,10 +129,9 @@ class FlipsOut(Schema):
     to_reject: int = Field(description="Passes that would be rejected.")
 
 
-class ProposalOut(Schema):
+class ProposalOut(ReplyOut):
     """A threshold by what was judged, or a given one; nothing is changed."""
 
-    request_id: str
     model: str
     version: str
     given: bool = Field(description="Whether the request gave the threshold; then no rule did.")
@@ -165,10 +163,9 @@ class DisagreementOut(Schema):
     )
 
 
-class DisagreementsOut(Schema):
+class DisagreementsOut(ReplyOut):
     """Inspections about which reviewers disagree."""
 
-    request_id: str
     inspections: list[DisagreementOut] = Field(description="The newest first.")
 
 

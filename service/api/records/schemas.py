@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, create_model
 
-from service.api.schemas import ReasonOut, RegionOut, Schema
+from service.api.schemas import ReasonOut, RegionOut, ReplyOut, Schema
 from service.recording.search.json_form import time_text
 from service.recording.search.pages import MOST_COUNTED
 from service.recording.search.stored import COLUMNS, Column, ColumnKind
@@ -81,9 +81,8 @@ class FeedOut(Schema):
     more: bool = Field(description="Whether there is more by now.")
 
 
-class NeighboursOut(Schema):
+class NeighboursOut(ReplyOut):
     """The inspections that were recorded next to one."""
 
-    request_id: str
     before: int | None = Field(description="Number of the one before; null if there is none.")
     after: int | None = Field(description="Number of the one after; null if there is none yet.")

@@ -17,7 +17,7 @@ from service.api.paths import Name, version_of, versioned
 from service.api.problems import problem_responses, request_id_of
 from service.api.records.problems import UNREACHABLE
 from service.api.records.threads import RecordThreads
-from service.api.schemas import Schema
+from service.api.schemas import ReplyOut, Schema
 from service.core.bundles.bundle import Bundle
 from service.core.domain import Json
 from service.core.errors import NotReadyError
@@ -46,13 +46,12 @@ class ScoreGroupsOut(Schema):
     defects: ScoreSetOut
 
 
-class ScoresOut(Schema):
+class ScoresOut(ReplyOut):
     """The scores that a version's threshold divides: a picture is anomalous if its is greater.
 
     It is anomalous, too, if it shows a region.
     """
 
-    request_id: str
     model: str
     version: str
     threshold: float = Field(description="In force, of a picture's score.")

@@ -9,7 +9,7 @@ from pydantic import AliasPath, ConfigDict, Field
 from service.api.records.filters import Text
 from service.api.records.judging import ByReviewer
 from service.api.records.schemas import Moment
-from service.api.schemas import Schema
+from service.api.schemas import ReplyOut, Schema
 from service.core.domain import FactName
 from service.recording.watch.alarms import MOST_OF_TEXT, AlarmCause, MarkKind
 
@@ -64,17 +64,15 @@ class AlarmOut(Schema):
     )
 
 
-class AlarmsOut(Schema):
+class AlarmsOut(ReplyOut):
     """Alarms."""
 
-    request_id: str
     alarms: list[AlarmOut] = Field(description="The latest first.")
 
 
-class OneAlarmOut(Schema):
+class OneAlarmOut(ReplyOut):
     """An alarm."""
 
-    request_id: str
     alarm: AlarmOut
 
 
@@ -137,10 +135,9 @@ class PromiseOut(Schema):
     )
 
 
-class WatchOut(Schema):
+class WatchOut(ReplyOut):
     """What is watched."""
 
-    request_id: str
     pictures_between: int = Field(
         description="False alarms of one stream are at least so many pictures apart, on average."
     )
@@ -165,10 +162,9 @@ class CoursePointOut(Schema):
     spread: SpreadOut
 
 
-class CourseOut(Schema):
+class CourseOut(ReplyOut):
     """The course of a fact over the latest pictures."""
 
-    request_id: str
     fact: FactName
     meaning: str = Field(description="Of its values, with their unit.")
     usual: SpreadOut | None = Field(description="Over the good pictures of the active version.")
@@ -189,10 +185,9 @@ class OddFactOut(Schema):
     high: bool = Field(description="Whether it is higher than usual.")
 
 
-class OddnessOut(Schema):
+class OddnessOut(ReplyOut):
     """How odd a picture is among the good ones."""
 
-    request_id: str
     id: int = Field(description="The inspection's number.")
     score: float = Field(description="ECOD's score: 0 and more.")
     odder: float = Field(description="Share of good pictures that are at least as odd.")
@@ -210,17 +205,15 @@ class MarkOut(Schema):
     who: str
 
 
-class MarksOut(Schema):
+class MarksOut(ReplyOut):
     """Marks."""
 
-    request_id: str
     marks: list[MarkOut] = Field(description="The latest first.")
 
 
-class OneMarkOut(Schema):
+class OneMarkOut(ReplyOut):
     """A mark."""
 
-    request_id: str
     mark: MarkOut
 
 

@@ -13,7 +13,7 @@ from service.api.json_body import described_body, read_json
 from service.api.paths import Name
 from service.api.problems import problem_responses
 from service.api.rest.ordering import order_of
-from service.api.schemas import Schema
+from service.api.schemas import ReplyOut
 from service.core.bundles.thresholds import MAX_REASON
 from service.core.errors import (
     BundleError,
@@ -39,10 +39,9 @@ class ActivationIn(BodyIn):
     reason: str | None = Field(None, max_length=MAX_REASON, description="Kept and logged.")
 
 
-class ActivationOut(Schema):
+class ActivationOut(ReplyOut):
     """Which version answers from now on where a request names none."""
 
-    request_id: str
     model: str
     version: str
     before: str = Field(description="The version that did until now; empty if none did.")

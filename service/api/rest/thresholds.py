@@ -13,7 +13,7 @@ from service.api.json_body import described_body, read_json
 from service.api.paths import Name, version_of, versioned
 from service.api.problems import problem_responses
 from service.api.rest.ordering import order_of
-from service.api.schemas import Schema
+from service.api.schemas import ReplyOut, Schema
 from service.core.bundles.thresholds import MAX_REASON
 from service.core.errors import ConflictError, ForbiddenError, InvalidParameterError
 from service.core.pictures.good_facts import LEAST
@@ -58,7 +58,7 @@ class ThresholdPairOut(Schema):
     undecided: bool = Field(description="Whether a picture that cannot be judged is `undecided`.")
 
 
-class ThresholdChangeOut(Schema):
+class ThresholdChangeOut(ReplyOut):
     """What a change of thresholds did."""
 
     model_config = ConfigDict(
@@ -78,7 +78,6 @@ class ThresholdChangeOut(Schema):
         }
     )
 
-    request_id: str
     model: str
     version: str
     old: ThresholdPairOut

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 
 from service.api.given import BodyIn
 from service.api.labels import Label
-from service.api.schemas import Schema
+from service.api.schemas import ReplyOut, Schema
 from service.core.bundles.thresholds import MAX_REASON
 from service.multiview.recipe import HIGHEST_NUMBER
 
@@ -142,10 +142,9 @@ class RecipeWishOut(Schema):
     )
 
 
-class StationHeardOut(Schema):
+class StationHeardOut(ReplyOut):
     """What a station is to do."""
 
-    request_id: str
     wish: RecipeWishOut | None = Field(description="Null where nothing was wanted of it since.")
 
 
@@ -170,17 +169,15 @@ class StationOut(StationStandingOut):
     results: list[StationResult] = Field(description="The newest last.")
 
 
-class OneStationOut(Schema):
+class OneStationOut(ReplyOut):
     """A station."""
 
-    request_id: str
     station: StationOut
 
 
-class StationsOut(Schema):
+class StationsOut(ReplyOut):
     """The stations, by name."""
 
-    request_id: str
     stations: list[StationStandingOut]
 
 
@@ -193,10 +190,9 @@ class StationRecipeIn(BodyIn):
     reason: str | None = Field(None, max_length=MAX_REASON, description="Kept and logged.")
 
 
-class RecipeWishedOut(Schema):
+class RecipeWishedOut(ReplyOut):
     """The recipe that a station will take as it next says how it fares."""
 
-    request_id: str
     station: str
     recipe: str = Field(description="Name of the recipe.")
     wish: RecipeWishOut
