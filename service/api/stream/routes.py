@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from fastapi import APIRouter
-from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from service.api.labels import labels_of_headers
@@ -23,13 +22,13 @@ from service.api.stream.messages import Hello, hello_of, welcome_json
 from service.api.stream.views import StreamViews, frame_id
 from service.api.stream.watching import held_in
 from service.core.batching.memory import MemoryBudget
-from service.core.domain import Inspection, InspectOptions, Labels
+from service.core.domain import Inspection, Labels
 from service.core.errors import InvalidParameterError, RequestError
 from service.observing.instruments.metrics import Metrics
 from service.observing.journal import UNKNOWN, Journal
 from service.observing.logging_setup import log_event
 from service.observing.records import NOTHING_ASKED, ViewOfPart
-from service.observing.tracing.base import FrameTraces, Tracing
+from service.observing.tracing.base import Tracing
 from service.peers import Message, Peers
 from service.repository.model_version import ModelVersion
 from service.repository.repository import ModelRepository
@@ -139,6 +138,7 @@ class Streams:
         """
         model = self.repository.get(name, version)
         model.check_ready()
+        labels = labels_of_headers(websocket.scope["headers"], hello.labels)
         wishes = (name, version, hello.wishes)
         session = self.sessions.find(hello.session) if hello.session else None
         if resumed := session is not None:
@@ -149,16 +149,7 @@ class Streams:
                 )
             link = self.sessions.resume(session, hello.last_sequence)
         else:
-            frames = None
-            if self.tracing is not None:
-                frames = self.tracing.stream(websocket.scope, model.name)
-            options = hello.options(self.settings.timeout_ms, share_of(websocket.scope))
-            about = _about(websocket, hello, name, version)
-            session = self.sessions.begin(
-                lambda key: self._session(
-                    key, wishes, hello, options, frames, websocket.scope, about
-                )
-            )
+            session = self.sessions.begin(lambda key: self._session(key, wishes, websocket, labels))
             if hello.last_sequence is not None:
                 session.begin_after(hello.last_sequence)
             link = session.attach()
@@ -172,20 +163,20 @@ class Streams:
             self.sessions,
             self.memory,
             self.settings.max_image_bytes,
-            _labels(websocket, hello),
+            labels,
         )
 
     def _session(
         self,
         key: str,
         wishes: tuple[str, str | None, Hello],
-        hello: Hello,
-        options: InspectOptions,
-        frames: FrameTraces | None,
-        scope: Scope,
-        about: About,
+        websocket: WebSocket,
+        labels: Labels,
     ) -> Session:
-        name, version, _ = wishes
+        name, version, hello = wishes
+        scope, tracing = websocket.scope, self.tracing
+        frames = None if tracing is None else tracing.stream(scope, name)
+        options = hello.options(self.settings.timeout_ms, share_of(scope))
 
         async def inspect(read: Read) -> Inspection:
             # Looked up for each frame: another version may have become the active one.
@@ -228,21 +219,14 @@ class Streams:
             with frames.of(outcome.sequence, outcome.age_ms, frame_id(key, outcome.sequence)):
                 observe(outcome, frame)
 
+        caller = caller_of(scope)
+        who = caller.name if caller.credential else client_of(websocket) or caller.name
+        about = About(name, version, who, time.time(), labels)
         audience = Audience(partial(held_in, self.memory))
         views = StreamViews(self.views, options, key)
         return Session(
             *(key, wishes, inspect, explain, rules, trace, about, audience), views.inspect
         )
-
-
-def _labels(websocket: WebSocket, hello: Hello) -> Labels:
-    return labels_of_headers(websocket.scope["headers"], hello.labels)
-
-
-def _about(websocket: WebSocket, hello: Hello, name: str, version: str | None) -> About:
-    caller = caller_of(websocket.scope)
-    who = caller.name if caller.credential else client_of(websocket) or caller.name
-    return About(name, version, who, time.time(), _labels(websocket, hello))
 
 
 async def _hello(websocket: WebSocket) -> Hello:
@@ -273,7 +257,7 @@ def _log_begin(
         "model": model.name,
         "version": model.version,
         "policy": session.rules.policy,
-        "client": websocket.client.host if websocket.client else None,
+        "client": client_of(websocket),
     }
     log_event(logger, "stream_resumed" if resumed else "stream_began", facts)
 
