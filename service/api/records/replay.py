@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -12,7 +14,7 @@ from service.api.disconnect import CancelOnDisconnect
 from service.api.examples import FOREIGN_PAGE, NOT_READY, OF_PICTURES
 from service.api.given import QueryIn
 from service.api.problems import problem_responses, request_id_of, share_of
-from service.api.records.inspection_id import InspectionId
+from service.api.records.filters import InspectionId
 from service.api.records.problems import NO_NUMBER, record_responses
 from service.api.records.search import NO_INSPECTION
 from service.api.records.threads import RecordThreads
@@ -27,7 +29,6 @@ from service.core.errors import (
     UnavailableError,
 )
 from service.core.pictures.prepare import Picture
-from service.recording.record import Record
 from service.recording.search.pages import inspection_of
 from service.recording.search.pictures import picture_key_of
 from service.recording.search.stored import StoredInspection
@@ -162,14 +163,9 @@ def replay_router(
         The version that is served must be the bundle that answered then. It waits behind the
         pictures of lines, as one of the bulk.
         """
-        async with CancelOnDisconnect(request) as disconnect:
-            disconnect.watch()
-            stored, version = await recorded(number)
-            with memory.encoded() as held:
-                held.add(stored.input_bytes)
-                picture = await kept(stored)
-                options = asking(request, stored)
-                found = await replay(stored, picture, version, options, settings.max_regions)
+        async with kept(request, number) as (stored, version, picture):
+            options = asking(request, stored)
+            found = await replay(stored, picture, version, options, settings.max_regions)
         body = json_of(found) | {"request_id": request_id_of(request.scope)}
         return ReplayOut.model_validate(body)
 
@@ -192,14 +188,9 @@ def replay_router(
     async def drawn(
         request: Request, number: int, kind: HeatmapKind, picture_format: ImageFormat
     ) -> Response:
-        async with CancelOnDisconnect(request) as disconnect:
-            disconnect.watch()
-            stored, version = await recorded(number)
-            with memory.encoded() as held:
-                held.add(stored.input_bytes)
-                picture = await kept(stored)
-                options = replace(asking(request, stored), heatmap=kind, format=picture_format)
-                inspection = await inspect_again(version.pipeline, picture, options)
+        async with kept(request, number) as (stored, version, picture):
+            options = replace(asking(request, stored), heatmap=kind, format=picture_format)
+            inspection = await inspect_again(version.pipeline, picture, options)
         assert inspection.heatmap is not None
         if kind == "raw":
             box = inspection.inspected
@@ -221,11 +212,18 @@ def replay_router(
         same_bundle(version, stored)
         return stored, version
 
-    async def kept(stored: StoredInspection) -> Picture:
-        def read(record: Record) -> Picture:
-            return record.pictures.read(picture_key_of(stored))
-
-        return await threads.run(read)
+    @asynccontextmanager
+    async def kept(
+        request: Request, number: int
+    ) -> AsyncIterator[tuple[StoredInspection, ModelVersion, Picture]]:
+        """An inspection, who answered and its picture, while the caller is there."""
+        async with CancelOnDisconnect(request) as disconnect:
+            disconnect.watch()
+            stored, version = await recorded(number)
+            with memory.encoded() as held:
+                held.add(stored.input_bytes)
+                key = picture_key_of(stored)
+                yield stored, version, await threads.run(lambda record: record.pictures.read(key))
 
     def asking(request: Request, stored: StoredInspection) -> InspectOptions:
         return options_of(stored, settings.timeout_ms / 1000, share_of(request.scope))
