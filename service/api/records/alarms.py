@@ -12,8 +12,7 @@ from sqlalchemy import Connection
 from service.api.examples import FOREIGN_PAGE, SLOW_BODY
 from service.api.json_body import described_body, read_json
 from service.api.problems import client_of, request_id_of
-from service.api.records.filters import Text
-from service.api.records.inspection_id import HIGHEST_ID
+from service.api.records.filters import HIGHEST_ID, Text
 from service.api.records.judging import reviewer_of
 from service.api.records.problems import NO_LIMIT, NO_NUMBER, record_responses
 from service.api.records.threads import RecordThreads

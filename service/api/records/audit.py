@@ -11,8 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from service.api.given import QueryIn
 from service.api.problems import request_id_of
-from service.api.records.filters import Text
-from service.api.records.inspection_id import Id
+from service.api.records.filters import Id, Text
 from service.api.records.problems import record_responses
 from service.api.records.schemas import Moment
 from service.api.records.search import exported

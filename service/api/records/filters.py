@@ -1,10 +1,11 @@
-"""The filters of a query, as the API's document shows them."""
+"""The filters of a query, and the number of an inspection, as the API's document shows them."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated
 
+from fastapi import Path
 from pydantic import Field
 
 from service.api.given import QueryIn
@@ -18,7 +19,13 @@ from service.recording.search.filters import (
 )
 from service.recording.search.times import EXAMPLES, us_of
 
+HIGHEST_ID = 2**63 - 1
+
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
+Id = Annotated[int, Field(ge=1, le=HIGHEST_ID)]
+InspectionId = Annotated[
+    int, Path(alias="id", ge=1, le=HIGHEST_ID, description="Number of the inspection.")
+]
 
 
 class FiltersIn(QueryIn):

@@ -11,7 +11,7 @@ from service.api.examples import FOREIGN_PAGE, SLOW_BODY
 from service.api.given import BodyIn
 from service.api.json_body import described_body, read_json
 from service.api.problems import caller_of, client_of, problem_responses, request_id_of
-from service.api.records.inspection_id import Id, InspectionId
+from service.api.records.filters import Id, InspectionId
 from service.api.records.problems import NO_NUMBER, record_responses
 from service.api.records.schemas import MomentText
 from service.api.records.threads import RecordThreads

@@ -8,8 +8,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import AliasPath, Field
 
 from service.api.problems import request_id_of
-from service.api.records.filters import FiltersIn
-from service.api.records.inspection_id import Id
+from service.api.records.filters import FiltersIn, Id
 from service.api.records.judging import SaidOut
 from service.api.records.problems import NO_VERSION, record_responses
 from service.api.records.schemas import MomentText

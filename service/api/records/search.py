@@ -13,8 +13,7 @@ from sqlalchemy import Connection
 
 from service.api.json_body import JsonAnswer
 from service.api.problems import problem_responses, request_id_of
-from service.api.records.filters import FiltersIn
-from service.api.records.inspection_id import InspectionId
+from service.api.records.filters import FiltersIn, InspectionId
 from service.api.records.problems import NO_NUMBER, NO_VERSION, record_responses
 from service.api.records.schemas import InspectionsOut, NeighboursOut, StoredInspectionOut
 from service.api.records.threads import RecordThreads

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from service.api.disconnect import CancelOnDisconnect
 from service.api.given import QueryIn
-from service.api.records.inspection_id import InspectionId
+from service.api.records.filters import InspectionId
 from service.api.records.problems import NO_NUMBER, record_responses
 from service.api.records.search import NO_INSPECTION
 from service.api.records.threads import RecordThreads

@@ -10,8 +10,7 @@ from sqlalchemy import Connection
 
 from service.api.problems import request_id_of
 from service.api.records.alarms import shown_alarm
-from service.api.records.filters import Text
-from service.api.records.inspection_id import InspectionId
+from service.api.records.filters import InspectionId, Text
 from service.api.records.problems import NO_LIMIT, NO_NUMBER, record_responses
 from service.api.records.threads import RecordThreads
 from service.api.records.watch_schemas import (
