@@ -18,7 +18,7 @@ from service.api.examples import (
 )
 from service.api.given import QueryIn
 from service.api.json_body import described_body, read_json
-from service.api.learning.gathering import gather, good_ones
+from service.api.learning.gathering import Gathered, gather, good_ones
 from service.api.learning.schemas import (
     GatheredOut,
     GivenOut,
@@ -277,20 +277,15 @@ def _add_pictures(
         if wish.teach:
             refuse_filters(filters)
             judged = await desk.gather(number)
-            return GatheredOut(
-                new=judged.pictures,
-                missing=judged.missing,
-                unread=judged.unread,
-                gathered=counts_out(judged),
-                full=left_out(judged),
-                **counts(request, desk.job(number)),
-            )
-        found = await gather(desk, number, threads, good_ones(filters, wish.model))
+            found = Gathered(judged.pictures, judged.missing, judged.unread, left_out(judged))
+        else:
+            judged = None
+            found = await gather(desk, number, threads, good_ones(filters, wish.model))
         return GatheredOut(
             new=found.new,
             missing=found.missing,
             unread=found.unread,
-            gathered=None,
+            gathered=counts_out(judged),
             full=found.full,
             **counts(request, desk.job(number)),
         )

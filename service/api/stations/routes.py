@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
@@ -36,7 +36,7 @@ from service.recording.audit.entry import Change
 from service.recording.audit.trail import AuditTrail
 from service.recording.multiview.recipes import current_recipes
 from service.recording.search.times import time_of
-from service.stations.board import MOST_STATIONS, RecipeWish, StationBoard, StationStanding
+from service.stations.board import MOST_STATIONS, StationBoard, StationStanding
 
 StationName = Annotated[
     str,
@@ -139,9 +139,8 @@ def stations_router(desk: StationDesk) -> APIRouter:
         said = await read_json(request, StationReportIn, most_bytes=MOST_REPORT_BYTES)
         report = said.model_dump(mode="json", exclude={"taken"})
         wish = board.put(name, report, said.taken)
-        return StationHeardOut(
-            request_id=request_id_of(request.scope), wish=None if wish is None else _wish(wish)
-        )
+        shown = None if wish is None else RecipeWishOut.model_validate(wish)
+        return StationHeardOut(request_id=request_id_of(request.scope), wish=shown)
 
     @router.post(
         "/v1/stations/{station}/recipe",
@@ -173,14 +172,10 @@ def stations_router(desk: StationDesk) -> APIRouter:
             request_id=request_id_of(request.scope),
             station=name,
             recipe=recipe,
-            wish=_wish(wish),
+            wish=RecipeWishOut.model_validate(wish),
         )
 
     return router
-
-
-def _wish(wish: RecipeWish) -> RecipeWishOut:
-    return RecipeWishOut(**asdict(wish))
 
 
 def _standing(standing: StationStanding) -> StationStandingOut:
@@ -197,5 +192,5 @@ def _facts(standing: StationStanding) -> Mapping[str, Any]:
         "state": state,
         "heard_at": time_of(standing.heard_us),
         "silent_ms": standing.silent_s * 1000,
-        "wish": None if standing.wish is None else _wish(standing.wish),
+        "wish": standing.wish,
     }
