@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from service.core.bundles.thresholds import MAX_REASON
 from service.core.errors import InvalidParameterError
 from service.core.problem import validation_message
 
 Given = TypeVar("Given", bound=BaseModel)
+
+Reason = Annotated[str | None, Query(max_length=MAX_REASON, description="Kept and logged.")]
+"""Why somebody wants a change, in its query."""
 
 
 class QueryIn(BaseModel):

@@ -9,16 +9,16 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import Field
 
 from service.api.bodies import Bodies
 from service.api.disconnect import CancelOnDisconnect
 from service.api.examples import FOREIGN_PAGE, NOT_LED, OF_PICTURES
 from service.api.json_body import JsonAnswer
-from service.api.labels import labels_of_headers
+from service.api.labels import Label, labels_of_headers
 from service.api.multiview.answers import ended_part, open_part, result_json, result_of
 from service.api.multiview.recipes import NO_RECIPE
 from service.api.multiview.schemas import (
-    NAME,
     OnePartOut,
     PartOut,
     PartsOut,
@@ -59,18 +59,11 @@ from service.recording.multiview.parts import (
 LONGEST_WAIT_MS = 60_000.0
 
 PartId = Annotated[
-    str,
-    Path(
-        alias="id",
-        min_length=1,
-        max_length=128,
-        pattern=r"^[^\x00-\x1f\x7f]+$",
-        description="Id of the part, such as its serial number; without a slash.",
-    ),
+    Label,
+    Path(alias="id", description="Id of the part, such as its serial number; without a slash."),
 ]
-ViewName = Annotated[
-    str, Path(alias="view", pattern=NAME, description="Name of the view in the recipe.")
-]
+ViewName = Annotated[PlainName, Path(alias="view", description="Name of the view in the recipe.")]
+PartNumber = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 _NO_PART = PartNotFoundError("no part 'A-17' is open or recorded; it begins with its first view")
 _NO_VIEW = ViewNotFoundError("recipe 'bracket', revision 1, has no view 'below', but top, side")
@@ -205,9 +198,7 @@ def parts_router(handler: ViewHandler, desk: PartDesk, threads: RecordThreads) -
         ] = None,
         recipe: Annotated[PlainName | None, Query(description="Of this recipe alone.")] = None,
         verdict: Annotated[VerdictName | None, Query(description="Of this one alone.")] = None,
-        before: Annotated[
-            int | None, Query(ge=0, le=2**63 - 1, description="Those before this number.")
-        ] = None,
+        before: Annotated[PartNumber | None, Query(description="Those before this number.")] = None,
         limit: Annotated[int, Query(gt=0, le=MOST_PARTS)] = 50,
     ) -> PartsOut:
         """Parts that have their result, the latest first."""
@@ -223,8 +214,7 @@ def parts_router(handler: ViewHandler, desk: PartDesk, threads: RecordThreads) -
         request: Request,
         part: PartId,
         number: Annotated[
-            int | None,
-            Query(ge=0, le=2**63 - 1, description="The part of this number; else the latest."),
+            PartNumber | None, Query(description="The part of this number; else the latest.")
         ] = None,
         wait_ms: Annotated[
             float, Query(ge=0, le=LONGEST_WAIT_MS, description="Longest wait for its result.")

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
+from pydantic import Field
 
 from service.api.examples import FOREIGN_PAGE, NO_MODEL, NOT_READY, SLOW_BODY
+from service.api.given import Reason
 from service.api.json_body import described_body, read_json
 from service.api.multiview.recipe_desk import FIXED, RecipeDesk
 from service.api.multiview.schemas import (
     HIGHEST_REVISION,
-    NAME,
     OneRecipeOut,
+    PlainName,
     RecipeIn,
+    RecipeNumber,
     RecipeRevisionOut,
     RecipeRevisionsOut,
     RecipesOut,
@@ -21,7 +24,6 @@ from service.api.multiview.schemas import (
 )
 from service.api.problems import caller_of, client_of, request_id_of
 from service.api.records.problems import record_responses
-from service.core.bundles.thresholds import MAX_REASON
 from service.core.errors import (
     CodesTakenError,
     ConflictError,
@@ -32,10 +34,7 @@ from service.core.errors import (
     TooFewPicturesError,
 )
 from service.multiview.book import revision_of
-from service.multiview.recipe import (
-    HIGHEST_NUMBER,
-    RecipeRevision,
-)
+from service.multiview.recipe import RecipeRevision
 from service.recording.multiview.recipes import (
     current_recipes,
     recipe_of,
@@ -45,7 +44,8 @@ from service.recording.multiview.recipes import (
 )
 from service.recording.search.times import time_of
 
-RecipeName = Annotated[str, Path(alias="recipe", pattern=NAME, description="The recipe's name.")]
+RecipeName = Annotated[PlainName, Path(alias="recipe", description="The recipe's name.")]
+Revision = Annotated[int, Field(ge=1, le=HIGHEST_REVISION)]
 
 NO_RECIPE = RecipeNotFoundError("there is no recipe 'bracket'; GET /v1/recipes lists the recipes")
 _TOO_FEW = TooFewPicturesError(
@@ -94,7 +94,7 @@ def recipes_router(desk: RecipeDesk) -> APIRouter:
     async def list_recipes(
         request: Request,
         number: Annotated[
-            int | None, Query(ge=1, le=HIGHEST_NUMBER, description="The one of this number alone.")
+            RecipeNumber | None, Query(description="The one of this number alone.")
         ] = None,
     ) -> RecipesOut:
         """The recipes as they are."""
@@ -110,9 +110,7 @@ def recipes_router(desk: RecipeDesk) -> APIRouter:
     async def get_recipe(
         request: Request,
         name: RecipeName,
-        revision: Annotated[
-            int | None, Query(ge=1, le=HIGHEST_REVISION, description="Null for what holds now.")
-        ] = None,
+        revision: Annotated[Revision | None, Query(description="Null for what holds now.")] = None,
     ) -> OneRecipeOut:
         """A recipe as it is, or as it was at a revision."""
         found = await threads.read(lambda some: recipe_of(some, name, revision))
@@ -122,10 +120,7 @@ def recipes_router(desk: RecipeDesk) -> APIRouter:
     async def list_recipe_revisions(
         request: Request,
         name: RecipeName,
-        before: Annotated[
-            int | None,
-            Query(ge=1, le=HIGHEST_REVISION, description="Those before this revision."),
-        ] = None,
+        before: Annotated[Revision | None, Query(description="Those before this revision.")] = None,
         limit: Annotated[int, Query(gt=0, le=MOST_REVISIONS)] = 20,
     ) -> RecipeRevisionsOut:
         """What a recipe has been, the latest revision first, also of one that was removed."""
@@ -186,12 +181,9 @@ def recipe_changes_router(desk: RecipeDesk) -> APIRouter:
     async def remove(
         request: Request,
         name: RecipeName,
-        reason: Annotated[
-            str | None, Query(max_length=MAX_REASON, description="Kept and logged.")
-        ] = None,
+        reason: Reason = None,
         revision: Annotated[
-            int | None,
-            Query(ge=1, le=HIGHEST_REVISION, description="409 where it is at another one by now."),
+            Revision | None, Query(description="409 where it is at another one by now.")
         ] = None,
     ) -> RemovedRecipeOut:
         """Remove a recipe; parts that have begun keep it, and its revisions stay in the record."""

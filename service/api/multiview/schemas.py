@@ -35,6 +35,7 @@ _CODE = r"^[!-~]([ -~]*[!-~])?$"
 """Printable ASCII without a blank at its ends, as a station reads codes."""
 
 PlainName = Annotated[str, Field(pattern=NAME)]
+RecipeNumber = Annotated[int, Field(ge=1, le=HIGHEST_NUMBER)]
 CodePattern = Annotated[str, Field(max_length=LONGEST_CODE, pattern=_CODE)]
 CameraSetting = Annotated[str, Field(max_length=256)] | bool | float
 
@@ -85,9 +86,7 @@ class RecipeIn(BodyIn):
         }
     )
 
-    number: int = Field(
-        ge=1, le=HIGHEST_NUMBER, description="That names it to a PLC; of no other recipe."
-    )
+    number: RecipeNumber = Field(description="That names it to a PLC; of no other recipe.")
     deadline_ms: float = Field(
         gt=0,
         le=LONGEST_MS,

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from service.api.examples import FOREIGN_PAGE, SLOW_BODY
 from service.api.json_body import described_body, read_json
 from service.api.problems import client_of, request_id_of
-from service.api.records.filters import HIGHEST_ID, Text
+from service.api.records.filters import Id, Text
 from service.api.records.judging import reviewer_of
 from service.api.records.problems import NO_LIMIT, NO_NUMBER, record_responses
 from service.api.records.threads import RecordThreads
@@ -42,7 +42,7 @@ from service.recording.watch.alarms import (
 )
 from service.recording.watch.pictures import witnesses_of
 
-AlarmId = Annotated[int, Path(alias="id", ge=1, le=HIGHEST_ID, description="Number of the alarm.")]
+AlarmId = Annotated[Id, Path(alias="id", description="Number of the alarm.")]
 
 _NO_ALARM = AlarmNotFoundError("there is no alarm 17; GET /v1/watch/alarms lists them")
 _LISTING = record_responses(NO_LIMIT)

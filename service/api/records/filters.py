@@ -19,13 +19,9 @@ from service.recording.search.filters import (
 )
 from service.recording.search.times import EXAMPLES, us_of
 
-HIGHEST_ID = 2**63 - 1
-
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
-Id = Annotated[int, Field(ge=1, le=HIGHEST_ID)]
-InspectionId = Annotated[
-    int, Path(alias="id", ge=1, le=HIGHEST_ID, description="Number of the inspection.")
-]
+Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
+InspectionId = Annotated[Id, Path(alias="id", description="Number of the inspection.")]
 
 
 class FiltersIn(QueryIn):

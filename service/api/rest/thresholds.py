@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Self
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from pydantic import ConfigDict, Field, model_validator
 
 from service.api.examples import FOREIGN_PAGE, NO_MODEL, NOT_LED, NOT_READY, SLOW_BODY
-from service.api.given import BodyIn
+from service.api.given import BodyIn, Reason
 from service.api.json_body import described_body, read_json
 from service.api.paths import Name, version_of, versioned
 from service.api.problems import problem_responses
@@ -19,8 +19,6 @@ from service.core.errors import ConflictError, ForbiddenError, InvalidParameterE
 from service.core.pictures.good_facts import LEAST
 from service.repository.orders import Orders
 from service.repository.repository import ModelRepository
-
-Reason = Annotated[str | None, Query(max_length=MAX_REASON, description="Kept and logged.")]
 
 
 class ThresholdsIn(BodyIn):

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Request
 
 from service.api.examples import FOREIGN_PAGE, SLOW_BODY
 from service.api.json_body import described_body, read_json
+from service.api.labels import Label
 from service.api.problems import caller_of, client_of, problem_responses, request_id_of
 from service.api.records.problems import record_responses
 from service.api.records.threads import RecordThreads
@@ -38,16 +39,7 @@ from service.recording.multiview.recipes import current_recipes
 from service.recording.search.times import time_of
 from service.stations.board import MOST_STATIONS, StationBoard, StationStanding
 
-StationName = Annotated[
-    str,
-    Path(
-        alias="station",
-        min_length=1,
-        max_length=128,
-        pattern=r"^[^\x00-\x1f\x7f]+$",
-        description="The station's name.",
-    ),
-]
+StationName = Annotated[Label, Path(alias="station", description="The station's name.")]
 
 _NO_STATION = StationNotFoundError(
     "no station 'press-1' says how it fares; GET /v1/stations lists those that do"

@@ -9,9 +9,9 @@ from pydantic import ConfigDict, Field
 
 from service.api.given import BodyIn
 from service.api.labels import Label
+from service.api.multiview.schemas import RecipeNumber
 from service.api.schemas import ReplyOut, Schema
 from service.core.bundles.thresholds import MAX_REASON
-from service.multiview.recipe import HIGHEST_NUMBER
 
 MOST_RESULTS = 50
 MOST_CAMERAS = 64
@@ -186,7 +186,7 @@ class StationRecipeIn(BodyIn):
 
     model_config = ConfigDict(json_schema_extra={"example": {"number": 7}})
 
-    number: int = Field(ge=1, le=HIGHEST_NUMBER, description="Of the recipe.")
+    number: RecipeNumber = Field(description="Of the recipe.")
     reason: str | None = Field(None, max_length=MAX_REASON, description="Kept and logged.")
 
 
