@@ -27,11 +27,11 @@ from service.api.multiview.schemas import (
     ViewOptionsIn,
 )
 from service.api.multiview.viewing import ClaimedView, Views
-from service.api.problems import asked_of, problem_responses, request_id_of, share_of
+from service.api.problems import problem_responses, request_id_of, share_of
 from service.api.records.problems import NO_LIMIT, NO_RECORD, UNREACHABLE, record_responses
 from service.api.records.threads import RecordThreads
-from service.api.rest.inspect import PICTURE_BODY
-from service.core.domain import Inspection, VerdictName, inspection_json
+from service.api.rest.inspect import PICTURE_BODY, PictureReading
+from service.core.domain import Inspection, Labels, VerdictName, inspection_json
 from service.core.errors import (
     InvalidParameterError,
     OtherRecipeError,
@@ -47,7 +47,7 @@ from service.multiview.desk import PartDesk
 from service.multiview.open_parts import ViewWish, WaitingPart, no_part
 from service.multiview.result import PartResult
 from service.observing.journal import UNKNOWN, Journal
-from service.observing.records import ViewOfPart
+from service.observing.records import Asked, ViewOfPart
 from service.recording.multiview.parts import (
     MOST_PARTS,
     PartFilters,
@@ -130,12 +130,11 @@ class ViewHandler:
             )
             async with self.views.claimed(wish) as claimed:
                 known = claimed.claim.view.model
-                inspection, picture = await self._inspect(request, query, claimed)
+                inspection, asked = await self._inspect(request, query, claimed, labels)
                 result = await claimed.take(request_id, inspection)
         except Exception as error:
             self.journal.refused(known, "rest", error, request_id)
             raise
-        asked = asked_of(request.scope, picture, labels)
         asked = asked._replace(view=ViewOfPart(claimed.claim.number, view))
         self.journal.answered(inspection, "rest", request_id, asked)
         answer = {
@@ -147,21 +146,18 @@ class ViewHandler:
         return JsonAnswer(orjson.dumps(answer))
 
     async def _inspect(
-        self, request: Request, query: ViewOptionsIn, claimed: ClaimedView
-    ) -> tuple[Inspection, bytes | None]:
+        self, request: Request, query: ViewOptionsIn, claimed: ClaimedView, labels: Labels
+    ) -> tuple[Inspection, Asked]:
         loaded, share = claimed.loaded, share_of(request.scope)
         options = claimed.options(query.options(self.default_timeout_ms, share))
-        read: list[bytes] = []
         with self.bodies.memory.encoded() as held:
             async with CancelOnDisconnect(request) as disconnect:
-
-                async def picture() -> bytes:
-                    read.append(await self.bodies.read_picture(request, held, share))
-                    disconnect.watch()
-                    return read[0]
-
-                inspection = await loaded.pipeline.inspect(picture, options)
-        return inspection, read[0] if self.journal.has_outlets else None
+                reading = PictureReading(
+                    *(request, share, labels, self.bodies, held, disconnect),
+                    keeps=self.journal.has_outlets,
+                )
+                inspection = await loaded.pipeline.inspect(reading, options)
+        return inspection, reading.kept
 
 
 def parts_router(handler: ViewHandler, desk: PartDesk, threads: RecordThreads) -> APIRouter:

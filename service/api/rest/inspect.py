@@ -23,6 +23,7 @@ from service.core.domain import (
     ImageFormat,
     Inspection,
     InspectOptions,
+    Labels,
     inspection_json,
 )
 from service.core.errors import InvalidParameterError, QueueFullError, TaktError
@@ -78,7 +79,8 @@ class PictureReading:
 
     Attributes:
         request: whose body nobody has read yet.
-        asked: what it asks.
+        share: whose share of uploads it takes.
+        labels: what the query says of the part; the headers may say more.
         bodies: reads it.
         held: takes its memory.
         disconnect: watches the caller once the picture is there.
@@ -87,7 +89,8 @@ class PictureReading:
     """
 
     request: Request
-    asked: Question
+    share: str
+    labels: Labels
     bodies: Bodies
     held: EncodedBytes
     disconnect: CancelOnDisconnect
@@ -98,8 +101,8 @@ class PictureReading:
     async def __call__(self) -> bytes:
         """The picture's bytes: the raw body, or the multipart field `image`."""
         scope = self.request.scope
-        picture = await self.bodies.read_picture(self.request, self.held, self.asked.share)
-        labels = labels_of_headers(scope["headers"], self.asked.options.labels)
+        picture = await self.bodies.read_picture(self.request, self.held, self.share)
+        labels = labels_of_headers(scope["headers"], self.labels)
         self.kept = asked_of(scope, picture if self.keeps else None, labels)
         self.disconnect.watch()
         return picture
@@ -134,7 +137,8 @@ class InspectHandler:
             with self.bodies.memory.encoded() as held:
                 async with CancelOnDisconnect(request) as disconnect:
                     reading = PictureReading(
-                        request, asked, self.bodies, held, disconnect, keeps=journal.has_outlets
+                        *(request, asked.share, query.labels, self.bodies, held, disconnect),
+                        keeps=journal.has_outlets,
                     )
                     inspection = await model.pipeline.inspect(reading, options)
         except Exception as error:
