@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from service.api.multiview.schemas import PartOut, PartResultOut, PartViewOut
 from service.core.domain import Json
 from service.multiview.open_parts import ViewState, WaitingPart
-from service.multiview.result import PartResult, PartView, views_of
+from service.multiview.result import PartResult, PartView
 from service.observing.records import PartRecord
 from service.recording.search.times import time_of
 
@@ -60,8 +61,7 @@ def recorded_of(found: PartResult) -> PartRecord:
 
 def result_of(stored: PartRecord) -> PartResult:
     """The result that the record has."""
-    values: dict[str, Any] = {name: getattr(stored, name) for name in PartRecord.__slots__}
-    return PartResult(**{**values, "views": views_of(stored.views)})
+    return PartResult.of(asdict(stored))
 
 
 def _part(

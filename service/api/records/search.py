@@ -46,13 +46,7 @@ _NO_FORMAT = problem_responses(
 _OF_NUMBER = record_responses(NO_NUMBER)
 _OF_ONE = record_responses(NO_INSPECTION, NO_NUMBER)
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
-_MEDIA_TYPES = {
-    "jpeg": "image/jpeg",
-    "png": "image/png",
-    "bmp": "image/bmp",
-    "webp": "image/webp",
-    "tiff": "image/tiff",
-}
+_MEDIA_TYPES = {name: f"image/{name}" for name in ("jpeg", "png", "bmp", "webp", "tiff")}
 _PICTURE: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The picture as it came; raw pixels as PNG.",
