@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AliasPath, ConfigDict, Field, model_validator
 
 from families.every import learnable, named, names_of, usual
 from service.api.given import BodyIn
@@ -219,20 +219,21 @@ class GatheredCountsOut(Schema):
     )
 
 
-class LearningJobOut(Schema):
-    """One learning."""
+class LearningFactsOut(Schema):
+    """One learning, whatever came of it."""
 
     id: str
-    model: str
-    update: bool
-    teach: bool
-    family: LearnedFamily
-    alpha: float | None
-    minutes: float | None
-    size: str | None
-    device: LearningDevice
+    model: str = Field(validation_alias=AliasPath("wish", "model"))
+    update: bool = Field(validation_alias=AliasPath("wish", "update"))
+    teach: bool = Field(validation_alias=AliasPath("wish", "teach"))
+    family: LearnedFamily = Field(validation_alias=AliasPath("wish", "family"))
+    alpha: float | None = Field(validation_alias=AliasPath("wish", "alpha"))
+    minutes: float | None = Field(validation_alias=AliasPath("wish", "minutes"))
+    size: str | None = Field(validation_alias=AliasPath("wish", "size"))
+    device: LearningDevice = Field(validation_alias=AliasPath("wish", "device"))
     pictures_of: str | None = Field(
-        description="Id of the learning whose pictures it began with; null if it began with none."
+        validation_alias=AliasPath("wish", "pictures_of"),
+        description="Id of the learning whose pictures it began with; null if it began with none.",
     )
     by: str = Field(description="Name of who asked.")
     state: LearningState = Field(
@@ -258,6 +259,11 @@ class LearningJobOut(Schema):
     warnings: list[str]
     log: list[str] = Field(description="The last lines of the process.")
     error: str | None = Field(description="Why it failed.")
+
+
+class LearningJobOut(LearningFactsOut):
+    """One learning."""
+
     learned: LearnedOut | None = Field(description="What came of it; null before its end.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
@@ -110,14 +111,7 @@ def watch_router(threads: RecordThreads, known_of: KnownOf, facts_of: FactsOf) -
             score=found.score,
             odder=found.odder,
             facts=[
-                OddFactOut(
-                    fact=one.fact,
-                    meaning=_MEANINGS[one.fact],
-                    value=one.value,
-                    usual=one.usual,
-                    tail=one.tail,
-                    high=one.high,
-                )
+                OddFactOut.model_validate({**asdict(one), "meaning": _MEANINGS[one.fact]})
                 for one in found.facts
             ],
         )
