@@ -6,6 +6,7 @@ small model. The routes of `inspect_router` stay: they document the API and answ
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from urllib.parse import parse_qsl
 
@@ -25,8 +26,15 @@ from service.observing.journal import UNKNOWN, Journal
 _ASKED_KEY = "takt.asked"
 """Key of the ASGI scope: what the request asks, once that is read."""
 
-_MOST_KNOWN, _LONGEST_KNOWN = 256, 256
-"""Most queries whose options are remembered, and bytes of the longest."""
+_LONGEST_KNOWN = 256
+"""Bytes of the longest query whose options are remembered."""
+
+
+@functools.lru_cache(maxsize=256)
+def _options_of(query: bytes) -> OptionsIn:
+    """The options of a query; the last one counts where one comes twice."""
+    given = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+    return validated(OptionsIn, given, "the query")
 
 
 class FastPath:
@@ -46,7 +54,6 @@ class FastPath:
         self._handler = handler
         self._patterns = [route.path_regex for route in routes if isinstance(route, APIRoute)]
         self._journal = journal
-        self._known: dict[bytes, OptionsIn] = {}
 
     def check(self, scope: Scope) -> None:
         """Refuse a request that inspects, if there is no room for its picture.
@@ -79,18 +86,11 @@ class FastPath:
         return None
 
     def _options(self, scope: Scope) -> OptionsIn:
-        """The options of the query, mostly the same; the last one counts where one comes twice."""
+        """The options of the query, which are mostly the same."""
         query: bytes = scope["query_string"]
-        if (known := self._known.get(query)) is not None:
-            return known
-        given = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+        read = _options_of if len(query) <= _LONGEST_KNOWN else _options_of.__wrapped__
         try:
-            options = validated(OptionsIn, given, "the query")
+            return read(query)
         except InvalidParameterError as refusal:
             self._journal.refused(UNKNOWN, "rest", refusal, request_id_of(scope))
             raise
-        if len(query) <= _LONGEST_KNOWN:
-            if len(self._known) == _MOST_KNOWN:
-                self._known.clear()
-            self._known[query] = options
-        return options
