@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Self
 
 from fastapi import APIRouter, Request
@@ -136,8 +137,8 @@ def thresholds_router(repository: ModelRepository, orders: Orders, allowed: bool
         """
         version = check(request, name)
         wanted = await read_json(request, ThresholdsIn)
-        order = order_of(
-            *(request, "set_thresholds", name, version, wanted.reason),
+        order = replace(
+            order_of(request, "set_thresholds", name, version, wanted.reason),
             image=wanted.image,
             pixel=wanted.pixel,
             undecided=wanted.undecided,
