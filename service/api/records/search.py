@@ -94,13 +94,6 @@ def search_router(threads: RecordThreads) -> APIRouter:
         threads: of the record.
     """
     router = APIRouter(tags=["record"], responses=record_responses())
-    _add_search(router, threads)
-    _add_inspection(router, threads)
-    return router
-
-
-def _add_search(router: APIRouter, threads: RecordThreads) -> None:
-    """Add the routes of many inspections."""
 
     @router.get(
         "/v1/inspections",
@@ -133,10 +126,6 @@ def _add_search(router: APIRouter, threads: RecordThreads) -> None:
         """All inspections that the filters want, as a file that is made while it is sent."""
         name, media_type = f"inspections.{query.format}", media_type_of(query.format)
         return await exported(threads, Export(query.filters(), query.format), name, media_type)
-
-
-def _add_inspection(router: APIRouter, threads: RecordThreads) -> None:
-    """Add the routes of one inspection."""
 
     @router.get(
         "/v1/inspections/{id:int}",
@@ -184,6 +173,8 @@ def _add_inspection(router: APIRouter, threads: RecordThreads) -> None:
             return Response(picture, headers=headers, media_type=media_type)
 
         return await threads.run(read)
+
+    return router
 
 
 async def exported(
