@@ -20,6 +20,9 @@ from service.core.domain import (
 SCHEMA_REFERENCE = "#/components/schemas/{model}"
 """Place of a model's schema in the API's document."""
 
+BYTES = {"schema": {"type": "string", "format": "binary"}}
+"""A body of bytes, such as a picture, in the API's document."""
+
 
 def reference_to(kind: type[BaseModel]) -> dict[str, str]:
     """A reference to a model's schema, for what a route reads or answers by itself.

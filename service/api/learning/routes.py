@@ -48,6 +48,7 @@ from service.api.records.filters import FiltersIn
 from service.api.records.problems import NO_RECORD, UNREACHABLE
 from service.api.records.threads import RecordThreads
 from service.api.request_context import DECLARED_BYTES_KEY
+from service.api.schemas import BYTES
 from service.core.errors import (
     ConflictError,
     ImageTooLargeError,
@@ -82,12 +83,11 @@ class PictureNameIn(QueryIn):
     name: str = Field("", max_length=256, description="Of its file; messages may show it.")
 
 
-_BYTES = {"schema": {"type": "string", "format": "binary"}}
 _PICTURE: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "A JPEG, PNG, BMP, WebP or TIFF of a good part, as the raw body.",
-        "content": {"application/octet-stream": _BYTES, "image/*": _BYTES},
+        "content": {"application/octet-stream": BYTES, "image/*": BYTES},
     }
 }
 _BODY = described_body(LearningIn, required=True)

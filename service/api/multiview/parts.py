@@ -36,7 +36,6 @@ from service.core.errors import (
     InvalidParameterError,
     OtherRecipeError,
     PartEndedError,
-    PartNotFoundError,
     RecipeOutdatedError,
     RecordError,
     TooManyPartsError,
@@ -65,7 +64,7 @@ PartId = Annotated[
 ViewName = Annotated[PlainName, Path(alias="view", description="Name of the view in the recipe.")]
 PartNumber = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
-_NO_PART = PartNotFoundError("no part 'A-17' is open or recorded; it begins with its first view")
+_NO_PART = no_part("A-17")
 _NO_VIEW = ViewNotFoundError("recipe 'bracket', revision 1, has no view 'below', but top, side")
 _TAKEN = ViewTakenError(
     "part 'A-17' has its view 'top' already; GET /v1/parts/{id} has what became of it"
@@ -97,7 +96,6 @@ _OF_VIEW = problem_responses(
 _NO_ID = InvalidParameterError("id: String should have at most 128 characters")
 _OF_PART = record_responses(_NO_PART, NOT_LED, _NO_ID)
 _ENDING = record_responses(_NO_PART, NOT_LED, _NO_ID, FOREIGN_PAGE)
-_LISTING = record_responses(NO_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +184,7 @@ def parts_router(handler: ViewHandler, desk: PartDesk, threads: RecordThreads) -
         """
         return await handler(request, part, view, query)
 
-    @router.get("/v1/parts", responses=_LISTING)
+    @router.get("/v1/parts", responses=record_responses(NO_LIMIT))
     async def list_parts(
         request: Request,
         part: Annotated[

@@ -26,13 +26,12 @@ from service.api.oip.schemas import (
 )
 from service.api.paths import Name, version_of, versioned
 from service.api.problems import OIP_PATH, problem_responses
-from service.api.schemas import OipProblemOut, Schema, reference_to
+from service.api.schemas import BYTES, OipProblemOut, Schema, reference_to
 from service.core.domain import Json
 from service.core.errors import InvalidParameterError, RequestError
 from service.observing.journal import Journal
 from service.repository.repository import ModelRepository
 
-_BYTES = {"schema": {"type": "string", "format": "binary"}}
 _LENGTH = {
     "name": "Inference-Header-Content-Length",
     "in": "header",
@@ -62,7 +61,7 @@ _BODY: dict[str, Any] = {
                     "parameters": {"timeout_ms": 500},
                 },
             },
-            "application/octet-stream": _BYTES,
+            "application/octet-stream": BYTES,
         },
     },
 }
@@ -70,7 +69,7 @@ _INFERRED: dict[str, Any] = {
     "model": InferOut,
     "description": "The outputs in JSON; bytes of binary outputs may follow it, and then "
     "`Inference-Header-Content-Length` says how long the JSON is.",
-    "content": {"application/json": {}, "application/octet-stream": _BYTES},
+    "content": {"application/json": {}, "application/octet-stream": BYTES},
 }
 _REFUSED = problem_responses(
     RequestError("the shape of image says 2 elements, `data` has 1"),

@@ -46,7 +46,6 @@ AlarmId = Annotated[Id, Path(alias="id", description="Number of the alarm.")]
 
 _NO_ALARM = AlarmNotFoundError("there is no alarm 17; GET /v1/watch/alarms lists them")
 _LISTING = record_responses(NO_LIMIT)
-_OF_ONE = record_responses(_NO_ALARM, NO_NUMBER)
 _SAYING = record_responses(_NO_ALARM, NO_NUMBER, FOREIGN_PAGE, SLOW_BODY)
 _MARKING = record_responses(FOREIGN_PAGE, SLOW_BODY, InvalidParameterError("kind: Field required"))
 
@@ -74,7 +73,7 @@ def alarms_router(threads: RecordThreads) -> APIRouter:
         alarms = await threads.read(read)
         return AlarmsOut(request_id=request_id_of(request.scope), alarms=alarms)
 
-    @router.get("/v1/watch/alarms/{id}", responses=_OF_ONE)
+    @router.get("/v1/watch/alarms/{id}", responses=record_responses(_NO_ALARM, NO_NUMBER))
     async def get_alarm(request: Request, number: AlarmId) -> OneAlarmOut:
         """One alarm."""
         alarm = await threads.read(lambda found: shown_alarm(found, alarm_of(found, number)))

@@ -18,7 +18,7 @@ from service.api.records.filters import InspectionId
 from service.api.records.problems import NO_NUMBER, record_responses
 from service.api.records.search import NO_INSPECTION
 from service.api.records.threads import RecordThreads
-from service.api.schemas import RegionOut, ReplyOut, Schema
+from service.api.schemas import BYTES, RegionOut, ReplyOut, Schema
 from service.core.batching.memory import MemoryBudget
 from service.core.domain import MEDIA_TYPES, HeatmapKind, ImageFormat, InspectOptions, VerdictName
 from service.core.errors import (
@@ -113,30 +113,34 @@ class ReplayOut(ReplyOut):
     replayed: ReplayedAnswerOut
 
 
-_CONFLICT = ConflictError(
-    "inspection 7 was answered by parts, version 1, which this server does not have; put it back, "
-    "or use `takt replay` where it is"
-)
+def _gone(number: int, model: str, version: str) -> ConflictError:
+    return ConflictError(
+        f"inspection {number} was answered by {model}, version {version}, which this server does "
+        "not have; put it back, or use `takt replay` where it is"
+    )
+
+
 _OF_ENGINES = tuple(
     error
     for error in OF_PICTURES
     if isinstance(error, UnavailableError | EngineError)
     and not isinstance(error, TooManyUploadsError)
 )
-_OF_ONE = record_responses(NO_INSPECTION, _CONFLICT, NOT_READY, *_OF_ENGINES, NO_NUMBER)
+_OF_ONE = record_responses(
+    NO_INSPECTION, _gone(7, "parts", "1"), NOT_READY, *_OF_ENGINES, NO_NUMBER
+)
 _OF_REPLAYS = problem_responses(FOREIGN_PAGE)
-_BYTES = {"schema": {"type": "string", "format": "binary"}}
 _DRAWN: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The picture.",
-        "content": dict.fromkeys(MEDIA_TYPES.values(), _BYTES),
+        "content": dict.fromkeys(MEDIA_TYPES.values(), BYTES),
     }
 }
 _MAP_DRAWN: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The picture; or the map, and in `X-Takt-Inspected` the x, y, width and "
         "height of the part of the picture on which it lies.",
-        "content": _DRAWN[200]["content"] | {"application/octet-stream": _BYTES},
+        "content": _DRAWN[200]["content"] | {"application/octet-stream": BYTES},
     }
 }
 _HEADERS = {"Cache-Control": "private, max-age=3600"}
@@ -205,10 +209,7 @@ def replay_router(
         try:
             version = repository.get(stored.model, stored.version)
         except ModelNotFoundError:
-            raise ConflictError(
-                f"inspection {number} was answered by {stored.model}, version {stored.version}, "
-                "which this server does not have; put it back, or use `takt replay` where it is"
-            ) from None
+            raise _gone(number, stored.model, stored.version) from None
         same_bundle(version, stored)
         return stored, version
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, Field, create_model
+from pydantic import BeforeValidator, Field, PlainSerializer, create_model
 
 from service.api.schemas import ReasonOut, RegionOut, ReplyOut, Schema
 from service.recording.search.json_form import time_text
@@ -18,14 +18,10 @@ def _moment(at: object) -> object:
     return time_of(at) if isinstance(at, int) else at
 
 
-def _moment_text(at: object) -> object:
-    return time_text(time_of(at)) if isinstance(at, int) else at
-
-
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 """A moment, which the record has in µs of Unix time."""
 
-MomentText = Annotated[str, BeforeValidator(_moment_text)]
+MomentText = Annotated[Moment, PlainSerializer(time_text, return_type=str)]
 """The same as a text, with all six digits of its seconds."""
 
 _TYPES: Final[dict[ColumnKind, Any]] = {

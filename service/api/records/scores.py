@@ -70,10 +70,14 @@ class ScoresOut(ReplyOut):
     )
 
 
-_UNREAD = NotReadyError(
-    "the files of model parts, version 1, are not read: loading; /health/ready says why"
-)
-_RESPONSES = problem_responses(NO_MODEL, _UNREAD, UNREACHABLE)
+def _unread(name: str, version: str, state: str) -> NotReadyError:
+    return NotReadyError(
+        f"the files of model {name}, version {version}, are not read: {state}; /health/ready says "
+        "why"
+    )
+
+
+_RESPONSES = problem_responses(NO_MODEL, _unread("parts", "1", "loading"), UNREACHABLE)
 
 
 def scores_router(repository: ModelRepository, threads: RecordThreads) -> APIRouter:
@@ -100,10 +104,7 @@ def scores_router(repository: ModelRepository, threads: RecordThreads) -> APIRou
         version = repository.get(name, version_of(request))
         bundle, thresholds = version.bundle, version.thresholds
         if bundle is None or thresholds is None:
-            raise NotReadyError(
-                f"the files of model {version.name}, version {version.version}, are not read: "
-                f"{version.state}; /health/ready says why"
-            )
+            raise _unread(version.name, version.version, version.state)
         judged = None
         if threads.has_record:
             judged = await threads.run(

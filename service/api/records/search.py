@@ -17,6 +17,7 @@ from service.api.records.filters import FiltersIn, InspectionId
 from service.api.records.problems import NO_NUMBER, NO_VERSION, record_responses
 from service.api.records.schemas import InspectionsOut, NeighboursOut, StoredInspectionOut
 from service.api.records.threads import RecordThreads
+from service.api.schemas import BYTES
 from service.core.domain import RawPicture
 from service.core.errors import InspectionNotFoundError, NotInstalledError
 from service.recording.audit.search import AuditCsv
@@ -45,12 +46,11 @@ _NO_FORMAT = problem_responses(
 )
 _OF_NUMBER = record_responses(NO_NUMBER)
 _OF_ONE = record_responses(NO_INSPECTION, NO_NUMBER)
-_BYTES = {"schema": {"type": "string", "format": "binary"}}
 _MEDIA_TYPES = {name: f"image/{name}" for name in ("jpeg", "png", "bmp", "webp", "tiff")}
 _PICTURE: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The picture as it came; raw pixels as PNG.",
-        "content": dict.fromkeys((*_MEDIA_TYPES.values(), "application/octet-stream"), _BYTES),
+        "content": dict.fromkeys((*_MEDIA_TYPES.values(), "application/octet-stream"), BYTES),
     },
     304: {"description": "The caller has it already."},
 }
@@ -61,7 +61,7 @@ _EXPORTED: dict[int | str, dict[str, Any]] = {
         "content": {
             media_type_of("csv"): _TEXT,
             media_type_of("jsonl"): _TEXT,
-            media_type_of("parquet"): _BYTES,
+            media_type_of("parquet"): BYTES,
         },
     }
 }

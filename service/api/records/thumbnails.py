@@ -15,6 +15,7 @@ from service.api.records.filters import InspectionId
 from service.api.records.problems import NO_NUMBER, record_responses
 from service.api.records.search import NO_INSPECTION
 from service.api.records.threads import RecordThreads
+from service.api.schemas import BYTES
 from service.core.batching.memory import MemoryBudget
 from service.core.domain import RawPicture
 from service.core.errors import ImageTooLargeError, InspectionNotFoundError
@@ -47,7 +48,7 @@ _RESPONSES = record_responses(
 _JPEG: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The picture, upright, with at most 256 pixels a side.",
-        "content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}},
+        "content": {"image/jpeg": BYTES},
     },
     304: {"description": "The caller has it already."},
 }

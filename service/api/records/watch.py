@@ -43,9 +43,6 @@ _NO_FACTS = InspectionNotFoundError(
     "nothing is known of how usual the picture of inspection 17 is: version 1 of pitting keeps no "
     "facts of good pictures, or is not here any more; `takt calibrate` adds them"
 )
-_READING = record_responses()
-_LISTING = record_responses(NO_LIMIT)
-_ODD = record_responses(_NO_FACTS, NO_NUMBER)
 _MEANINGS = {fact.name: fact.meaning for fact in FACTS}
 
 
@@ -59,7 +56,7 @@ def watch_router(threads: RecordThreads, known_of: KnownOf, facts_of: FactsOf) -
     """
     router = APIRouter(tags=["watch"])
 
-    @router.get("/v1/watch", responses=_READING)
+    @router.get("/v1/watch", responses=record_responses())
     async def get_watch(request: Request) -> WatchOut:
         """What is watched: each stream of pictures, what each model rejects, and what calls."""
 
@@ -82,7 +79,7 @@ def watch_router(threads: RecordThreads, known_of: KnownOf, facts_of: FactsOf) -
 
         return await threads.read(read)
 
-    @router.get("/v1/watch/facts/{fact}", responses=_LISTING)
+    @router.get("/v1/watch/facts/{fact}", responses=record_responses(NO_LIMIT))
     async def get_course(
         request: Request,
         fact: Annotated[FactName, Path(description="Name of the fact.")],
@@ -101,7 +98,7 @@ def watch_router(threads: RecordThreads, known_of: KnownOf, facts_of: FactsOf) -
             pictures=found.pictures,
         )
 
-    @router.get("/v1/inspections/{id}/facts", responses=_ODD)
+    @router.get("/v1/inspections/{id}/facts", responses=record_responses(_NO_FACTS, NO_NUMBER))
     async def get_facts(request: Request, number: InspectionId) -> OddnessOut:
         """How odd a picture is among the good ones of its calibration, fact by fact."""
         found = await threads.read(lambda some: oddness_of(some, number, known_of))

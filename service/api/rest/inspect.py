@@ -16,7 +16,7 @@ from service.api.json_body import JsonAnswer
 from service.api.labels import labels_of_headers
 from service.api.paths import Name, version_of, versioned
 from service.api.problems import asked_of, problem_responses, request_id_of, share_of
-from service.api.schemas import InspectionOut, OptionsIn, PictureForm, reference_to
+from service.api.schemas import BYTES, InspectionOut, OptionsIn, PictureForm, reference_to
 from service.core.batching.memory import EncodedBytes
 from service.core.domain import (
     MEDIA_TYPES,
@@ -31,15 +31,14 @@ from service.observing.journal import UNKNOWN, Journal
 from service.observing.records import NOTHING_ASKED, Asked
 from service.repository.repository import ModelRepository
 
-_BYTES = {"schema": {"type": "string", "format": "binary"}}
 PICTURE_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "A JPEG, PNG, BMP, WebP or TIFF as the raw body, of whatever content type, "
         "or as the multipart field `image`.",
         "content": {
-            "application/octet-stream": _BYTES,
-            "image/*": _BYTES,
+            "application/octet-stream": BYTES,
+            "image/*": BYTES,
             "multipart/form-data": {"schema": reference_to(PictureForm)},
         },
     }
@@ -49,7 +48,7 @@ _INSPECTED: dict[str, Any] = {
     "description": "The inspection; the heatmap alone, with the score in headers, where "
     "`Accept` asks for `image/*`.",
     # JSON comes first: some generators take the first that they know.
-    "content": {"application/json": {}} | dict.fromkeys(MEDIA_TYPES.values(), _BYTES),
+    "content": {"application/json": {}} | dict.fromkeys(MEDIA_TYPES.values(), BYTES),
 }
 _RESPONSES = problem_responses(
     *OF_PICTURES,

@@ -56,10 +56,10 @@ def health_router(repository: ModelRepository, mirror: MirrorWorker | None) -> A
         repository: of this server.
         mirror: fetches what is in it, if bundles come from a URL.
     """
-    router = APIRouter()
+    router = APIRouter(tags=["health"])
 
     @router.head("/health/live", include_in_schema=False)
-    @router.get("/health/live", tags=["health"])
+    @router.get("/health/live")
     async def check_live() -> LiveOut:
         """Whether the process answers."""
         return LiveOut(status="live")
@@ -67,7 +67,6 @@ def health_router(repository: ModelRepository, mirror: MirrorWorker | None) -> A
     @router.head("/health/ready", include_in_schema=False)
     @router.get(
         "/health/ready",
-        tags=["health"],
         responses={503: {"model": ReadinessOut, "description": "A model is not ready."}},
     )
     async def check_ready(request: Request, response: Response) -> ReadinessOut:
@@ -93,11 +92,10 @@ def metrics_router(metrics: HostMetrics, gpus: GpuCollector | None = None) -> AP
         metrics: of this server.
         gpus: metrics of the GPUs, if there are any.
     """
-    router = APIRouter()
+    router = APIRouter(tags=["health"])
 
     @router.get(
         "/metrics",
-        tags=["health"],
         response_class=Response,
         responses={
             200: {
@@ -121,9 +119,9 @@ def metrics_router(metrics: HostMetrics, gpus: GpuCollector | None = None) -> AP
 
 def models_router(repository: ModelRepository, mirror: MirrorWorker | None) -> APIRouter:
     """The routes that tell of the models; the arguments are those of `health_router`."""
-    router = APIRouter()
+    router = APIRouter(tags=["models"])
 
-    @router.get("/v1/models", tags=["models"])
+    @router.get("/v1/models")
     async def list_models() -> ModelsOut:
         """Every model and its versions."""
         # /health/ready shows models that are loading or have failed, too.
@@ -132,11 +130,7 @@ def models_router(repository: ModelRepository, mirror: MirrorWorker | None) -> A
             source=_source(mirror.source) if mirror else None,
         )
 
-    @router.get(
-        "/v1/models/{name}",
-        tags=["models"],
-        responses=problem_responses(NO_MODEL),
-    )
+    @router.get("/v1/models/{name}", responses=problem_responses(NO_MODEL))
     async def get_model(name: Name) -> ModelOut:
         """One model and its versions."""
         return _model(repository, name)

@@ -41,11 +41,15 @@ from service.stations.board import MOST_STATIONS, StationBoard, StationStanding
 
 StationName = Annotated[Label, Path(alias="station", description="The station's name.")]
 
+
+def _no_recipe(number: int) -> RecipeNotFoundError:
+    return RecipeNotFoundError(
+        f"there is no recipe of the number {number}; GET /v1/recipes lists the recipes"
+    )
+
+
 _NO_STATION = StationNotFoundError(
     "no station 'press-1' says how it fares; GET /v1/stations lists those that do"
-)
-_NO_NUMBER = RecipeNotFoundError(
-    "there is no recipe of the number 7; GET /v1/recipes lists the recipes"
 )
 _SILENT = ConflictError(
     "station 'press-1' has said nothing for 12 s, and takes no recipe; look after it first"
@@ -60,7 +64,7 @@ _PUTTING = problem_responses(
     _FULL, FOREIGN_PAGE, SLOW_BODY, InvalidParameterError("the body: run: Field required")
 )
 _WISHING = record_responses(
-    *(_NO_STATION, _NO_NUMBER, _SILENT, FOREIGN_PAGE, SLOW_BODY),
+    *(_NO_STATION, _no_recipe(7), _SILENT, FOREIGN_PAGE, SLOW_BODY),
     InvalidParameterError("the body: number: Field required"),
 )
 
@@ -88,9 +92,7 @@ class StationDesk:
         for one in await self.threads.read(current_recipes):
             if one.content is not None and one.content["number"] == number:
                 return one.name
-        raise RecipeNotFoundError(
-            f"there is no recipe of the number {number}; GET /v1/recipes lists the recipes"
-        )
+        raise _no_recipe(number)
 
 
 def stations_router(desk: StationDesk) -> APIRouter:
@@ -103,7 +105,10 @@ def stations_router(desk: StationDesk) -> APIRouter:
         """The stations that say how they fare, silent ones included."""
         return StationsOut(
             request_id=request_id_of(request.scope),
-            stations=[_standing(one) for one in board.all()],
+            # Its moments are texts, as JSON has them.
+            stations=[
+                StationStandingOut.model_validate(_facts(one), strict=False) for one in board.all()
+            ],
         )
 
     @router.get("/v1/stations/{station}", responses=_OF_ONE)
@@ -168,11 +173,6 @@ def stations_router(desk: StationDesk) -> APIRouter:
         )
 
     return router
-
-
-def _standing(standing: StationStanding) -> StationStandingOut:
-    # Its moments are texts, as JSON has them.
-    return StationStandingOut.model_validate(_facts(standing), strict=False)
 
 
 def _facts(standing: StationStanding) -> Mapping[str, Any]:
