@@ -23,7 +23,7 @@ from service.core.errors import (
     ForbiddenError,
     InvalidParameterError,
 )
-from service.repository.orders import Orders
+from service.repository.orders import Kind, Orders
 from service.repository.repository import ModelRepository
 
 Version = Annotated[str, Path(description="The version that is to answer.")]
@@ -85,10 +85,15 @@ def releases_router(repository: ModelRepository, orders: Orders, allowed: bool) 
     """
     router = APIRouter(tags=["models"], responses=_RESPONSES)
 
-    async def read_reason(request: Request) -> str | None:
+    async def changed(
+        request: Request, kind: Kind, name: str, version: str | None = None
+    ) -> ActivationOut:
         if not allowed:
             raise ForbiddenError(str(_FIXED))
-        return (await read_json(request, ActivationIn)).reason
+        reason = (await read_json(request, ActivationIn)).reason
+        repository.model(name)
+        done = await orders.make(order_of(request, kind, name, version, reason))
+        return ActivationOut.model_validate(done)
 
     @router.post("/v1/models/{name}/versions/{version}/activate", openapi_extra=_BODY)
     async def activate_version(request: Request, name: Name, version: Version) -> ActivationOut:
@@ -96,17 +101,11 @@ def releases_router(repository: ModelRepository, orders: Orders, allowed: bool) 
 
         Nobody is refused meanwhile: who is being answered by the version until now still is.
         """
-        reason = await read_reason(request)
-        repository.model(name)
-        done = await orders.make(order_of(request, "activate", name, version, reason))
-        return ActivationOut.model_validate(done)
+        return await changed(request, "activate", name, version)
 
     @router.post("/v1/models/{name}/rollback", responses=_NOWHERE, openapi_extra=_BODY)
     async def roll_back(request: Request, name: Name) -> ActivationOut:
         """Go back to the version that was active before; once more undoes that."""
-        reason = await read_reason(request)
-        repository.model(name)
-        done = await orders.make(order_of(request, "roll_back", name, None, reason))
-        return ActivationOut.model_validate(done)
+        return await changed(request, "roll_back", name)
 
     return router
