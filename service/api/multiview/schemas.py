@@ -242,8 +242,7 @@ class ViewOptionsIn(QueryIn):
 
     def labels(self, part: str) -> Labels:
         """What the record is to say of the picture."""
-        given = LabelsIn(station=self.station, part=part, lot=self.lot, tags=self.tags)
-        return given.labels
+        return LabelsIn(station=self.station, part=part, lot=self.lot, tags=self.tags).labels
 
     def options(self, default_timeout_ms: float, caller: str) -> InspectOptions:
         """The options of the inspection, before the part's recipe is known."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -231,21 +231,14 @@ def _size(bundle: Bundle, model: ModelVersion) -> BundleSizeOut:
 def _from_file(drift: Drift) -> FileDriftOut | None:
     if drift.from_file is None:
         return None
-    return FileDriftOut(
-        score=drift.from_file.score,
-        anomaly_map=drift.from_file.anomaly_map,
-        pictures=drift.pictures,
-    )
+    return FileDriftOut(**drift.from_file.model_dump(), pictures=drift.pictures)
 
 
 def _thresholds(bundle: Bundle, deployed: DeployedThresholds) -> ThresholdsOut:
     own = bundle.manifest.thresholds
 
     def origin(kind: ThresholdKind, value: float) -> ThresholdOriginOut:
-        found = deployed.origin(kind)
-        return ThresholdOriginOut(
-            source=found.source, since=found.since, reason=found.reason, bundle=value
-        )
+        return ThresholdOriginOut(**asdict(deployed.origin(kind)), bundle=value)
 
     current = deployed.in_force
     return ThresholdsOut(
