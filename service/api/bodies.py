@@ -17,6 +17,8 @@ from service.core.batching.memory import EncodedBytes, MemoryBudget
 from service.core.batching.uploads import Upload, Uploads
 from service.core.errors import ClientGoneError, InvalidImageError
 
+_FIELD = "image"
+
 
 @dataclass(frozen=True, slots=True)
 class Bodies:
@@ -39,11 +41,12 @@ class Bodies:
             share: whose share of uploads it takes.
 
         Raises:
-            TaktError: as `read` and `read_form` do.
+            InvalidImageError: the form is damaged, or has no such file.
+            TaktError: as `read` does.
         """
         content_type = request.headers.get("content-type", "").lower()
         if content_type.startswith("multipart/form-data"):
-            return await self.read_form(request, held, share, "image")
+            return await self._read_form(request, held, share)
         return await self.read(request, held, share)
 
     async def read(self, request: Request, held: EncodedBytes, share: str) -> bytes:
@@ -69,27 +72,20 @@ class Bodies:
                 parts.append(part)
         return b"".join(parts)
 
-    async def read_form(
-        self, request: Request, held: EncodedBytes, share: str, field: str
-    ) -> bytes:
-        """The file in a field of a multipart form.
-
-        Raises:
-            InvalidImageError: the form is damaged, or has no such file.
-            TaktError: as `read` does.
-        """
+    async def _read_form(self, request: Request, held: EncodedBytes, share: str) -> bytes:
+        """The file in the field `image` of a multipart form."""
         try:
             async with contextlib.aclosing(self._chunks(request, held, share)) as chunks:
                 form = await _InMemory(request.headers, chunks, max_files=1, max_fields=16).parse()
         except MultiPartException as error:
             raise InvalidImageError(f"the multipart body is damaged: {error.message}") from None
         try:
-            file = form.get(field)
+            file = form.get(_FIELD)
             if isinstance(file, UploadFile):
                 return await file.read()
         finally:
             await form.close()
-        raise InvalidImageError(f"the multipart body has no file in a field named `{field}`")
+        raise InvalidImageError(f"the multipart body has no file in a field named `{_FIELD}`")
 
     async def _chunks(
         self, request: Request, held: EncodedBytes, share: str

@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
+from service.api.given import QueryIn, validated
 from service.core.domain import NO_LABELS, Labels
-from service.core.errors import InvalidParameterError
-from service.core.problem import validation_message
-
-_PREFIX = b"x-takt-"
-_NAMES = {b"x-takt-station": "station", b"x-takt-part": "part", b"x-takt-lot": "lot"} | {
-    b"x-takt-tags": "tags"
-}
-
 
 _TEXT = r"[^\x00-\x1f\x7f]"
 _TAG = r"[^=,\x00-\x20\x7f][^=,\x00-\x1f\x7f]{0,127}=[^,\x00-\x20\x7f][^,\x00-\x1f\x7f]{0,127}"
@@ -35,14 +28,12 @@ def tags_of(text: str) -> tuple[tuple[str, str], ...]:
     return tuple({name: value for name, _, value in pairs}.items())
 
 
-class LabelsIn(BaseModel):
+class LabelsIn(QueryIn):
     """What the record is to say of a part, beside the verdict.
 
     >>> LabelsIn(station="press 3", tags="shift=2").labels.tags
     (('shift', '2'),)
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     station: Label | None = Field(None, description="Where the picture was taken; recorded.")
     part: Label | None = Field(None, description="Id of the part, such as its serial number.")
@@ -60,6 +51,10 @@ class LabelsIn(BaseModel):
         return Labels(self.station, self.part, self.lot, tags)
 
 
+_NAMES = {f"x-takt-{name}".encode(): name for name in LabelsIn.model_fields}
+"""The fields by the headers that have them."""
+
+
 def labels_of_headers(headers: Iterable[tuple[bytes, bytes]], first: Labels = NO_LABELS) -> Labels:
     """The labels in a request's headers, after those of another place.
 
@@ -72,14 +67,11 @@ def labels_of_headers(headers: Iterable[tuple[bytes, bytes]], first: Labels = NO
     found = {
         _NAMES[name]: value.decode("utf-8", "replace").strip()
         for name, value in headers
-        if name.startswith(_PREFIX) and name in _NAMES
+        if name in _NAMES
     }
     if not found:
         return first
-    try:
-        return merged(first, LabelsIn.model_validate(found).labels)
-    except ValidationError as error:
-        raise InvalidParameterError(validation_message(error, "a header X-Takt-…")) from None
+    return merged(first, validated(LabelsIn, found, "a header X-Takt-…").labels)
 
 
 def merged(first: Labels, second: Labels) -> Labels:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -97,7 +98,8 @@ def problem_responses(
         kind: schema of the body.
     """
     responses: dict[int | str, dict[str, Any]] = {}
-    for status, group in groupby(sorted(errors, key=_status), key=_status):
+    by_status = attrgetter("status")
+    for status, group in groupby(sorted(errors, key=by_status), key=by_status):
         same = list(group)
         examples: dict[str, Json] = {}
         for error in same:
@@ -112,10 +114,6 @@ def problem_responses(
         if headers := {name: said for name, said in _HEADERS.items() if name in named}:
             responses[status]["headers"] = headers
     return responses
-
-
-def _status(error: TaktError) -> int:
-    return error.status
 
 
 def _meaning(error: TaktError) -> str:

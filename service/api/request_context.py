@@ -9,6 +9,7 @@ import itertools
 import re
 import uuid
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from starlette.responses import Response
@@ -70,12 +71,13 @@ class RequestIds:
         return f"{self._process}{next(self._count):012x}".encode()
 
 
+@dataclass(slots=True, eq=False)
 class RequestContext:
     """Refuses foreign pages and unknown callers; gives requests an id, bounds and counts them.
 
     It also answers uncaught exceptions, and adds the headers that every answer has.
 
-    Args:
+    Attributes:
         app: the application inside.
         metrics: has the gauge of requests in flight.
         max_body_bytes: largest body; reading a larger one raises ImageTooLargeError, at once where
@@ -86,24 +88,19 @@ class RequestContext:
         shortcut: is asked before the application; None for none.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        metrics: Metrics,
-        max_body_bytes: int,
-        gate: Gate,
-        guard: Guard,
-        page_headers: PageHeaders,
-        shortcut: Shortcut | None = None,
-    ) -> None:
-        self._app = app
-        self._metrics = metrics
-        self._max_body_bytes = max_body_bytes
-        self._gate = gate
-        self._guard = guard
-        self._shortcut = shortcut
-        self._page_headers, self._page_paths = page_headers, tuple(page_headers)
-        self._ids = RequestIds()
+    app: ASGIApp
+    metrics: Metrics
+    max_body_bytes: int
+    gate: Gate
+    guard: Guard
+    page_headers: PageHeaders
+    shortcut: Shortcut | None = None
+    _page_paths: tuple[str, ...] = field(init=False)
+    _ids: RequestIds = field(init=False, default_factory=RequestIds)
+
+    def __post_init__(self) -> None:
+        """Keep the beginnings of the pages' paths, which every answer is compared with."""
+        self._page_paths = tuple(self.page_headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -111,18 +108,18 @@ class RequestContext:
         if scope["type"] != "http":
             if scope["type"] == "websocket":
                 try:
-                    self._gate.check(scope)
-                    scope[CALLER_KEY] = await self._guard.admit(scope)
+                    self.gate.check(scope)
+                    scope[CALLER_KEY] = await self.guard.admit(scope)
                 except RequestError as error:
                     await self._deny(error, WebSocket(scope, receive, send))
                     return
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         if CALLER_KEY not in scope:
             self._identify(scope)
         # Left in the scope it would keep the scope itself, until a search for garbage.
         write: WriteAnswer | None = scope.pop(WRITE_KEY, None)
-        left = self._max_body_bytes
+        left = self.max_body_bytes
         too_long = scope[DECLARED_BYTES_KEY] > left
         started = False
 
@@ -137,7 +134,7 @@ class RequestContext:
                     return message
                 too_long = True
             raise ImageTooLargeError(
-                f"the body exceeds {self._max_body_bytes} bytes; send a smaller picture, "
+                f"the body exceeds {self.max_body_bytes} bytes; send a smaller picture, "
                 "or raise max_image_bytes"
             )
 
@@ -157,16 +154,16 @@ class RequestContext:
                     return
             await response(scope, receive, send_with_id)
 
-        self._metrics.in_flight += 1
+        self.metrics.in_flight += 1
         try:
             if CALLER_KEY not in scope:
-                scope[_SHARED_KEY] = self._gate.check(scope)
-                scope[CALLER_KEY] = await self._guard.admit(scope)
+                scope[_SHARED_KEY] = self.gate.check(scope)
+                scope[CALLER_KEY] = await self.guard.admit(scope)
             response = None
-            if self._shortcut is not None:
-                response = await self._shortcut.answer(scope, receive_bounded, send_with_id)
+            if self.shortcut is not None:
+                response = await self.shortcut.answer(scope, receive_bounded, send_with_id)
             if response is None:
-                await self._app(scope, receive_bounded, send_with_id)
+                await self.app(scope, receive_bounded, send_with_id)
             else:
                 await respond(response)
         except Exception as error:
@@ -181,7 +178,7 @@ class RequestContext:
             ended = NotReadyError(_ENDED)
             await respond(problem_response(ended, scope[REQUEST_ID_KEY], scope["path"]))
         finally:
-            self._metrics.in_flight -= 1
+            self.metrics.in_flight -= 1
 
     def refusal(self, scope: Scope) -> Response | None:
         """The answer to a POST that is refused before its body, as a call would give it.
@@ -192,17 +189,17 @@ class RequestContext:
         Returns:
             None where nothing speaks against the request by now, or a call has to find out.
         """
-        shortcut = self._shortcut
+        shortcut = self.shortcut
         if shortcut is None or scope["method"] != "POST":
             return None
         if b"x-forwarded-for" in dict(scope["headers"]):
             return None  # who the client is, the server has yet to find out
         self._identify(scope)
-        if scope[DECLARED_BYTES_KEY] > self._max_body_bytes:
+        if scope[DECLARED_BYTES_KEY] > self.max_body_bytes:
             return None
         try:
-            scope[_SHARED_KEY] = self._gate.check(scope)
-            scope[CALLER_KEY] = self._guard.check(scope)
+            scope[_SHARED_KEY] = self.gate.check(scope)
+            scope[CALLER_KEY] = self.guard.check(scope)
             shortcut.check(scope)
         except CallerPendingError:
             return None
@@ -223,7 +220,7 @@ class RequestContext:
         path = scope["path"]
         if path.startswith(self._page_paths):
             ours = next(
-                headers for start, headers in self._page_headers.items() if path.startswith(start)
+                headers for start, headers in self.page_headers.items() if path.startswith(start)
             )
         if b"cache-control" in dict(given):
             ours = tuple(pair for pair in ours if pair[0] != b"cache-control")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.problems import request_id_of
@@ -9,25 +11,25 @@ from service.api.request_context import WRITE_KEY
 from service.observing.tracing.base import Tracing, use_trace
 
 
+@dataclass(frozen=True, slots=True)
 class RequestSpan:
     """Begins a request's span, names it in the response, and ends it when the response is sent.
 
     It surrounds `RequestContext`, so that the span covers the answers to errors.
 
-    Args:
+    Attributes:
         app: the application inside.
         tracing: records the spans.
     """
 
-    def __init__(self, app: ASGIApp, tracing: Tracing) -> None:
-        self._app = app
-        self._tracing = tracing
+    app: ASGIApp
+    tracing: Tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        trace = self._tracing.request(scope) if scope["type"] == "http" else None
+        trace = self.tracing.request(scope) if scope["type"] == "http" else None
         if trace is None:
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         header = trace.header
         status: int | None = None
@@ -43,6 +45,6 @@ class RequestSpan:
         scope.pop(WRITE_KEY, None)
         try:
             with use_trace(trace):
-                await self._app(scope, receive, send_with_span)
+                await self.app(scope, receive, send_with_span)
         finally:
             trace.end(request_id_of(scope), status)

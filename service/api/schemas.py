@@ -20,6 +20,9 @@ from service.core.domain import (
 SCHEMA_REFERENCE = "#/components/schemas/{model}"
 """Place of a model's schema in the API's document."""
 
+BYTES = {"schema": {"type": "string", "format": "binary"}}
+"""A body of bytes, such as a picture, in the API's document."""
+
 
 def reference_to(kind: type[BaseModel]) -> dict[str, str]:
     """A reference to a model's schema, for what a route reads or answers by itself.
@@ -36,8 +39,6 @@ class OptionsIn(LabelsIn):
     >>> OptionsIn(heatmap="map", timeout_ms=200).options(default_timeout_ms=30_000).timeout_s
     0.2
     """
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     heatmap: HeatmapKind = Field(
         "none",
@@ -80,9 +81,18 @@ class PictureForm(BaseModel):
 
 
 class Schema(BaseModel):
-    """Base of what a client reads: it has no other fields than the documented ones."""
+    """Base of what a client reads: it has no other fields than the documented ones.
 
-    model_config = ConfigDict(extra="forbid", from_attributes=True)
+    Where our own word for a field is another one, `validation_alias` has it.
+    """
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True, populate_by_name=True)
+
+
+class ReplyOut(Schema):
+    """Base of what answers a request: it names the request, as the header `X-Request-ID` does."""
+
+    request_id: str
 
 
 class ImageSize(Schema):
@@ -130,10 +140,9 @@ class TimingsOut(Schema):
     total: float
 
 
-class InspectedOut(Schema):
+class InspectedOut(ReplyOut):
     """What the answer to one picture has in every protocol."""
 
-    request_id: str
     model: str
     version: str
     score: float

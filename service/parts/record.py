@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 
-from service.api.records.routes import record_router
+from service.api.records.browsing import browsing_router
+from service.api.records.feed import feed_router
+from service.api.records.judging import judging_router
+from service.api.records.replay import replay_router
+from service.api.records.review import review_router
+from service.api.records.search import search_router
+from service.api.records.thumbnails import thumbnails_router
 from service.parts.composing.foundation import Foundation
 from service.parts.composing.part import ServerPart
 
 
 def record_part(foundation: Foundation) -> ServerPart:
     """Answers those who search and review the record."""
-    records = foundation.records
+    records, memory, settings = foundation.records, foundation.memory, foundation.settings
 
-    routes = record_router(
-        records,
-        foundation.models.repository,
-        foundation.memory,
-        foundation.settings,
-        foundation.listeners,
-        foundation.access.guard,
+    routers = (
+        search_router(records),
+        feed_router(records, foundation.listeners, foundation.access.guard),
+        thumbnails_router(records, memory, settings.max_image_pixels),
+        judging_router(records),
+        browsing_router(records),
+        review_router(records),
+        replay_router(records, foundation.models.repository, memory, settings),
     )
     return ServerPart(
-        name="record", routers=(routes,), close=lambda left_s: asyncio.to_thread(records.close)
+        name="record", routers=routers, close=lambda left_s: asyncio.to_thread(records.close)
     )

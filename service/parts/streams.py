@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.api.stream.routes import StreamOptions, Streams, stream_router
+from service.api.stream.routes import Streams, stream_router
 from service.api.stream.shown_picture import PictureEncoder
 from service.api.stream.watching import Watching, watching_router
 from service.parts.composing.foundation import Foundation
@@ -20,7 +20,7 @@ def streams_part(foundation: Foundation) -> ServerPart:
         sessions,
         foundation.memory,
         foundation.views,
-        StreamOptions.of(foundation.settings),
+        foundation.settings,
         guard,
         peers,
         foundation.tracing,

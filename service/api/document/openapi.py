@@ -32,40 +32,20 @@ first number, one that adds something the second. CHANGELOG.md names each change
 
 LICENCE = {"name": "Apache 2.0", "identifier": "Apache-2.0"}
 SERVERS: list[dict[str, Any]] = [{"url": "/", "description": "The server of this document."}]
-TAGS: list[dict[str, Any]] = [
-    {"name": "inspection", "description": "A picture in, its inspection out."},
-    {
-        "name": "parts",
-        "description": "Parts of several views with one verdict each, and the recipes for them.",
-    },
-    {
-        "name": "stations",
-        "description": "Stations that take a PLC's triggers: how they fare, and their recipes.",
-    },
-    {
-        "name": "models",
-        "description": "The models, which of their versions is active, and their thresholds.",
-    },
-    {
-        "name": "record",
-        "description": "What was inspected, what people said of it, and what follows from that.",
-    },
-    {
-        "name": "watch",
-        "description": "Whether camera, light and models are as ever, and what was found.",
-    },
-    {"name": "streams", "description": "The streams of frames that are open."},
-    {
-        "name": "learning",
-        "description": "From pictures of good parts to a new version, by a process of its own.",
-    },
-    {"name": "session", "description": "A cookie for browsers, in exchange for a key."},
-    {"name": "health", "description": "Whether the server can answer, and its metrics."},
-    {
-        "name": "oip",
-        "description": "The Open Inference Protocol, version 2, of KServe and Triton.",
-    },
-]
+_TAGS = {
+    "inspection": "A picture in, its inspection out.",
+    "parts": "Parts of several views with one verdict each, and the recipes for them.",
+    "stations": "Stations that take a PLC's triggers: how they fare, and their recipes.",
+    "models": "The models, which of their versions is active, and their thresholds.",
+    "record": "What was inspected, what people said of it, and what follows from that.",
+    "watch": "Whether camera, light and models are as ever, and what was found.",
+    "streams": "The streams of frames that are open.",
+    "learning": "From pictures of good parts to a new version, by a process of its own.",
+    "session": "A cookie for browsers, in exchange for a key.",
+    "health": "Whether the server can answer, and its metrics.",
+    "oip": "The Open Inference Protocol, version 2, of KServe and Triton.",
+}
+TAGS: list[dict[str, Any]] = [{"name": name, "description": text} for name, text in _TAGS.items()]
 
 READ_BY_ROUTES: tuple[type[BaseModel], ...] = (
     ProblemOut,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from service.api.records.threads import RecordThreads
@@ -17,7 +18,7 @@ from service.learning.desk import LearningDesk
 from service.recording.record import Record
 from service.recording.search.cursor import Cursor
 from service.recording.search.filters import Filters
-from service.recording.search.pages import Page, page_of
+from service.recording.search.pages import page_of
 from service.recording.search.pictures import picture_key_of
 from service.recording.search.stored import StoredInspection
 
@@ -82,12 +83,7 @@ async def gather(
     after: Cursor | None = None
     looked_at = 0
     while looked_at < _MOST_LOOKED_AT:
-        page = await threads.read(
-            lambda connection, after=after: page_of(  # type: ignore[misc]
-                connection, filters, limit=_ON_A_PAGE, after=after
-            )
-        )
-        assert isinstance(page, Page)
+        page = await threads.read(partial(page_of, filters=filters, limit=_ON_A_PAGE, after=after))
         for stored in page.inspections:
             try:
                 await _give(desk, number, threads, stored, gathered)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from service.api.bodies import Bodies
 from service.api.examples import (
@@ -16,8 +16,9 @@ from service.api.examples import (
     SLOW_BODY,
     TOO_MANY_UPLOADS,
 )
+from service.api.given import QueryIn
 from service.api.json_body import described_body, read_json
-from service.api.learning.gathering import gather, good_ones
+from service.api.learning.gathering import Gathered, gather, good_ones
 from service.api.learning.schemas import (
     GatheredOut,
     GivenOut,
@@ -44,15 +45,16 @@ from service.api.problems import (
     share_of,
 )
 from service.api.records.filters import FiltersIn
-from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
+from service.api.records.problems import NO_RECORD, UNREACHABLE
+from service.api.records.threads import RecordThreads
 from service.api.request_context import DECLARED_BYTES_KEY
+from service.api.schemas import BYTES
 from service.core.errors import (
     ConflictError,
     ImageTooLargeError,
     InvalidImageError,
     InvalidParameterError,
     LearningNotFoundError,
-    NoRecordError,
     NoRoomError,
     UnavailableError,
     UnsupportedImageError,
@@ -69,28 +71,23 @@ from service.settings import Settings
 LearningId = Annotated[str, Path(alias="id", description="Of the learning.")]
 
 
-class TaughtModelIn(BaseModel):
+class TaughtModelIn(QueryIn):
     """Which model is to be taught."""
-
-    model_config = ConfigDict(extra="forbid")
 
     model: str = Field(pattern=NAME_PATTERN, description="Name of the model.")
 
 
-class PictureNameIn(BaseModel):
+class PictureNameIn(QueryIn):
     """What a picture is called."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field("", max_length=256, description="Of its file; messages may show it.")
 
 
-_BYTES = {"schema": {"type": "string", "format": "binary"}}
 _PICTURE: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "A JPEG, PNG, BMP, WebP or TIFF of a good part, as the raw body.",
-        "content": {"application/octet-stream": _BYTES, "image/*": _BYTES},
+        "content": {"application/octet-stream": BYTES, "image/*": BYTES},
     }
 }
 _BODY = described_body(LearningIn, required=True)
@@ -208,8 +205,7 @@ def learning_router(
         if wish.update:
             repository.model(wish.model)
         if wish.teach:
-            if not threads.has_record:
-                raise NoRecordError(str(NO_RECORD))
+            threads.check()
             check_teachable(wish.model, repository)
         return answer(request, await desk.create(wish, _asker(request)))
 
@@ -281,20 +277,15 @@ def _add_pictures(
         if wish.teach:
             refuse_filters(filters)
             judged = await desk.gather(number)
-            return GatheredOut(
-                new=judged.pictures,
-                missing=judged.missing,
-                unread=judged.unread,
-                gathered=counts_out(judged),
-                full=left_out(judged),
-                **counts(request, desk.job(number)),
-            )
-        found = await gather(desk, number, threads, good_ones(filters, wish.model))
+            found = Gathered(judged.pictures, judged.missing, judged.unread, left_out(judged))
+        else:
+            judged = None
+            found = await gather(desk, number, threads, good_ones(filters, wish.model))
         return GatheredOut(
             new=found.new,
             missing=found.missing,
             unread=found.unread,
-            gathered=None,
+            gathered=counts_out(judged),
             full=found.full,
             **counts(request, desk.job(number)),
         )

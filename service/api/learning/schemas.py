@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasPath, ConfigDict, Field, model_validator
 
 from families.every import learnable, named, names_of, usual
-from service.api.schemas import Schema
+from service.api.given import BodyIn
+from service.api.schemas import ReplyOut, Schema
 from service.core.judged import JudgedWord
 from service.core.naming import NAME_PATTERN
 from service.learning.job import AdvisedSetting, LearningState
@@ -20,19 +21,14 @@ VersionStanding = Literal["active", "waiting", "loading", "failed", "unsigned"]
 _SIZE = r"^(auto|[0-9]{1,4}(x[0-9]{1,4})?)$"
 
 
-class LearningIn(BaseModel):
+class LearningIn(BodyIn):
     """What is to be learned.
 
     >>> LearningIn(model="nut", alpha=0.05).wish().alpha
     0.05
     """
 
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        allow_inf_nan=False,
-        json_schema_extra={"example": {"model": "parts"}},
-    )
+    model_config = ConfigDict(json_schema_extra={"example": {"model": "parts"}})
 
     model: str = Field(pattern=NAME_PATTERN, description="Its next version is made.")
     update: bool = Field(
@@ -223,20 +219,21 @@ class GatheredCountsOut(Schema):
     )
 
 
-class LearningJobOut(Schema):
-    """One learning."""
+class LearningFactsOut(Schema):
+    """One learning, whatever came of it."""
 
     id: str
-    model: str
-    update: bool
-    teach: bool
-    family: LearnedFamily
-    alpha: float | None
-    minutes: float | None
-    size: str | None
-    device: LearningDevice
+    model: str = Field(validation_alias=AliasPath("wish", "model"))
+    update: bool = Field(validation_alias=AliasPath("wish", "update"))
+    teach: bool = Field(validation_alias=AliasPath("wish", "teach"))
+    family: LearnedFamily = Field(validation_alias=AliasPath("wish", "family"))
+    alpha: float | None = Field(validation_alias=AliasPath("wish", "alpha"))
+    minutes: float | None = Field(validation_alias=AliasPath("wish", "minutes"))
+    size: str | None = Field(validation_alias=AliasPath("wish", "size"))
+    device: LearningDevice = Field(validation_alias=AliasPath("wish", "device"))
     pictures_of: str | None = Field(
-        description="Id of the learning whose pictures it began with; null if it began with none."
+        validation_alias=AliasPath("wish", "pictures_of"),
+        description="Id of the learning whose pictures it began with; null if it began with none.",
     )
     by: str = Field(description="Name of who asked.")
     state: LearningState = Field(
@@ -262,6 +259,11 @@ class LearningJobOut(Schema):
     warnings: list[str]
     log: list[str] = Field(description="The last lines of the process.")
     error: str | None = Field(description="Why it failed.")
+
+
+class LearningJobOut(LearningFactsOut):
+    """One learning."""
+
     learned: LearnedOut | None = Field(description="What came of it; null before its end.")
 
 
@@ -298,10 +300,9 @@ class LearningsOut(Schema):
     bounds: LearningBoundsOut
 
 
-class _CountsOut(Schema):
+class _CountsOut(ReplyOut):
     """How many pictures a learning has by now."""
 
-    request_id: str
     pictures: int = Field(description="Different pictures that there are by now.")
     bytes: int = Field(description="Of their files.")
     duplicates: int = Field(description="Files that were copies of others, and left out.")
@@ -325,10 +326,9 @@ class GatheredOut(_CountsOut):
     full: str | None = Field(description="Why not all of them found room; null if they did.")
 
 
-class TeachableOut(Schema):
+class TeachableOut(ReplyOut):
     """How many judged pictures of a model there are to teach it with."""
 
-    request_id: str
     model: str
     version: str | None = Field(
         description="The active version, which a teaching goes on from; null if none is active."

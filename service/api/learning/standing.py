@@ -8,6 +8,7 @@ from typing import Final
 from service.api.learning.schemas import (
     GatheredCountsOut,
     LearnedOut,
+    LearningFactsOut,
     LearningJobOut,
     VersionStanding,
 )
@@ -35,28 +36,7 @@ def job_out(job: LearningJob, repository: ModelRepository, settings: Settings) -
     if job.learned is not None and job.state == "done":
         standing, reason = _standing(job.wish.model, job.learned.version, repository, settings)
         learned = LearnedOut(**asdict(job.learned), standing=standing, reason=reason)
-    return LearningJobOut(
-        **asdict(job.wish),
-        id=job.id,
-        by=job.by,
-        state=job.state,
-        created_at=job.created_at,
-        started_at=job.started_at,
-        ended_at=job.ended_at,
-        pictures=job.pictures,
-        bytes=job.bytes,
-        duplicates=job.duplicates,
-        pictures_kept=job.pictures_kept,
-        gathered=counts_out(job.gathered),
-        stages=list(job.stages),
-        stage=job.stage,
-        share=job.share,
-        detail=job.detail,
-        warnings=list(job.warnings),
-        log=list(job.log),
-        error=job.error,
-        learned=learned,
-    )
+    return LearningJobOut(**dict(LearningFactsOut.model_validate(job)), learned=learned)
 
 
 def counts_out(gathered: GatheredJudged | None) -> GatheredCountsOut | None:

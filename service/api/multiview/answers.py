@@ -18,17 +18,8 @@ NO_IDS: Mapping[str, int] = {}
 
 def open_part(found: WaitingPart) -> PartOut:
     """A part that waits for views."""
-    return PartOut(
-        part=found.part,
-        number=found.number,
-        recipe=found.recipe,
-        revision=found.revision,
-        state="open",
-        began_at=time_of(found.began_us),
-        left_ms=found.left_ms,
-        views=[_view(one, found.state_of(one), NO_IDS) for one in found.views],
-        result=None,
-    )
+    views = [_view(one, found.state_of(one), NO_IDS) for one in found.views]
+    return _part(found, views, left_ms=found.left_ms)
 
 
 def ended_part(found: PartResult, ids: Mapping[str, int] = NO_IDS) -> PartOut:
@@ -39,17 +30,7 @@ def ended_part(found: PartResult, ids: Mapping[str, int] = NO_IDS) -> PartOut:
         ids: numbers of the inspections of its views, by the views' names.
     """
     result = result_out(found, ids)
-    return PartOut(
-        part=found.part,
-        number=found.number,
-        recipe=found.recipe,
-        revision=found.revision,
-        state="ended",
-        began_at=time_of(found.began_us),
-        left_ms=None,
-        views=result.views,
-        result=result,
-    )
+    return _part(found, result.views, result=result)
 
 
 def result_out(found: PartResult, ids: Mapping[str, int] = NO_IDS) -> PartResultOut:
@@ -81,6 +62,26 @@ def recorded_of(found: PartResult) -> PartRecord:
 def result_of(stored: PartRecord) -> PartResult:
     """The result that the record has."""
     return RESULTS.validate_python(asdict(stored))
+
+
+def _part(
+    found: WaitingPart | PartResult,
+    views: list[PartViewOut],
+    *,
+    left_ms: float | None = None,
+    result: PartResultOut | None = None,
+) -> PartOut:
+    return PartOut(
+        part=found.part,
+        number=found.number,
+        recipe=found.recipe,
+        revision=found.revision,
+        state="open" if result is None else "ended",
+        began_at=time_of(found.began_us),
+        left_ms=left_ms,
+        views=views,
+        result=result,
+    )
 
 
 def _view(view: PartView, state: ViewState | str, ids: Mapping[str, int]) -> PartViewOut:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import Field
 
 from service.api.bodies import Bodies
 from service.api.disconnect import CancelOnDisconnect
 from service.api.examples import FOREIGN_PAGE, NOT_LED, OF_PICTURES
 from service.api.json_body import JsonAnswer
-from service.api.labels import labels_of_headers
+from service.api.labels import Label, labels_of_headers
 from service.api.multiview.answers import ended_part, open_part, result_json, result_of
 from service.api.multiview.recipes import NO_RECIPE
 from service.api.multiview.schemas import (
-    NAME,
     OnePartOut,
     PartOut,
     PartsOut,
@@ -26,16 +27,15 @@ from service.api.multiview.schemas import (
     ViewOptionsIn,
 )
 from service.api.multiview.viewing import ClaimedView, Views
-from service.api.problems import asked_of, problem_responses, request_id_of, share_of
-from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
-from service.api.rest.inspect import PICTURE_BODY
-from service.core.domain import Inspection, VerdictName, inspection_json
+from service.api.problems import problem_responses, request_id_of, share_of
+from service.api.records.problems import NO_LIMIT, NO_RECORD, UNREACHABLE, record_responses
+from service.api.records.threads import RecordThreads
+from service.api.rest.inspect import PICTURE_BODY, PictureReading
+from service.core.domain import Inspection, Labels, VerdictName, inspection_json
 from service.core.errors import (
     InvalidParameterError,
-    NoRecordError,
     OtherRecipeError,
     PartEndedError,
-    PartNotFoundError,
     RecipeOutdatedError,
     RecordError,
     TooManyPartsError,
@@ -46,7 +46,7 @@ from service.multiview.desk import PartDesk
 from service.multiview.open_parts import ViewWish, WaitingPart, no_part
 from service.multiview.result import PartResult
 from service.observing.journal import UNKNOWN, Journal
-from service.observing.records import ViewOfPart
+from service.observing.records import Asked, ViewOfPart
 from service.recording.multiview.parts import (
     MOST_PARTS,
     PartFilters,
@@ -58,20 +58,13 @@ from service.recording.multiview.parts import (
 LONGEST_WAIT_MS = 60_000.0
 
 PartId = Annotated[
-    str,
-    Path(
-        alias="id",
-        min_length=1,
-        max_length=128,
-        pattern=r"^[^\x00-\x1f\x7f]+$",
-        description="Id of the part, such as its serial number; without a slash.",
-    ),
+    Label,
+    Path(alias="id", description="Id of the part, such as its serial number; without a slash."),
 ]
-ViewName = Annotated[
-    str, Path(alias="view", pattern=NAME, description="Name of the view in the recipe.")
-]
+ViewName = Annotated[PlainName, Path(alias="view", description="Name of the view in the recipe.")]
+PartNumber = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
-_NO_PART = PartNotFoundError("no part 'A-17' is open or recorded; it begins with its first view")
+_NO_PART = no_part("A-17")
 _NO_VIEW = ViewNotFoundError("recipe 'bracket', revision 1, has no view 'below', but top, side")
 _TAKEN = ViewTakenError(
     "part 'A-17' has its view 'top' already; GET /v1/parts/{id} has what became of it"
@@ -101,30 +94,25 @@ _OF_VIEW = problem_responses(
     InvalidParameterError("recipe: Field required"),
 )
 _NO_ID = InvalidParameterError("id: String should have at most 128 characters")
-_OF_PART = problem_responses(NO_RECORD, UNREACHABLE, _NO_PART, NOT_LED, _NO_ID)
-_ENDING = problem_responses(NO_RECORD, UNREACHABLE, _NO_PART, NOT_LED, _NO_ID, FOREIGN_PAGE)
-_LISTING = problem_responses(
-    NO_RECORD, UNREACHABLE, InvalidParameterError("limit: Input should be greater than 0")
-)
+_OF_PART = record_responses(_NO_PART, NOT_LED, _NO_ID)
+_ENDING = record_responses(_NO_PART, NOT_LED, _NO_ID, FOREIGN_PAGE)
 
 
+@dataclass(frozen=True, slots=True)
 class ViewHandler:
     """Inspects views by the recipes of their parts.
 
-    Args:
+    Attributes:
         views: takes them on.
         journal: counts and logs each picture and each refusal.
         bodies: reads the pictures.
         default_timeout_ms: timeout of a request that names none.
     """
 
-    def __init__(
-        self, views: Views, journal: Journal, bodies: Bodies, default_timeout_ms: float
-    ) -> None:
-        self._views = views
-        self._journal = journal
-        self._bodies = bodies
-        self._default_timeout_ms = default_timeout_ms
+    views: Views
+    journal: Journal
+    bodies: Bodies
+    default_timeout_ms: float
 
     async def __call__(
         self, request: Request, part: str, view: str, query: ViewOptionsIn
@@ -138,16 +126,15 @@ class ViewHandler:
                 station=labels.station,
                 lot=labels.lot,
             )
-            async with self._views.claimed(wish) as claimed:
+            async with self.views.claimed(wish) as claimed:
                 known = claimed.claim.view.model
-                inspection, picture = await self._inspect(request, query, claimed)
+                inspection, asked = await self._inspect(request, query, claimed, labels)
                 result = await claimed.take(request_id, inspection)
         except Exception as error:
-            self._journal.refused(known, "rest", error, request_id)
+            self.journal.refused(known, "rest", error, request_id)
             raise
-        asked = asked_of(request.scope, picture, labels)
         asked = asked._replace(view=ViewOfPart(claimed.claim.number, view))
-        self._journal.answered(inspection, "rest", request_id, asked)
+        self.journal.answered(inspection, "rest", request_id, asked)
         answer = {
             "request_id": request_id,
             **claimed.json,
@@ -157,21 +144,18 @@ class ViewHandler:
         return JsonAnswer(orjson.dumps(answer))
 
     async def _inspect(
-        self, request: Request, query: ViewOptionsIn, claimed: ClaimedView
-    ) -> tuple[Inspection, bytes | None]:
+        self, request: Request, query: ViewOptionsIn, claimed: ClaimedView, labels: Labels
+    ) -> tuple[Inspection, Asked]:
         loaded, share = claimed.loaded, share_of(request.scope)
-        options = claimed.options(query.options(self._default_timeout_ms, share))
-        read: list[bytes] = []
-        with self._bodies.memory.encoded() as held:
+        options = claimed.options(query.options(self.default_timeout_ms, share))
+        with self.bodies.memory.encoded() as held:
             async with CancelOnDisconnect(request) as disconnect:
-
-                async def picture() -> bytes:
-                    read.append(await self._bodies.read_picture(request, held, share))
-                    disconnect.watch()
-                    return read[0]
-
-                inspection = await loaded.pipeline.inspect(picture, options)
-        return inspection, read[0] if self._journal.has_outlets else None
+                reading = PictureReading(
+                    *(request, share, labels, self.bodies, held, disconnect),
+                    keeps=self.journal.has_outlets,
+                )
+                inspection = await loaded.pipeline.inspect(reading, options)
+        return inspection, reading.kept
 
 
 def parts_router(handler: ViewHandler, desk: PartDesk, threads: RecordThreads) -> APIRouter:
@@ -200,7 +184,7 @@ def parts_router(handler: ViewHandler, desk: PartDesk, threads: RecordThreads) -
         """
         return await handler(request, part, view, query)
 
-    @router.get("/v1/parts", responses=_LISTING)
+    @router.get("/v1/parts", responses=record_responses(NO_LIMIT))
     async def list_parts(
         request: Request,
         part: Annotated[
@@ -208,9 +192,7 @@ def parts_router(handler: ViewHandler, desk: PartDesk, threads: RecordThreads) -
         ] = None,
         recipe: Annotated[PlainName | None, Query(description="Of this recipe alone.")] = None,
         verdict: Annotated[VerdictName | None, Query(description="Of this one alone.")] = None,
-        before: Annotated[
-            int | None, Query(ge=0, le=2**63 - 1, description="Those before this number.")
-        ] = None,
+        before: Annotated[PartNumber | None, Query(description="Those before this number.")] = None,
         limit: Annotated[int, Query(gt=0, le=MOST_PARTS)] = 50,
     ) -> PartsOut:
         """Parts that have their result, the latest first."""
@@ -226,16 +208,14 @@ def parts_router(handler: ViewHandler, desk: PartDesk, threads: RecordThreads) -
         request: Request,
         part: PartId,
         number: Annotated[
-            int | None,
-            Query(ge=0, le=2**63 - 1, description="The part of this number; else the latest."),
+            PartNumber | None, Query(description="The part of this number; else the latest.")
         ] = None,
         wait_ms: Annotated[
             float, Query(ge=0, le=LONGEST_WAIT_MS, description="Longest wait for its result.")
         ] = 0,
     ) -> OnePartOut:
         """A part: what it waits for, or what became of it."""
-        if not threads.has_record:
-            raise NoRecordError(str(NO_RECORD))
+        threads.check()
         found = await desk.find(part, wait_ms / 1000)
         if found is None or number not in (None, found.number):
             stored = await threads.read(lambda some: part_of(some, part, number))
@@ -250,8 +230,7 @@ def parts_router(handler: ViewHandler, desk: PartDesk, threads: RecordThreads) -
 
         A part that has just ended stays as it is.
         """
-        if not threads.has_record:
-            raise NoRecordError(str(NO_RECORD))
+        threads.check()
         result = await desk.end(part)
         return OnePartOut(
             request_id=request_id_of(request.scope), part=await _told(threads, result)

@@ -5,23 +5,25 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
+from pydantic import Field
 
 from service.api.examples import FOREIGN_PAGE, NO_MODEL, NOT_READY, SLOW_BODY
+from service.api.given import Reason
 from service.api.json_body import described_body, read_json
 from service.api.multiview.recipe_desk import FIXED, RecipeDesk
 from service.api.multiview.schemas import (
     HIGHEST_REVISION,
-    NAME,
     OneRecipeOut,
+    PlainName,
     RecipeIn,
+    RecipeNumber,
     RecipeRevisionOut,
     RecipeRevisionsOut,
     RecipesOut,
     RemovedRecipeOut,
 )
-from service.api.problems import caller_of, client_of, problem_responses, request_id_of
-from service.api.records.threads import NO_RECORD, UNREACHABLE
-from service.core.bundles.thresholds import MAX_REASON
+from service.api.problems import caller_of, client_of, request_id_of
+from service.api.records.problems import record_responses
 from service.core.errors import (
     CodesTakenError,
     ConflictError,
@@ -32,10 +34,7 @@ from service.core.errors import (
     TooFewPicturesError,
 )
 from service.multiview.book import revision_of
-from service.multiview.recipe import (
-    HIGHEST_NUMBER,
-    RecipeRevision,
-)
+from service.multiview.recipe import RecipeRevision
 from service.recording.multiview.recipes import (
     current_recipes,
     recipe_of,
@@ -45,7 +44,8 @@ from service.recording.multiview.recipes import (
 )
 from service.recording.search.times import time_of
 
-RecipeName = Annotated[str, Path(alias="recipe", pattern=NAME, description="The recipe's name.")]
+RecipeName = Annotated[PlainName, Path(alias="recipe", description="The recipe's name.")]
+Revision = Annotated[int, Field(ge=1, le=HIGHEST_REVISION)]
 
 NO_RECIPE = RecipeNotFoundError("there is no recipe 'bracket'; GET /v1/recipes lists the recipes")
 _TOO_FEW = TooFewPicturesError(
@@ -72,35 +72,29 @@ _CHANGED = RecipeChangedError(
 _NAMED = InvalidParameterError(
     "recipe: String should match pattern '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'"
 )
-_READING = problem_responses(NO_RECORD, UNREACHABLE)
-_OF_ONE = problem_responses(NO_RECORD, UNREACHABLE, NO_RECIPE, _NAMED)
-_SAVING = problem_responses(
-    *(NO_RECORD, UNREACHABLE, NO_MODEL, NOT_READY, FOREIGN_PAGE, SLOW_BODY),
+_LISTING = record_responses(
+    InvalidParameterError("number: Input should be greater than or equal to 1")
+)
+_OF_ONE = record_responses(NO_RECIPE, _NAMED)
+_SAVING = record_responses(
+    *(NO_MODEL, NOT_READY, FOREIGN_PAGE, SLOW_BODY),
     *(_TOO_FEW, _NO_NUMBER, _TAKEN, _CODES_TAKEN, _CHANGED, FIXED),
     InvalidParameterError("views.0.model: Field required"),
 )
-_REMOVING = problem_responses(NO_RECORD, UNREACHABLE, NO_RECIPE, _NAMED, _CHANGED, FOREIGN_PAGE)
+_REMOVING = record_responses(NO_RECIPE, _NAMED, _CHANGED, FOREIGN_PAGE)
 MOST_REVISIONS = 100
 
 
 def recipes_router(desk: RecipeDesk) -> APIRouter:
-    """The routes that read recipes."""
+    """The routes that read and change recipes."""
     router = APIRouter(tags=["parts"])
     threads = desk.threads
 
-    @router.get(
-        "/v1/recipes",
-        responses=_READING
-        | problem_responses(
-            NO_RECORD,
-            UNREACHABLE,
-            InvalidParameterError("number: Input should be greater than or equal to 1"),
-        ),
-    )
+    @router.get("/v1/recipes", responses=_LISTING)
     async def list_recipes(
         request: Request,
         number: Annotated[
-            int | None, Query(ge=1, le=HIGHEST_NUMBER, description="The one of this number alone.")
+            RecipeNumber | None, Query(description="The one of this number alone.")
         ] = None,
     ) -> RecipesOut:
         """The recipes as they are."""
@@ -116,9 +110,7 @@ def recipes_router(desk: RecipeDesk) -> APIRouter:
     async def get_recipe(
         request: Request,
         name: RecipeName,
-        revision: Annotated[
-            int | None, Query(ge=1, le=HIGHEST_REVISION, description="Null for what holds now.")
-        ] = None,
+        revision: Annotated[Revision | None, Query(description="Null for what holds now.")] = None,
     ) -> OneRecipeOut:
         """A recipe as it is, or as it was at a revision."""
         found = await threads.read(lambda some: recipe_of(some, name, revision))
@@ -128,10 +120,7 @@ def recipes_router(desk: RecipeDesk) -> APIRouter:
     async def list_recipe_revisions(
         request: Request,
         name: RecipeName,
-        before: Annotated[
-            int | None,
-            Query(ge=1, le=HIGHEST_REVISION, description="Those before this revision."),
-        ] = None,
+        before: Annotated[Revision | None, Query(description="Those before this revision.")] = None,
         limit: Annotated[int, Query(gt=0, le=MOST_REVISIONS)] = 20,
     ) -> RecipeRevisionsOut:
         """What a recipe has been, the latest revision first, also of one that was removed."""
@@ -151,14 +140,6 @@ def recipes_router(desk: RecipeDesk) -> APIRouter:
             ],
         )
 
-    return router
-
-
-def recipe_changes_router(desk: RecipeDesk) -> APIRouter:
-    """The routes that change recipes."""
-    router = APIRouter(tags=["parts"])
-    threads = desk.threads
-
     @router.put(
         "/v1/recipes/{recipe}",
         name="save_recipe",
@@ -173,8 +154,7 @@ def recipe_changes_router(desk: RecipeDesk) -> APIRouter:
         reject α/n of good parts. `revision` keeps what somebody else has saved meanwhile.
         """
         given = await read_json(request, RecipeIn)
-        if not threads.has_record:
-            raise type(NO_RECORD)(str(NO_RECORD))
+        threads.check()
         fixed = desk.fixed(given).json
         who, client = caller_of(request.scope).name, client_of(request)
         stored = await threads.run(
@@ -193,12 +173,9 @@ def recipe_changes_router(desk: RecipeDesk) -> APIRouter:
     async def remove(
         request: Request,
         name: RecipeName,
-        reason: Annotated[
-            str | None, Query(max_length=MAX_REASON, description="Kept and logged.")
-        ] = None,
+        reason: Reason = None,
         revision: Annotated[
-            int | None,
-            Query(ge=1, le=HIGHEST_REVISION, description="409 where it is at another one by now."),
+            Revision | None, Query(description="409 where it is at another one by now.")
         ] = None,
     ) -> RemovedRecipeOut:
         """Remove a recipe; parts that have begun keep it, and its revisions stay in the record."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from service.api.given import BodyIn, QueryIn
 from service.api.labels import Label, LabelsIn, TagText
-from service.api.schemas import InspectionOut, Schema
+from service.api.schemas import InspectionOut, ReplyOut, Schema
 from service.core.bundles.conformal import USUAL_ALPHA
 from service.core.bundles.thresholds import MAX_REASON
 from service.core.domain import HeatmapKind, ImageFormat, InspectOptions, Labels, Priority
@@ -34,15 +35,12 @@ _CODE = r"^[!-~]([ -~]*[!-~])?$"
 """Printable ASCII without a blank at its ends, as a station reads codes."""
 
 PlainName = Annotated[str, Field(pattern=NAME)]
+RecipeNumber = Annotated[int, Field(ge=1, le=HIGHEST_NUMBER)]
 CodePattern = Annotated[str, Field(max_length=LONGEST_CODE, pattern=_CODE)]
 CameraSetting = Annotated[str, Field(max_length=256)] | bool | float
 
 
-class _Given(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
-
-
-class HandThresholds(_Given):
+class HandThresholds(BodyIn):
     """Thresholds that somebody sets for a view; they promise nothing."""
 
     image: float = Field(description="Of a picture's score.")
@@ -52,7 +50,7 @@ class HandThresholds(_Given):
     )
 
 
-class RecipeViewIn(_Given):
+class RecipeViewIn(BodyIn):
     """A view that a part has."""
 
     name: PlainName = Field(description="Tells it from the other views of the recipe.")
@@ -70,7 +68,7 @@ class RecipeViewIn(_Given):
     )
 
 
-class RecipeIn(_Given):
+class RecipeIn(BodyIn):
     """What parts of one kind are inspected by."""
 
     model_config = ConfigDict(
@@ -88,9 +86,7 @@ class RecipeIn(_Given):
         }
     )
 
-    number: int = Field(
-        ge=1, le=HIGHEST_NUMBER, description="That names it to a PLC; of no other recipe."
-    )
+    number: RecipeNumber = Field(description="That names it to a PLC; of no other recipe.")
     deadline_ms: float = Field(
         gt=0,
         le=LONGEST_MS,
@@ -182,17 +178,15 @@ class RecipeOut(Schema):
     reason: str | None
 
 
-class OneRecipeOut(Schema):
+class OneRecipeOut(ReplyOut):
     """A recipe."""
 
-    request_id: str
     recipe: RecipeOut
 
 
-class RecipesOut(Schema):
+class RecipesOut(ReplyOut):
     """The recipes, by name."""
 
-    request_id: str
     recipes: list[RecipeOut]
 
 
@@ -206,26 +200,22 @@ class RecipeRevisionOut(Schema):
     recipe: RecipeOut | None = Field(description="Null where it was removed.")
 
 
-class RecipeRevisionsOut(Schema):
+class RecipeRevisionsOut(ReplyOut):
     """What a recipe has been, the latest revision first."""
 
-    request_id: str
     name: str
     revisions: list[RecipeRevisionOut]
 
 
-class RemovedRecipeOut(Schema):
+class RemovedRecipeOut(ReplyOut):
     """A recipe that was removed."""
 
-    request_id: str
     name: str
     revision: int = Field(description="That has nothing but that it was removed.")
 
 
-class ViewOptionsIn(BaseModel):
+class ViewOptionsIn(QueryIn):
     """The options of a view; what judges it is the recipe's, and cannot be another."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     recipe: PlainName = Field(description="Name of the part's recipe, with each of its views.")
     again: bool = Field(
@@ -252,8 +242,7 @@ class ViewOptionsIn(BaseModel):
 
     def labels(self, part: str) -> Labels:
         """What the record is to say of the picture."""
-        given = LabelsIn(station=self.station, part=part, lot=self.lot, tags=self.tags)
-        return given.labels
+        return LabelsIn(station=self.station, part=part, lot=self.lot, tags=self.tags).labels
 
     def options(self, default_timeout_ms: float, caller: str) -> InspectOptions:
         """The options of the inspection, before the part's recipe is known."""
@@ -320,24 +309,21 @@ class PartOut(Schema):
     result: PartResultOut | None = Field(description="Null while it is open.")
 
 
-class OnePartOut(Schema):
+class OnePartOut(ReplyOut):
     """A part."""
 
-    request_id: str
     part: PartOut
 
 
-class PartsOut(Schema):
+class PartsOut(ReplyOut):
     """Parts that have their result, the latest first."""
 
-    request_id: str
     parts: list[PartOut]
 
 
-class ViewAnswerOut(Schema):
+class ViewAnswerOut(ReplyOut):
     """The answer to a view of a part."""
 
-    request_id: str
     part: str
     number: int = Field(description="Tells the part from others of its id.")
     recipe: str

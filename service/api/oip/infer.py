@@ -11,7 +11,7 @@ from fastapi import Request, Response
 from service.api.bodies import Bodies
 from service.api.disconnect import CancelOnDisconnect
 from service.api.labels import labels_of_headers
-from service.api.oip.inspecting import inspect_together, written
+from service.api.oip.inspecting import in_turn, inspect_together, written
 from service.api.oip.request import InferenceRequest, OipLimits, read_request
 from service.api.oip.response import response_of
 from service.api.problems import asked_of, request_id_of, share_of
@@ -21,10 +21,6 @@ from service.observing.journal import UNKNOWN, Journal
 from service.repository.repository import ModelRepository
 
 HEADER_LENGTH = "inference-header-content-length"
-
-SHORT_BYTES = 1 << 16
-"""Longest JSON that the event loop reads itself, in about a millisecond; a thread reads longer
-JSON."""
 
 _MAX_DIGITS = 12
 MOST_LENGTH = 10**_MAX_DIGITS - 1
@@ -96,10 +92,8 @@ async def _read(
             f"the request was not there within {limits.timeout_ms:.0f} ms; send less at once"
         ) from None
     disconnect.watch()
-    if (len(body) if json_bytes is None else json_bytes) <= SHORT_BYTES:
-        read = read_request(body, json_bytes, limits)
-    else:
-        read = await asyncio.to_thread(read_request, body, json_bytes, limits)
+    length = len(body) if json_bytes is None else json_bytes
+    read = await in_turn(length, read_request, body, json_bytes, limits)
     # Encoded pictures are copies of parts of the body.
     held.add(sum(len(picture) for picture in read.pictures if isinstance(picture, bytes)))
     return read

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from service.api.given import BodyIn
 from service.core.domain import RawPicture
 from service.core.errors import (
     ImageTooLargeError,
@@ -26,13 +27,7 @@ Data = memoryview | list[bytes]
 """What a tensor holds: its bytes, or the elements of one of BYTES."""
 
 
-class RequestPart(BaseModel):
-    """Base of a request's parts: an unknown field is refused, since it may be a typo."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class InputParametersIn(RequestPart):
+class InputParametersIn(BodyIn):
     """How the data of an input is written."""
 
     binary_data_size: int | None = Field(default=None, ge=0)
@@ -43,7 +38,7 @@ _ENCODED: dict[str, Any] = {"datatype": {"const": IMAGE.datatype}, "shape": {"ma
 _RAW: dict[str, Any] = {"datatype": {"const": PIXELS.datatype}, "shape": {"minItems": 3}}
 
 
-class InputTensor(RequestPart):
+class InputTensor(BodyIn):
     """An input as the JSON has it."""
 
     model_config = ConfigDict(

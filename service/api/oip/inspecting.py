@@ -1,11 +1,11 @@
-"""The pictures of one inference request, inspected together, whichever transport it came by."""
+"""One inference request, read and inspected, whichever transport it came by."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import TypeVar, TypeVarTuple
 
 from service.api.oip.request import InferenceRequest
 from service.core.domain import Inspection
@@ -13,7 +13,19 @@ from service.core.errors import DeadlineExceededError, RequestError
 from service.core.inspection.pipeline import Pipeline
 from service.core.pictures.prepare import Picture
 
+SHORT_BYTES = 1 << 16
+"""Longest JSON that the event loop reads itself, in about a millisecond; a thread reads longer
+JSON."""
+
 _Answer = TypeVar("_Answer")
+_Given = TypeVarTuple("_Given")
+
+
+async def in_turn(length: int, read: Callable[[*_Given], _Answer], *given: *_Given) -> _Answer:
+    """What `read` finds in something of so many bytes; a thread reads what is long."""
+    if length <= SHORT_BYTES:
+        return read(*given)
+    return await asyncio.to_thread(read, *given)
 
 
 async def inspect_together(

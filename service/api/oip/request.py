@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import orjson
-from pydantic import Field, ValidationError
+from pydantic import Field
 
+from service.api.given import BodyIn, validated
 from service.api.oip.inputs import (
     Data,
     InputTensor,
-    RequestPart,
     Word,
     binary_data,
     only_input,
@@ -22,7 +22,6 @@ from service.core.batching.admission import room_for
 from service.core.domain import ImageFormat, InspectOptions, Priority
 from service.core.errors import ImageTooLargeError, InvalidParameterError, RequestError
 from service.core.pictures.prepare import Picture
-from service.core.problem import validation_message
 from service.core.tensors.protocol import (
     ANOMALY_MAP,
     DEFAULT_OUTPUTS,
@@ -58,20 +57,20 @@ _SEND_BINARY = (
 )
 
 
-class OutputParametersIn(RequestPart):
+class OutputParametersIn(BodyIn):
     """How an output is to be written."""
 
     binary_data: bool | None = None
 
 
-class OutputIn(RequestPart):
+class OutputIn(BodyIn):
     """A wanted output."""
 
     name: Word = Field(json_schema_extra={"enum": [spec.name for spec in OUTPUTS]})
     parameters: OutputParametersIn | None = None
 
 
-class InferParametersIn(RequestPart):
+class InferParametersIn(BodyIn):
     """The options of a request."""
 
     threshold: float | None = None
@@ -84,7 +83,7 @@ class InferParametersIn(RequestPart):
     binary_data_output: bool = False
 
 
-class InferIn(RequestPart):
+class InferIn(BodyIn):
     """An inference request."""
 
     id: str | None = Field(default=None, max_length=1024)
@@ -206,15 +205,13 @@ def _parse(text: bytes) -> InferIn:
         raise RequestError(f"the JSON has more than {MAX_VALUES} values; {_SEND_BINARY}")
     try:
         found = orjson.loads(text)
-        _check_parts(found)
-        return InferIn.model_validate(found)
     except orjson.JSONDecodeError as error:
         raise RequestError(
             f"the body is no JSON: {error}; where binary data follows it, "
             "Inference-Header-Content-Length must say how long the JSON is"
         ) from None
-    except ValidationError as error:
-        raise InvalidParameterError(validation_message(error, "the body")) from None
+    _check_parts(found)
+    return validated(InferIn, found, "the body")
 
 
 def _check_parts(found: Any) -> None:

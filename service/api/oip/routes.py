@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from service.api.bodies import Bodies
 from service.api.examples import FOREIGN_NAME, FOREIGN_PAGE, NO_MODEL, OF_PICTURES, SLOW_BODY
+from service.api.given import BodyIn
 from service.api.json_body import described_body, read_json
 from service.api.oip.infer import MOST_LENGTH, infer_handler
 from service.api.oip.metadata import index, model_config, model_metadata, server_metadata
@@ -25,13 +26,12 @@ from service.api.oip.schemas import (
 )
 from service.api.paths import Name, version_of, versioned
 from service.api.problems import OIP_PATH, problem_responses
-from service.api.schemas import OipProblemOut, Schema, reference_to
+from service.api.schemas import BYTES, OipProblemOut, Schema, reference_to
 from service.core.domain import Json
 from service.core.errors import InvalidParameterError, RequestError
 from service.observing.journal import Journal
 from service.repository.repository import ModelRepository
 
-_BYTES = {"schema": {"type": "string", "format": "binary"}}
 _LENGTH = {
     "name": "Inference-Header-Content-Length",
     "in": "header",
@@ -61,7 +61,7 @@ _BODY: dict[str, Any] = {
                     "parameters": {"timeout_ms": 500},
                 },
             },
-            "application/octet-stream": _BYTES,
+            "application/octet-stream": BYTES,
         },
     },
 }
@@ -69,7 +69,7 @@ _INFERRED: dict[str, Any] = {
     "model": InferOut,
     "description": "The outputs in JSON; bytes of binary outputs may follow it, and then "
     "`Inference-Header-Content-Length` says how long the JSON is.",
-    "content": {"application/json": {}, "application/octet-stream": _BYTES},
+    "content": {"application/json": {}, "application/octet-stream": BYTES},
 }
 _REFUSED = problem_responses(
     RequestError("the shape of image says 2 elements, `data` has 1"),
@@ -90,10 +90,8 @@ def _not_ready(kind: type[Schema]) -> dict[int | str, dict[str, Any]]:
     return {503: {"model": kind, "description": "Not ready."}}
 
 
-class IndexIn(BaseModel):
+class IndexIn(BodyIn):
     """Filter of the repository's index."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     ready: bool = Field(default=False, description="Only those that are ready.")
 

@@ -10,7 +10,6 @@ from pydantic.json_schema import SkipJsonSchema
 from service.api.schemas import Schema
 from service.core.tensors.protocol import OUTPUTS, Datatype
 
-_OUTPUT_NAMES = [spec.name for spec in OUTPUTS]
 _SHAPE = "Lengths of the axes, the pictures first; -1 where a length varies."
 
 
@@ -123,7 +122,7 @@ class TensorParametersOut(Schema):
 class OutputTensorOut(Schema):
     """A tensor of an answer."""
 
-    name: str = Field(json_schema_extra={"enum": list(_OUTPUT_NAMES)})
+    name: str = Field(json_schema_extra={"enum": [spec.name for spec in OUTPUTS]})
     shape: list[int]
     datatype: Datatype
     parameters: TensorParametersOut | SkipJsonSchema[None] = None

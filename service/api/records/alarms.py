@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import Field
 from sqlalchemy import Connection
 
 from service.api.examples import FOREIGN_PAGE, SLOW_BODY
 from service.api.json_body import described_body, read_json
-from service.api.problems import client_of, problem_responses, request_id_of
-from service.api.records.inspection_id import HIGHEST_ID
+from service.api.problems import client_of, request_id_of
+from service.api.records.filters import Id, Text
 from service.api.records.judging import reviewer_of
-from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
+from service.api.records.problems import NO_LIMIT, NO_NUMBER, record_responses
+from service.api.records.threads import RecordThreads
 from service.api.records.watch_schemas import (
     AcknowledgementIn,
     AlarmOut,
@@ -23,18 +23,15 @@ from service.api.records.watch_schemas import (
     MarkIn,
     MarkOut,
     MarksOut,
-    MovedOut,
     OneAlarmOut,
     OneMarkOut,
     SnoozeIn,
 )
 from service.core.errors import AlarmNotFoundError, InvalidParameterError
 from service.recording.record import Record
-from service.recording.search.filters import LONGEST_TEXT
-from service.recording.search.times import now_us, time_of
+from service.recording.search.times import now_us
 from service.recording.watch.alarms import (
     MOST_AT_ONCE,
-    Mark,
     StoredAlarm,
     acknowledge,
     add_mark,
@@ -43,29 +40,18 @@ from service.recording.watch.alarms import (
     marks_of,
     snooze,
 )
-from service.recording.watch.pictures import Witnesses, witnesses_of
+from service.recording.watch.pictures import witnesses_of
 
-AlarmId = Annotated[int, Path(alias="id", ge=1, le=HIGHEST_ID, description="Number of the alarm.")]
-Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
+AlarmId = Annotated[Id, Path(alias="id", description="Number of the alarm.")]
 
 _NO_ALARM = AlarmNotFoundError("there is no alarm 17; GET /v1/watch/alarms lists them")
-NO_ID = InvalidParameterError("id: Input should be greater than or equal to 1")
-_LISTING = problem_responses(
-    NO_RECORD, UNREACHABLE, InvalidParameterError("limit: Input should be greater than 0")
-)
-_OF_ONE = problem_responses(NO_RECORD, UNREACHABLE, _NO_ALARM, NO_ID)
-_SAYING = problem_responses(NO_RECORD, UNREACHABLE, _NO_ALARM, NO_ID, FOREIGN_PAGE, SLOW_BODY)
-_MARKING = problem_responses(
-    NO_RECORD,
-    UNREACHABLE,
-    FOREIGN_PAGE,
-    SLOW_BODY,
-    InvalidParameterError("kind: Field required"),
-)
+_LISTING = record_responses(NO_LIMIT)
+_SAYING = record_responses(_NO_ALARM, NO_NUMBER, FOREIGN_PAGE, SLOW_BODY)
+_MARKING = record_responses(FOREIGN_PAGE, SLOW_BODY, InvalidParameterError("kind: Field required"))
 
 
 def alarms_router(threads: RecordThreads) -> APIRouter:
-    """The routes of alarms."""
+    """The routes of alarms, and of marks on the time line."""
     router = APIRouter(tags=["watch"])
 
     @router.get("/v1/watch/alarms", responses=_LISTING)
@@ -87,7 +73,7 @@ def alarms_router(threads: RecordThreads) -> APIRouter:
         alarms = await threads.read(read)
         return AlarmsOut(request_id=request_id_of(request.scope), alarms=alarms)
 
-    @router.get("/v1/watch/alarms/{id}", responses=_OF_ONE)
+    @router.get("/v1/watch/alarms/{id}", responses=record_responses(_NO_ALARM, NO_NUMBER))
     async def get_alarm(request: Request, number: AlarmId) -> OneAlarmOut:
         """One alarm."""
         alarm = await threads.read(lambda found: shown_alarm(found, alarm_of(found, number)))
@@ -135,13 +121,6 @@ def alarms_router(threads: RecordThreads) -> APIRouter:
         alarm = await threads.run(change)
         return OneAlarmOut(request_id=request_id_of(request.scope), alarm=alarm)
 
-    return router
-
-
-def marks_router(threads: RecordThreads) -> APIRouter:
-    """The routes of marks on the time line."""
-    router = APIRouter(tags=["watch"])
-
     @router.get("/v1/watch/marks", responses=_LISTING)
     async def list_marks(
         request: Request,
@@ -152,7 +131,8 @@ def marks_router(threads: RecordThreads) -> APIRouter:
     ) -> MarksOut:
         """Marks on the time line, the latest first."""
         found = await threads.read(lambda some: marks_of(some, station=station, limit=limit))
-        return MarksOut(request_id=request_id_of(request.scope), marks=[*map(_mark, found)])
+        marks = [MarkOut.model_validate(one) for one in found]
+        return MarksOut(request_id=request_id_of(request.scope), marks=marks)
 
     @router.post(
         "/v1/watch/marks",
@@ -173,46 +153,14 @@ def marks_router(threads: RecordThreads) -> APIRouter:
                 client=client,
             )
         )
-        return OneMarkOut(request_id=request_id_of(request.scope), mark=_mark(mark))
+        shown = MarkOut.model_validate(mark)
+        return OneMarkOut(request_id=request_id_of(request.scope), mark=shown)
 
     return router
 
 
 def shown_alarm(connection: Connection, alarm: StoredAlarm) -> AlarmOut:
     """An alarm, with the pictures that show what it is about."""
-    pictures: Witnesses = witnesses_of(connection, alarm)
-    return AlarmOut(
-        id=alarm.id,
-        model=alarm.model,
-        version=alarm.version,
-        station=alarm.station,
-        cause=alarm.cause,
-        moved=[MovedOut.model_validate(one) for one in alarm.moved],
-        since=time_of(alarm.since_us),
-        since_id=alarm.since_id,
-        raised=time_of(alarm.raised_us),
-        raised_id=alarm.raised_id,
-        ended=_time(alarm.ended_us),
-        acknowledged=_time(alarm.acknowledged_us),
-        acknowledged_by=alarm.acknowledged_by,
-        note=alarm.note,
-        snoozed_until=_time(alarm.snoozed_until_us),
-        calls=alarm.calls(now_us()),
-        then_id=pictures.then_id,
-        now_id=pictures.now_id,
-    )
-
-
-def _time(at_us: int | None) -> datetime | None:
-    return None if at_us is None else time_of(at_us)
-
-
-def _mark(mark: Mark) -> MarkOut:
-    return MarkOut(
-        id=mark.id,
-        at=time_of(mark.at_us),
-        station=mark.station,
-        kind=mark.kind,
-        note=mark.note,
-        who=mark.who,
-    )
+    pictures = asdict(witnesses_of(connection, alarm))
+    calls = alarm.calls(now_us())
+    return AlarmOut.model_validate({**asdict(alarm), **pictures, "calls": calls})

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
-from service.api.problems import problem_responses, request_id_of
-from service.api.records.inspection_id import HIGHEST_ID
-from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
-from service.api.schemas import Schema
+from service.api.given import QueryIn
+from service.api.problems import request_id_of
+from service.api.records.filters import Id, Text
+from service.api.records.problems import record_responses
+from service.api.records.schemas import Moment
+from service.api.records.search import exported
+from service.api.records.threads import RecordThreads
+from service.api.schemas import ReplyOut, Schema
 from service.core.domain import Json
 from service.core.errors import InvalidParameterError
-from service.recording.audit.entry import Entry
 from service.recording.audit.search import AuditCsv, AuditFilters, page_of
-from service.recording.search.filters import LONGEST_TEXT
 from service.recording.search.times import EXAMPLES, us_of
 
 MOST_ENTRIES = 1000
@@ -39,10 +39,8 @@ _EXAMPLE: Json = {
     "previous": "5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9",
     "hash": "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b",
 }
-_RESPONSES = problem_responses(
-    NO_RECORD,
-    InvalidParameterError("limit: Input should be less than or equal to 1000"),
-    UNREACHABLE,
+_RESPONSES = record_responses(
+    InvalidParameterError("limit: Input should be less than or equal to 1000")
 )
 
 
@@ -52,26 +50,17 @@ _CSV: dict[int | str, dict[str, Any]] = {
 }
 
 
-class AuditIn(BaseModel):
+class AuditIn(QueryIn):
     """Which entries are wanted, and how: those that meet every filter that is given."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    since: str | None = Field(
-        None, max_length=LONGEST_TEXT, description=f"Changed at this time or later: {EXAMPLES}."
-    )
-    until: str | None = Field(
-        None, max_length=LONGEST_TEXT, description="Changed before this time."
-    )
-    inspection: int | None = Field(
+    since: Text | None = Field(None, description=f"Changed at this time or later: {EXAMPLES}.")
+    until: Text | None = Field(None, description="Changed before this time.")
+    inspection: Id | None = Field(
         None,
-        ge=1,
-        le=HIGHEST_ID,
         description="About this inspection: who judged it, took that back, pinned its picture.",
     )
-    model: str | None = Field(
+    model: Text | None = Field(
         None,
-        max_length=LONGEST_TEXT,
         description="Of this model: thresholds, versions, learning. Judgements name inspections "
         "and no model.",
     )
@@ -98,11 +87,25 @@ class AuditIn(BaseModel):
         )
 
 
+def _value(text: object) -> object:
+    """What an entry's JSON says; a text that somebody made something else of is shown as it is."""
+    if not isinstance(text, str):
+        return text
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    return value if isinstance(value, dict) else {"damaged": text}
+
+
+Value = Annotated[Json | None, BeforeValidator(_value)]
+
+
 class AuditEntryOut(Schema):
     """One change, and the hashes that hold it in its place."""
 
     seq: int = Field(description="1 for the first entry, and one more for each further one.")
-    at: datetime = Field(description="When the change was made.")
+    at: Moment = Field(validation_alias="at_us", description="When the change was made.")
     server: str = Field(description="Name of the host that appended it, and a server's port.")
     who: str = Field(
         description="Name of the caller's key, or `oidc:` with that of the caller's token; "
@@ -111,15 +114,15 @@ class AuditEntryOut(Schema):
     action: str
     model: str | None
     version: str | None
-    old: Json | None = Field(description="What was so until then; null where there was nothing.")
-    new: Json | None = Field(description="What was so from then on; null where nothing is left.")
+    old: Value = Field(description="What was so until then; null where there was nothing.")
+    new: Value = Field(description="What was so from then on; null where nothing is left.")
     reason: str | None
     client: str | None = Field(description="Address of who asked.")
     previous: str = Field(description="Hash of the entry before.")
     hash: str = Field(description="SHA-256 of this entry's canonical form.")
 
 
-class AuditOut(Schema):
+class AuditOut(ReplyOut):
     """A page of the audit log."""
 
     model_config = ConfigDict(
@@ -132,7 +135,6 @@ class AuditOut(Schema):
         }
     )
 
-    request_id: str
     entries: list[AuditEntryOut] = Field(description="The newest first.")
     before: int | None = Field(description="`before` of the next page; null for the last one.")
 
@@ -152,61 +154,19 @@ def audit_router(threads: RecordThreads) -> APIRouter:
         """What was changed, by whom and why, the newest change first."""
         filters = query.filters()
         if query.format == "csv":
-            return await _csv(threads, query, filters)
+            if not query.model_fields_set.isdisjoint(("before", "limit")):
+                raise InvalidParameterError(
+                    "format: a file has all entries that the filters want; leave out before and "
+                    "limit"
+                )
+            return await exported(threads, AuditCsv(filters), "audit.csv", _MEDIA_TYPE)
         found = await threads.read(
             lambda connection: page_of(connection, filters, limit=query.limit, before=query.before)
         )
         return AuditOut(
             request_id=request_id_of(request.scope),
-            entries=[_out(entry) for entry in found.entries],
+            entries=[AuditEntryOut.model_validate(entry) for entry in found.entries],
             before=found.before,
         )
 
     return router
-
-
-async def _csv(threads: RecordThreads, query: AuditIn, filters: AuditFilters) -> Response:
-    if not query.model_fields_set.isdisjoint(("before", "limit")):
-        raise InvalidParameterError(
-            "format: a file has all entries that the filters want; leave out before and limit"
-        )
-    file = AuditCsv(filters)
-    # A database that is away is a problem of its own as long as nothing is sent.
-    first = await threads.read_for_export(file.part)
-
-    async def parts() -> AsyncIterator[bytes]:
-        yield first
-        while not file.ended:
-            yield await threads.read_for_export(file.part)
-
-    headers = {"Content-Disposition": 'attachment; filename="audit.csv"'}
-    return StreamingResponse(parts(), 200, headers, _MEDIA_TYPE)
-
-
-def _out(entry: Entry) -> AuditEntryOut:
-    return AuditEntryOut(
-        seq=entry.seq,
-        at=datetime.fromtimestamp(entry.at_us / 1e6, UTC),
-        server=entry.server,
-        who=entry.who,
-        action=entry.action,
-        model=entry.model,
-        version=entry.version,
-        old=_value(entry.old),
-        new=_value(entry.new),
-        reason=entry.reason,
-        client=entry.client,
-        previous=entry.previous,
-        hash=entry.hash,
-    )
-
-
-def _value(text: str | None) -> Json | None:
-    """What an entry's JSON says; a text that somebody made something else of is shown as it is."""
-    if text is None:
-        return None
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = None
-    return value if isinstance(value, dict) else {"damaged": text}

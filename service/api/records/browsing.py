@@ -10,13 +10,15 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 from sqlalchemy import Connection
 
-from service.api.problems import problem_responses, request_id_of
-from service.api.records.filters import FiltersIn
+from service.api.json_body import JsonAnswer
+from service.api.problems import request_id_of
+from service.api.records.filters import FiltersIn, Text
+from service.api.records.problems import NO_VERSION, record_responses
+from service.api.records.schemas import Moment
 from service.api.records.search import PageIn
-from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
-from service.api.schemas import Schema
+from service.api.records.threads import RecordThreads
+from service.api.schemas import ReplyOut, Schema
 from service.core.domain import VerdictName
-from service.core.errors import InvalidParameterError
 from service.recording.keeping import Chosen
 from service.recording.recent import RecentPictures, recent_pictures
 from service.recording.review.calendar import MOST_DAYS, USUAL_DAYS, calendar
@@ -39,9 +41,8 @@ class TilesIn(PageIn):
 class CalendarIn(FiltersIn):
     """Which inspections, and what a day is."""
 
-    since: str | None = Field(
+    since: Text | None = Field(
         None,
-        max_length=256,
         description=f"As elsewhere, at most {MOST_DAYS} days before `until`; else {USUAL_DAYS}.",
     )
     offset_minutes: int = Field(
@@ -100,10 +101,9 @@ class ReviewDayOut(Schema):
     unreviewed: int = Field(description="Those that nobody has judged.")
 
 
-class CalendarOut(Schema):
+class CalendarOut(ReplyOut):
     """What was kept, by days."""
 
-    request_id: str
     days: list[ReviewDayOut] = Field(description="Oldest first; none on which nothing was kept.")
 
 
@@ -111,15 +111,16 @@ class StationRecentOut(Schema):
     """Recent pictures of a station."""
 
     station: str | None = Field(description="Its name; null where callers name none.")
-    oldest: datetime = Field(description="When the oldest one was answered.")
+    oldest: Moment = Field(
+        validation_alias="oldest_us", description="When the oldest one was answered."
+    )
     pictures: int
     bytes: int = Field(description="Of all of them as they came.")
 
 
-class RecentOut(Schema):
+class RecentOut(ReplyOut):
     """How far back the pictures of all parts can be looked at, whatever the verdict was."""
 
-    request_id: str
     oldest: datetime | None = Field(description="Of all stations; null where there is none.")
     since: datetime | None = Field(
         description="From then on every station's are there: the oldest one of the station whose "
@@ -132,20 +133,13 @@ class RecentOut(Schema):
     )
 
 
-_RESPONSES = problem_responses(
-    NO_RECORD,
-    UNREACHABLE,
-    InvalidParameterError("version: a version is one of a model; name the model, too"),
-)
-
-
 def browsing_router(threads: RecordThreads) -> APIRouter:
     """The routes of a grid and of a calendar.
 
     Args:
         threads: work on the record.
     """
-    router = APIRouter(tags=["record"], responses=_RESPONSES)
+    router = APIRouter(tags=["record"], responses=record_responses(NO_VERSION))
 
     @router.get("/v1/review/tiles", response_model=TilesOut)
     async def list_tiles(query: Annotated[TilesIn, Query()]) -> Response:
@@ -166,7 +160,7 @@ def browsing_router(threads: RecordThreads) -> APIRouter:
                 }
             )
 
-        return Response(await threads.read(found), media_type="application/json")
+        return JsonAnswer(await threads.read(found))
 
     @router.get("/v1/review/calendar")
     async def get_calendar(request: Request, query: Annotated[CalendarIn, Query()]) -> CalendarOut:
@@ -200,13 +194,5 @@ def _recent(request: Request, found: RecentPictures) -> RecentOut:
         since=None if shortest is None else time_of(shortest.oldest_us),
         pictures=found.pictures,
         bytes=found.bytes,
-        stations=[
-            StationRecentOut(
-                station=one.station,
-                oldest=time_of(one.oldest_us),
-                pictures=one.pictures,
-                bytes=one.bytes,
-            )
-            for one in found.stations[:_MOST_STATIONS]
-        ],
+        stations=[StationRecentOut.model_validate(one) for one in found.stations[:_MOST_STATIONS]],
     )

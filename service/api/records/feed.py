@@ -15,10 +15,12 @@ from pydantic import Field
 from sqlalchemy import Connection
 from starlette.types import Receive, Scope, Send
 
-from service.api.problems import caller_of, problem_responses
+from service.api.json_body import JsonAnswer
+from service.api.problems import caller_of
 from service.api.records.filters import FiltersIn
+from service.api.records.problems import record_responses
 from service.api.records.schemas import FeedOut
-from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
+from service.api.records.threads import RecordThreads
 from service.core.errors import (
     ConflictError,
     InvalidParameterError,
@@ -51,7 +53,7 @@ _FOREIGN = ConflictError(
 _FULL = UnavailableError("32 programs hear events already; end one, or ask for JSON now and then")
 _CLOSING = NotReadyError("the server is closing; ask another one, or this one again soon")
 _NO_NUMBER = InvalidParameterError("after: Input should be greater than or equal to 0")
-_RESPONSES = problem_responses(NO_RECORD, UNREACHABLE, _FOREIGN, _FULL, _CLOSING, _NO_NUMBER)
+_RESPONSES = record_responses(_FOREIGN, _FULL, _CLOSING, _NO_NUMBER)
 _FED: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "What came, the lowest number first; with `Accept: text/event-stream` as "
@@ -199,6 +201,6 @@ def feed_router(threads: RecordThreads, listeners: Listeners, guard: Guard) -> A
             "after": feed.after,
             "more": feed.more,
         }
-        return Response(orjson.dumps(body), media_type="application/json")
+        return JsonAnswer(orjson.dumps(body))
 
     return router

@@ -1,11 +1,14 @@
-"""The filters of a query, as the API's document shows them."""
+"""The filters of a query, and the number of an inspection, as the API's document shows them."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import Path
+from pydantic import Field
 
+from service.api.given import QueryIn
 from service.recording.search.filters import (
     LONGEST_TEXT,
     SHA256_PATTERN,
@@ -16,26 +19,22 @@ from service.recording.search.filters import (
 )
 from service.recording.search.times import EXAMPLES, us_of
 
+Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
+Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
+InspectionId = Annotated[Id, Path(alias="id", description="Number of the inspection.")]
 
-class FiltersIn(BaseModel):
+
+class FiltersIn(QueryIn):
     """Which inspections are wanted: those that meet every filter that is given.
 
     >>> FiltersIn(model="bolt", since="1970-01-01T00:00:01Z").filters().since_us
     1000000
     """
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    since: str | None = Field(
-        None, max_length=LONGEST_TEXT, description=f"Answered at this time or later: {EXAMPLES}."
-    )
-    until: str | None = Field(
-        None, max_length=LONGEST_TEXT, description="Answered before this time."
-    )
-    model: str | None = Field(None, max_length=LONGEST_TEXT, description="Name of the model.")
-    version: str | None = Field(
-        None, max_length=LONGEST_TEXT, description="Version of the model, which is named as well."
-    )
+    since: Text | None = Field(None, description=f"Answered at this time or later: {EXAMPLES}.")
+    until: Text | None = Field(None, description="Answered before this time.")
+    model: Text | None = Field(None, description="Name of the model.")
+    version: Text | None = Field(None, description="Version of the model, which is named as well.")
     verdict: Verdict | None = Field(
         None,
         description="What the service said; `reject`: rejected, which pictures are, too, that "
@@ -44,14 +43,12 @@ class FiltersIn(BaseModel):
     judgement: JudgementFilter | None = Field(
         None, description="What people said last; `none`: nobody has said anything."
     )
-    station: str | None = Field(
-        None, max_length=LONGEST_TEXT, description="Where the picture was taken."
-    )
-    lot: str | None = Field(None, max_length=LONGEST_TEXT, description="The part's lot.")
-    part: str | None = Field(None, max_length=LONGEST_TEXT, description="The part's id.")
+    station: Text | None = Field(None, description="Where the picture was taken.")
+    lot: Text | None = Field(None, description="The part's lot.")
+    part: Text | None = Field(None, description="The part's id.")
     score_min: float | None = Field(None, description="Least score.")
     score_max: float | None = Field(None, description="Highest score.")
-    request_id: str | None = Field(None, max_length=LONGEST_TEXT, description="Id of the request.")
+    request_id: Text | None = Field(None, description="Id of the request.")
     kept: KeptFilter | None = Field(
         None,
         description="Why the picture was to be kept; `any`: as a reject, near or sample, which are "

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from service.api.examples import FOREIGN_PAGE, SLOW_BODY
+from service.api.given import BodyIn
 from service.api.json_body import described_body, read_json
 from service.api.problems import caller_of, client_of, problem_responses, request_id_of
-from service.api.records.inspection_id import HIGHEST_ID, InspectionId
-from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
-from service.api.schemas import Schema
+from service.api.records.filters import Id, InspectionId
+from service.api.records.problems import NO_NUMBER, record_responses
+from service.api.records.schemas import MomentText
+from service.api.records.threads import RecordThreads
+from service.api.schemas import ReplyOut, Schema
 from service.core.domain import Box, box_json
 from service.core.errors import (
     ConflictError,
@@ -20,7 +23,7 @@ from service.core.errors import (
     InvalidParameterError,
 )
 from service.recording.record import Record
-from service.recording.review.history import History, Said, history
+from service.recording.review.history import history
 from service.recording.review.judging import (
     MOST_OF_KIND,
     MOST_OF_NAME,
@@ -34,18 +37,20 @@ from service.recording.review.judging import (
 from service.recording.review.marks import mark_seen, pin
 from service.recording.review.rows import MOST_AT_ONCE, of_request
 from service.recording.search.filters import LONGEST_TEXT
-from service.recording.search.json_form import time_text
-from service.recording.search.times import time_of
 from service.security.caller import ANYONE, check_claimed
 
-Id = Annotated[int, Field(ge=1, le=HIGHEST_ID)]
 Pixels = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
-class ByReviewer(BaseModel):
-    """Who says something."""
+def _box(box: object) -> object:
+    return box_json(box) if isinstance(box, Box) else box
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+
+BoxOut = Annotated[list[int], BeforeValidator(_box)]
+
+
+class ByReviewer(BodyIn):
+    """Who says something."""
 
     reviewer: str | None = Field(
         None,
@@ -130,26 +135,23 @@ class JudgementIn(ByReviewer):
             return [of_request(connection, self.request_id)]
 
 
-class JudgedOut(Schema):
+class JudgedOut(ReplyOut):
     """What a request has changed."""
 
-    request_id: str
     inspections: int = Field(description="Number of inspections.")
     reviewer: str = Field(description="By whom, as the record has it.")
 
 
-class SeenOut(Schema):
+class SeenOut(ReplyOut):
     """What a request has noted."""
 
-    request_id: str
     new: int = Field(description="Inspections that the reviewer sees for the first time.")
     reviewer: str = Field(description="By whom, as the record has it.")
 
 
-class PinOut(Schema):
+class PinOut(ReplyOut):
     """Whether a picture stays."""
 
-    request_id: str
     id: int = Field(description="The inspection's number.")
     pinned: bool = Field(description="Whether its picture stays, however old it gets.")
 
@@ -157,7 +159,7 @@ class PinOut(Schema):
 class SaidOut(Schema):
     """A judgement, or that one was taken back."""
 
-    at: str = Field(description="When, in UTC.")
+    at: MomentText = Field(validation_alias="at_us", description="When, in UTC.")
     reviewer: str
     judgement: str = Field(
         description="defect, good or unsure; withdrawn where the reviewer took back the latest of "
@@ -165,7 +167,7 @@ class SaidOut(Schema):
     )
     kind: str | None = Field(description="Of the defect.")
     note: str | None
-    box: list[int] | None = Field(
+    box: BoxOut | None = Field(
         description="Where the defect is: x, y, width, height in pixels of the upright picture."
     )
 
@@ -174,13 +176,12 @@ class SightingOut(Schema):
     """Who has seen an inspection."""
 
     reviewer: str
-    at: str = Field(description="When first, in UTC.")
+    at: MomentText = Field(validation_alias="at_us", description="When first, in UTC.")
 
 
-class HistoryOut(Schema):
+class HistoryOut(ReplyOut):
     """Everything that was said of an inspection."""
 
-    request_id: str
     id: int = Field(description="The inspection's number.")
     said: list[SaidOut] = Field(description="Oldest first, with what was taken back.")
     standing: list[SaidOut] = Field(
@@ -190,12 +191,11 @@ class HistoryOut(Schema):
 
 
 _NOT_THERE = InspectionNotFoundError("the record has no inspection 17; nothing was changed")
-_NO_ID = InvalidParameterError("id: Input should be greater than or equal to 1")
-_READING = problem_responses(NO_RECORD, _NOT_THERE, UNREACHABLE, _NO_ID)
-_PINNING = problem_responses(NO_RECORD, _NOT_THERE, UNREACHABLE, _NO_ID, FOREIGN_PAGE)
-_OF_CHANGE = (NO_RECORD, _NOT_THERE, UNREACHABLE, FOREIGN_PAGE, SLOW_BODY)
-_CHANGING = problem_responses(*_OF_CHANGE, InvalidParameterError("ids: Field required"))
-_JUDGING = problem_responses(*_OF_CHANGE, InvalidParameterError("judgement: Field required"))
+_READING = record_responses(_NOT_THERE, NO_NUMBER)
+_PINNING = record_responses(_NOT_THERE, NO_NUMBER, FOREIGN_PAGE)
+_OF_CHANGE = (_NOT_THERE, FOREIGN_PAGE, SLOW_BODY)
+_CHANGING = record_responses(*_OF_CHANGE, InvalidParameterError("ids: Field required"))
+_JUDGING = record_responses(*_OF_CHANGE, InvalidParameterError("judgement: Field required"))
 _TAKING_BACK = problem_responses(
     ConflictError("ann has no judgement of inspection 17 to take back; nothing was changed")
 )
@@ -300,34 +300,15 @@ def judging_router(threads: RecordThreads) -> APIRouter:
     async def list_judgements(request: Request, number: InspectionId) -> HistoryOut:
         """List everything that was said of an inspection, and who has seen it."""
         found = await threads.run(lambda record: history(record.database, number))
-        return _history(request, number, found)
+        return HistoryOut(
+            request_id=request_id_of(request.scope),
+            id=number,
+            said=[SaidOut.model_validate(one) for one in found.said],
+            standing=[SaidOut.model_validate(one) for one in found.standing],
+            seen=[SightingOut.model_validate(one) for one in found.seen],
+        )
 
     return router
-
-
-def said_out(said: Said) -> SaidOut:
-    """A judgement as the API shows it."""
-    return SaidOut(
-        at=time_text(time_of(said.at_us)),
-        reviewer=said.reviewer,
-        judgement=said.judgement,
-        kind=said.kind,
-        note=said.note,
-        box=None if said.box is None else box_json(said.box),
-    )
-
-
-def _history(request: Request, number: int, found: History) -> HistoryOut:
-    return HistoryOut(
-        request_id=request_id_of(request.scope),
-        id=number,
-        said=[said_out(one) for one in found.said],
-        standing=[said_out(one) for one in found.standing],
-        seen=[
-            SightingOut(reviewer=one.reviewer, at=time_text(time_of(one.at_us)))
-            for one in found.seen
-        ],
-    )
 
 
 def _judged(request: Request, done: ReviewDone, reviewer: str) -> JudgedOut:

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from service.api.disconnect import CancelOnDisconnect
 from service.api.examples import FOREIGN_PAGE, NOT_READY, OF_PICTURES
+from service.api.given import QueryIn
 from service.api.problems import problem_responses, request_id_of, share_of
-from service.api.records.inspection_id import InspectionId
+from service.api.records.filters import InspectionId
+from service.api.records.problems import NO_NUMBER, record_responses
 from service.api.records.search import NO_INSPECTION
-from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
-from service.api.schemas import RegionOut, Schema
+from service.api.records.threads import RecordThreads
+from service.api.schemas import BYTES, RegionOut, ReplyOut, Schema
 from service.core.batching.memory import MemoryBudget
 from service.core.domain import MEDIA_TYPES, HeatmapKind, ImageFormat, InspectOptions, VerdictName
 from service.core.errors import (
     ConflictError,
     EngineError,
-    InvalidParameterError,
     ModelNotFoundError,
     TooManyUploadsError,
     UnavailableError,
 )
 from service.core.pictures.prepare import Picture
-from service.recording.record import Record
 from service.recording.search.pages import inspection_of
 from service.recording.search.pictures import picture_key_of
 from service.recording.search.stored import StoredInspection
@@ -43,10 +45,8 @@ from service.repository.repository import ModelRepository
 from service.settings import Settings
 
 
-class DrawingIn(BaseModel):
+class DrawingIn(QueryIn):
     """How a heatmap is drawn."""
-
-    model_config = ConfigDict(extra="forbid")
 
     format: ImageFormat = Field("jpeg", description="File format of the picture.")
 
@@ -87,10 +87,9 @@ class ToleranceOut(Schema):
     peak: float = Field(description="Largest difference of a map value.")
 
 
-class ReplayOut(Schema):
+class ReplayOut(ReplyOut):
     """A recorded inspection, asked again at the recorded thresholds."""
 
-    request_id: str
     id: int = Field(description="Number of the inspection.")
     model: str
     version: str
@@ -114,38 +113,34 @@ class ReplayOut(Schema):
     replayed: ReplayedAnswerOut
 
 
-_CONFLICT = ConflictError(
-    "inspection 7 was answered by parts, version 1, which this server does not have; put it back, "
-    "or use `takt replay` where it is"
-)
+def _gone(number: int, model: str, version: str) -> ConflictError:
+    return ConflictError(
+        f"inspection {number} was answered by {model}, version {version}, which this server does "
+        "not have; put it back, or use `takt replay` where it is"
+    )
+
+
 _OF_ENGINES = tuple(
     error
     for error in OF_PICTURES
     if isinstance(error, UnavailableError | EngineError)
     and not isinstance(error, TooManyUploadsError)
 )
-_OF_ONE = problem_responses(
-    NO_RECORD,
-    NO_INSPECTION,
-    UNREACHABLE,
-    _CONFLICT,
-    NOT_READY,
-    *_OF_ENGINES,
-    InvalidParameterError("id: Input should be greater than or equal to 1"),
+_OF_ONE = record_responses(
+    NO_INSPECTION, _gone(7, "parts", "1"), NOT_READY, *_OF_ENGINES, NO_NUMBER
 )
 _OF_REPLAYS = problem_responses(FOREIGN_PAGE)
-_BYTES = {"schema": {"type": "string", "format": "binary"}}
 _DRAWN: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The picture.",
-        "content": dict.fromkeys(MEDIA_TYPES.values(), _BYTES),
+        "content": dict.fromkeys(MEDIA_TYPES.values(), BYTES),
     }
 }
 _MAP_DRAWN: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The picture; or the map, and in `X-Takt-Inspected` the x, y, width and "
         "height of the part of the picture on which it lies.",
-        "content": _DRAWN[200]["content"] | {"application/octet-stream": _BYTES},
+        "content": _DRAWN[200]["content"] | {"application/octet-stream": BYTES},
     }
 }
 _HEADERS = {"Cache-Control": "private, max-age=3600"}
@@ -172,14 +167,9 @@ def replay_router(
         The version that is served must be the bundle that answered then. It waits behind the
         pictures of lines, as one of the bulk.
         """
-        async with CancelOnDisconnect(request) as disconnect:
-            disconnect.watch()
-            stored, version = await recorded(number)
-            with memory.encoded() as held:
-                held.add(stored.input_bytes)
-                picture = await kept(stored)
-                options = asking(request, stored)
-                found = await replay(stored, picture, version, options, settings.max_regions)
+        async with kept(request, number) as (stored, version, picture):
+            options = asking(request, stored)
+            found = await replay(stored, picture, version, options, settings.max_regions)
         body = json_of(found) | {"request_id": request_id_of(request.scope)}
         return ReplayOut.model_validate(body)
 
@@ -202,14 +192,9 @@ def replay_router(
     async def drawn(
         request: Request, number: int, kind: HeatmapKind, picture_format: ImageFormat
     ) -> Response:
-        async with CancelOnDisconnect(request) as disconnect:
-            disconnect.watch()
-            stored, version = await recorded(number)
-            with memory.encoded() as held:
-                held.add(stored.input_bytes)
-                picture = await kept(stored)
-                options = replace(asking(request, stored), heatmap=kind, format=picture_format)
-                inspection = await inspect_again(version.pipeline, picture, options)
+        async with kept(request, number) as (stored, version, picture):
+            options = replace(asking(request, stored), heatmap=kind, format=picture_format)
+            inspection = await inspect_again(version.pipeline, picture, options)
         assert inspection.heatmap is not None
         if kind == "raw":
             box = inspection.inspected
@@ -224,18 +209,22 @@ def replay_router(
         try:
             version = repository.get(stored.model, stored.version)
         except ModelNotFoundError:
-            raise ConflictError(
-                f"inspection {number} was answered by {stored.model}, version {stored.version}, "
-                "which this server does not have; put it back, or use `takt replay` where it is"
-            ) from None
+            raise _gone(number, stored.model, stored.version) from None
         same_bundle(version, stored)
         return stored, version
 
-    async def kept(stored: StoredInspection) -> Picture:
-        def read(record: Record) -> Picture:
-            return record.pictures.read(picture_key_of(stored))
-
-        return await threads.run(read)
+    @asynccontextmanager
+    async def kept(
+        request: Request, number: int
+    ) -> AsyncIterator[tuple[StoredInspection, ModelVersion, Picture]]:
+        """An inspection, who answered and its picture, while the caller is there."""
+        async with CancelOnDisconnect(request) as disconnect:
+            disconnect.watch()
+            stored, version = await recorded(number)
+            with memory.encoded() as held:
+                held.add(stored.input_bytes)
+                key = picture_key_of(stored)
+                yield stored, version, await threads.run(lambda record: record.pictures.read(key))
 
     def asking(request: Request, stored: StoredInspection) -> InspectOptions:
         return options_of(stored, settings.timeout_ms / 1000, share_of(request.scope))

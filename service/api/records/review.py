@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from pydantic import Field
+from pydantic import AliasPath, Field
 
-from service.api.problems import problem_responses, request_id_of
-from service.api.records.filters import FiltersIn
-from service.api.records.inspection_id import HIGHEST_ID
-from service.api.records.judging import SaidOut, said_out
-from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
-from service.api.schemas import Schema
+from service.api.problems import request_id_of
+from service.api.records.filters import FiltersIn, Id
+from service.api.records.judging import SaidOut
+from service.api.records.problems import NO_VERSION, record_responses
+from service.api.records.schemas import MomentText
+from service.api.records.threads import RecordThreads
+from service.api.schemas import ReplyOut, Schema
 from service.core.errors import CalibrationError, InspectionNotFoundError, InvalidParameterError
-from service.recording.review.confusion import ConfusionOverTime, Per, TimeBucket, confusion
-from service.recording.review.figures import EstimatedShare, ReviewFigures
+from service.recording.review.confusion import Per, confusion
 from service.recording.review.history import disagreements
 from service.recording.review.proposal import Proposal, Rule, propose
-from service.recording.review.what_if import WhatIf, version_of, what_if
+from service.recording.review.what_if import version_of, what_if
 from service.recording.search.filters import Filters
-from service.recording.search.json_form import time_text
-from service.recording.search.times import time_of
 
 
 class ConfusionIn(FiltersIn):
@@ -63,17 +61,19 @@ class DisagreementsIn(FiltersIn):
     """Among which inspections, and how many."""
 
     limit: int = Field(100, ge=1, le=1000, description="Most inspections.")
-    before: int | None = Field(
-        None, ge=1, le=HIGHEST_ID, description="Older than this one, such as the last of a page."
-    )
+    before: Id | None = Field(None, description="Older than this one, such as the last of a page.")
 
 
 class EstimateOut(Schema):
     """A share by what is judged, between 0 and 1."""
 
     value: float | None = Field(description="Null where something that it rests on is not judged.")
-    low: float = Field(description="Lower bound, with 95 %.")
-    high: float = Field(description="Upper bound, with 95 %.")
+    low: float = Field(
+        validation_alias=AliasPath("interval", "low"), description="Lower bound, with 95 %."
+    )
+    high: float = Field(
+        validation_alias=AliasPath("interval", "high"), description="Upper bound, with 95 %."
+    )
 
 
 class JudgedCountsOut(Schema):
@@ -103,15 +103,18 @@ class FiguresOut(Schema):
 class BucketOut(Schema):
     """The figures of a stretch of time."""
 
-    since: str = Field(description="Its begin, in UTC; weeks begin on Mondays.")
-    until: str = Field(description="Its end, which does not belong to it.")
+    since: MomentText = Field(
+        validation_alias="since_us", description="Its begin, in UTC; weeks begin on Mondays."
+    )
+    until: MomentText = Field(
+        validation_alias="until_us", description="Its end, which does not belong to it."
+    )
     figures: FiguresOut
 
 
-class ConfusionOut(Schema):
+class ConfusionOut(ReplyOut):
     """Verdicts against judgements, over time."""
 
-    request_id: str
     whole: FiguresOut
     buckets: list[BucketOut] = Field(
         description="Oldest first; none of a time in which nothing was inspected."
@@ -125,10 +128,9 @@ class FlipsOut(Schema):
     to_reject: int = Field(description="Passes that would be rejected.")
 
 
-class ProposalOut(Schema):
+class ProposalOut(ReplyOut):
     """A threshold by what was judged, or a given one; nothing is changed."""
 
-    request_id: str
     model: str
     version: str
     given: bool = Field(description="Whether the request gave the threshold; then no rule did.")
@@ -154,26 +156,19 @@ class ProposalOut(Schema):
 class DisagreementOut(Schema):
     """An inspection that one reviewer calls good and another one a defect."""
 
-    id: int = Field(description="The inspection's number.")
+    id: int = Field(validation_alias="inspection_id", description="The inspection's number.")
     opinions: list[SaidOut] = Field(
         description="The latest standing judgement of each reviewer, the latest one last."
     )
 
 
-class DisagreementsOut(Schema):
+class DisagreementsOut(ReplyOut):
     """Inspections about which reviewers disagree."""
 
-    request_id: str
     inspections: list[DisagreementOut] = Field(description="The newest first.")
 
 
-_RESPONSES = problem_responses(
-    NO_RECORD,
-    UNREACHABLE,
-    InvalidParameterError("version: a version is one of a model; name the model, too"),
-)
-_TOO_FEW = problem_responses(
-    NO_RECORD,
+_TOO_FEW = record_responses(
     InspectionNotFoundError(
         "the record has no such inspections of parts, version 7: there is nothing that a threshold "
         "would have changed"
@@ -191,7 +186,7 @@ def review_router(threads: RecordThreads) -> APIRouter:
     Args:
         threads: work on the record.
     """
-    router = APIRouter(tags=["record"], responses=_RESPONSES)
+    router = APIRouter(tags=["record"], responses=record_responses(NO_VERSION))
 
     @router.get("/v1/review/confusion")
     async def get_confusion(
@@ -203,7 +198,11 @@ def review_router(threads: RecordThreads) -> APIRouter:
         """
         filters = query.filters()
         found = await threads.run(lambda record: confusion(record.database, filters, query.per))
-        return _confusion(request, found)
+        return ConfusionOut(
+            request_id=request_id_of(request.scope),
+            whole=FiguresOut.model_validate(found.whole),
+            buckets=[BucketOut.model_validate(one) for one in found.buckets],
+        )
 
     @router.get("/v1/review/threshold", responses=_TOO_FEW)
     async def propose_threshold(
@@ -216,13 +215,17 @@ def review_router(threads: RecordThreads) -> APIRouter:
         `PUT /v1/models/{name}/versions/{version}/threshold` puts it in force, with a reason.
         """
         filters, threshold = query.filters(), query.threshold
-        if threshold is not None:
-            given = await threads.run(lambda record: what_if(record.database, filters, threshold))
-            return _given(request, filters, given)
-        found = await threads.run(
-            lambda record: propose(record.database, filters, query.rule, query.alpha)
+        if threshold is None:
+            found = await threads.run(
+                lambda record: propose(record.database, filters, query.rule, query.alpha)
+            )
+            return _proposal(request, found, given=False)
+        given = await threads.run(lambda record: what_if(record.database, filters, threshold))
+        model, version = version_of(filters)
+        as_proposed = Proposal(
+            model, version, query.rule, None, given.good, given.defects, given, given.limits
         )
-        return _proposal(request, found)
+        return _proposal(request, as_proposed, given=True)
 
     @router.get("/v1/review/disagreements")
     async def list_disagreements(
@@ -235,91 +238,30 @@ def review_router(threads: RecordThreads) -> APIRouter:
         )
         return DisagreementsOut(
             request_id=request_id_of(request.scope),
-            inspections=[
-                DisagreementOut(
-                    id=one.inspection_id, opinions=[said_out(said) for said in one.opinions]
-                )
-                for one in found
-            ],
+            inspections=[DisagreementOut.model_validate(one) for one in found],
         )
 
     return router
 
 
-def _confusion(request: Request, found: ConfusionOverTime) -> ConfusionOut:
-    return ConfusionOut(
-        request_id=request_id_of(request.scope),
-        whole=_figures(found.whole),
-        buckets=[_bucket(one) for one in found.buckets],
-    )
-
-
-def _bucket(bucket: TimeBucket) -> BucketOut:
-    return BucketOut(
-        since=time_text(time_of(bucket.since_us)),
-        until=time_text(time_of(bucket.until_us)),
-        figures=_figures(bucket.figures),
-    )
-
-
-def _figures(found: ReviewFigures) -> FiguresOut:
-    return FiguresOut(
-        inspections=found.inspections,
-        rejects=found.rejects,
-        counts=JudgedCountsOut.model_validate(found.counts),
-        false_alarms=_estimate(found.false_alarms),
-        slips=_estimate(found.slips),
-        false_reject_rate=_estimate(found.false_reject_rate),
-        miss_rate=_estimate(found.miss_rate),
-        defect_rate=_estimate(found.defect_rate),
-        limits=list(found.limits),
-    )
-
-
-def _estimate(share: EstimatedShare) -> EstimateOut:
-    return EstimateOut(value=share.value, low=share.interval.low, high=share.interval.high)
-
-
-def _proposal(request: Request, found: Proposal) -> ProposalOut:
+def _proposal(request: Request, found: Proposal, *, given: bool) -> ProposalOut:
+    change = found.what_if
     return ProposalOut(
         request_id=request_id_of(request.scope),
         model=found.model,
         version=found.version,
-        given=False,
+        given=given,
         rule=found.rule,
         alpha=found.alpha,
+        threshold=change.threshold,
+        in_force=change.in_force,
         good=found.good,
         defects=found.defects,
+        before=FiguresOut.model_validate(change.before),
+        after=FiguresOut.model_validate(change.after),
+        flips_good=FlipsOut.model_validate(change.flips_good),
+        flips_defects=FlipsOut.model_validate(change.flips_defects),
+        flips_unsure=FlipsOut.model_validate(change.flips_unsure),
+        flips_all=FlipsOut.model_validate(change.flips_all),
         limits=list(found.limits),
-        **_change(found.what_if),
     )
-
-
-def _given(request: Request, filters: Filters, found: WhatIf) -> ProposalOut:
-    model, version = version_of(filters)
-    return ProposalOut(
-        request_id=request_id_of(request.scope),
-        model=model,
-        version=version,
-        given=True,
-        rule="conformal",
-        alpha=None,
-        good=found.good,
-        defects=found.defects,
-        limits=list(found.limits),
-        **_change(found),
-    )
-
-
-def _change(found: WhatIf) -> dict[str, Any]:
-    """The fields of an answer that say what a threshold would change."""
-    return {
-        "threshold": found.threshold,
-        "in_force": found.in_force,
-        "before": _figures(found.before),
-        "after": _figures(found.after),
-        "flips_good": FlipsOut.model_validate(found.flips_good),
-        "flips_defects": FlipsOut.model_validate(found.flips_defects),
-        "flips_unsure": FlipsOut.model_validate(found.flips_unsure),
-        "flips_all": FlipsOut.model_validate(found.flips_all),
-    }

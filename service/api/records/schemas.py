@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import Field, create_model
+from pydantic import BeforeValidator, Field, PlainSerializer, create_model
 
-from service.api.schemas import ReasonOut, RegionOut, Schema
+from service.api.schemas import ReasonOut, RegionOut, ReplyOut, Schema
+from service.recording.search.json_form import time_text
 from service.recording.search.pages import MOST_COUNTED
 from service.recording.search.stored import COLUMNS, Column, ColumnKind
+from service.recording.search.times import time_of
+
+
+def _moment(at: object) -> object:
+    return time_of(at) if isinstance(at, int) else at
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+"""A moment, which the record has in µs of Unix time."""
+
+MomentText = Annotated[Moment, PlainSerializer(time_text, return_type=str)]
+"""The same as a text, with all six digits of its seconds."""
 
 _TYPES: Final[dict[ColumnKind, Any]] = {
     "integer": int,
@@ -64,9 +77,8 @@ class FeedOut(Schema):
     more: bool = Field(description="Whether there is more by now.")
 
 
-class NeighboursOut(Schema):
+class NeighboursOut(ReplyOut):
     """The inspections that were recorded next to one."""
 
-    request_id: str
     before: int | None = Field(description="Number of the one before; null if there is none.")
     after: int | None = Field(description="Number of the one after; null if there is none yet.")

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from service.api.examples import NO_MODEL
+from service.api.json_body import JsonAnswer
 from service.api.paths import Name, version_of, versioned
 from service.api.problems import problem_responses, request_id_of
-from service.api.records.threads import UNREACHABLE, RecordThreads
-from service.api.schemas import Schema
+from service.api.records.problems import UNREACHABLE
+from service.api.records.threads import RecordThreads
+from service.api.schemas import ReplyOut, Schema
 from service.core.bundles.bundle import Bundle
 from service.core.domain import Json
 from service.core.errors import NotReadyError
@@ -44,13 +46,12 @@ class ScoreGroupsOut(Schema):
     defects: ScoreSetOut
 
 
-class ScoresOut(Schema):
+class ScoresOut(ReplyOut):
     """The scores that a version's threshold divides: a picture is anomalous if its is greater.
 
     It is anomalous, too, if it shows a region.
     """
 
-    request_id: str
     model: str
     version: str
     threshold: float = Field(description="In force, of a picture's score.")
@@ -69,10 +70,14 @@ class ScoresOut(Schema):
     )
 
 
-_UNREAD = NotReadyError(
-    "the files of model parts, version 1, are not read: loading; /health/ready says why"
-)
-_RESPONSES = problem_responses(NO_MODEL, _UNREAD, UNREACHABLE)
+def _unread(name: str, version: str, state: str) -> NotReadyError:
+    return NotReadyError(
+        f"the files of model {name}, version {version}, are not read: {state}; /health/ready says "
+        "why"
+    )
+
+
+_RESPONSES = problem_responses(NO_MODEL, _unread("parts", "1", "loading"), UNREACHABLE)
 
 
 def scores_router(repository: ModelRepository, threads: RecordThreads) -> APIRouter:
@@ -99,10 +104,7 @@ def scores_router(repository: ModelRepository, threads: RecordThreads) -> APIRou
         version = repository.get(name, version_of(request))
         bundle, thresholds = version.bundle, version.thresholds
         if bundle is None or thresholds is None:
-            raise NotReadyError(
-                f"the files of model {version.name}, version {version.version}, are not read: "
-                f"{version.state}; /health/ready says why"
-            )
+            raise _unread(version.name, version.version, version.state)
         judged = None
         if threads.has_record:
             judged = await threads.run(
@@ -115,9 +117,8 @@ def scores_router(repository: ModelRepository, threads: RecordThreads) -> APIRou
             "threshold": thresholds.in_force.image,
         }
         # Thousands of numbers are sorted and written in a thread, not between two pictures.
-        return Response(
-            await asyncio.to_thread(_body, facts, bundle, thresholds.in_force.pixel, judged),
-            media_type="application/json",
+        return JsonAnswer(
+            await asyncio.to_thread(_body, facts, bundle, thresholds.in_force.pixel, judged)
         )
 
     return router

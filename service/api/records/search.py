@@ -11,13 +11,16 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 from sqlalchemy import Connection
 
+from service.api.json_body import JsonAnswer
 from service.api.problems import problem_responses, request_id_of
-from service.api.records.filters import FiltersIn
-from service.api.records.inspection_id import InspectionId
+from service.api.records.filters import FiltersIn, InspectionId
+from service.api.records.problems import NO_NUMBER, NO_VERSION, record_responses
 from service.api.records.schemas import InspectionsOut, NeighboursOut, StoredInspectionOut
-from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
+from service.api.records.threads import RecordThreads
+from service.api.schemas import BYTES
 from service.core.domain import RawPicture
-from service.core.errors import InspectionNotFoundError, InvalidParameterError, NotInstalledError
+from service.core.errors import InspectionNotFoundError, NotInstalledError
+from service.recording.audit.search import AuditCsv
 from service.recording.pictures import png_of
 from service.recording.record import Record
 from service.recording.search.cursor import Cursor
@@ -37,28 +40,17 @@ from service.recording.search.pictures import picture_key_of
 NO_INSPECTION = InspectionNotFoundError(
     "the record has no inspection 7; retention or somebody may have removed it"
 )
-_OF_RECORD = problem_responses(NO_RECORD, UNREACHABLE)
-_OF_FILTERS = problem_responses(
-    InvalidParameterError("version: a version is one of a model; name the model, too")
-)
+_OF_FILTERS = problem_responses(NO_VERSION)
 _NO_FORMAT = problem_responses(
     NotInstalledError("Parquet needs pyarrow, which is not installed; pip install 'pyarrow>=17'")
 )
-_NO_NUMBER = InvalidParameterError("id: Input should be greater than or equal to 1")
-_OF_NUMBER = problem_responses(NO_RECORD, _NO_NUMBER)
-_OF_ONE = problem_responses(NO_RECORD, NO_INSPECTION, _NO_NUMBER)
-_BYTES = {"schema": {"type": "string", "format": "binary"}}
-_MEDIA_TYPES = {
-    "jpeg": "image/jpeg",
-    "png": "image/png",
-    "bmp": "image/bmp",
-    "webp": "image/webp",
-    "tiff": "image/tiff",
-}
+_OF_NUMBER = record_responses(NO_NUMBER)
+_OF_ONE = record_responses(NO_INSPECTION, NO_NUMBER)
+_MEDIA_TYPES = {name: f"image/{name}" for name in ("jpeg", "png", "bmp", "webp", "tiff")}
 _PICTURE: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The picture as it came; raw pixels as PNG.",
-        "content": dict.fromkeys((*_MEDIA_TYPES.values(), "application/octet-stream"), _BYTES),
+        "content": dict.fromkeys((*_MEDIA_TYPES.values(), "application/octet-stream"), BYTES),
     },
     304: {"description": "The caller has it already."},
 }
@@ -69,7 +61,7 @@ _EXPORTED: dict[int | str, dict[str, Any]] = {
         "content": {
             media_type_of("csv"): _TEXT,
             media_type_of("jsonl"): _TEXT,
-            media_type_of("parquet"): _BYTES,
+            media_type_of("parquet"): BYTES,
         },
     }
 }
@@ -101,14 +93,7 @@ def search_router(threads: RecordThreads) -> APIRouter:
     Args:
         threads: of the record.
     """
-    router = APIRouter(tags=["record"], responses=_OF_RECORD)
-    _add_search(router, threads)
-    _add_inspection(router, threads)
-    return router
-
-
-def _add_search(router: APIRouter, threads: RecordThreads) -> None:
-    """Add the routes of many inspections."""
+    router = APIRouter(tags=["record"], responses=record_responses())
 
     @router.get(
         "/v1/inspections",
@@ -130,7 +115,7 @@ def _add_search(router: APIRouter, threads: RecordThreads) -> None:
                 }
             )
 
-        return _json(await threads.read(found))
+        return JsonAnswer(await threads.read(found))
 
     @router.get(
         "/v1/inspections/export",
@@ -139,21 +124,8 @@ def _add_search(router: APIRouter, threads: RecordThreads) -> None:
     )
     async def export_inspections(query: Annotated[ExportIn, Query()]) -> Response:
         """All inspections that the filters want, as a file that is made while it is sent."""
-        export = Export(query.filters(), query.format)
-        # A database that is away is a problem of its own as long as nothing is sent.
-        first = await threads.read_for_export(export.part)
-
-        async def parts() -> AsyncIterator[bytes]:
-            yield first
-            while not export.ended:
-                yield await threads.read_for_export(export.part)
-
-        headers = {"Content-Disposition": f'attachment; filename="inspections.{query.format}"'}
-        return StreamingResponse(parts(), 200, headers, media_type_of(query.format))
-
-
-def _add_inspection(router: APIRouter, threads: RecordThreads) -> None:
-    """Add the routes of one inspection."""
+        name, media_type = f"inspections.{query.format}", media_type_of(query.format)
+        return await exported(threads, Export(query.filters(), query.format), name, media_type)
 
     @router.get(
         "/v1/inspections/{id:int}",
@@ -166,7 +138,7 @@ def _add_inspection(router: APIRouter, threads: RecordThreads) -> None:
         def found(connection: Connection) -> bytes:
             return orjson.dumps(json_of(inspection_of(connection, number)))
 
-        return _json(await threads.read(found))
+        return JsonAnswer(await threads.read(found))
 
     @router.get(
         "/v1/inspections/{id:int}/neighbours",
@@ -202,6 +174,27 @@ def _add_inspection(router: APIRouter, threads: RecordThreads) -> None:
 
         return await threads.run(read)
 
+    return router
 
-def _json(body: bytes) -> Response:
-    return Response(body, media_type="application/json")
+
+async def exported(
+    threads: RecordThreads, export: Export | AuditCsv, name: str, media_type: str
+) -> Response:
+    """A file of the record, which is made while it is sent.
+
+    Args:
+        threads: work on the record.
+        export: makes its parts.
+        name: of the file.
+        media_type: of the file.
+    """
+    # A database that is away is a problem of its own as long as nothing is sent.
+    first = await threads.read_for_export(export.part)
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield first
+        while not export.ended:
+            yield await threads.read_for_export(export.part)
+
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(parts(), 200, headers, media_type)

@@ -9,17 +9,10 @@ from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 
-from service.core.errors import NoRecordError, RecordError
+from service.api.records.problems import NO_RECORD
+from service.core.errors import NoRecordError
 from service.core.host import let_others_go_first
 from service.recording.record import Record
-
-NO_RECORD: Final = NoRecordError(
-    "this server keeps no record; whoever runs it may start it with --record sqlite"
-)
-
-UNREACHABLE: Final = RecordError(
-    "the record sqlite:///takt-data/record.sqlite cannot be used now: database is locked"
-)
 
 _THREADS: Final = 4
 """So many requests use the record at once; others wait, and inspections do not notice."""
@@ -50,6 +43,16 @@ class RecordThreads:
         """Whether the server keeps one."""
         return self._record is not None
 
+    def check(self) -> Record:
+        """The record.
+
+        Raises:
+            NoRecordError: the server keeps none.
+        """
+        if self._record is None:
+            raise NoRecordError(str(NO_RECORD))
+        return self._record
+
     async def read(self, work: Callable[[Connection], Result]) -> Result:
         """The result of reading the database; as `run` otherwise."""
 
@@ -70,9 +73,8 @@ class RecordThreads:
         Raises:
             NoRecordError: the server keeps none.
         """
-        if self._record is None:
-            raise NoRecordError(str(NO_RECORD))
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work, self._record)
+        record = self.check()
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, record)
 
     def close(self) -> None:
         """Wait for what is being done; what has not begun is given up."""

@@ -7,16 +7,18 @@ from typing import Annotated, Any, Final
 
 import cv2
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from service.api.disconnect import CancelOnDisconnect
-from service.api.problems import problem_responses
-from service.api.records.inspection_id import InspectionId
+from service.api.given import QueryIn
+from service.api.records.filters import InspectionId
+from service.api.records.problems import NO_NUMBER, record_responses
 from service.api.records.search import NO_INSPECTION
-from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
+from service.api.records.threads import RecordThreads
+from service.api.schemas import BYTES
 from service.core.batching.memory import MemoryBudget
 from service.core.domain import RawPicture
-from service.core.errors import ImageTooLargeError, InspectionNotFoundError, InvalidParameterError
+from service.core.errors import ImageTooLargeError, InspectionNotFoundError
 from service.core.inspection.weight import weigh
 from service.core.pictures.decode import decode_reduced, from_raw
 from service.core.pictures.prepare import Picture
@@ -35,29 +37,25 @@ _AT_ONCE: Final = 2
 _ALWAYS: Final = "private, max-age=86400, immutable"
 _ASK_AGAIN: Final = "private, no-cache"
 
-_RESPONSES = problem_responses(
-    NO_RECORD,
+_RESPONSES = record_responses(
     NO_INSPECTION,
-    UNREACHABLE,
     ImageTooLargeError(
         "the picture has 12000 × 10000 = 120000000 pixels, more than the 100000000 of the setting "
         "max_image_pixels; send a smaller one or raise the setting"
     ),
-    InvalidParameterError("id: Input should be greater than or equal to 1"),
+    NO_NUMBER,
 )
 _JPEG: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The picture, upright, with at most 256 pixels a side.",
-        "content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}},
+        "content": {"image/jpeg": BYTES},
     },
     304: {"description": "The caller has it already."},
 }
 
 
-class ThumbnailIn(BaseModel):
+class ThumbnailIn(QueryIn):
     """Of which picture."""
-
-    model_config = ConfigDict(extra="forbid")
 
     sha256: str | None = Field(
         None,

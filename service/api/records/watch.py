@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from sqlalchemy import Connection
 
-from service.api.problems import problem_responses, request_id_of
-from service.api.records.alarms import NO_ID, Text, shown_alarm
-from service.api.records.inspection_id import InspectionId
-from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
+from service.api.problems import request_id_of
+from service.api.records.alarms import shown_alarm
+from service.api.records.filters import InspectionId, Text
+from service.api.records.problems import NO_LIMIT, NO_NUMBER, record_responses
+from service.api.records.threads import RecordThreads
 from service.api.records.watch_schemas import (
     CourseOut,
     CoursePointOut,
-    LeastShiftOut,
     OddFactOut,
     OddnessOut,
     PromiseOut,
@@ -24,15 +25,15 @@ from service.api.records.watch_schemas import (
     WatchOut,
 )
 from service.core.domain import FactName
-from service.core.errors import InspectionNotFoundError, InvalidParameterError
+from service.core.errors import InspectionNotFoundError
 from service.core.pictures.facts import FACTS
 from service.core.pictures.good_facts import GoodFacts
-from service.recording.search.times import now_us, time_of
+from service.recording.search.times import now_us
 from service.recording.watch.alarms import MOST_AT_ONCE, alarms_of
 from service.recording.watch.course import course_of
 from service.recording.watch.known import KnownOf
 from service.recording.watch.oddness import oddness_of
-from service.recording.watch.state import WatchedStream, watched_streams
+from service.recording.watch.state import watched_streams
 from service.watching.calibration import PICTURES_BETWEEN
 
 FactsOf = Callable[[str], GoodFacts | None]
@@ -42,11 +43,6 @@ _NO_FACTS = InspectionNotFoundError(
     "nothing is known of how usual the picture of inspection 17 is: version 1 of pitting keeps no "
     "facts of good pictures, or is not here any more; `takt calibrate` adds them"
 )
-_READING = problem_responses(NO_RECORD, UNREACHABLE)
-_LISTING = problem_responses(
-    NO_RECORD, UNREACHABLE, InvalidParameterError("limit: Input should be greater than 0")
-)
-_ODD = problem_responses(NO_RECORD, UNREACHABLE, _NO_FACTS, NO_ID)
 _MEANINGS = {fact.name: fact.meaning for fact in FACTS}
 
 
@@ -60,7 +56,7 @@ def watch_router(threads: RecordThreads, known_of: KnownOf, facts_of: FactsOf) -
     """
     router = APIRouter(tags=["watch"])
 
-    @router.get("/v1/watch", responses=_READING)
+    @router.get("/v1/watch", responses=record_responses())
     async def get_watch(request: Request) -> WatchOut:
         """What is watched: each stream of pictures, what each model rejects, and what calls."""
 
@@ -72,14 +68,18 @@ def watch_router(threads: RecordThreads, known_of: KnownOf, facts_of: FactsOf) -
             return WatchOut(
                 request_id=request_id_of(request.scope),
                 pictures_between=PICTURES_BETWEEN,
-                streams=[_stream(one) for one in found if one.rejects is None],
-                promises=[_promise(one) for one in found if one.rejects is not None],
+                streams=[
+                    WatchedStreamOut.model_validate(one) for one in found if one.rejects is None
+                ],
+                promises=[
+                    PromiseOut.model_validate(one) for one in found if one.rejects is not None
+                ],
                 calling=[shown_alarm(connection, one) for one in calling],
             )
 
         return await threads.read(read)
 
-    @router.get("/v1/watch/facts/{fact}", responses=_LISTING)
+    @router.get("/v1/watch/facts/{fact}", responses=record_responses(NO_LIMIT))
     async def get_course(
         request: Request,
         fact: Annotated[FactName, Path(description="Name of the fact.")],
@@ -94,18 +94,11 @@ def watch_router(threads: RecordThreads, known_of: KnownOf, facts_of: FactsOf) -
             fact=fact,
             meaning=_MEANINGS[fact],
             usual=None if found.usual is None else SpreadOut.model_validate(found.usual),
-            points=[
-                CoursePointOut(
-                    at=time_of(one.at_us),
-                    inspection_id=one.inspection_id,
-                    spread=SpreadOut.model_validate(one.spread),
-                )
-                for one in found.points
-            ],
+            points=[CoursePointOut.model_validate(one) for one in found.points],
             pictures=found.pictures,
         )
 
-    @router.get("/v1/inspections/{id}/facts", responses=_ODD)
+    @router.get("/v1/inspections/{id}/facts", responses=record_responses(_NO_FACTS, NO_NUMBER))
     async def get_facts(request: Request, number: InspectionId) -> OddnessOut:
         """How odd a picture is among the good ones of its calibration, fact by fact."""
         found = await threads.read(lambda some: oddness_of(some, number, known_of))
@@ -115,44 +108,9 @@ def watch_router(threads: RecordThreads, known_of: KnownOf, facts_of: FactsOf) -
             score=found.score,
             odder=found.odder,
             facts=[
-                OddFactOut(
-                    fact=one.fact,
-                    meaning=_MEANINGS[one.fact],
-                    value=one.value,
-                    usual=one.usual,
-                    tail=one.tail,
-                    high=one.high,
-                )
+                OddFactOut.model_validate({**asdict(one), "meaning": _MEANINGS[one.fact]})
                 for one in found.facts
             ],
         )
 
     return router
-
-
-def _stream(one: WatchedStream) -> WatchedStreamOut:
-    least = one.least_shift
-    return WatchedStreamOut(
-        model=one.model,
-        version=one.version,
-        station=one.station,
-        pictures=one.seen,
-        calibrated_on=one.calibrated_on,
-        least_shift=None if least is None else LeastShiftOut.model_validate(least),
-    )
-
-
-def _promise(one: WatchedStream) -> PromiseOut:
-    assert one.rejects is not None
-    return PromiseOut(
-        model=one.model,
-        version=one.version,
-        alpha=one.alpha,
-        promise=one.promise,
-        promised=one.promised,
-        parts=one.rejects.parts,
-        rejected=one.rejects.rejected,
-        low=one.between.low,
-        high=one.between.high,
-        broken=one.rejects.broken,
-    )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AliasPath, ConfigDict, Field
 
+from service.api.records.filters import Text
 from service.api.records.judging import ByReviewer
-from service.api.schemas import Schema
+from service.api.records.schemas import Moment
+from service.api.schemas import ReplyOut, Schema
 from service.core.domain import FactName
-from service.recording.search.filters import LONGEST_TEXT
 from service.recording.watch.alarms import MOST_OF_TEXT, AlarmCause, MarkKind
 
 MOST_SNOOZED_H = 24 * 30
@@ -38,15 +38,21 @@ class AlarmOut(Schema):
         "`promise`: the model rejects more than it promises for good parts."
     )
     moved: list[MovedOut] = Field(description="What speaks for it, the strongest first.")
-    since: datetime = Field(description="When it seems to have begun.")
+    since: Moment = Field(validation_alias="since_us", description="When it seems to have begun.")
     since_id: int = Field(description="The inspection from which on it seems to have begun.")
-    raised: datetime = Field(description="When it was found.")
+    raised: Moment = Field(validation_alias="raised_us", description="When it was found.")
     raised_id: int = Field(description="The inspection that told.")
-    ended: datetime | None = Field(description="When it ended; null while it stands.")
-    acknowledged: datetime | None = Field(description="When somebody took note of it.")
+    ended: Moment | None = Field(
+        validation_alias="ended_us", description="When it ended; null while it stands."
+    )
+    acknowledged: Moment | None = Field(
+        validation_alias="acknowledged_us", description="When somebody took note of it."
+    )
     acknowledged_by: str | None = Field(description="Who did.")
     note: str | None = Field(description="What they said.")
-    snoozed_until: datetime | None = Field(description="Until then it calls nobody.")
+    snoozed_until: Moment | None = Field(
+        validation_alias="snoozed_until_us", description="Until then it calls nobody."
+    )
     calls: bool = Field(
         description="Whether somebody should look now: it stands, and nobody took note of it."
     )
@@ -58,17 +64,15 @@ class AlarmOut(Schema):
     )
 
 
-class AlarmsOut(Schema):
+class AlarmsOut(ReplyOut):
     """Alarms."""
 
-    request_id: str
     alarms: list[AlarmOut] = Field(description="The latest first.")
 
 
-class OneAlarmOut(Schema):
+class OneAlarmOut(ReplyOut):
     """An alarm."""
 
-    request_id: str
     alarm: AlarmOut
 
 
@@ -85,7 +89,9 @@ class WatchedStreamOut(Schema):
     model: str
     version: str
     station: str = Field(description="Empty for pictures without one.")
-    pictures: int = Field(description="That were watched against this version.")
+    pictures: int = Field(
+        validation_alias="seen", description="That were watched against this version."
+    )
     calibrated_on: int | None = Field(
         description="Good pictures that say what is usual; null where the version is not here."
     )
@@ -107,20 +113,31 @@ class PromiseOut(Schema):
         description="Share of good parts that one honest model of twenty rejects more than. Null "
         "where no rate is proven: then only judged parts tell whether alpha is kept."
     )
-    parts: int = Field(description="That were judged by the version's own thresholds.")
-    rejected: int = Field(description="Of these. Defects are among them.")
-    low: float = Field(description="Least share of rejects that 95 % allow, at all times at once.")
-    high: float = Field(description="The highest one.")
+    parts: int = Field(
+        validation_alias=AliasPath("rejects", "parts"),
+        description="That were judged by the version's own thresholds.",
+    )
+    rejected: int = Field(
+        validation_alias=AliasPath("rejects", "rejected"),
+        description="Of these. Defects are among them.",
+    )
+    low: float = Field(
+        validation_alias=AliasPath("between", "low"),
+        description="Least share of rejects that 95 % allow, at all times at once.",
+    )
+    high: float = Field(
+        validation_alias=AliasPath("between", "high"), description="The highest one."
+    )
     broken: bool = Field(
+        validation_alias=AliasPath("rejects", "broken"),
         description="Whether more were rejected than promised: parts have got worse, or the model "
-        "rejects good ones."
+        "rejects good ones.",
     )
 
 
-class WatchOut(Schema):
+class WatchOut(ReplyOut):
     """What is watched."""
 
-    request_id: str
     pictures_between: int = Field(
         description="False alarms of one stream are at least so many pictures apart, on average."
     )
@@ -140,15 +157,14 @@ class SpreadOut(Schema):
 class CoursePointOut(Schema):
     """Pictures that follow each other."""
 
-    at: datetime = Field(description="Of the first one.")
+    at: Moment = Field(validation_alias="at_us", description="Of the first one.")
     inspection_id: int = Field(description="The first one.")
     spread: SpreadOut
 
 
-class CourseOut(Schema):
+class CourseOut(ReplyOut):
     """The course of a fact over the latest pictures."""
 
-    request_id: str
     fact: FactName
     meaning: str = Field(description="Of its values, with their unit.")
     usual: SpreadOut | None = Field(description="Over the good pictures of the active version.")
@@ -169,10 +185,9 @@ class OddFactOut(Schema):
     high: bool = Field(description="Whether it is higher than usual.")
 
 
-class OddnessOut(Schema):
+class OddnessOut(ReplyOut):
     """How odd a picture is among the good ones."""
 
-    request_id: str
     id: int = Field(description="The inspection's number.")
     score: float = Field(description="ECOD's score: 0 and more.")
     odder: float = Field(description="Share of good pictures that are at least as odd.")
@@ -183,24 +198,22 @@ class MarkOut(Schema):
     """What somebody did at a line."""
 
     id: int
-    at: datetime
+    at: Moment = Field(validation_alias="at_us")
     station: str = Field(description="Empty for all stations.")
     kind: MarkKind
     note: str
     who: str
 
 
-class MarksOut(Schema):
+class MarksOut(ReplyOut):
     """Marks."""
 
-    request_id: str
     marks: list[MarkOut] = Field(description="The latest first.")
 
 
-class OneMarkOut(Schema):
+class OneMarkOut(ReplyOut):
     """A mark."""
 
-    request_id: str
     mark: MarkOut
 
 
@@ -217,7 +230,7 @@ class SnoozeIn(ByReviewer):
 
     model_config = ConfigDict(json_schema_extra={"example": {"hours": 8}})
 
-    hours: float = Field(gt=0, le=MOST_SNOOZED_H, allow_inf_nan=False)
+    hours: float = Field(gt=0, le=MOST_SNOOZED_H)
 
 
 class MarkIn(ByReviewer):
@@ -230,5 +243,5 @@ class MarkIn(ByReviewer):
     kind: MarkKind = Field(
         description="`maintenance`: the watches of the station begin anew. `shift`: only a mark."
     )
-    station: str = Field("", max_length=LONGEST_TEXT, description="Empty for all stations.")
+    station: Text = Field("", description="Empty for all stations.")
     note: str = Field("", max_length=MOST_OF_TEXT)

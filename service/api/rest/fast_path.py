@@ -6,28 +6,35 @@ small model. The routes of `inspect_router` stay: they document the API and answ
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from urllib.parse import parse_qsl
 
 from fastapi.routing import APIRoute
-from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
+from service.api.given import validated
 from service.api.problems import request_id_of, share_of
 from service.api.rest.inspect import InspectHandler, Question
 from service.api.schemas import OptionsIn
 from service.core.errors import InvalidParameterError
-from service.core.problem import validation_message
 from service.observing.journal import UNKNOWN, Journal
 
 _ASKED_KEY = "takt.asked"
 """Key of the ASGI scope: what the request asks, once that is read."""
 
-_MOST_KNOWN, _LONGEST_KNOWN = 256, 256
-"""Most queries whose options are remembered, and bytes of the longest."""
+_LONGEST_KNOWN = 256
+"""Bytes of the longest query whose options are remembered."""
+
+
+@functools.lru_cache(maxsize=256)
+def _options_of(query: bytes) -> OptionsIn:
+    """The options of a query; the last one counts where one comes twice."""
+    given = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+    return validated(OptionsIn, given, "the query")
 
 
 class FastPath:
@@ -47,7 +54,6 @@ class FastPath:
         self._handler = handler
         self._patterns = [route.path_regex for route in routes if isinstance(route, APIRoute)]
         self._journal = journal
-        self._known: dict[bytes, OptionsIn] = {}
 
     def check(self, scope: Scope) -> None:
         """Refuse a request that inspects, if there is no room for its picture.
@@ -80,19 +86,11 @@ class FastPath:
         return None
 
     def _options(self, scope: Scope) -> OptionsIn:
-        """The options of the query, mostly the same; the last one counts where one comes twice."""
+        """The options of the query, which are mostly the same."""
         query: bytes = scope["query_string"]
-        if (known := self._known.get(query)) is not None:
-            return known
-        given = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+        read = _options_of if len(query) <= _LONGEST_KNOWN else _options_of.__wrapped__
         try:
-            options = OptionsIn.model_validate(given)
-        except ValidationError as error:
-            refusal = InvalidParameterError(validation_message(error, "the query"))
+            return read(query)
+        except InvalidParameterError as refusal:
             self._journal.refused(UNKNOWN, "rest", refusal, request_id_of(scope))
-            raise refusal from None
-        if len(query) <= _LONGEST_KNOWN:
-            if len(self._known) == _MOST_KNOWN:
-                self._known.clear()
-            self._known[query] = options
-        return options
+            raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Annotated, Any, NamedTuple
 
 import orjson
@@ -16,29 +16,29 @@ from service.api.json_body import JsonAnswer
 from service.api.labels import labels_of_headers
 from service.api.paths import Name, version_of, versioned
 from service.api.problems import asked_of, problem_responses, request_id_of, share_of
-from service.api.schemas import InspectionOut, OptionsIn, PictureForm, reference_to
+from service.api.schemas import BYTES, InspectionOut, OptionsIn, PictureForm, reference_to
 from service.core.batching.memory import EncodedBytes
 from service.core.domain import (
     MEDIA_TYPES,
     ImageFormat,
     Inspection,
     InspectOptions,
+    Labels,
     inspection_json,
 )
 from service.core.errors import InvalidParameterError, QueueFullError, TaktError
 from service.observing.journal import UNKNOWN, Journal
-from service.observing.records import NOTHING_ASKED
+from service.observing.records import NOTHING_ASKED, Asked
 from service.repository.repository import ModelRepository
 
-_BYTES = {"schema": {"type": "string", "format": "binary"}}
 PICTURE_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "A JPEG, PNG, BMP, WebP or TIFF as the raw body, of whatever content type, "
         "or as the multipart field `image`.",
         "content": {
-            "application/octet-stream": _BYTES,
-            "image/*": _BYTES,
+            "application/octet-stream": BYTES,
+            "image/*": BYTES,
             "multipart/form-data": {"schema": reference_to(PictureForm)},
         },
     }
@@ -48,7 +48,7 @@ _INSPECTED: dict[str, Any] = {
     "description": "The inspection; the heatmap alone, with the score in headers, where "
     "`Accept` asks for `image/*`.",
     # JSON comes first: some generators take the first that they know.
-    "content": {"application/json": {}} | dict.fromkeys(MEDIA_TYPES.values(), _BYTES),
+    "content": {"application/json": {}} | dict.fromkeys(MEDIA_TYPES.values(), BYTES),
 }
 _RESPONSES = problem_responses(
     *OF_PICTURES,
@@ -72,85 +72,72 @@ class Question(NamedTuple):
     version: str | None = None
 
 
+@dataclass(slots=True)
 class PictureReading:
     """Reads the picture of a request for the pipeline, and keeps what came with it.
 
-    Args:
+    Attributes:
         request: whose body nobody has read yet.
-        asked: what it asks.
+        share: whose share of uploads it takes.
+        labels: what the query says of the part; the headers may say more.
         bodies: reads it.
         held: takes its memory.
         disconnect: watches the caller once the picture is there.
         keeps: whether anybody wants the picture itself beside its answer.
-
-    Attributes:
         kept: what came with the picture; nothing until it is read.
     """
 
-    def __init__(
-        self,
-        request: Request,
-        asked: Question,
-        bodies: Bodies,
-        held: EncodedBytes,
-        disconnect: CancelOnDisconnect,
-        *,
-        keeps: bool,
-    ) -> None:
-        self._request = request
-        self._asked = asked
-        self._bodies = bodies
-        self._held = held
-        self._disconnect = disconnect
-        self._keeps = keeps
-        self.kept = NOTHING_ASKED
+    request: Request
+    share: str
+    labels: Labels
+    bodies: Bodies
+    held: EncodedBytes
+    disconnect: CancelOnDisconnect
+    _: KW_ONLY
+    keeps: bool
+    kept: Asked = NOTHING_ASKED
 
     async def __call__(self) -> bytes:
         """The picture's bytes: the raw body, or the multipart field `image`."""
-        request = self._request
-        picture = await self._bodies.read_picture(request, self._held, self._asked.share)
-        labels = labels_of_headers(request.scope["headers"], self._asked.options.labels)
-        self.kept = asked_of(request.scope, picture if self._keeps else None, labels)
-        self._disconnect.watch()
+        scope = self.request.scope
+        picture = await self.bodies.read_picture(self.request, self.held, self.share)
+        labels = labels_of_headers(scope["headers"], self.labels)
+        self.kept = asked_of(scope, picture if self.keeps else None, labels)
+        self.disconnect.watch()
         return picture
 
 
+@dataclass(frozen=True, slots=True)
 class InspectHandler:
     """Answers requests with a picture.
 
-    Args:
+    Attributes:
         repository: the models.
         journal: counts and logs each picture and each refusal.
         bodies: reads the pictures.
         default_timeout_ms: timeout of a request that names none.
     """
 
-    def __init__(
-        self,
-        repository: ModelRepository,
-        journal: Journal,
-        bodies: Bodies,
-        default_timeout_ms: float,
-    ) -> None:
-        self._repository = repository
-        self._journal = journal
-        self._bodies = bodies
-        self._default_timeout_ms = default_timeout_ms
+    repository: ModelRepository
+    journal: Journal
+    bodies: Bodies
+    default_timeout_ms: float
 
     async def __call__(self, request: Request, asked: Question) -> Response:
         """Inspect the picture in a request's body."""
-        scope, query, journal = request.scope, asked.options, self._journal
+        scope, query, journal = request.scope, asked.options, self.journal
         known, request_id = UNKNOWN, request_id_of(scope)
         try:
-            model = self._repository.get(asked.name, asked.version)
+            model = self.repository.get(asked.name, asked.version)
             known = model.name
             picture_format = _wanted_format(request.headers.get("accept"), query.format)
-            wanted = query.options(self._default_timeout_ms, asked.share)
+            wanted = query.options(self.default_timeout_ms, asked.share)
             options = _options(query, picture_format, wanted)
-            with self._bodies.memory.encoded() as held:
+            with self.bodies.memory.encoded() as held:
                 async with CancelOnDisconnect(request) as disconnect:
                     reading = PictureReading(
-                        request, asked, self._bodies, held, disconnect, keeps=journal.has_outlets
+                        *(request, asked.share, query.labels, self.bodies, held, disconnect),
+                        keeps=journal.has_outlets,
                     )
                     inspection = await model.pipeline.inspect(reading, options)
         except Exception as error:
@@ -169,15 +156,15 @@ class InspectHandler:
             QueueFullError: there is none.
         """
         query = asked.options
-        timeout_ms = query.timeout_ms or self._default_timeout_ms
+        timeout_ms = query.timeout_ms or self.default_timeout_ms
         try:
-            model = self._repository.get(asked.name, asked.version)
+            model = self.repository.get(asked.name, asked.version)
             model.pipeline.check_room(query.priority, timeout_ms / 1000, asked.share)
         except QueueFullError as error:
             accept = dict(scope["headers"]).get(b"accept", b"")
             # A picture that it cannot have is told first.
             if b"image/" not in accept:
-                self._journal.refused(model.name, "rest", error, request_id_of(scope))
+                self.journal.refused(model.name, "rest", error, request_id_of(scope))
                 raise
         except TaktError:
             pass

@@ -14,12 +14,8 @@ def order_of(
     model: str,
     version: str | None,
     reason: str | None,
-    *,
-    image: float | None = None,
-    pixel: float | None = None,
-    undecided: bool | None = None,
 ) -> Order:
-    """The order that a request gives.
+    """The order that a request gives; it leaves the thresholds, which may be added.
 
     Args:
         request: says who asks.
@@ -27,18 +23,13 @@ def order_of(
         model: name of the model.
         version: its version, if one is named.
         reason: why, if somebody said so.
-        image: threshold of a picture's score; None leaves it.
-        pixel: threshold of a map value; None leaves it.
-        undecided: whether a picture that cannot be judged is undecided; None leaves it.
     """
     return Order(
-        kind,
-        model,
-        version,
-        image,
-        pixel,
-        undecided,
-        reason,
+        *(kind, model, version),
+        image=None,
+        pixel=None,
+        undecided=None,
+        reason=reason,
         method=request.method,
         request_id=request_id_of(request.scope),
         caller=caller_of(request.scope).name,

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from service.api.examples import FOREIGN_PAGE, NO_MODEL, NOT_LED, NOT_READY, SLOW_BODY
+from service.api.given import BodyIn
 from service.api.json_body import described_body, read_json
 from service.api.paths import Name
 from service.api.problems import problem_responses
 from service.api.rest.ordering import order_of
-from service.api.schemas import Schema
+from service.api.schemas import ReplyOut
 from service.core.bundles.thresholds import MAX_REASON
 from service.core.errors import (
     BundleError,
@@ -22,28 +23,25 @@ from service.core.errors import (
     ForbiddenError,
     InvalidParameterError,
 )
-from service.repository.orders import Orders
+from service.repository.orders import Kind, Orders
 from service.repository.repository import ModelRepository
 
 Version = Annotated[str, Path(description="The version that is to answer.")]
 
 
-class ActivationIn(BaseModel):
+class ActivationIn(BodyIn):
     """Why another version is to answer."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        json_schema_extra={"example": {"reason": "refitted with the new lamp"}},
+        json_schema_extra={"example": {"reason": "refitted with the new lamp"}}
     )
 
     reason: str | None = Field(None, max_length=MAX_REASON, description="Kept and logged.")
 
 
-class ActivationOut(Schema):
+class ActivationOut(ReplyOut):
     """Which version answers from now on where a request names none."""
 
-    request_id: str
     model: str
     version: str
     before: str = Field(description="The version that did until now; empty if none did.")
@@ -87,10 +85,15 @@ def releases_router(repository: ModelRepository, orders: Orders, allowed: bool) 
     """
     router = APIRouter(tags=["models"], responses=_RESPONSES)
 
-    async def read_reason(request: Request) -> str | None:
+    async def changed(
+        request: Request, kind: Kind, name: str, version: str | None = None
+    ) -> ActivationOut:
         if not allowed:
             raise ForbiddenError(str(_FIXED))
-        return (await read_json(request, ActivationIn)).reason
+        reason = (await read_json(request, ActivationIn)).reason
+        repository.model(name)
+        done = await orders.make(order_of(request, kind, name, version, reason))
+        return ActivationOut.model_validate(done)
 
     @router.post("/v1/models/{name}/versions/{version}/activate", openapi_extra=_BODY)
     async def activate_version(request: Request, name: Name, version: Version) -> ActivationOut:
@@ -98,17 +101,11 @@ def releases_router(repository: ModelRepository, orders: Orders, allowed: bool) 
 
         Nobody is refused meanwhile: who is being answered by the version until now still is.
         """
-        reason = await read_reason(request)
-        repository.model(name)
-        done = await orders.make(order_of(request, "activate", name, version, reason))
-        return ActivationOut.model_validate(done)
+        return await changed(request, "activate", name, version)
 
     @router.post("/v1/models/{name}/rollback", responses=_NOWHERE, openapi_extra=_BODY)
     async def roll_back(request: Request, name: Name) -> ActivationOut:
         """Go back to the version that was active before; once more undoes that."""
-        reason = await read_reason(request)
-        repository.model(name)
-        done = await orders.make(order_of(request, "roll_back", name, None, reason))
-        return ActivationOut.model_validate(done)
+        return await changed(request, "roll_back", name)
 
     return router

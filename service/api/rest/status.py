@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -55,10 +56,10 @@ def health_router(repository: ModelRepository, mirror: MirrorWorker | None) -> A
         repository: of this server.
         mirror: fetches what is in it, if bundles come from a URL.
     """
-    router = APIRouter()
+    router = APIRouter(tags=["health"])
 
     @router.head("/health/live", include_in_schema=False)
-    @router.get("/health/live", tags=["health"])
+    @router.get("/health/live")
     async def check_live() -> LiveOut:
         """Whether the process answers."""
         return LiveOut(status="live")
@@ -66,7 +67,6 @@ def health_router(repository: ModelRepository, mirror: MirrorWorker | None) -> A
     @router.head("/health/ready", include_in_schema=False)
     @router.get(
         "/health/ready",
-        tags=["health"],
         responses={503: {"model": ReadinessOut, "description": "A model is not ready."}},
     )
     async def check_ready(request: Request, response: Response) -> ReadinessOut:
@@ -92,11 +92,10 @@ def metrics_router(metrics: HostMetrics, gpus: GpuCollector | None = None) -> AP
         metrics: of this server.
         gpus: metrics of the GPUs, if there are any.
     """
-    router = APIRouter()
+    router = APIRouter(tags=["health"])
 
     @router.get(
         "/metrics",
-        tags=["health"],
         response_class=Response,
         responses={
             200: {
@@ -120,9 +119,9 @@ def metrics_router(metrics: HostMetrics, gpus: GpuCollector | None = None) -> AP
 
 def models_router(repository: ModelRepository, mirror: MirrorWorker | None) -> APIRouter:
     """The routes that tell of the models; the arguments are those of `health_router`."""
-    router = APIRouter()
+    router = APIRouter(tags=["models"])
 
-    @router.get("/v1/models", tags=["models"])
+    @router.get("/v1/models")
     async def list_models() -> ModelsOut:
         """Every model and its versions."""
         # /health/ready shows models that are loading or have failed, too.
@@ -131,11 +130,7 @@ def models_router(repository: ModelRepository, mirror: MirrorWorker | None) -> A
             source=_source(mirror.source) if mirror else None,
         )
 
-    @router.get(
-        "/v1/models/{name}",
-        tags=["models"],
-        responses=problem_responses(NO_MODEL),
-    )
+    @router.get("/v1/models/{name}", responses=problem_responses(NO_MODEL))
     async def get_model(name: Name) -> ModelOut:
         """One model and its versions."""
         return _model(repository, name)
@@ -156,18 +151,18 @@ def _source(source: BundleSource) -> SourceOut:
     return SourceOut(url=source.url, away=source.away, refused=refused)
 
 
+@dataclass(frozen=True)
 class _Read(Collector):
     """Metrics as they were at one moment, and those of the GPUs, which are read on demand."""
 
-    def __init__(self, families: Sequence[Metric], gpus: GpuCollector | None) -> None:
-        self._families = families
-        self._gpus = gpus
+    families: Sequence[Metric]
+    gpus: GpuCollector | None
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics."""
-        yield from self._families
-        if self._gpus is not None:
-            yield from self._gpus.collect()
+        yield from self.families
+        if self.gpus is not None:
+            yield from self.gpus.collect()
 
 
 def _model(repository: ModelRepository, name: str) -> ModelOut:
@@ -236,21 +231,14 @@ def _size(bundle: Bundle, model: ModelVersion) -> BundleSizeOut:
 def _from_file(drift: Drift) -> FileDriftOut | None:
     if drift.from_file is None:
         return None
-    return FileDriftOut(
-        score=drift.from_file.score,
-        anomaly_map=drift.from_file.anomaly_map,
-        pictures=drift.pictures,
-    )
+    return FileDriftOut(**drift.from_file.model_dump(), pictures=drift.pictures)
 
 
 def _thresholds(bundle: Bundle, deployed: DeployedThresholds) -> ThresholdsOut:
     own = bundle.manifest.thresholds
 
     def origin(kind: ThresholdKind, value: float) -> ThresholdOriginOut:
-        found = deployed.origin(kind)
-        return ThresholdOriginOut(
-            source=found.source, since=found.since, reason=found.reason, bundle=value
-        )
+        return ThresholdOriginOut(**asdict(deployed.origin(kind)), bundle=value)
 
     current = deployed.in_force
     return ThresholdsOut(

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from dataclasses import replace
+from typing import Self
 
-from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from fastapi import APIRouter, Request
+from pydantic import ConfigDict, Field, model_validator
 
 from service.api.examples import FOREIGN_PAGE, NO_MODEL, NOT_LED, NOT_READY, SLOW_BODY
+from service.api.given import BodyIn, Reason
 from service.api.json_body import described_body, read_json
 from service.api.paths import Name, version_of, versioned
 from service.api.problems import problem_responses
 from service.api.rest.ordering import order_of
-from service.api.schemas import Schema
+from service.api.schemas import ReplyOut, Schema
 from service.core.bundles.thresholds import MAX_REASON
 from service.core.errors import ConflictError, ForbiddenError, InvalidParameterError
 from service.core.pictures.good_facts import LEAST
 from service.repository.orders import Orders
 from service.repository.repository import ModelRepository
 
-Reason = Annotated[str | None, Query(max_length=MAX_REASON, description="Kept and logged.")]
 
-
-class ThresholdsIn(BaseModel):
+class ThresholdsIn(BodyIn):
     """Thresholds to serve by, instead of the bundle's, or the switch; at least one of the three."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        allow_inf_nan=False,
-        strict=True,
         json_schema_extra={
             "example": {"image": 0.41, "reason": "new lamp, see shift log"},
             "if": {"properties": {"image": {"const": None}, "pixel": {"const": None}}},
@@ -60,7 +57,7 @@ class ThresholdPairOut(Schema):
     undecided: bool = Field(description="Whether a picture that cannot be judged is `undecided`.")
 
 
-class ThresholdChangeOut(Schema):
+class ThresholdChangeOut(ReplyOut):
     """What a change of thresholds did."""
 
     model_config = ConfigDict(
@@ -80,7 +77,6 @@ class ThresholdChangeOut(Schema):
         }
     )
 
-    request_id: str
     model: str
     version: str
     old: ThresholdPairOut
@@ -141,8 +137,8 @@ def thresholds_router(repository: ModelRepository, orders: Orders, allowed: bool
         """
         version = check(request, name)
         wanted = await read_json(request, ThresholdsIn)
-        order = order_of(
-            *(request, "set_thresholds", name, version, wanted.reason),
+        order = replace(
+            order_of(request, "set_thresholds", name, version, wanted.reason),
             image=wanted.image,
             pixel=wanted.pixel,
             undecided=wanted.undecided,

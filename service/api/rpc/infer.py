@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable
 from dataclasses import replace
-from typing import ParamSpec, TypeVar
 
 from tritonclient.grpc import service_pb2
 
 from service.api.labels import labels_of_headers
-from service.api.oip.infer import SHORT_BYTES
-from service.api.oip.inspecting import inspect_together, written
+from service.api.oip.inspecting import in_turn, inspect_together, written
 from service.api.oip.request import InferenceRequest, OipLimits
 from service.api.problems import asked_of, share_of
 from service.api.rpc.backend import RpcBackend
@@ -24,9 +21,6 @@ from service.observing.journal import UNKNOWN
 
 _LONGEST_S = 3600.0
 """Longest timeout of a request, whatever the call's deadline."""
-
-_Given = ParamSpec("_Given")
-_Found = TypeVar("_Found")
 
 
 def infer_answer(backend: RpcBackend) -> Answer:
@@ -48,7 +42,7 @@ def infer_answer(backend: RpcBackend) -> Answer:
                 held.add(len(message))
                 found = split(message)
                 length, kind = len(found.head), service_pb2.ModelInferRequest
-                head = await _in_turn(length, parsed, kind, found.head)
+                head = await in_turn(length, parsed, kind, found.head)
                 name, version = head.model_name, head.model_version or None
                 model = repository.get(name, version)
                 known = model.name
@@ -56,7 +50,7 @@ def infer_answer(backend: RpcBackend) -> Answer:
                 # Before the pictures are looked at.
                 model.pipeline.check_room()
                 limits = _within(backend.limits, deadline_s)
-                request = await _in_turn(length, request_of, head, found.raw, limits)
+                request = await in_turn(length, request_of, head, found.raw, limits)
                 # Encoded pictures are copies of parts of the message.
                 held.add(sum(len(one) for one in request.pictures if isinstance(one, bytes)))
                 # Looked up again: another version may have become the active one meanwhile.
@@ -92,15 +86,3 @@ def _ending(request: InferenceRequest, deadline_s: float) -> InferenceRequest:
     if options.timeout_s <= deadline_s:
         return request
     return replace(request, options=replace(options, timeout_s=deadline_s))
-
-
-async def _in_turn(
-    length: int,
-    read: Callable[_Given, _Found],
-    *given: _Given.args,
-    **named: _Given.kwargs,
-) -> _Found:
-    """What `read` finds; a thread reads what is long."""
-    if length <= SHORT_BYTES:
-        return read(*given, **named)
-    return await asyncio.to_thread(read, *given, **named)

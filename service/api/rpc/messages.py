@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from google.protobuf.message import DecodeError
-from pydantic import ValidationError
 from tritonclient.grpc import service_pb2
 
+from service.api.given import validated
 from service.api.oip.inputs import Data, only_input
 from service.api.oip.request import InferenceRequest, InferIn, OipLimits, check_count, checked
 from service.api.oip.response import outputs_of, parameters_of
 from service.core.domain import Inspection, Json
-from service.core.errors import InvalidParameterError, RequestError
-from service.core.problem import validation_message
+from service.core.errors import RequestError
 from service.core.tensors.protocol import IMAGE, binary_of
 
 
@@ -61,10 +60,7 @@ def request_of(message: Any, raw: Sequence[memoryview], limits: OipLimits) -> In
             for wanted in message.outputs
         ],
     }
-    try:
-        request = InferIn.model_validate(fields)
-    except ValidationError as error:
-        raise InvalidParameterError(validation_message(error, "the message")) from None
+    request = validated(InferIn, fields, "the message")
     only_input(request.inputs)
     return checked(request, _data(message.inputs[0], raw), limits)
 

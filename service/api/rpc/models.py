@@ -26,12 +26,6 @@ def models_answers(repository: ModelRepository) -> Iterator[tuple[str, Answer]]:
         repository: the models.
     """
 
-    def live(_: Any) -> Json:
-        return {"live": True}
-
-    def ready(_: Any) -> Json:
-        return {"ready": repository.ready}
-
     def model_ready(asked: Any) -> Json:
         try:
             return {"ready": repository.get(asked.name, asked.version or None).ready}
@@ -50,8 +44,8 @@ def models_answers(repository: ModelRepository) -> Iterator[tuple[str, Answer]]:
         return {"models": index(repository, ready_only=asked.ready)}
 
     told: dict[str, Told] = {
-        "ServerLive": live,
-        "ServerReady": ready,
+        "ServerLive": lambda _: {"live": True},
+        "ServerReady": lambda _: {"ready": repository.ready},
         "ServerMetadata": lambda _: server_metadata(),
         "ModelReady": model_ready,
         "ModelMetadata": metadata,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
+
+import grpc
 
 from service.api.rpc.backend import RpcBackend
 from service.api.rpc.call import Answer, Edge
@@ -12,14 +14,6 @@ from service.api.rpc.models import models_answers
 
 OIP = "inference.GRPCInferenceService"
 """The service of the Open Inference Protocol, as its definition names it."""
-
-
-class CallDetails(Protocol):
-    """What gRPC says of a call before it is answered."""
-
-    @property
-    def method(self) -> str:
-        """Path of service and procedure."""
 
 
 class Procedures:
@@ -47,7 +41,7 @@ class Procedures:
         """Paths of all procedures that are answered."""
         return frozenset(self._handlers)
 
-    def service(self, details: CallDetails) -> Any:
+    def service(self, details: grpc.HandlerCallDetails) -> Any:
         """The handler of a call; of an unknown procedure, one that refuses."""
         found = self._handlers.get(details.method)
         return found or self._edge.handler(details.method, None)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
 
 from service.api.examples import FOREIGN_PAGE, SLOW_BODY
 from service.api.json_body import described_body, read_json
+from service.api.labels import Label
 from service.api.problems import caller_of, client_of, problem_responses, request_id_of
-from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
+from service.api.records.problems import record_responses
+from service.api.records.threads import RecordThreads
 from service.api.stations.schemas import (
     MOST_REPORT_BYTES,
     OneStationOut,
@@ -35,24 +37,19 @@ from service.recording.audit.entry import Change
 from service.recording.audit.trail import AuditTrail
 from service.recording.multiview.recipes import current_recipes
 from service.recording.search.times import time_of
-from service.stations.board import MOST_STATIONS, RecipeWish, StationBoard, StationStanding
+from service.stations.board import MOST_STATIONS, StationBoard, StationStanding
 
-StationName = Annotated[
-    str,
-    Path(
-        alias="station",
-        min_length=1,
-        max_length=128,
-        pattern=r"^[^\x00-\x1f\x7f]+$",
-        description="The station's name.",
-    ),
-]
+StationName = Annotated[Label, Path(alias="station", description="The station's name.")]
+
+
+def _no_recipe(number: int) -> RecipeNotFoundError:
+    return RecipeNotFoundError(
+        f"there is no recipe of the number {number}; GET /v1/recipes lists the recipes"
+    )
+
 
 _NO_STATION = StationNotFoundError(
     "no station 'press-1' says how it fares; GET /v1/stations lists those that do"
-)
-_NO_NUMBER = RecipeNotFoundError(
-    "there is no recipe of the number 7; GET /v1/recipes lists the recipes"
 )
 _SILENT = ConflictError(
     "station 'press-1' has said nothing for 12 s, and takes no recipe; look after it first"
@@ -66,8 +63,8 @@ _OF_ONE = problem_responses(_NO_STATION, _NAMED)
 _PUTTING = problem_responses(
     _FULL, FOREIGN_PAGE, SLOW_BODY, InvalidParameterError("the body: run: Field required")
 )
-_WISHING = problem_responses(
-    *(NO_RECORD, UNREACHABLE, _NO_STATION, _NO_NUMBER, _SILENT, FOREIGN_PAGE, SLOW_BODY),
+_WISHING = record_responses(
+    *(_NO_STATION, _no_recipe(7), _SILENT, FOREIGN_PAGE, SLOW_BODY),
     InvalidParameterError("the body: number: Field required"),
 )
 
@@ -95,9 +92,7 @@ class StationDesk:
         for one in await self.threads.read(current_recipes):
             if one.content is not None and one.content["number"] == number:
                 return one.name
-        raise RecipeNotFoundError(
-            f"there is no recipe of the number {number}; GET /v1/recipes lists the recipes"
-        )
+        raise _no_recipe(number)
 
 
 def stations_router(desk: StationDesk) -> APIRouter:
@@ -110,7 +105,10 @@ def stations_router(desk: StationDesk) -> APIRouter:
         """The stations that say how they fare, silent ones included."""
         return StationsOut(
             request_id=request_id_of(request.scope),
-            stations=[_standing(one) for one in board.all()],
+            # Its moments are texts, as JSON has them.
+            stations=[
+                StationStandingOut.model_validate(_facts(one), strict=False) for one in board.all()
+            ],
         )
 
     @router.get("/v1/stations/{station}", responses=_OF_ONE)
@@ -138,9 +136,8 @@ def stations_router(desk: StationDesk) -> APIRouter:
         said = await read_json(request, StationReportIn, most_bytes=MOST_REPORT_BYTES)
         report = said.model_dump(mode="json", exclude={"taken"})
         wish = board.put(name, report, said.taken)
-        return StationHeardOut(
-            request_id=request_id_of(request.scope), wish=None if wish is None else _wish(wish)
-        )
+        shown = None if wish is None else RecipeWishOut.model_validate(wish)
+        return StationHeardOut(request_id=request_id_of(request.scope), wish=shown)
 
     @router.post(
         "/v1/stations/{station}/recipe",
@@ -154,8 +151,7 @@ def stations_router(desk: StationDesk) -> APIRouter:
         have begun keep the recipe that they have.
         """
         given = await read_json(request, StationRecipeIn)
-        if not desk.threads.has_record:
-            raise type(NO_RECORD)(str(NO_RECORD))
+        desk.threads.check()
         before = board.of(name).report["recipe"]
         recipe = await desk.name_of(given.number)
         wish = await board.wish(name, given.number)
@@ -173,19 +169,10 @@ def stations_router(desk: StationDesk) -> APIRouter:
             request_id=request_id_of(request.scope),
             station=name,
             recipe=recipe,
-            wish=_wish(wish),
+            wish=RecipeWishOut.model_validate(wish),
         )
 
     return router
-
-
-def _wish(wish: RecipeWish) -> RecipeWishOut:
-    return RecipeWishOut(**asdict(wish))
-
-
-def _standing(standing: StationStanding) -> StationStandingOut:
-    # Its moments are texts, as JSON has them.
-    return StationStandingOut.model_validate(_facts(standing), strict=False)
 
 
 def _facts(standing: StationStanding) -> Mapping[str, Any]:
@@ -197,5 +184,5 @@ def _facts(standing: StationStanding) -> Mapping[str, Any]:
         "state": state,
         "heard_at": time_of(standing.heard_us),
         "silent_ms": standing.silent_s * 1000,
-        "wish": None if standing.wish is None else _wish(standing.wish),
+        "wish": standing.wish,
     }

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from service.api.given import BodyIn
 from service.api.labels import Label
-from service.api.schemas import Schema
+from service.api.multiview.schemas import RecipeNumber
+from service.api.schemas import ReplyOut, Schema
 from service.core.bundles.thresholds import MAX_REASON
-from service.multiview.recipe import HIGHEST_NUMBER
 
 MOST_RESULTS = 50
 MOST_CAMERAS = 64
@@ -36,25 +37,21 @@ OfflineName = Literal["set_offline", "engine", "camera", "fault"]
 ResultName = Literal["ok", "ng", "no_decision"]
 
 
-class _Said(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
-
-
-class StationPlc(_Said):
+class StationPlc(BodyIn):
     """The controller of a station."""
 
     connected: bool = Field(description="Whether it has read or written within two seconds.")
     heard_at: datetime | None = Field(description="When it last did; null if it never has.")
 
 
-class StationCamera(_Said):
+class StationCamera(BodyIn):
     """A camera of a station."""
 
     name: Label = Field(description="Of the camera, and of the view that it takes.")
     well: bool = Field(description="Whether it answers.")
 
 
-class StationRecipeSaid(_Said):
+class StationRecipeSaid(BodyIn):
     """The recipe in force at a station, for the parts that are triggered from now on."""
 
     number: Count = Field(
@@ -64,7 +61,7 @@ class StationRecipeSaid(_Said):
     changing: bool = Field(description="Whether another one is being put in force.")
 
 
-class StationCounts(_Said):
+class StationCounts(BodyIn):
     """Parts since the station began, by their results."""
 
     ok: Count
@@ -75,7 +72,7 @@ class StationCounts(_Said):
     faults: Count = Field(description="How often verdicts came late several times in a row.")
 
 
-class StationTimes(_Said):
+class StationTimes(BodyIn):
     """Times from trigger to result, of the last parts."""
 
     parts: Count = Field(description="How many these are.")
@@ -84,14 +81,14 @@ class StationTimes(_Said):
     worst_ms: Milliseconds
 
 
-class StationLate(_Said):
+class StationLate(BodyIn):
     """A verdict that came after its part's result, and was not sent."""
 
     result: ResultName = Field(description="What would have been the part's result.")
     late_ms: Milliseconds
 
 
-class StationResult(_Said):
+class StationResult(BodyIn):
     """The result of a part."""
 
     part: Count = Field(description="As the PLC has named it.")
@@ -107,7 +104,7 @@ class StationResult(_Said):
     late: StationLate | None = Field(description="The verdict that came too late, if any did.")
 
 
-class _Station(_Said):
+class _Station(BodyIn):
     run: Label = Field(description="Tells this run of the process from those before it.")
     began_at: datetime
     online: bool = Field(description="Whether it takes parts.")
@@ -145,10 +142,9 @@ class RecipeWishOut(Schema):
     )
 
 
-class StationHeardOut(Schema):
+class StationHeardOut(ReplyOut):
     """What a station is to do."""
 
-    request_id: str
     wish: RecipeWishOut | None = Field(description="Null where nothing was wanted of it since.")
 
 
@@ -173,35 +169,30 @@ class StationOut(StationStandingOut):
     results: list[StationResult] = Field(description="The newest last.")
 
 
-class OneStationOut(Schema):
+class OneStationOut(ReplyOut):
     """A station."""
 
-    request_id: str
     station: StationOut
 
 
-class StationsOut(Schema):
+class StationsOut(ReplyOut):
     """The stations, by name."""
 
-    request_id: str
     stations: list[StationStandingOut]
 
 
-class StationRecipeIn(BaseModel):
+class StationRecipeIn(BodyIn):
     """A recipe that is to be put in force at a station."""
 
-    model_config = ConfigDict(
-        extra="forbid", strict=True, json_schema_extra={"example": {"number": 7}}
-    )
+    model_config = ConfigDict(json_schema_extra={"example": {"number": 7}})
 
-    number: int = Field(ge=1, le=HIGHEST_NUMBER, description="Of the recipe.")
+    number: RecipeNumber = Field(description="Of the recipe.")
     reason: str | None = Field(None, max_length=MAX_REASON, description="Kept and logged.")
 
 
-class RecipeWishedOut(Schema):
+class RecipeWishedOut(ReplyOut):
     """The recipe that a station will take as it next says how it fares."""
 
-    request_id: str
     station: str
     recipe: str = Field(description="Name of the recipe.")
     wish: RecipeWishOut

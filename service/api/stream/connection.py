@@ -9,14 +9,14 @@ from typing import Any
 import orjson
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from service.api.given import validated
 from service.api.labels import merged
 from service.api.stream.messages import (
+    PartMessage,
     ViewMessage,
     message_of,
-    part_of,
     problem_json,
     statistics_json,
-    view_of,
 )
 from service.core.batching.memory import MemoryBudget
 from service.core.domain import NO_LABELS, Json, Labels
@@ -45,11 +45,6 @@ from service.streaming.statistics import StreamStatistics
 # Close codes of RFC 6455.
 NORMAL, GOING_AWAY, NO_STATUS, POLICY_VIOLATION = 1000, 1001, 1005, 1008
 INTERNAL, TRY_AGAIN_LATER = 1011, 1013
-
-
-@dataclass(frozen=True, slots=True)
-class Bye:
-    """The client's message that it will send no more frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +119,7 @@ class Connection:
             self._leave(lost=lost)
 
     async def _end(
-        self, reader: asyncio.Task[Bye | Disconnected], writer: asyncio.Task[None]
+        self, reader: asyncio.Task[Disconnected | None], writer: asyncio.Task[None]
     ) -> bool:
         """Send the last messages for this kind of end; True if the client may resume.
 
@@ -159,7 +154,7 @@ class Connection:
             await self._drain(writer)
             await close_with_error(self.websocket, error, self.session.id)
             return False
-        if isinstance(end, Disconnected):
+        if end is not None:
             return end.code != NORMAL
         await self._drain(writer)
         await send_json(self.websocket, statistics_json("bye", self.session.statistics))
@@ -184,8 +179,8 @@ class Connection:
         stopped = self.link.stopped
         return stopped.done() and stopped.result() is why
 
-    async def _read(self) -> Bye | Disconnected:
-        """Accept frames while the session has room for them.
+    async def _read(self) -> Disconnected | None:
+        """Accept frames while the session has room for them; None where the client says bye.
 
         Raises:
             RequestError: a message that is not in the protocol.
@@ -203,9 +198,10 @@ class Connection:
                 self._accept(data, view)
                 view = None
                 continue
-            said = self._handle_text(message["text"])
-            if isinstance(said, Bye):
-                return said
+            text = message_of(message["text"])
+            if text["type"] == "bye":
+                return None
+            said = self._handle_text(text)
             if said is not None and view is not None:
                 raise RequestError(
                     "a message of type view came after another one; send the frame that shows the "
@@ -237,16 +233,13 @@ class Connection:
             held.close()
             raise
 
-    def _handle_text(self, text: str) -> Bye | ViewMessage | None:
-        """Act on a text message; gives what the reader has to know of it."""
-        message = message_of(text)
+    def _handle_text(self, message: Json) -> ViewMessage | None:
+        """Act on a text message; gives what it says of the next frame."""
         kind = message["type"]
-        if kind == "bye":
-            return Bye()
         if kind == "view":
-            return view_of(message)
+            return validated(ViewMessage, message, "view")
         if kind == "part":
-            self.session.part = part_of(message).labels
+            self.session.part = validated(PartMessage, message, "part").labels
         elif kind == "stats":
             self.session.report()
         else:

@@ -9,14 +9,15 @@ from dataclasses import asdict
 from typing import Annotated, Literal, Self
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from service.api.given import BodyIn, validated
 from service.api.labels import Label, Tags
 from service.api.multiview.schemas import PlainName
 from service.api.schemas import OptionsIn
 from service.core.domain import Json, Labels
-from service.core.errors import InvalidParameterError, RequestError
-from service.core.problem import Problem, validation_message
+from service.core.errors import RequestError
+from service.core.problem import Problem
 from service.streaming.evidence import MOST_VOTES, VotingRule
 from service.streaming.frames import LAST_SEQUENCE, FrameView
 from service.streaming.session import Policy, Session
@@ -29,10 +30,10 @@ MOST_TEXT = 64 * 1024
 """Most characters of a text message; real ones are much shorter."""
 
 
-class VoteIn(BaseModel):
+class VoteIn(BodyIn):
     """A part counts as anomalous if k of its last n frames do."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     k: int = Field(ge=1)
     n: int = Field(ge=1, le=MOST_VOTES)
@@ -85,10 +86,10 @@ class Hello(OptionsIn):
         return None if self.vote is None else VotingRule(self.vote.k, self.vote.n)
 
 
-class _OfPart(BaseModel):
+class _OfPart(BodyIn):
     """What a message says of the part that frames show."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     part: str | None
     station: Label | None = None
@@ -129,30 +130,6 @@ class ViewMessage(_OfPart):
         return FrameView(self.part, self.view, self.recipe, self.again)
 
 
-def part_of(message: Json) -> PartMessage:
-    """A message of type part, checked.
-
-    Raises:
-        InvalidParameterError: a field is unknown or out of range.
-    """
-    try:
-        return PartMessage.model_validate(message)
-    except ValidationError as error:
-        raise InvalidParameterError(validation_message(error, "part")) from None
-
-
-def view_of(message: Json) -> ViewMessage:
-    """A message of type view, checked.
-
-    Raises:
-        InvalidParameterError: a field is missing, unknown or out of range.
-    """
-    try:
-        return ViewMessage.model_validate(message)
-    except ValidationError as error:
-        raise InvalidParameterError(validation_message(error, "view")) from None
-
-
 def message_of(text: str) -> Json:
     """A text message, read: an object with a type.
 
@@ -181,10 +158,7 @@ def hello_of(text: str) -> Hello:
     message = message_of(text)
     if message["type"] != "hello":
         raise RequestError(f"the first message is of type {message['type']!r}; say hello first")
-    try:
-        return Hello.model_validate(message)
-    except ValidationError as error:
-        raise InvalidParameterError(validation_message(error, "hello")) from None
+    return validated(Hello, message, "hello")
 
 
 def welcome_json(session: Session, *, resumed: bool, model: str, version: str) -> Json:

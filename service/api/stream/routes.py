@@ -9,10 +9,8 @@ import time
 import uuid
 from dataclasses import dataclass
 from functools import partial
-from typing import Self
 
 from fastapi import APIRouter
-from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from service.api.labels import labels_of_headers
@@ -24,13 +22,13 @@ from service.api.stream.messages import Hello, hello_of, welcome_json
 from service.api.stream.views import StreamViews, frame_id
 from service.api.stream.watching import held_in
 from service.core.batching.memory import MemoryBudget
-from service.core.domain import Inspection, InspectOptions, Labels
+from service.core.domain import Inspection, Labels
 from service.core.errors import InvalidParameterError, RequestError
 from service.observing.instruments.metrics import Metrics
 from service.observing.journal import UNKNOWN, Journal
 from service.observing.logging_setup import log_event
 from service.observing.records import NOTHING_ASKED, ViewOfPart
-from service.observing.tracing.base import FrameTraces, Tracing
+from service.observing.tracing.base import Tracing
 from service.peers import Message, Peers
 from service.repository.model_version import ModelVersion
 from service.repository.repository import ModelRepository
@@ -56,26 +54,6 @@ _LEFT_WITHIN_S = 1.0
 logger = logging.getLogger("takt.stream")
 
 
-@dataclass(frozen=True, slots=True)
-class StreamOptions:
-    """The server's settings of streams.
-
-    Attributes:
-        timeout_ms: timeout of a frame, where the hello names none.
-        credits: most unanswered frames of a stream.
-        max_image_bytes: largest picture of a frame.
-    """
-
-    timeout_ms: float
-    credits: int
-    max_image_bytes: int
-
-    @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """Those that the settings state."""
-        return cls(settings.timeout_ms, settings.stream_credits, settings.max_image_bytes)
-
-
 def stream_router(streams: Streams) -> APIRouter:
     """The routes that stream."""
     router = APIRouter()
@@ -98,7 +76,7 @@ class Streams:
         sessions: the open streams, and those that wait for a new connection.
         memory: of pictures in flight.
         views: takes views of parts on.
-        options: the server's settings.
+        settings: of the server.
         guard: knows when a caller's key is revoked.
         peers: the other workers, which have streams of their own.
         tracing: records a trace of each frame; None for no traces.
@@ -110,7 +88,7 @@ class Streams:
     sessions: Sessions
     memory: MemoryBudget
     views: Views
-    options: StreamOptions
+    settings: Settings
     guard: Guard
     peers: Peers
     tracing: Tracing | None = None
@@ -160,6 +138,7 @@ class Streams:
         """
         model = self.repository.get(name, version)
         model.check_ready()
+        labels = labels_of_headers(websocket.scope["headers"], hello.labels)
         wishes = (name, version, hello.wishes)
         session = self.sessions.find(hello.session) if hello.session else None
         if resumed := session is not None:
@@ -170,16 +149,7 @@ class Streams:
                 )
             link = self.sessions.resume(session, hello.last_sequence)
         else:
-            frames = None
-            if self.tracing is not None:
-                frames = self.tracing.stream(websocket.scope, model.name)
-            options = hello.options(self.options.timeout_ms, share_of(websocket.scope))
-            about = _about(websocket, hello, name, version)
-            session = self.sessions.begin(
-                lambda key: self._session(
-                    key, wishes, hello, options, frames, websocket.scope, about
-                )
-            )
+            session = self.sessions.begin(lambda key: self._session(key, wishes, websocket, labels))
             if hello.last_sequence is not None:
                 session.begin_after(hello.last_sequence)
             link = session.attach()
@@ -192,21 +162,21 @@ class Streams:
             link,
             self.sessions,
             self.memory,
-            self.options.max_image_bytes,
-            _labels(websocket, hello),
+            self.settings.max_image_bytes,
+            labels,
         )
 
     def _session(
         self,
         key: str,
         wishes: tuple[str, str | None, Hello],
-        hello: Hello,
-        options: InspectOptions,
-        frames: FrameTraces | None,
-        scope: Scope,
-        about: About,
+        websocket: WebSocket,
+        labels: Labels,
     ) -> Session:
-        name, version, _ = wishes
+        name, version, hello = wishes
+        scope, tracing = websocket.scope, self.tracing
+        frames = None if tracing is None else tracing.stream(scope, name)
+        options = hello.options(self.settings.timeout_ms, share_of(scope))
 
         async def inspect(read: Read) -> Inspection:
             # Looked up for each frame: another version may have become the active one.
@@ -235,7 +205,7 @@ class Streams:
 
         rules = Rules(
             policy=hello.policy,
-            credits=self.options.credits,
+            credits=self.settings.stream_credits,
             in_flight=self.repository.get(name, version).instances,
             patience_s=options.timeout_s,
             vote=hello.vote_rule,
@@ -249,21 +219,14 @@ class Streams:
             with frames.of(outcome.sequence, outcome.age_ms, frame_id(key, outcome.sequence)):
                 observe(outcome, frame)
 
+        caller = caller_of(scope)
+        who = caller.name if caller.credential else client_of(websocket) or caller.name
+        about = About(name, version, who, time.time(), labels)
         audience = Audience(partial(held_in, self.memory))
         views = StreamViews(self.views, options, key)
         return Session(
             *(key, wishes, inspect, explain, rules, trace, about, audience), views.inspect
         )
-
-
-def _labels(websocket: WebSocket, hello: Hello) -> Labels:
-    return labels_of_headers(websocket.scope["headers"], hello.labels)
-
-
-def _about(websocket: WebSocket, hello: Hello, name: str, version: str | None) -> About:
-    caller = caller_of(websocket.scope)
-    who = caller.name if caller.credential else client_of(websocket) or caller.name
-    return About(name, version, who, time.time(), _labels(websocket, hello))
 
 
 async def _hello(websocket: WebSocket) -> Hello:
@@ -294,7 +257,7 @@ def _log_begin(
         "model": model.name,
         "version": model.version,
         "policy": session.rules.policy,
-        "client": websocket.client.host if websocket.client else None,
+        "client": client_of(websocket),
     }
     log_event(logger, "stream_resumed" if resumed else "stream_began", facts)
 

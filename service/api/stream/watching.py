@@ -151,9 +151,8 @@ class Watching:
             ends: set[asyncio.Future[Any]] = {reader, writer, watcher.stopped}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (reader, writer):
-                if not task.done():
-                    task.cancel()
+            reader.cancel()
+            writer.cancel()
             await asyncio.gather(reader, writer, return_exceptions=True)
         if watcher.stopped.done():
             raise UnauthenticatedError(

@@ -16,8 +16,9 @@ import pytest
 from fastapi import FastAPI
 
 from service.api.problems import add_handlers
+from service.api.records.problems import NO_RECORD
 from service.api.records.search import search_router
-from service.api.records.threads import NO_RECORD, RecordThreads
+from service.api.records.threads import RecordThreads
 from service.core.domain import RawPicture
 from service.core.errors import RecordError
 from service.observing.instruments.metrics import Metrics

@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 import orjson
-from pydantic import ValidationError
 
+from service.api.given import validated
 from service.api.oip.inputs import Data
 from service.api.oip.request import InferenceRequest, InferIn, OipLimits, checked
 from service.api.oip.response import outputs_of
 from service.core.domain import Inspection
-from service.core.errors import InvalidParameterError, TaktError
-from service.core.problem import validation_message
+from service.core.errors import TaktError
 from service.core.tensors.protocol import DEFAULT_OUTPUTS, IMAGE, INPUTS, OUTPUTS
 from service.core.tensors.triton import TRITON_OUTPUTS, WARNINGS
 
@@ -54,12 +53,8 @@ class TritonRequest:
             for name, values in tensors.items()
         ]
         outputs = [{"name": spec.name} for spec in wanted]
-        try:
-            parsed = InferIn.model_validate(
-                {"inputs": inputs, "parameters": parameters, "outputs": outputs or None}
-            )
-        except ValidationError as error:
-            raise InvalidParameterError(validation_message(error, "the request")) from None
+        fields = {"inputs": inputs, "parameters": parameters, "outputs": outputs or None}
+        parsed = validated(InferIn, fields, "the request")
         data = next(iter(_held(name, values) for name, values in tensors.items()), None)
         self.inference: InferenceRequest = checked(parsed, data, limits)
 
