@@ -194,11 +194,11 @@ def _truth(value: Any) -> bool:
 def _time(value: Any) -> datetime:
     try:
         at = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        at = None
-    if at is None or at.tzinfo is None:
-        raise ValueError("it is no time such as 2026-03-01T12:00:00Z")
-    return at.astimezone(UTC)
+        if at.tzinfo is not None:
+            return at.astimezone(UTC)
+    except (OverflowError, TypeError, ValueError):
+        pass
+    raise ValueError("it is no time such as 2026-03-01T12:00:00Z")
 
 
 _Text = Annotated[str, BeforeValidator(_text)]

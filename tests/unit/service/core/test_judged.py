@@ -102,6 +102,7 @@ def test_fields_of_a_later_release_are_passed_over(tmp_path: Path) -> None:
         ({"judged_at": "yesterday"}, "judged_at: it is no time such as"),
         ({"judged_at": "2026-03-01T12:00:00"}, "judged_at: it is no time such as"),
         ({"judged_at": 7}, "judged_at: it is no time such as"),
+        ({"judged_at": "0001-01-01T00:00:00+01:00"}, "judged_at: it is no time such as"),
     ],
 )
 def test_a_wrong_line_is_refused_by_its_number(
