@@ -13,7 +13,7 @@ from models.input_size import InputSize
 from service.core.bundles.findings import PictureSizes
 from service.core.bundles.manifest import Preprocess
 from service.core.bundles.tiling import Tiling
-from service.core.domain import Image, ModelInput
+from service.core.domain import PICTURE_SUFFIXES, Image, ModelInput
 from service.core.engines.base import Engine
 from service.core.errors import RequestError
 from service.core.inspection.offline import OfflineInspection, View, inspect_offline
@@ -22,9 +22,6 @@ from service.core.pictures.header import read_header
 from service.core.pictures.prepare import prepare, read_for_model
 from service.core.pictures.preprocess import preprocess
 from service.core.pictures.tiles import tile_grid
-
-SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-"""Of the formats that the service decodes: BMP, JPEG, PNG, TIFF and WebP."""
 
 MAX_PIXELS = 200_000_000
 """Most pixels of a picture offline; the service, which strangers reach, takes fewer."""
@@ -51,7 +48,7 @@ def list_pictures(folder: Path) -> tuple[Path, ...]:
         )
     found = tuple(sorted(path for path in folder.rglob("*") if is_picture(path, folder)))
     if not found:
-        raise PicturesError(f"{folder} holds no picture ({', '.join(sorted(SUFFIXES))})")
+        raise PicturesError(f"{folder} holds no picture ({', '.join(sorted(PICTURE_SUFFIXES))})")
     return found
 
 
@@ -159,7 +156,7 @@ def read_fit_input(path: Path, spec: Preprocess) -> Image:
 def is_picture(path: Path, folder: Path) -> bool:
     """Whether a file below a folder has a picture's suffix and is not hidden."""
     hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
+    return path.suffix.lower() in PICTURE_SUFFIXES and not hidden and path.is_file()
 
 
 def short_name(path: Path) -> str:

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.errors import RoiError
-from export.pictures import SUFFIXES, read_picture
+from export.pictures import read_picture
 from service.core.bundles.manifest import Preprocess
 from service.core.bundles.region import ROI_MASK, Polygon, Roi
+from service.core.domain import PICTURE_SUFFIXES
 from service.core.pictures.roi import RoiShape
 
 FIELDS = frozenset({"polygons", "exclude", "width", "height"})
@@ -74,7 +75,7 @@ def read_roi(path: Path) -> RoiShape:
         PicturesError: it is a picture that cannot be decoded.
         RoiError: it holds no region, or one that cannot be understood.
     """
-    if path.suffix.lower() in SUFFIXES:
+    if path.suffix.lower() in PICTURE_SUFFIXES:
         return RoiShape(mask=_read_mask(path))
     return _read_polygons(path)
 
@@ -142,7 +143,7 @@ def _read_polygons(path: Path) -> RoiShape:
         said = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise RoiError(
-            f"{path} is neither a picture ({', '.join(sorted(SUFFIXES))}) nor JSON: {error}"
+            f"{path} is neither a picture ({', '.join(sorted(PICTURE_SUFFIXES))}) nor JSON: {error}"
         ) from None
     if not isinstance(said, dict):
         raise RoiError(f'{path} must hold an object, {{"polygons": [[[x, y], ...], ...]}}')

@@ -6,13 +6,16 @@ import base64
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Image = np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]
 """RGB uint8 [height, width, 3]."""
+
+PICTURE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+"""Endings of the names of files that are pictures, in lower case."""
 
 Levels = np.ndarray[tuple[int, int, int], np.dtype[np.float32]]
 """RGB float32 [height, width, 3]; levels from 0 to 255, not rounded."""

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Final, Literal
 import orjson
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
-from service.core.domain import Box, box_json
+from service.core.domain import PICTURE_SUFFIXES, Box, box_json
 from service.core.errors import ConfigurationError
 
 LINES: Final = "judgements.jsonl"
@@ -29,7 +29,6 @@ JudgedWord = Literal["good", "defect"]
 WORDS: Final[tuple[JudgedWord, ...]] = ("good", "defect")
 """What a picture may have been judged; the folders of the pictures are named so as well."""
 
-_SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 _LONGEST_LINE: Final = 65_536
 _HEX: Final = frozenset("0123456789abcdef")
 
@@ -237,7 +236,7 @@ def _by_place(folder: Path) -> Iterator[JudgedFile]:
         for path in sorted((folder / word).rglob("*")):
             below = path.relative_to(folder / word)
             hidden = any(part.startswith(".") for part in below.parts)
-            if hidden or path.suffix.lower() not in _SUFFIXES or not path.is_file():
+            if hidden or path.suffix.lower() not in PICTURE_SUFFIXES or not path.is_file():
                 continue
             yield JudgedFile(
                 file=path.relative_to(folder).as_posix(),

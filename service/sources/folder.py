@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from service.core.domain import PICTURE_SUFFIXES
 from service.sources.capture import SourceError
 from service.sources.labels import LabelsOfFile, file_labels
 from service.sources.pacing import Shot, Shots, WatchClock
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 _POLL_EVERY_S = 0.5
 _REST_NS = 2_000_000_000
 
@@ -108,7 +108,7 @@ class Folder:
 
 def _stamp_of(path: Path) -> _Stamp | None:
     """None for a file that is no picture, is still empty, or is gone."""
-    if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+    if path.suffix.lower() not in PICTURE_SUFFIXES or path.name.startswith("."):
         return None
     try:
         status = path.stat()

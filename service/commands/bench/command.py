@@ -15,13 +15,13 @@ from service.commands.bench.arrivals import parse_arrivals
 from service.commands.bench.report import json_report, text_report
 from service.commands.bench.run import BenchOptions, Protocol, run_bench
 from service.core.distribution import install_hint
+from service.core.domain import PICTURE_SUFFIXES
 from service.core.errors import InvalidParameterError, TaktError
 from service.core.pictures.decode import decode
 from service.headings import HeadedCommand, under
 from takt_client import RawPicture
 from takt_client import TaktError as ClientError
 
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _LONGEST_S = 24 * 3600
 _MOST_REQUESTS = 100_000_000
 _MOST_PIXELS = 200_000_000
@@ -258,7 +258,8 @@ def _pictures(given: Sequence[Path], *, raw: bool) -> dict[str, bytes | RawPictu
     paths = [path for one in given for path in _files(one)]
     if not paths:
         names = ", ".join(str(path) for path in given)
-        raise InvalidParameterError(f"there are no pictures ({', '.join(_SUFFIXES)}) in {names}")
+        endings = ", ".join(PICTURE_SUFFIXES)
+        raise InvalidParameterError(f"there are no pictures ({endings}) in {names}")
     pictures = {str(path): path.read_bytes() for path in paths}
     if raw:
         return {name: _decoded(picture) for name, picture in pictures.items()}
@@ -269,7 +270,9 @@ def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     return sorted(
-        file for file in path.rglob("*") if file.suffix.lower() in _SUFFIXES and file.is_file()
+        file
+        for file in path.rglob("*")
+        if file.suffix.lower() in PICTURE_SUFFIXES and file.is_file()
     )
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from pydantic import ConfigDict, TypeAdapter
 
 from service.commands.demo.part import DEFECTS, HEIGHT, WIDTH, jpeg
+from service.core.domain import PICTURE_SUFFIXES
 from service.core.errors import TaktError
-from service.sources.folder import SUFFIXES
 from service.station.plant.conveyor import Conveyor, PartPictures
 from service.station.plant.faults import Fault
 from service.station.plant.program import PartTexts
@@ -112,7 +112,7 @@ def _files(folder: Path) -> list[bytes]:
     found = [
         path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in SUFFIXES and path.is_file()
+        if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()
     ]
     if not found:
         raise PlantError(f"{folder} has no pictures; name a folder with JPEG or PNG files")
