@@ -12,8 +12,8 @@ from pathlib import Path
 
 import click
 
+from service.commands.errors import plain_errors
 from service.core.distribution import CLIENT, install_hint
-from service.core.errors import TaktError
 
 _HEADING = f"{'part':>10} {'result':<11} {'score':>8} {'took':>10}"
 
@@ -39,6 +39,7 @@ def station() -> None:
 @station.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--quiet", is_flag=True, help="No line for each part; only what is not well.")
+@plain_errors
 def run(file: Path, quiet: bool) -> None:
     """Run the station that FILE describes, until Ctrl-C."""
     try:
@@ -62,30 +63,25 @@ def run(file: Path, quiet: bool) -> None:
             gc.freeze()
             await opened.run()
 
-    try:
-        said = read_station_file(file)
-        with (
-            _appended(said.station.log) as note,
-            contextlib.closing(LineWriter(sys.stdout)) as printer,
-        ):
-            report = StationReport(_nothing if quiet else printer.put, note)
-            with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
-                asyncio.run(work())
-    except TaktError as error:
-        raise click.ClickException(str(error)) from None
+    said = read_station_file(file)
+    with (
+        _appended(said.station.log) as note,
+        contextlib.closing(LineWriter(sys.stdout)) as printer,
+    ):
+        report = StationReport(_nothing if quiet else printer.put, note)
+        with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+            asyncio.run(work())
     click.echo(report.summary(), err=True)
 
 
 @station.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@plain_errors
 def check(file: Path) -> None:
     """Say what is wrong with FILE, by line; ends with 1 if anything is."""
     from service.station.file import read_station_file
 
-    try:
-        said = read_station_file(file)
-    except TaktError as error:
-        raise click.ClickException(str(error)) from None
+    said = read_station_file(file)
     cameras = ", ".join(said.cameras)
     click.echo(
         f"{file} is right: station {said.station.name} asks {said.station.server}, listens to a "

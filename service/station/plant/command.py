@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from service.commands.access import access_options
-from service.core.errors import TaktError
+from service.commands.errors import plain_errors
 from service.station.commands import not_installed
 from service.station.plant.faults import REAL_FAULTS, Fault, FaultKind
 
@@ -85,6 +85,7 @@ def _faults(
     help="Folder of pictures of parts with a defect.",
 )
 @access_options
+@plain_errors
 def simulate(
     parts: int,
     rate: float,
@@ -130,8 +131,6 @@ def simulate(
             outcome = asyncio.run(_run(layout, gate_ms, server, folder, faults))
     except KeyboardInterrupt:
         raise click.Abort from None
-    except TaktError as error:
-        raise click.ClickException(str(error)) from None
     _sum_up(outcome, conveyor.has_defect)
 
 
