@@ -120,17 +120,14 @@ def simulate(
     conveyor = Conveyor(math.inf, 1 / rate, gate_ms / 1000, parts, seed, defects)
     # A server of yours may have recipes by codes that it knows.
     layout = PlantLayout(conveyor, recipe, good, bad, _CODE if url is None else "")
-    try:
-        with contextlib.ExitStack() as opened:
-            opened.enter_context(ended_by_signals())
-            folder = Path(opened.enter_context(TemporaryDirectory(prefix="takt-plant-")))
-            if url is not None:
-                server = BoxServer(url, key=access.get("key"))
-            else:
-                server = opened.enter_context(_demo_server(folder, recipe))
-            outcome = asyncio.run(_run(layout, gate_ms, server, folder, faults))
-    except KeyboardInterrupt:
-        raise click.Abort from None
+    with contextlib.ExitStack() as opened:
+        opened.enter_context(ended_by_signals())
+        folder = Path(opened.enter_context(TemporaryDirectory(prefix="takt-plant-")))
+        if url is not None:
+            server = BoxServer(url, key=access.get("key"))
+        else:
+            server = opened.enter_context(_demo_server(folder, recipe))
+        outcome = asyncio.run(_run(layout, gate_ms, server, folder, faults))
     _sum_up(outcome, conveyor.has_defect)
 
 
