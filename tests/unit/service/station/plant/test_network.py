@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -52,6 +53,18 @@ async def test_a_cable_that_is_cut_carries_nothing_and_ends_who_is_connected() -
 
         cable.mend()
         assert await say(cable.port, b"again") == b"again"
+
+
+async def test_a_cable_that_carries_is_taken_away_without_a_word() -> None:
+    said: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: said.append(context))
+    async with echo() as port:
+        async with Cable(port) as cable:
+            reader, writer = await asyncio.open_connection("127.0.0.1", cable.port)
+            writer.write(b"hello")
+            assert await reader.read(100) == b"hello"
+        writer.transport.abort()
+    assert not said
 
 
 async def test_a_cable_to_nobody_ends_at_once() -> None:
