@@ -31,8 +31,9 @@ class Watch:
     >>> source, stream = Mock(live=False, shots=shots), AsyncMock(outcomes=outcomes)
     >>> report = WatchReport(print, table=None, save=None)
     >>> watch = Watch(source, report, WatchOptions("all"), WatchClock(), notice=print)
-    >>> asyncio.run(watch.run(nullcontext(stream))).stats.frames
+    >>> asyncio.run(watch.run(nullcontext(stream)))
     {"type":"dropped","sequence":0,"dropped":1,"name":"part","saved":null}
+    >>> watch.figures.stats.frames
     1
 
     Args:
@@ -68,6 +69,7 @@ class Watch:
         self._taken: dict[int, tuple[str, float]] = {}
         self._sending: asyncio.Task[None] | None = None
         self._time_limit: asyncio.Timeout | None = None
+        self._ended: WatchFigures | None = None
 
     @property
     def begun(self) -> bool:
@@ -79,9 +81,17 @@ class Watch:
         """Whether the source goes on while no shot is taken, and nobody counts what is lost."""
         return self._source.live and self.options.policy == "all"
 
+    @property
+    def figures(self) -> WatchFigures:
+        """Of all shots, those too that were replaced before they were sent; so far, or at the end.
+
+        The stream's closing may take long, and is no part of the watch.
+        """
+        return self._ended or self.tally.figures()
+
     def sum_up(self) -> None:
-        """Has the figures so far reported."""
-        self._report.sum_up(self.tally.figures())
+        """Has the figures reported."""
+        self._report.sum_up(self.figures)
 
     def stop(self) -> None:
         """Ends the watch; answers to the shots that were sent are awaited for the grace at most."""
@@ -95,14 +105,11 @@ class Watch:
             self._sending.cancel()
             self._time_limit.reschedule(now_s + self._grace_s)
 
-    async def run(self, connecting: AbstractAsyncContextManager[ShotStream]) -> WatchFigures:
+    async def run(self, connecting: AbstractAsyncContextManager[ShotStream]) -> None:
         """Watches the source; shots that were sent before the end are still answered and reported.
 
         Args:
             connecting: opens the stream that inspects the shots.
-
-        Returns:
-            The figures of all shots; shots replaced before they were sent count too.
 
         Raises:
             TaktError: the source, the stream or the report cannot go on.
@@ -120,9 +127,7 @@ class Watch:
                     )
             finally:
                 self._time_limit = None
-            # Before the stream closes, which may take long and is no part of the watch.
-            figures = self.tally.figures()
-        return figures
+                self._ended = self.tally.figures()
 
     async def run_or_fail(self, open_stream: OpenStream) -> bool:
         """Watches the source beside others; tells at once what makes it fail, and returns False."""

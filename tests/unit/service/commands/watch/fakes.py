@@ -76,7 +76,7 @@ async def watch(
         watching.stop()
 
     stopping = asyncio.create_task(stop_when_told())
-    figures = await watching.run(nullcontext(stream))
+    await watching.run(nullcontext(stream))
     stopping.cancel()
     assert not noticed or notices is not None
-    return figures, [line.split()[0] for line in lines[2:]]
+    return watching.figures, [line.split()[0] for line in lines[2:]]

@@ -3,10 +3,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
-from service.commands.watch.report import WatchReport
 from service.commands.watch.run import Watch
 from service.commands.watch.streams import WatchOptions
 from service.core.errors import NotReadyError
@@ -92,7 +92,7 @@ async def test_fps_spaces_a_recording_and_thins_a_live_source(fake_time, make_sh
 async def test_the_time_that_the_stream_takes_to_close_is_no_part_of_the_figures(
     fake_time, make_shots
 ) -> None:
-    report = WatchReport(lambda line: None, None, save=None)
+    report = Mock(tell=AsyncMock())
     source = FakeSource(lambda: make_shots("a"))
     watching = Watch(source, report, ALL, fake_time.clock, lambda notice: None)
 
@@ -101,7 +101,10 @@ async def test_the_time_that_the_stream_takes_to_close_is_no_part_of_the_figures
         yield FakeStream()
         fake_time.now_s += 100
 
-    assert (await watching.run(closing())).stats.seconds == 0
+    await watching.run(closing())
+    watching.sum_up()
+    (figures,) = report.sum_up.call_args.args
+    assert figures.stats.seconds == 0
 
 
 async def test_a_shot_whose_answer_is_there_has_been_counted(fake_time) -> None:

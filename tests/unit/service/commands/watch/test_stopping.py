@@ -94,7 +94,8 @@ async def test_stopping_before_the_stream_is_open_ends_at_once_without_a_notice(
     running = asyncio.create_task(watching.run(never()))
     await stop.wait()
     watching.stop()
-    assert (await running).stats.frames == 0
+    await running
+    assert watching.figures.stats.frames == 0
     assert (ended, notices) == ([True], [])
 
 
@@ -111,5 +112,6 @@ async def test_stopping_while_the_stream_closes_changes_nothing(fake_time, make_
         for _ in range(3):
             await asyncio.sleep(0)
 
-    assert (await watching.run(closing())).stats.answered == 1
+    await watching.run(closing())
+    assert watching.figures.stats.answered == 1
     assert notices == []
