@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.api.multiview.parts import ViewHandler, parts_router
 from service.api.multiview.recipe_desk import RecipeDesk
-from service.api.multiview.recipes import recipes_router
+from service.api.multiview.recipes import recipe_changes_router, recipes_router
 from service.parts.composing.foundation import Foundation
 from service.parts.composing.part import Left, ServerPart
 
@@ -27,6 +27,7 @@ def multiview_part(foundation: Foundation) -> ServerPart:
         routers=(
             parts_router(handler, desk, records),
             recipes_router(recipes),
+            recipe_changes_router(recipes),
         ),
         once_leading=(book.follow,) if records.has_record else (),
         close=close,

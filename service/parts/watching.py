@@ -7,7 +7,7 @@ import logging
 import time
 from typing import Final
 
-from service.api.records.alarms import alarms_router
+from service.api.records.alarms import alarms_router, marks_router
 from service.api.records.watch import watch_router
 from service.core.bundles.bundle import Bundle
 from service.core.errors import ModelNotFoundError, NotReadyError, RecordError
@@ -110,6 +110,7 @@ def watching_part(foundation: Foundation) -> ServerPart:
         routers=(
             watch_router(records, bundles.known, bundles.facts),
             alarms_router(records),
+            marks_router(records),
         ),
         once_leading=(watch,) if records.has_record else (),
     )

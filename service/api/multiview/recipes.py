@@ -86,7 +86,7 @@ MOST_REVISIONS = 100
 
 
 def recipes_router(desk: RecipeDesk) -> APIRouter:
-    """The routes that read and change recipes."""
+    """The routes that read recipes."""
     router = APIRouter(tags=["parts"])
     threads = desk.threads
 
@@ -139,6 +139,14 @@ def recipes_router(desk: RecipeDesk) -> APIRouter:
                 for one in found
             ],
         )
+
+    return router
+
+
+def recipe_changes_router(desk: RecipeDesk) -> APIRouter:
+    """The routes that change recipes."""
+    router = APIRouter(tags=["parts"])
+    threads = desk.threads
 
     @router.put(
         "/v1/recipes/{recipe}",

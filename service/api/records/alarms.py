@@ -51,7 +51,7 @@ _MARKING = record_responses(FOREIGN_PAGE, SLOW_BODY, InvalidParameterError("kind
 
 
 def alarms_router(threads: RecordThreads) -> APIRouter:
-    """The routes of alarms, and of marks on the time line."""
+    """The routes of alarms."""
     router = APIRouter(tags=["watch"])
 
     @router.get("/v1/watch/alarms", responses=_LISTING)
@@ -120,6 +120,13 @@ def alarms_router(threads: RecordThreads) -> APIRouter:
 
         alarm = await threads.run(change)
         return OneAlarmOut(request_id=request_id_of(request.scope), alarm=alarm)
+
+    return router
+
+
+def marks_router(threads: RecordThreads) -> APIRouter:
+    """The routes of marks on the time line."""
+    router = APIRouter(tags=["watch"])
 
     @router.get("/v1/watch/marks", responses=_LISTING)
     async def list_marks(

@@ -237,18 +237,13 @@ def judging_router(threads: RecordThreads) -> APIRouter:
         Every judgement is kept, and the latest one counts.
         """
         body = await read_json(request, JudgementIn)
-        given = NewJudgement(
-            body.judgement,
-            reviewer_of(request, body.reviewer),
-            body.kind,
-            body.note,
-            None if body.box is None else Box(*body.box),
-        )
-        client = client_of(request)
+        reviewer, client = reviewer_of(request, body.reviewer), client_of(request)
+        box = None if body.box is None else Box(*body.box)
+        given = NewJudgement(body.judgement, reviewer, body.kind, body.note, box)
         done = await threads.run(
             lambda record: judge(record.database, body.ids_in(record), given, client=client)
         )
-        return _judged(request, done, given.reviewer)
+        return _judged(request, done, reviewer)
 
     @router.post(
         "/v1/inspections/judgements/withdraw",
