@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import takt_client
-from service.core.domain import RawPicture
+from service.commands.watch.remote import sendable
 from service.sources.pacing import Shot
 from service.station.cycle.effects import PartDecision, PartInCycle, no_decision
 from service.station.cycle.signals import NoDecisionReason, ResultCode
@@ -111,7 +111,7 @@ class ServerInspector:
                         self._client.inspect_view(
                             name,
                             view,
-                            _sendable(shot.picture),
+                            sendable(shot.picture),
                             recipe=recipe.name,
                             **choices,
                         )
@@ -186,9 +186,3 @@ def _reason(error: takt_client.TaktError) -> NoDecisionReason:
             return NoDecisionReason.DEADLINE
         case _:
             return NoDecisionReason.REFUSED
-
-
-def _sendable(picture: bytes | RawPicture) -> bytes | takt_client.RawPicture:
-    if isinstance(picture, bytes):
-        return picture
-    return takt_client.RawPicture(picture.pixels, picture.width, picture.height, picture.format)

@@ -10,6 +10,7 @@ import numpy as np
 
 from service.core.domain import RawPicture
 from service.core.host import let_others_go_first
+from service.recording.pictures import format_of
 from service.streaming.watching import ShownFrame
 
 LONGEST_SIDE = 1280
@@ -17,11 +18,7 @@ LONGEST_SIDE = 1280
 
 JPEG = "image/jpeg"
 _QUALITY = 85
-_MEDIA_TYPES = (
-    (b"\xff\xd8\xff", JPEG),
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"BM", "image/bmp"),
-)
+_SHOWN = ("jpeg", "png", "bmp", "webp")
 
 
 def media_type_of(data: bytes | memoryview) -> str | None:
@@ -30,10 +27,8 @@ def media_type_of(data: bytes | memoryview) -> str | None:
     >>> media_type_of(b"BM rest")
     'image/bmp'
     """
-    head = bytes(data[:12])
-    if head[:4] == b"RIFF" and head[8:] == b"WEBP":
-        return "image/webp"
-    return next((name for magic, name in _MEDIA_TYPES if head.startswith(magic)), None)
+    found = format_of(data)
+    return f"image/{found}" if found in _SHOWN else None
 
 
 class PictureEncoder:

@@ -57,9 +57,7 @@ class RemoteStream:
     async def send(self, shot: Shot) -> None:
         """Sends a shot as soon as there is room for it."""
         labels = _labels_of(shot) or None
-        await self._stream.send(
-            _sendable(shot.picture), captured_us=shot.captured_us, labels=labels
-        )
+        await self._stream.send(sendable(shot.picture), captured_us=shot.captured_us, labels=labels)
 
     async def finish(self) -> None:
         """Says that no shot follows."""
@@ -151,7 +149,8 @@ def _labels_of(shot: Shot) -> PartLabels:
     return labels
 
 
-def _sendable(picture: bytes | RawPicture) -> bytes | takt_client.RawPicture:
+def sendable(picture: bytes | RawPicture) -> bytes | takt_client.RawPicture:
+    """A picture as the client takes it."""
     if isinstance(picture, bytes):
         return picture
     return takt_client.RawPicture(picture.pixels, picture.width, picture.height, picture.format)
