@@ -40,7 +40,7 @@ class Pools:
 
 
 @dataclass(frozen=True, slots=True)
-class Admitted:
+class AdmittedPicture:
     """A picture that was admitted, on its way through a model.
 
     Attributes:
@@ -73,7 +73,7 @@ class Inference:
         waited_ms: for threads, and for a turn.
     """
 
-    picture: Admitted
+    picture: AdmittedPicture
     seen: ReadPicture
     done: Done[ModelOutput]
     waited_ms: float
@@ -100,7 +100,7 @@ class Pictures(Protocol):
     running: Stage
     """The queue, and how fast pictures are answered."""
 
-    async def run(self, picture: Admitted) -> Inference:
+    async def run(self, picture: AdmittedPicture) -> Inference:
         """Take a picture through; cancelling takes it out of the queue.
 
         Raises:

@@ -34,7 +34,7 @@ from service.core.errors import DeadlineExceededError
 from service.core.inspection.fact_sampling import FactSampling
 from service.core.inspection.finish import Finisher, Judgement
 from service.core.inspection.inference import (
-    Admitted,
+    AdmittedPicture,
     Inference,
     Pictures,
     Pools,
@@ -205,7 +205,7 @@ class Pipeline:
         self._admission.shares.take(caller)
         try:
             with self._memory.decoded() as room:
-                admitted = Admitted(picture, weight, options, deadline_s, room)
+                admitted = AdmittedPicture(picture, weight, options, deadline_s, room)
                 inference = (await self._pictures.run(admitted)).upright()
                 finished = await self._finish(inference)
         finally:

@@ -18,7 +18,7 @@ from service.core.bundles.manifest import Manifest, Preprocess
 from service.core.bundles.tiling import Tiling
 from service.core.domain import FactVector, Image, ModelInput, ModelOutput
 from service.core.inspection.fact_sampling import FactSampling
-from service.core.inspection.inference import Admitted, Inference, Pools, ms_since, on_thread
+from service.core.inspection.inference import AdmittedPicture, Inference, Pools, ms_since, on_thread
 from service.core.pictures.decode import Decoded
 from service.core.pictures.facts import facts_of_large
 from service.core.pictures.formats.image_header import ImageHeader
@@ -99,7 +99,7 @@ class TiledPictures:
         self._unanswered = Stage()
         self._answered_s = 0.0
 
-    async def run(self, picture: Admitted) -> Inference:
+    async def run(self, picture: AdmittedPicture) -> Inference:
         """See `Pictures.run`; a tile that fails takes the others out of the queue."""
         with self._unanswered.count(picture.options.priority):
             fed = await self._stitched(picture)
@@ -117,7 +117,7 @@ class TiledPictures:
             async with asyncio.timeout(timeout_s):
                 await self._unanswered.empty()
 
-    async def _stitched(self, picture: Admitted) -> _Fed:
+    async def _stitched(self, picture: AdmittedPicture) -> _Fed:
         """Feed a picture and await all its answers; the first failure ends all of it."""
         try:
             async with asyncio.TaskGroup() as answers:
@@ -133,7 +133,7 @@ class TiledPictures:
         finally:
             del first  # for its traceback has this frame now
 
-    async def _feed(self, picture: Admitted, answers: asyncio.TaskGroup) -> _Fed:
+    async def _feed(self, picture: AdmittedPicture, answers: asyncio.TaskGroup) -> _Fed:
         """Wait for a turn, decode, and queue every tile; the group's tasks await the answers."""
         loop = asyncio.get_running_loop()
         came_s = time.perf_counter()

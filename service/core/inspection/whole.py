@@ -13,7 +13,7 @@ from service.core.bundles.manifest import Manifest
 from service.core.domain import ModelInput, ModelOutput, RawPicture
 from service.core.errors import DeadlineExceededError
 from service.core.inspection.fact_sampling import FactSampling
-from service.core.inspection.inference import Admitted, Inference, Pools, ms_since, on_thread
+from service.core.inspection.inference import AdmittedPicture, Inference, Pools, ms_since, on_thread
 from service.core.pictures.prepare import Prepared, prepare
 
 _QUICK_S = 0.001
@@ -59,7 +59,7 @@ class WholePictures:
         self.large = Stage(workers=pools.threads, at_once=pools.threads)
         self.running = batcher.stage
 
-    async def run(self, picture: Admitted) -> Inference:
+    async def run(self, picture: AdmittedPicture) -> Inference:
         """See `Pictures.run`; a picture to draw on is kept if there is room for it."""
         begun_s = time.perf_counter()
         weight, room = picture.weight, picture.room
@@ -100,7 +100,7 @@ class WholePictures:
         one_by_one = batcher.options.max_batch_size == 1
         return quick and one_by_one and batcher.working >= self._pools.threads
 
-    async def _run_whole(self, picture: Admitted, begun_s: float) -> Inference:
+    async def _run_whole(self, picture: AdmittedPicture, begun_s: float) -> Inference:
         """Decode and run a picture on an engine's thread, in memory that was taken."""
         priority, deadline_s = picture.options.priority, picture.deadline_s
         ready = partial(self._prepare, picture, picture.keeps_decoded(), begun_s)
@@ -112,7 +112,9 @@ class WholePictures:
     async def drain(self, timeout_s: float) -> None:
         """See `Pictures.drain`: the batcher itself answers what it has accepted."""
 
-    def _prepare(self, picture: Admitted, keep: bool, ready_s: float) -> tuple[Prepared, float]:
+    def _prepare(
+        self, picture: AdmittedPicture, keep: bool, ready_s: float
+    ) -> tuple[Prepared, float]:
         waited_ms = ms_since(ready_s)
         prepared = prepare(
             picture.data,
@@ -137,7 +139,7 @@ def _run_here(
     return prepared, run(prepared.model_input), waited_ms
 
 
-def _is_small(picture: Admitted) -> bool:
+def _is_small(picture: AdmittedPicture) -> bool:
     """Whether decoding it may hold up an engine, should another picture come meanwhile."""
     data = picture.data
     return not picture.weight.large and (isinstance(data, RawPicture) or len(data) <= _LENT_BYTES)

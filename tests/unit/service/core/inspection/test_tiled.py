@@ -35,7 +35,7 @@ from service.core.errors import (
     QueueFullError,
     RequestError,
 )
-from service.core.inspection.inference import Admitted, Inference, Pools
+from service.core.inspection.inference import AdmittedPicture, Inference, Pools
 from service.core.inspection.tiled import TiledPictures
 from service.core.inspection.weight import weigh
 from service.core.pictures.tiles import Stitcher
@@ -105,7 +105,7 @@ class Bench:
     ) -> Inference:
         options = InspectOptions(heatmap=heatmap, priority=priority, timeout_s=30.0)
         with MemoryBudget().decoded() as room:
-            picture = Admitted(data, weigh(data, 200_000), options, deadline_s, room)
+            picture = AdmittedPicture(data, weigh(data, 200_000), options, deadline_s, room)
             return await self.tiled.run(picture)
 
     def start(self, picture: Image, **options: Any) -> asyncio.Task[Inference]:

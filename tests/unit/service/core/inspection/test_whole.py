@@ -18,7 +18,7 @@ from service.core.batching.options import BatcherOptions
 from service.core.bundles.bundle import Bundle
 from service.core.domain import Image, InspectOptions, ModelOutput
 from service.core.errors import InvalidImageError
-from service.core.inspection.inference import Admitted, Inference, Pools
+from service.core.inspection.inference import AdmittedPicture, Inference, Pools
 from service.core.inspection.weight import weigh
 from service.core.inspection.whole import WholePictures
 
@@ -51,7 +51,7 @@ class Line:
         options = InspectOptions(timeout_s=30.0)
         with self.memory.decoded() as room:
             return await self.pictures.run(
-                Admitted(data, weigh(data, 100_000), options, 1e12, room)
+                AdmittedPicture(data, weigh(data, 100_000), options, 1e12, room)
             )
 
 
