@@ -134,7 +134,7 @@ export interface ViewInspected {
   revision: number;
   view: string;
   inspection: Inspected;
-  /** Of the part, if this was its last view; else null. */
+  /** Of the part, if this view was inspected last; else null. */
   result: PartResult | null;
 }
 

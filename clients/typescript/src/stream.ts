@@ -67,7 +67,7 @@ export interface FrameView {
   /** Of the recipe, for all views of the part. */
   revision: number;
   view: string;
-  /** Of the part, if this was its last view; else null. */
+  /** Of the part, if this view was inspected last; else null. */
   result: PartResult | null;
 }
 

@@ -331,5 +331,5 @@ class ViewAnswerOut(ReplyOut):
     view: str
     inspection: InspectionOut
     result: PartResultOut | None = Field(
-        description="Of the part, if this was its last view; else null."
+        description="Of the part, if this view was inspected last; else null."
     )

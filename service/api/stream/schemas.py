@@ -56,7 +56,7 @@ class FrameViewOut(Schema):
     revision: int = Field(description="Of the recipe, for all views of the part.")
     view: str = Field(description="Its name in the recipe.")
     result: PartResultOut | None = Field(
-        description="Of the part, if this was its last view; else null."
+        description="Of the part, if this view was inspected last; else null."
     )
 
 

@@ -41,9 +41,11 @@ async def test_a_view_is_answered_as_by_rest_and_the_last_one_has_the_part_s_res
         await save(client)
         await socket.hello(threshold=0.9)
         send_view(socket, 0, good, "A", "top")
+        # Of views on their way together, either may be the last one to be inspected.
+        first = await socket.hear()
         socket.frame(1, good)
         send_view(socket, 2, bad_part, "A", "side")
-        first, plain, last = await hear(socket, 3)
+        plain, last = await hear(socket, 2)
         await send(client, "B", "top", good)
         rest = (await send(client, "B", "side", bad_part)).json()
     assert numbered([first, plain, last]) == [("answer", 0), ("answer", 1), ("answer", 2)]

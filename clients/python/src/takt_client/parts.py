@@ -79,7 +79,7 @@ class ViewInspected:
         revision: of the recipe.
         view: name of the view.
         inspected: what was found in the picture.
-        result: of the part, if this was its last view; else None.
+        result: of the part, if this view was inspected last; else None.
     """
 
     part: str

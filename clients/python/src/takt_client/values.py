@@ -283,7 +283,7 @@ class FrameView:
         recipe: name of the recipe.
         revision: of the recipe.
         view: name of the view.
-        result: of the part, if this was its last view; else None.
+        result: of the part, if this view was inspected last; else None.
     """
 
     part: str
