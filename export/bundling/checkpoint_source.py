@@ -236,7 +236,8 @@ def _out_of_fold(
     )
     if asked is None or asked.head is None:
         return scores
-    return scores_with_head(scores, asked.for_all(asked.head, len(found.pictures)).double().numpy())
+    said = asked.for_all(asked.head, torch.from_numpy(scores.score))
+    return scores_with_head(scores, said.double().numpy())
 
 
 def _crop_of(recipe: InputRecipe) -> Crop | None:

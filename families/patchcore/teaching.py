@@ -147,7 +147,7 @@ class ScaledHead:
     def on_scale(cls, good: GoodParts, found: Likeness, asked: Tensor, alpha: float) -> ScaledHead:
         """Directions on the scale of the bank's levels; what is `asked` is that of the fields."""
         most = asked.amax(1)
-        unseen = good.cells.for_all(most, len(good.bank_score)).numpy()
+        unseen = good.cells.for_all(most, torch.from_numpy(good.bank_score)).numpy()
         scale = scale_of_head(unseen, good.bank_score, good.bank_peak, alpha)
         both = HeadLevels(scale.level(unseen), good.bank_score, good.bank_peak)
         levels = scale.level(most.numpy())

@@ -56,21 +56,30 @@ class GoodCells:
     cells: Tensor
     head: Tensor | None = None
 
-    def for_all(self, said: Tensor, count: int) -> Tensor:
-        """What is said of the parts [m] -> of all parts [n] that were scored out of fold.
+    def for_all(self, said: Tensor, bank_score: Tensor) -> Tensor:
+        """What a head says of the parts [m] -> of all parts [n] that were scored out of fold.
 
-        A part whose cells are not kept has what is said of another one, in turn. That takes what a
-        head says for independent of what the bank says; where both say much of the same parts, a
-        threshold is a little higher than it had to be.
+        Parts whose cells are not kept have what is said of those that lie as high among the kept
+        ones by the bank, as head and bank find many of the same parts odd.
+
+        Args:
+            said: what is said of the parts whose cells are kept, [m].
+            bank_score: the bank's scores of all parts, [n].
 
         >>> kept = GoodCells((0, 3), torch.zeros(2, 1, 1, 4, dtype=torch.int8))
-        >>> kept.for_all(torch.tensor([7.0, 8.0]), 4).tolist()
-        [7.0, 7.0, 8.0, 8.0]
+        >>> kept.for_all(torch.tensor([7.0, 8.0]), torch.tensor([0.1, 0.4, 0.2, 0.3])).tolist()
+        [7.0, 8.0, 7.0, 8.0]
         """
-        others = [part for part in range(count) if part not in {*self.parts}]
-        found = torch.empty(count, dtype=said.dtype)
-        found[list(self.parts)] = said
-        found[others] = said.repeat(len(others) // len(said) + 1)[: len(others)]
+        parts = torch.tensor(self.parts)
+        is_kept = torch.zeros(len(bank_score), dtype=torch.bool)
+        is_kept[parts] = True
+        others = (~is_kept).nonzero()[:, 0]
+        found = torch.empty(len(bank_score), dtype=said.dtype)
+        found[parts] = said
+        if len(others):
+            as_high = torch.arange(len(others)) * len(parts) // len(others)
+            by_bank = bank_score[parts].argsort(stable=True)
+            found[others[bank_score[others].argsort(stable=True)]] = said[by_bank[as_high]]
         return found
 
     def tensors(self) -> dict[str, Tensor]:

@@ -65,3 +65,21 @@ def test_of_too_many_parts_some_are_kept_evenly() -> None:
     kept = kept_of(10_000, 61_000)
     assert len(kept) == (32 << 20) // 61_000
     assert (kept[0], kept[-1] > 9_900) == (0, True)
+
+
+def test_parts_without_cells_have_what_is_said_of_parts_as_odd_to_the_bank() -> None:
+    bank = torch.rand(300, generator=torch.Generator().manual_seed(0))
+    kept = GoodCells(tuple(range(0, 300, 3)), torch.zeros(100, 1, 1, 4, dtype=torch.int8))
+    said = bank[list(kept.parts)].square()
+    found = kept.for_all(said, bank)
+    assert torch.equal(found[list(kept.parts)], said)
+    assert float((found - bank.square()).abs().max()) < 0.1
+    others = [part for part in range(300) if part not in kept.parts]
+    counts = found[others].unique(return_counts=True)[1]
+    assert (len(counts), int(counts.min()), int(counts.max())) == (100, 2, 2)
+
+
+def test_where_the_cells_of_all_parts_are_kept_each_has_its_own() -> None:
+    kept = GoodCells((0, 1, 2), torch.zeros(3, 1, 1, 4, dtype=torch.int8))
+    said = torch.tensor([3.0, 1.0, 2.0])
+    assert torch.equal(kept.for_all(said, torch.tensor([0.2, 0.3, 0.1])), said)
