@@ -114,7 +114,8 @@ class PlcProgram:
         self._latest: int | None = None
         self._sensed_s = self._part_s = self._commanded_s = float("-inf")
         self._results: OrderedDict[int, _Read] = OrderedDict()
-        self._has_begun = False
+        self._asks = True
+        self._recipe_seen = 0
         self._erred_s = math.inf
         self._beat: int | None = None
         self._beat_s = float("-inf")
@@ -154,6 +155,7 @@ class PlcProgram:
                 self._sensed_s = now_s if sensed_s is None else sensed_s
             self._sensed = sensed
         if status is not None:
+            self._ask(now_s, status)
             self._watch(now_s, status)
             self._read(now_s, status)
             self._command(now_s, status)
@@ -201,20 +203,26 @@ class PlcProgram:
         if self._said.results_ack is not status.results_valid:
             self._said = replace(self._said, results_ack=status.results_valid)
 
-    def _command(self, now_s: float, status: StationStatus) -> None:
-        """Have the recipe in force, and again where a station that began anew has none.
+    def _ask(self, now_s: float, status: StationStatus) -> None:
+        """Find out whether the station is to be asked for the recipe.
 
-        Another one that somebody puts in force stays.
+        It is at the start, and where a station that began anew has none or another one. What
+        somebody else puts in force while its heart beats stays.
         """
+        has_changed = status.recipe != self._recipe_seen
+        if status.recipe == 0 or (has_changed and not self.well(now_s)):
+            self._asks = True
         if status.recipe == self._recipe:
-            self._has_begun = True
+            self._asks = False
+        self._recipe_seen = status.recipe
+
+    def _command(self, now_s: float, status: StationStatus) -> None:
+        """Ask for the recipe, and again after a while."""
         if self._said.execute_command:
             over = status.command_done or status.command_failed
             if over or now_s - self._commanded_s > self._timing.command_s:
                 self._said = replace(self._said, execute_command=False)
-        elif (status.recipe == 0 or not self._has_begun) and status.recipe != self._recipe:
-            if status.command_done or status.command_failed:
-                return
+        elif self._asks and not (status.command_done or status.command_failed):
             self._commanded_s = now_s
             self._said = replace(self._said, execute_command=True, command=self._recipe)
 

@@ -38,6 +38,7 @@ class PagePlc:
         self.block = FunctionBlock(source[0])
         self.now_s = 0.0
         self.beats = 0
+        self.recipe = 1
 
     def scan(
         self, status: StationStatus | None = IDLE, sensed: int | None = None, *, beats: bool = True
@@ -63,7 +64,7 @@ class PagePlc:
             xSensed=sensed != 0,
             udiSensed=sensed,
             udiAtGate=at_gate,
-            uiRecipe=1,
+            uiRecipe=self.recipe,
         )
 
 
@@ -183,3 +184,39 @@ def test_a_recipe_that_somebody_else_puts_in_force_stays(plc: Plc) -> None:
 
     assert not plc.scan(replace(IDLE, recipe=5)).execute_command
     assert plc.scan(replace(IDLE, recipe=0)).execute_command
+
+
+def test_a_station_that_began_anew_with_another_recipe_is_asked_for_the_plc_s(plc: Plc) -> None:
+    _begun(plc)
+    for _ in range(51):
+        plc.scan(None)
+
+    assert plc.scan(replace(IDLE, recipe=5)).execute_command
+    assert plc.scan(replace(IDLE, recipe=5)).execute_command
+    plc.scan(replace(IDLE, command_done=True))
+    assert not plc.scan().execute_command
+
+
+def test_a_station_that_was_away_keeps_what_somebody_else_has_put_in_force(plc: Plc) -> None:
+    _begun(plc)
+    plc.scan(replace(IDLE, recipe=5))
+    for _ in range(51):
+        plc.scan(None)
+
+    assert not plc.scan(replace(IDLE, recipe=5)).execute_command
+
+
+def test_the_page_s_program_asks_for_another_recipe_where_the_plc_wants_another() -> None:
+    plc = PagePlc()
+    _begun(plc)
+    plc.recipe = 2
+    said = plc.scan()
+    assert (said.execute_command, said.command) == (True, 2)
+    plc.scan(replace(IDLE, recipe=2, command_done=True))
+    assert not plc.scan(replace(IDLE, recipe=2)).execute_command
+
+
+def _begun(plc: Plc) -> None:
+    """The PLC's recipe is in force, and the heart has been seen to beat."""
+    for _ in range(3):
+        plc.scan()
