@@ -17,6 +17,7 @@ from export.bundling.graph import ImagesToAnswer, write_graph
 from models.inpformer.config import InpFormerConfig, Mode
 from models.inpformer.detector import InpFormer
 from models.inpformer.lite0 import Lite0Encoder
+from tests.inpformer import LIGHT
 
 pytestmark = pytest.mark.torch
 
@@ -188,18 +189,7 @@ def test_only_the_maps_are_resized_in_the_graph(thin: Exported) -> None:
 def test_the_light_encoder_answers_as_torch_does_alone_and_in_a_batch(
     mode: Mode, tmp_path: Path
 ) -> None:
-    config = InpFormerConfig(
-        embed_dim=240,
-        encoder_heads=8,
-        decoder_heads=8,
-        target_blocks=tuple(range(8)),
-        decoder_depth=2,
-        decoder_groups=((0,), (1,)),
-        width=64,
-        height=64,
-        encoder="lite0",
-        mode=mode,
-    )
+    config = replace(LIGHT, mode=mode)
     light = exported(config, tmp_path / "model.onnx")
     assert_alike_alone_and_in_a_batch(light)
     operators = {node.op_type for node in onnx.load(light.path).graph.node}

@@ -22,9 +22,9 @@ from models.checkpoints.facts import Centre, Checkpoint, InputRecipe, TrainedThr
 from models.checkpoints.picture_digest import picture_digest
 from models.efficientad.config import EfficientAdConfig
 from models.efficientad.detector import EfficientAd
-from models.inpformer.config import InpFormerConfig
 from models.inpformer.detector import InpFormer
 from service.core.bundles.manifest import Crop
+from tests.inpformer import WHOLE
 
 WritePictures = Callable[..., list[Path]]
 
@@ -32,20 +32,9 @@ WritePictures = Callable[..., list[Path]]
 @pytest.fixture(scope="module")
 def inpformer() -> Checkpoint:
     """Two blocks of 16 channels on a grid of 5 x 5, cut out of 80 x 80 pixels."""
-    config = InpFormerConfig(
-        embed_dim=16,
-        encoder_heads=2,
-        decoder_heads=2,
-        target_blocks=(0, 1),
-        decoder_depth=2,
-        encoder_groups=((0, 1),),
-        decoder_groups=((0, 1),),
-        width=70,
-        height=70,
-    )
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = InpFormer(config).eval()
+        model = InpFormer(WHOLE).eval()
     return Checkpoint(
         model,
         framework="official",

@@ -28,7 +28,6 @@ from models.dinomaly.config import DinomalyConfig
 from models.dinomaly.detector import Dinomaly
 from models.efficientad.config import EfficientAdConfig
 from models.efficientad.detector import Differences, EfficientAd
-from models.inpformer.config import InpFormerConfig
 from models.inpformer.detector import InpFormer
 from service.core.bundles.bundle import load_bundle
 from service.core.bundles.region import ROI_MASK
@@ -36,6 +35,7 @@ from service.core.engines.base import EngineOutput
 from service.core.engines.onnxruntime import OnnxRuntimeEngine
 from service.core.errors import CalibrationError
 from service.core.pictures.roi import RoiShape, roi_on_map
+from tests.inpformer import WHOLE
 
 pytestmark = pytest.mark.torch
 
@@ -204,20 +204,9 @@ def thin(family: str, thin_model: EfficientAd) -> Detector:
         model.teacher, model.student = thin_model.teacher, thin_model.student
         model.quantiles.copy_(thin_model.quantiles)
         return model.eval()
-    config = InpFormerConfig(
-        embed_dim=16,
-        encoder_heads=2,
-        decoder_heads=2,
-        target_blocks=(0, 1),
-        decoder_depth=2,
-        encoder_groups=((0, 1),),
-        decoder_groups=((0, 1),),
-        width=70,
-        height=70,
-    )
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return InpFormer(config).eval()
+        return InpFormer(WHOLE).eval()
 
 
 def test_no_map_of_efficientad_is_lower_than_its_lowest(thin_model: EfficientAd) -> None:

@@ -15,20 +15,8 @@ from export.learning.family import FamilyLearning, FitRequest
 from export.learning.stages import Stages
 from families.inpformer import learning as inpformer
 from models.checkpoints.own import FitFacts, save_checkpoint
-from models.inpformer.config import InpFormerConfig
 from models.inpformer.detector import InpFormer
-
-THIN = InpFormerConfig(
-    embed_dim=16,
-    encoder_heads=2,
-    decoder_heads=2,
-    target_blocks=(0, 1),
-    decoder_depth=2,
-    encoder_groups=((0,), (1,)),
-    decoder_groups=((0,), (1,)),
-    width=28,
-    height=28,
-)
+from tests.inpformer import THIN
 
 Learn = Callable[..., Result]
 

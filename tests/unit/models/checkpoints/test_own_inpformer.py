@@ -14,18 +14,8 @@ from models.checkpoints.own import FitFacts, save_checkpoint
 from models.fit.device import round_to_fp16
 from models.inpformer.config import InpFormerConfig
 from models.inpformer.detector import InpFormer
+from tests.inpformer import LIGHT
 
-LITE0 = InpFormerConfig(
-    embed_dim=240,
-    encoder_heads=8,
-    decoder_heads=8,
-    target_blocks=tuple(range(8)),
-    decoder_depth=2,
-    decoder_groups=((0,), (1,)),
-    width=64,
-    height=64,
-    encoder="lite0",
-)
 DINO = InpFormerConfig(
     embed_dim=64,
     encoder_heads=1,
@@ -48,7 +38,7 @@ def saved(path: Path, config: InpFormerConfig, resized: int | None) -> InpFormer
     return model
 
 
-@pytest.mark.parametrize("config", [LITE0, DINO], ids=["lite0", "dinov2"])
+@pytest.mark.parametrize("config", [LIGHT, DINO], ids=["lite0", "dinov2"])
 def test_a_saved_model_comes_back_bit_for_bit(tmp_path: Path, config: InpFormerConfig) -> None:
     path = tmp_path / "m.safetensors"
     model = saved(path, config, resized=config.width + 8)
@@ -66,7 +56,7 @@ def test_a_saved_model_comes_back_bit_for_bit(tmp_path: Path, config: InpFormerC
 
 def test_it_is_described_under_its_own_name(tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
-    saved(path, LITE0, resized=None)
+    saved(path, LIGHT, resized=None)
     described = describe(path)
     assert (described.family, described.variant) == ("inpformer", "lite0")
     assert described.format == "Takt inpformer (safetensors)"
@@ -76,13 +66,13 @@ def test_it_is_described_under_its_own_name(tmp_path: Path) -> None:
 
 def test_an_input_larger_than_what_it_is_cut_from_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
-    saved(path, LITE0, resized=32)
+    saved(path, LIGHT, resized=32)
     with pytest.raises(CheckpointError, match="no 64 x 64 can be cut out"):
         load_checkpoint(path)
 
 
 def test_the_light_encoder_s_blocks_are_given() -> None:
     with pytest.raises(ValueError, match="of the encoder lite0"):
-        replace(LITE0, target_blocks=(0, 1, 2, 3), encoder_groups=((0,), (1,)))
+        replace(LIGHT, target_blocks=(0, 1, 2, 3), encoder_groups=((0,), (1,)))
     with pytest.raises(ValueError, match="multiple of 16, such as 448"):
-        replace(LITE0, width=392, height=392)
+        replace(LIGHT, width=392, height=392)

@@ -13,21 +13,9 @@ from export.commands.fit.command import fit
 from models.checkpoints.facts import InputRecipe
 from models.checkpoints.formats import load_checkpoint
 from models.fit.inpformer.encoders import EncoderError, Pretrained
-from models.inpformer.config import InpFormerConfig
 from models.inpformer.detector import InpFormer
 from models.input_size import InputSize
-
-CONFIG = InpFormerConfig(
-    embed_dim=16,
-    encoder_heads=2,
-    decoder_heads=2,
-    target_blocks=(0, 1),
-    decoder_depth=2,
-    encoder_groups=((0,), (1,)),
-    decoder_groups=((0,), (1,)),
-    width=28,
-    height=28,
-)
+from tests.inpformer import THIN
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +27,7 @@ def thin_encoder(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         asked.append(choice)
         torch.manual_seed(0)
         sides = size or InputSize(28, 28)
-        config = replace(CONFIG, width=sides.width, height=sides.height)
+        config = replace(THIN, width=sides.width, height=sides.height)
         weights = InpFormer(config).encoder.state_dict()
         recipe = InputRecipe(sides.width, sides.height, "area")
         return Pretrained(choice, config, recipe, weights)

@@ -26,27 +26,17 @@ from models.fit.progress import Fitted
 from models.fit.resume import ResumeMismatchError
 from models.inpformer.config import InpFormerConfig
 from models.inpformer.detector import InpFormer
+from tests.inpformer import LIGHT, THIN
 
 pytestmark = pytest.mark.torch
 
-SIDE = 28
-CONFIG = InpFormerConfig(
-    embed_dim=16,
-    encoder_heads=2,
-    decoder_heads=2,
-    target_blocks=(0, 1),
-    decoder_depth=2,
-    encoder_groups=((0,), (1,)),
-    decoder_groups=((0,), (1,)),
-    width=SIDE,
-    height=SIDE,
-)
+SIDE = THIN.width
 OPTIONS = InpFormerOptions(steps=6, batch_size=2, tokens=3, save_every=2)
 GOOD = tuple(Path(f"good/{number}.png") for number in range(6))
 MANY = (tuple(Path(f"good/{number}.png") for number in range(14)),)
 
 
-def a_pretrained(seed: int = 0, config: InpFormerConfig = CONFIG) -> Pretrained:
+def a_pretrained(seed: int = 0, config: InpFormerConfig = THIN) -> Pretrained:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         weights = InpFormer(config).encoder.state_dict()
@@ -136,22 +126,10 @@ def test_a_resumed_fit_ends_as_an_uninterrupted_one(
 def test_so_it_is_with_the_light_encoder_and_its_statistics(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    config = InpFormerConfig(
-        embed_dim=240,
-        encoder_heads=8,
-        decoder_heads=8,
-        target_blocks=tuple(range(8)),
-        decoder_depth=2,
-        decoder_groups=((0,), (1,)),
-        width=64,
-        height=64,
-        encoder="lite0",
-    )
-
     def load_larger(path: Path) -> NDArray[np.uint8]:
         return load(path, 64)
 
-    encoder = a_pretrained(config=config)
+    encoder = a_pretrained(config=LIGHT)
     whole = fit(tmp_path / "whole.safetensors", encoder=encoder, load=load_larger)
     output = tmp_path / "m.safetensors"
     interrupt(monkeypatch, output, at=5, encoder=encoder, load=load_larger)

@@ -15,21 +15,10 @@ from models.fit.inpformer.tokens import (
     set_token_statistics,
 )
 from models.fit.inpformer.views import VIEWS, view
-from models.inpformer.config import InpFormerConfig
 from models.inpformer.detector import InpFormer
 from models.inpformer.lite0 import Lite0Encoder
+from tests.inpformer import LIGHT
 
-CONFIG = InpFormerConfig(
-    embed_dim=240,
-    encoder_heads=8,
-    decoder_heads=8,
-    target_blocks=tuple(range(8)),
-    decoder_depth=2,
-    decoder_groups=((0,), (1,)),
-    width=64,
-    height=64,
-    encoder="lite0",
-)
 PATHS = tuple(Path(f"{number}.png") for number in range(3))
 CPU = Compute.choose("cpu", bf16=False)
 
@@ -49,7 +38,7 @@ class Reader:
 @pytest.fixture(scope="module")
 def model() -> InpFormer:
     torch.manual_seed(0)
-    return InpFormer(CONFIG).eval().requires_grad_(False)
+    return InpFormer(LIGHT).eval().requires_grad_(False)
 
 
 def test_what_was_encoded_is_kept(model: InpFormer) -> None:
@@ -92,7 +81,7 @@ def test_the_statistics_standardise_every_output(model: InpFormer) -> None:
 
 def test_a_channel_that_hardly_varies_is_divided_by_the_floor(model: InpFormer) -> None:
     assert isinstance(model.encoder, Lite0Encoder)
-    other = InpFormer(CONFIG).eval().requires_grad_(False)
+    other = InpFormer(LIGHT).eval().requires_grad_(False)
     other.load_state_dict(model.state_dict())
     assert isinstance(other.encoder, Lite0Encoder)
     for block in other.encoder.blocks[-3:]:
@@ -106,7 +95,7 @@ def test_pictures_on_which_nothing_varies_are_refused(model: InpFormer) -> None:
     def empty(path: Path) -> NDArray[np.uint8]:
         return np.zeros((64, 64, 3), np.uint8)
 
-    silent = InpFormer(CONFIG).eval().requires_grad_(False)
+    silent = InpFormer(LIGHT).eval().requires_grad_(False)
     assert isinstance(silent.encoder, Lite0Encoder)
     for block in silent.encoder.blocks:
         block.project.weight.zero_()
