@@ -1,4 +1,9 @@
-"""A good folder in which some pictures show defects: what is lost, and which of them are named."""
+"""A good folder in which some pictures show defects: what is lost, and which of them are named.
+
+Then some defects are judged, and the model is taught by them: what that finds again, which pictures
+of the folder look like them, and what a model finds that is learned anew without these. Half of
+the other defects is asked about that, and the judged ones are drawn from the other half.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +18,18 @@ from benchmarks.corpus.figures import Rates, rates_of
 from benchmarks.corpus.fitted import answered
 from benchmarks.corpus.measuring import Subject, Task
 from benchmarks.corpus.table import markdown
+from benchmarks.corpus.teaching import Pupil
 from export.calibration.cross_conformal import outliers, threshold_of
 from export.calibration.odd_pictures import odd_pictures
+from families.patchcore.teaching import alike
 
 SHARE = 0.05
 """Share of the good pictures in whose place defects are."""
 
 ALPHA = 0.05
+
+JUDGED = 10
+"""Number of defects that are judged."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,23 @@ class Look:
 
 
 @dataclass(frozen=True)
+class TaughtLooks:
+    """What teaching makes of a dirty folder; all judge the same half of the other defects.
+
+    Attributes:
+        clean: model of the clean folder.
+        dirty: of the dirty one.
+        taught: of the dirty one, taught by judged defects; it names pictures as well.
+        anew: of the dirty one without those that either of them named.
+    """
+
+    clean: Look
+    dirty: Look
+    taught: Look
+    anew: Look
+
+
+@dataclass(frozen=True)
 class DirtyFigures:
     """A set, learned from a clean folder and from a dirty one; all judge the same pictures.
 
@@ -53,6 +80,7 @@ class DirtyFigures:
         clean: of the clean folder, by seed.
         dirty: of the dirty one.
         mended: of the dirty one without the pictures that were named.
+        taught: what teaching makes of it, with seed 0.
     """
 
     name: str
@@ -61,6 +89,7 @@ class DirtyFigures:
     clean: tuple[Look, ...]
     dirty: tuple[Look, ...]
     mended: tuple[Look, ...]
+    taught: TaughtLooks
 
     @property
     def lost(self) -> float:
@@ -95,12 +124,19 @@ def _measured(task: Task) -> DirtyFigures:
     with_defects = good.copy()
     with_defects[replaced] = defects
 
-    def look(seed: int, chosen: NDArray[np.int64], of: NDArray[np.int64]) -> Look:
+    def look(
+        seed: int,
+        chosen: NDArray[np.int64],
+        of: NDArray[np.int64],
+        asked: NDArray[np.int64] | None = None,
+    ) -> Look:
+        """A model of some pictures in the places of others, on all tested ones or some of them."""
         answers = answered(
             subject.learned(seed, chosen, parts[of].tolist(), tested), subject.encoder
         )
         limits = {ALPHA: answers.limits[ALPHA]}
-        (rates,) = rates_of(limits, answers.scores, answers.peaks, defective)
+        some = np.arange(len(tested)) if asked is None else asked
+        (rates,) = rates_of(limits, answers.scores[some], answers.peaks[some], defective[some])
         scored = answers.good
         odd = odd_pictures(
             scored.score,
@@ -111,6 +147,26 @@ def _measured(task: Task) -> DirtyFigures:
         named = np.array([] if odd is None else [int(str(name)) for name in odd.names], np.int64)
         return Look(rates, named, int(np.isin(chosen[named], defects).sum()))
 
+    def teach() -> TaughtLooks:
+        pupil = Pupil.learned(subject, with_defects, tested)
+        judged = pupil.judged(ALPHA, JUDGED, 0)
+        head = pupil.head(judged, ALPHA)
+        before = look(0, with_defects, good, pupil.asked)
+        named, rates = before.named, before.rates
+        if not pupil.is_left_out(head, judged, ALPHA):
+            said = head.verdicts(pupil.good, pupil.seen(pupil.asked)).anomalous
+            shows = pupil.defective[pupil.asked]
+            rates = Rates(ALPHA, float(said[shows].mean()), float(said[~shows].mean()))
+            likest = [int(name.rpartition("/")[2]) for name in alike(pupil.good, head)]
+            named = np.union1d(named, np.array(likest, np.int64))
+        kept = np.delete(good, named)
+        return TaughtLooks(
+            look(0, good, good, pupil.asked),
+            before,
+            Look(rates, named, int(np.isin(with_defects[named], defects).sum())),
+            look(0, with_defects[kept], kept, pupil.asked),
+        )
+
     clean, dirty, mended = [], [], []
     for seed in range(task.seeds):
         clean.append(look(seed, good, good))
@@ -118,7 +174,13 @@ def _measured(task: Task) -> DirtyFigures:
         kept = np.delete(good, dirty[-1].named)
         mended.append(look(seed, with_defects[kept], kept))
     return DirtyFigures(
-        subject.pictures.name, len(good), len(replaced), tuple(clean), tuple(dirty), tuple(mended)
+        subject.pictures.name,
+        len(good),
+        len(replaced),
+        tuple(clean),
+        tuple(dirty),
+        tuple(mended),
+        teach(),
     )
 
 
@@ -144,8 +206,30 @@ def report(found: Mapping[str, DirtyFigures]) -> str:
     lost = fmean(one.lost for one in found.values())
     return (
         markdown(["set", "defects in it", *columns], rows)
-        + f"\n\nfound at {ALPHA:.0%} loses {100 * lost:.1f} points on average"
+        + f"\n\nfound at {ALPHA:.0%} loses {100 * lost:.1f} points on average\n\n"
+        + _of_taught(found)
     )
+
+
+def _of_taught(found: Mapping[str, DirtyFigures]) -> str:
+    """What teaching makes of the dirty folders: found / rejected, and who is named."""
+    looks: dict[str, Callable[[TaughtLooks], Look]] = {
+        "clean": lambda one: one.clean,
+        "dirty": lambda one: one.dirty,
+        f"taught by {JUDGED}": lambda one: one.taught,
+        "learned anew": lambda one: one.anew,
+    }
+    columns: dict[str, Callable[[DirtyFigures], float]] = {}
+    for name, of in looks.items():
+        columns[f"found, {name}"] = lambda one, of=of: of(one.taught).rates.found  # type: ignore[misc]
+        columns[f"rejected, {name}"] = lambda one, of=of: of(one.taught).rates.rejected  # type: ignore[misc]
+    columns["defects named, dirty"] = lambda one: one.taught.dirty.defects / one.replaced
+    columns["defects named, taught"] = lambda one: one.taught.taught.defects / one.replaced
+    columns["good named, taught"] = lambda one: one.taught.taught.good / one.good
+    rows = [[name, *(f"{of(one):.1%}" for of in columns.values())] for name, one in found.items()]
+    means = (fmean(of(one) for one in found.values()) for of in columns.values())
+    rows.append(["**mean**", *(f"{mean:.1%}" for mean in means)])
+    return markdown(["set, half of the defects", *columns], rows)
 
 
 def _found(looks: Sequence[Look]) -> float:

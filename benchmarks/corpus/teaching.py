@@ -97,27 +97,44 @@ class Pupil:
             FitError, LearnError: the pictures do not do.
         """
         subject = Subject.of(task)
-        distances, encoder = subject.learned(0), subject.encoder
-        count, shown = len(subject.good), range(len(subject.pictures.paths))
+        return cls.learned(subject, subject.good, subject.tested)
+
+    @classmethod
+    @torch.no_grad()
+    def learned(cls, subject: Subject, good: Numbers, asked: Numbers) -> Pupil:
+        """That of a set with seed 0, of other pictures: those in the places of its good ones.
+
+        Args:
+            subject: the set.
+            good: numbers of the pictures to fit on, [n].
+            asked: numbers of the pictures to ask about, [m].
+
+        Raises:
+            FitError, LearnError: the pictures do not do.
+        """
+        distances, encoder = subject.learned(0, good, tested=asked), subject.encoder
+        count, shown = len(good), [*good.tolist(), *asked.tolist()]
         model = known_model(distances, subject.known.layers, shown, encoder)
         height, width = encoder.config.input_size
 
         def load(path: Path) -> NDArray[np.uint8]:
             return numbered(int(path.name), width, height)
 
-        paths = [Path(str(number)) for number in shown]
+        paths = [Path(str(number)) for number in range(len(shown))]
         features = PictureFeatures(paths[:count], load, model, compute())
         cells = good_cells(model, features, distances.out_of_fold.pictures)
         looked = tuple(looked_at(model, paths[count:], load, compute()))
-        names, defects = subject.pictures.tested_names, np.flatnonzero(subject.defective)
-        others, tested = halves([names[number] for number in defects])
+        tested_from = len(subject.good)
+        names, defective = subject.pictures.tested_names, subject.defective[asked - tested_from]
+        defects = np.flatnonzero(defective)
+        others, tested = halves([names[number - tested_from] for number in asked[defects]])
         return cls(
             name=subject.pictures.name,
             good=GoodParts.of(model, distances.out_of_fold, cells),
             alone=answered(distances, encoder).limits,
             looked=looked,
             oddest=torch.stack([oddest_mean(one.cells, one.oddness, None) for one in looked]),
-            defective=subject.defective,
+            defective=defective,
             tested=defects[tested],
             others=defects[others],
         )
@@ -148,6 +165,12 @@ class Pupil:
     def head(self, judged: Numbers, alpha: float, good: GoodParts | None = None) -> ScaledHead:
         """The head that some judged pictures teach, by all good parts unless others are given."""
         return ScaledHead.of(good or self.good, self.oddest[judged], alpha)
+
+    def is_left_out(self, head: ScaledHead, judged: Numbers, alpha: float) -> bool:
+        """Whether a teaching by the judged pictures leaves their head out."""
+        oddest, part = self.oddest[judged], range(len(judged))
+        unseen = out_of_fold(self.good, head, oddest, self.seen(judged), part, alpha)
+        return costs_more(unseen, Verdicts(unseen.score, self.by_bank(judged, alpha)))
 
 
 def halves(names: Sequence[str]) -> tuple[Numbers, Numbers]:
@@ -248,11 +271,8 @@ class _Heads:
 
     def _by(self, head: ScaledHead, judged: Numbers, alpha: float) -> NDArray[np.bool_]:
         """By bank and head, or by the bank alone where the teaching leaves the head out."""
-        pupil, seen = self.pupil, self.pupil.seen(judged)
-        oddest, part = pupil.oddest[judged], range(len(judged))
-        unseen = out_of_fold(pupil.good, head, oddest, seen, part, alpha)
-        alone = Verdicts(unseen.score, pupil.by_bank(judged, alpha))
-        if costs_more(unseen, alone):
+        pupil = self.pupil
+        if pupil.is_left_out(head, judged, alpha):
             return pupil.by_bank(pupil.asked, alpha)
         return head.verdicts(pupil.good, pupil.seen(pupil.asked)).anomalous
 

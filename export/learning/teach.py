@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ from service.core.bundles.conformal import choose_alpha
 from service.core.bundles.taught import TaughtRecord
 from service.core.bundles.thresholds import in_force, read_overrides
 from service.core.domain import Json
-from service.core.judged import JudgedFile, read_judged
+from service.core.judged import JudgedFile, JudgedWord, read_judged
 
 PASSED = "passed"
 """Folder of pictures that passed and that nobody has judged; they only show what turns."""
@@ -87,22 +88,32 @@ class DoubtfulJudgement:
     """A judgement to look at again.
 
     Attributes:
-        picture: that was judged.
+        file: that was judged, in its folder.
+        inspection: its number in the record, if it has one.
+        judgement: what is said of it.
         why: in words.
     """
 
-    picture: TeachingPicture
+    file: str
+    inspection: int | None
+    judgement: JudgedWord
     why: str
+
+    @classmethod
+    def of(cls, picture: TeachingPicture, why: str) -> DoubtfulJudgement:
+        """That of a picture to teach with."""
+        said = picture.judged
+        return cls(said.file, said.inspection, said.judgement, why)
+
+    @classmethod
+    def of_learned(cls, file: str) -> DoubtfulJudgement:
+        """That of a picture that the version was learned from as good."""
+        why = "it was learned from as good, and looks like judged defects"
+        return cls(file, inspection_of(Path(file)), "good", why)
 
     def plain(self) -> Json:
         """The doubt for programs."""
-        said = self.picture.judged
-        return {
-            "file": said.file,
-            "inspection": said.inspection,
-            "judgement": said.judgement,
-            "why": self.why,
-        }
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -134,13 +145,12 @@ class TaughtVersion:
         alike = [self.judged.good[one] for one in self.taught.others.rejected if one < good]
         if self.taught.left_out is not None:
             alike = []
+        of = DoubtfulJudgement.of
         return (
-            *(
-                DoubtfulJudgement(one, "reviewers disagree: left out")
-                for one in self.judged.disputed
-            ),
-            *(DoubtfulJudgement(one, "it looks like a usual good part") for one in unlike),
-            *(DoubtfulJudgement(one, "it looks like judged defects") for one in alike),
+            *(of(one, "reviewers disagree: left out") for one in self.judged.disputed),
+            *(of(one, "it looks like a usual good part") for one in unlike),
+            *(of(one, "it looks like judged defects") for one in alike),
+            *map(DoubtfulJudgement.of_learned, self.taught.learned_from),
         )
 
     @property
@@ -170,11 +180,17 @@ class TaughtVersion:
                 f"rejected that passed before, and {len(others.accepted)} pass that were "
                 f"rejected{test}"
             )
-        if self.doubts:
-            named = ", ".join(one.picture.judged.file for one in self.doubts[:3])
-            more = ", …" if self.doubts[3:] else ""
+        learned_from = self.taught.learned_from
+        judged = [one.file for one in self.doubts][: len(self.doubts) - len(learned_from)]
+        if judged:
             lines.append(
-                f"{len(self.doubts)} judgements are doubtful ({named}{more}): look at them again"
+                f"{len(judged)} judgements are doubtful ({_some(judged)}): look at them again"
+            )
+        if learned_from:
+            lines.append(
+                f"{len(learned_from)} pictures that it was learned from as good look like judged "
+                f"defects ({_some(learned_from)}): look at them, and learn anew without those "
+                "that show defects"
             )
         return lines
 
@@ -374,6 +390,10 @@ def inspection_of(path: Path) -> int | None:
     """
     name, _, number = path.stem.partition("-")
     return int(number) if name == "inspection" and number.isdecimal() else None
+
+
+def _some(files: Sequence[str]) -> str:
+    return ", ".join(files[:3]) + (", …" if len(files) > 3 else "")
 
 
 def _teachable(base: Bundle) -> tuple[Checkpoint, Teach]:

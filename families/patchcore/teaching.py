@@ -15,6 +15,7 @@ from export.calibration.cross_conformal import (
     JointThresholds,
     headed,
     joint_thresholds,
+    outlying,
 )
 from export.calibration.head_scale import HeadScale, scale_of_head
 from export.errors import LearnError
@@ -225,6 +226,7 @@ def teach_patchcore_to(request: TeachRequest, stages: Stages) -> TaughtModel:
         by_bank=TurnedVerdicts(by_bank, Verdicts.at(pair, *_bank_says(defects))),
         others=TurnedVerdicts(_says(others, request), head.verdicts(good, others)),
         doubtful=unseen.score < _usual(good, head),
+        learned_from=alike(good, head),
     )
 
 
@@ -293,6 +295,18 @@ def out_of_fold(
             found = ScaledHead.of(good, oddest[others], alpha).verdicts(good, asked)
         score[mine], anomalous[mine] = found.score, found.anomalous
     return Verdicts(score, anomalous)
+
+
+def alike(good: GoodParts, head: ScaledHead) -> tuple[str, ...]:
+    """Files of good parts that look like judged defects, the likest first.
+
+    That some do is told as for outliers: what the head says of its good parts, without having seen
+    them, goes farther than a tail of good ones.
+    """
+    odd = outlying(head.levels)
+    names = good.cells.names or [""] * len(odd)
+    likest = np.argsort(-head.levels, kind="stable").tolist()
+    return tuple(names[number] for number in likest if odd[number] and names[number])
 
 
 def folds_of(part: Sequence[int]) -> NDArray[np.intp]:

@@ -46,6 +46,8 @@ class GoodCells:
         cells: int8 [m,h,w,C].
         head: what a head that has not seen them says of them, on the scale of the bank's levels
             (`export/calibration/head_scale.py`), float32 [m]; None without a head.
+        names: of their files as the fit was given them, with the folder's; an empty one where it is
+            not known, and none at all in a checkpoint from before they were kept.
 
     >>> kept = GoodCells((0, 2), torch.zeros(2, 1, 1, 4, dtype=torch.int8))
     >>> GoodCells.taken(kept.tensors(), kept.plain(), scored=3).parts
@@ -55,6 +57,7 @@ class GoodCells:
     parts: tuple[int, ...]
     cells: Tensor
     head: Tensor | None = None
+    names: tuple[str, ...] = ()
 
     def for_all(self, said: Tensor, bank_score: Tensor) -> Tensor:
         """What a head says of the parts [m] -> of all parts [n] that were scored out of fold.
@@ -88,7 +91,7 @@ class GoodCells:
 
     def plain(self) -> dict[str, Any]:
         """The rest as plain values."""
-        return {"parts": list(self.parts)}
+        return {"parts": list(self.parts), "names": list(self.names)}
 
     @classmethod
     def taken(
@@ -108,13 +111,16 @@ class GoodCells:
         if plain is None:
             return None
         cells, head, parts = tensors.pop(CELLS), tensors.pop(HEAD, None), tuple(plain["parts"])
+        names = tuple(map(str, plain.get("names", ())))
         if cells.dtype != torch.int8 or cells.ndim != 4 or len(cells) != len(parts):
             raise ValueError("its cells are not of good parts")
         if [*parts] != sorted({*parts} & {*range(scored)}):
             raise ValueError("its cells are of parts that it has not scored")
         if head is not None and (head.shape != (len(parts),) or not bool(head.isfinite().all())):
             raise ValueError("what its head says is not of its parts")
-        return cls(parts, cells, head)
+        if len(names) not in (0, len(parts)):
+            raise ValueError("its names are not of its parts")
+        return cls(parts, cells, head, names)
 
 
 def kept_of(parts: int, bytes_each: int) -> Sequence[int]:

@@ -26,7 +26,9 @@ def good_cells(model: PatchCore, features: PictureFeatures, pictures: Sequence[i
     for part in parts:
         layers = [layer[None] for layer in features.raw(pictures[part])]
         kept.append(coarse(model.cells(layers)[0]).cpu())
-    return GoodCells(tuple(parts), torch.stack(kept))
+    files = [features.paths[pictures[part]] for part in parts]
+    names = tuple(f"{file.parent.name}/{file.name}" for file in files)
+    return GoodCells(tuple(parts), torch.stack(kept), names=names)
 
 
 def joined(former: GoodCells, parts: int, new: GoodCells) -> GoodCells:
@@ -40,4 +42,9 @@ def joined(former: GoodCells, parts: int, new: GoodCells) -> GoodCells:
     numbers = (*former.parts, *(parts + part for part in new.parts))
     cells = torch.cat([former.cells, new.cells])
     kept = kept_of(len(numbers), cells[0].nbytes)
-    return GoodCells(tuple(numbers[one] for one in kept), cells[list(kept)])
+    names = (*(former.names or [""] * len(former.parts)), *new.names)
+    return GoodCells(
+        tuple(numbers[one] for one in kept),
+        cells[list(kept)],
+        names=tuple(names[one] for one in kept),
+    )

@@ -12,8 +12,15 @@ from click.testing import CliRunner, Result
 
 from export.commands.learn import learn
 from export.errors import LearnError
+from export.learning.learn import Learned
 from export.learning.stages import Stages
-from export.learning.teach import inspection_of, judged_pictures, mcnemar, why_left_out
+from export.learning.teach import (
+    TaughtVersion,
+    inspection_of,
+    judged_pictures,
+    mcnemar,
+    why_left_out,
+)
 from export.learning.teaching import (
     TaughtModel,
     TeachingPicture,
@@ -201,6 +208,32 @@ def test_what_reviewers_disagree_on_is_left_out_and_doubted(judged: Path) -> Non
     (judged / LINES).write_bytes(b"".join(one.line() for one in said))
     found = judged_pictures(judged, Stages(quiet=True))
     assert (len(found.defects), len(found.good), len(found.disputed)) == (7, 1, 2)
+
+
+def test_pictures_that_it_was_learned_from_are_doubted_and_named(
+    judged: Path, make_bundle: MakeBundle
+) -> None:
+    found = judged_pictures(judged, Stages(quiet=True))
+    count = len(found.defects)
+    one = Verdicts(np.ones(count, np.float32), np.ones(count, np.bool_))
+    none = Verdicts(np.zeros(5, np.float32), np.zeros(5, np.bool_))
+    files = ("good/inspection-7.png", "good/a.png", "good/b.png", "good/c.png")
+    taught = TaughtModel(
+        in_force=ThresholdPair(1.0, 1.0),
+        thresholds=ThresholdPair(1.0, 1.0),
+        defects=TurnedVerdicts(one, one),
+        by_bank=TurnedVerdicts(one, one),
+        others=TurnedVerdicts(none, none),
+        doubtful=np.zeros(count, np.bool_),
+        learned_from=files,
+    )
+    version = TaughtVersion(Learned(make_bundle(), found), found, "1", taught)
+    said = [(one["file"], one["inspection"]) for one in version.plain()["doubts"]]
+    assert said == [*zip(files, (7, None, None, None), strict=True)]
+    (line,) = [line for line in version.lines() if "learned from" in line]
+    assert line.startswith("4 pictures that it was learned from as good look like judged defects (")
+    assert "good/inspection-7.png, good/a.png, good/b.png, …" in line
+    assert not any("doubtful" in line for line in version.lines())
 
 
 def test_a_box_outside_its_picture_is_refused(judged: Path) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ from numpy.typing import NDArray
 
 from export.calibration.cross_conformal import joint_thresholds
 from export.errors import LearnError
-from families.patchcore.teaching import GoodParts, ScaledHead, with_head, with_same_head
+from families.patchcore.teaching import GoodParts, ScaledHead, alike, with_head, with_same_head
 from models.checkpoints.facts import InputRecipe
 from models.checkpoints.good_cells import GoodCells
 from models.fit.device import Compute
@@ -105,6 +106,19 @@ def test_a_head_on_the_same_good_parts_is_the_same_again(
     torch.testing.assert_close(again.head.gain, once.head.gain, rtol=0.2, atol=0)
     assert again.config.directions == 3
     assert len(cells.head) == 40
+
+
+def test_pictures_that_it_was_learned_from_are_told_where_they_look_like_judged_defects(
+    fitted: Fitted[PatchCore], good: GoodParts
+) -> None:
+    usual = -np.log(1 - np.linspace(0, 0.97, 40))
+    head = taught(fitted, good)
+    assert alike(good, replace(head, levels=usual)) == ()
+    usual[[7, 3, 21, 30]] = (30, 40, 20, 10)
+    found = alike(good, replace(head, levels=usual))
+    assert found == ("good/3.png", "good/7.png", "good/21.png", "good/30.png")
+    nameless = replace(good, cells=replace(good.cells, names=()))
+    assert alike(nameless, replace(head, levels=usual)) == ()
 
 
 def test_good_parts_that_are_all_alike_are_refused(fitted: Fitted[PatchCore]) -> None:

@@ -12,7 +12,8 @@ from tests.patchcore import a_patchcore
 
 def some() -> GoodCells:
     cells = torch.arange(2 * 2 * 4 * 152).remainder(200).sub(100).to(torch.int8)
-    return GoodCells((0, 2), cells.view(2, 2, 4, 152), torch.tensor([0.25, -1.5]))
+    head = torch.tensor([0.25, -1.5])
+    return GoodCells((0, 2), cells.view(2, 2, 4, 152), head, ("good/a.png", "good/c.png"))
 
 
 def test_steps_are_exact_to_a_thirty_second_and_end_where_bytes_do() -> None:
@@ -35,6 +36,18 @@ def test_a_checkpoint_keeps_them_as_they_are(tmp_path: Path) -> None:
     assert found.cells.dtype == torch.int8
     assert torch.equal(found.cells, some().cells)
     assert found.head.tolist() == [0.25, -1.5]
+    assert found.names == ("good/a.png", "good/c.png")
+
+
+def test_a_checkpoint_from_before_there_were_names_has_none() -> None:
+    found = GoodCells.taken(some().tensors(), {"parts": [0, 2]}, scored=3)
+    assert found is not None and found.names == ()
+
+
+def test_names_of_other_parts_are_refused() -> None:
+    plain = {"parts": [0, 2], "names": ["good/a.png"]}
+    with pytest.raises(ValueError, match="names are not of its parts"):
+        GoodCells.taken(some().tensors(), plain, scored=3)
 
 
 @pytest.mark.parametrize(

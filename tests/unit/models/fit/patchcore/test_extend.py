@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,17 @@ def test_the_next_extension_goes_on_from_what_came_of_it(extended: Extended) -> 
     )
     assert again.out_of_fold.pictures == tuple(range(seen + 8))
     assert len(again.out_of_fold.maps) == seen + 8
+
+
+def test_good_parts_keep_the_names_of_their_files(
+    fitted: Fitted[PatchCore], extended: Extended
+) -> None:
+    assert extended.good_cells is not None and fitted.good_cells is not None
+    assert extended.good_cells.names == tuple(map(str, (*GOOD, *NEW)))
+    nameless = replace(fitted.good_cells, names=())
+    grown = extend(replace(fitted, good_cells=nameless))
+    assert grown.good_cells is not None
+    assert grown.good_cells.names == (*[""] * len(GOOD), *map(str, NEW))
 
 
 def test_two_pictures_are_refused(fitted: Fitted[PatchCore]) -> None:
