@@ -61,12 +61,14 @@ class TaughtLooks:
         dirty: of the dirty one.
         taught: of the dirty one, taught by judged defects; it names pictures as well.
         anew: of the dirty one without those that either of them named.
+        again: the same, taught by the same defects.
     """
 
     clean: Look
     dirty: Look
     taught: Look
     anew: Look
+    again: Look
 
 
 @dataclass(frozen=True)
@@ -147,25 +149,19 @@ def _measured(task: Task) -> DirtyFigures:
         named = np.array([] if odd is None else [int(str(name)) for name in odd.names], np.int64)
         return Look(rates, named, int(np.isin(chosen[named], defects).sum()))
 
-    def teach() -> TaughtLooks:
-        pupil = Pupil.learned(subject, with_defects, tested)
-        judged = pupil.judged(ALPHA, JUDGED, 0)
+    def teach(chosen: NDArray[np.int64], of: NDArray[np.int64]) -> Look:
+        """The model of these pictures, taught, with what it names and what is named before."""
+        pupil = Pupil.learned(subject, chosen, parts[of].tolist(), tested)
         head = pupil.head(judged, ALPHA)
-        before = look(0, with_defects, good, pupil.asked)
-        named, rates = before.named, before.rates
-        if not pupil.is_left_out(head, judged, ALPHA):
-            said = head.verdicts(pupil.good, pupil.seen(pupil.asked)).anomalous
-            shows = pupil.defective[pupil.asked]
-            rates = Rates(ALPHA, float(said[shows].mean()), float(said[~shows].mean()))
-            likest = [int(name.rpartition("/")[2]) for name in alike(pupil.good, head)]
-            named = np.union1d(named, np.array(likest, np.int64))
-        kept = np.delete(good, named)
-        return TaughtLooks(
-            look(0, good, good, pupil.asked),
-            before,
-            Look(rates, named, int(np.isin(with_defects[named], defects).sum())),
-            look(0, with_defects[kept], kept, pupil.asked),
-        )
+        before = look(0, chosen, of, asked)
+        if pupil.is_left_out(head, judged, ALPHA):
+            return before
+        said = head.verdicts(pupil.good, pupil.seen(asked)).anomalous
+        shows = pupil.defective[asked]
+        rates = Rates(ALPHA, float(said[shows].mean()), float(said[~shows].mean()))
+        likest = [int(name.rpartition("/")[2]) for name in alike(pupil.good, head)]
+        named = np.union1d(before.named, np.array(likest, np.int64))
+        return Look(rates, named, int(np.isin(chosen[named], defects).sum()))
 
     clean, dirty, mended = [], [], []
     for seed in range(task.seeds):
@@ -173,6 +169,17 @@ def _measured(task: Task) -> DirtyFigures:
         dirty.append(look(seed, with_defects, good))
         kept = np.delete(good, dirty[-1].named)
         mended.append(look(seed, with_defects[kept], kept))
+    pupil = Pupil.learned(subject, with_defects, parts.tolist(), tested)
+    judged, asked = pupil.judged(ALPHA, JUDGED, 0), pupil.asked
+    taught = teach(with_defects, good)
+    kept = np.delete(good, taught.named)
+    of_taught = TaughtLooks(
+        clean=look(0, good, good, asked),
+        dirty=look(0, with_defects, good, asked),
+        taught=taught,
+        anew=look(0, with_defects[kept], kept, asked),
+        again=teach(with_defects[kept], kept),
+    )
     return DirtyFigures(
         subject.pictures.name,
         len(good),
@@ -180,7 +187,7 @@ def _measured(task: Task) -> DirtyFigures:
         tuple(clean),
         tuple(dirty),
         tuple(mended),
-        teach(),
+        of_taught,
     )
 
 
@@ -218,6 +225,7 @@ def _of_taught(found: Mapping[str, DirtyFigures]) -> str:
         "dirty": lambda one: one.dirty,
         f"taught by {JUDGED}": lambda one: one.taught,
         "learned anew": lambda one: one.anew,
+        "and taught again": lambda one: one.again,
     }
     columns: dict[str, Callable[[DirtyFigures], float]] = {}
     for name, of in looks.items():

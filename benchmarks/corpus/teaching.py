@@ -97,22 +97,23 @@ class Pupil:
             FitError, LearnError: the pictures do not do.
         """
         subject = Subject.of(task)
-        return cls.learned(subject, subject.good, subject.tested)
+        return cls.learned(subject, subject.good, subject.pictures.part, subject.tested)
 
     @classmethod
     @torch.no_grad()
-    def learned(cls, subject: Subject, good: Numbers, asked: Numbers) -> Pupil:
+    def learned(cls, subject: Subject, good: Numbers, part: Sequence[int], asked: Numbers) -> Pupil:
         """That of a set with seed 0, of other pictures: those in the places of its good ones.
 
         Args:
             subject: the set.
             good: numbers of the pictures to fit on, [n].
+            part: number of the part that each of them shows, [n].
             asked: numbers of the pictures to ask about, [m].
 
         Raises:
             FitError, LearnError: the pictures do not do.
         """
-        distances, encoder = subject.learned(0, good, tested=asked), subject.encoder
+        distances, encoder = subject.learned(0, good, part, asked), subject.encoder
         count, shown = len(good), [*good.tolist(), *asked.tolist()]
         model = known_model(distances, subject.known.layers, shown, encoder)
         height, width = encoder.config.input_size
