@@ -225,14 +225,17 @@ def _out_of_fold(
     found, asked = checkpoint.out_of_fold, checkpoint.good_cells
     if found is None:
         return None
+    digests = tuple(checkpoint.seen[picture] for picture in found.pictures)
+    files = {} if asked is None else asked.files
     values = found.maps.flatten(1) if inside is None else found.maps[:, torch.from_numpy(inside)]
     scores = OutOfFoldScores(
-        digests=tuple(checkpoint.seen[picture] for picture in found.pictures),
+        digests=digests,
         score=checkpoint.model.score_of(values).numpy(),
         peak=values.amax(1).numpy(),
         map_median=float(values.median()),
         folds=found.folds,
         cells=values.numpy(),
+        files={digests[part]: name for part, name in files.items()},
     )
     if asked is None or asked.head is None:
         return scores

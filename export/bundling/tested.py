@@ -137,7 +137,8 @@ def _out_of_fold(
 def _odd(scored: OutOfFoldScores, names: Mapping[str, str], alpha: float) -> OddPictures | None:
     rule = partial(threshold_of, alpha=alpha)
     left_out = outliers(scored.score, scored.peak)
-    return odd_pictures(scored.score, [*map(names.get, scored.digests)], rule, left_out)
+    files = {**scored.files, **names}
+    return odd_pictures(scored.score, [*map(files.get, scored.digests)], rule, left_out)
 
 
 def score_of(engine: Engine, model: Recipe, picture: Image) -> float:

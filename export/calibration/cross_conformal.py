@@ -45,8 +45,8 @@ highest distance of its pictures at each place.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,6 +123,7 @@ class OutOfFoldScores:
         cells: map values that count of each picture, float32 [n,m].
         head: what a head that has not seen them says of the pictures, as a level of the bank's
             scales, [n]; score and peak have it in them already. None without a head.
+        files: names of the pictures' files by their digests, where the fit has kept them.
     """
 
     digests: tuple[str, ...]
@@ -132,6 +133,7 @@ class OutOfFoldScores:
     folds: int
     cells: NDArray[np.float32]
     head: HeadLevels | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, digests: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Mean of the map and score of pictures, each [n], by their digests.

@@ -45,6 +45,9 @@ PASSED = "passed"
 MOST_LISTED = 100
 """Most pictures of one list of the result for programs."""
 
+MOST_PRINTED = 20
+"""Most pictures of one line for people."""
+
 TESTED_FROM = 6
 """Fewest turned verdicts that can differ from chance: five of one kind have p = 0.06."""
 
@@ -393,7 +396,7 @@ def inspection_of(path: Path) -> int | None:
 
 
 def _some(files: Sequence[str]) -> str:
-    return ", ".join(files[:3]) + (", …" if len(files) > 3 else "")
+    return ", ".join(files[:MOST_PRINTED]) + (", …" if len(files) > MOST_PRINTED else "")
 
 
 def _teachable(base: Bundle) -> tuple[Checkpoint, Teach]:

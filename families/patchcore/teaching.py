@@ -303,10 +303,10 @@ def alike(good: GoodParts, head: ScaledHead) -> tuple[str, ...]:
     That some do is told as for outliers: what the head says of its good parts, without having seen
     them, goes farther than a tail of good ones.
     """
-    odd = outlying(head.levels)
-    names = good.cells.names or [""] * len(odd)
+    odd, files = outlying(head.levels), good.cells.files
     likest = np.argsort(-head.levels, kind="stable").tolist()
-    return tuple(names[number] for number in likest if odd[number] and names[number])
+    parts = [good.cells.parts[number] for number in likest if odd[number]]
+    return tuple(files[part] for part in parts if part in files)
 
 
 def folds_of(part: Sequence[int]) -> NDArray[np.intp]:

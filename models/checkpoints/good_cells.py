@@ -59,6 +59,16 @@ class GoodCells:
     head: Tensor | None = None
     names: tuple[str, ...] = ()
 
+    @property
+    def files(self) -> dict[int, str]:
+        """Names of files that are known, by the number of the part.
+
+        >>> GoodCells((0, 2), torch.zeros(2, 1, 1, 4), names=("", "good/c.png")).files
+        {2: 'good/c.png'}
+        """
+        known = zip(self.parts, self.names, strict=True) if self.names else ()
+        return {part: name for part, name in known if name}
+
     def for_all(self, said: Tensor, bank_score: Tensor) -> Tensor:
         """What a head says of the parts [m] -> of all parts [n] that were scored out of fold.
 

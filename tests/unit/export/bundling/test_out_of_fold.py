@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from export.bundling import tested
 from export.bundling.checkpoint_source import CheckpointSource
@@ -23,6 +24,7 @@ from export.calibration.self_test import Subject, self_test
 from export.pictures import read_model_input
 from export.report.card import card
 from models.checkpoints.facts import Checkpoint, InputRecipe
+from models.checkpoints.good_cells import GoodCells
 from models.checkpoints.own import FitFacts, load_fitted, save_checkpoint
 from models.checkpoints.picture_digest import picture_digest
 from models.fit.device import Compute
@@ -197,6 +199,28 @@ def test_the_self_test_takes_the_scores_of_pictures_without_themselves(
     (subject,) = subjects
     assert np.array_equal(subject.good_score, scores)
     assert np.array_equal(subject.good_peak, found.maps.amax((1, 2)).numpy())
+
+
+def test_pictures_that_are_not_given_again_have_the_names_that_the_fit_has_kept(
+    fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Sequence[str | None]] = []
+    monkeypatch.setattr(tested, "odd_pictures", lambda scores, names, *_: asked.append(names))
+    found = fit.checkpoint.out_of_fold
+    assert found is not None
+    given = picture_digest(fit.good[0])
+    digests = [fit.checkpoint.seen[picture] for picture in found.pictures]
+    kept = ["" if number == 1 else f"former/{number}.png" for number in range(COUNT)]
+    cells = torch.zeros(COUNT, 1, 1, 4, dtype=torch.int8)
+    named = GoodCells(tuple(range(COUNT)), cells, names=tuple(kept))
+    source = CheckpointSource(replace(fit.checkpoint, good_cells=named))
+    export(source, fit.good[:1], tmp_path / "m" / "1")
+    assert asked == [
+        [
+            "good/000.png" if digest == given else name or None
+            for digest, name in zip(digests, kept, strict=True)
+        ]
+    ]
 
 
 def test_the_served_model_answers_a_picture_that_it_has_not_seen_by_what_is_usual(
