@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from models.checkpoints.errors import LONGEST_NAME, printable
+
 CELLS = "good.cells"
 HEAD = "good.head"
 
@@ -121,7 +123,7 @@ class GoodCells:
         if plain is None:
             return None
         cells, head, parts = tensors.pop(CELLS), tensors.pop(HEAD, None), tuple(plain["parts"])
-        names = tuple(map(str, plain.get("names", ())))
+        names = tuple(printable(str(name))[:LONGEST_NAME] for name in plain.get("names", ()))
         if cells.dtype != torch.int8 or cells.ndim != 4 or len(cells) != len(parts):
             raise ValueError("its cells are not of good parts")
         if [*parts] != sorted({*parts} & {*range(scored)}):

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from models.checkpoints.errors import LONGEST_NAME
 from models.checkpoints.good_cells import CELLS, GoodCells, coarse, exact, kept_of
 from models.checkpoints.out_of_fold import OutOfFold
 from models.checkpoints.own import FitFacts, load_fitted, save_checkpoint
@@ -42,6 +43,13 @@ def test_a_checkpoint_keeps_them_as_they_are(tmp_path: Path) -> None:
 def test_a_checkpoint_from_before_there_were_names_has_none() -> None:
     found = GoodCells.taken(some().tensors(), {"parts": [0, 2]}, scored=3)
     assert found is not None and found.names == ()
+
+
+def test_a_name_can_neither_control_a_terminal_nor_fill_it() -> None:
+    plain = {"parts": [0, 2], "names": ["good/\x1b[2J.png", "n" * 10_000]}
+    found = GoodCells.taken(some().tensors(), plain, scored=3)
+    assert found is not None
+    assert found.files == {0: "good/?[2J.png", 2: "n" * LONGEST_NAME}
 
 
 def test_names_of_other_parts_are_refused() -> None:
