@@ -1,4 +1,4 @@
-"""The smallest INP-Formers that are whole."""
+"""Small INP-Formers that tests of several rooms share."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from benchmarks.corpus.table import markdown
 from benchmarks.corpus.teaching import Pupil
 from export.calibration.cross_conformal import outliers, threshold_of
 from export.calibration.odd_pictures import odd_pictures
-from families.patchcore.teaching import alike
+from families.patchcore.teaching import suspects_of
 
 SHARE = 0.05
 """Share of the good pictures in whose place defects are."""
@@ -159,7 +159,7 @@ def _measured(task: Task) -> DirtyFigures:
         said = head.verdicts(pupil.good, pupil.seen(asked)).anomalous
         shows = pupil.defective[asked]
         rates = Rates(ALPHA, float(said[shows].mean()), float(said[~shows].mean()))
-        likest = [int(name.rpartition("/")[2]) for name in alike(pupil.good, head)]
+        likest = [int(name.rpartition("/")[2]) for name in suspects_of(pupil.good, head)]
         named = np.union1d(before.named, np.array(likest, np.int64))
         return Look(rates, named, int(np.isin(chosen[named], defects).sum()))
 

@@ -109,7 +109,7 @@ class DoubtfulJudgement:
         return cls(said.file, said.inspection, said.judgement, why)
 
     @classmethod
-    def of_learned(cls, file: str) -> DoubtfulJudgement:
+    def of_suspect(cls, file: str) -> DoubtfulJudgement:
         """That of a picture that the version was learned from as good."""
         why = "it was learned from as good, and looks like judged defects"
         return cls(file, inspection_of(Path(file)), "good", why)
@@ -142,7 +142,11 @@ class TaughtVersion:
 
     @property
     def doubts(self) -> tuple[DoubtfulJudgement, ...]:
-        """Judgements to look at again."""
+        """Judgements to look at again, and pictures of good parts that are suspect."""
+        return (*self._judged, *map(DoubtfulJudgement.of_suspect, self.taught.suspects))
+
+    @property
+    def _judged(self) -> tuple[DoubtfulJudgement, ...]:
         good = len(self.judged.good)
         unlike = [self.judged.defects[number] for number in np.flatnonzero(self.taught.doubtful)]
         alike = [self.judged.good[one] for one in self.taught.others.rejected if one < good]
@@ -153,7 +157,6 @@ class TaughtVersion:
             *(of(one, "reviewers disagree: left out") for one in self.judged.disputed),
             *(of(one, "it looks like a usual good part") for one in unlike),
             *(of(one, "it looks like judged defects") for one in alike),
-            *map(DoubtfulJudgement.of_learned, self.taught.learned_from),
         )
 
     @property
@@ -183,16 +186,15 @@ class TaughtVersion:
                 f"rejected that passed before, and {len(others.accepted)} pass that were "
                 f"rejected{test}"
             )
-        learned_from = self.taught.learned_from
-        judged = [one.file for one in self.doubts][: len(self.doubts) - len(learned_from)]
-        if judged:
+        if self._judged:
+            files = _some([one.file for one in self._judged])
             lines.append(
-                f"{len(judged)} judgements are doubtful ({_some(judged)}): look at them again"
+                f"{len(self._judged)} judgements are doubtful ({files}): look at them again"
             )
-        if learned_from:
+        if suspects := self.taught.suspects:
             lines.append(
-                f"{len(learned_from)} pictures that it was learned from as good look like judged "
-                f"defects ({_some(learned_from)}): look at them, and learn anew without those "
+                f"{len(suspects)} pictures that it was learned from as good look like judged "
+                f"defects ({_some(suspects)}): look at them, and learn anew without those "
                 "that show defects"
             )
         return lines

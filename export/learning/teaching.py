@@ -138,7 +138,7 @@ class TaughtModel:
         left_out: what bank and head together say of the judged defects, each without having seen
             its part, where that costs more than it finds: the new version is the bank alone. None
             if it has a head.
-        learned_from: files of pictures that the version was learned from as good, and that look
+        suspects: files of pictures that the version was learned from as good, and that look
             like judged defects, the likest first; none without a head.
     """
 
@@ -149,7 +149,7 @@ class TaughtModel:
     others: TurnedVerdicts
     doubtful: NDArray[np.bool_]
     left_out: Verdicts | None = None
-    learned_from: tuple[str, ...] = ()
+    suspects: tuple[str, ...] = ()
 
 
 def costs_more(together: Verdicts, alone: Verdicts) -> bool:

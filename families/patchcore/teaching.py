@@ -226,7 +226,7 @@ def teach_patchcore_to(request: TeachRequest, stages: Stages) -> TaughtModel:
         by_bank=TurnedVerdicts(by_bank, Verdicts.at(pair, *_bank_says(defects))),
         others=TurnedVerdicts(_says(others, request), head.verdicts(good, others)),
         doubtful=unseen.score < _usual(good, head),
-        learned_from=alike(good, head),
+        suspects=suspects_of(good, head),
     )
 
 
@@ -297,7 +297,7 @@ def out_of_fold(
     return Verdicts(score, anomalous)
 
 
-def alike(good: GoodParts, head: ScaledHead) -> tuple[str, ...]:
+def suspects_of(good: GoodParts, head: ScaledHead) -> tuple[str, ...]:
     """Files of good parts that look like judged defects, the likest first.
 
     That some do is told as for outliers: what the head says of its good parts, without having seen

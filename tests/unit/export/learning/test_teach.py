@@ -225,7 +225,7 @@ def test_pictures_that_it_was_learned_from_are_doubted_and_named(
         by_bank=TurnedVerdicts(one, one),
         others=TurnedVerdicts(none, none),
         doubtful=np.zeros(count, np.bool_),
-        learned_from=files,
+        suspects=files,
     )
     version = TaughtVersion(Learned(make_bundle(), found), found, "1", taught)
     said = [(one["file"], one["inspection"]) for one in version.plain()["doubts"]]

@@ -8,7 +8,13 @@ from numpy.typing import NDArray
 
 from export.calibration.cross_conformal import joint_thresholds
 from export.errors import LearnError
-from families.patchcore.teaching import GoodParts, ScaledHead, alike, with_head, with_same_head
+from families.patchcore.teaching import (
+    GoodParts,
+    ScaledHead,
+    suspects_of,
+    with_head,
+    with_same_head,
+)
 from models.checkpoints.facts import InputRecipe
 from models.checkpoints.good_cells import GoodCells
 from models.fit.device import Compute
@@ -113,12 +119,12 @@ def test_pictures_that_it_was_learned_from_are_told_where_they_look_like_judged_
 ) -> None:
     usual = -np.log(1 - np.linspace(0, 0.97, 40))
     head = taught(fitted, good)
-    assert alike(good, replace(head, levels=usual)) == ()
+    assert suspects_of(good, replace(head, levels=usual)) == ()
     usual[[7, 3, 21, 30]] = (30, 40, 20, 10)
-    found = alike(good, replace(head, levels=usual))
+    found = suspects_of(good, replace(head, levels=usual))
     assert found == ("good/3.png", "good/7.png", "good/21.png", "good/30.png")
     nameless = replace(good, cells=replace(good.cells, names=()))
-    assert alike(nameless, replace(head, levels=usual)) == ()
+    assert suspects_of(nameless, replace(head, levels=usual)) == ()
 
 
 def test_good_parts_that_are_all_alike_are_refused(fitted: Fitted[PatchCore]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,21 +11,10 @@ from torch.nn import functional as F
 from models.dinov2.maps import Groups
 from models.fit.device import Compute
 from models.fit.inpformer.losses import mining_factors, reconstruction_loss, step_losses
-from models.inpformer.config import InpFormerConfig
 from models.inpformer.detector import InpFormer
+from tests.inpformer import THIN
 
-CONFIG = InpFormerConfig(
-    embed_dim=8,
-    encoder_heads=2,
-    decoder_heads=2,
-    target_blocks=(0, 1),
-    decoder_depth=2,
-    encoder_groups=((0,), (1,)),
-    decoder_groups=((0,), (1,)),
-    inp_count=3,
-    width=28,
-    height=28,
-)
+CONFIG = replace(THIN, embed_dim=8, inp_count=3)
 
 
 def one_group(encoder: Tensor, decoder: Tensor) -> Groups:
