@@ -209,7 +209,7 @@ def learn(
         further_facts: Json = {}
         try:
             if judged is not None:
-                from export.learning import teach as teaching
+                from export.learning.teaching import teach as teaching
 
                 taught = teaching.teach(judged, place, options, compute, stages)
                 learned, compared = taught.learned, taught.lines()

@@ -15,7 +15,7 @@ from export.learning.look import GoodPictures
 from export.learning.search.bank_choice import BankChoice
 from export.learning.size_request import USUAL_SIZE, SizeRequest
 from export.learning.stages import Stages
-from export.learning.teaching import Teach
+from export.learning.teaching.request import Teach
 from export.pictures import read_fit_input
 from export.versions import package_versions
 from families.every import module_of

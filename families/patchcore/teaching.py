@@ -21,14 +21,9 @@ from export.calibration.head_scale import HeadScale, scale_of_head
 from export.errors import LearnError
 from export.learning.family import reader
 from export.learning.stages import Stages
-from export.learning.teaching import (
-    TaughtModel,
-    TeachingPicture,
-    TeachRequest,
-    TurnedVerdicts,
-    Verdicts,
-    costs_more,
-)
+from export.learning.teaching.judged_pictures import TeachingPicture
+from export.learning.teaching.request import TaughtModel, TeachRequest
+from export.learning.teaching.verdicts import TurnedVerdicts, Verdicts, costs_more
 from export.versions import package_versions
 from families.patchcore.looking import seen_in
 from models.checkpoints.good_cells import GoodCells

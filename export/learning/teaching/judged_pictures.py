@@ -1,0 +1,143 @@
+"""A folder of judged pictures to teach with, and what somebody has said of each."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.errors import LearnError
+from export.learning.stages import Stages
+from export.pictures import check_pictures, list_pictures, picture_size
+from models.checkpoints.picture_digest import picture_digest
+from service.core.domain import Box
+from service.core.judged import JudgedFile, read_judged
+
+PASSED = "passed"
+"""Folder of pictures that passed and that nobody has judged; they only show what turns."""
+
+
+@dataclass(frozen=True)
+class TeachingPicture:
+    """A picture that somebody has judged.
+
+    Attributes:
+        path: its file.
+        judged: what was said of it.
+        width: of the upright picture, in pixels.
+        height: of it.
+    """
+
+    path: Path
+    judged: JudgedFile
+    width: int
+    height: int
+
+    def cells_in_box(self, rows: int, columns: int) -> NDArray[np.bool_] | None:
+        """Which cells of a grid over the picture its box touches, bool; None if it has no box."""
+        box = self.judged.box
+        if box is None:
+            return None
+        inside = np.zeros((rows, columns), np.bool_)
+        across = _touched(box.x, box.width, self.width, columns)
+        inside[_touched(box.y, box.height, self.height, rows), across] = True
+        return inside
+
+    def holds(self, box: Box) -> bool:
+        """Whether a box lies within the picture."""
+        return box.x + box.width <= self.width and box.y + box.height <= self.height
+
+
+@dataclass(frozen=True)
+class JudgedPictures:
+    """What there is to teach with.
+
+    Attributes:
+        folder: of the pictures.
+        defects: judged defects, each once.
+        good: pictures judged good, each once.
+        passed: pictures that passed and that nobody has judged.
+        disputed: pictures that one reviewer calls good and another one a defect, left out.
+    """
+
+    folder: Path
+    defects: tuple[TeachingPicture, ...]
+    good: tuple[TeachingPicture, ...]
+    passed: tuple[Path, ...]
+    disputed: tuple[TeachingPicture, ...] = ()
+
+    @property
+    def others(self) -> tuple[Path, ...]:
+        """The pictures of good parts, judged ones first."""
+        return (*(one.path for one in self.good), *self.passed)
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        """Number of defects of each kind, of no named one under an empty name."""
+        return dict(Counter(one.judged.kind or "" for one in self.defects))
+
+    def text(self) -> str:
+        """The pictures for people."""
+        others = f", {len(self.passed)} that passed" if self.passed else ""
+        return f"{len(self.defects)} judged defects, {len(self.good)} judged good{others}"
+
+
+def judged_pictures(folder: Path, stages: Stages) -> JudgedPictures:
+    """The pictures of a folder to teach with; a file that is there twice counts once.
+
+    Raises:
+        ConfigurationError: the folder cannot be understood.
+        LearnError: there is no defect, a picture is another one than was judged, is judged both
+            ways, or lacks what its box marks.
+        PicturesError: a picture cannot be read.
+    """
+    found: dict[str, TeachingPicture] = {}
+    listed = read_judged(folder)
+    for number, one in enumerate(listed, 1):
+        picture = _judged_picture(folder, one)
+        known = found.setdefault(one.sha256, picture)
+        if known.judged.judgement != one.judgement:
+            raise LearnError(
+                f"{known.judged.file} and {one.file} are one picture, judged "
+                f"{known.judged.judgement} and {one.judgement}: take away the wrong one"
+            )
+        stages.at(number, len(listed), "pictures")
+    agreed = [one for one in found.values() if not one.judged.disputed]
+    defects = tuple(one for one in agreed if one.judged.judgement == "defect")
+    if not defects:
+        raise LearnError(
+            f"{folder} has no judged defect: judge what was missed first, in the console or by "
+            "`takt records judge`"
+        )
+    beside = folder / PASSED
+    passed = list_pictures(beside) if beside.is_dir() and any(beside.iterdir()) else ()
+    known_digests = {picture_digest(one.path) for one in found.values()}
+    passed = tuple(path for path in passed if picture_digest(path) not in known_digests)
+    check_pictures(passed)
+    good = tuple(one for one in agreed if one.judged.judgement == "good")
+    disputed = tuple(one for one in found.values() if one.judged.disputed)
+    return JudgedPictures(folder, defects, good, passed, disputed)
+
+
+def _judged_picture(folder: Path, judged: JudgedFile) -> TeachingPicture:
+    path = folder / judged.file
+    width, height = picture_size(path)
+    with path.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != judged.sha256:
+            raise LearnError(f"{path} is another picture than was judged: write the folder anew")
+    picture = TeachingPicture(path, judged, width, height)
+    if judged.box is not None and not picture.holds(judged.box):
+        raise LearnError(
+            f"{path} has {width} x {height} pixels, and its box lies outside: correct it"
+        )
+    return picture
+
+
+def _touched(start: int, length: int, pixels: int, cells: int) -> slice:
+    first = min(cells - 1, start * cells // pixels)
+    return slice(first, max(first + 1, math.ceil((start + length) * cells / pixels)))

@@ -1,0 +1,166 @@
+"""A model taught by judged defects: a new version, and what it finds that the one before missed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from export.calibration.known_parts import former_part_ids
+from export.errors import LearnError
+from export.learning.family import learning_of
+from export.learning.learn import (
+    OTHERS_S,
+    Learned,
+    LearnOptions,
+    exported,
+    fit_folder,
+    told_of_full_disk,
+)
+from export.learning.place import Place
+from export.learning.stages import Stages
+from export.learning.teaching.judged_pictures import JudgedPictures, judged_pictures
+from export.learning.teaching.request import TaughtModel, Teach, TeachRequest
+from export.learning.teaching.taught_version import TaughtVersion
+from export.learning.update import base_of
+from models.checkpoints.facts import Checkpoint
+from models.checkpoints.formats import load_checkpoint
+from models.fit.device import Compute
+from service.core.bundles.bundle import CHECKPOINT, Bundle, load_bundle
+from service.core.bundles.conformal import choose_alpha
+from service.core.bundles.taught import TaughtRecord
+from service.core.bundles.thresholds import in_force, read_overrides
+
+
+def teach(
+    folder: Path, place: Place, options: LearnOptions, compute: Compute, stages: Stages
+) -> TaughtVersion:
+    """Teaches a model's active version by judged pictures; makes the next version.
+
+    If none is active, as each waits for an activation, it goes on from the highest one. Whatever a
+    version was taught before is forgotten: all that is to count is in the folder.
+
+    Args:
+        folder: judged pictures, as `service.core.judged` describes them, and `passed` besides.
+        place: where the version goes; its model has a version.
+        options: of the whole way; the family is that of the active version.
+        compute: device and precision.
+        stages: the bar.
+
+    Raises:
+        BundleError: the active version is damaged.
+        CalibrationError: the version keeps too few good parts for alpha.
+        ConfigurationError: the folder cannot be understood.
+        LearnError: the active version cannot be taught, there is no defect, or a head would cost
+            more than it finds, and there is none that would have to go.
+        PicturesError: a picture cannot be read.
+        SelfTestError: something speaks against the model, and the options are strict.
+    """
+    stages.plan({"look": 1, "fit": 5, **OTHERS_S})
+    stages.begin("look")
+    base = load_bundle(base_of(place))
+    former, teaching = _teachable(base)
+    judged = judged_pictures(folder, stages)
+    defects = [one.path for one in judged.defects]
+    assert former.out_of_fold is not None and former.good_cells is not None
+    wanted = options.alpha or base.manifest.thresholds.alpha
+    alpha = choose_alpha(wanted, len(former.out_of_fold.pictures)).value
+    with fit_folder(place) as scratch, told_of_full_disk(place.repository):
+        checkpoint = scratch / "fit.safetensors"
+        stages.begin("fit")
+        taught = teaching(
+            TeachRequest(
+                former,
+                judged.defects,
+                options.grouping.parts_of(defects).number,
+                judged.others,
+                in_force(base, read_overrides(base.path, base.repository)),
+                alpha,
+                checkpoint,
+                options.seed,
+                compute,
+            ),
+            stages,
+        )
+        left_out = why_left_out(taught)
+        if left_out is not None and former.good_cells.head is None:
+            raise LearnError(f"{left_out}. {_stays(base, taught)}")
+        kept = replace(options, family=base.manifest.family, alpha=alpha).export(checkpoint)
+        kept = replace(
+            kept,
+            origin=(checkpoint, base.path / CHECKPOINT),
+            former_parts=former_part_ids(base, former),
+        )
+        if left_out is None:
+            kept = replace(
+                kept,
+                taught=_record(base, judged, taught),
+                judgements=b"".join(one.judged.line() for one in (*judged.defects, *judged.good)),
+            )
+        # What the head has seen says nothing of what it finds.
+        bundle = exported(place, kept, judged.others, () if judged.others else defects, stages)
+    if left_out is not None:
+        stages.tell(
+            f"warning: {left_out}. So version {bundle.manifest.version} is the bank alone, and "
+            "what was taught before is forgotten"
+        )
+    return TaughtVersion(Learned(bundle, judged), judged, base.manifest.version, taught)
+
+
+def why_left_out(taught: TaughtModel) -> str | None:
+    """Why there is no head, in words; None if there is one."""
+    if taught.left_out is None:
+        return None
+    alone, count = taught.by_bank.before, len(taught.left_out.score)
+    if alone.found == count:
+        return (
+            f"the bank alone finds all {count} judged defects at its own threshold: a head has "
+            "nothing to find, and would cost some of what the bank finds"
+        )
+    return (
+        f"of {count} judged defects, bank and head together find {taught.left_out.found}, each by "
+        f"what has not seen it, and the bank alone {alone.found}: a head would cost more than it "
+        "finds"
+    )
+
+
+def _teachable(base: Bundle) -> tuple[Checkpoint, Teach]:
+    name = f"version {base.manifest.version} of {base.manifest.name}"
+    again = "learn the model anew from its good pictures, and teach that version"
+    learning = learning_of(base.manifest.family)
+    teaching = None if learning is None else learning.teach
+    if teaching is None:
+        raise LearnError(f"{name} is a {base.manifest.family}, which cannot be taught: {again}")
+    if CHECKPOINT not in base.manifest.files:
+        raise LearnError(f"{name} keeps no bank that a head can be put beside: {again}")
+    found = load_checkpoint((base.path / CHECKPOINT,))
+    if found.good_cells is None or found.out_of_fold is None:
+        raise LearnError(f"{name} keeps no features of its good parts: {again}")
+    return found, teaching
+
+
+def _stays(base: Bundle, taught: TaughtModel) -> str:
+    """That there is no new version, and what helps."""
+    name, in_force = f"version {base.manifest.version}", taught.defects.before.found
+    if in_force < taught.by_bank.before.found:
+        limit = taught.thresholds.image
+        return (
+            f"No version was made. By the threshold in force {name} finds only {in_force} of them: "
+            f"lower it (`PUT …/threshold`; the bank's own is {limit:.6g})"
+        )
+    return (
+        f"No version was made, and {name} stays as it is. Judge further defects that it misses, "
+        "with a box around each"
+    )
+
+
+def _record(base: Bundle, judged: JudgedPictures, taught: TaughtModel) -> TaughtRecord:
+    return TaughtRecord(
+        base=base.manifest.version,
+        defects=len(judged.defects),
+        good=len(judged.good),
+        kinds=judged.kinds,
+        found_before=taught.defects.before.found,
+        found=taught.defects.after.found,
+        bank_found_before=taught.by_bank.before.found,
+        bank_found=taught.by_bank.after.found,
+    )

@@ -1,0 +1,78 @@
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from export.errors import LearnError
+from export.learning.stages import Stages
+from export.learning.teaching.judged_pictures import TeachingPicture, judged_pictures
+from service.core.domain import Box
+from service.core.judged import LINES, JudgedFile, read_judged
+from tests.unit.export.learning.teaching.conftest import spoil
+
+
+def test_without_a_defect_there_is_nothing_to_teach(write_pictures: Any, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "judged" / "good", 2)
+    with pytest.raises(LearnError, match="has no judged defect: judge what was missed first"):
+        judged_pictures(tmp_path / "judged", Stages(quiet=True))
+
+
+def test_a_picture_that_is_judged_both_ways_is_named(judged: Path) -> None:
+    one = sorted((judged / "defect").iterdir())[0]
+    (judged / "good" / "again.png").write_bytes(one.read_bytes())
+    with pytest.raises(LearnError, match=r"good/again\.png and defect/000\.png are one picture"):
+        judged_pictures(judged, Stages(quiet=True))
+
+
+def test_a_copy_counts_once_and_what_was_judged_is_no_passed_picture(judged: Path) -> None:
+    one = sorted((judged / "defect").iterdir())[0]
+    (judged / "defect" / "copy.png").write_bytes(one.read_bytes())
+    (judged / "passed" / "copy.png").write_bytes(one.read_bytes())
+    found = judged_pictures(judged, Stages(quiet=True))
+    assert (len(found.defects), len(found.good), len(found.passed)) == (8, 2, 3)
+
+
+def test_a_picture_that_was_changed_since_it_was_judged_is_refused(judged: Path) -> None:
+    lines = [one.line() for one in read_judged(judged)]
+    (judged / LINES).write_bytes(b"".join(lines))
+    spoil(sorted((judged / "good").iterdir())[:1])
+    with pytest.raises(LearnError, match=r"000\.png is another picture than was judged"):
+        judged_pictures(judged, Stages(quiet=True))
+
+
+def test_what_reviewers_disagree_on_is_left_out_and_doubted(judged: Path) -> None:
+    said = [replace(one, disputed=one.file.endswith("000.png")) for one in read_judged(judged)]
+    (judged / LINES).write_bytes(b"".join(one.line() for one in said))
+    found = judged_pictures(judged, Stages(quiet=True))
+    assert (len(found.defects), len(found.good), len(found.disputed)) == (7, 1, 2)
+
+
+def test_a_box_outside_its_picture_is_refused(judged: Path) -> None:
+    defect = next(one for one in read_judged(judged) if one.judgement == "defect")
+    boxed = JudgedFile(
+        file=defect.file, sha256=defect.sha256, judgement="defect", box=Box(70, 50, 20, 20)
+    )
+    (judged / LINES).write_bytes(boxed.line())
+    with pytest.raises(LearnError, match="80 x 60 pixels, and its box lies outside"):
+        judged_pictures(judged, Stages(quiet=True))
+
+
+@pytest.mark.parametrize(
+    ("box", "rows", "columns"),
+    [
+        (Box(0, 0, 100, 50), (0, 1, 2, 3, 4), tuple(range(10))),
+        (Box(95, 45, 5, 5), (4,), (9,)),
+        (Box(11, 11, 1, 1), (1,), (1,)),
+        (Box(9, 9, 2, 2), (0, 1), (0, 1)),
+    ],
+)
+def test_a_box_means_each_cell_that_it_touches(
+    box: Box, rows: tuple[int, ...], columns: tuple[int, ...]
+) -> None:
+    said = JudgedFile(file="defect/a.png", sha256="0" * 64, judgement="defect", box=box)
+    inside = TeachingPicture(Path("a.png"), said, 100, 50).cells_in_box(5, 10)
+    assert inside is not None
+    assert np.flatnonzero(inside.any(1)).tolist() == [*rows]
+    assert np.flatnonzero(inside.any(0)).tolist() == [*columns]
