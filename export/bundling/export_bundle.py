@@ -153,7 +153,7 @@ def export_bundle(
     preprocess = requested_preprocess(
         facts, options.resize, options.input_type, reduced_decode=options.reduced_decode
     )
-    facts = without_other_scores(facts, preprocess, tell)
+    facts = without_other_scores(facts, source.facts.preprocess, preprocess, tell)
     scored = facts.out_of_fold
     chosen = choose_pictures(
         good, defects, facts.seen, tell, scored.digests if scored else (), options.grouping

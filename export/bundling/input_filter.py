@@ -143,13 +143,20 @@ def _reduced(
 
 
 def without_other_scores(
-    facts: SourceFacts, preprocess: Preprocess, tell: Callable[[str], None]
+    facts: SourceFacts, trained: Preprocess, preprocess: Preprocess, tell: Callable[[str], None]
 ) -> SourceFacts:
-    """The facts without out-of-fold scores, if pictures will reach the model in another way."""
-    if facts.out_of_fold is None or (facts.tiling is None and preprocess == facts.preprocess):
+    """The facts without out-of-fold scores, if pictures will reach the model in another way.
+
+    Args:
+        facts: of the model, as it will be served.
+        trained: the preprocessing of the training.
+        preprocess: the service's preprocessing.
+        tell: takes a warning of it.
+    """
+    if facts.out_of_fold is None or (facts.tiling is None and preprocess == trained):
         return facts
     tell(
-        "warning: the fit's own scores do not hold for tiles, nor for pictures that are resized or "
-        "decoded otherwise; the thresholds need good pictures that the fit has not seen"
+        "warning: the fit's own scores do not hold for tiles, nor for pictures that are resized, "
+        "decoded or turned otherwise; the thresholds need good pictures that the fit has not seen"
     )
     return replace(facts, out_of_fold=None)

@@ -169,15 +169,20 @@ def test_with_a_region_of_interest_the_scores_are_those_of_its_cells(
     assert np.array_equal(report.bundle.calibration.good_score, expected)
 
 
-def test_another_filter_needs_pictures_that_the_fit_has_not_seen(fit: Fit, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "otherwise", [{"resize": "linear"}, {"depth": "12"}, {"orientation": "ignore"}]
+)
+def test_pictures_that_reach_the_model_otherwise_need_some_that_the_fit_has_not_seen(
+    fit: Fit, tmp_path: Path, otherwise: dict[str, str]
+) -> None:
     told: list[str] = []
     with pytest.raises(CalibrationError, match=f"has seen all {COUNT} good pictures"):
         export(
             CheckpointSource(fit.checkpoint),
             fit.good,
             tmp_path / "m" / "1",
-            resize="linear",
             told=told,
+            **otherwise,
         )
     assert any("own scores do not hold" in line for line in told)
 
