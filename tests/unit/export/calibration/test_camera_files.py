@@ -55,5 +55,9 @@ def test_pictures_of_16_bits_are_told_with_what_becomes_of_them(tmp_path: Path) 
     paths = [plain(tmp_path), deep(tmp_path)]
     assert "1 of 2 pictures have 16 bits" in told(paths)
     assert "1 of 1 of these are nearly black" in told(paths)
+    # A fit of ours has no such option.
+    assert "give takt fit, takt learn and the server pictures whose levels are stretched" in told(
+        paths
+    )
     assert "nearly black" not in told(paths, depth="12")
     assert "brighter levels" in told(paths, depth="pillow")
