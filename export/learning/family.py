@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,11 +121,18 @@ class FamilyLearning:
         fit: fits a model and writes its checkpoint.
         extend: adds pictures to a model and writes its checkpoint; None if that cannot be.
         teach: teaches a model by judged defects and writes its checkpoint; None if that cannot be.
+        calibration: share of the good pictures that give the thresholds.
     """
 
     fit: Callable[[FitRequest, Stages], None]
     extend: Extend | None = None
     teach: Teach | None = None
+    calibration: float = 1.0
+
+    def most_scores(self, pictures: GoodPictures) -> int:
+        """The most parts that the thresholds can come from; how many a fit leaves shows later."""
+        held_back = math.ceil(self.calibration * len(pictures.digests))
+        return min(held_back, pictures.parts.count)
 
 
 def learning_of(family: str) -> FamilyLearning | None:

@@ -29,6 +29,7 @@ from models.checkpoints.formats import load_checkpoint
 from models.fit.device import Compute
 from models.fit.inpformer.encoders import LITE0
 from service.core.bundles.bundle import Bundle
+from service.core.bundles.conformal import conformal_rank
 
 OTHERS_S = {"export": 10, "thresholds": 5, "self-test": 8, "load": 4}
 
@@ -147,6 +148,8 @@ def learn(
     stages.begin("look")
     bad = list_pictures(defects) if defects else ()
     pictures = look_at_pictures(good, bad, options.grouping, stages)
+    if options.alpha is not None:  # before a fit whose file would be lost
+        conformal_rank(learning.most_scores(pictures), options.alpha)
     searched = None
     if searching:
         stages.begin("search")

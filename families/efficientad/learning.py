@@ -11,6 +11,7 @@ from export.synthetic.inputs import reader_with_defects
 from models.checkpoints.facts import InputRecipe
 from models.checkpoints.own import load_teacher, save_checkpoint
 from models.fit.efficientad.fit import fit_efficientad
+from models.fit.efficientad.options import EfficientAdOptions
 
 
 def fit_efficientad_to(request: FitRequest, stages: Stages) -> None:
@@ -43,4 +44,4 @@ def fit_efficientad_to(request: FitRequest, stages: Stages) -> None:
     save_checkpoint(request.out, fitted.model, facts, fitted.out_of_fold)
 
 
-LEARNING = FamilyLearning(fit_efficientad_to)
+LEARNING = FamilyLearning(fit_efficientad_to, calibration=EfficientAdOptions.calibration)

@@ -42,4 +42,4 @@ def fit_inpformer_to(request: FitRequest, stages: Stages) -> None:
     save_checkpoint(request.out, fitted.model, facts, fitted.out_of_fold)
 
 
-LEARNING = FamilyLearning(fit_inpformer_to)
+LEARNING = FamilyLearning(fit_inpformer_to, calibration=InpFormerOptions.calibration)

@@ -122,6 +122,22 @@ def test_a_file_that_is_no_picture_is_named_before_the_fit(
     assert not repository.exists()
 
 
+def test_an_alpha_that_the_pictures_cannot_carry_is_refused_before_the_fit(
+    learn_parts: Learn, pictures: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted: list[FitRequest] = []
+    fits = FamilyLearning(lambda request, _: fitted.append(request), calibration=0.75)
+    monkeypatch.setattr(inpformer, "LEARNING", fits)
+    refused = learn_parts(pictures / "good", "--alpha", 0.2)
+    assert refused.exit_code == 1
+    # Three of the four pictures are held back.
+    assert "good pictures: 3; alpha 0.2 needs at least 4; or ask for an alpha of 0.25" in (
+        refused.output
+    )
+    assert not fitted
+    assert not repository.exists()
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_repository_that_cannot_be_written_to_is_refused(
     learn_parts: Learn, pictures: Path, repository: Path
