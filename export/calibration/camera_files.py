@@ -59,8 +59,8 @@ def tell_of_files(pictures: Sequence[Path], spec: Preprocess, tell: Callable[[st
         tell(
             f"warning: {found['dark_depth']} of {looked} of these are nearly black so, as "
             "those of a camera of 12 or 14 bits are: give takt fit, takt learn and the server "
-            "pictures whose levels are stretched to 16 bits; --depth 12 or 14 is for a model of others that was "
-            "trained so"
+            "pictures whose levels are stretched to 16 bits; --depth 12 or 14 is for a model "
+            "of others that was trained so"
         )
     if found["clipped_depth"]:
         tell(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -238,18 +240,47 @@ def told_of_full_disk(repository: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def fit_folder(place: Place) -> Iterator[Path]:
-    """A folder for the fit; stays after an error only if the fit can go on from it."""
+    """A folder for the fit; stays after an error only if the fit can go on from it.
+
+    Raises:
+        LearnError: another process fits this version, or has made it meanwhile.
+    """
     folder = _fit_folder_of(place)
     folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder, place):
+        try:
+            if place.path.exists():
+                raise LearnError(f"{place.path} came meanwhile: give the same command again")
+            yield folder
+        except BaseException:
+            if not any(folder.glob("*.resume")):
+                shutil.rmtree(folder, ignore_errors=True)
+                with contextlib.suppress(OSError):
+                    place.path.parent.rmdir()
+            raise
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path, place: Place) -> Iterator[None]:
+    """Keeps other processes from a fit's folder during the block.
+
+    Raises:
+        LearnError: another one has it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        yield folder
-    except BaseException:
-        if not any(folder.glob("*.resume")):
-            shutil.rmtree(folder, ignore_errors=True)
-            with contextlib.suppress(OSError):
-                place.path.parent.rmdir()
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # a file system without locks
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise LearnError(
+                    f"version {place.version} of {place.model} is being learned already: wait "
+                    "until that is over, and give the same command again"
+                ) from None
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _fit_folder_of(place: Place) -> Path:

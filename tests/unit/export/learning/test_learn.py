@@ -13,8 +13,11 @@ from click.testing import CliRunner, Result
 
 from export.calibration.grouping import BY_LOOKS
 from export.commands.learn import learn
+from export.errors import LearnError
 from export.learning.family import FamilyLearning, FitRequest
+from export.learning.learn import fit_folder
 from export.learning.look import look_at_pictures
+from export.learning.place import next_place
 from export.learning.size_request import AUTO, SizeRequest
 from export.learning.stages import Stages
 from families.inpformer import learning as inpformer
@@ -25,6 +28,7 @@ from service.core.bundles.bundle import CHECKPOINT, MANIFEST, load_bundle
 from service.core.bundles.card import CARD
 from service.core.bundles.thresholds import OVERRIDES, DeployedThresholds, Overrides
 from service.repository.activation import WAITING, read_activation
+from tests.unit.export.learning.conftest import thin_fit
 
 pytestmark = pytest.mark.torch
 
@@ -136,6 +140,37 @@ def test_an_alpha_that_the_pictures_cannot_carry_is_refused_before_the_fit(
     )
     assert not fitted
     assert not repository.exists()
+
+
+def test_a_version_that_is_being_learned_is_left_alone_by_a_second_learning(
+    learn_parts: Learn, pictures: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[Result] = []
+
+    def meanwhile(request: FitRequest, stages: Stages) -> None:
+        if not refused:
+            refused.append(learn_parts(pictures / "good"))
+        thin_fit(request, stages)
+
+    monkeypatch.setattr(inpformer, "LEARNING", FamilyLearning(meanwhile))
+    first = learn_parts(pictures / "good")
+    assert first.exit_code == 0, first.output
+    assert refused[0].exit_code == 1
+    assert "version 1 of parts is being learned already: wait" in refused[0].output
+    assert sorted(one.name for one in (repository / "parts").iterdir()) == ["1"]
+
+
+def test_a_version_that_came_meanwhile_is_told_before_the_fit(
+    repository: Path,
+) -> None:
+    place = next_place(repository, "parts")
+    place.path.mkdir(parents=True)
+    with (
+        pytest.raises(LearnError, match="came meanwhile: give the same command again"),
+        fit_folder(place),
+    ):
+        pytest.fail("a fit would be lost")
+    assert sorted(one.name for one in (repository / "parts").iterdir()) == ["1"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
