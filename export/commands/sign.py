@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -50,7 +51,7 @@ def sign_or_warn(bundle: Path, key: Ed25519PrivateKey | None) -> None:
     elif (bundle / SIGNATURE).exists():
         click.echo(
             f"warning: {bundle / SIGNATURE} holds no longer, as the bundle was changed; "
-            f"`takt sign {bundle} --key FILE` signs it again"
+            f"`takt sign {quote(str(bundle))} --key FILE` signs it again"
         )
 
 

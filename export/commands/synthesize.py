@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -96,7 +97,7 @@ def synthesize(
     click.echo(
         f"{out}: {facts.good} good pictures as they were, {facts.sources} others altered into "
         + ", ".join(f"{number} {name}" for name, number in facts.defects.items())
-        + f"\n{NOTICE}\nnext: takt eval REPOSITORY/NAME/VERSION --data {out}"
+        + f"\n{NOTICE}\nnext: takt eval REPOSITORY/NAME/VERSION --data {quote(str(out))}"
     )
 
 

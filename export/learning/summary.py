@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from shlex import quote
 
 from export.calibration.findings import advice
 from export.calibration.self_test import finding_lines, notes_beside
@@ -141,7 +142,7 @@ def standing(
         case Running():
             yield entry("absent", f"{url} has not loaded it yet; see {url}/health/ready")
         case None if place.active is None:
-            yield f"{'serve it':<12}takt serve --repository {place.repository}"
+            yield f"{'serve it':<12}takt serve --repository {quote(str(place.repository))}"
             if grave:
                 yield entry("waiting", f"then {_nobody_answers(grave)}")
                 yield f"{'activate':<12}{activate}"

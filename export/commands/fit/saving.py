@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -91,7 +92,8 @@ def save_detector(
     click.echo(
         f"{out}: {took}{len(fitted.seen)} good pictures; {others}\n"
         f"{_held_out_text(fitted)}"
-        f"next: takt export onnx {out} --good {good} --out REPOSITORY/NAME/VERSION"
+        f"next: takt export onnx {quote(str(out))} --good {quote(str(good))} "
+        "--out REPOSITORY/NAME/VERSION"
     )
 
 

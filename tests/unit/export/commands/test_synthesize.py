@@ -72,6 +72,15 @@ def test_a_set_is_written_and_told(good: list[Path], tmp_path: Path) -> None:
     assert len(read_data_set(out).samples) == 3 + 6
 
 
+def test_the_next_command_can_be_copied_whatever_the_folder_is_called(
+    good: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "made up"
+    result = run("--good", good[0].parent, "--out", out, "--count", 1, "-q")
+    assert result.exit_code == 0, result.output
+    assert f"--data '{out}'" in result.output
+
+
 def test_kinds_may_be_chosen(good: list[Path], tmp_path: Path) -> None:
     out = tmp_path / "set"
     given = ["--good", good[0].parent, "--out", out, "--count", 1, "--texture", good[0].parent]

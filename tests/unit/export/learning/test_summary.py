@@ -34,3 +34,9 @@ def test_any_other_first_version_is_said_to_answer_once_it_is_served(
     text = said(None, tested)
     assert "takt serve --repository models" in text
     assert "activate" not in text
+
+
+def test_the_command_that_serves_it_can_be_copied_whatever_the_folder_is_called() -> None:
+    spaced = Place(Path("line 3/models ü"), "parts", "1", ())
+    (line,) = standing(spaced, None, URL)
+    assert line.split(maxsplit=2)[2] == "takt serve --repository 'line 3/models ü'"
