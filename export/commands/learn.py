@@ -157,6 +157,9 @@ def learn(
 
     if update and (size is not None or encoder != USUAL_ENCODER):
         raise click.UsageError("--update keeps the size and the encoder of the version")
+    if update and not named(family).takes_more:
+        those = names_of((one for one in learnable() if one.takes_more), "and")
+        raise click.UsageError(f"--update is for {those}, not {family}: leave --family out")
     if encoder != USUAL_ENCODER and not named(family).takes_encoder:
         those = names_of((one for one in learnable() if one.takes_encoder), "and")
         raise click.UsageError(f"--encoder is for {those}")

@@ -135,6 +135,10 @@ def test_a_model_that_is_not_there_or_keeps_no_bank_says_what_to_do(
         (("a", "--good", "b"), "give one folder of good pictures"),
         (("a",), "name the model"),
         (("a", "--model", "x", "--update", "x"), "name the model"),
+        (
+            ("a", "--update", "x", "--family", "efficientad"),
+            "--update is for patchcore, not efficientad: leave --family out",
+        ),
         (("a", "--update", "x", "--size", "auto"), "--update keeps the size and the encoder"),
     ],
 )
