@@ -228,7 +228,9 @@ def learn(
                 learned = new.learn(pictures, defects, place, options, compute, stages)
         except KeyboardInterrupt:
             stages.close()
-            click.echo(f"\nstopped; {new.state_of(place)}", err=True)
+            stopped = f"stopped; {new.state_of(place)}"
+            stages.failed(stopped)
+            click.echo(f"\n{stopped}", err=True)
             raise click.exceptions.Exit(130) from None
         tell_of_set_by_hand(place, learned.bundle, url, stages.tell)
         stages.begin("load")

@@ -67,9 +67,14 @@ class Stages:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if error is not None:
-            self._tell_of("error", text=str(error) or type(error).__name__)
+        # An exit has been explained by whoever asked for it.
+        if error is not None and not isinstance(error, click.exceptions.Exit):
+            self.failed(str(error) or type(error).__name__)
         self.close()
+
+    def failed(self, why: str) -> None:
+        """Tells a program that nothing came of it."""
+        self._tell_of("error", text=why)
 
     def close(self) -> None:
         """Ends the last stage, and takes the bar away."""

@@ -235,6 +235,11 @@ def test_an_interruption_says_what_it_has_left(
     assert stopped.exit_code == 130
     assert says in stopped.output
 
+    told = learn_parts(pictures / "good", "--progress", "json").stdout.splitlines()
+    last = json.loads(told[-1])
+    assert last["event"] == "error"
+    assert says in last["text"]
+
 
 def test_the_command_is_one_of_takts() -> None:
     (found,) = entry_points(group="takt.commands", name="learn")
