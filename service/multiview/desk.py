@@ -101,19 +101,25 @@ class PartDesk:
             return self._parts.end(part)
         return RESULTS.validate_python(await self._ask("end", part=part))
 
-    async def find(self, part: str, wait_s: float = 0.0) -> WaitingPart | PartResult | None:
+    async def find(
+        self, part: str, wait_s: float = 0.0, number: int | None = None
+    ) -> WaitingPart | PartResult | None:
         """The latest part of an id; None where none is open, or has ended lately.
 
         Args:
             part: id of the part.
             wait_s: longest time for which its end is waited for.
+            number: of the part that is meant, as another one of its id is not waited for; None for
+                the latest.
         """
         until_s = time.monotonic() + wait_s
-        while True:
-            left_s = 0.0 if self._closing() else max(0.0, until_s - time.monotonic())
+        found = await self._find(part, 0.0)
+        while isinstance(found, WaitingPart) and number in (None, found.number):
+            left_s = until_s - time.monotonic()
+            if left_s <= 0 or self._closing():
+                break
             found = await self._find(part, min(left_s, _WAITS_S))
-            if not isinstance(found, WaitingPart) or not left_s or time.monotonic() >= until_s:
-                return found
+        return found
 
     def close(self) -> None:
         """End every open part, as the server ends."""

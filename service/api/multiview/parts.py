@@ -216,7 +216,7 @@ def parts_router(handler: ViewHandler, desk: PartDesk, threads: RecordThreads) -
     ) -> OnePartOut:
         """A part: what it waits for, or what became of it."""
         threads.check()
-        found = await desk.find(part, wait_ms / 1000)
+        found = await desk.find(part, wait_ms / 1000, number)
         if found is None or number not in (None, found.number):
             stored = await threads.read(lambda some: part_of(some, part, number))
             if stored is None:

@@ -160,6 +160,22 @@ async def test_at_the_deadline_a_part_has_its_result(
         assert (await send(client, "A", "side", good)).json()["code"] == "part_ended"
 
 
+async def test_a_part_that_has_ended_is_not_waited_for_while_another_one_of_its_id_is_open(
+    serve, bundle: Bundle, sqlite_record: Record, good
+) -> None:
+    async with serve(record=sqlite_record) as client:
+        await save(client)
+        await send(client, "A", "top", good)
+        former = (await client.post("/v1/parts/A/end")).json()["part"]["number"]
+        await send(client, "A", "top", good, again=True)
+        asked = {"number": former, "wait_ms": 60_000}
+        async with asyncio.timeout(20):
+            while (answer := await client.get("/v1/parts/A", params=asked)).status_code == 404:
+                pass  # it is not recorded yet
+        told = answer.json()["part"]
+        assert (told["number"], told["state"]) == (former, "ended")
+
+
 async def test_nobody_is_kept_waiting_for_a_part_by_a_server_that_ends(
     serve, bundle: Bundle, sqlite_record: Record, good
 ) -> None:
