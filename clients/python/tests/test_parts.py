@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from takt_client import RetryPolicy
 from takt_client.errors import (
     PartEndedError,
     RecipeChangedError,
@@ -106,6 +107,19 @@ def test_a_part_is_asked_for_and_waited_for(call) -> None:
     assert (request.method, request.url.path) == ("GET", "/v1/parts/A-17")
     assert dict(request.url.params) == {"wait_ms": "20", "number": "5"}
     assert (found.state, found.left_ms, found.result) == ("open", 90.5, None)
+
+
+@pytest.mark.parametrize(
+    ("wait_ms", "told_ms", "silent_s"), [(12_000, 12_000, 22.0), (60_000, 29_900, 30.0)]
+)
+def test_a_server_that_waits_for_a_part_is_not_taken_for_one_that_is_away(
+    call, wait_ms, told_ms, silent_s
+) -> None:
+    server = respond(httpx.Response(200, json={"request_id": "r", "part": PART}))
+    call(server, "part", "A-17", wait_ms=wait_ms, retry=RetryPolicy(deadline_s=30))
+    (request,) = server.requests
+    assert float(request.url.params["wait_ms"]) == told_ms
+    assert request.extensions["timeout"]["read"] == silent_s
 
 
 def test_a_part_is_ended(call) -> None:

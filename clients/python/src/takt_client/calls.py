@@ -192,13 +192,13 @@ class Calls(ABC):
         Args:
             part: its id.
             number: tells it from other parts of this id; None for the latest.
-            wait_ms: longest wait for its result; what there is then is answered.
+            wait_ms: longest wait for its result, within the deadline of the client's `retry`; what
+                there is then is answered.
         """
-        parameters: dict[str, Any] = {"wait_ms": wait_ms}
-        if number is not None:
-            parameters["number"] = number
-        path = f"{part_path(part)}?{urlencode(parameters)}"
-        return await self._answer("a part", part_of, "GET", path)
+        query = {} if number is None else {"number": number}
+        return await self._answer(
+            "a part", part_of, "GET", part_path(part), query=query, wait_ms=wait_ms
+        )
 
     async def end_part(self, part: str) -> Part:
         """End a part now; views that are missing make it undecided."""
@@ -328,6 +328,7 @@ class Calls(ABC):
         *,
         content: bytes | None = None,
         query: Mapping[str, Any] | None = None,
+        wait_ms: float | None = None,
         statuses: tuple[int, ...] = _OK,
     ) -> T:
         """Ask until there is an answer or the policy gives up.
@@ -339,12 +340,15 @@ class Calls(ABC):
             path: below the server's URL.
             content: body of the request.
             query: its parameters; if there is one, the server is told how long the call waits.
+            wait_ms: for which the server may wait before it answers; None where it never does.
             statuses: those that carry an answer.
         """
         attempts = self._attempts()
         while True:
             try:
-                request = self._request(method, path, content, query, attempts.remaining_s)
+                request = self._request(
+                    method, path, content, query, wait_ms, attempts.remaining_s
+                )
                 response = await self._send(request, attempts)
             except (httpx.ReadTimeout, TimeoutError) as error:
                 # Whoever sends no picture waits for no engine: the server is away.
@@ -367,14 +371,17 @@ class Calls(ABC):
         path: str,
         content: bytes | None,
         query: Mapping[str, Any] | None,
+        wait_ms: float | None,
         remaining_s: float,
     ) -> httpx.Request:
         sooner_s = remaining_s - min(_WAY_BACK_S, _WAY_BACK_SHARE * remaining_s)
-        if query is not None:
-            query = {
-                "timeout_ms": min(round(sooner_s * 1000, 3), _LONGEST_TIMEOUT_MS),
-                **query,
-            }
+        left_ms = min(round(sooner_s * 1000, 3), _LONGEST_TIMEOUT_MS)
+        silent_s = HANDSHAKE_S
+        if wait_ms is not None:
+            query = {"wait_ms": min(wait_ms, left_ms), **(query or {})}
+            silent_s += wait_ms / 1000
+        elif query is not None:
+            query = {"timeout_ms": left_ms, **query}
         return self.http.build_request(
             method,
             path,
@@ -384,7 +391,7 @@ class Calls(ABC):
             # A caller who is not even connected by then hears that, and not of the deadline. One
             # silent attempt does not use it up.
             timeout=httpx.Timeout(
-                remaining_s if content is not None else min(remaining_s, HANDSHAKE_S),
+                remaining_s if content is not None else min(remaining_s, silent_s),
                 connect=min(sooner_s, HANDSHAKE_S),
             ),
         )
