@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,12 +67,17 @@ class Database:
         url: `sqlite:///FILE` or `postgresql://…`.
         beside: folder for what is kept of it outside of it; None for nothing.
 
+    Attributes:
+        writer: who writes, as entries of the audit log name it: the server that has opened it; the
+            host where that is a command.
+
     Raises:
         ConfigurationError: no such database is known, or its driver is not installed.
     """
 
     def __init__(self, url: str, beside: Path | None = None) -> None:
         self.beside = beside
+        self.writer = socket.gethostname()
         self._engine = _engine(url)
         self._preparing = threading.Lock()
         self._prepared = threading.Event()
@@ -112,7 +118,9 @@ class Database:
         """
         self.prepare()
         with _ours(self.name), self._engine.connect() as plain:
-            connection = plain.execution_options(takt_writes=True, takt_durable=durable)
+            connection = plain.execution_options(
+                takt_writes=True, takt_durable=durable, takt_writer=self.writer
+            )
             with connection.begin():
                 yield connection
 
@@ -180,6 +188,12 @@ class Database:
                     from service.recording.migrations.upgrade import upgrade
 
                     upgrade(connection)
+
+
+def writer_of(connection: Connection) -> str:
+    """Who writes: the `writer` of the database whose `Database.writing` this is."""
+    writer: str = connection.get_execution_options()["takt_writer"]
+    return writer
 
 
 def hold(connection: Connection, lock: int) -> None:

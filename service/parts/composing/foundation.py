@@ -144,10 +144,11 @@ def lay_foundation(
     metrics = Metrics(settings.max_queue_size, peers.counts.admits)
     metrics.access.counts_reloads = peers.leading.is_set
     sessions = _open_sessions(settings, metrics, peers)
+    server = f"{own_names()[0]}:{settings.port}"
+    if record is not None:
+        record.database.writer = server
     trail = AuditTrail(
-        record.database if record else None,
-        AuditMetrics(metrics.registry),
-        f"{own_names()[0]}:{settings.port}",
+        record.database if record else None, AuditMetrics(metrics.registry), server
     )
     lifetime = Lifetime(trail, peers, version(), without_secrets(stated), lambda: sessions.closing)
     access = open_access(settings, metrics.access, lifetime.note_keys, peers)

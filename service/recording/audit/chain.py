@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import socket
 from collections.abc import Iterator
 from dataclasses import asdict
 
@@ -15,7 +14,7 @@ from service.core.errors import RecordError
 from service.observing.logging_setup import audit as log_audit
 from service.recording.audit.entry import GENESIS, Change, Entry, Head, entry_of
 from service.recording.audit.kept_head import KeptHead
-from service.recording.database import Database, hold
+from service.recording.database import Database, hold, writer_of
 from service.recording.tables import audit
 
 CHUNK = 1000
@@ -38,10 +37,10 @@ def append(
     Args:
         connection: with a transaction that writes.
         changes: what was changed, in order.
-        server: name of the host that appends; None for this one.
+        server: that appends; None for the one that has opened the database.
     """
     hold(connection, _LOCK)
-    server = server or socket.gethostname()
+    server = server or writer_of(connection)
     head = head_of(connection) or Head(0, GENESIS)
     entries = []
     for change in changes:

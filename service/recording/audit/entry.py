@@ -73,7 +73,7 @@ class Entry:
     Attributes:
         seq: 1 for the first entry, and one more for each further one.
         at_us: when the change was made, in µs of Unix time.
-        server: name of the host that appended it.
+        server: that appended it, by its host and port; a command's is its host.
         who: who made it.
         action: what was done.
         model: whose, if any.

@@ -246,6 +246,25 @@ async def test_entries_are_asked_for_by_time_model_and_inspection(
         assert await found(until="-1h") == []
 
 
+async def test_every_entry_of_a_server_says_which_server_it_was(
+    serve, sqlite_record: Record
+) -> None:
+    (number,) = insert_inspections(sqlite_record, [{}])
+    async with serve(record=sqlite_record, port=8123) as client:
+        await eventually(client, "models_loaded")
+        said = {"ids": [number], "judgement": "good"}
+        await client.post("/v1/inspections/judgements", json=said)
+        view = {"name": "top", "model": "parts", "thresholds": {"image": 0.5, "pixel": 0.5}}
+        recipe = {"number": 7, "deadline_ms": 1000, "views": [view]}
+        assert (await client.put("/v1/recipes/bracket", json=recipe)).status_code == 200
+        assert (await client.put(THRESHOLD, json={"image": 0.9})).status_code == 200
+        found = (await client.get(AUDIT)).json()["entries"]
+    made = {one["action"] for one in found}
+    assert made > {"inspections_judged", "recipe_changed", "threshold_changed"}
+    (server,) = {one["server"] for one in found}
+    assert server.endswith(":8123")
+
+
 async def test_the_log_is_taken_away_as_a_table(serve, sqlite_record: Record) -> None:
     async with serve(record=sqlite_record, keys=KEYS) as client:
         await eventually(client, "models_loaded")

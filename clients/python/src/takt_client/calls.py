@@ -346,9 +346,7 @@ class Calls(ABC):
         attempts = self._attempts()
         while True:
             try:
-                request = self._request(
-                    method, path, content, query, wait_ms, attempts.remaining_s
-                )
+                request = self._request(method, path, content, query, wait_ms, attempts.remaining_s)
                 response = await self._send(request, attempts)
             except (httpx.ReadTimeout, TimeoutError) as error:
                 # Whoever sends no picture waits for no engine: the server is away.
