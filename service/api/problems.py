@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.routing import Match
@@ -29,6 +30,8 @@ REQUEST_ID_KEY = "takt.request_id"
 CALLER_KEY = "takt.caller"
 OIP_PATH = "/v2"
 """Prefix of the Open Inference Protocol, whose clients read an error's text from `error`."""
+
+_PICTURE_ROUTES = frozenset({"inspect_picture", "inspect_view"})
 
 _EXAMPLE_ID = "2e1300ba06a94a31bef0585f8ff6dbc1"
 _HEADERS: Json = {
@@ -177,11 +180,18 @@ def add_handlers(app: FastAPI, journal: Journal) -> None:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"][1:])
             error = InvalidParameterError(f"{where}: {first['msg']}")
-            journal.refused(UNKNOWN, "rest", error, request_id)
+            if _takes_picture(request):
+                journal.refused(UNKNOWN, "rest", error, request_id)
         return problem_response(error, request_id, request.scope["path"], hint)
 
     for kind in (TaktError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, answer)
+
+
+def _takes_picture(request: Request) -> bool:
+    """Whether a request brought a picture to inspect: no other one is counted as a picture."""
+    route = request.scope.get("route")
+    return isinstance(route, APIRoute) and route.name in _PICTURE_ROUTES
 
 
 def _methods_of(request: Request) -> list[str]:

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from service.app import create_app
 from service.core.engines.fake import FakeEngine
 from service.parts.composing.assembly import foundation_of
+from service.recording.record import Record
 from service.settings import Settings
 
 URL = "/v1/models/parts/inspect"
@@ -70,6 +71,21 @@ async def test_the_metrics_count_answers_refusals_stages_and_batches(serve, pict
         assert found["takt_batch_size_sum,model=parts"] == 2
         assert found["takt_model_ready,model=parts,version=1"] == 1
         assert found["takt_queue_depth,model=parts,version=1"] == 0
+
+
+async def test_a_request_that_brings_no_picture_is_not_counted_as_a_refused_one(
+    serve, sqlite_record: Record
+) -> None:
+    counted = (
+        "takt_requests_total,model=unknown,outcome=invalid_parameter,protocol=rest,verdict=none"
+    )
+    async with serve(record=sqlite_record) as client:
+        for path in ("/v1/inspections", "/v1/audit", "/v1/parts", "/v1/review/tiles"):
+            assert (await client.get(path, params={"limit": 0})).status_code == 422
+        assert counted not in await samples(client)
+        view = await client.post("/v1/parts/A-17/views/top", params={"heatmap": "x"}, content=b"")
+        assert view.status_code == 422
+        assert (await samples(client))[counted] == 1
 
 
 async def test_the_batches_of_concurrent_clients_are_larger_than_two(

@@ -147,9 +147,7 @@ def lay_foundation(
     server = f"{own_names()[0]}:{settings.port}"
     if record is not None:
         record.database.writer = server
-    trail = AuditTrail(
-        record.database if record else None, AuditMetrics(metrics.registry), server
-    )
+    trail = AuditTrail(record.database if record else None, AuditMetrics(metrics.registry), server)
     lifetime = Lifetime(trail, peers, version(), without_secrets(stated), lambda: sessions.closing)
     access = open_access(settings, metrics.access, lifetime.note_keys, peers)
     records = RecordThreads(record)
