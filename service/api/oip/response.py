@@ -102,13 +102,19 @@ def _anomaly_maps(inspections: Sequence[Inspection]) -> Values:
     return np.stack(maps).astype(np.float32, copy=False)
 
 
+def _thresholds(thresholds: Sequence[float]) -> Values:
+    """float32 [N]; one that nothing is to reach may be beyond it, and JSON has no infinity."""
+    limits = np.finfo(np.float32)
+    return np.clip(thresholds, limits.min, limits.max).astype(np.float32)
+
+
 def _heatmaps(inspections: Sequence[Inspection]) -> Values:
     return [found.heatmap.data for found in inspections if found.heatmap is not None]
 
 
 _VALUES: dict[str, Callable[[Sequence[Inspection]], Values]] = {
     SCORE.name: lambda found: np.array([one.verdict.score for one in found], np.float32),
-    THRESHOLD.name: lambda found: np.array([one.verdict.threshold for one in found], np.float32),
+    THRESHOLD.name: lambda found: _thresholds([one.verdict.threshold for one in found]),
     ANOMALOUS.name: lambda found: np.array([one.verdict.anomalous for one in found], np.bool_),
     REGIONS.name: lambda found: [orjson.dumps(regions_json(one.verdict.regions)) for one in found],
     ANOMALY_MAP.name: _anomaly_maps,

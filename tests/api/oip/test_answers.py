@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 import struct
 import threading
 from typing import Any
@@ -126,6 +127,16 @@ async def test_base64_is_read_in_binary_data_too_where_it_is_named(serve, bad_pa
     async with serve() as client:
         outputs = outputs_of(await client.post(INFER, **framed({"inputs": [image]}, data)))
         assert outputs["anomalous"] == [True]
+
+
+@pytest.mark.parametrize("threshold", [1e300, -1e300])
+async def test_a_threshold_beyond_the_tensor_s_type_is_answered_as_a_number(
+    serve, bad_part, threshold: float
+) -> None:
+    async with serve() as client:
+        request = in_json([bad_part], parameters={"threshold": threshold})
+        (given,) = outputs_of(await client.post(INFER, json=request))["threshold"]
+    assert given == pytest.approx(math.copysign(float(np.finfo(np.float32).max), threshold))
 
 
 async def test_parameters_rule_the_verdicts(serve, bad_part) -> None:
