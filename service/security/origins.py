@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
-from service.core.errors import ForbiddenError
+from service.core.errors import ConfigurationError, ForbiddenError
 
 ANY = "*"
+
+_ENTRY = re.compile(r"[a-z][a-z0-9+.-]*://(?:\[[0-9a-f:.]+\]|[^\s/?#@:*\[\]]+)(?::\d{1,5})?|null")
+"""What a browser may send as `Origin`, in lower case."""
 
 _OWN_PAGE = frozenset({None, "same-origin", "none"})
 """`Sec-Fetch-Site` of programs and older browsers, of this server's pages, of the address bar."""
@@ -27,11 +31,20 @@ class AllowedOrigins:
 
     Args:
         allowed: origins such as `https://line3.example:8443`, with commas between; `*` for any.
+
+    Raises:
+        ConfigurationError: an entry is no origin, so that no page could ever be meant.
     """
 
     def __init__(self, allowed: str) -> None:
-        named = {part.strip().rstrip("/").lower() for part in allowed.split(",")}
-        self._allowed = named - {""}
+        self._allowed = {_as_sent(part) for part in allowed.split(",")} - {""}
+        for entry in self._allowed - {ANY}:
+            if _ENTRY.fullmatch(entry) is None:
+                raise ConfigurationError(
+                    f"setting allowed_origins has {entry!r}, which is no origin of a page; write "
+                    "origins such as https://line3.example or http://line3.example:8080, with "
+                    "scheme, without path, each by its whole name, or * for any"
+                )
 
     def check(self, origin: str | None, site: str | None, own: Collection[str]) -> bool:
         """Check the page that a request comes from; tells whether it is another host's.
@@ -53,6 +66,13 @@ class AllowedOrigins:
             f"pages {page} may not ask this here; name it in the setting allowed_origins if they "
             "should"
         )
+
+
+def _as_sent(entry: str) -> str:
+    """An entry as a browser writes that origin: in lower case, without the scheme's own port."""
+    origin = entry.strip().rstrip("/").lower()
+    scheme, _, _ = origin.partition("://")
+    return origin.removesuffix({"https": ":443", "http": ":80"}.get(scheme, "/"))
 
 
 def _host_of(origin: str) -> str | None:

@@ -1,6 +1,6 @@
 import pytest
 
-from service.core.errors import ForbiddenError
+from service.core.errors import ConfigurationError, ForbiddenError
 from service.security.origins import AllowedOrigins
 
 OWN = {"takt:8000"}
@@ -32,3 +32,33 @@ def test_pages_of_others_are_refused(origin: str | None, site: str | None) -> No
 def test_an_allowed_page_passes_though_it_is_of_another_site() -> None:
     assert AllowedOrigins("https://hmi.example").check("https://HMI.example", "cross-site", OWN)
     assert AllowedOrigins("*").check("null", "cross-site", OWN)
+
+
+def test_an_entry_with_the_port_of_its_scheme_is_the_origin_without() -> None:
+    allowed = AllowedOrigins("https://hmi.example:443,http://hmi.example:80")
+    assert allowed.check("https://hmi.example", None, OWN)
+    assert allowed.check("http://hmi.example", None, OWN)
+
+
+@pytest.mark.parametrize(
+    "allowed",
+    [
+        "line3.example",
+        "https://line3.example/console",
+        "https://*.cells.example",
+        "https://",
+        "foo",
+    ],
+)
+def test_an_entry_that_no_page_can_ever_have_is_refused(allowed: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"allowed_origins has .* no origin of a page"):
+        AllowedOrigins(f"https://hmi.example,{allowed}")
+
+
+@pytest.mark.parametrize(
+    "allowed",
+    ["http://[fd00::7]:8080", "http://10.0.0.7", "null", "app://hmi", "https://one/", "*", ""],
+)
+def test_whatever_a_browser_may_send_is_taken(allowed: str) -> None:
+    page = allowed.rstrip("/") or "http://takt:8000"
+    AllowedOrigins(allowed).check(page, None, OWN)
