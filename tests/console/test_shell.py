@@ -45,6 +45,17 @@ def test_learn_is_in_the_head_for_those_who_may_operate_and_for_nobody_else(
         expect(page.get_by_role("link", name="Learn", exact=True)).to_have_count(int(is_led))
 
 
+def test_a_key_that_may_not_read_is_told_so_by_every_page(page: Page, serve: Serve) -> None:
+    server = serve(keys=True)
+    page.goto(f"{server.url}/console/health")
+    log_in(page, "camera")
+    for name in ("Live", "Stations", "Recipes", "Try", "Review", "Watch", "Models", "Audit"):
+        page.get_by_role("link", name=name, exact=True).click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(name)
+        expect(page.get_by_role("status")).to_contain_text("lacks the scope “read”")
+        expect(page.get_by_role("alert")).to_have_count(0)
+
+
 def test_no_link_moves_away_from_where_it_was_first_shown(page: Page, serve: Serve) -> None:
     asked: list[Route] = []
     page.route("**/v1/session", lambda route: asked.append(route))

@@ -23,7 +23,7 @@ const yesterday = () => linkOf(yesterdaysRejects());
 export default function Page() {
   const id = useAddress().rest[0];
   const [own, setOwn] = useState(null);
-  const feed = useMemo(() => (own ? (hear) => send(own, hear) : id && ((hear) => watch(id, hear))), [own, id]);
+  const feed = useMemo(() => (own ? (hear) => send(own, hear) : id && may("read") && ((hear) => watch(id, hear))), [own, id]);
   // Another stream goes on in the place of this one.
   const follow = ({ next }) => next && navigate(`/console/live/${next}`, {}, { replace: true });
   const back = html`<a class="button" href="/console/live" onClick=${() => setOwn(null)}>${own ? l.stop : l.wall}</a>`;
@@ -31,6 +31,7 @@ export default function Page() {
     <div class="row page-head"><h1>${l.title}</h1>
       ${may("read") && html`<a class="button" href=${yesterday()}>${t.review.yesterday}</a>`}${feed && back}</div>
     ${feed && html`<${Station} feed=${feed} onState=${follow} />`}
+    ${!may("read") && html`<${Notice} title=${l.mayNot} />`}
     ${!feed && may("read") && html`<${may("inspect") ? Sources : Wall} onBegin=${setOwn} />`}
   </section>`;
 }

@@ -26,6 +26,7 @@ const r = t.review;
 /** The page. */
 export default function Page() {
   const { rest, query } = useAddress();
+  if (!may("read")) return html`<h1>${r.title}</h1><${Notice} title=${r.mayNot} />`;
   const filters = filtersOf(query);
   const shown = rest[0] in VIEWS ? rest[0] : "pictures";
   const path = (name) => (name === "pictures" ? "/console/review" : `/console/review/${name}`);

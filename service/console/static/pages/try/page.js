@@ -35,7 +35,8 @@ export default function Page() {
   const status = useFetched((signal) => (may("read") ? call("get_status", { signal }) : Promise.resolve({})), []);
   const step = (by) => setAt((now) => Math.max(0, Math.min(now + by, items.length - 1)));
   useKeys({ ArrowLeft: () => step(-1), ArrowRight: () => step(1) });
-  if (!may("inspect")) return html`<h1>${t.try.title}</h1><${Notice} title=${t.try.mayNot} />`;
+  const lacks = !may("inspect") ? t.try.mayNot : !may("read") && t.try.mayNotRead;
+  if (lacks) return html`<h1>${t.try.title}</h1><${Notice} title=${lacks} />`;
   const take = (files) => (setAt(items.length), add(files));
   const drag = (event) => {
     event.preventDefault();
