@@ -151,6 +151,20 @@ def test_processes_that_say_nothing_are_told_with_what_is_not_known(
     expect(told.get_by_text("The one that watches is among them")).to_have_count(int(leads))
 
 
+def test_nothing_is_well_of_a_server_that_does_not_answer(page: Page, serve: Serve) -> None:
+    server = serve()
+    page.goto(f"{server.url}/console/health")
+    well = page.get_by_text("All is well")
+    expect(well).to_be_visible()
+    server.process.kill()
+    expect(page.get_by_role("article")).to_contain_text("Not known")
+    expect(page.get_by_role("article")).to_contain_text("What is below is of")
+    expect(well).to_have_count(0)
+    serve(BANK, "--port", server.url.rpartition(":")[2])
+    expect(well).to_be_visible()
+    expect(page.get_by_text("Not known")).to_have_count(0)
+
+
 def test_a_key_that_may_not_read_is_told_so(page: Page, serve: Serve) -> None:
     server = serve(keys=True)
     page.goto(f"{server.url}/console/health")

@@ -1,6 +1,7 @@
 /** The conditions that hold, each with what to do about it. */
 import { html, useState } from "../../vendor/htm-preact.js";
 import { call } from "../../core/api.js";
+import { useOnline } from "../../core/connection.js";
 import { when } from "../../core/format.js";
 import { useFetched } from "../../core/hooks.js";
 import { fill, t } from "../../core/strings.js";
@@ -8,6 +9,7 @@ import { markdown } from "../../parts/markdown.js";
 import { Problem } from "../../parts/notice.js";
 
 const SHAPES = {
+  unknown: ["quiet", "M12 2a10 10 0 1 0 .1 0z", "M9 9a3 3 0 1 1 3 4v2M12 17v2"],
   well: ["good", "M12 2a10 10 0 1 0 .1 0z", "M7 12l4 4 7-8"],
   pending: ["good", "M12 2a10 10 0 1 0 .1 0zm0 4a6 6 0 1 1-.1 0z", ""],
   warning: ["near", "M12 1L23 22H1z", "M12 8v7M12 17v3"],
@@ -16,11 +18,13 @@ const SHAPES = {
 
 const WATCHED = ["TaktCameraChanged", "TaktMoreDefects", "TaktPromiseBroken"];
 
-/** All conditions, the gravest first; or that all is well. */
-export function Conditions({ found }) {
+/** All conditions, the gravest first; or that all is well, which nobody knows of a server that does not answer. */
+export function Conditions({ found, at }) {
+  const online = useOnline();
   const key = (one) => [one.name, ...Object.values(one.labels)].join(" ");
   return html`<section aria-label=${t.health.conditions} aria-live="polite">
-    ${found.length === 0 && html`<${State} kind="well" />`}
+    ${!online && html`<${State} kind="unknown"><p>${fill(t.health.lastKnown, { at: when(at) })}</p><//>`}
+    ${online && found.length === 0 && html`<${State} kind="well" />`}
     ${found.map((one) => html`<${Condition} key=${key(one)} one=${one} />`)}
   </section>`;
 }
