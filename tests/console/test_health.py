@@ -12,6 +12,8 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.console.conftest import BANK, PICTURES, Serve, Server, log_in
+from tests.manifests import rewrite_manifest
+from tests.tested import GRAVE
 
 pytestmark = pytest.mark.browser
 
@@ -149,6 +151,32 @@ def test_processes_that_say_nothing_are_told_with_what_is_not_known(
     told = page.get_by_role("status").filter(has_text="1 of 4 processes say nothing")
     expect(told).to_contain_text("by their last word")
     expect(told.get_by_text("The one that watches is among them")).to_have_count(int(leads))
+
+
+def test_a_server_without_a_model_is_not_well(page: Page, serve: Serve, tmp_path: Path) -> None:
+    (empty := tmp_path / "empty").mkdir()
+    page.goto(f"{serve(empty, told='has no model yet').url}/console/health")
+    told = page.get_by_role("article", name="Not ready")
+    expect(told).to_contain_text("There is no model here")
+    expect(told.get_by_role("link", name="Models")).to_have_attribute("href", "/console/models")
+    expect(page.get_by_text("All is well")).to_have_count(0)
+    (empty / MODEL).mkdir()
+    shutil.copytree(BANK / MODEL / "1", tmp_path / "1")
+    (tmp_path / "1").rename(empty / MODEL / "1")
+    expect(page.get_by_text("All is well")).to_be_visible()
+
+
+def test_a_model_whose_first_version_waits_for_its_activation_is_not_well(
+    page: Page, serve: Serve, tmp_path: Path
+) -> None:
+    repository = tmp_path / "models"
+    shutil.copytree(BANK / MODEL, repository / MODEL)
+    rewrite_manifest(repository / MODEL / "1", lambda manifest: manifest.update(self_test=GRAVE))
+    page.goto(f"{serve(repository, told='waits for an activation').url}/console/health")
+    told = page.get_by_role("article", name="Not ready")
+    expect(told).to_contain_text(f"No version of {MODEL} is active")
+    expect(told.get_by_role("link")).to_have_attribute("href", f"/console/models/{MODEL}")
+    expect(page.get_by_text("All is well")).to_have_count(0)
 
 
 def test_nothing_is_well_of_a_server_that_does_not_answer(page: Page, serve: Serve) -> None:

@@ -10,6 +10,7 @@ import { Problem } from "../../parts/notice.js";
 
 const SHAPES = {
   unknown: ["quiet", "M12 2a10 10 0 1 0 .1 0z", "M9 9a3 3 0 1 1 3 4v2M12 17v2"],
+  unready: ["near", "M12 2a10 10 0 1 0 .1 0z", "M7 12h10"],
   well: ["good", "M12 2a10 10 0 1 0 .1 0z", "M7 12l4 4 7-8"],
   pending: ["good", "M12 2a10 10 0 1 0 .1 0zm0 4a6 6 0 1 1-.1 0z", ""],
   warning: ["near", "M12 1L23 22H1z", "M12 8v7M12 17v3"],
@@ -19,14 +20,25 @@ const SHAPES = {
 const WATCHED = ["TaktCameraChanged", "TaktMoreDefects", "TaktPromiseBroken"];
 
 /** All conditions, the gravest first; or that all is well, which nobody knows of a server that does not answer. */
-export function Conditions({ found, at }) {
+export function Conditions({ found, models, at }) {
   const online = useOnline();
+  const unanswered = models.length === 0 ? [null] : models.filter(({ version }) => version === null);
   const key = (one) => [one.name, ...Object.values(one.labels)].join(" ");
   return html`<section aria-label=${t.health.conditions} aria-live="polite">
     ${!online && html`<${State} kind="unknown"><p>${fill(t.health.lastKnown, { at: when(at) })}</p><//>`}
-    ${online && found.length === 0 && html`<${State} kind="well" />`}
+    ${unanswered.map((model) => html`<${Unanswered} key=${model?.model} model=${model} />`)}
+    ${online && found.length + unanswered.length === 0 && html`<${State} kind="well" />`}
     ${found.map((one) => html`<${Condition} key=${key(one)} one=${one} />`)}
   </section>`;
+}
+
+/** A model without a version that answers, which no condition tells of; null for a server without any model. */
+function Unanswered({ model }) {
+  const name = model?.model;
+  return html`<${State} kind="unready" name=${t.health.kinds.unready}>
+    <p>${name ? fill(t.health.noVersion, { model: name }) : t.health.noModel}</p>
+    <a href=${name ? `/console/models/${encodeURIComponent(name)}` : "/console/models"}>${name ?? t.models.title}</a>
+  <//>`;
 }
 
 function State({ kind, name, children }) {

@@ -31,7 +31,7 @@ function Health() {
     <${Problem} error=${error?.code === "away" ? null : error} />
     ${now?.workers.silent > 0 && html`<${Notice} tone="near" title=${text("silent", now.workers)}>
       <p>${t.health.silentDetail} ${now.workers.leader_is_silent && t.health.silentLeader}</p><//>`}
-    ${now && html`<${Conditions} found=${now.conditions} at=${now.at} />
+    ${now && html`<${Conditions} found=${now.conditions} models=${now.models} at=${now.at} />
       <${Tiles} now=${now} />
       <${Charts} points=${now.points} />
       ${["stages", "models", "refusals"].map((name) => html`<${Listed} name=${name} rows=${ROWS[name](now)} />`)}
