@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from playwright.sync_api import Locator, Page, expect
 from service.core.bundles.findings import Finding, SelfTest, SizeResult
 from service.core.bundles.manifest import Thresholds
 from tests.api.keys import bearer
-from tests.console.conftest import Serve, Server, log_in
+from tests.console.conftest import BANK, Serve, Server, log_in
 from tests.tested import GRAVE
 
 pytestmark = pytest.mark.browser
@@ -331,3 +332,22 @@ def test_a_first_version_that_waits_says_why_and_is_activated(
     confirm(page, "the defects here are larger")
     expect(page.get_by_role("link", name="1 · active")).to_be_visible()
     expect(why).to_be_hidden()
+
+
+def test_a_url_that_models_come_from_is_told_with_what_is_wrong_there(
+    page: Page, serve: Serve, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    shutil.copytree(BANK, store)
+    model = next(path for path in sorted(store.iterdir()) if path.is_dir())
+    options = ("--repository-poll-s", "0.2", "--data-folder", str(tmp_path / "data"))
+    server = serve(f"file://{store}", *options)
+    page.goto(f"{server.url}/console/models")
+    told = page.get_by_role("status").filter(has_text=f"Models come from file://{store}")
+    expect(told).to_be_visible()
+    shutil.copytree(model / "1", tmp_path / "1")
+    (tmp_path / "1").rename(model / "2")
+    expect(told).to_contain_text(f"{model.name}/2 is not taken")
+    store.rename(tmp_path / "elsewhere")
+    expect(told).to_contain_text(f"there is no file://{store}")
+    expect(page.get_by_role("row", name="ready, active")).to_be_visible()

@@ -25,8 +25,16 @@ function Models() {
   const shown = model
     ? html`<${ModelPage} key=${name} model=${model} named=${query.get("version") ?? undefined} again=${again} />`
     : html`<div class="row page-head"><h1>${name ? fill(t.models.noModel, { name }) : t.models.title}</h1>
-        ${may("operate") && html`<a class="button" href="/console/learn">${t.models.learnNew}</a>`}</div>${data?.models.map(versions)}`;
+        ${may("operate") && html`<a class="button" href="/console/learn">${t.models.learnNew}</a>`}</div>
+        ${data?.source && html`<${Source} ...${data.source} />`}${data?.models.map(versions)}`;
   return html`<${Problem} error=${error} />${(data || !name) && shown}`;
+}
+
+/** The URL that bundles come from: whether it can be read, and what of it is not taken. */
+function Source({ url, away, refused }) {
+  return html`<${Notice} tone=${away || refused.length ? "near" : "quiet"} title=${fill(t.models.from, { url })}>
+    ${away && html`<p>${fill(t.models.away, { why: away })}</p>`}
+    ${refused.map(({ name, reason }) => html`<p key=${name}>${fill(t.models.notTaken, { name, reason })}</p>`)}<//>`;
 }
 
 function versions({ name, active, versions, waits }) {
