@@ -160,9 +160,11 @@ export class TaktClient {
     };
   }
 
-  /** What a part waits for, or what became of it. */
+  /** What a part waits for, or what became of it; waited for within the client's timeout. */
   async part(part: string, options: { number?: number; waitMs?: number } = {}): Promise<Part> {
-    const query = queryOf({ number: options.number, wait_ms: options.waitMs });
+    const longest = SERVER_GIVES_UP_AT * this.#timeoutMs;
+    const wait_ms = options.waitMs === undefined ? undefined : Math.min(options.waitMs, longest);
+    const query = queryOf({ number: options.number, wait_ms });
     return partOf(await this.#ask(`${partPath(part)}${query}`));
   }
 

@@ -119,6 +119,8 @@ test("views of a part are inspected one by one, and the last one has the part's 
   assert.equal(first.inspection.verdict, "good");
   const open = await takt.part(id, { waitMs: 1 });
   assert.deepEqual([open.state, open.views.map((view) => view.state)], ["open", ["inspected", "waiting"]]);
+  const hasty = new TaktClient(url, { key, timeoutMs: 2000 });
+  assert.equal((await hasty.part(id, { waitMs: 60_000 })).state, "open");
   const twice = await errorOf(() => takt.inspectView(id, "top", bytes(good), { recipe: "bracket" }));
   assert.equal(twice.code, "view_taken");
 

@@ -74,7 +74,7 @@ function Pictures({ filters }) {
   const found = fill(open ? r.atLeast : r.count, { count: count(total) });
   return html`<div class="review">
     <div>
-      <div class="row between"><p role="status">${loading ? t.shell.loading : total ? found : r.nothing}</p>
+      <div class="row between"><p role="status">${loading ? t.shell.loading : total ? found : !view.error && r.nothing}</p>
         <div class="row"><${Teach} model=${filters.model} models=${models.data?.models.map(({ name }) => name)} times=${said} />
           <button type="button" class="button keys" onClick=${helping}>${r.keys} <kbd>?</kbd></button></div></div>
       <${Reach} station=${filters.station} />
