@@ -36,6 +36,9 @@ from service.core.bundles.witnesses import anomalous
 
 OUT = Path("out/false-rejects")
 MOST_FITTED, MOST_JUDGED, MOST_DEFECTS = 200, 100, 100
+OF_HEADS = frozenset({"cells.py", "directions.py", "head.py", "looked.py"})
+"""Modules of what is taught besides, which says nothing of a bank's scores."""
+
 DEFECTS_A_SPLIT = 25
 """Defects that are judged in one split; splits take turns with them, which saves time."""
 
@@ -275,6 +278,8 @@ def _code() -> str:
     digest = hashlib.sha256()
     root = Path(models.__file__).parent
     for path in sorted([*root.glob("patchcore/*.py"), *root.glob("fit/patchcore/*.py")]):
+        if path.name in OF_HEADS:
+            continue
         tree = ast.parse(path.read_text())
         for node in ast.walk(tree):
             body = getattr(node, "body", None)
