@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from benchmarks.corpus.fitted import answered, known_model, numbered
 from benchmarks.corpus.lessons import BARS, Lesson, SplitRates, TaughtFigures, WrongLesson
@@ -28,7 +27,7 @@ from export.learning.teaching.verdicts import Verdicts, costs_more
 from families.patchcore.teaching import GoodParts, ScaledHead, out_of_fold
 from models.checkpoints.good_cells import GoodCells
 from models.fit.patchcore.cells import good_cells
-from models.fit.patchcore.directions import GoodStatistics, oddest_mean
+from models.fit.patchcore.directions import GoodStatistics, OddestCells
 from models.fit.patchcore.features import PictureFeatures
 from models.fit.patchcore.looked import Looked, looked_at
 from service.core.bundles.conformal import needed_for
@@ -72,7 +71,7 @@ class Pupil:
         good: good parts.
         alone: thresholds of the bank alone, by α.
         looked: what the bank sees in the tested pictures, [m].
-        oddest: the mean of the oddest cells of each, [m,C].
+        oddest: the oddest cells of each.
         defective: which of them are, [m].
         tested: numbers of the defects that are the test.
         others: numbers of the defects that may be judged.
@@ -82,7 +81,7 @@ class Pupil:
     good: GoodParts
     alone: Mapping[float, ThresholdPair]
     looked: tuple[Looked, ...]
-    oddest: Tensor
+    oddest: OddestCells
     defective: NDArray[np.bool_]
     tested: Numbers
     others: Numbers
@@ -134,7 +133,9 @@ class Pupil:
             good=GoodParts.of(model, distances.out_of_fold, cells),
             alone=answered(distances, encoder).limits,
             looked=looked,
-            oddest=torch.stack([oddest_mean(one.cells, one.oddness, None) for one in looked]),
+            oddest=OddestCells.joined(
+                [OddestCells.of(one.cells, one.oddness, None) for one in looked]
+            ),
             defective=defective,
             tested=defects[tested],
             others=defects[others],
@@ -165,11 +166,11 @@ class Pupil:
 
     def head(self, judged: Numbers, alpha: float, good: GoodParts | None = None) -> ScaledHead:
         """The head that some judged pictures teach, by all good parts unless others are given."""
-        return ScaledHead.of(good or self.good, self.oddest[judged], alpha)
+        return ScaledHead.of(good or self.good, self.oddest.some(judged.tolist()), alpha)
 
     def is_left_out(self, head: ScaledHead, judged: Numbers, alpha: float) -> bool:
         """Whether a teaching by the judged pictures leaves their head out."""
-        oddest, part = self.oddest[judged], range(len(judged))
+        oddest, part = self.oddest.some(judged.tolist()), range(len(judged))
         unseen = out_of_fold(self.good, head, oddest, self.seen(judged), part, alpha)
         return costs_more(unseen, Verdicts(unseen.score, self.by_bank(judged, alpha)))
 

@@ -34,9 +34,9 @@ from models.fit.patchcore.directions import (
     MOST_DIRECTIONS,
     GoodStatistics,
     Likeness,
+    OddestCells,
     good_likeness,
     likeness,
-    oddest_mean,
     scaled,
 )
 from models.fit.patchcore.looked import Looked
@@ -109,12 +109,12 @@ class ScaledHead:
     asked: Tensor
 
     @classmethod
-    def of(cls, good: GoodParts, defects: Tensor, alpha: float) -> ScaledHead:
+    def of(cls, good: GoodParts, defects: OddestCells, alpha: float) -> ScaledHead:
         """The head of some defects.
 
         Args:
             good: good parts.
-            defects: mean of the oddest cells of each, [P,C]; at least one.
+            defects: the oddest cells of each; at least one.
             alpha: false-reject rate.
         """
 
@@ -168,11 +168,14 @@ class ScaledHead:
         """The head as the model has it."""
         found, scale = self.likeness, self.scale
         of_score, of_peak = good.of_score, good.of_peak
-        head = DefectHead(len(found.unit), found.directions.shape[1])
+        grid = found.usual.shape[1], found.usual.shape[2]
+        head = DefectHead(len(found.unit), found.directions.shape[1], grid)
         # A response r is the likeness (r - start) / unit, and that is a level.
         gain = of_score.unit / scale.unit / found.unit
         level = (-found.start / found.unit - scale.start) / scale.unit
         head.directions.copy_(found.directions)
+        head.usual.copy_(found.usual)
+        head.spread.copy_(found.spread)
         head.gain.copy_(gain)
         head.offset.copy_(of_score.value(-scale.lowered) + of_score.unit * level)
         slope = of_peak.unit / of_score.unit
@@ -195,7 +198,7 @@ def teach_patchcore_to(request: TeachRequest, stages: Stages) -> TaughtModel:
         stages.at(len(seen), len(pictures), "pictures")
     place(model, torch.device("cpu"))
     defects, others = seen[:count], seen[count:]
-    oddest = torch.stack([*_oddest(defects, request.defects)])
+    oddest = OddestCells.joined([*_oddest(defects, request.defects)])
     head = ScaledHead.of(good, oddest, request.alpha)
     alone = joint_thresholds(good.bank_score, good.bank_peak, request.alpha)
     by_bank = Verdicts.at(alone, *_bank_says(defects))
@@ -259,7 +262,7 @@ def with_head(model: PatchCore, head: DefectHead | None) -> PatchCore:
 def out_of_fold(
     good: GoodParts,
     head: ScaledHead,
-    oddest: Tensor,
+    oddest: OddestCells,
     looked: Sequence[Looked],
     part: Sequence[int],
     alpha: float,
@@ -269,7 +272,7 @@ def out_of_fold(
     Args:
         good: good parts.
         head: of all the defects.
-        oddest: mean of the oddest cells of each, [P,C].
+        oddest: the oddest cells of each.
         looked: what the bank sees in each.
         part: number of the part that each of them shows.
         alpha: false-reject rate.
@@ -287,7 +290,7 @@ def out_of_fold(
         elif len(looked) <= MOST_DIRECTIONS:
             found = head.some(good, others, alpha).verdicts(good, asked)
         else:
-            found = ScaledHead.of(good, oddest[others], alpha).verdicts(good, asked)
+            found = ScaledHead.of(good, oddest.some(others), alpha).verdicts(good, asked)
         score[mine], anomalous[mine] = found.score, found.anomalous
     return Verdicts(score, anomalous)
 
@@ -333,10 +336,11 @@ def _usual(good: GoodParts, head: ScaledHead) -> float:
     return float(np.median(np.maximum(of_bank, good.of_score.values(head.levels))))
 
 
-def _oddest(looked: Sequence[Looked], judged: Sequence[TeachingPicture]) -> Iterator[Tensor]:
+def _oddest(looked: Sequence[Looked], judged: Sequence[TeachingPicture]) -> Iterator[OddestCells]:
     for seen, one in zip(looked, judged, strict=True):
         box = one.cells_in_box(*seen.oddness.shape)
-        yield oddest_mean(seen.cells, seen.oddness, None if box is None else torch.from_numpy(box))
+        inside = None if box is None else torch.from_numpy(box)
+        yield OddestCells.of(seen.cells, seen.oddness, inside)
 
 
 def _save(request: TeachRequest, model: PatchCore, cells: GoodCells) -> None:

@@ -71,7 +71,7 @@ class PatchCore(Detector):
         self.memory = nn.ModuleList(Bank(size, channels) for size, channels in sizes)
         self.head: DefectHead | None = None
         if config.directions:
-            self.head = DefectHead(config.directions, sum(self.encoder.channels))
+            self.head = DefectHead(config.directions, sum(self.encoder.channels), self.grids[-1])
         places = (len(self.grids), *self.map_size)
         self.register_buffer("usual", torch.zeros(places))
         self.register_buffer("spread", torch.ones(places))

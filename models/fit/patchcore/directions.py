@@ -1,8 +1,10 @@
 """The directions of a head: what a few judged defects have that good parts have not.
 
 A judged defect is the mean of those of its cells that the bank finds the oddest, within the box if
-somebody has drawn one. Good cells x have mean m and covariance C, of which a tenth is taken from
-the mean variance of all channels. In the space where good cells vary alike in every direction,
+somebody has drawn one. What is usual depends on the place, so each of these cells counts by what it
+has more than good cells x of its own place, whose mean is m. Their covariance C is that of x - m
+over all places, of which a tenth is taken from the mean variance of all channels. In the space
+where good cells vary alike in every direction,
 
     y = C^(-1/2) (x - m),
 
@@ -10,9 +12,10 @@ the direction of a defect is that of its own y (for one defect that is Fisher's 
 Hariharan, Malik and Ramanan, ECCV 2012). Many defects are gathered into at most `MOST_DIRECTIONS`,
 of those that are most alike.
 
-Responses of directions differ in height and spread, so each is put on the scale of good parts: from
-their 70 % quantile, in their mean excess over it. What a good part scores is measured by directions
-and scales that rest on the other folds' good parts alone.
+A response is measured by what good parts have at the same place, as the bank's distances are
+(`models/patchcore/places.py`). Responses of directions differ in height and spread, so each is put
+on the scale of good parts: from their 70 % quantile, in their mean excess over it. What a good part
+scores is measured by directions, places and scales that rest on the other folds' good parts alone.
 """
 
 from __future__ import annotations
@@ -27,7 +30,8 @@ from torch import Tensor
 from models.checkpoints.good_cells import GoodCells, exact
 from models.dinov2.maps import scored_among
 from models.patchcore.coreset import greedy_k_centre
-from models.patchcore.head import mean_of_most
+from models.patchcore.head import resemblance
+from models.patchcore.places import PRIOR_MAPS, Places
 
 MOST_DIRECTIONS = 64
 """Most directions of a head, all of which each picture costs."""
@@ -46,36 +50,96 @@ _AT_ONCE = 32
 
 
 @dataclass(frozen=True)
+class OddestCells:
+    """What the bank finds the oddest of some defects.
+
+    Attributes:
+        mean: of these cells of each defect, [P,C].
+        places: share of each place of the grid among them, [P,h·w].
+    """
+
+    mean: Tensor
+    places: Tensor
+
+    @classmethod
+    def of(cls, cells: Tensor, oddness: Tensor, box: Tensor | None) -> OddestCells:
+        """Those of one picture.
+
+        Args:
+            cells: int8 [h,w,C].
+            oddness: the bank's map on the same grid, [h,w].
+            box: which cells lie in the box that somebody has drawn, bool [h,w], at least one; None
+                where nobody has.
+        """
+        flat = oddness.flatten()
+        if box is not None:
+            flat = torch.where(box.flatten(), flat, torch.full_like(flat, -torch.inf))
+        count = scored_among(len(flat))
+        if box is not None:
+            count = min(count, int(box.sum()))
+        places = torch.zeros_like(flat).index_fill_(0, flat.topk(count).indices, 1 / count)
+        return cls((places @ exact(cells).flatten(0, 1))[None], places[None])
+
+    @classmethod
+    def joined(cls, each: Sequence[OddestCells]) -> OddestCells:
+        """Those of several pictures, at least one."""
+        return cls(torch.cat([one.mean for one in each]), torch.cat([one.places for one in each]))
+
+    def some(self, numbers: Sequence[int]) -> OddestCells:
+        """Those of some of the defects."""
+        some = [*numbers]
+        return OddestCells(self.mean[some], self.places[some])
+
+    def __len__(self) -> int:
+        """Number of defects."""
+        return len(self.mean)
+
+
+@dataclass(frozen=True)
 class Likeness:
     """How much pictures resemble the defects that a head was taught.
 
     Attributes:
         directions: [K,C], of any length.
-        start: response from which its scale begins, [K].
+        usual: response that is usual at each place, [K,h,w].
+        spread: deviation of good parts' responses there, above 0, [K,h,w].
+        start: resemblance from which its scale begins, [K].
         unit: of its scale, above 0, [K].
     """
 
     directions: Tensor
+    usual: Tensor
+    spread: Tensor
     start: Tensor
     unit: Tensor
 
     def of(self, cells: Tensor) -> Tensor:
         """Cells of pictures, int8 [N,h,w,C] -> the likeness [N,K] to each direction."""
-        return (_responses(cells, self.directions) - self.start) / self.unit
+        found = [
+            resemblance(((_responses(some, self.directions) - self.usual) / self.spread).flatten(2))
+            for some in cells.split(_AT_ONCE)
+        ]
+        return (torch.cat(found) - self.start) / self.unit
 
     def some(self, numbers: Sequence[int]) -> Likeness:
         """That to some of its directions."""
         some = [*numbers]
-        return Likeness(self.directions[some], self.start[some], self.unit[some])
+        return Likeness(
+            self.directions[some],
+            self.usual[some],
+            self.spread[some],
+            self.start[some],
+            self.unit[some],
+        )
 
 
 @dataclass(frozen=True)
 class GoodStatistics:
-    """Mean and covariance of good cells, by fold of their parts.
+    """What good cells are at each place and how they vary, by fold of their parts.
 
     Attributes:
-        count: number of cells of each fold.
-        total: sums, float64 [F,C].
+        count: number of parts of each fold, [F].
+        total: sums at each place, float64 [F,h·w,C].
         products: sums of the products, float64 [F,C,C].
     """
 
@@ -86,35 +150,42 @@ class GoodStatistics:
     @classmethod
     def of(cls, good: GoodCells) -> GoodStatistics:
         """Those of the cells of good parts."""
-        channels = good.cells.shape[-1]
+        _, height, width, channels = good.cells.shape
         count = torch.zeros(FOLDS, dtype=torch.float64)
-        total = torch.zeros(FOLDS, channels, dtype=torch.float64)
+        total = torch.zeros(FOLDS, height * width, channels, dtype=torch.float64)
         products = torch.zeros(FOLDS, channels, channels, dtype=torch.float64)
         for number, part in enumerate(good.cells):
             values = exact(part).flatten(0, 1)
             fold = number % FOLDS
-            count[fold] += len(values)
-            total[fold] += values.sum(0).double()
+            count[fold] += 1
+            total[fold] += values.double()
             products[fold] += (values.T @ values).double()
         return cls(count, total, products)
 
     def whitening(self, without: int | None) -> tuple[Tensor, Tensor]:
-        """Mean m [C] and C^(-1/2) [C,C] of all folds, or of all but one."""
+        """Mean m [h·w,C] at each place and C^(-1/2) [C,C], of all folds or of all but one.
+
+        Few parts say little of one place: its mean leans on that of all places, as if `PRIOR_MAPS`
+        parts spoke for these.
+        """
         folds = [fold for fold in range(FOLDS) if fold != without]
-        count = self.count[folds].sum()
-        mean = self.total[folds].sum(0) / count
-        covariance = self.products[folds].sum(0) / count - torch.outer(mean, mean)
+        count, total = self.count[folds].sum(), self.total[folds].sum(0)
+        weight = count / (count + PRIOR_MAPS)
+        usual = weight * total / count + (1 - weight) * total.mean(0) / count
+        both = total.T @ usual
+        squares = self.products[folds].sum(0) - both - both.T + count * usual.T @ usual
+        covariance = squares / (count * len(usual))
         level = covariance.diagonal().mean().clamp_min(1e-6)
-        shrunk = (1 - SHRINKAGE) * covariance + SHRINKAGE * level * torch.eye(len(mean))
+        shrunk = (1 - SHRINKAGE) * covariance + SHRINKAGE * level * torch.eye(len(covariance))
         values, vectors = torch.linalg.eigh(shrunk)
         inverse = (vectors * values.clamp_min(1e-9).rsqrt()) @ vectors.T
-        return mean.float(), inverse.float()
+        return usual.float(), inverse.float()
 
 
 def likeness(
     good: GoodCells,
     statistics: GoodStatistics,
-    defects: Tensor,
+    defects: OddestCells,
     *,
     without: int | None = None,
 ) -> Likeness:
@@ -123,11 +194,11 @@ def likeness(
     Args:
         good: cells of good parts.
         statistics: of these.
-        defects: `oddest_mean` of each, [P,C]; at least one.
+        defects: at least one.
         without: fold of good parts that is left out.
     """
-    mean, whitening = statistics.whitening(without)
-    white = (defects - mean) @ whitening
+    usual, whitening = statistics.whitening(without)
+    white = (defects.mean - defects.places @ usual) @ whitening
     white = white / white.norm(dim=1, keepdim=True).clamp_min(1e-9)
     return scaled(good, _gathered(white) @ whitening, without=without)
 
@@ -136,11 +207,14 @@ def scaled(good: GoodCells, directions: Tensor, *, without: int | None = None) -
     """Directions [K,C] on the scale of good parts, of which a fold may be left out."""
     kept = [number for number in range(len(good.parts)) if number % FOLDS != without]
     responses = _responses(good.cells[kept], directions)
-    start = torch.quantile(responses, SCALED_FROM, dim=0)
-    above = (responses - start).clamp_min(0)
+    usual, spread = Places.of(responses).statistics()
+    found = resemblance(((responses - usual) / spread).flatten(2))
+    start = torch.quantile(found, SCALED_FROM, dim=0)
+    above = (found - start).clamp_min(0)
     unit = above.sum(0) / (above > 0).sum(0).clamp_min(1)
     # Good parts that are all alike leave nothing to divide by.
-    return Likeness(directions, start, torch.where(unit > 0, unit, torch.ones_like(unit)))
+    unit = torch.where(unit > 0, unit, torch.ones_like(unit))
+    return Likeness(directions, usual, spread, start, unit)
 
 
 def good_likeness(good: GoodCells, without: Callable[[int], Likeness]) -> Tensor:
@@ -157,30 +231,9 @@ def good_likeness(good: GoodCells, without: Callable[[int], Likeness]) -> Tensor
     return torch.cat(of_folds)[np.argsort(order)]
 
 
-def oddest_mean(cells: Tensor, oddness: Tensor, box: Tensor | None) -> Tensor:
-    """The mean [C] of a picture's oddest cells.
-
-    Args:
-        cells: int8 [h,w,C].
-        oddness: the bank's map on the same grid, [h,w].
-        box: which cells lie in the box that somebody has drawn, bool [h,w], at least one; None
-            where nobody has.
-    """
-    flat = oddness.flatten()
-    if box is not None:
-        flat = torch.where(box.flatten(), flat, torch.full_like(flat, -torch.inf))
-    count = scored_among(len(flat))
-    if box is not None:
-        count = min(count, int(box.sum()))
-    return exact(cells).flatten(0, 1)[flat.topk(count).indices].mean(0)
-
-
 def _responses(cells: Tensor, directions: Tensor) -> Tensor:
-    """The mean [N,K] of the highest hundredth of the responses of pictures' cells."""
-    parts = [
-        mean_of_most((exact(some).flatten(1, 2) @ directions.T).transpose(1, 2))
-        for some in cells.split(_AT_ONCE)
-    ]
+    """The responses [N,K,h,w] of the cells of pictures, int8 [N,h,w,C]."""
+    parts = [(exact(some) @ directions.T).permute(0, 3, 1, 2) for some in cells.split(_AT_ONCE)]
     return torch.cat(parts)
 
 

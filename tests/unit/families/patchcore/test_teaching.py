@@ -19,7 +19,7 @@ from models.checkpoints.facts import InputRecipe
 from models.checkpoints.good_cells import GoodCells
 from models.fit.device import Compute
 from models.fit.patchcore import turning
-from models.fit.patchcore.directions import oddest_mean
+from models.fit.patchcore.directions import OddestCells
 from models.fit.patchcore.encoders import PatchCoreEncoder
 from models.fit.patchcore.fit import fit_patchcore
 from models.fit.patchcore.looked import Looked, looked_at
@@ -40,7 +40,7 @@ def load(path: Path) -> NDArray[np.uint8]:
     """Noise; with a spot of one colour if the folder is called so."""
     picture = np.random.default_rng(int(path.stem)).integers(0, 256, (96, 160, 3), dtype=np.uint8)
     if path.parent.name == "spot":
-        picture[32:48, 48:64] = (250, 10, 10)
+        picture[16:80, 48:112] = (250, 10, 10)
     return picture
 
 
@@ -66,8 +66,11 @@ def look(model: PatchCore, folder: str, numbers: range) -> list[Looked]:
 
 
 def taught(fitted: Fitted[PatchCore], good: GoodParts, count: int = 3) -> ScaledHead:
+    """A head of pictures in which somebody has drawn a box around the spot."""
+    box = torch.zeros(fitted.model.grids[-1], dtype=torch.bool)
+    box[1:5, 3:7] = True
     seen = look(fitted.model, "spot", range(100, 100 + count))
-    oddest = torch.stack([oddest_mean(one.cells, one.oddness, None) for one in seen])
+    oddest = OddestCells.joined([OddestCells.of(one.cells, one.oddness, box) for one in seen])
     return ScaledHead.of(good, oddest, ALPHA)
 
 
@@ -109,7 +112,7 @@ def test_a_head_on_the_same_good_parts_is_the_same_again(
     again, cells = with_same_head(once, fitted.out_of_fold, fitted.good_cells, ALPHA)
     assert once.head is not None and again.head is not None and cells.head is not None
     assert torch.equal(again.head.directions, once.head.directions)
-    torch.testing.assert_close(again.head.gain, once.head.gain, rtol=0.2, atol=0)
+    torch.testing.assert_close(again.head.gain, once.head.gain, rtol=0.5, atol=0)
     assert again.config.directions == 3
     assert len(cells.head) == 40
 

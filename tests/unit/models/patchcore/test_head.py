@@ -11,9 +11,11 @@ CONFIG = PatchCoreConfig(bank_sizes=(5, 5), width=64, height=32)
 def taught(offset: float) -> PatchCore:
     """A model with a head of three directions, and the same without one beside it."""
     model = a_patchcore(CONFIG)
-    head = DefectHead(3, sum(model.encoder.channels))
+    head = DefectHead(3, sum(model.encoder.channels), model.grids[-1])
     generator = torch.Generator().manual_seed(1)
     head.directions.copy_(torch.randn(head.directions.shape, generator=generator))
+    head.usual.copy_(torch.randn(head.usual.shape, generator=generator))
+    head.spread.copy_(torch.rand(head.spread.shape, generator=generator) + 0.5)
     head.offset.fill_(offset)
     model.head = head
     return model.eval()

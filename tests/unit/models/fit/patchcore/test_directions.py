@@ -5,9 +5,9 @@ from models.fit.patchcore.directions import (
     FOLDS,
     MOST_DIRECTIONS,
     GoodStatistics,
+    OddestCells,
     good_likeness,
     likeness,
-    oddest_mean,
     scaled,
 )
 
@@ -34,10 +34,10 @@ def defect(number: int) -> torch.Tensor:
     return shown
 
 
-def oddest_of(pictures: torch.Tensor) -> torch.Tensor:
+def oddest_of(pictures: torch.Tensor) -> OddestCells:
     oddness = torch.zeros(4, 5)
     oddness[2, 3] = 1.0
-    return torch.stack([oddest_mean(one, oddness, None) for one in pictures])
+    return OddestCells.joined([OddestCells.of(one, oddness, None) for one in pictures])
 
 
 def test_what_resembles_a_defect_is_told_from_good_parts_and_from_other_defects() -> None:
@@ -74,9 +74,21 @@ def test_the_directions_of_few_defects_are_each_its_own() -> None:
     statistics = GoodStatistics.of(parts)
     defects = oddest_of(cells(3, seed=2, shown=defect(0)))
     of_all = likeness(parts, statistics, defects)
-    of_two = likeness(parts, statistics, defects[[0, 2]])
+    of_two = likeness(parts, statistics, defects.some([0, 2]))
     asked = cells(4, seed=3)
     torch.testing.assert_close(of_all.some([0, 2]).of(asked), of_two.of(asked))
+
+
+def test_what_is_usual_at_a_place_is_no_defect_there_and_may_be_one_elsewhere() -> None:
+    bright = cells(60, seed=1)
+    bright[:, 0, 0] = (bright[:, 0, 0].int() + 80).clamp(-127, 127).to(torch.int8)
+    parts = GoodCells(tuple(range(60)), bright)
+    shown = torch.full((CHANNELS,), 5.0)
+    head = likeness(parts, GoodStatistics.of(parts), oddest_of(cells(3, seed=2, shown=shown)))
+    usual = cells(20, seed=5)
+    usual[:, 0, 0] = (usual[:, 0, 0].int() + 80).clamp(-127, 127).to(torch.int8)
+    same = head.of(cells(20, seed=3, shown=shown)).amax(1)
+    assert float(same.min()) > float(head.of(usual).amax(1).max())
 
 
 def test_many_defects_are_gathered_into_as_many_directions_as_a_head_may_have() -> None:
@@ -95,9 +107,10 @@ def test_a_box_says_where_the_defect_is() -> None:
     oddness[0, 0] = 9.0
     box = torch.zeros(4, 5, dtype=torch.bool)
     box[2, 3] = True
-    inside = oddest_mean(picture, oddness, box)
-    assert torch.equal(inside, picture[2, 3].float() / 16)
-    assert not torch.equal(inside, oddest_mean(picture, oddness, None))
+    inside = OddestCells.of(picture, oddness, box)
+    assert torch.equal(inside.mean[0], picture[2, 3].float() / 16)
+    assert inside.places[0].unflatten(0, (4, 5))[2, 3] == 1
+    assert not torch.equal(inside.mean, OddestCells.of(picture, oddness, None).mean)
 
 
 def test_directions_that_are_there_get_the_scale_of_other_good_parts() -> None:
@@ -110,5 +123,6 @@ def test_directions_that_are_there_get_the_scale_of_other_good_parts() -> None:
 
 def test_good_parts_that_are_all_alike_leave_a_scale() -> None:
     alike = GoodCells((0, 1, 2, 3, 4, 5), torch.ones(6, 4, 5, CHANNELS, dtype=torch.int8))
-    head = likeness(alike, GoodStatistics.of(alike), torch.ones(1, CHANNELS))
+    defects = OddestCells(torch.full((1, CHANNELS), 2.0), torch.full((1, 20), 1 / 20))
+    head = likeness(alike, GoodStatistics.of(alike), defects)
     assert bool(head.of(alike.cells).isfinite().all())
