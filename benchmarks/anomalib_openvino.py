@@ -21,13 +21,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
 from benchmarks.realtime.server import TaktServer
 from export.evaluation.data_sets import read_data_set
-from export.evaluation.evaluate import evaluate
+from export.evaluation.evaluate import Evaluation, evaluate
 from export.evaluation.inspectors import InspectedPicture, LocalInspector
 from models.checkpoints.anomalib.efficientad import QUANTILES
 from models.checkpoints.formats import load_checkpoint
+from models.efficientad.detector import EfficientAd
 from service.core.bundles.bundle import load_bundle
 from service.core.bundles.manifest import Preprocess
 from service.core.pictures.decode import decode
@@ -126,8 +128,9 @@ def main() -> None:
         given.json.write_text(json.dumps(rows, indent=1))
 
 
-def _row(rates: list[float], result) -> dict[str, float]:
+def _row(rates: list[float], result: Evaluation) -> dict[str, float]:
     figures = result.real
+    assert figures is not None and figures.image is not None and figures.pixel is not None
     return {
         "images_per_s": float(np.median(rates)),
         "image_auroc": figures.image.auroc,
@@ -139,7 +142,7 @@ def _hand_over(checkpoint: Path, out: Path) -> int:
     """Write the weights by anomalib's names; the teacher's channels."""
     model = load_checkpoint((checkpoint,)).model
     names = {"teacher_mean": "mean_std.mean", "teacher_std": "mean_std.std"}
-    state = {}
+    state: dict[str, Tensor] = {}
     for name, tensor in model.state_dict().items():
         if name == "quantiles":
             state |= {
@@ -150,7 +153,8 @@ def _hand_over(checkpoint: Path, out: Path) -> int:
             theirs = names.get(name) or name.replace("autoencoder.", "ae.", 1)
             state[theirs] = tensor.float().contiguous()
     save_file(state, out)
-    return int(model.config.teacher_channels)
+    assert isinstance(model, EfficientAd)
+    return model.config.teacher_channels
 
 
 def _digest(data: bytes) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -102,7 +103,7 @@ def count_gmac(model: Path) -> float:
     return macs / 1e9
 
 
-def _levels(op, x, low: float, high: float, levels: int):
+def _levels(op: Any, x: Any, low: float, high: float, levels: int) -> Any:
     bounds = (np.float32(low), np.float32(high))
     return op.fake_quantize(x, *bounds, *bounds, levels)
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,6 +30,9 @@ from service.core.engines.base import Engine
 from service.core.engines.opener import engine_opener
 from service.core.engines.options import EngineOptions
 from service.core.errors import TaktError
+
+if TYPE_CHECKING:
+    import torch
 
 CORES = os.cpu_count() or 1
 
@@ -204,7 +208,8 @@ def _torch_runs(
 
     def run(inputs: torch.Tensor, seconds: float) -> float:
         with torch.inference_mode():
-            model.to(memory_format=_format(inputs))
+            # torch takes it, and its annotations lack it.
+            model.to(memory_format=_format(inputs))  # type: ignore[call-overload]
             model(inputs)
             started_s, count = time.perf_counter(), 0
             while time.perf_counter() - started_s < seconds:
@@ -217,14 +222,14 @@ def _torch_runs(
     yield f"torch eager channels last, 1 x {CORES} threads", lambda seconds: run(last, seconds)
 
 
-def _format(inputs):
+def _format(inputs: torch.Tensor) -> torch.memory_format:
     import torch
 
     last = inputs.is_contiguous(memory_format=torch.channels_last)
     return torch.channels_last if last else torch.contiguous_format
 
 
-def _served(bundle: Bundle, given: argparse.Namespace, images: np.ndarray) -> list[dict]:
+def _served(bundle: Bundle, given: argparse.Namespace, images: np.ndarray) -> list[dict[str, Any]]:
     """The server against the engine alone, in turn, with one instance for each core."""
     rows = []
     for variant in bundle.manifest.variants:

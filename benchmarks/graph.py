@@ -33,6 +33,7 @@ from export.bundling import graph as exporter
 from export.bundling.graph import ImagesToAnswer
 from export.variants.openvino_int8 import quantize
 from models.detector import Detector
+from service.core.bundles.bundle import OUTPUTS
 from service.core.engines.base import Engine
 from service.core.engines.onnxruntime import OnnxRuntimeEngine
 from service.core.engines.openvino import OpenVinoEngine
@@ -155,7 +156,7 @@ def written(model: Detector, folder: Path) -> Iterator[Form]:
     """The graph of each form, in a file."""
     for number, (name, form) in enumerate(forms_of(model).items()):
         path = folder / f"{number}.onnx"
-        program = exporter._trace(ImagesToAnswer(form).eval(), model.input_size)
+        program = exporter.traced(ImagesToAnswer(form).eval(), model.input_size, OUTPUTS)
         exporter._halve_weights(program)
         onnx.save_model(program, path)
         yield Form(name, path, len(program.graph.node))

@@ -47,7 +47,7 @@ class MeansByConvolution(RewrittenEfficientAd):
         apart = self.student(x) + negative
         half = torch.arange(2).repeat_interleave(channels)
         means = (half == torch.arange(2).view(2, 1)).float().view(2, -1, 1, 1) / channels
-        st, ae = F.conv2d(apart * apart, means).split(1, dim=1)
+        st, ae = F.conv2d(apart * apart, means).chunk(2, dim=1)
         return Differences(st=st, ae=ae)
 
 
@@ -78,13 +78,14 @@ class RowsLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[N,T,D] -> [N,T,D']."""
         rows = F.linear(x.flatten(0, 1), self.weight, self.bias)
-        return rows.unflatten(0, x.shape[:2])
+        return rows.view(*x.shape[:2], -1)
 
 
 def rows_linear(module: nn.Module) -> nn.Module | None:
     """Linear layers with a bias -> `RowsLinear`."""
-    linear = isinstance(module, nn.Linear) and module.bias is not None
-    return RowsLinear(module) if linear else None
+    if isinstance(module, nn.Linear) and module.bias is not None:
+        return RowsLinear(module)
+    return None
 
 
 def forms_of(model: Detector) -> dict[str, Detector]:
@@ -146,8 +147,7 @@ def a_model(name: str) -> Detector:
                 low, high = (-0.1, 0.1) if of.endswith("bias") else (0.3, 1.3)
                 nn.init.uniform_(parameter, low, high)
         return inpformer.eval()
-    size = "small" if name.endswith("s") else "medium"
-    model = EfficientAd(EfficientAdConfig(size=size))
+    model = EfficientAd(EfficientAdConfig(size="small" if name.endswith("s") else "medium"))
     round_to_fp16(model)
     model.teacher_mean.normal_(0, 0.01)
     model.teacher_std.uniform_(0.05, 0.1)

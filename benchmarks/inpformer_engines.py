@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.ceilings import Ceiling, count_gmac, measure_ceiling
 from benchmarks.graph_forms import a_model
@@ -30,6 +29,7 @@ from export.pictures import list_pictures, read_model_input
 from export.variants.openvino_int8 import quantize
 from service.core.bundles.manifest import Preprocess
 from service.core.bundles.variant import Precision
+from service.core.domain import Batch
 from service.core.engines.base import Engine
 from service.core.engines.onnxruntime import OnnxRuntimeEngine
 from service.core.engines.openvino import OpenVinoEngine, import_openvino
@@ -144,7 +144,7 @@ def _gmac_in_8_bits(ir: Path) -> float:
     return macs / 1e9
 
 
-def _rate(engines: tuple[Engine, ...], image: NDArray[np.uint8], seconds: float) -> float:
+def _rate(engines: tuple[Engine, ...], image: Batch, seconds: float) -> float:
     """Images/s of as many threads as there are engines."""
     counts = [0] * len(engines)
     engines[0].infer(image)

@@ -120,7 +120,8 @@ def _print(variants: dict[str, Variant], concurrency: list[int], runs: int) -> N
 
 
 def _by_round(values: list[float], runs: int) -> NDArray[np.float64]:
-    return np.array(values).reshape(-1, runs).mean(axis=1)
+    means: NDArray[np.float64] = np.array(values).reshape(-1, runs).mean(axis=1)
+    return means
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ def of_odd_sizes(pictures: list[Image]) -> list[Image]:
 
 def scaled(picture: Image, size: tuple[int, int]) -> Image:
     """Of (columns, rows)."""
-    return cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
+    return cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC).astype(np.uint8, copy=False)
 
 
 def largest_difference(pictures: list[Image], side: int, crop: Crop | None) -> float:

@@ -79,7 +79,8 @@ def main() -> None:
         thinking = partial(_remember, watch, clock, on_loop())
         for _ in range(200):
             thinking()
-        read_ms, thought_ms, scraped_ms = map(_median_ms, (on_loop, thinking, metrics.read))
+        read_ms, thought_ms = _median_ms(on_loop), _median_ms(thinking)
+        scraped_ms = _median_ms(metrics.read)
         share = read_ms / 1000 / EVERY_S
         print(
             f"| {models} | {len(on_loop().values)} | {read_ms:.2f} | {share:.4%} "

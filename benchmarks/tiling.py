@@ -1,7 +1,7 @@
 """A 4096 x 3000 picture in tiles: a server process against a naive loop over the same tiles.
 
-    python benchmarks/tiling.py
-    python benchmarks/tiling.py --bundle bundles/board/1 --picture board.png
+    python -m benchmarks.tiling
+    python -m benchmarks.tiling --bundle bundles/board/1 --picture board.png
 
 Without a bundle it makes one: a few convolutions whose maps differ where tiles overlap. The naive
 loop decodes, cuts, runs a tile at a time and blends in float64, written without the service's
@@ -35,9 +35,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from edges_bundle import SIDE, make_bundle
 from numpy.typing import NDArray
 
+from benchmarks.edges_bundle import SIDE, make_bundle
 from service.core.bundles.bundle import Bundle, load_bundle
 from service.core.bundles.tiling import Tiling
 from service.core.engines.onnxruntime import OnnxRuntimeEngine

@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -66,7 +67,7 @@ def main() -> None:
         ways: dict[tuple[str, str], Callable[[bytes], None]] = {}
         for name, server in servers.items():
             kept = stack.enter_context(contextlib.closing(server.connect()))
-            ways["kept connection", name] = asker(path, lambda kept=kept: kept)
+            ways["kept connection", name] = asker(path, partial(_kept, kept))
             ways["new connection", name] = asker(path, server.connect, close=True)
         times_ms: dict[tuple[str, str], list[float]] = {way: [] for way in ways}
         for turn in range(given.rounds + WARM_UP):
@@ -84,6 +85,10 @@ def main() -> None:
             f"{len(times_ms[connection, name])} pictures, {median - plain:+.3f} ms, "
             f"ratio {plain / median:.3f}"
         )
+
+
+def _kept(connection: http.client.HTTPConnection) -> http.client.HTTPConnection:
+    return connection
 
 
 def asker(

@@ -55,7 +55,7 @@ def main() -> None:
         time.sleep(2 * given.seconds)
         ratios, costs, shown = [], [], []
         for pair in range(given.pairs):
-            found = {}
+            found: dict[bool, tuple[float, float]] = {}
             for watched in random.sample((False, True), 2):
                 if not watched:
                     found[watched] = stream.pace(given.seconds)

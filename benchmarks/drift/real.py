@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -148,7 +148,7 @@ def _streams(drawn: _Drawn, rng: np.random.Generator) -> Iterator[tuple[str, NDA
         yield name, np.where(rng.random((AFTER, 1)) < share, bad, good)
 
 
-def _first(events: list[object]) -> tuple[str, int, str]:
+def _first(events: Sequence[object]) -> tuple[str, int, str]:
     """Cause of the first alarm after the change, its delay in pictures, and its first fact."""
     for one in events:
         if isinstance(one, CauseAlarm) and one.picture >= BEFORE:
@@ -164,7 +164,7 @@ def _moves(drawn: _Drawn, kind: str) -> NDArray[np.float64]:
     away = np.median(drawn.of_kind[kind], axis=0) - np.median(drawn.of_kind[GOOD], axis=0)
     deviation = drawn.table.std(axis=0, ddof=1)
     without = np.where(np.abs(away) > 1e-6, np.inf, 0.0)
-    return np.divide(away, deviation, out=without, where=deviation > 0)
+    return np.asarray(np.divide(away, deviation, out=without, where=deviation > 0))
 
 
 def _cell(name: str, found: list[tuple[str, int, str]], moves: NDArray[np.float64]) -> Cell:

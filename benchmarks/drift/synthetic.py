@@ -35,7 +35,7 @@ Facts = NDArray[np.float64]
 def normal_facts(count: int, rng: np.random.Generator) -> Facts:
     """Normal facts of pictures that depend on each other, each of about one deviation [m, d]."""
     found = rng.normal(size=(count, 3)) @ _LOADINGS + rng.normal(size=(count, 12)) * _OWN
-    return found / np.sqrt((_LOADINGS**2).sum(axis=0) + _OWN**2)
+    return np.asarray(found / np.sqrt((_LOADINGS**2).sum(axis=0) + _OWN**2))
 
 
 def as_seen(normal: Facts) -> Facts:

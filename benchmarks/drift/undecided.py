@@ -21,6 +21,7 @@ import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -99,12 +100,13 @@ class Seen:
 
 def scaled(picture: Image, factor: float) -> Image:
     """The exposure times a factor."""
-    return np.clip(picture.astype(np.float32) * factor, 0, 255).astype(np.uint8)  # type: ignore[return-value]
+    levels: Image = np.clip(picture.astype(np.float32) * factor, 0, 255).astype(np.uint8)
+    return levels
 
 
 def blurred(picture: Image, sigma: float) -> Image:
     """Out of focus, by so many of 320 pixels."""
-    return cv2.GaussianBlur(picture, (0, 0), sigma)  # type: ignore[return-value]
+    return cv2.GaussianBlur(picture, (0, 0), sigma).astype(np.uint8, copy=False)
 
 
 def covered(picture: Image, level: int, number: int) -> Image:
@@ -122,12 +124,13 @@ def shifted(picture: Image, number: int) -> Image:
     by = 0.15 * SIDE
     move = np.array([[1, 0, by * (-1) ** number], [0, 1, by * (-1) ** (number // 2)]])
     size = (SIDE, SIDE)
-    return cv2.warpAffine(picture, move, size, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[return-value]
+    moved = cv2.warpAffine(picture, move, size, borderMode=cv2.BORDER_REPLICATE)
+    return moved.astype(np.uint8, copy=False)
 
 
 SPOILT: Mapping[str, Callable[[Image, int], Image]] = {
     "black": lambda picture, _: scaled(picture, 0.02),
-    "white": lambda picture, _: 255 - scaled(255 - picture, 0.05),  # type: ignore[return-value]
+    "white": lambda picture, _: 255 - scaled(255 - picture, 0.05),
     "blurred": lambda picture, _: blurred(picture, 8),
     "half black": lambda picture, number: covered(picture, 0, number),
     "half grey": lambda picture, number: covered(picture, 128, number),
@@ -179,11 +182,9 @@ def measured(root: Path, others: Sequence[Path]) -> dict[str, Seen]:
         },
     }
     OUT.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(
-        file,
-        **{f"{kind}/own": one.own for kind, one in found.items()},
-        **{f"{kind}/small": one.small for kind, one in found.items()},
-    )
+    arrays: dict[str, Any] = {f"{kind}/own": one.own for kind, one in found.items()}
+    arrays |= {f"{kind}/small": one.small for kind, one in found.items()}
+    np.savez_compressed(file, **arrays)
     return found
 
 

@@ -118,7 +118,7 @@ class PartsOfViews:
     @property
     def known(self) -> int:
         """Good parts that calibrate every view."""
-        return min(one.shape[1] for one in self.good)
+        return min(int(one.shape[1]) for one in self.good)
 
     def rates(self, thresholds: Sequence[BothThresholds]) -> tuple[float, float]:
         """Shares of the good parts and of the defective ones that are rejected."""
@@ -154,12 +154,14 @@ class PartsOfViews:
                         update={"name": f"view-{number}", "thresholds": own}
                     ),
                     calibration=Calibration(
-                        *one,
-                        *(_NONE, _NONE),
-                        parts=np.arange(one.shape[1] if way in JOINT else 0).astype(np.str_),
+                        scores,
+                        peaks,
+                        _NONE,
+                        _NONE,
+                        parts=np.arange(len(scores) if way in JOINT else 0).astype(np.str_),
                     ),
                 )
-                for number, one in enumerate(self.good)
+                for number, (scores, peaks) in enumerate(self.good)
             ],
             alpha,
         )

@@ -125,7 +125,10 @@ async def run(parts: int, at_once: int, folder: Path) -> bool:
     """Inspect the parts while the recipe changes; gives whether all is well."""
     record = open_record(folder / "data", "sqlite")
     settings = Settings(
-        repository=MODELS, allowed_hosts="takt", data_folder=folder / "data", repository_poll_s=0
+        repository=str(MODELS),
+        allowed_hosts="takt",
+        data_folder=folder / "data",
+        repository_poll_s=0,
     )
     app = create_app(settings, Stub, record=record)
     picture = cv2.imencode(".png", np.full((32, 32, 3), 90, np.uint8))[1].tobytes()

@@ -29,7 +29,7 @@ from models.fit.patchcore.folds import bank_sizes
 from models.fit.patchcore.options import PatchCoreOptions
 from models.patchcore.config import PatchCoreConfig
 from models.patchcore.detector import PatchCore
-from models.patchcore.head import Head
+from models.patchcore.head import DefectHead
 
 MOST_MS = 1.0
 """Most that a head may cost."""
@@ -77,7 +77,7 @@ def a_bank(side: int) -> PatchCore:
 
 def a_head(model: PatchCore, directions: int) -> PatchCore:
     """The model with a random head."""
-    head = Head(directions, sum(model.encoder.channels))
+    head = DefectHead(directions, sum(model.encoder.channels), model.grids[-1])
     head.directions.copy_(torch.randn_like(head.directions))
     return with_head(model, head)
 

@@ -237,8 +237,9 @@ def fit_and_judge_windows(
     )
     seconds = time.perf_counter() - started_s
     return [
-        Split(number, *(_witnesses(filled.model, window.of(one)) for one in maps), seconds)
+        Split(number, good, judged, found, seconds)
         for window in windows
+        for good, judged, found in [[_witnesses(filled.model, window.of(one)) for one in maps]]
     ]
 
 

@@ -127,7 +127,9 @@ def demo_picture(folder: Path) -> Path:
     if first.suffix in (".jpg", ".jpeg"):
         return first
     path = folder / "good.jpg"
-    cv2.imwrite(str(path), cv2.imread(str(first)), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    picture = cv2.imread(str(first))
+    assert picture is not None
+    cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     return path
 
 
