@@ -99,13 +99,14 @@ def measure_kinds(task: Task) -> KindFigures:
     with task.setting.applied():
         pupil, subject = Pupil.of(task), Subject.of(task)
         paths = [sample.path for sample in subject.pictures.tested]
-        mean, whitening = (one.numpy() for one in pupil.good.statistics.whitening(None))
+        whitening = pupil.good.statistics.whitening(None)
         named: list[tuple[int, str, Floats]] = []
         found: list[tuple[int, str, Floats]] = []
         limit = pupil.alone[ALPHA].pixel
         for number in np.flatnonzero(pupil.defective).tolist():
             seen = pupil.looked[number]
-            cells = (exact(seen.cells).numpy() - mean) @ whitening
+            usual = whitening.usual.reshape(seen.cells.shape)
+            cells = ((exact(seen.cells) - usual) @ whitening.inverse).numpy()
             oddness = seen.oddness.numpy()
             boxes = [*_boxes(task.root, paths[number], oddness.shape)]
             regions = [*_regions(oddness, limit)]

@@ -134,6 +134,23 @@ class Likeness:
 
 
 @dataclass(frozen=True)
+class Whitening:
+    """The space where good cells vary alike in every direction.
+
+    Attributes:
+        usual: mean m of good cells at each place, [h·w,C].
+        inverse: C^(-1/2), [C,C].
+    """
+
+    usual: Tensor
+    inverse: Tensor
+
+    def of(self, defects: OddestCells) -> Tensor:
+        """What each defect has more than good cells of its places, in that space, [P,C]."""
+        return (defects.mean - defects.places @ self.usual) @ self.inverse
+
+
+@dataclass(frozen=True)
 class GoodStatistics:
     """What good cells are at each place and how they vary, by fold of their parts.
 
@@ -162,8 +179,8 @@ class GoodStatistics:
             products[fold] += (values.T @ values).double()
         return cls(count, total, products)
 
-    def whitening(self, without: int | None) -> tuple[Tensor, Tensor]:
-        """Mean m [h·w,C] at each place and C^(-1/2) [C,C], of all folds or of all but one.
+    def whitening(self, without: int | None) -> Whitening:
+        """That of all folds, or of all but one.
 
         Few parts say little of one place: its mean leans on that of all places, as if `PRIOR_MAPS`
         parts spoke for these.
@@ -179,7 +196,7 @@ class GoodStatistics:
         shrunk = (1 - SHRINKAGE) * covariance + SHRINKAGE * level * torch.eye(len(covariance))
         values, vectors = torch.linalg.eigh(shrunk)
         inverse = (vectors * values.clamp_min(1e-9).rsqrt()) @ vectors.T
-        return usual.float(), inverse.float()
+        return Whitening(usual.float(), inverse.float())
 
 
 def likeness(
@@ -197,10 +214,10 @@ def likeness(
         defects: at least one.
         without: fold of good parts that is left out.
     """
-    usual, whitening = statistics.whitening(without)
-    white = (defects.mean - defects.places @ usual) @ whitening
+    whitening = statistics.whitening(without)
+    white = whitening.of(defects)
     white = white / white.norm(dim=1, keepdim=True).clamp_min(1e-9)
-    return scaled(good, _gathered(white) @ whitening, without=without)
+    return scaled(good, _gathered(white) @ whitening.inverse, without=without)
 
 
 def scaled(good: GoodCells, directions: Tensor, *, without: int | None = None) -> Likeness:
