@@ -35,15 +35,20 @@ def history(server: Server, number: int = 1) -> dict[str, Any]:
     return found
 
 
-def said(server: Server, number: int = 1) -> list[str]:
-    return [one["judgement"] for one in history(server, number)["said"]]
+def numbers_of(server: Server) -> tuple[int, ...]:
+    """The numbers of the inspections; a slow page may have a picture inspected twice."""
+    return tuple(one["id"] for one in get(server, "/v1/inspections?limit=10")["inspections"])
+
+
+def said(server: Server, *numbers: int) -> list[str]:
+    """What was said of some inspections, or of all."""
+    numbers = numbers or numbers_of(server)
+    return [one["judgement"] for number in numbers for one in history(server, number)["said"]]
 
 
 def stands(server: Server, *numbers: int) -> list[tuple[str, str | None, list[int] | None]]:
     """What stands of some inspections, or of all: judgement, kind and box."""
-    if not numbers:
-        listed = get(server, "/v1/inspections?limit=10")["inspections"]
-        numbers = tuple(one["id"] for one in listed)
+    numbers = numbers or numbers_of(server)
     standing = [one for number in numbers for one in history(server, number)["standing"]]
     return [(one["judgement"], one["kind"], one["box"]) for one in standing]
 
