@@ -18,6 +18,7 @@ from service.core.engines.base import Engine
 from service.core.errors import RequestError
 from service.core.inspection.offline import OfflineInspection, View, inspect_offline
 from service.core.pictures.decode import decode
+from service.core.pictures.formats.image_header import ImageHeader
 from service.core.pictures.header import read_header
 from service.core.pictures.prepare import prepare, read_for_model
 from service.core.pictures.preprocess import preprocess
@@ -95,8 +96,7 @@ def check_pictures(paths: Iterable[Path]) -> None:
         PicturesError: one is no picture; says which.
     """
     for path in paths:
-        with named(path):
-            read_header(path.read_bytes())
+        picture_header(path)
 
 
 def picture_size(path: Path) -> tuple[int, int]:
@@ -105,9 +105,18 @@ def picture_size(path: Path) -> tuple[int, int]:
     Raises:
         PicturesError: the file cannot be read or is no picture; says which.
     """
-    with named(path):
-        header = read_header(path.read_bytes())
+    header = picture_header(path)
     return header.width, header.height
+
+
+def picture_header(path: Path) -> ImageHeader:
+    """What the first bytes of a file say of its picture.
+
+    Raises:
+        PicturesError: the file cannot be read or is no picture; says which.
+    """
+    with named(path):
+        return read_header(path.read_bytes())
 
 
 def range_of_sizes(paths: Iterable[Path]) -> PictureSizes:

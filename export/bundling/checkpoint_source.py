@@ -103,7 +103,7 @@ def preprocess_of(recipe: InputRecipe) -> Preprocess:
         width=recipe.width,
         height=recipe.height,
         orientation="ignore" if by_pillow else "apply",
-        depth="pillow" if by_pillow else "full",
+        depth="pillow" if by_pillow else recipe.depth,
         resize=recipe.resize,
         input="float32" if recipe.resize == "tensor_bilinear" else "uint8",
         crop=_crop_of(recipe),

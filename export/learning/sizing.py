@@ -1,4 +1,4 @@
-"""What a model of each family gets to see: the size of its input, and its encoder for that size."""
+"""What a model of each family gets to see: size and levels of its input, and its encoder."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from export.calibration.camera_files import file_depth
 from export.learning.size_request import SizeRequest, Tell
 from export.pictures import usual_size
 from models.efficientad.config import SIZES as EFFICIENTAD_SIZES
@@ -54,7 +55,7 @@ def sized_efficientad(
 def sized_inpformer(
     sizing: SizeRequest, good: Sequence[Path], encoder: str, compute: Compute, tell: Tell
 ) -> Pretrained:
-    """The encoder of an INP-Former for the size of its input.
+    """The encoder of an INP-Former for the size of its input and the levels of its pictures.
 
     Raises:
         CheckpointError, EncoderError: as `pretrained` does.
@@ -68,7 +69,8 @@ def sized_inpformer(
         )
 
     limits = INPFORMER_SIZES["lite0" if encoder == LITE0 else "dinov2"]
-    return inpformer_encoders.pretrained(encoder, sizing.choose(limits, good, time_ms, tell))
+    found = inpformer_encoders.pretrained(encoder, sizing.choose(limits, good, time_ms, tell))
+    return replace(found, recipe=replace(found.recipe, depth=file_depth(good, tell)))
 
 
 def sized_patchcore(
@@ -79,7 +81,7 @@ def sized_patchcore(
     compute: Compute,
     tell: Tell,
 ) -> PatchCoreEncoder:
-    """The encoder of a PatchCore for the size of its input.
+    """The encoder of a PatchCore for the size of its input and the levels of its pictures.
 
     Args:
         sizing: what was asked for.
@@ -104,10 +106,11 @@ def sized_patchcore(
     limits = PATCHCORE_SIZES[usual.config.encoder]
     size = sizing.choose(limits, good, time_ms, tell)
     if size is None and usual.config.encoder == "lite0":
-        found = side_for(limits, usual_size(good))
-        if found.size.width != limits.usual_side:
-            tell(found.text())
-        size = found.size
-    return (
-        usual if size is None else patchcore_encoders.encoder_of(encoder, size.width, size.height)
-    )
+        fitting = side_for(limits, usual_size(good))
+        if fitting.size.width != limits.usual_side:
+            tell(fitting.text())
+        size = fitting.size
+    found = usual
+    if size is not None:
+        found = patchcore_encoders.encoder_of(encoder, size.width, size.height)
+    return replace(found, recipe=replace(found.recipe, depth=file_depth(good, tell)))

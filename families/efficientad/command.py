@@ -58,13 +58,16 @@ def efficientad(
 
     A part of them is held back, for `takt export onnx` to find the thresholds on.
     """
+    from export.bundling.checkpoint_source import preprocess_of
+    from export.calibration.camera_files import file_depth
     from export.commands.fit.kinds import Kinds
+    from export.learning.family import reader
     from export.learning.sizing import sized_efficientad
-    from export.pictures import list_pictures, read_fit_input, read_picture
+    from export.pictures import list_pictures, read_picture
     from export.synthetic.inputs import reader_with_defects
+    from models.checkpoints.facts import InputRecipe
     from models.checkpoints.own import load_teacher
     from models.fit.efficientad.fit import fit_efficientad
-    from service.core.bundles.manifest import Preprocess
 
     compute = compute_on(device, threads)
     network = load_teacher(teacher)
@@ -73,21 +76,22 @@ def efficientad(
     with resumable(out):
         kinds = Kinds.read([good], grouping)
         asked = sized_efficientad(sizing, kinds.all, network, options, compute, click.echo)
-        spec = Preprocess(width=asked.width, height=asked.height, resize="area", crop=None)
+        depth = file_depth(kinds.all, click.echo)
+        recipe = InputRecipe(asked.width, asked.height, "area", depth=depth)
         fitted = fit_efficientad(
             kinds.all,
             list_pictures(other) if other else (),
-            lambda path: read_fit_input(path, spec),
+            reader(recipe),
             read_picture,
             network,
             out,
             asked,
             compute,
             part=kinds.parts.number,
-            spoil=reader_with_defects(spec),
+            spoil=reader_with_defects(preprocess_of(recipe)),
             quiet=quiet,
         )
-        save_detector(out, fitted, kinds.digests, asked.seed, good)
+        save_detector(out, fitted, kinds.digests, asked.seed, good, **recipe.facts())
 
 
 COMMAND = efficientad

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from export.bundling.checkpoint_source import preprocess_of
+from export.calibration.camera_files import file_depth
 from export.learning.family import FamilyLearning, FitRequest, reader
 from export.learning.sizing import sized_efficientad
 from export.learning.stages import Stages
@@ -25,7 +26,8 @@ def fit_efficientad_to(request: FitRequest, stages: Stages) -> None:
         request.compute,
         stages.tell,
     )
-    recipe = InputRecipe(options.width, options.height, "area")
+    depth = file_depth(request.pictures.paths, stages.tell)
+    recipe = InputRecipe(options.width, options.height, "area", depth=depth)
     with stages.others_bar():
         fitted = fit_efficientad(
             request.pictures.paths,
@@ -40,7 +42,9 @@ def fit_efficientad_to(request: FitRequest, stages: Stages) -> None:
             spoil=reader_with_defects(preprocess_of(recipe)),
             quiet=request.quiet,
         )
-    facts = request.facts(fitted.model.config, fitted.seen, fitted.steps, auroc=fitted.auroc)
+    facts = request.facts(
+        fitted.model.config, fitted.seen, fitted.steps, auroc=fitted.auroc, **recipe.facts()
+    )
     save_checkpoint(request.out, fitted.model, facts, fitted.out_of_fold)
 
 

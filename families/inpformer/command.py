@@ -91,9 +91,8 @@ def inpformer(
             kinds.digests,
             asked.seed,
             good[0],
-            preprocess=recipe.resize,
-            resized=recipe.width if recipe.crop else None,
             encoder=chosen.name,
+            **recipe.facts(),
         )
 
 

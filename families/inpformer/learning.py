@@ -29,15 +29,13 @@ def fit_inpformer_to(request: FitRequest, stages: Stages) -> None:
             spoil=reader_with_defects(preprocess_of(encoder.recipe)),
             quiet=request.quiet,
         )
-    recipe = encoder.recipe
     facts = request.facts(
         fitted.model.config,
         fitted.seen,
         fitted.steps,
-        preprocess=recipe.resize,
-        resized=recipe.width if recipe.crop else None,
         encoder=encoder.name,
         auroc=fitted.auroc,
+        **encoder.recipe.facts(),
     )
     save_checkpoint(request.out, fitted.model, facts, fitted.out_of_fold)
 

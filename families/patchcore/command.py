@@ -72,8 +72,8 @@ def patchcore(
             kinds.digests,
             asked.seed,
             good[0],
-            preprocess=chosen.recipe.resize,
             encoder=chosen.name,
+            **chosen.recipe.facts(),
         )
 
 

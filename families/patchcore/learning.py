@@ -44,8 +44,8 @@ def fit_patchcore_to(request: FitRequest, stages: Stages) -> None:
         fitted.model.config,
         fitted.seen,
         fitted.steps,
-        preprocess=encoder.recipe.resize,
         encoder=encoder.name,
+        **encoder.recipe.facts(),
     )
     save_checkpoint(request.out, fitted.model, facts, fitted.out_of_fold, fitted.good_cells)
 
@@ -88,9 +88,9 @@ def _save(request: ExtendRequest, extended: Extended) -> None:
         len(seen),
         request.seed,
         package_versions(),
-        preprocess=former.recipe.resize,
         encoder=model.variant,
         sizes=SizeRange.of(sizes),
+        **former.recipe.facts(),
     )
     if model.head is not None and cells is not None:
         # The head goes on, on the scale of the larger bank and of all good parts.

@@ -356,7 +356,7 @@ def _facts(request: TeachRequest, config: PatchCoreConfig) -> FitFacts:
         former.steps or len(former.seen),
         request.seed,
         package_versions(),
-        preprocess=former.recipe.resize,
         encoder=former.model.variant,
         sizes=former.sizes,
+        **former.recipe.facts(),
     )

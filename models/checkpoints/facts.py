@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from models.checkpoints.good_cells import GoodCells
 from models.checkpoints.out_of_fold import OutOfFold
@@ -14,6 +14,9 @@ Filter = Literal["area", "pillow_bilinear", "tensor_bilinear"]
 """Filters that resize pictures: area averaging on 8 bits; Pillow's bilinear filter (antialiased,
 rounded to 8 bits after each axis); torchvision's bilinear filter on float tensors (antialiased,
 never rounded)."""
+
+FileDepth = Literal["full", "12", "14"]
+"""Bits that a camera uses of a file of 16: all, or the lowest 12 or 14."""
 
 Missing = Literal["teacher statistics", "map quantiles"]
 
@@ -37,7 +40,8 @@ class InputRecipe:
         crop: centre that was cut out afterwards; None for the whole.
         opened_by: what opened the files. pillow: `Image.open` and `convert("RGB")`, as torchvision
             and anomalib do, which turns no picture by its EXIF, clips grey of 16 bits at 255 and
-            takes the high byte of colours. takt: upright, with the whole range of 16 bits.
+            takes the high byte of colours. takt: upright, with 16 bits by `depth`.
+        depth: bits of files of 16 that become 8; without a meaning where Pillow opened them.
 
     >>> InputRecipe(448, 448, "area", Centre(392, 392)).text()
     'resized to 448 x 448 (area), of that the centre of 392 x 392'
@@ -48,13 +52,23 @@ class InputRecipe:
     resize: Filter
     crop: Centre | None = None
     opened_by: Literal["takt", "pillow"] = "takt"
+    depth: FileDepth = "full"
+
+    def facts(self) -> dict[str, Any]:
+        """The recipe as `FitFacts` keeps it beside the size of the model's input.
+
+        >>> InputRecipe(448, 448, "area", Centre(392, 392)).facts()
+        {'preprocess': 'area', 'resized': 448, 'depth': 'full'}
+        """
+        resized = None if self.crop is None else self.width
+        return {"preprocess": self.resize, "resized": resized, "depth": self.depth}
 
     def text(self) -> str:
         """The recipe for people, with sizes as width x height."""
-        resized = f"resized to {self.width} x {self.height} ({self.resize})"
-        if self.crop is None:
-            return resized
-        return f"{resized}, of that the centre of {self.crop.width} x {self.crop.height}"
+        text = f"resized to {self.width} x {self.height} ({self.resize})"
+        if self.crop is not None:
+            text += f", of that the centre of {self.crop.width} x {self.crop.height}"
+        return text if self.depth == "full" else f"{text}; files of 16 bits have {self.depth}"
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,14 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from models.checkpoints.errors import CheckpointError
-from models.checkpoints.facts import Centre, Checkpoint, Filter, InputRecipe, SizeRange
+from models.checkpoints.facts import (
+    Centre,
+    Checkpoint,
+    FileDepth,
+    Filter,
+    InputRecipe,
+    SizeRange,
+)
 from models.checkpoints.family import ModelConfig, OwnCheckpoints, own_checkpoints
 from models.checkpoints.files.weights import fill
 from models.checkpoints.good_cells import GoodCells
@@ -46,6 +53,7 @@ class FitFacts:
         framework: code base of the fit.
         preprocess: filter that resized the pictures to the input.
         resized: side in pixels of the pictures, resized to a square, if the input is their centre.
+        depth: bits of files of 16 that became 8.
         encoder: name of the encoder that an INP-Former or PatchCore was fitted on, for people.
         sizes: sizes of the pictures that the fit looked at, before they were resized; None in
             files from before it was kept.
@@ -60,6 +68,7 @@ class FitFacts:
     framework: str = "takt"
     preprocess: str = "area"
     resized: int | None = None
+    depth: str = "full"
     encoder: str | None = None
     sizes: SizeRange | None = None
     auroc: float | None = None
@@ -171,15 +180,21 @@ def _recipe(facts: FitFacts, path: Path) -> InputRecipe:
             f"{path} was fitted on pictures resized by {facts.preprocess!r}, which this Takt does "
             "not know: use the version of Takt that wrote it, or fit it again"
         )
-    resize = cast(Filter, facts.preprocess)
+    if facts.depth not in get_args(FileDepth):
+        raise CheckpointError(
+            f"{path} was fitted on pictures of {facts.depth!r} bits, which this Takt does not "
+            "know: use the version of Takt that wrote it, or fit it again"
+        )
+    resize, depth = cast(Filter, facts.preprocess), cast(FileDepth, facts.depth)
     if facts.resized is None:
-        return InputRecipe(width, height, resize)
+        return InputRecipe(width, height, resize, depth=depth)
     if facts.resized < max(width, height):
         raise CheckpointError(
             f"{path} says that pictures were resized to {facts.resized} pixels, of which no "
             f"{width} x {height} can be cut out: fit it again"
         )
-    return InputRecipe(facts.resized, facts.resized, resize, Centre(width, height))
+    centre = Centre(width, height)
+    return InputRecipe(facts.resized, facts.resized, resize, centre, depth=depth)
 
 
 def _facts(plain: dict[str, Any], own: OwnCheckpoints) -> FitFacts:

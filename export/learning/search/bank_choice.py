@@ -9,6 +9,7 @@ from typing import Self
 
 from export.learning.size_request import USUAL_SIZE
 from export.learning.sizing import sized_patchcore
+from models.checkpoints.facts import FileDepth
 from models.fit.device import Compute
 from models.fit.inpformer.encoders import LITE0
 from models.fit.patchcore import encoders as patchcore_encoders
@@ -26,6 +27,7 @@ class BankChoice:
         side: of the square input in pixels.
         layers: blocks of the encoder whose features are compared.
         bank_size: vectors of all layers' banks together.
+        depth: bits of files of 16 that become 8.
 
     >>> BankChoice(320, (4, 10), 6000).text
     'side 320, blocks 4+10, 6000 vectors'
@@ -34,6 +36,7 @@ class BankChoice:
     side: int
     layers: Layers
     bank_size: int
+    depth: FileDepth = "full"
 
     @classmethod
     def usual(cls, good: Sequence[Path], compute: Compute) -> Self:
@@ -43,8 +46,8 @@ class BankChoice:
             PicturesError: a picture cannot be read.
         """
         bank_size = PatchCoreOptions().bank_size
-        config = sized_patchcore(USUAL_SIZE, good, LITE0, bank_size, compute, lambda _: None).config
-        return cls(config.width, config.layers, bank_size)
+        usual = sized_patchcore(USUAL_SIZE, good, LITE0, bank_size, compute, lambda _: None)
+        return cls(usual.config.width, usual.config.layers, bank_size, usual.recipe.depth)
 
     @property
     def text(self) -> str:
@@ -65,7 +68,7 @@ class BankChoice:
         """
         found = patchcore_encoders.encoder_of(LITE0, self.side, self.side)
         config = replace(found.config, layers=self.layers, bank_sizes=(1,) * len(self.layers))
-        return replace(found, config=config)
+        return replace(found, config=config, recipe=replace(found.recipe, depth=self.depth))
 
     def plain(self) -> Json:
         """For programs."""

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 from PIL import Image as Pillow
 
-from export.calibration.camera_files import tell_of_files
+from export.calibration.camera_files import file_depth, tell_of_files
+from export.errors import PicturesError
 from service.core.bundles.manifest import Preprocess
 
 SPEC = Preprocess(width=8, height=8, resize="area")
@@ -34,9 +36,9 @@ def turned(folder: Path) -> Path:
     return path
 
 
-def deep(folder: Path) -> Path:
-    path = folder / "deep.png"
-    cv2.imwrite(str(path), np.full((8, 8), 4000, np.uint16))
+def deep(folder: Path, level: int = 4000) -> Path:
+    path = folder / f"{level}.png"
+    cv2.imwrite(str(path), np.full((8, 8), level, np.uint16))
     return path
 
 
@@ -55,9 +57,32 @@ def test_pictures_of_16_bits_are_told_with_what_becomes_of_them(tmp_path: Path) 
     paths = [plain(tmp_path), deep(tmp_path)]
     assert "1 of 2 pictures have 16 bits" in told(paths)
     assert "1 of 1 of these are nearly black" in told(paths)
-    # A fit of ours has no such option.
-    assert "give takt fit, takt learn and the server pictures whose levels are stretched" in told(
-        paths
-    )
+    assert "a fit of Takt sees that by its own pictures" in told(paths)
     assert "nearly black" not in told(paths, depth="12")
     assert "brighter levels" in told(paths, depth="pillow")
+
+
+@pytest.mark.parametrize(
+    ("level", "depth"), [(0, "12"), (4095, "12"), (4096, "14"), (16383, "14"), (16384, "full")]
+)
+def test_a_fit_takes_the_fewest_bits_that_hold_the_brightest_picture(
+    tmp_path: Path, level: int, depth: str
+) -> None:
+    lines: list[str] = []
+    paths = [deep(tmp_path, 900), plain(tmp_path), deep(tmp_path, level)]
+    assert file_depth(paths, lines.append) == depth
+    assert lines[0].startswith("2 of 3 pictures have 16 bits: 0 to ")
+    assert lines[0].endswith(f"as of a camera of {depth} bits") == (depth != "full")
+
+
+def test_pictures_of_8_bits_need_no_choice(tmp_path: Path) -> None:
+    lines: list[str] = []
+    assert file_depth([plain(tmp_path), turned(tmp_path)], lines.append) == "full"
+    assert not lines
+
+
+def test_a_file_that_is_no_picture_is_named_before_a_fit(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture at all")
+    with pytest.raises(PicturesError, match=r"broken\.png"):
+        file_depth([broken], lambda _: None)

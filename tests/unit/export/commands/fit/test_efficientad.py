@@ -14,6 +14,7 @@ from safetensors import safe_open
 import models.checkpoints.formats
 import models.fit.efficientad.fit
 import models.fit.teacher.fit
+from export.bundling.checkpoint_source import preprocess_of
 from export.commands.fit.command import fit
 from models.checkpoints.facts import InputRecipe
 from models.checkpoints.formats import load_checkpoint
@@ -221,3 +222,16 @@ def test_an_option_out_of_range_is_a_usage_error(
     assert result.exit_code == 2
     assert option in result.output
     assert message in result.output
+
+
+def test_pictures_of_a_camera_of_12_bits_are_fitted_and_served_in_their_levels(
+    fake_fit: FakeFit, teacher_file: Path, tmp_path: Path, write_pictures: WritePictures
+) -> None:
+    good = write_pictures(tmp_path / "good", 4, bits=12)
+    out = tmp_path / "parts.safetensors"
+    taken = ("--good", good[0].parent, "--teacher", teacher_file, "--out", out, "--device", "cpu")
+    result = run(fit, "efficientad", *taken)
+    assert "have 16 bits: 0 to 4095 becomes 0 to 255" in result.output
+    recipe = load_checkpoint(out).recipe
+    assert recipe.depth == preprocess_of(recipe).depth == "12"
+    assert fake_fit.arguments[2](good[0]).max() > 64

@@ -9,6 +9,7 @@ import torch
 from click.testing import CliRunner, Result
 
 import models.fit.inpformer.encoders
+from export.bundling.checkpoint_source import preprocess_of
 from export.commands.fit.command import fit
 from models.checkpoints.facts import InputRecipe
 from models.checkpoints.formats import load_checkpoint
@@ -109,3 +110,14 @@ def test_an_encoder_that_cannot_be_had_is_one_line(
     result = run("--good", tmp_path / "good", "--out", tmp_path / "m.safetensors")
     assert result.exit_code == 1
     assert "Error: timm gives no weights of lite0: give a file" in result.output
+
+
+def test_pictures_of_a_camera_of_12_bits_are_fitted_and_served_in_their_levels(
+    tmp_path: Path, write_pictures: Any
+) -> None:
+    write_pictures(tmp_path / "good", 4, bits=12)
+    out = tmp_path / "parts.safetensors"
+    result = run("--good", tmp_path / "good", "--out", out)
+    assert "4 of 4 pictures have 16 bits: 0 to 4095 becomes 0 to 255" in result.output
+    recipe = load_checkpoint(out).recipe
+    assert recipe.depth == preprocess_of(recipe).depth == "12"

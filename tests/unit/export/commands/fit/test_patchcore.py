@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from export.bundling.checkpoint_source import preprocess_of
 from export.commands.fit.command import fit
 from models.checkpoints.facts import InputRecipe
 from models.checkpoints.formats import load_checkpoint
@@ -70,3 +71,14 @@ def test_several_kinds_of_parts_share_a_bank(tmp_path: Path, write_pictures: Any
     kinds = ("--good", tmp_path / "one", "--good", tmp_path / "other")
     result = run(*kinds, "--out", tmp_path / "m.safetensors")
     assert "60 vectors, of 12 good pictures; 12 of them" in result.output
+
+
+def test_pictures_of_a_camera_of_12_bits_are_fitted_and_served_in_their_levels(
+    tmp_path: Path, write_pictures: Any
+) -> None:
+    write_pictures(tmp_path / "good", 4, bits=12)
+    out = tmp_path / "parts.safetensors"
+    result = run("--good", tmp_path / "good", "--out", out)
+    assert "4 of 4 pictures have 16 bits: 0 to 4095 becomes 0 to 255" in result.output
+    recipe = load_checkpoint(out).recipe
+    assert recipe.depth == preprocess_of(recipe).depth == "12"
