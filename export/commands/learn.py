@@ -163,6 +163,9 @@ def learn(
     if encoder != USUAL_ENCODER and not named(family).takes_encoder:
         those = names_of((one for one in learnable() if one.takes_encoder), "and")
         raise click.UsageError(f"--encoder is for {those}")
+    if minutes is not None and not named(family).is_trained:
+        those = names_of((one for one in learnable() if one.is_trained), "and")
+        raise click.UsageError(f"--minutes is for {those}; a {family} is not trained: leave it out")
     if latency_ms is not None and size != AUTO:
         raise click.UsageError("--latency-ms goes with --size auto")
 

@@ -128,13 +128,11 @@ class TaughtVersion:
             )
         if self._judged:
             files = _some([one.file for one in self._judged])
-            lines.append(
-                f"{len(self._judged)} judgements are doubtful ({files}): look at them again"
-            )
+            lines.append(f"doubtful judgements: {len(self._judged)} ({files}); look at them again")
         if suspects := self.taught.suspects:
             lines.append(
-                f"{len(suspects)} pictures that it was learned from as good look like judged "
-                f"defects ({_some(suspects)}): look at them, and learn anew without those "
+                "pictures that it was learned from as good and that look like judged defects: "
+                f"{len(suspects)} ({_some(suspects)}); look at them, and learn anew without those "
                 "that show defects"
             )
         return lines

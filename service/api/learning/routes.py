@@ -30,7 +30,7 @@ from service.api.learning.schemas import (
     ObstacleOut,
     TeachableOut,
 )
-from service.api.learning.standing import SIGN, counts_out, job_out
+from service.api.learning.standing import counts_out, job_out, signing_text
 from service.api.learning.teaching import (
     check_teachable,
     left_out,
@@ -194,7 +194,7 @@ def learning_router(
         return LearningsOut(
             jobs=[out(job) for job in desk.jobs],
             obstacles=[ObstacleOut.model_validate(one) for one in await desk.obstacles()],
-            signing=SIGN.format(settings.repository_folder, "MODEL", "VERSION") if signed else None,
+            signing=signing_text(settings, "MODEL", "VERSION") if signed else None,
             bounds=LearningBoundsOut(pictures=desk.bounds.pictures, bytes=desk.bounds.bytes),
         )
 

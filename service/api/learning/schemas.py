@@ -85,6 +85,8 @@ class LearningIn(BodyIn):
             )
         if self.update and not fits:
             raise ValueError(f"update: only a {those} can be updated, and it keeps its size")
+        if self.minutes is not None and not named(self.family).is_trained:
+            raise ValueError(f"minutes: a {self.family} is not trained; leave minutes out")
         return self
 
     def wish(self) -> Wish:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
-from typing import Final
 
 from service.api.learning.schemas import (
     GatheredCountsOut,
@@ -18,10 +18,14 @@ from service.learning.judged import GatheredJudged
 from service.repository.repository import ModelRepository
 from service.settings import Settings
 
-SIGN: Final = (
-    "this server serves signed versions alone, and has no key to sign with; whoever has it signs "
-    "the new one: takt sign {}/{}/{} --key takt.key"
-)
+
+def signing_text(settings: Settings, model: str, version: str) -> str:
+    """How a version is signed that waits for it; the command can be copied."""
+    bundle = shlex.quote(str(settings.repository_folder / model / version))
+    return (
+        "this server serves signed versions alone, and has no key to sign with; whoever has it "
+        f"signs the new one: takt sign {bundle} --key takt.key"
+    )
 
 
 def job_out(job: LearningJob, repository: ModelRepository, settings: Settings) -> LearningJobOut:
@@ -64,5 +68,5 @@ def _standing(
     if found.state != "failed":
         return "loading", None
     if settings.trusted_keys is not None:
-        return "unsigned", SIGN.format(settings.repository_folder, model, version)
+        return "unsigned", signing_text(settings, model, version)
     return "failed", found.reason

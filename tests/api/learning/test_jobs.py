@@ -198,6 +198,7 @@ async def test_wishes_that_no_learning_meets_are_refused(serve_learning) -> None
             {"size": "-1"},
             {"update": True, "model": "parts", "family": "inpformer"},
             {"threads": 4},
+            {"minutes": 3},
         ):
             refused = await client.post(LEARNING, json={"model": "nut"} | wish)
             assert (refused.status_code, refused.json()["code"]) == (422, "invalid_parameter")

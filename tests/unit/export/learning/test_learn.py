@@ -275,9 +275,10 @@ def test_a_bank_takes_the_size_and_the_encoder_that_were_asked_for(
         (("--size", "250"), "must be a multiple of"),
         (("--size", "256", "--latency-ms", "9"), "--latency-ms goes with --size auto"),
         (("--family", "efficientad", "--encoder", "timm:any"), "is for patchcore and inpformer"),
+        (("--minutes", "3"), "--minutes is for efficientad and inpformer; a patchcore is not"),
     ],
 )
-def test_a_size_or_an_encoder_that_the_family_does_not_take_is_refused(
+def test_what_the_family_does_not_take_is_refused(
     pictures: Path, repository: Path, arguments: tuple[str, ...], remedy: str
 ) -> None:
     given = (pictures / "good", "--model", "parts", "--repository", repository, "-q", *arguments)

@@ -34,7 +34,9 @@ def test_pictures_that_it_was_learned_from_are_doubted_and_named(
     said = [(one["file"], one["inspection"]) for one in version.plain()["doubts"]]
     assert said == [*zip(files, (7, None, None, None), strict=True)]
     (line,) = [line for line in version.lines() if "learned from" in line]
-    assert line.startswith("4 pictures that it was learned from as good look like judged defects (")
+    assert line.startswith(
+        "pictures that it was learned from as good and that look like judged defects: 4 ("
+    )
     assert "(good/inspection-7.png, good/a.png, good/b.png, good/c.png)" in line
     assert not any("doubtful" in line for line in version.lines())
 
