@@ -24,7 +24,7 @@ from benchmarks.corpus.measuring import Subject, Task, compute
 from benchmarks.corpus.settings import MOST_RISEN, Setting
 from export.calibration.cross_conformal import joint_thresholds
 from export.learning.teaching.verdicts import Verdicts, costs_more
-from families.patchcore.teaching import GoodParts, ScaledHead, out_of_fold
+from families.patchcore.scaled_head import GoodParts, ScaledHead, out_of_fold
 from models.checkpoints.good_cells import GoodCells
 from models.fit.patchcore.cells import good_cells
 from models.fit.patchcore.directions import GoodStatistics, OddestCells

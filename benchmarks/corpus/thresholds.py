@@ -21,13 +21,9 @@ from benchmarks.corpus.measuring import Scores
 from benchmarks.corpus.table import markdown
 from export.bundling.measure import PictureScores
 from export.calibration import cross_conformal
-from export.calibration.cross_conformal import (
-    UsualTail,
-    joint_thresholds,
-    outlying,
-    threshold_of,
-)
+from export.calibration.cross_conformal import joint_thresholds, threshold_of
 from export.calibration.odd_pictures import FAR, USUAL_SHARE, odd_pictures
+from export.calibration.outliers import UsualTail, outlying
 from export.calibration.rules import candidates
 from service.core.bundles.conformal import (
     Alpha,

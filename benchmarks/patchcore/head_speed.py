@@ -24,7 +24,7 @@ import torch
 
 from benchmarks.corpus.speed import WARM_UP, EngineName, opened, write_for_timing
 from benchmarks.corpus.table import markdown
-from families.patchcore.teaching import with_head
+from families.patchcore.scaled_head import with_head
 from models.fit.patchcore.folds import bank_sizes
 from models.fit.patchcore.options import PatchCoreOptions
 from models.patchcore.config import PatchCoreConfig

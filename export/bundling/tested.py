@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.bundling.measure import Cells, PictureScores, Recipe
-from export.calibration.cross_conformal import OutOfFoldScores, outliers, threshold_of
+from export.calibration.cross_conformal import OutOfFoldScores, threshold_of
 from export.calibration.odd_pictures import OddPictures, odd_pictures
+from export.calibration.outliers import outliers
 from export.calibration.pictures_to_use import CalibrationPictures
 from export.calibration.self_test import Subject, refuse_findings, self_test
 from export.pictures import MAX_PIXELS, read_picture, short_name

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from export.calibration.cross_conformal import HeadLevels, level_at, outliers
+from export.calibration.cross_conformal import HeadLevels, level_at
+from export.calibration.outliers import outliers
 from service.core.bundles.levels import Scale
 
 MOST_RISEN = math.log(3 / 2)

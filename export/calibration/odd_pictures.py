@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from export.calibration.cross_conformal import outlying
+from export.calibration.outliers import outlying
 from service.core.errors import CalibrationError
 
 Rule = Callable[[NDArray[np.float32]], float]

@@ -8,7 +8,8 @@ from export.learning.family import ExtendRequest, Extension, FamilyLearning, Fit
 from export.learning.sizing import sized_patchcore
 from export.learning.stages import Stages
 from export.versions import package_versions
-from families.patchcore.teaching import teach_patchcore_to, with_same_head
+from families.patchcore.scaled_head import with_same_head
+from families.patchcore.teaching import teach_patchcore_to
 from models.checkpoints.facts import SizeRange
 from models.checkpoints.own import FitFacts, save_checkpoint
 from models.fit.patchcore.extend import Extended, extend_patchcore

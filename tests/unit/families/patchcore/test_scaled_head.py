@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from export.calibration.cross_conformal import joint_thresholds
 from export.errors import LearnError
-from families.patchcore.teaching import (
+from families.patchcore.scaled_head import (
     GoodParts,
     ScaledHead,
     suspects_of,
