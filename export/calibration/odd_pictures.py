@@ -6,7 +6,7 @@ seen too few of.
 
 One picture is told by its distance from the others. Several hide each other: they are most of the
 highest scores, and make them look usual. So where the highest tenth goes farther than a tail of
-good pictures (`cross_conformal.outlying`), all are odd that score above what 1 % of good ones
+good pictures (`outliers.outlying`), all are odd that score above what 1 % of good ones
 would.
 """
 
