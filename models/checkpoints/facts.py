@@ -45,6 +45,8 @@ class InputRecipe:
 
     >>> InputRecipe(448, 448, "area", Centre(392, 392)).text()
     'resized to 448 x 448 (area), of that the centre of 392 x 392'
+    >>> InputRecipe(320, 320, "area", depth="12").text()
+    'resized to 320 x 320 (area); of files of 16 bits the lowest 12'
     """
 
     width: int
@@ -68,7 +70,7 @@ class InputRecipe:
         text = f"resized to {self.width} x {self.height} ({self.resize})"
         if self.crop is not None:
             text += f", of that the centre of {self.crop.width} x {self.crop.height}"
-        return text if self.depth == "full" else f"{text}; files of 16 bits have {self.depth}"
+        return text if self.depth == "full" else f"{text}; of files of 16 bits the lowest {self.depth}"
 
 
 @dataclass(frozen=True)
