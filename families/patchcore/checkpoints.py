@@ -10,9 +10,10 @@ from models.patchcore.config import PatchCoreConfig
 from models.patchcore.detector import PatchCore
 
 MAP = (
-    "distance of each cell to the nearest of {} vectors, mean of the layers; score: power mean of "
-    "the map"
+    "distance of each cell to the nearest of {} vectors, in deviations of what is usual there, "
+    "mean of the layers; score: mean of the map's highest hundredth"
 )
+OF_HEAD = "; both the higher of this and of a head of {} judged directions"
 MAP_OF_JOINT = (
     "distance of each patch to the nearest of {} vectors, at the input's size, blurred; score: the "
     "greatest distance, weighed by the {} vectors around the nearest"
@@ -22,7 +23,8 @@ MAP_OF_JOINT = (
 def _map_text(model: PatchCore | JointPatchCore) -> str:
     if isinstance(model, JointPatchCore):
         return MAP_OF_JOINT.format(model.config.bank_size, model.config.neighbors)
-    return MAP.format(" and ".join(map(str, model.config.bank_sizes)))
+    text = MAP.format(" and ".join(map(str, model.config.bank_sizes)))
+    return text + OF_HEAD.format(model.config.directions) if model.config.directions else text
 
 
 CHECKPOINTS = FamilyCheckpoints(
