@@ -70,7 +70,9 @@ class InputRecipe:
         text = f"resized to {self.width} x {self.height} ({self.resize})"
         if self.crop is not None:
             text += f", of that the centre of {self.crop.width} x {self.crop.height}"
-        return text if self.depth == "full" else f"{text}; of files of 16 bits the lowest {self.depth}"
+        if self.depth != "full":
+            text += f"; of files of 16 bits the lowest {self.depth}"
+        return text
 
 
 @dataclass(frozen=True)
