@@ -104,21 +104,20 @@ class PartDesk:
     async def find(
         self, part: str, wait_s: float = 0.0, number: int | None = None
     ) -> WaitingPart | PartResult | None:
-        """The latest part of an id; None where none is open, or has ended lately.
+        """A part of an id; None where it is not open, and has not ended lately.
 
         Args:
             part: id of the part.
             wait_s: longest time for which its end is waited for.
-            number: of the part that is meant, as another one of its id is not waited for; None for
-                the latest.
+            number: of the part that is meant; None for the latest.
         """
         until_s = time.monotonic() + wait_s
-        found = await self._find(part, 0.0)
-        while isinstance(found, WaitingPart) and number in (None, found.number):
+        found = await self._find(part, number, 0.0)
+        while isinstance(found, WaitingPart):
             left_s = until_s - time.monotonic()
             if left_s <= 0 or self._closing():
                 break
-            found = await self._find(part, min(left_s, _WAITS_S))
+            found = await self._find(part, number, min(left_s, _WAITS_S))
         return found
 
     def close(self) -> None:
@@ -136,14 +135,18 @@ class PartDesk:
         self._arm()
         return claim
 
-    async def _find(self, part: str, wait_s: float) -> WaitingPart | PartResult | None:
+    async def _find(
+        self, part: str, number: int | None, wait_s: float
+    ) -> WaitingPart | PartResult | None:
         if self._leads:
-            return await self._find_here(part, wait_s)
-        found = await self._ask("find", part=part, wait_s=wait_s)
+            return await self._find_here(part, number, wait_s)
+        found = await self._ask("find", part=part, number=number, wait_s=wait_s)
         return FOUND.validate_python(found["found"])
 
-    async def _find_here(self, part: str, wait_s: float) -> WaitingPart | PartResult | None:
-        found = self._parts.find(part)
+    async def _find_here(
+        self, part: str, number: int | None, wait_s: float
+    ) -> WaitingPart | PartResult | None:
+        found = self._parts.find(part, number)
         if not isinstance(found, WaitingPart) or wait_s <= 0:
             return found
         ended = self._ends.setdefault(found.number, asyncio.Event())
@@ -152,7 +155,7 @@ class PartDesk:
                 await ended.wait()
         except TimeoutError:
             pass
-        return self._parts.find(part)
+        return self._parts.find(part, number)
 
     def _ended(self, result: PartResult) -> None:
         if (waiting := self._ends.pop(result.number, None)) is not None:
@@ -196,7 +199,7 @@ class PartDesk:
             case "end":
                 return asdict(self._parts.end(body["part"]))
             case "find":
-                found = await self._find_here(body["part"], body["wait_s"])
+                found = await self._find_here(body["part"], body["number"], body["wait_s"])
                 return {"found": None if found is None else asdict(found)}
 
 

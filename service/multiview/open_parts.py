@@ -165,7 +165,9 @@ class OpenParts:
         self._tell = ended
         self._most = most
         self._open: dict[str, _Open] = {}
-        self._ended: OrderedDict[str, tuple[float, PartResult]] = OrderedDict()
+        # By number, as an id may have ended often before its parts are recorded.
+        self._ended: OrderedDict[int, tuple[float, PartResult]] = OrderedDict()
+        self._latest: dict[str, int] = {}
         self._deadlines: list[tuple[float, int, str]] = []
         self._last_number = 0
 
@@ -269,8 +271,8 @@ class OpenParts:
         found = self._open.get(part)
         if found is not None:
             return self._end(found, "end")
-        if part in self._ended:
-            return self._ended[part][1]
+        if part in self._latest:
+            return self._ended[self._latest[part]][1]
         raise no_part(part)
 
     def expire(self) -> None:
@@ -284,12 +286,19 @@ class OpenParts:
         for found in list(self._open.values()):
             self._end(found, "closing")
 
-    def find(self, part: str) -> WaitingPart | PartResult | None:
-        """The latest part of an id; None where none is open, or has ended lately."""
+    def find(self, part: str, number: int | None = None) -> WaitingPart | PartResult | None:
+        """The latest part of an id, or that of a number; None where it is not open and no late end.
+
+        Args:
+            part: id of the part.
+            number: of the part that is meant; None for the latest.
+        """
         self.expire()
         found = self._open.get(part)
-        if found is None:
-            return self._ended[part][1] if part in self._ended else None
+        if found is None or number not in (None, found.number):
+            wanted = self._latest.get(part) if number is None else number
+            ended = None if wanted is None else self._ended.get(wanted)
+            return None if ended is None or ended[1].part != part else ended[1]
         views = found.views
         return WaitingPart(
             part,
@@ -304,9 +313,9 @@ class OpenParts:
 
     def _check_next(self, wish: ViewWish) -> None:
         """Refuse a view that is more likely a late one of the part before."""
-        if wish.part not in self._ended or wish.again:
+        if wish.part not in self._latest or wish.again:
             return
-        ended_s, result = self._ended[wish.part]
+        ended_s, result = self._ended[self._latest[wish.part]]
         if self._clock() - ended_s < LATE_S:
             raise PartEndedError(
                 f"part {wish.part!r} has ended as {result.verdict}; again=true says that the id "
@@ -349,10 +358,12 @@ class OpenParts:
             lot=found.wish.lot,
             views=views,
         )
-        self._ended.pop(part, None)
-        self._ended[part] = self._clock(), result
+        self._ended[found.number] = self._clock(), result
+        self._latest[part] = found.number
         if len(self._ended) > MOST_ENDED:
-            self._ended.popitem(last=False)
+            number, (_, forgotten) = self._ended.popitem(last=False)
+            if self._latest[forgotten.part] == number:
+                del self._latest[forgotten.part]
         self._tell(result)
         return result
 

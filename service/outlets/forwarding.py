@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import random
 import sqlite3
 import threading
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Literal, Protocol
 
 from service.outlets.metrics import SpoolCounts
 from service.outlets.places import SpoolPlace
@@ -23,6 +24,9 @@ MOST_ASKED_S = 300.0
 
 TIDY_EVERY_S = 0.25
 """Time in which what was taken is removed from the disk; after a kill it is sent again."""
+
+TOLD_EVERY_S = 10.0
+"""Shortest time between two lines of the log that say that the other end is away."""
 
 TAKE_OVER_EVERY_S = 10.0
 _LINGER_S = 1.0
@@ -86,7 +90,8 @@ class MessageFeed:
         self._news = asyncio.Event()
         self._tidying: asyncio.TimerHandle | None = None
         self.failures = 0
-        self._told = False
+        self._told: Literal["up", "away"] | None = None
+        self._told_away_s = -math.inf
         self.up = False
         self.ending = asyncio.Event()
         self.loop = asyncio.get_running_loop()
@@ -141,10 +146,16 @@ class MessageFeed:
         logger.error("the outlet %s drops the message %s: %s", self._name, one.id, why)
         self._forget(one.seq)
 
-    def away(self, why: str) -> None:
-        """The other end is not there; everything is given again, from the oldest that waits."""
+    def away(self, why: str) -> bool:
+        """The other end is not there; everything is given again, from the oldest that waits.
+
+        Returns:
+            Whether it is said in the log: once, and not each time of one that comes and goes.
+        """
         self.failures += 1
-        if self.failures == 1:
+        now_s = self.loop.time()
+        if tells := self._told != "away" and now_s - self._told_away_s >= TOLD_EVERY_S:
+            self._told, self._told_away_s = "away", now_s
             logger.error(
                 "the outlet %s does not reach its other end, and keeps its messages: %s",
                 self._name,
@@ -156,6 +167,7 @@ class MessageFeed:
         self.up = False
         self._counts.up.set(0)
         self._given = 0
+        return tells
 
     def take_over(self) -> None:
         """Take what other processes have left, while there is nothing else."""
@@ -165,8 +177,8 @@ class MessageFeed:
             self.wake()
 
     def _works(self) -> None:
-        if self.failures or not self._told:
-            self._told = True
+        if self._told != "up":
+            self._told = "up"
             logger.info("the outlet %s reaches its other end", self._name)
         self.failures = 0
 
@@ -276,8 +288,7 @@ class Forwarder:
                 logger.error("the outlet %s sends nothing any more: %s", self._name, error)
                 return
             except Exception as error:
-                feed.away(f"{type(error).__name__}: {error}")
-                if feed.failures == 1:
+                if feed.away(f"{type(error).__name__}: {error}"):
                     logger.exception("the outlet %s has met something unforeseen", self._name)
             else:
                 return

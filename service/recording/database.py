@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -33,6 +33,9 @@ from sqlalchemy.exc import (
 
 from service.core.bundles.files import make_private, private_file
 from service.core.errors import ConfigurationError, RecordError
+
+if TYPE_CHECKING:
+    from service.recording.audit.metrics import AuditMetrics
 
 HEAD = "0008"
 """The newest revision in `migrations/versions/`."""
@@ -70,6 +73,8 @@ class Database:
     Attributes:
         writer: who writes, as entries of the audit log name it: the server that has opened it; the
             host where that is a command.
+        audit_metrics: of the server that has opened it, which count every entry of the audit log;
+            None where that is a command.
 
     Raises:
         ConfigurationError: no such database is known, or its driver is not installed.
@@ -78,6 +83,7 @@ class Database:
     def __init__(self, url: str, beside: Path | None = None) -> None:
         self.beside = beside
         self.writer = socket.gethostname()
+        self.audit_metrics: AuditMetrics | None = None
         self._engine = _engine(url)
         self._preparing = threading.Lock()
         self._prepared = threading.Event()

@@ -77,7 +77,8 @@ class FailedFrame:
     """A frame that could not be answered, with the fields of the error.
 
     It does not hold the exception itself, whose traceback would hold the picture. `age_ms` is from
-    the frame's arrival to its refusal, where that is known; it is counted, but not sent.
+    the frame's arrival to its refusal, where that is known; it is counted, but not sent. Nor is
+    `model`, for which it counts: that of a view's recipe; None for the stream's.
     """
 
     sequence: int
@@ -86,6 +87,7 @@ class FailedFrame:
     title: str
     detail: str
     age_ms: float = field(default=0.0, compare=False)
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ def failed_of(sequence: int, error: Exception, request_id: str) -> FailedFrame:
 def failed_json(failed: FailedFrame) -> Json:
     """Why a frame has no answer."""
     fields = asdict(failed)
-    del fields["age_ms"]
+    del fields["age_ms"], fields["model"]
     return {"type": "error", **fields}
 
 

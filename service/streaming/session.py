@@ -33,7 +33,7 @@ from service.streaming.watching import About, Audience
 Policy = Literal["all", "latest"]
 Explain = Callable[[int, Exception], FailedFrame]
 """Makes an outcome of the error that ended the frame of this number."""
-InspectView = Callable[[Frame, Entrance], Awaitable[InspectedView]]
+InspectView = Callable[[Frame, Entrance], Awaitable[InspectedView | FailedFrame]]
 """Inspects a frame as the view of a part that it shows, by the recipe of the part."""
 Observe = Callable[[Outcome, Frame | None], None]
 """Hears of an outcome; the frame of an answer is there until it returns."""
@@ -246,14 +246,22 @@ class Session:
             _release(replaced)
             self._emit(DroppedFrame(replaced.sequence, self._tally.dropped + 1), None)
 
-    def refuse(self, sequence: int, captured_us: int, error: Exception) -> None:
+    def refuse(
+        self, sequence: int, captured_us: int, error: Exception, model: str | None = None
+    ) -> None:
         """Answer a frame by an error, in its place in the order.
+
+        Args:
+            sequence: of the frame.
+            captured_us: of the frame.
+            error: why it is refused.
+            model: for which it counts; None for the stream's.
 
         Raises:
             RequestError, NotReadyError: as `accept` does.
         """
         self._count(sequence)
-        failed = self._explain(sequence, error)
+        failed = replace(self._explain(sequence, error), model=model)
         self._order.append(_Slot(sequence, captured_us, time.perf_counter(), failed))
         self._advance()
 
@@ -292,11 +300,13 @@ class Session:
         try:
             await self._inspect(slot, slot.frame)
         except Exception as error:
-            age_ms = (time.perf_counter() - slot.arrived_s) * 1000
-            slot.result = replace(self._explain(slot.sequence, error), age_ms=age_ms)
-            _release(slot)
+            slot.result = self._explain(slot.sequence, error)
         finally:
             self._in_flight -= 1
+        if isinstance(slot.result, FailedFrame):
+            age_ms = (time.perf_counter() - slot.arrived_s) * 1000
+            slot.result = replace(slot.result, age_ms=age_ms)
+            _release(slot)
         if self._waiting is not None and self._in_flight < self.rules.in_flight:
             waiting, self._waiting = self._waiting, None
             self._start(waiting)
@@ -309,7 +319,8 @@ class Session:
         assert self._inspect_view is not None
         slot.result = seen = await self._inspect_view(frame, self._entrance)
         # At once, whatever frames before it still wait for: the part's result is noted next.
-        self._observe(self._answered(slot, seen), frame)
+        if isinstance(seen, InspectedView):
+            self._observe(self._answered(slot, seen), frame)
 
     def _advance(self) -> None:
         """Emit the results that are ready, in the order of the frames."""

@@ -1,5 +1,7 @@
 """A first version of which its self-test says not to serve it, for those who ask the server."""
 
+import asyncio
+
 import pytest
 
 from tests.manifests import rewrite_manifest
@@ -32,6 +34,21 @@ async def test_requests_without_a_version_are_told_which_one_waits_and_why(
             method = "PUT" if path.endswith("threshold") else "GET"
             told = await client.request(method, path, json={"image": 1.0})
             assert (told.status_code, told.json()["code"]) == (503, "not_ready")
+
+
+async def test_a_server_of_which_every_model_waits_says_so_until_one_is_activated(
+    serve, waiting
+) -> None:
+    async with serve() as client:
+
+        async def conditions() -> list[str]:
+            return [one["name"] for one in (await client.get("/v1/status")).json()["conditions"]]
+
+        assert "TaktNoActiveVersion" in await conditions()
+        await client.post(f"{OF_1}/activate", json={"reason": "known"})
+        async with asyncio.timeout(60):
+            while "TaktNoActiveVersion" in await conditions():
+                await asyncio.sleep(0.01)
 
 
 async def test_a_version_that_waits_can_be_tried_and_activated(

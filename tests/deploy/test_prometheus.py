@@ -36,6 +36,7 @@ ON = {
 
 OFF = {
     "TaktNoServer": ('absent(up{job="takt"})', 'up{job="takt"}'),
+    "TaktNoActiveVersion": ("takt_model_active) == 0", "takt_model_active) > 0"),
     "TaktModelDoubtful": ("takt_model_finding == 1", "takt_model_ready == 1"),
     "TaktRejectRateHigh": (
         "line_model:takt_reject_limit:ratio",

@@ -79,7 +79,7 @@ def test_an_alert_says_how_grave_it_is_what_and_where(alert) -> None:
     if alert.name != "TaktNoServer":
         assert "$labels.line" in alert.annotations["summary"]
         assert "$labels.line" in alert.annotations["description"]
-    if re.search(r"model", alert.expr):
+    if re.search(r"\bmodel\b|line_model", alert.expr):
         assert "$labels.model" in alert.annotations["summary"]
         assert "$labels.model" in alert.annotations["description"]
 

@@ -217,7 +217,7 @@ def parts_router(handler: ViewHandler, desk: PartDesk, threads: RecordThreads) -
         """A part: what it waits for, or what became of it."""
         threads.check()
         found = await desk.find(part, wait_ms / 1000, number)
-        if found is None or number not in (None, found.number):
+        if found is None:
             stored = await threads.read(lambda some: part_of(some, part, number))
             if stored is None:
                 raise no_part(part)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import orjson
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from service.api.given import BodyIn, validated
 from service.api.oip.inputs import (
@@ -48,6 +48,11 @@ of them would keep every thread waiting for a second."""
 
 _WITH_PARTS = ("inputs", "outputs", "parameters")
 
+# A literal of numbers would take `true` and 1.0 as 1.
+PriorityNumber = Annotated[
+    int, Field(ge=1, le=2), WithJsonSchema({"enum": [1, 2], "type": "integer"})
+]
+
 _PRIORITIES: dict[str | int, Priority] = {"line": "line", "bulk": "bulk", 1: "line", 2: "bulk"}
 """Triton's priorities are numbers, of which 1 is the highest."""
 
@@ -79,7 +84,7 @@ class InferParametersIn(BodyIn):
     format: ImageFormat | None = None
     timeout_ms: float | None = Field(default=None, gt=0, le=3_600_000)
     timeout: int | None = Field(default=None, gt=0, le=3_600_000_000)
-    priority: Priority | Literal[1, 2] = "line"
+    priority: Priority | PriorityNumber = "line"
     binary_data_output: bool = False
 
 

@@ -29,6 +29,7 @@ from service.core.errors import (
     UnavailableError,
 )
 from service.core.problem import problem_of
+from service.observing.journal import UNKNOWN
 from service.streaming.frames import HEADER_BYTES, Frame, picture_after, unpack_header
 from service.streaming.link import Link, Outgoing, Stop
 from service.streaming.outcomes import (
@@ -222,7 +223,9 @@ class Connection:
             # An encoded picture is copied before it is decoded.
             held.add(len(data) if header.format else 2 * len(data))
         except (InvalidImageError, ImageTooLargeError, MemoryFullError) as error:
-            self.session.refuse(header.sequence, header.captured_us, error)
+            # Which model a view asks for stands in its recipe, which nobody has looked at yet.
+            model = None if view is None else UNKNOWN
+            self.session.refuse(header.sequence, header.captured_us, error, model)
             return
         labels = merged(self.session.part if view is None else view.labels, self.labels)
         shown = None if view is None else view.shown

@@ -199,7 +199,8 @@ class Streams:
                     self.metrics.frame_answered(name, outcome.age_ms / 1000)
                 case FailedFrame():
                     request_id = frame_id(key, outcome.sequence)
-                    self.journal.failed(name, "stream", outcome.code, outcome.status, request_id)
+                    model = outcome.model or name
+                    self.journal.failed(model, "stream", outcome.code, outcome.status, request_id)
                 case DroppedFrame():
                     self.metrics.frame_dropped(name, hello.policy)
 

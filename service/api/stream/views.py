@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from service.api.multiview.answers import result_json
 from service.api.multiview.viewing import ClaimedView, Views
 from service.core.domain import Inspection, InspectOptions
 from service.core.errors import DeadlineExceededError
 from service.multiview.open_parts import ViewWish
+from service.observing.journal import UNKNOWN
 from service.streaming.entrance import Entrance, Inspect, Read
 from service.streaming.frames import Frame
-from service.streaming.outcomes import InspectedView, ViewAnswer
+from service.streaming.outcomes import FailedFrame, InspectedView, ViewAnswer, failed_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +30,26 @@ class StreamViews:
     options: InspectOptions
     key: str
 
-    async def inspect(self, frame: Frame, entrance: Entrance) -> InspectedView:
-        """Inspect a frame as the view that it shows.
+    async def inspect(self, frame: Frame, entrance: Entrance) -> InspectedView | FailedFrame:
+        """Inspect a frame as the view that it shows; fails as `POST /v1/parts/{id}/views/{view}`.
 
-        Raises:
-            TaktError: as `POST /v1/parts/{id}/views/{view}` answers.
+        What fails counts for the model of the view, as soon as the part's recipe has said which.
         """
-        shown = frame.view
+        shown, known = frame.view, UNKNOWN
         assert shown is not None
+        request_id = frame_id(self.key, frame.sequence)
         wish = ViewWish(
             *(shown.part, shown.view, shown.recipe, f"{self.key}-{frame.sequence}", shown.again),
             station=frame.labels.station,
             lot=frame.labels.lot,
         )
-        async with self.views.claimed(wish) as claimed:
-            inspection = await entrance.inspect(frame.picture, self._by(claimed))
-            result = await claimed.take(frame_id(self.key, frame.sequence), inspection)
+        try:
+            async with self.views.claimed(wish) as claimed:
+                known = claimed.claim.view.model
+                inspection = await entrance.inspect(frame.picture, self._by(claimed))
+                result = await claimed.take(request_id, inspection)
+        except Exception as error:
+            return replace(failed_of(frame.sequence, error, request_id), model=known)
         answered = None if result is None else result_json(result)
         return InspectedView(inspection, ViewAnswer(**claimed.json, result=answered))
 

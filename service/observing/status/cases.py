@@ -45,7 +45,7 @@ def shown(name: str, by: Labels = (), where: Where | None = None) -> Find:
 
 
 def down(name: str, by: Labels = ()) -> Find:
-    """Finds where a gauge is 0 that is 1 while all is well."""
+    """Finds where a gauge is 0 that is not while all is well."""
     return lambda readings: {labels: 0 for labels, up in readings.last(name, by).items() if up == 0}
 
 

@@ -55,6 +55,13 @@ _LOST = {"outcome": "lost"}
 
 CONDITIONS = (
     Condition(
+        "TaktNoActiveVersion",
+        "No model has an active version; pictures that name no version get 503.",
+        cases.down("takt_model_active"),
+        for_s=2 * _MINUTE_S,
+        severity="critical",
+    ),
+    Condition(
         "TaktModelNotReady",
         "Version {version} of {model}, the active one, is not ready; its pictures get 503.",
         partial(cases.not_ready, active=True),

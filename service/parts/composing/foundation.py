@@ -145,9 +145,11 @@ def lay_foundation(
     metrics.access.counts_reloads = peers.leading.is_set
     sessions = _open_sessions(settings, metrics, peers)
     server = f"{own_names()[0]}:{settings.port}"
+    audit_metrics = AuditMetrics(metrics.registry)
     if record is not None:
         record.database.writer = server
-    trail = AuditTrail(record.database if record else None, AuditMetrics(metrics.registry), server)
+        record.database.audit_metrics = audit_metrics
+    trail = AuditTrail(record.database if record else None, audit_metrics, server)
     lifetime = Lifetime(trail, peers, version(), without_secrets(stated), lambda: sessions.closing)
     access = open_access(settings, metrics.access, lifetime.note_keys, peers)
     records = RecordThreads(record)

@@ -53,13 +53,18 @@ def append(
 
 
 def tell_stored(database: Database, entry: Entry) -> None:
-    """Keep the head of an entry that is on the disk, and log it: a cut tail shows by either."""
+    """Count an entry that is on the disk, keep its head, and log it: a cut tail shows by either."""
+    metrics = database.audit_metrics
+    if metrics is not None:
+        metrics.entries("stored")
     try:
         broken = KeptHead(database).follow([entry])
     except RecordError:  # the next entry takes it along
         broken = None
     if broken is not None:
         logger.error("the audit log is not as it was written: %s", broken)
+        if metrics is not None:
+            metrics.broken.set(1)
     log_entry(entry)
 
 

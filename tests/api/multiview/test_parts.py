@@ -16,6 +16,7 @@ from service.recording.tables import inspections
 from tests.api.apps import until
 from tests.api.keys import KEYS, bearer
 from tests.api.multiview.conftest import RECIPE, save, send
+from tests.api.records.test_audit import locked
 
 
 async def waited(client, part: str) -> dict:
@@ -170,10 +171,27 @@ async def test_a_part_that_has_ended_is_not_waited_for_while_another_one_of_its_
         await send(client, "A", "top", good, again=True)
         asked = {"number": former, "wait_ms": 60_000}
         async with asyncio.timeout(20):
-            while (answer := await client.get("/v1/parts/A", params=asked)).status_code == 404:
-                pass  # it is not recorded yet
-        told = answer.json()["part"]
+            told = (await client.get("/v1/parts/A", params=asked)).json()["part"]
         assert (told["number"], told["state"]) == (former, "ended")
+
+
+async def test_each_part_that_has_ended_is_found_by_its_number_before_it_is_recorded(
+    serve, bundle: Bundle, sqlite_record: Record, good, bad_part
+) -> None:
+    async with serve(record=sqlite_record) as client:
+        await save(client)
+        with locked(sqlite_record):
+            ended = {}
+            for picture, verdict in ((bad_part, "defect"), (good, "good"), (bad_part, "defect")):
+                for view in ("top", "side"):
+                    sent = await send(client, "A", view, picture, again=True)
+                ended[sent.json()["number"]] = verdict
+            for number, verdict in ended.items():
+                found = await client.get("/v1/parts/A", params={"number": number})
+                told = found.json()["part"]
+                assert (told["number"], told["result"]["verdict"]) == (number, verdict)
+            other = await client.get("/v1/parts/B", params={"number": number})
+            assert other.status_code == 404
 
 
 async def test_nobody_is_kept_waiting_for_a_part_by_a_server_that_ends(

@@ -246,7 +246,7 @@ async def test_entries_are_asked_for_by_time_model_and_inspection(
         assert await found(until="-1h") == []
 
 
-async def test_every_entry_of_a_server_says_which_server_it_was(
+async def test_every_entry_of_a_server_says_which_server_it_was_and_is_counted(
     serve, sqlite_record: Record
 ) -> None:
     (number,) = insert_inspections(sqlite_record, [{}])
@@ -259,6 +259,8 @@ async def test_every_entry_of_a_server_says_which_server_it_was(
         assert (await client.put("/v1/recipes/bracket", json=recipe)).status_code == 200
         assert (await client.put(THRESHOLD, json={"image": 0.9})).status_code == 200
         found = (await client.get(AUDIT)).json()["entries"]
+        metrics = (await client.get("/metrics")).text
+    assert f'takt_audit_entries_total{{outcome="stored"}} {len(found):.1f}' in metrics
     made = {one["action"] for one in found}
     assert made > {"inspections_judged", "recipe_changed", "threshold_changed"}
     (server,) = {one["server"] for one in found}

@@ -112,6 +112,37 @@ async def test_what_speaks_against_a_view_is_answered_in_its_place_and_the_strea
     assert again["view"]["result"] is None
 
 
+async def test_a_view_that_fails_counts_for_the_model_that_its_recipe_names(
+    serve, bundle: Bundle, make_bundle, sqlite_record: Record, good
+) -> None:
+    make_bundle("sides")
+    top, side = RECIPE["views"]
+    settings = {"record": sqlite_record, "max_image_bytes": 10_000}
+    async with serve(**settings) as client, connect(client) as socket:
+        await save(client, views=[top, {**side, "model": "sides"}])
+        await socket.hello()
+        send_view(socket, 0, b"no picture", "A", "side")
+        send_view(socket, 1, good, "A", "below")
+        send_view(socket, 2, bytes(10_001), "A", "side")
+        socket.frame(3, b"no picture")
+        failed = await hear(socket, 4)
+        metrics = (await client.get("/metrics")).text
+    codes = ["invalid_image", "view_not_found", "image_too_large", "invalid_image"]
+    assert [one["code"] for one in failed] == codes
+    assert not any("model" in one for one in failed)
+    counted = {
+        (model, code): f'model="{model}",outcome="{code}",protocol="stream"' in metrics
+        for model in ("parts", "sides", "unknown")
+        for code in codes
+    }
+    assert {one for one, there in counted.items() if there} == {
+        ("sides", "invalid_image"),
+        ("unknown", "view_not_found"),
+        ("unknown", "image_too_large"),
+        ("parts", "invalid_image"),
+    }
+
+
 async def test_a_server_without_a_record_has_no_recipes_for_views(
     serve, bundle: Bundle, good
 ) -> None:

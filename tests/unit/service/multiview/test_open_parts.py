@@ -207,6 +207,21 @@ def test_what_has_ended_is_forgotten_one_day() -> None:
         parts.open.end("first")
 
 
+def test_only_the_oldest_parts_of_an_id_that_ends_again_and_again_are_forgotten() -> None:
+    parts = Parts(most=10)
+    for _ in range(MOST_ENDED + 1):
+        parts.now_s += LATE_S
+        parts.bring("A")
+        parts.open.end("A")
+    first, second, *_, last = parts.ended
+    parts.now_s += LATE_S
+    parts.bring("A")
+    found = [parts.open.find("A", one.number) for one in (first, second, last)]
+    assert found == [None, second, last]
+    assert isinstance(parts.open.find("A"), WaitingPart)
+    assert parts.open.find("B", last.number) is None
+
+
 def test_the_end_of_the_server_gives_every_open_part_its_result(parts: Parts) -> None:
     parts.bring("A")
     parts.claim("B")

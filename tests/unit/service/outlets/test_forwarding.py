@@ -139,6 +139,68 @@ def test_attempts_are_further_and_further_apart_and_nothing_is_lost(
     assert caplog.text.count("does not reach its other end") == 1
 
 
+async def take_one(line: Line, feed: MessageFeed) -> None:
+    feed.reached()
+    if feed.is_empty:
+        return await line.take_all(feed)
+    first, *_ = await feed.next()
+    with line.happened:
+        line.got.append((first.body, first.late))
+        line.happened.notify_all()
+    feed.delivered(first.seq)
+    raise AwayError("the broker has gone")
+
+
+def taken_one_at_a_time(tmp_path: Path) -> None:
+    """An other end goes away after each of twenty messages."""
+    line = Line(tmp_path, take_one)
+    line.put(*(b"{}" for _ in range(20)))
+    line.forwarder.start()
+    line.until(lambda: len(line.got) == 20)
+    line.close()
+
+
+def test_an_other_end_that_comes_and_goes_does_not_flood_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "takt.outlets")
+    taken_one_at_a_time(tmp_path)
+    told = [one.levelname for one in caplog.records]
+    assert told == ["INFO", "ERROR", "INFO"]
+
+
+def test_an_other_end_that_comes_and_goes_is_told_of_again_after_a_time(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.outlets.forwarding.TOLD_EVERY_S", 0.0)
+    caplog.set_level("INFO", "takt.outlets")
+    taken_one_at_a_time(tmp_path)
+    told = [one.levelname for one in caplog.records]
+    assert told[:4] == ["INFO", "ERROR", "INFO", "ERROR"]
+    assert told.count("ERROR") == 20
+
+
+def test_an_outage_that_follows_a_short_one_is_told_as_it_lasts(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def go_for_good(line: Line, feed: MessageFeed) -> None:
+        if len(line.got) < 2:
+            await take_one(line, feed)
+        if len(line.waits) == 5:
+            monkeypatch.setattr("service.outlets.forwarding.TOLD_EVERY_S", 0.0)
+        if len(line.waits) < 8:
+            raise AwayError("it stays away")
+        await line.take_all(feed)
+
+    line = Line(tmp_path, go_for_good)
+    line.put(b"{0}", b"{1}", b"{2}")
+    line.forwarder.start()
+    line.until(lambda: len(line.got) == 3)
+    line.close()
+    assert caplog.text.count("the broker has gone") == 1
+    assert caplog.text.count("it stays away") == 1
+
+
 def test_waits_are_spread_so_that_servers_do_not_come_back_at_once() -> None:
     assert {wait_s(3, chance) for chance in (0.0, 0.5, 1.0)} == {1.0, 1.5, 2.0}
 

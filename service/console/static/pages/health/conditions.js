@@ -32,7 +32,7 @@ export function Conditions({ found, models, at }) {
   </section>`;
 }
 
-/** A model without a version that answers, which no condition tells of; null for a server without any model. */
+/** A model without a version that answers, which no condition tells of while another one answers; null for a server without any model. */
 function Unanswered({ model }) {
   const name = model?.model;
   return html`<${State} kind="unready" name=${t.health.kinds.unready}>

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.recording.audit.chain import append, head_of
+from service.recording.audit.chain import append, head_of, tell_stored
 from service.recording.audit.entry import Entry, Head
 from service.recording.audit.kept_head import KeptHead
 from service.recording.audit.metrics import AuditMetrics
@@ -141,6 +141,19 @@ def test_what_a_running_server_appends_to_a_cut_chain_says_so(
     again.close(timeout_s=60)
     assert broken(registry) == 1
     assert "not as it was written" in caplog.text
+
+
+def test_what_a_person_changes_in_a_running_server_with_a_cut_chain_says_so(
+    record: Record, caplog: pytest.LogCaptureFixture
+) -> None:
+    appended(record, 2)
+    tamper(record, "DELETE FROM audit WHERE seq > 1")
+    registry = CollectorRegistry()
+    record.database.audit_metrics = AuditMetrics(registry)
+    tell_stored(record.database, stored(record)[0])
+    assert broken(registry) == 1
+    assert "not as it was written" in caplog.text
+    assert registry.get_sample_value("takt_audit_entries_total", {"outcome": "stored"}) == 1
 
 
 def test_a_damaged_file_is_no_head_and_stays(record: Record) -> None:
