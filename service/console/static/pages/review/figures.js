@@ -1,7 +1,7 @@
 /** What judgements tell of a model: its mistakes over time, and a threshold with what it would change. */
 import { html, useState } from "../../vendor/htm-preact.js";
 import { call } from "../../core/api.js";
-import { apart, count, local, percent, score } from "../../core/format.js";
+import { apart, count, percent, score } from "../../core/format.js";
 import { useFetched } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
@@ -12,7 +12,7 @@ import { Notice, Problem } from "../../parts/notice.js";
 import { Table } from "../../parts/table.js";
 import { linkOf } from "./filters.js";
 
-const day = (moment) => local(moment).slice(0, 10);
+const day = (moment) => moment.slice(0, 10); // in UTC, as the API's days are
 const BOUNDS = [["value", "text"], ["high", "quiet"], ["low", "quiet"]];
 const r = t.review;
 const list = (limits) => html`<ul class="quiet">${limits.map((one) => html`<li>${one}</li>`)}</ul>`;
