@@ -121,21 +121,25 @@ class TaughtVersion:
             lines = [f"{before} defects; version {self.version}, the bank alone, {after}"]
         if self.judged.others:
             test = "" if self.p_value is None else f" (by chance with p = {self.p_value:.2g})"
+            rejected, accepted = len(others.rejected), len(others.accepted)
             lines.append(
-                f"of {len(self.judged.others)} pictures of good parts, {len(others.rejected)} are "
-                f"rejected that passed before, and {len(others.accepted)} pass that were "
-                f"rejected{test}"
+                f"of {len(self.judged.others)} pictures of good parts, {rejected} "
+                f"{'is' if rejected == 1 else 'are'} rejected that passed before, and {accepted} "
+                f"{'passes that was' if accepted == 1 else 'pass that were'} rejected{test}"
             )
         if self._judged:
-            files = _some([one.file for one in self._judged])
-            lines.append(
-                f"{len(self._judged)} judgements are doubtful ({files}): look at them again"
-            )
+            files, number = _some([one.file for one in self._judged]), len(self._judged)
+            doubtful, them = ("judgement is", "it") if number == 1 else ("judgements are", "them")
+            lines.append(f"{number} {doubtful} doubtful ({files}): look at {them} again")
         if suspects := self.taught.suspects:
+            picture, looks, them, those = (
+                ("picture", "looks", "it", "it if it shows a defect")
+                if len(suspects) == 1
+                else ("pictures", "look", "them", "those that show defects")
+            )
             lines.append(
-                f"{len(suspects)} pictures that it was learned from as good look like judged "
-                f"defects ({_some(suspects)}): look at them, and learn anew without those "
-                "that show defects"
+                f"{len(suspects)} {picture} that it was learned from as good {looks} like judged "
+                f"defects ({_some(suspects)}): look at {them}, and learn anew without {those}"
             )
         return lines
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,14 @@ def test_pictures_that_it_was_learned_from_are_doubted_and_named(
     assert line.startswith("4 pictures that it was learned from as good look like judged defects (")
     assert "(good/inspection-7.png, good/a.png, good/b.png, good/c.png)" in line
     assert not any("doubtful" in line for line in version.lines())
+    doubtful = np.arange(count) == 0
+    alone = replace(version, taught=replace(taught, doubtful=doubtful, suspects=files[:1]))
+    doubt, line = alone.lines()[-2:]
+    assert doubt.startswith("1 judgement is doubtful (") and doubt.endswith("look at it again")
+    assert line == (
+        "1 picture that it was learned from as good looks like judged defects "
+        "(good/inspection-7.png): look at it, and learn anew without it if it shows a defect"
+    )
 
 
 def test_a_test_of_turned_verdicts_needs_six() -> None:
