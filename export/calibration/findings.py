@@ -225,9 +225,10 @@ def _duplicate_pictures(evidence: Evidence) -> Finding | None:
     if not repeats or repeats < REPEATED_SHARE * files:
         return None
     counted = "" if not evidence.copies else f" ({evidence.copies} are the same file)"
+    repeat = "repeats" if repeats == 1 else "repeat"
     return Finding(
         code="duplicate_pictures",
-        text=f"{repeats} of {files} good pictures repeat others{counted}; {evidence.parts} parts "
+        text=f"{repeats} of {files} good pictures {repeat} others{counted}; {evidence.parts} parts "
         "count, each once",
         remedy="take one picture of each part, as parts come; where parts are told wrongly, name "
         "them by the option group of the command",
@@ -241,9 +242,10 @@ def _other_size(evidence: Evidence) -> Finding | None:
     others = [size for size in evidence.sizes if not fitted.holds(*size)]
     if not others or len(others) < OTHER_SIZE_SHARE * len(evidence.sizes):
         return None
+    have = "has" if len(others) == 1 else "have"
     return Finding(
         code="other_size",
-        text=f"{len(others)} of {len(evidence.sizes)} good pictures have another size, such as "
+        text=f"{len(others)} of {len(evidence.sizes)} good pictures {have} another size, such as "
         f"{others[0][0]}x{others[0][1]}, than those of the fit, {_range_text(fitted)}",
         remedy="give pictures as the fit saw them, or fit again on pictures as the line takes them",
     )

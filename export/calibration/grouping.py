@@ -75,7 +75,7 @@ class Grouping:
         pictures = len(parts.number)
         if parts.count == pictures:
             return
-        told = f"{pictures} good pictures show {parts.count} parts"
+        told = f"{pictures} good pictures show {parts.count} part{'s' if parts.count > 1 else ''}"
         if self.is_guess:
             told = (
                 f"warning: {told}: near-copies count as one; the command's option group names "

@@ -43,7 +43,7 @@ class GoodPictures:
         pictures = "picture" if len(self.digests) == 1 else "pictures"
         text = f"{len(self.digests)} {pictures}, {width} x {height}{several}"
         if self.parts.count < len(self.digests):
-            text += f"; of {self.parts.count} parts"
+            text += f"; of {self.parts.count} part{'s' if self.parts.count > 1 else ''}"
         return f"{text}; {copies}" if self.copies else text
 
 

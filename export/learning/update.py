@@ -180,7 +180,10 @@ def _unseen(pictures: GoodPictures, former: Checkpoint, stages: Stages) -> GoodP
         )
     if len(unseen) < len(pictures.digests):
         count = len(pictures.digests) - len(unseen)
-        stages.tell(f"warning: {count} pictures are left out, as the active version has seen them")
+        pictures_are, them = ("picture is", "it") if count == 1 else ("pictures are", "them")
+        stages.tell(
+            f"warning: {count} {pictures_are} left out, as the active version has seen {them}"
+        )
     chosen = [number for number, path in enumerate(pictures.digests) if path in unseen]
     return replace(pictures, digests=unseen, parts=pictures.parts.chosen(chosen))
 

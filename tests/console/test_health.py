@@ -148,9 +148,9 @@ def test_processes_that_say_nothing_are_told_with_what_is_not_known(
 
     page.route("**/v1/status", answer)
     page.goto(f"{serve().url}/console/health")
-    told = page.get_by_role("status").filter(has_text="1 of 4 processes say nothing")
-    expect(told).to_contain_text("by their last word")
-    expect(told.get_by_text("The one that watches is among them")).to_have_count(int(leads))
+    told = page.get_by_role("status").filter(has_text="1 of 4 processes says nothing")
+    expect(told).to_contain_text("by its last word")
+    expect(told.get_by_text("It is the one that watches")).to_have_count(int(leads))
 
 
 def test_a_server_without_a_model_is_not_well(page: Page, serve: Serve, tmp_path: Path) -> None:

@@ -99,6 +99,42 @@ def test_pictures_are_chosen_and_looked_at_by_keyboard_alone(page: Page, filled:
     expect(page.locator(".verdict.large")).to_have_text("Defect")
 
 
+def test_the_keyboard_is_never_left_nowhere_on_try(page: Page, filled: Filled) -> None:
+    page.goto(f"{filled.url}/console/try")
+    log_in(page, "all")
+    tab_to(page, page.locator("input[type=file]"))
+    choose(page, pictures("pitting")[2])
+    strip = page.get_by_role("list", name="Pictures;")
+    expect(strip.get_by_role("button")).to_be_focused()
+    slider = page.get_by_role("slider", name="Try another threshold")
+    expect(slider).to_have_attribute("aria-valuetext", "100 %")
+    tab_to(page, page.get_by_role("button", name="Region 1"))
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    expect(slider).to_have_attribute("aria-valuetext", "101 %")
+    tab_to(page, page.get_by_role("button", name="Back to the threshold"))
+    page.keyboard.press("Enter")
+    expect(slider).to_be_focused()
+
+
+def test_the_keyboard_is_never_left_nowhere_on_review(page: Page, filled: Filled) -> None:
+    page.goto(f"{filled.url}/console/review/calendar?station=press-1")
+    log_in(page, "all")
+    tab_to(page, page.get_by_role("button", name="Remove the filter Station"))
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{filled.url}/console/review/calendar")
+    expect(page.get_by_label("Filter by")).to_be_focused()
+    tab_to(page, page.get_by_role("link", name="Pictures", exact=True))
+    page.keyboard.press("Enter")
+    grid = page.get_by_role("listbox", name="Inspections")
+    expect(grid).to_be_focused()
+    expect(grid.get_by_role("option").first).to_be_visible()
+    page.keyboard.press("u")
+    tab_to(page, page.get_by_label("Judge", exact=True).get_by_role("button", name="Undo"))
+    page.keyboard.press("Enter")
+    expect(grid).to_be_focused()
+
+
 def test_the_shell_by_keyboard_alone(page: Page, filled: Filled) -> None:
     page.goto(f"{filled.url}/console/models")
     log_in(page, "all")

@@ -158,7 +158,7 @@ def test_yesterdays_rejects_are_three_clicks_away(page: Page, serve: Serve, data
     page.goto(serve(record=True).url)
     page.get_by_role("link", name="Review", exact=True).click()
     page.get_by_role("link", name="Yesterday's rejects").click()
-    expect(page.get_by_text("1 inspections, the newest first.")).to_be_visible()
+    expect(page.get_by_text("1 inspection, the newest first.")).to_be_visible()
     expect(tile(page, ids[1])).to_be_visible()
 
 

@@ -106,6 +106,25 @@ def test_a_server_that_dies_is_told_at_once_and_one_that_is_back_needs_no_reload
     assert page.evaluate("window.same")
 
 
+@pytest.mark.parametrize("path", ["models", "models/pitting?version=1", "watch", "stations"])
+def test_an_outage_is_told_once_and_of_when_the_numbers_are(
+    page: Page, serve: Serve, path: str
+) -> None:
+    server = serve(record=True)
+    page.goto(f"{server.url}/console/{path}")
+    expect(page.get_by_role("heading", level=2).first).to_be_visible()
+    server.process.kill()
+    former = page.get_by_text(re.compile(r"What is below is of 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\."))
+    expect(former).to_be_visible()
+    with page.expect_event("requestfailed", lambda request: "/v1/" in request.url):
+        pass  # those that ask by themselves have found it out, too
+    expect(page.get_by_text("The server does not answer")).to_have_count(1)
+    expect(page.get_by_role("heading", name="Nothing was inspected yet")).to_have_count(0)
+    serve(BANK, "--port", server.url.rpartition(":")[2], record=True)
+    expect(page.get_by_text("The server does not answer")).to_be_hidden()
+    expect(former).to_be_hidden()
+
+
 def test_the_theme_is_chosen_and_stays(page: Page, serve: Serve) -> None:
     page.goto(serve().url)
     page.get_by_role("button", name="Theme: system").click()

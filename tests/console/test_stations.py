@@ -60,9 +60,7 @@ def test_a_station_is_seen_as_it_says_it_fares_and_its_parts_lead_to_their_inspe
     result = page.get_by_role("row").filter(has_text="17")
     expect(result).to_contain_text("No decision")
     expect(result).to_contain_text("no verdict in time; OK came 14.5 ms too late")
-    expect(
-        page.get_by_role("img", name="The last 1 results: 0 OK, 0 NG, 1 without")
-    ).to_be_visible()
+    expect(page.get_by_role("img", name="The last 1 result: 0 OK, 0 NG, 1 without")).to_be_visible()
     report(url, online=False, offline_reason="camera", cameras=[{"name": "top", "well": False}])
     expect(page.get_by_text("A camera does not answer.")).to_be_visible()
     expect(page.get_by_text("does not answer", exact=True)).to_be_visible()

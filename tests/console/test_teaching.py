@@ -229,7 +229,7 @@ def test_the_record_says_how_many_were_judged_after_one_is_judged_on_the_page_tr
     drop(page, "part.png", picture_bytes(50))
     page.get_by_role("button", name="This is wrong: there is a defect").click()
     page.get_by_role("button", name="Teach parts: 1 judged since version 1").click()
-    expect(page.get_by_role("dialog")).to_contain_text("judged 1 different pictures of parts")
+    expect(page.get_by_role("dialog")).to_contain_text("judged 1 picture of parts")
 
 
 def test_the_page_learn_tells_what_was_taught(

@@ -45,6 +45,13 @@ def test_a_file_is_one_concept_and_never_makes_markup_of_text(path: Path) -> Non
     assert not re.search(r"""["'`]https?://(?!www\.w3\.org/)""", text)
 
 
+def test_dates_are_written_by_one_module() -> None:
+    """Names of months and weekdays are the calendar's alone."""
+    ways = re.compile(r"DateTimeFormat|\.toLocale|\.toDateString")
+    found = [path.name for path in OURS if ways.search(path.read_text("utf-8"))]
+    assert found == ["calendar.js"]
+
+
 def test_a_folder_of_modules_is_seen_at_a_glance() -> None:
     for folder in {path.parent for path in OURS}:
         assert len([path for path in folder.glob("*.js")]) <= 13, folder

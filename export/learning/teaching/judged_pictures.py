@@ -84,7 +84,8 @@ class JudgedPictures:
     def text(self) -> str:
         """The pictures for people."""
         others = f", {len(self.passed)} that passed" if self.passed else ""
-        return f"{len(self.defects)} judged defects, {len(self.good)} judged good{others}"
+        defects = "defect" if len(self.defects) == 1 else "defects"
+        return f"{len(self.defects)} judged {defects}, {len(self.good)} judged good{others}"
 
 
 def judged_pictures(folder: Path, stages: Stages) -> JudgedPictures:

@@ -121,10 +121,11 @@ class TaughtVersion:
             lines = [f"{before} defects; version {self.version}, the bank alone, {after}"]
         if self.judged.others:
             test = "" if self.p_value is None else f" (by chance with p = {self.p_value:.2g})"
+            rejected, accepted = len(others.rejected), len(others.accepted)
             lines.append(
-                f"of {len(self.judged.others)} pictures of good parts, {len(others.rejected)} are "
-                f"rejected that passed before, and {len(others.accepted)} pass that were "
-                f"rejected{test}"
+                f"of {len(self.judged.others)} pictures of good parts, {rejected} "
+                f"{'is' if rejected == 1 else 'are'} rejected that passed before, and {accepted} "
+                f"{'passes that was' if accepted == 1 else 'pass that were'} rejected{test}"
             )
         if self._judged:
             files = _some([one.file for one in self._judged])

@@ -75,9 +75,9 @@ class Folds:
             FitError: there are fewer than three parts.
         """
         if len(parts) < 3:
+            shown = "one good part" if len(parts) == 1 else f"{len(parts)} different good parts"
             raise FitError(
-                f"the pictures show {len(parts)} different good parts; at least 3 are needed, as "
-                "they score each other"
+                f"the pictures show {shown}; at least 3 are needed, as they score each other"
             )
         order = np.random.default_rng((seed, 0)).permutation(len(parts))
         dealt_parts = [tuple(parts[int(index)]) for index in order]

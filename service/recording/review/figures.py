@@ -251,22 +251,22 @@ def _limits(rejects: Sequence[Stratum], passes: Sequence[Stratum]) -> Iterable[s
     for strata, name in ((rejects, "rejects"), (passes, "passes")):
         for one in strata:
             if one.judged == 0:
-                yield f"of {_words(one, name)} none is judged: what they are is not known at all"
+                yield f"{_words(one, name)} is judged: what they are is not known at all"
     kept = sum(one.kept for one in (*rejects, *passes))
     judged = sum(one.judged for one in (*rejects, *passes))
     if 0 < judged < kept:
         yield (
-            f"{judged} of {kept} kept pictures are judged; the rates suppose that they were taken "
-            "as they came, and not the odd ones first"
+            f"{judged} of {kept} kept pictures {'is' if judged == 1 else 'are'} judged; the rates "
+            "suppose that they were taken as they came, and not the odd ones first"
         )
     unsure = sum(one.unsure for one in (*rejects, *passes))
     if unsure:
-        yield f"{unsure} judged unsure are in no rate"
+        yield f"{unsure} judged unsure {'is' if unsure == 1 else 'are'} in no rate"
     by_hand = sum(one.good_by_hand + one.defects_by_hand for one in (*rejects, *passes))
     if by_hand:
         yield (
-            f"{by_hand} were judged whose pictures neither a rule nor chance has chosen: somebody "
-            "did, so they are counted and are in no rate"
+            f"{by_hand} {'was' if by_hand == 1 else 'were'} judged whose pictures neither a rule "
+            "nor chance has chosen: somebody did, so that is counted and is in no rate"
         )
 
 
@@ -276,4 +276,4 @@ def _words(stratum: Stratum, name: str) -> str:
         "near": "kept as near the threshold",
         "rest": "not near the threshold" if name == "passes" else "not kept as rejects",
     }
-    return f"{stratum.inspections} {name} {said[stratum.layer]}"
+    return f"{name} {said[stratum.layer]}: none of {stratum.inspections}"

@@ -1,8 +1,5 @@
 /** Numbers, times and sizes as people read them. */
 const LANGUAGE = document.documentElement.lang;
-const WHEN = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "medium", timeStyle: "medium" });
-const TIME = new Intl.DateTimeFormat(LANGUAGE, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-const DAY = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "medium" });
 const COUNT = new Intl.NumberFormat(LANGUAGE);
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
 
@@ -38,14 +35,14 @@ export function bytes(value) {
   return `${unit && left < 10 ? left.toFixed(1) : Math.round(left)} ${UNITS[unit]}`;
 }
 
-/** A moment (ISO 8601 or a Date) in this browser's zone. */
-export const when = (moment) => (known(moment) ? WHEN.format(new Date(moment)) : "–");
+/** A moment (ISO 8601, a Date or ms of Unix time) in this browser's zone, as a field for it wants it: "2026-03-29T14:05:06". */
+export function local(moment) {
+  const at = new Date(moment);
+  return new Date(at - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+}
 
-/** The time of day of a moment, to the minute. */
-export const time = (moment) => (known(moment) ? TIME.format(new Date(moment)) : "–");
-
-/** The day of a moment. */
-export const day = (moment) => (known(moment) ? DAY.format(new Date(moment)) : "–");
+/** The same for people: "2026-03-29 14:05:06", in which nobody takes the month for the day, whatever his language is. */
+export const when = (moment) => (known(moment) ? local(moment).replace("T", " ") : "–");
 
 function known(value) {
   return value !== null && value !== undefined && !Number.isNaN(value);

@@ -3,8 +3,9 @@ import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "../ve
 import { useReturn } from "./connection.js";
 
 /**
- * What an asynchronous function gives: `{ data, error, loading, again }`.
+ * What an asynchronous function gives: `{ data, at, error, loading, again }`; `at` is when `data` came.
  * It is called again when `wants` change, when the server is back, and by `again()`; its signal aborts the call before.
+ * A server that does not answer is no error here: the head says that once, and until it is back `data` stays and is loading.
  */
 export function useFetched(get, wants) {
   const [state, setState] = useState({ loading: true });
@@ -14,8 +15,9 @@ export function useFetched(get, wants) {
     const abort = new AbortController();
     setState((before) => ({ ...before, loading: true }));
     get(abort.signal).then(
-      (data) => abort.signal.aborted || setState({ data, loading: false }),
-      (error) => abort.signal.aborted || setState((before) => ({ data: before.data, error, loading: false })),
+      (data) => abort.signal.aborted || setState({ data, at: new Date(), loading: false }),
+      (error) => abort.signal.aborted || error.code === "away"
+        || setState(({ data, at }) => ({ data, at, error, loading: false })),
     );
     return () => abort.abort();
   }, [...wants, round]);

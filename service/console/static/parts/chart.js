@@ -1,6 +1,7 @@
 /** A chart of lines or bars, drawn by uPlot; its numbers are there as a table, too. */
 import uPlot from "../vendor/uplot.js";
 import { html, useEffect, useRef, useState } from "../vendor/htm-preact.js";
+import { when } from "../core/format.js";
 import { fill, t } from "../core/strings.js";
 import { Table } from "./table.js";
 
@@ -8,8 +9,8 @@ const DASHES = [[], [7, 4], [2, 3]];
 const SHAPES = { line: ["━", "╍", "┈"], bars: ["■", "□", "■"], mark: "┃" };
 const MOST_ROWS = 200;
 const FEW = 3;
-const CLOCK = new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: "medium" });
-const clock = (seconds) => CLOCK.format(new Date(1000 * seconds));
+const APART = 90; // pixels, so that a date finds room
+const moment = (seconds) => when(1000 * seconds);
 
 /**
  * `kind` is "line" or "bars"; `series` is `[{ label, values, tone }]` over `x`, with a tone of console.css such as
@@ -19,7 +20,7 @@ const clock = (seconds) => CLOCK.format(new Date(1000 * seconds));
  * behind all. `fit`: what is drawn fills the height, where else 0 is below.
  */
 export function Chart({ label, kind = "line", x, xLabel, series, lines = [], height = 200, time = false, fit = false, ...more }) {
-  const { format = String, formatX = time ? clock : String, between = null, ground = null } = more;
+  const { format = String, formatX = time ? moment : String, between = null, ground = null } = more;
   const place = useRef(null);
   const plot = useRef(null);
   const latest = useRef(null);
@@ -69,7 +70,7 @@ function options(latest, place) {
   const { series, kind, height, time, between } = latest.current;
   const ink = (tone = "text") => () => colour(place, tone);
   const axis = { stroke: ink("quiet"), grid: { stroke: ink("line"), width: 1 }, ticks: { stroke: ink("line"), width: 1 } };
-  const texts = (name) => (_, splits) => splits.map((value) => latest.current[name](value));
+  const texts = (name, gap = " ") => (_, splits) => splits.map((value) => latest.current[name](value).replace(" ", gap));
   const range = (of) => (_, low, high) => of(latest.current, low ?? 0, high ?? 0);
   const points = { show: () => latest.current.x.length < FEW, size: 9 }; // a line of one point is none
   const look = (index) => (kind === "bars" ? { points: { show: false }, ...bars(index, latest) } : { points, dash: DASHES[index % 3], width: 2 });
@@ -79,7 +80,7 @@ function options(latest, place) {
     legend: { show: false },
     cursor: { show: false },
     scales: { x: { time, range: range(rangeX) }, y: { range: range(rangeY) } },
-    axes: [{ ...axis, values: texts("formatX") }, { ...axis, values: texts("format"), size: 72 }],
+    axes: [{ ...axis, values: texts("formatX", time ? "\n" : " "), space: APART }, { ...axis, values: texts("format"), size: 72 }],
     series: [{}, ...series.map(({ tone }, index) => ({ stroke: ink(tone), ...look(index) }))],
     bands: between ? [{ series: between, fill: () => colour(place, series[0].tone, 20) }] : [],
     hooks: {

@@ -1,7 +1,7 @@
 /** What answers say, in tables. */
 import { html } from "../vendor/htm-preact.js";
 import { apart, ms, percent, score } from "../core/format.js";
-import { t } from "../core/strings.js";
+import { fill, t } from "../core/strings.js";
 import { Verdict, verdictOf } from "./verdict.js";
 
 const ROWS = {
@@ -35,7 +35,7 @@ export function Regions({ regions, view }) {
   const choose = (region) => view.change({ selected: region === selected ? null : region });
   const row = (region, number) => {
     const { box: [x, y, width, height], area, peak } = region;
-    return html`<tr><td><button type="button" class="button" aria-pressed=${region === selected}
+    return html`<tr><td><button type="button" class="button" aria-label=${fill(t.facts.region, { number })} aria-pressed=${region === selected}
         onClick=${() => choose(region)}>${number}</button></td>
       ${[`${x}, ${y}`, `${width} × ${height}`, `${area} px`, score(peak)].map((text) => html`<td class="number">${text}</td>`)}</tr>`;
   };

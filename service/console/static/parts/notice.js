@@ -1,5 +1,7 @@
 /** What the console says about itself: problems and notices. */
 import { html } from "../vendor/htm-preact.js";
+import { useOnline } from "../core/connection.js";
+import { when } from "../core/format.js";
 import { fill, t } from "../core/strings.js";
 
 /** An error in the server's own words; nothing where there is none. */
@@ -16,4 +18,9 @@ export function Problem({ error }) {
 /** A notice; its tone is "quiet", "near" or "defect". */
 export function Notice({ tone = "quiet", title, children }) {
   return html`<div class=${`notice ${tone}`} role="status">${title && html`<strong>${title}</strong>`}${children}</div>`;
+}
+
+/** While the server does not answer: of when is what stands below. */
+export function Former({ at }) {
+  return !useOnline() && at && html`<${Notice} tone="near" title=${fill(t.problem.former, { at: when(at) })} />`;
 }

@@ -2,7 +2,7 @@
 import { html, useEffect, useState } from "../../vendor/htm-preact.js";
 import { setQuery, useAddress } from "../../core/address.js";
 import { call, url } from "../../core/api.js";
-import { apart, count, when } from "../../core/format.js";
+import { apart, count, local, when } from "../../core/format.js";
 import { useFetched } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
@@ -37,12 +37,8 @@ function askedOf(query) {
 
 const hourOf = (ms) => Math.floor(ms / HOUR_MS) * HOUR_MS;
 
-/** A moment as a field for it wants it, in this browser's zone. */
-function localOf(moment) {
-  if (!moment) return "";
-  const at = new Date(moment);
-  return new Date(at - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
-}
+/** A moment to the minute, as a field wants it. */
+const localOf = (moment) => (moment ? local(moment).slice(0, 16) : "");
 
 function Filters({ asked, fields, children }) {
   const change = (name) => ({ target: { type, value } }) =>

@@ -25,7 +25,7 @@ export function Conditions({ found, models, at }) {
   const unanswered = models.length === 0 ? [null] : models.filter(({ version }) => version === null);
   const key = (one) => [one.name, ...Object.values(one.labels)].join(" ");
   return html`<section aria-label=${t.health.conditions} aria-live="polite">
-    ${!online && html`<${State} kind="unknown"><p>${fill(t.health.lastKnown, { at: when(at) })}</p><//>`}
+    ${!online && html`<${State} kind="unknown"><p>${fill(t.problem.former, { at: when(at) })}</p><//>`}
     ${unanswered.map((model) => html`<${Unanswered} key=${model?.model} model=${model} />`)}
     ${online && found.length + unanswered.length === 0 && html`<${State} kind="well" />`}
     ${found.map((one) => html`<${Condition} key=${key(one)} one=${one} />`)}

@@ -28,9 +28,9 @@ function Health() {
   const { data: now, error, again } = useFetched((signal) => call("get_status", { signal }), []);
   useInterval(again, LOOK_EVERY_MS);
   return html`<div class="row page-head"><h1>${t.health.title}</h1></div>
-    <${Problem} error=${error?.code === "away" ? null : error} />
+    <${Problem} error=${error} />
     ${now?.workers.silent > 0 && html`<${Notice} tone="near" title=${text("silent", now.workers)}>
-      <p>${t.health.silentDetail} ${now.workers.leader_is_silent && t.health.silentLeader}</p><//>`}
+      <p>${text("silentDetail", now.workers)} ${now.workers.leader_is_silent && text("silentLeader", now.workers)}</p><//>`}
     ${now && html`<${Conditions} found=${now.conditions} models=${now.models} at=${now.at} />
       <${Tiles} now=${now} />
       <${Charts} points=${now.points} />

@@ -6,7 +6,7 @@ import { bytes } from "../../core/format.js";
 import { useFetched, useInterval } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
-import { Notice, Problem } from "../../parts/notice.js";
+import { Former, Notice, Problem } from "../../parts/notice.js";
 import { Table } from "../../parts/table.js";
 import { addressOf, input, ModelPage, State, Waits } from "./model.js";
 
@@ -19,7 +19,7 @@ export default function Page() {
 
 function Models() {
   const { rest: [name], query } = useAddress();
-  const { data, error, again } = useFetched((signal) => call("list_models", { signal }), []);
+  const { data, at, error, again } = useFetched((signal) => call("list_models", { signal }), []);
   useInterval(again, LOOK_EVERY_MS);
   const model = data?.models.find((one) => one.name === name);
   const shown = model
@@ -27,7 +27,7 @@ function Models() {
     : html`<div class="row page-head"><h1>${name ? fill(t.models.noModel, { name }) : t.models.title}</h1>
         ${may("operate") && html`<a class="button" href="/console/learn">${t.models.learnNew}</a>`}</div>
         ${data?.source && html`<${Source} ...${data.source} />`}${data?.models.map(versions)}`;
-  return html`<${Problem} error=${error} />${(data || !name) && shown}`;
+  return html`<${Problem} error=${error} /><${Former} at=${at} />${(data || !name) && shown}`;
 }
 
 /** The URL that bundles come from: whether it can be read, and what of it is not taken. */

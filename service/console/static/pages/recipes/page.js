@@ -21,7 +21,7 @@ export default function Page() {
 }
 
 const without = (error) => error?.code === "no_record" && html`<${Notice} title=${r.noRecord}><p>${r.noRecordDetail}</p><//>`;
-const spoken = (error) => (["no_record", "recipe_not_found", "away"].includes(error?.code) ? null : error);
+const spoken = (error) => (["no_record", "recipe_not_found"].includes(error?.code) ? null : error);
 
 function All() {
   const { data, error, again } = useFetched((signal) => call("list_recipes", { signal }), []);

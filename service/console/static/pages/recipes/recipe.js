@@ -80,7 +80,7 @@ function History({ name }) {
   }, [name, from]);
   const rows = (data ?? []).slice(0, SHOWN);
   const known = error?.code !== "recipe_not_found" && (data || error);
-  return html`${known && html`<section class="card"><h2>${r.history}</h2><${Problem} error=${error?.code === "away" ? null : error} />
+  return html`${known && html`<section class="card"><h2>${r.history}</h2><${Problem} error=${error} />
     <ol class="revisions">${rows.map((one, index) => html`<li key=${one.revision}>
       <strong>${fill(r.revisionOf, one)}</strong> <span class="quiet">${savedBy(one)}</span>
       <ul>${told(data[index + 1]?.recipe ?? null, one.recipe).map((line) => html`<li>${line}</li>`)}</ul></li>`)}</ol>

@@ -85,8 +85,9 @@ export function Judging({ count, judge, undo, words, setWords }) {
   const field = (name, most, more) => html`<label>${r[name]}<input value=${words[name]} maxlength=${most} ...${more}
     onInput=${({ target }) => setWords({ ...words, [name]: target.value })} /></label>`;
   return html`<section class="judging" aria-label=${r.judging}>
-    <div class="row">${Object.entries(r.judge).map(([word, text]) => button(() => judge(word), text, !count))}${button(undo, r.undo, !undo)}</div>
-    <p class="quiet" aria-live="polite">${fill(count === 1 ? r.one : r.several, { count })}</p>
+    <div class="row">${Object.entries(r.judge).map(([word, text]) => button(() => judge(word), text, !count))}
+      ${button(() => (undo(), back()), r.undo, !undo)}</div>
+    <p class="quiet" aria-live="polite">${fill(r.next, { count })}</p>
     <details><summary>${r.more}</summary>${field("kind", 64, { list: "kinds", autocomplete: "off" })}<${Kinds} id="kinds" />
       ${field("note", 500)}${!demandsKey && field("reviewer", 64)}</details>
   </section>`;

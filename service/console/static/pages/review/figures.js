@@ -1,7 +1,7 @@
 /** What judgements tell of a model: its mistakes over time, and a threshold with what it would change. */
 import { html, useState } from "../../vendor/htm-preact.js";
 import { call } from "../../core/api.js";
-import { apart, count, day, percent, score } from "../../core/format.js";
+import { apart, count, percent, score } from "../../core/format.js";
 import { useFetched } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
@@ -12,7 +12,7 @@ import { Notice, Problem } from "../../parts/notice.js";
 import { Table } from "../../parts/table.js";
 import { linkOf } from "./filters.js";
 
-const SHORT = new Intl.DateTimeFormat(document.documentElement.lang, { day: "numeric", month: "short" });
+const day = (moment) => moment.slice(0, 10); // in UTC, as the API's days are
 const BOUNDS = [["value", "text"], ["high", "quiet"], ["low", "quiet"]];
 const r = t.review;
 const list = (limits) => html`<ul class="quiet">${limits.map((one) => html`<li>${one}</li>`)}</ul>`;
@@ -22,7 +22,7 @@ export function Figures({ filters: { kept, ...filters } }) {
   const [{ rate, per }, setShown] = useState({ rate: "false_alarms", per: "day" });
   const { data, error } = useFetched((signal) => call("get_confusion", { query: { ...filters, per }, signal }), [per]);
   const buckets = data?.buckets ?? [];
-  const begin = (index) => (buckets[index] ? SHORT.format(new Date(buckets[index].since)) : "");
+  const begin = (index) => (buckets[index] ? day(buckets[index].since) : "");
   const line = ([name, tone]) => ({ label: r.bounds[name], tone, values: buckets.map(({ figures }) => figures[rate][name]) });
   const row = ({ since, figures }) => [day(since), ...Object.keys(r.counted).map((name) => count(figures.counts[name]))];
   const choice = (name, value, texts) => html`<label>${r.choices[name]}

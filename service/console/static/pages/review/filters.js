@@ -1,5 +1,5 @@
 /** Which inspections are looked at: filters that stand in the address, shown as tokens. */
-import { html, useState } from "../../vendor/htm-preact.js";
+import { html, useRef, useState } from "../../vendor/htm-preact.js";
 import { navigate } from "../../core/address.js";
 import { when } from "../../core/format.js";
 import { fill, t } from "../../core/strings.js";
@@ -38,6 +38,7 @@ export const yesterdaysRejects = () => ({ ...dayOf(new Date(), -1), kept: "rejec
 /** Links to what people look for first, the filters in force, and a way to add one. */
 export function Tokens({ filters, path }) {
   const [name, setName] = useState(NAMES[0]);
+  const form = useRef(null);
   const go = (changed) => navigate(linkOf(changed, path));
   const add = (event) => {
     event.preventDefault();
@@ -46,16 +47,17 @@ export function Tokens({ filters, path }) {
   };
   const drop = (gone) => {
     const left = Object.entries(filters).filter(([one]) => one !== gone && !(one === "version" && gone === "model"));
+    form.current.elements[0].focus(); // its button is gone
     go(Object.fromEntries(left));
   };
   const option = (value, text) => html`<option value=${value}>${text}</option>`;
   return html`<div class="row tokens">
     <a class="button" href=${linkOf(yesterdaysRejects())}>${r.yesterday}</a>
-    <div class="chips">${KEPT.map((kept) => html`<a class="button" key=${kept} href=${linkOf({ ...filters, kept }, path)}
-      aria-current=${filters.kept === kept ? "true" : null}>${r.kept[kept]}</a>`)}</div>
+    <div class="chips" role="group" aria-label=${r.filters.kept}>${KEPT.map((kept) => html`<a class="button" key=${kept}
+      href=${linkOf({ ...filters, kept }, path)} aria-current=${filters.kept === kept ? "true" : null}>${r.kept[kept]}</a>`)}</div>
     ${NAMES.filter((one) => one in filters).map((one) => html`<button type="button" key=${one} class="button token"
       onClick=${() => drop(one)} aria-label=${fill(r.without, { filter: said(one, filters[one]) })}>× ${said(one, filters[one])}</button>`)}
-    <form class="row" onSubmit=${add}>
+    <form class="row" ref=${form} onSubmit=${add}>
       <select aria-label=${r.filter} value=${name} onChange=${(event) => setName(event.target.value)}>
         ${NAMES.map((one) => option(one, r.filters[one]))}</select>
       ${WORDS[name] ? html`<select name="value" aria-label=${r.value}>${WORDS[name].map((one) => option(one, r.words[name][one]))}</select>`

@@ -1,7 +1,7 @@
 /** How far back parts can still be looked at, whatever the verdict was. */
 import { html } from "../../vendor/htm-preact.js";
 import { call } from "../../core/api.js";
-import { time, when } from "../../core/format.js";
+import { when } from "../../core/format.js";
 import { useFetched } from "../../core/hooks.js";
 import { fill, t } from "../../core/strings.js";
 
@@ -18,11 +18,7 @@ export function Reach({ station }) {
   const shortest = station ? asked : stations.find((one) => one.oldest === oldest);
   const name = shortest && (shortest.station ?? r.unnamed);
   const said = station ? r.station : stations.length > 1 && name ? r.several : r.all;
-  return html`<p class="reach">${fill(said, { at: atOf(new Date(oldest)), ago: agoOf(Date.now() - new Date(oldest)), station: name })}</p>`;
-}
-
-function atOf(moment) {
-  return moment.toDateString() === new Date().toDateString() ? fill(r.today, { time: time(moment) }) : when(moment);
+  return html`<p class="reach">${fill(said, { at: when(oldest), ago: agoOf(Date.now() - new Date(oldest)), station: name })}</p>`;
 }
 
 function agoOf(ms) {

@@ -6,7 +6,7 @@ import { count, ms } from "../../core/format.js";
 import { useFetched, useInterval } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
-import { Notice, Problem } from "../../parts/notice.js";
+import { Former, Notice, Problem } from "../../parts/notice.js";
 import { Light } from "./light.js";
 import { Recipes } from "./recipes.js";
 import { addressOf, decided, recipeOf, stateOf, whyOf } from "./said.js";
@@ -23,10 +23,10 @@ export default function Page() {
 }
 
 function All() {
-  const { data, error, again } = useFetched((signal) => call("list_stations", { signal }), []);
+  const { data, at, error, again } = useFetched((signal) => call("list_stations", { signal }), []);
   useInterval(again, LOOK_EVERY_MS);
   return html`<div class="row page-head"><h1>${s.title}</h1></div>
-    <${Problem} error=${error?.code === "away" ? null : error} />
+    <${Problem} error=${error} /><${Former} at=${at} />
     ${data?.stations.length === 0 && html`<${Notice} title=${s.none}>
       <p>${s.noneDetail}</p><pre>${fill(s.noneCommand, { url: location.origin })}</pre><p>${s.noneMore}</p><//>`}
     <div class="stations">${data?.stations.map((one) => html`<${One} key=${one.name} station=${one} />`)}</div>

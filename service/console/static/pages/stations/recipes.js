@@ -18,7 +18,7 @@ export function Recipes() {
   const views = (one) => one.views.map(({ name, model, version }) => fill(s.view, { name, model, version })).join("; ");
   const link = ({ name }) => html`<a href=${`/console/recipes/${encodeURIComponent(name)}`}>${name}</a>`;
   const row = (one) => [one.number, link(one), one.revision, views(one)];
-  return html`<${Problem} error=${error?.code === "away" ? null : error} />
+  return html`<${Problem} error=${error} />
     ${data && html`<section class="card"><h2>${s.recipes}</h2>${data.recipes.length === 0
       ? html`<p>${s.noRecipes} <a href="/console/recipes">${t.recipes.title}</a>.</p>`
       : html`<${Table} label=${s.recipes} head=${s.recipeColumns} rows=${byNumber(data.recipes).map(row)} />`}</section>`}`;

@@ -1,6 +1,6 @@
 /** The last results of a station: a strip of shapes, a table of words, and the times against the cycle. */
 import { html, useMemo } from "../../vendor/htm-preact.js";
-import { ms, score } from "../../core/format.js";
+import { ms, score, when } from "../../core/format.js";
 import { fill, t } from "../../core/strings.js";
 import { Chart } from "../../parts/chart.js";
 import { Light } from "./light.js";
@@ -9,9 +9,6 @@ const TONES = { ok: "good", ng: "defect", no_decision: "near" };
 /* A good part is a low bar, a reject a high one, and none a triangle: their heights tell them apart where colours do not. */
 const SHAPES = { ok: "M1 21h6v7H1z", ng: "M1 5h6v23H1z", no_decision: "M4 12l4 16H0z" };
 const [WIDTH, HEIGHT, PLACES] = [10, 32, 50];
-const CLOCK = new Intl.DateTimeFormat(document.documentElement.lang,
-  { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-const clock = (moment) => CLOCK.format(new Date(moment));
 const s = t.stations;
 
 const numberOf = (results) => (name) => results.filter(({ result }) => result === name).length;
@@ -38,7 +35,7 @@ export function Results({ results }) {
     one.late && fill(s.cameLate, { result: s.results[one.late.result], late: ms(one.late.late_ms) })].filter(Boolean).join("; ");
   const row = (one) => html`<tr key=${`${one.at} ${one.part}`}><th scope="row">${partOf(one)}</th>
     <td><${Light} tone=${TONES[one.result]}>${s.results[one.result]}<//></td><td>${notes(one)}</td>
-    <td class="number">${score(one.score)}</td><td class="number">${ms(one.took_ms)}</td><td>${clock(one.at)}</td></tr>`;
+    <td class="number">${score(one.score)}</td><td class="number">${ms(one.took_ms)}</td><td>${when(one.at)}</td></tr>`;
   return html`<div class="scrolled results" tabindex="0" role="region" aria-label=${s.last}><table>
     <thead><tr>${s.columns.map((name, at) => html`<th scope="col" class=${at === 3 || at === 4 ? "number" : ""}>${name}</th>`)}</tr></thead>
     <tbody>${results.map(row).reverse()}</tbody></table></div>`;
@@ -57,5 +54,5 @@ export function Times({ results, resultMs }) {
     };
   }, [JSON.stringify(results), resultMs]);
   return html`<${Chart} label=${s.timesHeading} time ...${drawn} xLabel=${s.columns.at(-1)} format=${ms}
-    formatX=${(at) => clock(1000 * at)} height=${180} />`;
+    height=${180} />`;
 }

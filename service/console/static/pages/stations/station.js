@@ -5,7 +5,7 @@ import { count, ms, when } from "../../core/format.js";
 import { useFetched, useInterval } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
-import { Notice, Problem } from "../../parts/notice.js";
+import { Former, Notice, Problem } from "../../parts/notice.js";
 import { Light } from "./light.js";
 import { ChangeRecipe } from "./recipes.js";
 import { Results, Strip, Times } from "./results.js";
@@ -16,12 +16,12 @@ const s = t.stations;
 
 /** The page of one. */
 export function Station({ name }) {
-  const { data, error, again } = useFetched((signal) => call("get_station", { path: { station: name }, signal }), [name]);
+  const { data, at, error, again } = useFetched((signal) => call("get_station", { path: { station: name }, signal }), [name]);
   useInterval(again, LOOK_EVERY_MS);
   const known = error?.code !== "station_not_found" && data?.station;
   return html`<div class="row page-head"><h1>${fill(s.heading, { name })}</h1><a class="button" href="/console/stations">${s.all}</a></div>
     ${error?.code === "station_not_found" ? html`<${Notice} title=${fill(s.noStation, { name })}><p>${s.noStationDetail}</p><//>`
-      : html`<${Problem} error=${error?.code === "away" ? null : error} />`}
+      : html`<${Problem} error=${error} />`}<${Former} at=${at} />
     ${known && html`<${Shown} station=${known} again=${again} />`}`;
 }
 

@@ -1,5 +1,5 @@
 /** The page Try: drop pictures, look at what the models say of them. */
-import { html, useMemo, useState } from "../../vendor/htm-preact.js";
+import { html, useEffect, useMemo, useRef, useState } from "../../vendor/htm-preact.js";
 import { setQuery, useAddress } from "../../core/address.js";
 import { call } from "../../core/api.js";
 import { useFetched, useInterval, useKeys } from "../../core/hooks.js";
@@ -35,18 +35,26 @@ export default function Page() {
   const status = useFetched((signal) => (may("read") ? call("get_status", { signal }) : Promise.resolve({})), []);
   const step = (by) => setAt((now) => Math.max(0, Math.min(now + by, items.length - 1)));
   useKeys({ ArrowLeft: () => step(-1), ArrowRight: () => step(1) });
+  const [strip, chose] = [useRef(null), useRef(false)];
+  const empty = items.length === 0;
+  // The field that the keyboard was on has moved.
+  useEffect(() => void (!empty && chose.current && strip.current?.querySelector("button").focus()), [empty]);
   const lacks = !may("inspect") ? t.try.mayNot : !may("read") && t.try.mayNotRead;
   if (lacks) return html`<h1>${t.try.title}</h1><${Notice} title=${lacks} />`;
   const take = (files) => (setAt(items.length), add(files));
+  const choose = ({ target }) => {
+    chose.current = target === document.activeElement;
+    take(target.files);
+    target.value = "";
+  };
   const drag = (event) => {
     event.preventDefault();
     setOver(event.type === "dragover");
     if (event.type === "drop") take(event.dataTransfer.files);
   };
-  const empty = items.length === 0;
   const chooser = html`<label class=${`${empty ? "drop" : "button"}${over ? " over" : ""}`}>${empty ? t.try.drop : t.try.more}
     <input type="file" multiple accept="image/*,.tif,.tiff" class=${empty ? null : "unseen"}
-      onChange=${({ target }) => (take(target.files), (target.value = ""))} /></label>`;
+      onChange=${choose} /></label>`;
   return html`<div class="try" onDragOver=${drag} onDragLeave=${drag} onDrop=${drag}>
     <div class="row page-head"><h1>${t.try.title}</h1>
       <${Choice} label=${t.try.model} name="model" chosen=${first} from=${served} />
@@ -55,7 +63,8 @@ export default function Page() {
     <${Problem} error=${models.error} />
     ${models.data && !first && html`<p>${t.try.noModel}</p>`}
     ${empty && chooser}
-    <ol class="try-strip" aria-label=${t.try.strip} aria-live="polite">${items.map(({ url, file, answers }, index) => html`<li key=${url}>
+    <ol class="try-strip" ref=${strip} aria-label=${t.try.strip} aria-live="polite">
+      ${items.map(({ url, file, answers }, index) => html`<li key=${url}>
       <button type="button" class="button" aria-pressed=${index === at} title=${file.name} onClick=${() => setAt(index)}>
         <img src=${url} alt="" loading="lazy" /><span class="try-file">${file.name}</span>
         <${Said} found=${answers[first?.key]} /></button></li>`)}</ol>

@@ -18,12 +18,7 @@ const KINDS = { maintenance: "accent", shift: "quiet" };
 const MOMENTS = { since: "near", raised: "defect", ended: "good" };
 const SERIES = { median: "accent", high: "quiet", low: "quiet" };
 const BETWEEN = [2, 3];
-const DAY_S = 24 * 3600;
 const HEIGHT = 260;
-const language = document.documentElement.lang;
-const HOURS = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
-const CLOCK = new Intl.DateTimeFormat(language, { ...HOURS, second: "2-digit" });
-const DAYS = new Intl.DateTimeFormat(language, { ...HOURS, day: "numeric", month: "short" });
 const seconds = (moment) => Date.parse(moment) / 1000;
 const w = t.watch;
 
@@ -79,12 +74,10 @@ function Drawn({ course: { fact, meaning, usual, points, pictures }, marks, alar
       .map(([name, tone]) => ({ at: seconds(one[name]), label: w.moments[name], tone }))),
   ].filter(({ at }) => at >= drawn.x[0]), [JSON.stringify([marks, alarms]), drawn]);
   const values = drawn.series.flatMap((one) => one.values).concat(usual ? [drawn.ground.low, drawn.ground.high] : []);
-  const ends = [drawn.x[0], Math.max(drawn.x.at(-1), ...lines.map(({ at }) => at))];
-  const clock = ends[1] - ends[0] > DAY_S ? DAYS : CLOCK;
   const each = Math.ceil(pictures / points.length);
   const format = writing(fact, Math.max(...values) - Math.min(...values));
   return html`<${Chart} label=${fill(w.courseOf, { fact: nameOf(fact) })} time fit ...${drawn} lines=${lines} between=${BETWEEN} height=${HEIGHT}
-      xLabel=${w.when} formatX=${(at) => clock.format(1000 * at)} format=${format} />
+      xLabel=${w.when} format=${format} />
     <p class="quiet">${fill(each > 1 ? w.courseSaid : w.courseOfEach,
       { fact: nameOf(fact), meaning, pictures: count(pictures), each: count(each) })}</p>`;
 }

@@ -1,11 +1,12 @@
 /** The page Watch: whether camera, light and models are as ever; what calls, how it went, and what is watched. */
 import { html, useEffect, useState } from "../../vendor/htm-preact.js";
 import { call } from "../../core/api.js";
+import { useOnline } from "../../core/connection.js";
 import { count } from "../../core/format.js";
 import { useFetched, useInterval } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
-import { Notice, Problem } from "../../parts/notice.js";
+import { Former, Notice, Problem } from "../../parts/notice.js";
 import { tellCalls } from "../../parts/watching/calls.js";
 import { Alarm } from "./alarm.js";
 import { Course } from "./course.js";
@@ -23,9 +24,10 @@ export default function Page() {
 }
 
 function Watch() {
-  const { data, error, again } = useFetched((signal) => Promise.all([call("get_watch", { signal }),
+  const { data, at, error, again } = useFetched((signal) => Promise.all([call("get_watch", { signal }),
     call("list_alarms", { query: LISTED, signal }), call("list_marks", { query: LISTED, signal })]), []);
   const [done, setDone] = useState("");
+  const online = useOnline();
   useInterval(again, error?.code === "no_record" ? null : LOOK_EVERY_MS);
   const [watch, { alarms } = {}, { marks } = {}] = data ?? [];
   useEffect(() => watch && tellCalls(watch.calling.length), [watch]);
@@ -37,10 +39,10 @@ function Watch() {
     again();
     setTimeout(again, TURN_MS);
   };
-  return html`<${Problem} error=${error?.code === "away" ? null : error} />
+  return html`<${Problem} error=${error} /><${Former} at=${at} />
     <div role="status">${done && html`<p class="notice">${done}</p>`}</div>
     ${watch && html`
-      ${watch.calling.length === 0 && html`<${Calm} watch=${watch} standing=${alarms.filter((one) => !one.ended).length} />`}
+      ${online && watch.calling.length === 0 && html`<${Calm} watch=${watch} standing=${alarms.filter((one) => !one.ended).length} />`}
       ${watch.calling.map((one) => html`<${Alarm} key=${one.id} alarm=${one} changed=${changed} />`)}
       ${watch.streams.length > 0 && html`<${Course} ...${{ watch, alarms, marks, changed }} />
         <${Streams} watch=${watch} /><${Promises} promises=${watch.promises} />`}

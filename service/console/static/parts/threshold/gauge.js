@@ -44,6 +44,8 @@ export function Gauge({ answer, usual, map, lean, setLean, waits = false }) {
   if (way === null || answer.undecided) return null; // no threshold turns what cannot be judged
   const at = (share) => `${(100 * Math.min(Math.max(share, 0), MOST)) / MOST}%`;
   const rejects = way > lean;
+  // The button goes with it, and leaves the keyboard to the slider.
+  const toThreshold = ({ target }) => (target.closest(".gauge").querySelector("input").focus(), setLean(1));
   const said = lean === 1 ? fill(answer.anomalous ? g.turnsToPass : g.turnsToReject, { way: percent(way, 0) })
     : fill(rejects ? g.wouldReject : g.wouldPass, { lean: percent(lean, 0), way: percent(way, 0) });
   return html`<section class="gauge" aria-label=${g.label}>
@@ -51,12 +53,12 @@ export function Gauge({ answer, usual, map, lean, setLean, waits = false }) {
     <div class="gauge-scale">
       <div class="gauge-bar" aria-hidden="true">
         <i class=${answer.anomalous ? "defect" : "good"} style=${{ width: at(way) }}></i><b style=${{ left: at(1) }}></b></div>
-      <input type="range" aria-label=${g.slider} min="0.2" max=${MOST} step=${STEP} value=${lean} style=${{ marginLeft: at(0.2) }}
-        onKeyDown=${(event) => event.stopPropagation()} onInput=${({ target }) => setLean(Number(target.value))} />
+      <input type="range" aria-label=${g.slider} min="0.2" max=${MOST} step=${STEP} value=${lean} aria-valuetext=${percent(lean, 0)}
+        style=${{ marginLeft: at(0.2) }} onKeyDown=${(event) => event.stopPropagation()} onInput=${({ target }) => setLean(Number(target.value))} />
       <div class="gauge-ends quiet" aria-hidden="true"><span>${g.usual}</span><span style=${{ left: at(1) }}>${g.threshold}</span></div>
     </div>
     <p class="row" aria-live="polite"><span>${said}</span>
-      ${lean !== 1 && html`<button type="button" class="button plain" onClick=${() => setLean(1)}>${g.back}</button>`}</p>
+      ${lean !== 1 && html`<button type="button" class="button plain" onClick=${toThreshold}>${g.back}</button>`}</p>
   </section>`;
 }
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,9 @@ def test_pictures_that_it_was_learned_from_are_doubted_and_named(
     )
     assert "(good/inspection-7.png, good/a.png, good/b.png, good/c.png)" in line
     assert not any("doubtful" in line for line in version.lines())
+    doubtful = np.arange(count) == 0
+    alone = replace(version, taught=replace(taught, doubtful=doubtful))
+    assert alone.lines()[-2].startswith("doubtful judgements: 1 (")
 
 
 def test_a_test_of_turned_verdicts_needs_six() -> None:

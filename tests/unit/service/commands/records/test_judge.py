@@ -118,7 +118,7 @@ def test_without_enough_judgements_the_reason_is_shown(run: Run, sqlite_record: 
     result = run("review", "--model", "bolt", "--version", "1")
     assert result.exit_code == 0
     assert "no threshold is proposed: judged of bolt, version 1: 0 good" in result.output
-    assert "of 1 rejects kept as rejects none is judged" in result.output
+    assert "rejects kept as rejects: none of 1 is judged" in result.output
     assert "false alarms: rejects that are good" in result.output
     assert "? (0 to 100)" in result.output
     assert "name one version" in run("review").output

@@ -35,7 +35,7 @@ def test_verdicts_and_judgements_are_counted_by_day(record: Record) -> None:
     assert found.whole.counts == JudgedCounts(1, 2, 1, 3, 0)
     # One defect of one judged near the threshold, none of one sampled among four others.
     assert first.figures.slips.value == pytest.approx(1 / 5)
-    assert any("1 were judged whose pictures neither" in line for line in first.figures.limits)
+    assert any("1 was judged whose pictures neither" in line for line in first.figures.limits)
 
 
 def test_what_could_not_be_judged_counts_once_a_person_has_judged_it(record: Record) -> None:
@@ -102,7 +102,7 @@ def test_who_judges_a_recent_picture_has_chosen_it_and_it_stands_for_no_other(
     whole = confusion(record.database, Filters()).whole
     assert whole.counts.slips == 1
     assert whole.slips.value == 0
-    assert any("1 were judged whose pictures neither a rule" in line for line in whole.limits)
+    assert any("1 was judged whose pictures neither a rule" in line for line in whole.limits)
 
 
 def test_too_many_buckets_are_refused(

@@ -48,7 +48,7 @@ def test_passes_that_nobody_judged_may_all_be_slips() -> None:
     assert found.slips.interval.low > 0
     assert found.false_alarms.value == pytest.approx(0.25)
     assert found.limits[0] == (
-        "of 900 passes not near the threshold none is judged: what they are is not known at all"
+        "passes not near the threshold: none of 900 is judged: what they are is not known at all"
     )
 
 
@@ -66,6 +66,15 @@ def test_choosing_among_the_kept_is_named() -> None:
         "39 of 69 kept pictures are judged" in line for line in figures_of([NEAR, REST]).limits
     )
     assert figures_of([REJECTS]).limits == ()
+
+
+def test_of_one_there_is_no_plural() -> None:
+    one = Stratum(True, "reject", inspections=2, kept=2, good=1, unsure=1)
+    assert [line for line in figures_of([one]).limits if line.startswith("1")] == [
+        "1 of 2 kept pictures is judged; the rates suppose that they were taken as they came, and "
+        "not the odd ones first",
+        "1 judged unsure is in no rate",
+    ]
 
 
 def test_without_inspections_nothing_is_known() -> None:
