@@ -217,6 +217,20 @@ def test_grafana_is_linked_once_somebody_has_said_where_it_is_and_never_a_script
     expect(link).to_have_attribute("href", "http://grafana.plant:3000/d/takt")
 
 
+def test_an_answer_that_takes_longer_than_to_the_next_look_is_shown(
+    page: Page, serve: Serve
+) -> None:
+    server = serve()
+    held: list[Route] = []
+    page.clock.install()
+    page.route("**/v1/status", lambda route: held.append(route))
+    with page.expect_request("**/v1/status"):
+        page.goto(f"{server.url}/console/health")
+    page.clock.run_for(2100)
+    held[0].continue_()
+    expect(tile(page, "Pictures each second")).to_be_visible()
+
+
 def test_a_page_that_nobody_sees_asks_nothing(page: Page, serve: Serve) -> None:
     server = serve()
     page.clock.install()

@@ -4,24 +4,33 @@ import { useReturn } from "./connection.js";
 
 /**
  * What an asynchronous function gives: `{ data, at, error, loading, again }`; `at` is when `data` came.
- * It is called again when `wants` change, when the server is back, and by `again()`; its signal aborts the call before.
+ * It is called again when `wants` change or the server is back, which aborts its signal, and by `again()`, which waits for the call
+ * that is on its way: where each takes longer than to the next look, none would ever show anything.
  * A server that does not answer is no error here: the head says that once, and until it is back `data` stays and is loading.
  */
 export function useFetched(get, wants) {
   const [state, setState] = useState({ loading: true });
   const [round, setRound] = useState(0);
-  const again = useCallback(() => setRound((before) => before + 1), []);
+  const flight = useRef({});
+  const anew = useCallback(() => setRound((before) => before + 1), []);
+  const again = useCallback(() => (flight.current.on ? (flight.current.more = true) : anew()), []);
   useEffect(() => {
     const abort = new AbortController();
+    const mine = (flight.current = { on: true });
+    const end = (change) => {
+      if (abort.signal.aborted) return;
+      mine.on = false;
+      setState(change);
+      if (mine.more) anew();
+    };
     setState((before) => ({ ...before, loading: true }));
     get(abort.signal).then(
-      (data) => abort.signal.aborted || setState({ data, at: new Date(), loading: false }),
-      (error) => abort.signal.aborted || error.code === "away"
-        || setState(({ data, at }) => ({ data, at, error, loading: false })),
+      (data) => end({ data, at: new Date(), loading: false }),
+      (error) => end((before) => (error.code === "away" ? before : { data: before.data, at: before.at, error, loading: false })),
     );
     return () => abort.abort();
   }, [...wants, round]);
-  useReturn(again);
+  useReturn(anew);
   return { ...state, again };
 }
 
