@@ -34,6 +34,14 @@ DROP = """([name, data]) => {
     target.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
   }
 }"""
+STEPPING = """() => {
+  const keys = ["ArrowRight", "ArrowLeft"];
+  const step = () => {
+    keys.reverse();
+    document.body.dispatchEvent(new KeyboardEvent("keydown", { key: keys[0], bubbles: true }));
+  };
+  setInterval(step, 0);
+}"""
 PIXELS = """(canvas) => {
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
   const text = Array.from(data, (level) => String.fromCharCode(level)).join("");
@@ -89,6 +97,22 @@ def value(page: Page, before: str = "") -> tuple[int, int, list[int], str]:
 
 def verdict(page: Page) -> Locator:
     return page.locator(".verdict.large")
+
+
+def test_a_picture_is_inspected_once_however_often_the_page_is_drawn_meanwhile(
+    page: Page, serve: Serve
+) -> None:
+    asked: list[str] = []
+    page.on("request", lambda one: "/inspect?" in one.url and asked.append(one.url))
+    page.goto(f"{serve().url}/console/try")
+    for number in range(2):
+        drop(page, f"{number}.jpg", PASSED.read_bytes())
+    page.evaluate(STEPPING)
+    for number in range(2, 12):
+        drop(page, f"{number}.jpg", PASSED.read_bytes())
+    strip = page.get_by_role("list", name="Pictures")
+    expect(strip.get_by_text("Good")).to_have_count(12)
+    assert len(asked) == 12
 
 
 def test_a_pitted_picture_that_is_dropped_is_a_defect_and_its_map_lies_on_it(

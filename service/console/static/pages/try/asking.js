@@ -20,16 +20,19 @@ export const servedOf = (models = []) => models.flatMap(({ name, active, version
  */
 export function useTried(choices, first) {
   const [items, setItems] = useState([]);
-  const [abort, busy, urls] = [useRef(null), useRef(false), useRef([])];
+  const [abort, busy, held] = [useRef(null), useRef(false), useRef(items)];
+  const hold = (now) => setItems((held.current = now));
   useEffect(() => {
     abort.current = new AbortController();
-    return () => (abort.current.abort(), urls.current.forEach((url) => URL.revokeObjectURL(url)));
+    return () => (abort.current.abort(), held.current.forEach(({ url }) => URL.revokeObjectURL(url)));
   }, []);
-  const change = (answers) => setItems((now) => now.map((item) => ({ ...item, answers: answers(item) })));
+  const change = (answers) => hold(held.current.map((item) => ({ ...item, answers: answers(item) })));
   const without = (drop) => change((item) =>
     Object.fromEntries(Object.entries(item.answers).filter(([, { error }]) => !drop(item, error))));
   useEffect(() => {
-    const pairs = [items[first], ...items].flatMap((item) => (item ? choices.map((choice) => [item, choice]) : []));
+    // Not those of the render, which lack an answer that has come since: its picture would be asked again.
+    const now = held.current;
+    const pairs = [now[first], ...now].flatMap((item) => (item ? choices.map((choice) => [item, choice]) : []));
     const [item, choice] = pairs.find(([one, { key }]) => !one.answers[key]) ?? [];
     if (!item || busy.current) return;
     busy.current = true;
@@ -44,8 +47,7 @@ export function useTried(choices, first) {
   useReturn(() => without((_, error) => error?.status === 0));
   const add = (files) => {
     const made = [...files].map((file) => ({ file, url: URL.createObjectURL(file), answers: {} }));
-    urls.current.push(...made.map(({ url }) => url));
-    setItems((now) => [...now, ...made]);
+    hold([...held.current, ...made]);
   };
   return { items, add, again: ({ url }) => without((item, error) => item.url === url && error) };
 }
