@@ -36,7 +36,7 @@ def history(server: Server, number: int = 1) -> dict[str, Any]:
 
 
 def numbers_of(server: Server) -> tuple[int, ...]:
-    """The numbers of the inspections; a slow page may have a picture inspected twice."""
+    """The numbers of the inspections."""
     return tuple(one["id"] for one in get(server, "/v1/inspections?limit=10")["inspections"])
 
 
