@@ -195,7 +195,7 @@ def test_pictures_that_repeat_others_are_told_of_once(
         tell=told.append,
     )  # fmt: skip
     assert report.bundle.manifest.self_test.says("duplicate_pictures")
-    assert "duplicate_pictures: 1 of 4 good pictures repeat others" in report.text()
+    assert "duplicate_pictures: 1 of 4 good pictures repeats others" in report.text()
     assert "each of which counts once" not in report.text()
     assert repeated("\n".join((*told, report.text()))) == []
     assert [line for line in told if "4 good pictures" in line] == []
