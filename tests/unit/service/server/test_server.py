@@ -280,4 +280,4 @@ def test_in_a_hurry_nothing_beside_is_waited_for() -> None:
     beside = Recorded(ends=False)
     server = server_of(beside=beside)
     asyncio.run(stop())
-    assert beside.told == [30.0, "given up"]
+    assert beside.told == [pytest.approx(30), "given up"]
