@@ -83,9 +83,11 @@ async def test_whoever_comes_later_is_told_what_was_looked_at() -> None:
 
 async def test_a_change_lets_every_worker_look_at_the_folder_again() -> None:
     link = Link(2)
-    looks = Looks(False, True, False)
+    looks = Looks(False)
     leader, other = Working(looks, link.join()), Working(Looks(False), link.join())
     await asyncio.wait_for(other.mirror.next_look(), 10)
+    # Not before: whoever waits is woken once by all that has come until then.
+    looks.outcomes = [True, False]
     await asyncio.wait_for(other.mirror.next_look(), 10)
     await leader.end()
     await other.end()
