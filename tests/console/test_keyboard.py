@@ -41,10 +41,10 @@ def filled(start_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield Filled(server.url, work_a_shift(server.url, 1, bearer("all"))[0])
 
 
-def tab_to(page: Page, wanted: Locator) -> None:
+def tab_to(page: Page, wanted: Locator, most: int = 80) -> None:
     """Go on by the Tab key until something has the focus."""
     expect(wanted).to_be_visible()
-    for _ in range(80):
+    for _ in range(most):
         page.keyboard.press("Tab")
         if wanted.evaluate("one => one === document.activeElement"):
             return
@@ -133,6 +133,21 @@ def test_the_keyboard_is_never_left_nowhere_on_review(page: Page, filled: Filled
     tab_to(page, page.get_by_label("Judge", exact=True).get_by_role("button", name="Undo"))
     page.keyboard.press("Enter")
     expect(grid).to_be_focused()
+
+
+def test_the_page_learn_leaves_the_keyboard_at_its_head_as_it_opens(
+    page: Page, filled: Filled
+) -> None:
+    page.goto(f"{filled.url}/console/models")
+    log_in(page, "all")
+    expect(page).to_have_title("Models – Takt")
+    page.goto(f"{filled.url}/console/learn")
+    expect(page.locator(".learning").get_by_role("button").first).to_be_visible()
+    # What a page does as it opens, it does before the second frame after that.
+    page.evaluate(
+        "async () => { for (const _ of [1, 2]) await new Promise(requestAnimationFrame); }"
+    )
+    tab_to(page, page.get_by_role("link", name="To the content"), most=1)
 
 
 def test_the_shell_by_keyboard_alone(page: Page, filled: Filled) -> None:

@@ -45,6 +45,13 @@ export function useInterval(fn, everyMs) {
   }, [everyMs]);
 }
 
+/** What an element takes so that the keyboard goes on in it when one of `wants` changes and what it was on is gone. */
+export function useKeptFocus(wants) {
+  const [place, had] = [useRef(null), useRef(false)];
+  useEffect(() => void (had.current && document.activeElement === document.body && place.current.focus()), wants);
+  return { ref: place, tabindex: -1, onfocusin: () => (had.current = true) };
+}
+
 const TYPING = "input:not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select, dialog *";
 
 /**

@@ -1,7 +1,7 @@
 /** The page Learn: from pictures of good parts to a new version, by a job that is on the server. */
-import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
+import { html, useRef, useState } from "../../vendor/htm-preact.js";
 import { call } from "../../core/api.js";
-import { useFetched, useInterval } from "../../core/hooks.js";
+import { useFetched, useInterval, useKeptFocus } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { t } from "../../core/strings.js";
 import { forget } from "../../parts/learning/forget.js";
@@ -22,15 +22,14 @@ export default function Page() {
 function Learn() {
   const { data, error, again } = useFetched((signal) => call("list_learnings", { signal }), []);
   const [passed, pass] = useState([]);
-  const [last, place] = [useRef(null), useRef(null)];
+  const last = useRef(null);
   const job = data?.jobs.find(({ id, state }) => state !== "cancelled" && !passed.includes(id));
   if (job) last.current = job;
   // Of one that has made a version nothing is lost.
   const before = last.current?.state === "done" || passed.includes(last.current?.id) ? null : last.current;
   const lost = data && before && data.jobs.every(({ id }) => id !== before.id);
   useInterval(again, job?.state === "running" || job?.learned?.standing === "loading" ? SOON_MS : LATER_MS);
-  // The keyboard goes on where it was, though what it was on is gone.
-  useEffect(() => document.activeElement === document.body && place.current.focus(), [job?.id, job?.state]);
+  const focus = useKeptFocus([job?.id, job?.state]);
   const end = async () => {
     await forget(job.id);
     // What was learned before does not come back in its place.
@@ -38,7 +37,7 @@ function Learn() {
     again();
   };
   const shown = { data, job, again, end: may("operate") && end };
-  return html`<div class="learning" tabindex="-1" ref=${place}><${Problem} error=${error} />
+  return html`<div class="learning" ...${focus}><${Problem} error=${error} />
     ${lost && html`<${Notice} tone="near" title=${t.learn.lost}><p>${t.learn.lostDetail}</p><//>`}
     ${!may("operate") && html`<${Notice} title=${t.learn.mayNot} />`}
     ${job ? html`<${JOBS[job.state]} key=${job.id} ...${shown} />` : data && shown.end && html`<${Wish} ...${shown} />`}</div>`;

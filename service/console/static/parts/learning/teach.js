@@ -1,7 +1,7 @@
 /** A model is taught by what people judged: a button that tells what waits, and a dialog that leads through it. */
-import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
+import { html, useState } from "../../vendor/htm-preact.js";
 import { call } from "../../core/api.js";
-import { useFetched, useInterval } from "../../core/hooks.js";
+import { useFetched, useInterval, useKeptFocus } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { Dialog } from "../dialog.js";
@@ -45,7 +45,6 @@ function Teaching({ teachable }) {
   const { data, error, again } = useFetched((signal) => call("list_learnings", { signal }), []);
   const [failed, setFailed] = useState(null);
   const [busy, setBusy] = useState(false);
-  const place = useRef(null);
   const jobs = data?.jobs ?? [];
   const mine = jobs.find((one) => one.teach && one.model === model && one.state !== "cancelled");
   const other = jobs.find((one) => ["collecting", "running"].includes(one.state) && one !== mine);
@@ -65,10 +64,9 @@ function Teaching({ teachable }) {
     const { id } = mine?.state === "collecting" || mine?.state === "failed" ? mine : await call("create_learning", { body: { model, teach: true } });
     await call("start_learning", { path: { id } });
   });
-  // The keyboard stays in the dialog, though the button that it was on is gone.
-  useEffect(() => document.activeElement === document.body && place.current.focus(), [mine?.state]);
+  const focus = useKeptFocus([mine?.state]);
   const shown = { teachable, job: mine, begin, end, busy };
-  return html`<div class="learning" tabindex="-1" ref=${place}><${Problem} error=${error ?? failed} />
+  return html`<div class="learning" ...${focus}><${Problem} error=${error ?? failed} />
     ${!data ? html`<p class="quiet">${t.shell.loading}</p>` : mine?.state === "running" ? html`<${Running} job=${mine} end=${end} />`
       : mine?.state === "done" ? html`<${Result} ...${shown} forget=${() => act(end)} />`
       : other ? html`<${Notice} title=${fill(w.other, other)}><p><a href="/console/learn">${w.otherLink}</a></p><//>`
