@@ -54,7 +54,7 @@ def test_a_rejected_part_says_why_and_where_and_the_map_lies_on_its_picture(
             r"\d+, \d+\. (100\.0|99\.\d) % of the known good parts score no higher\."
         )
     )
-    overlay = page.get_by_role("img", name=re.compile("^Overlay of Inspection"))
+    overlay = page.get_by_role("application", name=re.compile("^Overlay of Inspection"))
     overlay.hover()
     said = page.locator(".picture-tools output")
     expect(said).to_have_text(re.compile(r"^x \d+, y \d+: level \d.*, map \d\.\d+$"))
@@ -183,7 +183,7 @@ def test_a_kept_file_that_a_browser_cannot_show_is_the_service_s_rendering(
     (number,) = inspected(server, picture_bytes(20, ".tiff", spot=200))
     page.goto(f"{server.url}/console/inspection/{number}")
     expect(page.get_by_text("this is the service's rendering")).to_be_visible()
-    canvas = page.get_by_role("img", name=re.compile("^Overlay of Inspection"))
+    canvas = page.get_by_role("application", name=re.compile("^Overlay of Inspection"))
     said = page.locator(".picture-tools output")
     canvas.hover(position={"x": 5, "y": 5})
     canvas.hover()

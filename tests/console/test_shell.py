@@ -28,6 +28,7 @@ def test_the_root_leads_to_every_page_without_a_word_to_another_host(
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         expect(page).to_have_title(f"{name} – Takt")
         expect(page.locator("nav [aria-current=page]")).to_have_text(name)
+        expect(page.locator("header [aria-live]")).to_have_text(name)  # heard by screen readers
     page.go_back()
     expect(page).to_have_title("Learn – Takt")
     assert hosts == {server.url}

@@ -59,7 +59,7 @@ def choose(page: Page, *paths: Path) -> None:
 
 
 def pane(page: Page, what: str) -> Locator:
-    return page.get_by_role("img", name=re.compile(f"^{what} of "))
+    return page.get_by_role("application", name=re.compile(f"^{what} of "))
 
 
 def pixels(canvas: Locator) -> NDArray[np.uint8]:

@@ -36,6 +36,7 @@ function Shell() {
       </nav>
       <${Theme} />
       <${Who} session=${session} />
+      <p class="unseen" aria-live="polite">${session.state === "known" && PAGES.includes(page) && t[page].title}</p>
     </header>
     <div aria-live="assertive">
       ${!online && html`<${Notice} tone="defect" title=${t.problem.away}><p>${t.problem.awayDetail}</p><//>`}

@@ -94,7 +94,7 @@ export function Pane(props) {
     return () => (observer.disconnect(), leave(), cancelAnimationFrame(pending.current));
   }, [view]);
   return html`<figure class="picture"><figcaption>${name}</figcaption>
-    <canvas ref=${canvas} tabindex="0" role="img" aria-label=${`${label}. ${t.picture.keys}`} ...${hands}
+    <canvas ref=${canvas} tabindex="0" role="application" aria-label=${`${label}. ${t.picture.keys}`} ...${hands}
       style=${{ aspectRatio: `${size.width} / ${size.height}` }} /></figure>`;
 }
 
