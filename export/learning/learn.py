@@ -8,7 +8,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -24,6 +24,7 @@ from export.learning.place import Place, keep_active
 from export.learning.search.searching import Searched, search_banks
 from export.learning.size_request import USUAL_SIZE, SizeRequest
 from export.learning.stages import Stages
+from export.out_folder import next_version
 from export.pictures import list_pictures
 from export.report.card import write_card
 from families.every import learnable, named, names_of
@@ -242,6 +243,8 @@ def told_of_full_disk(repository: Path) -> Iterator[None]:
 def fit_folder(place: Place) -> Iterator[Path]:
     """A folder for the fit; stays after an error only if the fit can go on from it.
 
+    What the interrupted fit of another family left in it waits for the next version.
+
     Raises:
         LearnError: another process fits this version, or has made it meanwhile.
     """
@@ -258,7 +261,20 @@ def fit_folder(place: Place) -> Iterator[Path]:
                 with contextlib.suppress(OSError):
                     place.path.parent.rmdir()
             raise
+        if place.path.exists():
+            _pass_on([*folder.glob("*.resume")], place)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _pass_on(states: Sequence[Path], place: Place) -> None:
+    """Moves what fits can go on from to where the version after this one is fitted."""
+    if not states:
+        return
+    later = _fit_folder_of(replace(place, version=next_version(place.path.parent)))
+    with contextlib.suppress(OSError):
+        later.mkdir()
+        for state in states:
+            state.replace(later / state.name)
 
 
 @contextlib.contextmanager

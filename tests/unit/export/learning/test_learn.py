@@ -241,6 +241,23 @@ def test_an_interruption_says_what_it_has_left(
     assert says in last["text"]
 
 
+def test_an_interrupted_fit_goes_on_after_another_family_has_made_the_version(
+    repository: Path,
+) -> None:
+    first = next_place(repository, "parts")
+    with pytest.raises(KeyboardInterrupt), fit_folder(first) as folder:
+        (folder / "fit.safetensors.resume").write_bytes(b"an hour")
+        raise KeyboardInterrupt
+    with fit_folder(first) as folder:
+        (folder / "fit.safetensors").write_bytes(b"a bank")
+        first.path.mkdir()
+    assert not folder.exists()
+    with fit_folder(next_place(repository, "parts")) as folder:
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+            "fit.safetensors.resume": b"an hour"
+        }
+
+
 def test_the_command_is_one_of_takts() -> None:
     (found,) = entry_points(group="takt.commands", name="learn")
     assert found.value == "export.commands.learn:learn"
