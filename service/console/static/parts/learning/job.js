@@ -1,4 +1,4 @@
-/** A learning that runs, and what came of it. */
+/** A learning that runs, what came of it, and its end. */
 import { html, useState } from "../../vendor/htm-preact.js";
 import { call } from "../../core/api.js";
 import { percent, score, when } from "../../core/format.js";
@@ -79,3 +79,8 @@ function Act({ text, act, main }) {
 /** Lines under a title; nothing where there are none. */
 export const Lines = ({ title, lines, tone }) => lines.length > 0 && html`<${Notice} tone=${tone || undefined} title=${title}>
   ${lines.map((line) => line && html`<p>${line}</p>`)}<//>`;
+
+/** Ends a learning; resolves once the server does not have it any more, whoever has ended it: another tab may have been first. */
+export const forget = (id) => call("discard_learning", { path: { id } }).catch((error) => {
+  if (error.status !== 404) throw error;
+});

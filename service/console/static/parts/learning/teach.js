@@ -6,8 +6,7 @@ import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { Dialog } from "../dialog.js";
 import { Notice, Problem } from "../notice.js";
-import { forget } from "./forget.js";
-import { Lines, Running, TONES } from "./job.js";
+import { forget, Lines, Running, TONES } from "./job.js";
 import { Taught } from "./taught.js";
 
 const [SOON_MS, LATER_MS] = [1000, 5000];
