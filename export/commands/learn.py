@@ -240,7 +240,7 @@ def learn(
         if report is not None:
             report({"event": "result", **facts(learned, stages.told, compared), **further_facts})
             return
-        running = wait_for(url, name, place.version, others)
+        running = wait_for(url, name, place.version, learned.bundle.digest, others)
     click.echo(summary(learned, place, stages.told, stages.seconds, running, url, compared))
 
 
