@@ -19,7 +19,9 @@ from service.core.engines.base import EngineOutput
 from service.core.engines.onnxruntime import OnnxRuntimeEngine
 from service.core.engines.opener import engine_opener
 from service.core.engines.options import REFERENCE, EngineOptions
-from service.core.inspection.offline import inspect_offline
+from service.core.inspection.offline import facts_offline, inspect_offline
+from service.core.pictures.good_facts import GoodFacts
+from service.core.pictures.judgeable import FactLimits
 from service.core.pictures.placement import Placement
 from service.core.pictures.postprocess import Criteria, judge, picture_score
 
@@ -72,6 +74,7 @@ class LocalInspector:
         threads: threads of the engine; 0 takes every core.
         criteria: thresholds to apply; None takes the bundle's own.
         engine: value of the setting `engine`.
+        undecided: whether a picture that cannot be judged is anomalous, as it gets no decision.
 
     Raises:
         ConfigurationError: this host or the bundle has no such engine.
@@ -84,7 +87,11 @@ class LocalInspector:
         threads: int = 0,
         criteria: Criteria | None = None,
         engine: str = REFERENCE,
+        undecided: bool = False,
     ) -> None:
+        self._good_facts = GoodFacts.of(bundle.calibration) if undecided else None
+        known = self._good_facts
+        self._limits = None if known is None else FactLimits.beyond(known.table)
         self._manifest = bundle.manifest
         self._good_scores = np.sort(bundle.calibration.good_score)
         wanted = criteria or Criteria(
@@ -120,11 +127,12 @@ class LocalInspector:
             self._good_scores,
             MAX_REGIONS,
         )
+        anomalous = verdict.anomalous or self._is_undecided(data)
         took_ms = (time.perf_counter() - started_s) * 1000
         return InspectedPicture(
             score=verdict.score,
             threshold=verdict.threshold,
-            anomalous=verdict.anomalous,
+            anomalous=anomalous,
             anomaly_map=anomaly_map,
             width=width,
             height=height,
@@ -132,6 +140,13 @@ class LocalInspector:
             total_ms=took_ms,
             wall_ms=took_ms,
         )
+
+    def _is_undecided(self, data: bytes) -> bool:
+        """Whether a picture cannot be judged, where such ones get no decision."""
+        if self._good_facts is None or self._limits is None:
+            return False
+        facts = facts_offline(data, self._manifest, MAX_PIXELS).beside(self._good_facts.look)
+        return self._limits.reason(facts) is not None
 
 
 def check_same_model(inspector: Inspector, bundle: Bundle) -> None:
