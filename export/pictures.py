@@ -8,6 +8,9 @@ from pathlib import Path
 from statistics import median
 from typing import cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from export.errors import PicturesError
 from models.input_size import InputSize
 from service.core.bundles.findings import PictureSizes
@@ -66,6 +69,17 @@ def read_picture(path: Path, spec: Preprocess | None = None) -> Image:
             return decode(path.read_bytes(), MAX_PIXELS)
         whole = spec.model_copy(update={"reduced_decode": False})
         return read_for_model(path.read_bytes(), whole, MAX_PIXELS).picture
+
+
+def read_mask(path: Path) -> NDArray[np.bool_]:
+    """Which pixels of a mask are not black, bool [H,W]; labels in 16 bits count, however low.
+
+    Raises:
+        PicturesError: the file cannot be read or is no picture; says which.
+    """
+    with named(path):
+        picture = decode(path.read_bytes(), MAX_PIXELS, depth="pillow")
+    return np.asarray(picture.any(axis=2), np.bool_)
 
 
 def look_at(engine: Engine, path: Path, view: View) -> OfflineInspection:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.errors import RoiError
-from export.pictures import read_picture
+from export.pictures import read_mask
 from service.core.bundles.manifest import Preprocess
 from service.core.bundles.region import ROI_MASK, Polygon, Roi
 from service.core.domain import PICTURE_SUFFIXES
@@ -127,7 +127,7 @@ def _seen(spec: Preprocess) -> str:
 
 
 def _read_mask(path: Path) -> NDArray[np.bool_]:
-    mask = np.asarray(read_picture(path).any(axis=2), np.bool_)
+    mask = read_mask(path)
     if not mask.any():
         raise RoiError(f"{path} is black, so that nothing would be inspected; paint it white there")
     if mask.all():

@@ -11,17 +11,14 @@ from tqdm import tqdm
 
 from export.calibration.parts import Parts
 from export.pictures import MAX_PIXELS, named
-from service.core.inspection.offline import View
+from service.core.inspection.offline import View, facts_offline
 from service.core.pictures.facts import (
     PictureFacts,
-    facts_of_large,
     look_of,
     looks_without_each,
-    picture_facts,
     with_answer,
 )
 from service.core.pictures.good_facts import LEAST, MOST, GoodFacts
-from service.core.pictures.prepare import prepare, read_for_model
 
 
 def good_facts(
@@ -69,8 +66,4 @@ def good_facts(
 
 def _facts(path: Path, view: View) -> PictureFacts:
     with named(path):
-        data = path.read_bytes()
-        if view.tiling is not None:
-            return facts_of_large(read_for_model(data, view.preprocess, MAX_PIXELS).picture)
-        seen = prepare(data, view.preprocess, MAX_PIXELS)
-        return picture_facts(seen.model_input, seen.width, seen.height)
+        return facts_offline(path.read_bytes(), view, MAX_PIXELS)

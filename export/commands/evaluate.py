@@ -121,7 +121,13 @@ def _inspector(
     if url is None:
         deployed = deployed_beside(bundle)
         criteria = Criteria(threshold=deployed.image, pixel_threshold=deployed.pixel)
-        with LocalInspector(bundle, threads=threads, criteria=criteria, engine=engine) as local:
+        with LocalInspector(
+            bundle,
+            threads=threads,
+            criteria=criteria,
+            engine=engine,
+            undecided=deployed.undecided,
+        ) as local:
             yield local, deployed
         return
     from export.evaluation.http_inspector import HttpInspector

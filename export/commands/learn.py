@@ -187,7 +187,7 @@ def learn(
         # These take seconds to load, behind the bar.
         from export.learning import learn as new
         from export.learning.place import bundles_of, next_place
-        from export.learning.running import wait_for
+        from export.learning.running import Running, wait_for
         from export.learning.set_by_hand import tell_of_set_by_hand
         from export.learning.summary import facts, summary
 
@@ -240,7 +240,10 @@ def learn(
         if report is not None:
             report({"event": "result", **facts(learned, stages.told, compared), **further_facts})
             return
-        running = wait_for(url, name, place.version, others)
+        try:
+            running = wait_for(url, name, place.version, learned.bundle.digest, others)
+        except KeyboardInterrupt:  # of the wait alone: the version is there
+            running = Running("absent")
     click.echo(summary(learned, place, stages.told, stages.seconds, running, url, compared))
 
 

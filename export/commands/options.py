@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import click
 
 from export.commands.camera_files import DEPTH, ORIENTATION
-from export.commands.promise import ALPHA, GROUP
+from export.commands.promise import ALPHA, GROUP, FiniteRange
 from export.out_folder import check_folder
 from service.core.distribution import CLIENT, install_hint
 from service.core.host import spin_briefly
@@ -36,8 +36,8 @@ SHOW_DEFAULTS = {"show_default": True}
 FOLDER = HostFolder(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
 COUNT = click.IntRange(min=1)
-POSITIVE = click.FloatRange(0, min_open=True)
-SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+POSITIVE = FiniteRange(0, min_open=True)
+SHARE = FiniteRange(0, 1, min_open=True, max_open=True)
 FILTERS = ("area", "linear", "pillow_bilinear", "tensor_bilinear", "tensor_bicubic")
 INPUT_TYPES = ("uint8", "float32")
 BLENDS = ("linear", "max", "mean")
@@ -334,7 +334,7 @@ BUNDLE_CHECKS = under(
         "metadata.json beside it; --alpha is not used."
     ),
     click.option(
-        "--allow-drift", type=click.FloatRange(min=0), default=1e-4,
+        "--allow-drift", type=FiniteRange(min=0), default=1e-4,
         help="Largest difference of score and map between the trained model and the bundle's "
         "graph, as a part of the largest answer where that is above 1."
     ),

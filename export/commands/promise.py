@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,9 +12,22 @@ if TYPE_CHECKING:  # what finds near-copies takes a while to load
     from export.calibration.grouping import Grouping
 
 
+class FiniteRange(click.FloatRange):
+    """A number within bounds; NaN is within none, and infinity no number to go on with."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read the number."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number.", param, ctx)
+        return number
+
+
 ALPHA = click.option(
     "--alpha",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=FiniteRange(0, 1, min_open=True, max_open=True),
     show_default="0.01; with fewer than 99 pictures 2/(n + 1), or 1/(n + 1) if that exceeds 0.1",
     help="Share of good pictures that may be refused; needs at least 1/alpha - 1 pictures.",
 )

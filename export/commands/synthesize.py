@@ -79,6 +79,7 @@ def synthesize(
     on good pictures that its fit has seen: name its checkpoint with --leave-out, or give pictures
     that it has not.
     """
+    from export.calibration.camera_files import file_depth
     from export.calibration.pictures_to_use import distinct
     from export.pictures import list_pictures
     from export.synthetic.data_set import NOTICE, SyntheticOptions, TextureFolder
@@ -90,7 +91,7 @@ def synthesize(
         chosen,
         TextureFolder(texture, list_pictures(texture)) if texture else None,
         out,
-        SyntheticOptions(kinds=kinds, count=count, seed=seed),
+        SyntheticOptions(kinds, count, seed, file_depth([*chosen.digests], click.echo)),
         package_versions(),
         quiet=quiet,
     )

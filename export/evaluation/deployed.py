@@ -17,12 +17,14 @@ class AppliedThresholds:
         pixel: a map cell is anomalous if its value is greater.
         image_from: origin of the threshold of scores, in words.
         pixel_from: origin of the threshold of map values, in words.
+        undecided: whether a picture that cannot be judged is undecided, which rejects it.
     """
 
     image: float
     pixel: float
     image_from: str
     pixel_from: str
+    undecided: bool = False
 
 
 def deployed_beside(bundle: Bundle) -> AppliedThresholds:
@@ -43,4 +45,5 @@ def deployed_beside(bundle: Bundle) -> AppliedThresholds:
         pixel=thresholds.pixel,
         image_from=told(overrides.image is not None),
         pixel_from=told(overrides.pixel is not None),
+        undecided=thresholds.undecided,
     )

@@ -22,7 +22,7 @@ from export.evaluation.metrics import (
     latency,
 )
 from export.evaluation.pixels import SIDE, RoiMask, compare, everywhere
-from export.pictures import read_picture
+from export.pictures import read_mask
 from service.core.errors import TaktError
 
 
@@ -174,7 +174,7 @@ def defect_mask(sample: Sample, width: int, height: int) -> NDArray[np.bool_] | 
         return None
     union = np.zeros((height, width), np.bool_)
     for path in sample.masks:
-        mask = read_picture(path).any(axis=2)
+        mask = read_mask(path)
         if mask.shape != union.shape:
             raise EvaluationError(
                 f"{path} is {mask.shape[1]} × {mask.shape[0]}, but its picture is "

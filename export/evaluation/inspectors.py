@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Protocol, Self
+from typing import Protocol, Self, cast
 
 import cv2
 import numpy as np
@@ -13,10 +14,14 @@ import numpy as np
 from export.errors import InspectorError
 from export.pictures import MAX_PIXELS
 from service.core.bundles.bundle import Bundle
-from service.core.domain import AnomalyMap
+from service.core.domain import AnomalyMap, Batch
+from service.core.engines.base import EngineOutput
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
 from service.core.engines.opener import engine_opener
 from service.core.engines.options import REFERENCE, EngineOptions
-from service.core.inspection.offline import inspect_offline
+from service.core.inspection.offline import facts_offline, inspect_offline
+from service.core.pictures.good_facts import GoodFacts
+from service.core.pictures.judgeable import FactLimits
 from service.core.pictures.placement import Placement
 from service.core.pictures.postprocess import Criteria, judge, picture_score
 
@@ -69,6 +74,7 @@ class LocalInspector:
         threads: threads of the engine; 0 takes every core.
         criteria: thresholds to apply; None takes the bundle's own.
         engine: value of the setting `engine`.
+        undecided: whether a picture that cannot be judged is anomalous, as it gets no decision.
 
     Raises:
         ConfigurationError: this host or the bundle has no such engine.
@@ -81,7 +87,11 @@ class LocalInspector:
         threads: int = 0,
         criteria: Criteria | None = None,
         engine: str = REFERENCE,
+        undecided: bool = False,
     ) -> None:
+        self._good_facts = GoodFacts.of(bundle.calibration) if undecided else None
+        known = self._good_facts
+        self._limits = None if known is None else FactLimits.beyond(known.table)
         self._manifest = bundle.manifest
         self._good_scores = np.sort(bundle.calibration.good_score)
         wanted = criteria or Criteria(
@@ -117,11 +127,12 @@ class LocalInspector:
             self._good_scores,
             MAX_REGIONS,
         )
+        anomalous = verdict.anomalous or self._is_undecided(data)
         took_ms = (time.perf_counter() - started_s) * 1000
         return InspectedPicture(
             score=verdict.score,
             threshold=verdict.threshold,
-            anomalous=verdict.anomalous,
+            anomalous=anomalous,
             anomaly_map=anomaly_map,
             width=width,
             height=height,
@@ -130,9 +141,18 @@ class LocalInspector:
             wall_ms=took_ms,
         )
 
+    def _is_undecided(self, data: bytes) -> bool:
+        """Whether a picture cannot be judged, where such ones get no decision."""
+        if self._good_facts is None or self._limits is None:
+            return False
+        facts = facts_offline(data, self._manifest, MAX_PIXELS).beside(self._good_facts.look)
+        return self._limits.reason(facts) is not None
+
 
 def check_same_model(inspector: Inspector, bundle: Bundle) -> None:
     """Compare an inspector's score of the bundle's first golden input with the golden score.
+
+    A graph of float32 takes levels that no picture has: its own score of whole ones is compared.
 
     Raises:
         InspectorError: the inspector runs another model, or no server answers.
@@ -144,10 +164,15 @@ def check_same_model(inspector: Inspector, bundle: Bundle) -> None:
         tiling is not None and (width > tiling.width or height > tiling.height)
     ):
         return  # no picture reaches the model as it is then
-    encoded, png = cv2.imencode(".png", golden.images[0][..., ::-1])
+    image, answer = golden.images[:1], EngineOutput(golden.anomaly_map[:1], golden.score[:1])
+    if manifest.preprocess.input == "float32":
+        image = cast(Batch, image.round().clip(0, 255))
+        with closing(OnnxRuntimeEngine.open(bundle.model_path)) as engine:
+            answer = engine.infer(image)
+    encoded, png = cv2.imencode(".png", image[0, ..., ::-1].astype(np.uint8))
     assert encoded
     expected = picture_score(
-        float(golden.score[0]), golden.anomaly_map[0], manifest.score_from, width, height
+        float(answer.score[0]), answer.anomaly_map[0], manifest.score_from, width, height
     )
     score = inspector.inspect(png.tobytes()).score
     allowed = max(manifest.tolerance, *(one.bounds.score for one in manifest.variants), 0.0)

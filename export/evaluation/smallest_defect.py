@@ -11,7 +11,7 @@ import numpy as np
 
 from export.errors import PicturesError
 from export.evaluation.data_sets import read_data_set
-from export.pictures import read_picture
+from export.pictures import read_mask
 
 
 def smallest_defect_side(defects: Path) -> float | None:
@@ -48,6 +48,6 @@ def _masks_of(defects: Path) -> Iterator[tuple[Path, ...]]:
 
 
 def _largest_region(masks: tuple[Path, ...]) -> int:
-    marked = np.logical_or.reduce([read_picture(mask).any(axis=2) for mask in masks])
+    marked = np.logical_or.reduce([read_mask(mask) for mask in masks])
     _, _, regions, _ = cv2.connectedComponentsWithStats(marked.astype(np.uint8))
     return int(regions[1:, cv2.CC_STAT_AREA].max(initial=0))

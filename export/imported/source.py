@@ -30,7 +30,13 @@ from export.imported.nodes import GraphNodes
 from export.imported.onnx_file import read_graph, stored_floats
 from export.imported.original import OriginalGraph, open_session
 from export.imported.preprocessing import InputOptions, Tell, find_transform, preprocess_of
-from export.imported.signature import GraphOutputs, before_cut, find_input, find_outputs
+from export.imported.signature import (
+    NONE,
+    GraphOutputs,
+    before_cut,
+    find_input,
+    find_outputs,
+)
 from export.imported.thresholds import find_thresholds, read_metadata
 from export.imported.wrapper import reveal, wrap
 from export.pictures import read_model_input
@@ -159,7 +165,10 @@ def open_source(
     tell(_found(transform, outputs))
     check_window(original, images[0], path)
     beside = read_metadata(path)
-    thresholds = find_thresholds(nodes, names, outputs) or beside
+    thresholds = find_thresholds(nodes, names, outputs)
+    if outputs.anomaly_map is not None and options.score_output != NONE:
+        # Else the score is not the training's, or a map of one cell stands for the training's.
+        thresholds = thresholds or beside
     uncut = _uncut(nodes, outputs, path, options, tell)
     if uncut != outputs:
         outputs, revealed = uncut, reveal(model, uncut.names)

@@ -216,6 +216,8 @@ def exported(
 
 def state_of(place: Place) -> str:
     """What an interruption has left, for people."""
+    if place.path.exists():
+        return f"{place.path} was written all the same; `takt card --write` gives it its card"
     if any(_fit_folder_of(place).glob("*.resume")):
         return "the same command goes on from the last state of the fit"
     return "nothing was written, and the same command starts again"

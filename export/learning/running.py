@@ -40,6 +40,7 @@ def wait_for(
     url: str,
     model: str,
     version: str,
+    digest: str,
     others: Iterable[tuple[str, str]],
     *,
     get: Get | None = None,
@@ -52,26 +53,37 @@ def wait_for(
         url: of the server.
         model: name of the model.
         version: the new one.
+        digest: of its bundle.
         others: model and version of each other bundle in the repository. A server that has none of
-            them serves another repository, and is not waited for.
+            them serves another repository, and is not waited for; of an empty repository it may be
+            one that has nothing yet.
         get: GETs a path and reads the JSON; raises OSError or ValueError.
         within_s: longest wait.
         sleep: waits a number of seconds.
     """
     get = get or _getter(url)
     deadline_s = time.monotonic() + within_s
+    known, new, is_ours = set(others), (model, version), False
     try:
-        if not set(others) & _states(get).keys():
-            return None
         while True:
-            state, reason = _states(get).get((model, version), ("absent", None))
-            if state == "ready":
-                active = get(f"/v1/models/{model}")["active"] or None
-                return Running("active" if active == version else "waiting", active)
+            states = _states(get)
+            is_ours = is_ours or bool(known & states.keys())
+            if not is_ours and (known or states.keys() - {new}):
+                return None
+            state, reason = states.get(new, ("absent", None))
             if state == "failed":
                 return Running("failed", reason=reason)
+            if state == "ready":
+                told = get(f"/v1/models/{model}")
+                there = {one["version"]: one["digest"] for one in told.get("versions", ())}
+                if there.get(version) not in (None, digest):
+                    return None
+                # Another worker, which loads it only now, may have answered.
+                if version in there and (told["active"] or told["waits"]):
+                    active = told["active"] or None
+                    return Running("active" if active == version else "waiting", active)
             if time.monotonic() > deadline_s:
-                return Running("absent")
+                return Running("absent") if is_ours or new in states else None
             sleep(_LOOK_EVERY_S)
     except (OSError, ValueError, LookupError, TypeError):
         return None

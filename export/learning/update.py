@@ -28,6 +28,8 @@ from models.checkpoints.facts import Checkpoint
 from models.checkpoints.formats import load_checkpoint
 from models.fit.device import Compute
 from service.core.bundles.bundle import CHECKPOINT, Bundle, load_bundle
+from service.core.bundles.conformal import choose_alpha, conformal_rank
+from service.core.bundles.manifest import Thresholds
 from service.core.bundles.thresholds import in_force, read_overrides
 
 
@@ -94,7 +96,8 @@ def update(
 ) -> Updated:
     """Adds good pictures to the bank of a model's active version; makes the next version.
 
-    If none is active, as each waits for an activation, it goes on from the highest one.
+    If none is active, as each waits for an activation, it goes on from the highest one. A
+    false-reject rate that somebody has asked for stays, unless the options have another.
 
     Args:
         new: folder of good pictures, such as those of another shift.
@@ -106,6 +109,7 @@ def update(
 
     Raises:
         BundleError: the active version is damaged.
+        CalibrationError: the pictures are too few for alpha.
         FitError: the pictures are too few.
         LearnError: the active version cannot take pictures, or has seen all of these.
         PicturesError: there are no pictures, or one cannot be read.
@@ -117,21 +121,17 @@ def update(
     former, extend = _extensible(base)
     bad = list_pictures(defects) if defects else ()
     pictures = _unseen(look_at_pictures(new, bad, options.grouping, stages), former, stages)
+    assert former.out_of_fold is not None
+    alpha = options.alpha or asked_alpha(base.manifest.thresholds)
+    if alpha is not None:  # before the fit
+        conformal_rank(len(former.out_of_fold.pictures) + pictures.parts.count, alpha)
     with fit_folder(place) as folder, told_of_full_disk(place.repository):
         checkpoint = folder / "fit.safetensors"
         stages.begin("fit")
         extended = extend(
-            ExtendRequest(
-                former,
-                pictures,
-                checkpoint,
-                options.seed,
-                compute,
-                options.alpha or base.manifest.thresholds.alpha,
-            ),
-            stages,
+            ExtendRequest(former, pictures, checkpoint, options.seed, compute, alpha), stages
         )
-        wanted = replace(options, family=base.manifest.family).export(checkpoint)
+        wanted = replace(options, family=base.manifest.family, alpha=alpha).export(checkpoint)
         wanted = replace(
             wanted,
             origin=(checkpoint, base.path / CHECKPOINT),
@@ -139,6 +139,12 @@ def update(
         )
         bundle = exported(place, wanted, pictures.paths, bad, stages)
     return compared(Learned(bundle, pictures), base, extended.before, extended.after)
+
+
+def asked_alpha(thresholds: Thresholds) -> float | None:
+    """The false-reject rate that somebody has asked for; None of one that the pictures gave."""
+    alpha, count = thresholds.alpha, thresholds.good_count
+    return None if alpha is None or alpha == choose_alpha(None, count).value else alpha
 
 
 def base_of(place: Place) -> Path:

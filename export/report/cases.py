@@ -15,11 +15,12 @@ from export.evaluation.evaluate import Evaluation, defect_mask, inspect_sample
 from export.evaluation.inspectors import Inspector
 from export.evaluation.metrics import JudgedPicture
 from export.evaluation.record import EvaluationContext
-from export.pictures import read_picture, relative_name
+from export.pictures import MAX_PIXELS, named, relative_name
 from service.core.domain import Image
 from service.core.pictures.heatmap import ColorScale, render
 from service.core.pictures.placement import Placement
 from service.core.pictures.postprocess import Criteria, judge
+from service.core.pictures.prepare import whole_picture
 from service.core.pictures.roi import roi_drawing
 
 CaseKind = Literal["miss", "false reject", "hit"]
@@ -116,7 +117,10 @@ def _case(
     context: EvaluationContext,
 ) -> Case:
     answer = inspect_sample(inspector, judged.sample)
-    picture = _scaled(read_picture(judged.sample.path))
+    path, spec = judged.sample.path, context.manifest.preprocess
+    with named(path):
+        # In the levels that the model sees, by which files of 16 bits are nearly black or not.
+        picture = _scaled(whole_picture(path.read_bytes(), spec, MAX_PIXELS))
     height, width, _ = picture.shape
     placed = Placement(
         x=replace(answer.placed.x, original=width), y=replace(answer.placed.y, original=height)

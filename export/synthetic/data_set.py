@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from export.errors import SyntheticError
-from export.pictures import SYNTHETIC, check_pictures, read_picture
+from export.pictures import SYNTHETIC, check_pictures, picture_header, read_picture
 from export.synthetic.defects import KINDS, VISIBLE_LEVELS, Defect, DefectKind, defect_of
 from export.synthetic.part_mask import estimate_part_mask
 from service.core.bundles.files import new_folder
-from service.core.domain import Image
+from service.core.bundles.manifest import Preprocess
+from service.core.domain import Depth, Image
+from service.core.pictures.formats.orientation import UPRIGHT, orientation_of
 
 FACTS = "synthetic.json"
 NOTICE = (
@@ -40,6 +42,8 @@ VISIBLE_SHARE = 1e-4
 
 TRIES = 50
 
+_LOOK = Preprocess(width=8, height=8, resize="area")
+
 
 @dataclass(frozen=True)
 class SyntheticOptions:
@@ -49,11 +53,21 @@ class SyntheticOptions:
         kinds: kinds of defects, each once.
         count: number of altered pictures of each kind.
         seed: seed of all random choices.
+        depth: levels of files of 16 bits that become 0 to 255.
     """
 
     kinds: tuple[DefectKind, ...] = KINDS
     count: int = 100
     seed: int = 0
+    depth: Depth = "full"
+
+    def read(self, path: Path) -> Image:
+        """A good picture as all of the data set shows it: upright, of 8 bits.
+
+        Raises:
+            PicturesError: it cannot be read.
+        """
+        return read_picture(path, _LOOK.model_copy(update={"depth": self.depth}))
 
 
 @dataclass(frozen=True)
@@ -133,7 +147,8 @@ def synthesize(
     """Write the data set, whole or not at all.
 
     Half of the good pictures, chosen by seed and content, go unaltered into `test/good`. The others
-    are altered in turn and are not in `test/good`. Altered pictures and masks are PNG. A mask is
+    are altered in turn and are not in `test/good`. Altered pictures and masks are PNG, and so are
+    good ones that their files turn, or that have 16 bits: nothing else tells them apart. A mask is
     255 where the altered picture differs from its source and 0 elsewhere.
 
     Each altered picture has a random generator of its own, seeded by the seed, its kind, its
@@ -159,13 +174,13 @@ def synthesize(
     lent = textures.pictures if textures else ()
     check_pictures([*good.digests, *lent])
     with new_folder(out) as unfinished:
-        origins = _copy_good(unaltered, unfinished)
+        origins = _copy_good(unaltered, unfinished, options)
         defects = {kind: defect_of(kind, lent) for kind in options.kinds}
         plan = _plan(sources, options)
         for one in tqdm(plan, desc="altering", unit="picture", disable=quiet or None):
             digest = int(good.digests[one.source], 16)
             rng = np.random.default_rng((options.seed, KINDS.index(one.kind), one.turn, digest))
-            place = _write_altered(one, defects[one.kind], rng, unfinished)
+            place = _write_altered(one, defects[one.kind], rng, unfinished, options)
             origins[place] = one.source
         facts = SyntheticFacts(
             notice=NOTICE,
@@ -249,20 +264,36 @@ def _plan(sources: Sequence[Path], options: SyntheticOptions) -> list[_Altered]:
     ]
 
 
-def _copy_good(pictures: Sequence[Path], root: Path) -> dict[str, Path]:
+def _copy_good(pictures: Sequence[Path], root: Path, options: SyntheticOptions) -> dict[str, Path]:
     """Copy pictures under new names; returns the source of each copy."""
     origins = {}
     (root / "test" / "good").mkdir(parents=True)
     for number, path in enumerate(pictures):
-        place = f"test/good/{number:03}{path.suffix.lower()}"
-        shutil.copyfile(path, root / place)
+        is_plain = _is_plain(path)
+        place = f"test/good/{number:03}{path.suffix.lower() if is_plain else '.png'}"
+        if is_plain:
+            shutil.copyfile(path, root / place)
+        else:
+            _write_picture(root / place, options.read(path))
         origins[place] = path
     return origins
 
 
-def _write_altered(one: _Altered, defect: Defect, rng: np.random.Generator, root: Path) -> str:
+def _is_plain(path: Path) -> bool:
+    """Whether a file's picture is upright and of 8 bits, however it is read."""
+    header = picture_header(path)
+    return header.bits != 16 and orientation_of(path.read_bytes(), header) == UPRIGHT
+
+
+def _write_altered(
+    one: _Altered,
+    defect: Defect,
+    rng: np.random.Generator,
+    root: Path,
+    options: SyntheticOptions,
+) -> str:
     """Make and write a picture and its mask; returns its place in the data set."""
-    made = alter(read_picture(one.source), defect, rng)
+    made = alter(options.read(one.source), defect, rng)
     if made is None:
         raise SyntheticError(
             f"{one.source}: no defect of kind {one.kind} shows in it after {TRIES} tries, since "
@@ -270,10 +301,14 @@ def _write_altered(one: _Altered, defect: Defect, rng: np.random.Generator, root
         )
     altered, mask = made
     place = f"test/{FOLDERS[one.kind]}/{one.number:03}.png"
-    _write_png(root / place, cv2.cvtColor(altered, cv2.COLOR_RGB2BGR).astype(np.uint8))
+    _write_picture(root / place, altered)
     name = f"{one.number:03}_mask.png"
     _write_png(root / "ground_truth" / FOLDERS[one.kind] / name, mask.astype(np.uint8) * 255)
     return place
+
+
+def _write_picture(path: Path, picture: Image) -> None:
+    _write_png(path, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR).astype(np.uint8))
 
 
 def _write_png(path: Path, pixels: NDArray[np.uint8]) -> None:

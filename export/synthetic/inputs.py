@@ -30,7 +30,7 @@ def reader_with_defects(spec: Preprocess) -> Callable[[Path], list[Image]]:
     """
 
     def read(path: Path) -> list[Image]:
-        picture = read_picture(path)
+        picture = read_picture(path, spec)
         height, width, _ = picture.shape
         part = estimate_part_mask(picture)
         content = zlib.crc32(picture.tobytes())

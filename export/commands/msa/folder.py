@@ -56,7 +56,9 @@ def folder(
     deployed = deployed_beside(loaded)
     placed = read_placements(folder, frozenset(loaded.calibration.seen.tolist()))
     criteria = Criteria(threshold=deployed.image, pixel_threshold=deployed.pixel)
-    with LocalInspector(loaded, threads=threads, criteria=criteria, engine=engine) as inspector:
+    with LocalInspector(
+        loaded, threads=threads, criteria=criteria, engine=engine, undecided=deployed.undecided
+    ) as inspector:
         study = judged_study(placed, inspector, title, deployed.image, quiet=quiet)
     context = StudyContext(
         title=title,

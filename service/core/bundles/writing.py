@@ -1,15 +1,18 @@
 """Writes bundles: new ones, and later calibrations and variants of those that exist.
 
 Wherever a change stops, the folder holds the former bundle or the new one: new files get new
-names and are written first, and the manifest that lists them is replaced last.
+names and are written first, and the manifest that lists them is replaced last. A change is made to
+the bundle as it is by then: while it was prepared, another process may have changed it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import io
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -41,6 +44,9 @@ from service.core.bundles.signing.provenance import PictureSet
 from service.core.bundles.signing.signature import BundleSignature, write_signature
 from service.core.bundles.variant import Variant
 from service.core.errors import BundleError
+
+_Change = tuple[dict[str, Any], set[str]]
+"""Fields of a manifest, and files of the bundle whose place others take."""
 
 
 def save_bundle(
@@ -96,12 +102,9 @@ def sign_bundle(bundle: Bundle, key: Ed25519PrivateKey) -> BundleSignature:
         BundleError: the manifest was changed since it was loaded.
         OSError: the folder cannot be written to.
     """
-    file = bundle.path / MANIFEST
-    try:
-        content = read_file(file, surroundings(bundle.path, bundle.repository), RECORD_BYTES)
-    except FileNotFoundError:
-        raise missing(file) from None
-    if Manifest.checked(content, file, BundleError) != bundle.manifest:
+    content, manifest = _manifest_now(bundle)
+    if manifest != bundle.manifest:
+        file = bundle.path / MANIFEST
         raise BundleError(f"{file} was changed while it was to be signed; try again")
     return write_signature(bundle.path, content, key)
 
@@ -125,21 +128,26 @@ def replace_calibration(
         pictures: good pictures of the calibration, for a bundle whose provenance is known.
 
     Raises:
+        BundleError: the folder holds another model by now.
         OSError: the folder cannot be written to; the former bundle stays.
     """
     stream = io.BytesIO()
     np.savez_compressed(stream, allow_pickle=False, **vars(calibration))
     name = f"calibration-{hashlib.sha256(stream.getvalue()).hexdigest()[:12]}.npz"
-    former = bundle.manifest
-    origin = former.provenance
-    fields = {
-        "provenance": origin and origin.model_copy(update={"calibrated_on": pictures}).model_dump(),
-        "map": former.map.model_dump() | {"low": map_low},
-        "thresholds": thresholds.model_dump(),
-        "calibration": name,
-        "self_test": None if self_test is None else self_test.model_dump(),
-    }
-    return _change(bundle, fields, {name: stream.getvalue()}, {former.calibration})
+
+    def change(former: Manifest) -> _Change:
+        origin = former.provenance
+        origin = origin and origin.model_copy(update={"calibrated_on": pictures})
+        fields = {
+            "provenance": origin and origin.model_dump(),
+            "map": former.map.model_dump() | {"low": map_low},
+            "thresholds": thresholds.model_dump(),
+            "calibration": name,
+            "self_test": None if self_test is None else self_test.model_dump(),
+        }
+        return fields, {former.calibration}
+
+    return _changed(bundle, change, {name: stream.getvalue()})
 
 
 def add_variant(bundle: Bundle, variant: Variant, files: Mapping[str, bytes]) -> Bundle:
@@ -151,36 +159,77 @@ def add_variant(bundle: Bundle, variant: Variant, files: Mapping[str, bytes]) ->
         files: contents by name; a name states its content, such as by a digest.
 
     Raises:
-        BundleError: the variant's files are others than those given.
+        BundleError: the variant's files are others than those given, or the folder holds another
+            model by now.
         OSError: the folder cannot be written to; the former bundle stays.
     """
     if set(files) != set(variant.files):
         raise BundleError(f"variant {variant.name} has files {variant.files}, not {tuple(files)}")
-    former = bundle.manifest.variants
-    others = tuple(one for one in former if one.name != variant.name)
-    replaced = {name for one in former if one not in others for name in one.files}
-    fields = {"variants": [one.model_dump() for one in (*others, variant)]}
-    return _change(bundle, fields, files, replaced)
+
+    def change(former: Manifest) -> _Change:
+        others = tuple(one for one in former.variants if one.name != variant.name)
+        replaced = {name for one in former.variants if one not in others for name in one.files}
+        return {"variants": [one.model_dump() for one in (*others, variant)]}, replaced
+
+    return _changed(bundle, change, files)
 
 
-def _change(
-    bundle: Bundle, fields: dict[str, Any], added: Mapping[str, bytes], replaced: set[str]
+def _changed(
+    bundle: Bundle, change: Callable[[Manifest], _Change], added: Mapping[str, bytes]
 ) -> Bundle:
-    """Changes fields of the manifest and the files that it lists."""
-    path, former = bundle.path, bundle.manifest
-    files = {name: digest for name, digest in former.files.items() if name not in replaced}
-    files |= {name: hashlib.sha256(data).hexdigest() for name, data in added.items()}
-    # Loading has checked each former file, so that its size is what was exported.
-    sizes = {
-        name: len(added[name]) if name in added else (path / name).stat().st_size for name in files
-    }
-    manifest = Manifest.model_validate(
-        former.model_dump() | fields | {"files": files, "sizes": sizes}
-    )
-    for name, data in added.items():
-        write_atomically(path / name, data)
-    write_atomically(path / MANIFEST, manifest.json_bytes())
-    for name in replaced - set(added):
-        with contextlib.suppress(OSError):
-            (path / name).unlink()
+    """Changes fields of the manifest and the files that it lists.
+
+    Args:
+        bundle: as it was loaded.
+        change: gives fields, and the files whose place others take, for the manifest of now.
+        added: contents of new files by name.
+    """
+    path = bundle.path
+    with _alone(path):
+        _, former = _manifest_now(bundle)
+        if any(former.files.get(one) != bundle.manifest.files.get(one) for one in (MODEL, GOLDEN)):
+            raise BundleError(f"{path} holds another model by now: give the command again")
+        fields, replaced = change(former)
+        files = {name: digest for name, digest in former.files.items() if name not in replaced}
+        files |= {name: hashlib.sha256(data).hexdigest() for name, data in added.items()}
+        # Whoever listed a file had checked it, so that its size is what was exported.
+        sizes = {
+            name: len(added[name]) if name in added else (path / name).stat().st_size
+            for name in files
+        }
+        manifest = Manifest.model_validate(
+            former.model_dump() | fields | {"files": files, "sizes": sizes}
+        )
+        for name, data in added.items():
+            write_atomically(path / name, data)
+        write_atomically(path / MANIFEST, manifest.json_bytes())
+        for name in replaced - set(added):
+            with contextlib.suppress(OSError):
+                (path / name).unlink()
     return load_bundle(path, bundle.repository)
+
+
+def _manifest_now(bundle: Bundle) -> tuple[bytes, Manifest]:
+    """The manifest that a bundle's folder has by now, and its content.
+
+    Raises:
+        BundleError: it is missing or damaged.
+    """
+    file = bundle.path / MANIFEST
+    try:
+        content = read_file(file, surroundings(bundle.path, bundle.repository), RECORD_BYTES)
+    except FileNotFoundError:
+        raise missing(file) from None
+    return content, Manifest.checked(content, file, BundleError)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Has the changes of several processes come one after another."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

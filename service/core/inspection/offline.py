@@ -11,6 +11,7 @@ from service.core.bundles.manifest import Preprocess
 from service.core.bundles.tiling import Tiling
 from service.core.domain import ModelInput, ModelOutput
 from service.core.engines.base import Engine
+from service.core.pictures.facts import PictureFacts, facts_of_large, picture_facts
 from service.core.pictures.placement import Placement, placement
 from service.core.pictures.prepare import Picture, prepare, read_for_model
 from service.core.pictures.preprocess import preprocess
@@ -93,6 +94,18 @@ def inspect_offline(
         decoded.height,
         placement(view.preprocess, decoded.width, decoded.height, turn),
     )
+
+
+def facts_offline(data: Picture, view: View, max_pixels: int) -> PictureFacts:
+    """The facts of a picture, as the service finds them at the line.
+
+    Raises:
+        RequestError: the picture is at fault.
+    """
+    if view.tiling is not None:
+        return facts_of_large(read_for_model(data, view.preprocess, max_pixels).picture)
+    seen = prepare(data, view.preprocess, max_pixels)
+    return picture_facts(seen.model_input, seen.width, seen.height)
 
 
 def _upright(answer: ModelOutput, turn: Turn) -> ModelOutput:

@@ -3,11 +3,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from export.errors import PicturesError
-from export.pictures import list_pictures, read_model_input, read_picture
+from export.pictures import list_pictures, read_mask, read_model_input, read_picture
 from service.core.bundles.manifest import Crop, Preprocess
 from service.core.pictures.decode import decode
 from service.core.pictures.preprocess import preprocess
@@ -64,3 +65,15 @@ def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path, content: bytes |
         path.write_bytes(content)
     with pytest.raises(PicturesError, match=r"a\.png: "):
         read_picture(path)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("label", [1, 200, 255])
+def test_a_mask_marks_what_is_not_black_however_low_its_labels(
+    tmp_path: Path, kind: type[np.unsignedinteger], label: int
+) -> None:
+    labels = np.zeros((6, 8), kind)
+    labels[2:4, 3:7] = label
+    path = tmp_path / "mask.png"
+    cv2.imwrite(str(path), labels)
+    assert np.array_equal(read_mask(path), labels > 0)

@@ -196,6 +196,18 @@ def test_thresholds_beside_the_graph_are_anomalib_s(good: list[Path], tmp_path: 
     assert source.facts.trained_thresholds == CheckpointThresholds(image=12.5, pixel=11)
 
 
+@pytest.mark.parametrize("left_out", ["score_output", "map_output"])
+def test_thresholds_beside_the_graph_are_none_of_what_stands_for_an_answer_that_is_left_out(
+    good: list[Path], tmp_path: Path, left_out: str
+) -> None:
+    onnx.save(small(), tmp_path / "m.onnx")
+    facts = {"image_threshold": 12.5, "pixel_threshold": 11}
+    (tmp_path / "metadata.json").write_text(json.dumps(facts))
+    options: dict[str, Any] = {"pictures": InputOptions(white=1), left_out: "none"}
+    source, _ = open_quietly(tmp_path / "m.onnx", good, **options)
+    assert source.facts.trained_thresholds is None
+
+
 def test_pictures_of_the_training_are_remembered(good: list[Path], tmp_path: Path) -> None:
     onnx.save(small(), tmp_path / "m.onnx")
     options = ImportOptions(pictures=InputOptions(white=1))

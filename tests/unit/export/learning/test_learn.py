@@ -45,6 +45,10 @@ def lines_of(result: Result) -> dict[str, str]:
     return found
 
 
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_one_command_leads_from_pictures_to_a_bundle(
     learn_parts: Learn, pictures: Path, repository: Path
 ) -> None:
@@ -239,6 +243,28 @@ def test_an_interruption_says_what_it_has_left(
     last = json.loads(told[-1])
     assert last["event"] == "error"
     assert says in last["text"]
+
+
+def test_an_interrupted_wait_for_the_server_loses_no_word_of_the_version_that_is_there(
+    learn_parts: Learn, pictures: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("export.learning.running.wait_for", interrupt)
+    result = learn_parts(pictures / "good")
+    assert result.exit_code == 0, result.output
+    told = lines_of(result)
+    assert told["bundle"].endswith("parts/1")
+    assert "has not loaded it yet" in told["absent"]
+    assert (repository / "parts" / "1" / CARD).exists()
+
+
+def test_an_interruption_of_the_card_says_that_the_version_is_there(
+    learn_parts: Learn, pictures: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("export.learning.learn.write_card", interrupt)
+    stopped = learn_parts(pictures / "good")
+    assert stopped.exit_code == 130
+    assert "parts/1 was written all the same" in stopped.output
+    assert load_bundle(repository / "parts" / "1")
 
 
 def test_an_interrupted_fit_goes_on_after_another_family_has_made_the_version(

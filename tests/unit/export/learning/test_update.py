@@ -9,9 +9,10 @@ from click.testing import CliRunner, Result
 
 from export.commands.learn import learn
 from export.learning.learn import Learned
-from export.learning.update import Updated, compared
+from export.learning.update import Updated, asked_alpha, compared
 from families.every import learnable
 from service.core.bundles.bundle import CHECKPOINT, Bundle, load_bundle
+from service.core.bundles.manifest import Thresholds
 from service.core.bundles.thresholds import DeployedThresholds, Overrides
 from service.repository.activation import Activation, keep_activation, read_activation
 from tests.conftest import MakeBundle
@@ -77,6 +78,17 @@ def test_scores_of_other_pictures_are_no_figure_of_the_former_ones(
     assert all(line.endswith("of the new good pictures") for line in found.lines())
 
 
+@pytest.mark.parametrize(
+    ("alpha", "count", "asked"),
+    [(0.05, 200, 0.05), (0.01, 200, None), (0.0466, 42, None), (0.1, 9, None), (None, 0, None)],
+)
+def test_an_alpha_that_the_pictures_gave_is_not_taken_for_one_that_was_asked_for(
+    alpha: float | None, count: int, asked: float | None
+) -> None:
+    found = Thresholds(image=1, pixel=1, method="by hand", alpha=alpha, good_count=count)
+    assert asked_alpha(found) == asked
+
+
 @pytest.mark.slow
 def test_an_update_adds_pictures_and_shows_before_and_after_and_waits(
     run: Callable[..., Result], write_pictures: Any, tmp_path: Path, repository: Path
@@ -107,6 +119,33 @@ def test_an_update_adds_pictures_and_shows_before_and_after_and_waits(
     assert two.calibration.parts.tolist() == [*one.calibration.parts.tolist(), *[""] * 7]
     again = run("--update", "parts", "--good", tmp_path / "good")
     assert "has seen all of these pictures" in again.output
+
+
+@pytest.mark.slow
+def test_an_update_keeps_the_alpha_that_somebody_asked_for_and_no_other(
+    run: Callable[..., Result], write_pictures: Any, tmp_path: Path, repository: Path
+) -> None:
+    write_pictures(tmp_path / "good", 6)
+    write_pictures(tmp_path / "new", 7, seed=5, high=120)
+    for model, asked in (("asked", ("--alpha", 0.25)), ("given", ())):
+        first = run(tmp_path / "good", "--model", model, *asked)
+        assert first.exit_code == 0, first.output
+        updated = run("--update", model, "--good", tmp_path / "new")
+        assert updated.exit_code == 0, updated.output
+    write_pictures(tmp_path / "further", 3, seed=9)
+    refused = run("--update", "asked", "--good", tmp_path / "further", "--alpha", 0.01)
+    assert "good pictures: 9; alpha 0.01 needs at least 99" in refused.output
+    alphas = {
+        (model, version): load_bundle(repository / model / version).manifest.thresholds.alpha
+        for model in ("asked", "given")
+        for version in "12"
+    }
+    assert alphas == {
+        ("asked", "1"): 0.25,
+        ("asked", "2"): 0.25,
+        ("given", "1"): 0.143,
+        ("given", "2"): 0.0715,
+    }
 
 
 def test_a_model_that_is_not_there_or_keeps_no_bank_says_what_to_do(

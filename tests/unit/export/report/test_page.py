@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from export.evaluation.data_sets import DataSet, Sample
-from export.evaluation.deployed import AppliedThresholds
+from export.evaluation.deployed import AppliedThresholds, deployed_beside
 from export.evaluation.evaluate import Evaluation, evaluate
 from export.evaluation.inspectors import LocalInspector
 from export.evaluation.metrics import JudgedPicture
@@ -20,6 +20,8 @@ from export.evaluation.record import EvaluationContext
 from export.report.cases import EACH, LONGEST, Case, choose_cases, draw_cases
 from export.report.page import report_html, wilson_interval
 from service.core.bundles.bundle import Bundle
+from service.core.bundles.manifest import Preprocess
+from tests.conftest import MakeBundle
 
 HOSTILE = "<script>alert(\"x\")</script> & 'co'"
 VOID = {"meta", "img", "br"}
@@ -193,6 +195,29 @@ def test_pictures_are_scaled_down_and_marks_are_drawn(make_report) -> None:
     assert 5 <= columns.min() < 11
     assert 22 <= columns.max() < 28
     assert decoded(reject.picture).std() < 2
+
+
+def test_a_picture_of_12_bits_is_shown_in_the_levels_that_the_model_sees(
+    make_bundle: MakeBundle, tmp_path: Path
+) -> None:
+    path = tmp_path / "dent.png"
+    cv2.imwrite(str(path), np.full((48, 64), 200 << 4, np.uint16))
+    spec = Preprocess(width=32, height=32, resize="area", depth="12")
+    bundle = make_bundle(preprocess=spec)
+    data = DataSet(tmp_path, "plain", (Sample(path, "dent"),), ())
+    context = EvaluationContext(
+        bundle=bundle,
+        thresholds=deployed_beside(bundle),
+        data=data,
+        through="this process",
+        evaluated_at="2026-01-01T00:00:00+00:00",
+        versions={},
+    )
+    with LocalInspector(bundle, threads=1) as inspector:
+        result = evaluate(inspector, data, model="parts", version="1", quiet=True)
+        (case,) = draw_cases(inspector, result, context)
+    assert case.kind == "hit"
+    assert abs(decoded(case.picture).mean() - 200) < 2
 
 
 def decoded(data: bytes) -> np.ndarray:

@@ -4,12 +4,13 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from export.errors import PicturesError, SyntheticError
 from export.evaluation.data_sets import read_data_set
@@ -169,7 +170,7 @@ def test_a_set_that_is_not_finished_leaves_nothing(
 ) -> None:
     calls: list[Path] = []
 
-    def fails_later(path: Path) -> np.ndarray:
+    def fails_later(path: Path, *as_seen: object) -> np.ndarray:
         calls.append(path)
         if len(calls) == 6:
             raise fault
@@ -241,3 +242,41 @@ def test_only_visible_defects_count() -> None:
     assert alter(black, hardly, np.random.default_rng(0)) is None
     noise = np.random.default_rng(0).integers(0, 256, (50, 60, 3), dtype=np.uint8)
     assert alter(noise, defect_of("cutpaste"), np.random.default_rng(0)) is not None
+
+
+def test_nothing_but_the_defect_tells_pictures_of_a_camera_of_12_bits_apart(
+    good: Path, tmp_path: Path
+) -> None:
+    for path in good.iterdir():
+        levels = cv2.imread(str(path))
+        assert levels is not None
+        cv2.imwrite(str(path), levels.astype(np.uint16) << 4)
+    out = tmp_path / "set"
+    facts = make(good, out, replace(SMALL, depth="12"))
+    assert facts.good == 4
+    for sample in read_data_set(out).samples:
+        shown = cv2.imread(str(sample.path), cv2.IMREAD_UNCHANGED)
+        source = good / facts.pictures[sample.path.relative_to(out).as_posix()]
+        before = cv2.imread(str(source), cv2.IMREAD_UNCHANGED)
+        assert shown is not None and before is not None
+        assert shown.dtype == np.uint8
+        unlike = (np.abs(shown.astype(int) - (before.astype(int) >> 4)) > 1).any(axis=2).mean()
+        assert unlike < 0.5 if sample.synthetic else unlike == 0
+
+
+def test_pictures_that_their_files_turn_lie_as_the_altered_ones_do(
+    good: Path, tmp_path: Path
+) -> None:
+    for path in sorted(good.iterdir()):
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        with Image.open(path) as picture:
+            picture.save(path, exif=exif)
+    out = tmp_path / "set"
+    make(good, out)
+    shown = set()
+    for sample in read_data_set(out).samples:
+        with Image.open(sample.path) as picture:
+            shown.add((picture.size, picture.getexif().get(0x0112, 1)))
+    assert len(shown) == 1
+    assert {turn for _, turn in shown} == {1}

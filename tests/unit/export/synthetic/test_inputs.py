@@ -31,6 +31,19 @@ def test_each_defect_changes_a_small_part_of_the_models_input(textured: Path) ->
         assert 0 < changed < 0.1
 
 
+def test_a_defect_is_in_the_light_of_a_camera_of_12_bits(textured: Path, tmp_path: Path) -> None:
+    spec = SPEC.model_copy(update={"depth": "12"})
+    deep = tmp_path / "deep.png"
+    levels = cv2.imread(str(textured))
+    assert levels is not None
+    cv2.imwrite(str(deep), levels.astype(np.uint16) << 4)
+    good = read_model_input(deep, spec)
+    spoiled = reader_with_defects(spec)(deep)
+    assert spoiled
+    for picture in spoiled:
+        assert (picture != good).any(axis=2).mean() < 0.1
+
+
 def test_a_picture_gets_the_same_defects_under_any_name(textured: Path, tmp_path: Path) -> None:
     other = tmp_path / "b.png"
     other.write_bytes(textured.read_bytes())

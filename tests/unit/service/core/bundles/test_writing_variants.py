@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
+import numpy as np
 import pytest
 
-from service.core.bundles.bundle import MODEL, Bundle, load_bundle
+from service.core.bundles.bundle import MODEL, Bundle, Calibration, load_bundle
 from service.core.bundles.variant import GoldenBounds, Variant, VariantDrift
-from service.core.bundles.writing import add_variant
+from service.core.bundles.writing import add_variant, replace_calibration
 from service.core.errors import BundleError
+from tests.conftest import MakeBundle
 from tests.manifests import rewrite_manifest
 
 
@@ -46,6 +49,30 @@ def test_several_variants_stand_side_by_side(bundle: Bundle) -> None:
         load_bundle(bundle.path), variant_of("openvino-int8", "a.xml"), {"a.xml": b"1"}
     )
     assert [one.name for one in both.manifest.variants] == ["openvino-bf16", "openvino-int8"]
+
+
+def test_changes_that_were_begun_on_the_same_bundle_are_all_kept(bundle: Bundle) -> None:
+    stale = load_bundle(bundle.path)
+    add_variant(bundle, variant_of("openvino-bf16", precision="bf16"), {})
+    add_variant(stale, variant_of("openvino-int8", "a.xml"), {"a.xml": b"1"})
+    good, none = np.full(40, 0.25, np.float32), np.zeros(0, np.float32)
+    own = bundle.manifest.thresholds.model_copy(update={"image": 0.25})
+    replace_calibration(stale, Calibration(good, good, none, none), own, map_low=0.1)
+    add_variant(stale, variant_of("onnxruntime-int8", "b.onnx"), {"b.onnx": b"2"})
+    found = load_bundle(bundle.path).manifest
+    names = [one.name for one in found.variants]
+    assert names == ["openvino-bf16", "openvino-int8", "onnxruntime-int8"]
+    assert found.thresholds.image == 0.25
+
+
+def test_a_change_that_was_begun_on_another_model_is_refused(
+    bundle: Bundle, make_bundle: MakeBundle
+) -> None:
+    shutil.rmtree(bundle.path)
+    make_bundle(scale=0.5)
+    with pytest.raises(BundleError, match="another model by now: give the command again"):
+        add_variant(bundle, variant_of("openvino-bf16", precision="bf16"), {})
+    assert not load_bundle(bundle.path).manifest.variants
 
 
 def test_a_variant_of_the_same_name_takes_the_place_of_the_former_and_of_its_files(
