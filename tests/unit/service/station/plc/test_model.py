@@ -168,7 +168,7 @@ class Model:
         if not said.execute_command:
             self.done = None
         elif not before.execute_command:
-            self.wanted = said.command
+            self.done, self.wanted = None, said.command
         self.is_acknowledged &= said.trigger
         if said.trigger and not before.trigger:
             self.trigger()
