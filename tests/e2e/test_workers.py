@@ -237,3 +237,28 @@ def test_a_reload_with_settings_that_cannot_be_taken_leaves_all_as_it_is(
         eventually(lambda: said(server, "the workers stay"))
         assert workers_of(server) == former
         assert ready(server)
+
+
+def test_a_reload_whose_worker_cannot_start_leaves_all_as_it_is_and_the_next_one_can_be_asked_for(
+    bundle: Bundle, repository: Path, tmp_path: Path, start_server: StartServer
+) -> None:
+    config = tmp_path / "takt.toml"
+    right = "workers = 2\nrecord = 'none'\n"
+    config.write_text(right)
+    with start_server(repository, "--config", str(config)) as server:
+        eventually(lambda: said(server, READY) == 2 and ready(server))
+        former = workers_of(server)
+        config.write_text(f"{right}keys_file = '{tmp_path / 'none.toml'}'\n")
+        server.process.send_signal(signal.SIGUSR2)
+        eventually(lambda: said(server, "the workers that are left stay as they are"))
+        assert workers_of(server) == former
+
+        # One that ends later begins anew by the settings that hold.
+        os.kill(min(former), signal.SIGKILL)
+        eventually(lambda: said(server, READY) == 3 and ready(server))
+        assert len(workers_of(server)) == 2
+
+        config.write_text(right)
+        server.process.send_signal(signal.SIGUSR2)
+        eventually(lambda: said(server, "all workers were replaced"))
+        assert len(workers_of(server)) == 2 and not workers_of(server) & former
