@@ -340,6 +340,14 @@ def test_a_peak_anywhere_is_found_on_the_picture(cell: tuple[int, int]) -> None:
     assert on_picture(anomaly_map, 565, 230) == pytest.approx(expected, abs=1e-6)
 
 
+def test_a_score_on_the_picture_does_not_exceed_the_threshold_that_it_makes() -> None:
+    rng = np.random.default_rng(8)
+    for _ in range(50):
+        score = on_picture(rng.normal(0, 0.3, (56, 56)).astype(np.float32), 640, 480)
+        kept = np.array([score], np.float32)
+        assert not score > float(kept[0])
+
+
 def test_the_highest_cell_need_not_hold_the_highest_pixel() -> None:
     # Four pixels of a 7 × 7 map: they lie on cells 0.375, 2.125, 3.875 and 5.625.
     anomaly_map = map_with((7, 7), (3, 3, 1.0), (2, 2, 0.9))
