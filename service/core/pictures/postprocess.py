@@ -156,7 +156,8 @@ def judge(
         EngineError: the score or a map value is NaN or infinite.
     """
     check_finite([score], anomaly_map)
-    shows_region = float(anomaly_map.max()) > criteria.pixel_threshold
+    peak = float(anomaly_map.max())
+    shows_region = peak > criteria.pixel_threshold
     return Verdict(
         anomalous=score > criteria.threshold or shows_region,
         score=score,
@@ -167,6 +168,7 @@ def judge(
         else (),
         pixel_threshold=criteria.pixel_threshold,
         typical_score=float(good_scores[len(good_scores) // 2]) if len(good_scores) else None,
+        peak=peak,
     )
 
 

@@ -149,6 +149,7 @@ def test_at_an_infinite_pixel_threshold_only_the_score_decides() -> None:
 
 def test_the_verdict_does_not_depend_on_how_many_regions_are_wanted() -> None:
     verdict = judged(map_with((4, 4), (1, 1, 0.9)), max_regions=0)
+    assert verdict.peak == pytest.approx(0.9)
     assert (verdict.anomalous, verdict.regions) == (True, ())
 
 
