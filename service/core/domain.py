@@ -215,6 +215,7 @@ class Verdict:
             decides.
         typical_score: median score of the good calibration pictures; None where there are none.
         undecided: why the picture cannot be judged; None where it is judged.
+        peak: highest value of the map; -infinity where nobody has told it.
     """
 
     anomalous: bool
@@ -225,6 +226,7 @@ class Verdict:
     pixel_threshold: float = math.inf
     typical_score: float | None = None
     undecided: Reason | None = None
+    peak: float = -math.inf
 
     @property
     def name(self) -> VerdictName:

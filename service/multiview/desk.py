@@ -117,7 +117,8 @@ class PartDesk:
             left_s = until_s - time.monotonic()
             if left_s <= 0 or self._closing():
                 break
-            found = await self._find(part, number, min(left_s, _WAITS_S))
+            # That very part, though its id may stand for another one the moment it has ended.
+            found = await self._find(part, found.number, min(left_s, _WAITS_S))
         return found
 
     def close(self) -> None:

@@ -148,6 +148,6 @@ def scaled_score(verdict: Verdict) -> float | None:
     if verdict.threshold <= 0 or verdict.pixel_threshold <= 0:
         return None
     scaled = verdict.score / verdict.threshold
-    if verdict.regions and math.isfinite(verdict.pixel_threshold):
-        scaled = max(scaled, verdict.regions[0].peak / verdict.pixel_threshold)
+    if math.isfinite(verdict.pixel_threshold):
+        scaled = max(scaled, verdict.peak / verdict.pixel_threshold)
     return scaled if math.isfinite(scaled) else None

@@ -142,7 +142,12 @@ def _by_share(bundle: Bundle, alpha: float, views: int, shared: int) -> ViewThre
 
 
 def _values(pair: ThresholdPair) -> tuple[float, float]:
-    return pair.image, pair.pixel
+    """Both, as near as float32 has them, which scores and peaks are.
+
+    Else a picture that is at the level itself could lie above by what the way there and back
+    rounds, and with it all that are alike.
+    """
+    return float(np.float32(pair.image)), float(np.float32(pair.pixel))
 
 
 def _too_few(bundle: Bundle, alpha: float, views: int, shared: int) -> str:

@@ -66,7 +66,7 @@ class Guard:
         self._refused = refused
         self._clock = clock
         self._held: dict[object, tuple[Caller, Callable[[], None]]] = {}
-        self._untold, self._tell_at_s = 0, 0.0
+        self._untold, self._told_s = 0, float("-inf")
 
     async def admit(self, scope: Mapping[str, Any]) -> Caller:
         """Who asks, once that is found out; it waits where an issuer is asked for its keys.
@@ -172,8 +172,9 @@ class Guard:
         """Log refusals, one in a while: strangers may send as many as they like."""
         self._untold += 1
         now_s = self._clock()
-        if now_s >= self._tell_at_s:
+        # Before the last line, too: the clock of the day may be set back.
+        if not self._told_s <= now_s < self._told_s + _TELL_EVERY_S:
             address = client[0] if client else "an unknown address"
             text = "a request from %s was refused (%d since the last such line): %s"
             logger.warning(text, address, self._untold, error)
-            self._untold, self._tell_at_s = 0, now_s + _TELL_EVERY_S
+            self._untold, self._told_s = 0, now_s

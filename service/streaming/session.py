@@ -191,11 +191,17 @@ class Session:
         self._settle()
         return self._link
 
-    def detach(self, link: Link) -> None:
-        """Disconnect; what becomes ready is kept for the next connection."""
-        if self._link is link:
-            self._link = None
-            self._settle()
+    def detach(self, link: Link) -> bool:
+        """Disconnect; what becomes ready is kept for the next connection.
+
+        Returns:
+            Whether it was connected by this link, and not by another one that has come since.
+        """
+        if self._link is not link:
+            return False
+        self._link = None
+        self._settle()
+        return True
 
     def stop(self, why: Stop) -> None:
         """Ask the connection to end."""

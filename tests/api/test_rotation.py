@@ -95,6 +95,30 @@ async def test_the_open_stream_of_a_revoked_key_ends_with_a_code_and_others_go_o
             assert (await again.hello(session=welcome["session"]))["resumed"] is True
 
 
+async def test_a_stream_that_goes_on_by_another_key_outlives_a_former_connection_that_is_dead(
+    serve, keys_file, outcomes, picture_bytes
+) -> None:
+    async with (
+        serve(keys_file=keys_file, stream_resume_s=60) as client,
+        connect(client, **bearer("camera")) as dead,
+    ):
+        session = (await dead.hello())["session"]
+        dead.reads.clear()
+        keys_file.write_bytes(file_without("camera"))
+        await until(lambda: outcomes("the keys have changed"))
+        async with connect(client, **bearer("all")) as again:
+            assert (await again.hello(session=session))["resumed"] is True
+            # The server finds only now that nobody hears why it closed.
+            dead.close(1006)
+            dead.reads.set()
+            await dead.task
+
+            (stream,) = (await client.get("/v1/streams", headers=bearer("all"))).json()["streams"]
+            assert stream["connected"]
+            metrics = (await client.get("/metrics", headers=bearer("all"))).text
+            assert "takt_streams 1.0" in metrics
+
+
 async def test_an_inspection_under_way_is_finished(
     serve, keys_file, outcomes, engines, picture_bytes
 ) -> None:

@@ -162,9 +162,11 @@ def test_workers_log_at_a_terminal_that_stops_what_writes_from_behind(
 
 def test_what_one_worker_alone_can_do_is_asked_by_any_connection(server: Server) -> None:
     with callers_of_all(server.url, 4, 2) as clients:
-        for path in ("/v1/learning", "/v1/status"):
+        # There is no record here whose pictures could be counted.
+        counted_pictures = ("/v1/review/teachable?model=parts", 404)
+        for path, status in (("/v1/learning", 200), counted_pictures, ("/v1/status", 200)):
             answers = [one.ask("GET", path) for one in clients]
-            assert {status for status, _ in answers} == {200}
+            assert {found for found, _ in answers} == {status}
             assert len({worker for _, worker in answers}) == 1
 
 
@@ -237,3 +239,28 @@ def test_a_reload_with_settings_that_cannot_be_taken_leaves_all_as_it_is(
         eventually(lambda: said(server, "the workers stay"))
         assert workers_of(server) == former
         assert ready(server)
+
+
+def test_a_reload_whose_worker_cannot_start_leaves_all_as_it_is_and_the_next_one_can_be_asked_for(
+    bundle: Bundle, repository: Path, tmp_path: Path, start_server: StartServer
+) -> None:
+    config = tmp_path / "takt.toml"
+    right = "workers = 2\nrecord = 'none'\n"
+    config.write_text(right)
+    with start_server(repository, "--config", str(config)) as server:
+        eventually(lambda: said(server, READY) == 2 and ready(server))
+        former = workers_of(server)
+        config.write_text(f"{right}keys_file = '{tmp_path / 'none.toml'}'\n")
+        server.process.send_signal(signal.SIGUSR2)
+        eventually(lambda: said(server, "the workers that are left stay as they are"))
+        assert workers_of(server) == former
+
+        # One that ends later begins anew by the settings that hold.
+        os.kill(min(former), signal.SIGKILL)
+        eventually(lambda: said(server, READY) == 3 and ready(server))
+        assert len(workers_of(server)) == 2
+
+        config.write_text(right)
+        server.process.send_signal(signal.SIGUSR2)
+        eventually(lambda: said(server, "all workers were replaced"))
+        assert len(workers_of(server)) == 2 and not workers_of(server) & former

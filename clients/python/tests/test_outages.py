@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 
 import pytest
 from websockets.exceptions import ConnectionClosedOK
 from websockets.sync.server import ServerConnection
 
+from fake_server import unpack
 from stream_scripts import answer_until_bye, greet
 from takt_client import RetryPolicy
 from takt_client.blocking import TaktStream
@@ -18,7 +20,7 @@ from takt_client.errors import (
     UnreachableError,
 )
 from takt_client.retry import Attempts, RetryClock
-from takt_client.session import StreamSession
+from takt_client.session import FrameViewChoices, StreamSession
 from takt_client.stream import HANDSHAKE_S, AsyncTaktStream
 
 
@@ -184,6 +186,59 @@ def test_leaving_a_stream_ends_the_wait_for_a_server_that_is_away(
             url, lost, left, retry=retry, clock=RetryClock(chance=lambda: 1.0)
         )
     assert type(error) is RequestError
+
+
+class _SlowConnection:
+    """A connection whose server has stopped to read: what is sent is on its way, and waits."""
+
+    def __init__(self, welcome: str) -> None:
+        self.sent: list[str | bytes] = []
+        self._welcome = welcome
+        self._reads = asyncio.Event()
+        self.waits = asyncio.Event()
+
+    async def send(self, message: str | bytes) -> None:
+        self.sent.append(message)
+        if len(self.sent) > 1:
+            self.waits.set()
+            await self._reads.wait()
+
+    async def recv(self) -> str:
+        return self._welcome
+
+    async def close(self) -> None:
+        """Nobody is there."""
+
+    def read(self) -> None:
+        self._reads.set()
+
+
+def test_whoever_gives_up_sending_a_view_leaves_the_next_frame_none_of_it(wire, time) -> None:
+    async def kinds() -> list[str]:
+        connection = _SlowConnection(wire.welcome(credits=3))
+
+        async def opened(within_s: float) -> _SlowConnection:
+            return connection
+
+        def attempts() -> Attempts:
+            return Attempts(RetryPolicy(), time.clock)
+
+        stream = AsyncTaktStream("ws://takt", StreamSession({}), opened, attempts)
+        async with stream as frames:
+            view: FrameViewChoices = {"part": "A-17", "view": "top", "recipe": "bracket"}
+            sending = asyncio.create_task(frames.send(b"top", view=view))
+            await connection.waits.wait()
+            sending.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await sending
+            connection.read()
+            await frames.send(b"another part")
+        return [
+            unpack(one).picture if isinstance(one, bytes) else json.loads(one)["type"]
+            for one in connection.sent
+        ]
+
+    assert asyncio.run(kinds()) == ["hello", "view", b"top", b"another part", "bye"]
 
 
 def test_one_silent_attempt_does_not_use_up_the_deadline(kind, time) -> None:

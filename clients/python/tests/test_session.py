@@ -5,6 +5,7 @@ import pytest
 from fake_server import unpack
 from takt_client.errors import (
     InvalidImageError,
+    InvalidParameterError,
     ModelNotFoundError,
     RequestError,
     UnreadableAnswerError,
@@ -198,6 +199,15 @@ def test_what_a_frame_shows_is_said_before_it_where_that_changes(session) -> Non
     assert session.part({"part": "A-17"}) == [A17]
     assert session.part({"part": "A-17"}) == []
     assert session.part(None) == [NOTHING]
+
+
+def test_what_the_next_frame_shows_is_said_although_the_one_before_was_no_frame(session) -> None:
+    assert session.part({"part": "A-17"}) == [A17]
+    with pytest.raises(InvalidParameterError):
+        session.frame(b"", -1)
+
+    # Neither the message nor the frame was sent.
+    assert session.part({"part": "A-17"}) == [A17]
 
 
 def test_a_frame_that_is_sent_again_shows_what_it_did(session, wire) -> None:

@@ -168,8 +168,8 @@ class Connection:
         await writer
 
     def _leave(self, *, lost: bool) -> None:
-        self.session.detach(self.link)
-        if self._stopped_by(Stop.TAKEN_OVER):
+        # Whoever was stopped for another reason first may have been followed all the same.
+        if not self.session.detach(self.link) or self._stopped_by(Stop.TAKEN_OVER):
             return
         if lost:
             self.sessions.keep(self.session)

@@ -87,7 +87,7 @@ def picture_score(
         height: height of the picture, upright, in pixels.
 
     Returns:
-        NaN or infinite only if the score or a map value is.
+        A value that float32 has; NaN or infinite only if the score or a map value is.
     """
     if score_from == "model":
         return score
@@ -97,7 +97,10 @@ def picture_score(
         bounds = rows.of(anomaly_map.max(axis=1))
         # No value exceeds its row's bound, so that few rows are left after the likeliest one.
         best = _highest(anomaly_map, rows.at(bounds.argmax(axis=0, keepdims=True)), columns)
-        return max(best, _highest(anomaly_map, rows.at(bounds > best), columns))
+        best = max(best, _highest(anomaly_map, rows.at(bounds > best), columns))
+        # As a graph's score is, and as calibrations keep it: the very picture that makes a
+        # threshold would else exceed that by what its digits have lost.
+        return float(np.float32(best))
 
 
 def check_finite(scores: Iterable[float], maps: NDArray[np.float32]) -> None:
@@ -153,7 +156,8 @@ def judge(
         EngineError: the score or a map value is NaN or infinite.
     """
     check_finite([score], anomaly_map)
-    shows_region = float(anomaly_map.max()) > criteria.pixel_threshold
+    peak = float(anomaly_map.max())
+    shows_region = peak > criteria.pixel_threshold
     return Verdict(
         anomalous=score > criteria.threshold or shows_region,
         score=score,
@@ -164,6 +168,7 @@ def judge(
         else (),
         pixel_threshold=criteria.pixel_threshold,
         typical_score=float(good_scores[len(good_scores) // 2]) if len(good_scores) else None,
+        peak=peak,
     )
 
 

@@ -26,7 +26,7 @@ from service.streaming.sessions import worker_of
 
 _STATUS = b"/v1/status"
 _ASKS_STATUS = b"GET /v1/status"
-_LEADERS = (b"/v1/learning",)
+_LEADERS = (b"/v1/learning", b"/v1/review/teachable")
 _STREAMS = b"/v1/streams/"
 _NOBODY = NotReadyError(
     "the worker that answers this is being started, or stands still and is replaced within a "

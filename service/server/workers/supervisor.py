@@ -244,7 +244,7 @@ class WorkerSupervisor:
             self._acceptor.hand(handed, connection)
         self._choose_leader()
         self._acceptor.look()
-        if member.state is not State.LEAVING and not self._ending:
+        if not self._ending and not self._is_filled(member.slot):
             if self._any_up:
                 self._start(self._begin_again(member))
             else:
@@ -261,8 +261,12 @@ class WorkerSupervisor:
             *(member.slot, member.pid, wait_s),
         )
         await asyncio.sleep(wait_s)
-        if not self._ending:
+        if not self._ending and not self._is_filled(member.slot):
             await self._begin(member.slot)
+
+    def _is_filled(self, slot: int) -> bool:
+        """Whether a worker is there that stays: of two, one replaces the other."""
+        return any(one.slot == slot and one.state is not State.LEAVING for one in self._members)
 
     def _choose_leader(self) -> None:
         """Have one worker do what only one may, once the former one is gone."""
@@ -323,15 +327,21 @@ class WorkerSupervisor:
             logger.error("the workers stay: %s", error)
             return
         former, self._nursery = self._nursery, nursery
-        replaced = True
-        for slot in range(settings.workers):
-            replaced = replaced and await self._replace(slot)
-        self._settings = settings
-        await former.close()
-        # Said last, as the next reload may be asked for from then on.
+        replaced = 0
+        while replaced < settings.workers and await self._replace(replaced):
+            replaced += 1
         if replaced:
+            self._settings = settings
+        else:
+            # Whatever ends later begins anew by the settings that hold.
+            former, self._nursery = self._nursery, former
+        # Said last, as the next reload may be asked for from then on.
+        if replaced == settings.workers:
+            await former.close()
             logger.info("all workers were replaced")
         else:
+            # It ends with its last worker, which may serve for long.
+            self._start(former.close())
             logger.error("the reload has ended; the workers that are left stay as they are")
 
     async def _replace(self, slot: int) -> bool:

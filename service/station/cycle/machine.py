@@ -267,6 +267,8 @@ class StationCycle:
         if not controls.execute_command:
             self._command_done = self._command_failed = False
         elif not before.execute_command:
+            # What is left is of a recipe before: the file's, the console's, or of a short pulse.
+            self._command_done = self._command_failed = False
             self._wanted = controls.command
             effects.append(ChangeRecipe(controls.command))
         if not controls.trigger:

@@ -55,15 +55,15 @@ class ResultBuffer:
 
     def controls(self, *, buffering: bool, ack: bool) -> None:
         """Hear whether results are to wait, and whether the one that is shown is acknowledged."""
+        rising, falling = ack and not self._ack, self._ack and not ack
+        if rising and self.valid:
+            self._waiting.popleft()
+            self.valid = False
         if self._buffering and not buffering:
             # Whoever buffers no more wants the latest.
             while len(self._waiting) > 1:
                 self._waiting.popleft()
-        rising, falling = ack and not self._ack, self._ack and not ack
         self._buffering, self._ack = buffering, ack
-        if rising and self.valid:
-            self._waiting.popleft()
-            self.valid = False
         if falling or not buffering:
             self._show()
 

@@ -29,6 +29,9 @@ class Socket:
         self._to_app: asyncio.Queue[Message] = asyncio.Queue()
         self._from_app: asyncio.Queue[Message] = asyncio.Queue()
         self._lost = False
+        self.reads = asyncio.Event()
+        """Whether the client reads; while it does not, the server waits to send."""
+        self.reads.set()
         self.read = 0
         scope = {
             "type": "websocket",
@@ -52,6 +55,7 @@ class Socket:
         return message
 
     async def _send(self, message: Message) -> None:
+        await self.reads.wait()
         if self._lost:
             raise OSError("the connection is lost")
         self._from_app.put_nowait(message)

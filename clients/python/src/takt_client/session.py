@@ -195,12 +195,16 @@ class StreamSession:
             self._session, self._granted = str(body["session"]), int(body["credits"])
             first = int(body["next_sequence"])
         again: list[bytes | str] = []
-        if self._session_has_parts:
-            self._said = None
+        self.unsaid()
         for sequence, data in self._unanswered.items():
             if sequence >= first:
                 again += [*self._said_before(sequence), data]
         return [*again, *([_BYE] if self.finishing else [])]
+
+    def unsaid(self) -> None:
+        """Say again what the next frame shows: the server may not have heard it."""
+        if self._session_has_parts:
+            self._said = None
 
     def _said_before(self, sequence: int) -> list[str]:
         if sequence in self._views:
@@ -236,11 +240,16 @@ class StreamSession:
             view: the message of `view_message` that is sent before it.
 
         Raises:
-            RequestError: the stream was finished, or this is no frame.
+            RequestError: the stream was finished, or this is no frame: nothing is to be sent then.
         """
         if self.finishing:
             raise RequestError("the stream has been finished; open another one")
-        data = pack_frame(self._next_sequence, captured_us, picture)
+        try:
+            data = pack_frame(self._next_sequence, captured_us, picture)
+        except TaktError:
+            # What was to be said before it is not said either.
+            self.unsaid()
+            raise
         self._unanswered[self._next_sequence] = data
         if view is None:
             self._parts[self._next_sequence] = self._part

@@ -190,8 +190,13 @@ class AsyncTaktStream:
                 messages: list[bytes | str] = [*before]
                 messages.append(self._session.frame(data, captured_us, shown))
                 connection = self._connection
-            for message in messages:
-                await self._deliver(connection, message)
+            try:
+                # All begun in one turn: whoever gives up in between leaves no view without its
+                # frame, for which the server would take the next one.
+                await asyncio.gather(*(self._deliver(connection, one) for one in messages))
+            except asyncio.CancelledError:
+                self._session.unsaid()
+                raise
 
     async def finish(self) -> None:
         """Say that no frame follows; iterating ends when all are answered."""

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from service.core.domain import Box, Region, Verdict, VerdictName
+from service.core.domain import Verdict, VerdictName
 from service.multiview.result import PartView, SeenView, decide, scaled_score
 
 
@@ -48,16 +48,19 @@ def test_the_score_is_that_of_the_view_nearest_to_its_threshold() -> None:
 @pytest.mark.parametrize(
     ("score", "threshold", "pixel", "peak", "scaled"),
     [
-        (0.25, 0.5, 0.5, None, 0.5),
+        (0.25, 0.5, 0.5, 0.125, 0.5),
         (0.25, 0.5, 0.5, 0.75, 1.5),
-        (0.25, 0.5, math.inf, None, 0.5),
-        (0.25, 0.0, 0.5, None, None),
+        # No region is shown, and the map is nearer to its threshold than the score all the same.
+        (0.25, 0.5, 0.5, 0.375, 0.75),
+        (0.25, 0.5, math.inf, 0.75, 0.5),
+        (-0.25, 0.5, math.inf, 0.75, -0.5),
+        (0.25, 0.0, 0.5, 0.125, None),
         (0.25, 0.5, -1.0, 0.75, None),
     ],
 )
 def test_a_view_is_scaled_by_its_thresholds_where_they_are_above_nothing(
     score, threshold, pixel, peak, scaled
 ) -> None:
-    regions = () if peak is None else (Region(Box(0, 0, 1, 1), 1, peak),)
-    verdict = Verdict(bool(regions), score, threshold, None, regions, pixel)
+    # However many regions an answer has: a server may show none.
+    verdict = Verdict(peak > pixel, score, threshold, None, (), pixel, peak=peak)
     assert scaled_score(verdict) == scaled

@@ -90,6 +90,26 @@ def test_score_and_peak_together_reject_no_more_than_the_view_s_share(bundle: Bu
     assert 0.004 < np.mean(rates) < 0.006
 
 
+def test_of_the_parts_that_calibrate_no_more_are_rejected_than_the_rank_says(
+    bundle: Bundle,
+) -> None:
+    """The part that makes the thresholds passes, and all that are as odd, whatever is rounded."""
+    names = ids(range(199))
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        scores = [rng.choice(rng.gamma(2, 0.1, 24).astype(np.float32), 199) for _ in range(2)]
+        models = [
+            calibrated(bundle, name, of_view, parts=names)
+            for name, of_view in zip(("top", "side"), scores, strict=True)
+        ]
+        found = thresholds_of_views(models, 0.05)
+        rejected = [
+            of_view.astype(np.float64) > min(one.image, one.pixel)
+            for of_view, one in zip(scores, found, strict=True)
+        ]
+        assert np.any(rejected, axis=0).sum() <= 9
+
+
 def test_good_pictures_that_are_all_alike_have_a_threshold_all_the_same(bundle: Bundle) -> None:
     alike = np.full(99, 0.25, np.float32)
     found = one_view(calibrated(bundle, "m", alike), 0.01, 1)

@@ -148,6 +148,17 @@ def test_refusals_are_logged_once_in_a_while_without_what_was_sent(
     assert "takt_wrong" not in first + second
 
 
+def test_refusals_are_logged_after_the_clock_was_set_back(
+    setup: Setup, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "takt.security"):
+        for now_s in (5000.0, 5001.0, 1400.0, 1401.0):
+            setup.now_s = now_s
+            with pytest.raises(UnauthenticatedError):
+                setup.guard.check(scope(authorization=b"Bearer none"))
+    assert len(caplog.records) == 2
+
+
 class AskedIssuer:
     """Knows a token once its issuer was asked, if it is ever known."""
 

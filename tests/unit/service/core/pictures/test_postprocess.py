@@ -149,6 +149,7 @@ def test_at_an_infinite_pixel_threshold_only_the_score_decides() -> None:
 
 def test_the_verdict_does_not_depend_on_how_many_regions_are_wanted() -> None:
     verdict = judged(map_with((4, 4), (1, 1, 0.9)), max_regions=0)
+    assert verdict.peak == pytest.approx(0.9)
     assert (verdict.anomalous, verdict.regions) == (True, ())
 
 
@@ -338,6 +339,14 @@ def test_a_peak_anywhere_is_found_on_the_picture(cell: tuple[int, int]) -> None:
     anomaly_map = map_with((64, 64), (*cell, 1.0))
     expected = resized_maximum(anomaly_map, 565, 230)
     assert on_picture(anomaly_map, 565, 230) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_score_on_the_picture_does_not_exceed_the_threshold_that_it_makes() -> None:
+    rng = np.random.default_rng(8)
+    for _ in range(50):
+        score = on_picture(rng.normal(0, 0.3, (56, 56)).astype(np.float32), 640, 480)
+        kept = np.array([score], np.float32)
+        assert not score > float(kept[0])
 
 
 def test_the_highest_cell_need_not_hold_the_highest_pixel() -> None:

@@ -320,6 +320,21 @@ def test_there_is_no_decision_while_a_recipe_is_looked_for() -> None:
     assert line.cycle.status().command_done
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_command_of_the_controller_does_not_end_by_the_recipe_before_it(known: bool) -> None:
+    line = Line(recipe=1)
+    # As the station's file or the console wants it.
+    line.told += line.cycle.change_recipe(line.now_s, 5)
+    line.told += line.cycle.see_recipe(line.now_s, 5, known=known)
+
+    line.say(execute_command=True, command=2)
+
+    status = line.cycle.status()
+    assert (status.command_busy, status.command_done, status.command_failed) == (True, False, False)
+    line.told += line.cycle.see_recipe(line.now_s, 2, known=True)
+    assert line.cycle.status().command_done
+
+
 def test_the_recipe_that_was_asked_for_last_counts() -> None:
     line = Line(recipe=1)
     for number in (2, 3):

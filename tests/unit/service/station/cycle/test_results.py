@@ -90,3 +90,11 @@ def test_whoever_buffers_no_more_sees_the_latest_result() -> None:
     buffer.controls(buffering=False, ack=False)
 
     assert (buffer.shown, buffer.valid, buffer.waiting) == (result(3), True, 1)
+
+
+def test_an_acknowledge_that_ends_buffering_takes_away_what_was_shown_and_nothing_unseen() -> None:
+    buffer = buffer_of(1, 2, 3)
+
+    buffer.controls(buffering=False, ack=True)
+
+    assert (buffer.shown, buffer.valid, buffer.waiting) == (result(3), True, 1)

@@ -155,10 +155,10 @@ class Model:
 
     def hear(self, said: Controls) -> None:
         before, self.said = self.said, said
-        if before.buffer_results and not said.buffer_results:
-            self.waiting = self.waiting[-1:]
         if said.results_ack and not before.results_ack and self.is_valid:
             self.waiting, self.is_valid = self.waiting[1:], False
+        if before.buffer_results and not said.buffer_results:
+            self.waiting = self.waiting[-1:]
         if (before.results_ack and not said.results_ack) or not said.buffer_results:
             self.show()
         if said.clear_error and not before.clear_error:
@@ -168,7 +168,7 @@ class Model:
         if not said.execute_command:
             self.done = None
         elif not before.execute_command:
-            self.wanted = said.command
+            self.done, self.wanted = None, said.command
         self.is_acknowledged &= said.trigger
         if said.trigger and not before.trigger:
             self.trigger()
