@@ -46,6 +46,7 @@ class MqttCarrier:
         will = Retained(self._status_topic, orjson.dumps({"type": "status", "online": False}))
         connection = await self._connect(will, sending.acknowledged)
         running = asyncio.create_task(sending.run(connection))
+        has_told = False
         try:
             connection.publish(self._status_topic, self._status(online=True), retain=True)
             feed.reached()
@@ -57,10 +58,12 @@ class MqttCarrier:
                     raise AwayError(ended.result())
             running.result()
             connection.publish(self._status_topic, self._status(online=False), retain=True)
+            has_told = True
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
-            await connection.close()
+            # Else it would stand there as online: nobody may come back.
+            await connection.close(as_lost=not has_told)
 
     def _status(self, *, online: bool) -> bytes:
         return orjson.dumps({"type": "status", "online": online, "at": time_text(self._clock())})
