@@ -48,7 +48,9 @@ class MqttCarrier:
         running = asyncio.create_task(sending.run(connection))
         has_told = False
         try:
-            connection.publish(self._status_topic, self._status(online=True), retain=True)
+            sending.announced(
+                connection.publish(self._status_topic, self._status(online=True), retain=True)
+            )
             feed.reached()
             await asyncio.wait(
                 (running, sending.refusal, connection.lost), return_when=asyncio.FIRST_COMPLETED
@@ -84,6 +86,8 @@ class _Sending:
         self._under_way: dict[int, Stored] = {}
         # What the broker has said of each of them, until those before it are done with.
         self._said: dict[int, int] = {}
+        # Of what says that the server is there, until the broker has it.
+        self._announced: int | None = None
         self._news = asyncio.Event()
         self.refusal: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -106,8 +110,15 @@ class _Sending:
                 self._under_way[connection.publish(one.topic, one.payload)] = one
         await self._until_fewer_than(1)
 
+    def announced(self, number: int) -> None:
+        """Hear of what says that the server is there, which the broker has to take as well."""
+        self._announced = number
+
     def acknowledged(self, number: int, reason: int) -> None:
         """Hear that the broker has a message, or has refused it."""
+        if number == self._announced:
+            self._announced = None
+            self._news.set()
         one = self._under_way.get(number)
         if one is None:
             return  # the status
@@ -135,7 +146,7 @@ class _Sending:
             self._feed.delivered(seq, messages)
 
     async def _until_fewer_than(self, most: int) -> None:
-        while len(self._under_way) >= most:
+        while len(self._under_way) + (self._announced is not None) >= most:
             self._news.clear()
             try:
                 async with asyncio.timeout(ACKNOWLEDGED_WITHIN_S):
