@@ -390,11 +390,12 @@ _NOT_RECENT = or_(
     inspections.c.judgement.is_not(None),
 )
 """Holds of unpinned pictures that are there for another reason than being recent."""
-_GONE = {
+GONE: Final = {
     inspections.c.picture: False,
     # An inspection whose recent picture has gone is as one that never had it.
     inspections.c.kept: case((RECENT, null()), else_=inspections.c.kept),
 }
+"""What the rows say whose pictures have gone."""
 
 
 def _path_of(row: _Row) -> str:
@@ -405,7 +406,7 @@ def _let_pictures_go(connection: Connection, rows: Sequence[_Row]) -> None:
     """Rows let go of their pictures, but for one that somebody has pinned meanwhile."""
     if rows:
         gone = and_(inspections.c.id.in_([row.id for row in rows]), ~inspections.c.pinned)
-        connection.execute(update(inspections).where(gone).values(_GONE))
+        connection.execute(update(inspections).where(gone).values(GONE))
 
 
 def _of_stations(stations: Collection[str | None]) -> list[ColumnElement[bool]]:
