@@ -31,7 +31,12 @@ _NOT_LISTED: Final = frozenset({MANIFEST, SIGNATURE, CARD, PROFILES, OVERRIDES})
 
 
 def fetch_version(
-    store: Store, name: str, content: bytes, folder: MirrorFolder, keys: TrustedKeys | None
+    store: Store,
+    name: str,
+    content: bytes,
+    folder: MirrorFolder,
+    keys: TrustedKeys | None,
+    here: str | None,
 ) -> None:
     """Fetches a version, checks it, and puts it into its place.
 
@@ -41,9 +46,11 @@ def fetch_version(
         content: of its manifest.
         folder: takes it.
         keys: one of them must have signed it.
+        here: SHA-256 of the manifest that it replaces; None for none.
 
     Raises:
-        BundleError: it is not what its manifest says, or not signed.
+        BundleError: it is not what its manifest says, or not signed; or what it replaces is another
+            one by now.
         ConfigurationError: the keys cannot be read, or the folder cannot be written.
         UnavailableError: the store does not answer, or the server ends.
     """
@@ -57,6 +64,10 @@ def fetch_version(
             _check_signature(store, name, content, incoming, keys)
         for file in manifest.files:
             _take(store, name, file, manifest, incoming)
+        if folder.manifest_digest(name) != here:
+            raise BundleError(
+                f"{folder.path / name} was made or changed here while {store.shown(name)} came"
+            )
         folder.put(name, incoming, manifest)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from service.core.bundles.bundle import MANIFEST
 from service.core.bundles.reading import RECORD_BYTES
 from service.core.bundles.signing.signature import TrustedKeys
-from service.core.errors import BundleError, ConfigurationError, UnavailableError
+from service.core.errors import BundleError, ConfigurationError, TaktError, UnavailableError
 from service.core.naming import VERSIONS, is_version
 from service.mirroring.fetching import fetch_version
 from service.mirroring.folder import Fetched, MirrorFolder
@@ -175,8 +175,12 @@ class Mirror:
         # Should the process end on the way, the version is known to be the URL's.
         self._remember(look, name, "")
         try:
-            fetch_version(self._store, name, content, self._folder, self._keys)
-        except (BundleError, ConfigurationError) as error:
+            fetch_version(self._store, name, content, self._folder, self._keys, here)
+        except TaktError as error:
+            # What is made here by that name from now on is not the URL's.
+            self._remember(look, name, None if here is None else came)
+            if not isinstance(error, BundleError | ConfigurationError):
+                raise
             wait_s = min(2 * former.wait_s, _AGAIN_MOST_S) if former else _AGAIN_S
             self._refusals[name] = _Refusal(digest, str(error), wait_s, self._clock() + wait_s)
             return str(error)
@@ -186,8 +190,11 @@ class Mirror:
         logger.info("%s is fetched", self._store.shown(name))
         return None
 
-    def _remember(self, look: _Look, name: str, digest: str) -> None:
-        versions = {**look.fetched.versions, name: digest}
+    def _remember(self, look: _Look, name: str, digest: str | None) -> None:
+        """Keep what a version is known by; None forgets it."""
+        versions = {one: of for one, of in look.fetched.versions.items() if one != name}
+        if digest is not None:
+            versions[name] = digest
         look.fetched = look.fetched.model_copy(update={"versions": versions})
         self._folder.remember(look.fetched)
 
@@ -233,9 +240,7 @@ class Mirror:
                 )
                 continue
             self._folder.remove(name)
-            left = {one: of for one, of in look.fetched.versions.items() if one != name}
-            look.fetched = look.fetched.model_copy(update={"versions": left})
-            self._folder.remember(look.fetched)
+            self._remember(look, name, None)
             missing.discard(name)
             look.has_changed = True
             logger.info("%s is gone, and its copy is removed", self._store.shown(name))

@@ -205,9 +205,13 @@ class Spool:
             self._late_to = self._last
 
     def move_to(self, other: Spool) -> int:
-        """Hand what waits to another spool, with its ids; gives the number of messages."""
+        """Hand what waits to another spool, with its ids; gives the number of messages.
+
+        That is no more than fills half of it, so that neither these nor what comes meanwhile give
+        way; the rest stays.
+        """
         moved = 0
-        while some := self.after(0):
+        while some := self.after(0, min(_AT_ONCE, max(0, other._most // 2 - other.waiting))):
             other._store([(one.id, one.topic, one.body) for one in some], True)
             self.done(some[-1].seq)
             self.tidy()

@@ -75,9 +75,14 @@ def watching_part(foundation: Foundation) -> ServerPart:
     bundles = _Bundles(foundation.models.repository)
     watcher: RecordWatcher | None = None
 
+    def is_active(model: str, version: str, _: int) -> bool:
+        # What is seen now was answered a moment ago.
+        return foundation.models.repository.is_active(model, version)
+
     def turn(record: Record) -> WatchTurn:
         nonlocal watcher
-        watcher = watcher or RecordWatcher(record.database, bundles.known)
+        if watcher is None:
+            watcher = RecordWatcher(record.database, bundles.known, was_active=is_active)
         done = watcher.turn()
         with record.database.reading() as connection:
             for key in watched_keys(connection):

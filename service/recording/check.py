@@ -13,6 +13,7 @@ from sqlalchemy import select, text, update
 from service.core.errors import InspectionNotFoundError, RecordError
 from service.recording.pictures import PictureKey
 from service.recording.record import Record
+from service.recording.retention import GONE
 from service.recording.tables import inspections
 
 YOUNG_S = 60.0
@@ -91,9 +92,7 @@ def repair(record: Record, checked: Checked) -> None:
     for start in range(0, len(checked.missing), _AT_ONCE):
         some = checked.missing[start : start + _AT_ONCE]
         with record.database.writing() as connection:
-            connection.execute(
-                update(inspections).where(inspections.c.id.in_(some)).values(picture=False)
-            )
+            connection.execute(update(inspections).where(inspections.c.id.in_(some)).values(GONE))
     for path in checked.orphans:
         record.pictures.remove(path)
 

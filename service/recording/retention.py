@@ -8,7 +8,6 @@ wrongly for a while has dated some of them wrongly.
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -46,6 +45,9 @@ _DAY_US: Final = 86_400_000_000
 _AT_ONCE = 500
 """Most rows of one transaction, so that the database is free again within milliseconds."""
 
+_MOST_DAYS: Final = 1e8
+"""Beyond that a database has no number for the moment before which things are too old."""
+_MOST: Final = 1e12
 _RECENT_BYTES: Final = 2_000_000_000
 _FULL_FREE_BYTES: Final = 1_000_000_000
 """Recent pictures leave as much of the disk to others."""
@@ -87,11 +89,16 @@ class RetentionRule:
         wishes = read_wishes("retain", text, numbers=numbers)
         count, gigabytes = wishes.get("pictures"), wishes.get("gb")
         recent = wishes.get("recent_gb", _RECENT_BYTES / 1e9)
-        if not math.isfinite(recent):
+        if recent > _MOST:
             raise ConfigurationError(
                 f"retain={text}: `recent_gb` is a number of gigabytes, such as recent_gb=2, as "
                 "every picture is kept until there are so many"
             )
+        for name, number in wishes.items():
+            if number > (_MOST_DAYS if name.endswith("days") else _MOST):
+                raise ConfigurationError(
+                    f"retain={text}: `{name}` is no bound; leave it out where there is to be none"
+                )
         return cls(
             days=wishes.get("days"),
             pictures=None if count is None else int(count),
@@ -390,11 +397,12 @@ _NOT_RECENT = or_(
     inspections.c.judgement.is_not(None),
 )
 """Holds of unpinned pictures that are there for another reason than being recent."""
-_GONE = {
+GONE: Final = {
     inspections.c.picture: False,
     # An inspection whose recent picture has gone is as one that never had it.
     inspections.c.kept: case((RECENT, null()), else_=inspections.c.kept),
 }
+"""What the rows say whose pictures have gone."""
 
 
 def _path_of(row: _Row) -> str:
@@ -405,7 +413,7 @@ def _let_pictures_go(connection: Connection, rows: Sequence[_Row]) -> None:
     """Rows let go of their pictures, but for one that somebody has pinned meanwhile."""
     if rows:
         gone = and_(inspections.c.id.in_([row.id for row in rows]), ~inspections.c.pinned)
-        connection.execute(update(inspections).where(gone).values(_GONE))
+        connection.execute(update(inspections).where(gone).values(GONE))
 
 
 def _of_stations(stations: Collection[str | None]) -> list[ColumnElement[bool]]:

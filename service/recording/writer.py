@@ -323,8 +323,11 @@ class Recorder:
                     except RefusedRowsError as error:
                         self._metrics.inspections("lost")
                         logger.error("%s is missing from the record: %s", name(one), error)
-            for _ in some:
-                waiting.popleft()
+                    # At once: where the database goes away now, it is not stored again.
+                    waiting.popleft()
+            else:
+                for _ in some:
+                    waiting.popleft()
             self._works()
 
     def _insert(self, some: Sequence[tuple[Source, Row]]) -> None:

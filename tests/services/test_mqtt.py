@@ -254,6 +254,22 @@ def test_a_broker_that_does_not_allow_a_topic_loses_no_verdict(line: Line, tmp_p
         eventually(lambda: kept(server) == 1)
 
 
+def test_a_server_that_ends_with_messages_that_are_not_allowed_is_told_as_offline(
+    line: Line, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mosquitto"
+    folder.mkdir()
+    rules = folder / "rules"
+    rules.write_text("topic readwrite takt/line3/status/#\ntopic readwrite tests/#\n")
+    with Mosquitto(folder, f"acl_file {rules}") as broker:
+        with line.serve(broker) as server:
+            line.inspect(server, "A-1")
+            eventually(lambda: "/parts/verdict: not authorized" in "".join(server.log))
+            server.stop()
+        with subscribed(broker) as later:
+            later.until(lambda: later.online == [False])
+
+
 def test_a_verdict_that_is_larger_than_the_broker_takes_holds_up_no_other(
     line: Line, tmp_path: Path
 ) -> None:

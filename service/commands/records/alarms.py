@@ -75,6 +75,7 @@ def _kept(record: Record) -> Sequence[StoredAlarm]:
 
 
 def _replayed(record: Record, repository: Path) -> tuple[Sequence[StoredAlarm], int]:
+    from service.recording.watch.activations import Activations
     from service.recording.watch.store import ReplayStore, replay_begins
     from service.recording.watch.watcher import RecordWatcher
 
@@ -94,7 +95,9 @@ def _replayed(record: Record, repository: Path) -> tuple[Sequence[StoredAlarm], 
 
     with record.database.reading() as connection:
         store = ReplayStore(replay_begins(connection))
-    watcher, pictures, more = RecordWatcher(record.database, known_of, store), 0, True
+        was_active = Activations(connection).was_active
+    watcher = RecordWatcher(record.database, known_of, store, was_active)
+    pictures, more = 0, True
     while more:
         turn = watcher.turn()
         pictures, more = pictures + turn.seen, turn.more

@@ -46,8 +46,11 @@ class MqttCarrier:
         will = Retained(self._status_topic, orjson.dumps({"type": "status", "online": False}))
         connection = await self._connect(will, sending.acknowledged)
         running = asyncio.create_task(sending.run(connection))
+        has_told = False
         try:
-            connection.publish(self._status_topic, self._status(online=True), retain=True)
+            sending.announced(
+                connection.publish(self._status_topic, self._status(online=True), retain=True)
+            )
             feed.reached()
             await asyncio.wait(
                 (running, sending.refusal, connection.lost), return_when=asyncio.FIRST_COMPLETED
@@ -57,10 +60,12 @@ class MqttCarrier:
                     raise AwayError(ended.result())
             running.result()
             connection.publish(self._status_topic, self._status(online=False), retain=True)
+            has_told = True
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
-            await connection.close()
+            # Else it would stand there as online: nobody may come back.
+            await connection.close(as_lost=not has_told)
 
     def _status(self, *, online: bool) -> bytes:
         return orjson.dumps({"type": "status", "online": online, "at": time_text(self._clock())})
@@ -81,6 +86,8 @@ class _Sending:
         self._under_way: dict[int, Stored] = {}
         # What the broker has said of each of them, until those before it are done with.
         self._said: dict[int, int] = {}
+        # Of what says that the server is there, until the broker has it.
+        self._announced: int | None = None
         self._news = asyncio.Event()
         self.refusal: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -103,8 +110,15 @@ class _Sending:
                 self._under_way[connection.publish(one.topic, one.payload)] = one
         await self._until_fewer_than(1)
 
+    def announced(self, number: int) -> None:
+        """Hear of what says that the server is there, which the broker has to take as well."""
+        self._announced = number
+
     def acknowledged(self, number: int, reason: int) -> None:
         """Hear that the broker has a message, or has refused it."""
+        if number == self._announced:
+            self._announced = None
+            self._news.set()
         one = self._under_way.get(number)
         if one is None:
             return  # the status
@@ -132,7 +146,7 @@ class _Sending:
             self._feed.delivered(seq, messages)
 
     async def _until_fewer_than(self, most: int) -> None:
-        while len(self._under_way) >= most:
+        while len(self._under_way) + (self._announced is not None) >= most:
             self._news.clear()
             try:
                 async with asyncio.timeout(ACKNOWLEDGED_WITHIN_S):

@@ -16,6 +16,7 @@ from typing import Any
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -31,6 +32,7 @@ _CONNECTED_WITHIN_S = 10.0
 _LOOKED_AFTER_EVERY_S = 1.0
 _AT_LEAST_ONCE = 1
 _MOST_UNDER_WAY = 64
+_WITH_WILL = ReasonCode(PacketTypes.DISCONNECT, "Disconnect with will message")
 _HEAD_BYTES = 16
 """Most bytes of a published packet beside topic and payload: type, lengths, number, properties."""
 
@@ -136,12 +138,16 @@ class BrokerConnection:
             raise AwayError(f"{self._broker.name} takes nothing: {sent.rc.name}")
         return sent.mid
 
-    async def close(self) -> None:
-        """End the connection, without the will where it still stands."""
+    async def close(self, *, as_lost: bool = False) -> None:
+        """End the connection.
+
+        Args:
+            as_lost: whether the broker publishes the will all the same.
+        """
         self._closed = True
         if self._looking is not None:
             self._looking.cancel()
-        self._client.disconnect()
+        self._client.disconnect(_WITH_WILL if as_lost else None)
         # Paho closes its socket as it reads that the broker has closed its own.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LOOKED_AFTER_EVERY_S):

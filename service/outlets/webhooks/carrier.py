@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from service.outlets.forwarding import AwayError, GoneError, MessageFeed
@@ -66,10 +67,15 @@ class WebhookCarrier:
             if self._refusals >= MOST_REFUSALS:
                 feed.refused(one, f"{why}, for the {self._refusals}th time")
                 return
-        raise AwayError(why, again_s=_again_s(answer))
+        raise AwayError(why, again_s=_again_s(answer, self.clock()))
 
 
-def _again_s(answer: Answer) -> float:
-    """Seconds for which the receiver asks to be left alone."""
+def _again_s(answer: Answer, now_s: float) -> float:
+    """Seconds for which the receiver asks to be left alone, as it says by a number or a date."""
     said = answer.headers.get("retry-after", "")
-    return float(said) if said.isdecimal() and len(said) < 6 else 0.0
+    if said.isdecimal():
+        return float(said)
+    try:
+        return max(0.0, parsedate_to_datetime(said).timestamp() - now_s)
+    except (ValueError, OverflowError):
+        return 0.0

@@ -149,4 +149,5 @@ class Secrets:
             found = self._path.stat()
         except OSError:
             return ()
-        return found.st_ino, found.st_size, found.st_mtime_ns
+        # By the time of its state, as who may read it is no change of its content.
+        return found.st_ino, found.st_size, found.st_ctime_ns

@@ -185,6 +185,10 @@ def export_folders(
             f"{folder} is there already, and what is in it would mix with the pictures; name "
             "another folder"
         )
+    if folder.name in ("", ".."):
+        raise ConfigurationError(
+            f"{folder} has no name of its own; name a folder in it, such as {folder / 'judged'}"
+        )
     _refuse_several_models(record.database, filters)
     latest = _Latest(most, most_bytes)
     for row in _judged(record.database, filters):

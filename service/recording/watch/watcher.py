@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Final, cast
@@ -52,6 +53,12 @@ AT_ONCE: Final = 5000
 
 _MOST_SINCE: Final = 500
 """Most pictures since a change of which an alarm has the medians."""
+
+_MOST_PASSED_OVER: Final = 100
+"""Pictures in a row of another version than the active one are not tried any more beyond so many: a
+line may name its version."""
+
+WasActive = Callable[[str, str, int], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +110,24 @@ class RecordWatcher:
         database: of the record.
         known_of: gives what bundles say.
         store: keeps the watch; the record itself if None.
+        was_active: whether a version answered where a request named none, by model, version and a
+            time in µs; a stream of such a one leaves out what is asked of others to try them.
     """
 
     def __init__(
-        self, database: Database, known_of: KnownOf, store: WatchStore | None = None
+        self,
+        database: Database,
+        known_of: KnownOf,
+        store: WatchStore | None = None,
+        was_active: WasActive = lambda model, version, at_us: False,
     ) -> None:
         self._database = database
         self._known_of = known_of
+        self._was_active = was_active
         self._store = store or RecordStore(database)
         self._streams: dict[StreamKey, _Watched] = {}
+        # By stream: pictures of other versions since the last one of its own.
+        self._passed_over: dict[StreamKey, int] = {}
         self._at: WatchPosition | None = None
 
     def turn(self) -> WatchTurn:
@@ -124,7 +140,7 @@ class RecordWatcher:
             return self._turn()
         except BaseException:
             # What is in memory may be ahead of what is kept now.
-            self._streams, self._at = {}, None
+            self._streams, self._passed_over, self._at = {}, {}, None
             raise
 
     def _turn(self) -> WatchTurn:
@@ -147,30 +163,32 @@ class RecordWatcher:
         return WatchTurn(len(rows), raised, more)
 
     def _see(self, rows: Sequence[Row[Any]], turn: _Turn) -> None:
-        by_bundle = groupby(
-            sorted(rows, key=lambda row: (row.model, row.digest)),
-            key=lambda row: (row.model, row.version, row.digest),
-        )
-        for bundle, of_bundle in by_bundle:
-            known = self._known_of(*bundle)
+        streams: defaultdict[StreamKey, list[Row[Any]]] = defaultdict(list)
+        for row in rows:
+            known = self._known_of(row.model, row.version, row.digest)
             if known is None:
                 continue
-            some = sorted(of_bundle, key=lambda row: (row.station or "", row.id))
-            if known.calibration is not None:
-                for station, of_station in groupby(some, key=lambda row: row.station or ""):
-                    with_facts = [row for row in of_station if row.facts is not None]
-                    self._feed(StreamKey("stream", bundle[0], station), known, with_facts, turn)
-            own = [row for row in some if _is_promised(row, known)]
-            own.sort(key=lambda row: row.id)
-            self._feed(StreamKey("promise", bundle[0], ""), known, own, turn)
+            if known.calibration is not None and row.facts is not None:
+                streams[StreamKey("stream", row.model, row.station or "")].append(row)
+            if _is_promised(row, known):
+                streams[StreamKey("promise", row.model, "")].append(row)
+        for key, of_stream in streams.items():
+            for (version, digest), some in groupby(
+                of_stream, key=lambda row: (row.version, row.digest)
+            ):
+                known = self._known_of(key.model, version, digest)
+                if known is not None:
+                    self._feed(key, known, list(some), turn)
 
     def _feed(
         self, key: StreamKey, known: KnownBundle, rows: Sequence[Row[Any]], turn: _Turn
     ) -> None:
-        if not rows:
-            return
         version, digest = rows[0].version, rows[0].digest
         held = self._stream(turn.connection, key)
+        if held is None or held.version == version:
+            self._passed_over.pop(key, None)
+        elif not (rows := self._that_go_over(key, held.version, rows)):
+            return
         if held is None or held.digest != digest:
             if held is not None:
                 turn.happened.append(AlarmsEnd(key, None, rows[0].at_us))
@@ -183,6 +201,22 @@ class RecordWatcher:
                 turn.happened.append(_alarm(turn.connection, key, held, seen, event))
         held.seen += len(seen)
         turn.touched[key] = held
+
+    def _that_go_over(
+        self, key: StreamKey, watched: str, rows: Sequence[Row[Any]]
+    ) -> Sequence[Row[Any]]:
+        """Those of another version's pictures with which a stream goes over to it.
+
+        One with which somebody tries a version ends nothing that was found of the active one.
+        """
+        for place, row in enumerate(rows):
+            passed_over = self._passed_over.get(key, 0)
+            is_tried = self._was_active(key.model, watched, row.at_us)
+            if not is_tried or passed_over == _MOST_PASSED_OVER:
+                self._passed_over.pop(key, None)
+                return rows[place:]
+            self._passed_over[key] = passed_over + 1
+        return ()
 
     def _restart(self, mark: Mark, turn: _Turn) -> None:
         """Begin anew after maintenance; what stood until then has ended."""

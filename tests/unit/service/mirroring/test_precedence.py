@@ -1,11 +1,14 @@
 """Who wins where the URL and this server differ."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+
+import pytest
 
 from service.core.errors import BundleError
+from service.mirroring.store import Store
 from tests.unit.service.mirroring.conftest import Mirrored
-from tests.unit.service.mirroring.uploads import GRAPH, spoil
+from tests.unit.service.mirroring.uploads import GRAPH, files_of, spoil
 
 
 def test_a_decision_comes_when_it_changes_there_and_what_was_decided_here_stays_till_then(
@@ -102,6 +105,50 @@ def test_a_version_that_was_made_here_is_neither_replaced_nor_removed(
 
     make_bundle(version="3")
     found.mirror.look()
+    assert "was made here" in found.mirror.refused["parts/3"]
+
+
+def test_a_version_that_was_made_here_after_another_one_was_refused_stays(
+    found: Mirrored, make_bundle
+) -> None:
+    make_bundle(version="3", scale=0.6, trained=0.6)
+    mend = spoil(found.there / "parts/3" / GRAPH)
+    found.mirror.look()
+    ours = found.here / "parts/3"
+    shutil.copytree(found.here / "parts/1", ours)
+    before = files_of(ours)
+
+    mend()
+    found.now_s = 11
+    found.mirror.look()
+    assert files_of(ours) == before
+    assert "was made here" in found.mirror.refused["parts/3"]
+
+    shutil.rmtree(found.there / "parts/3")
+    for _ in range(3):
+        found.mirror.look()
+    assert files_of(ours) == before
+
+
+def test_a_version_that_is_made_here_while_another_one_comes_stays(
+    found: Mirrored, make_bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found.mirror.look()
+    make_bundle(version="3", scale=0.6, trained=0.6)
+    ours = found.here / "parts/3"
+    chunks = Store.chunks
+
+    def slow(store: Store, *parts: str, most_bytes: int) -> Iterator[bytes]:
+        yield from chunks(store, *parts, most_bytes=most_bytes)
+        if not ours.exists():
+            shutil.copytree(found.here / "parts/1", ours)
+
+    monkeypatch.setattr(Store, "chunks", slow)
+    found.mirror.look()
+    assert files_of(ours) == files_of(found.here / "parts/1")
+    found.now_s = 11
+    found.mirror.look()
+    assert files_of(ours) == files_of(found.here / "parts/1")
     assert "was made here" in found.mirror.refused["parts/3"]
 
 

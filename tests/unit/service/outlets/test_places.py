@@ -49,6 +49,24 @@ def test_what_a_process_that_has_ended_left_is_taken_over_and_nothing_of_others(
         one.close()
 
 
+def test_what_several_left_is_taken_over_as_there_is_room_and_none_of_it_gives_way(
+    tmp_path: Path,
+) -> None:
+    own, *ended = (SpoolPlace(tmp_path, 10) for _ in range(4))
+    for number, one in enumerate(ended):
+        put(one, *(b'{"of":%d}' % (10 * number + part) for part in range(10)))
+        one.close()
+
+    taken = []
+    while own.take_over():
+        assert own.spool.waiting < 10, "what comes now finds room"
+        taken += bodies(own)
+        own.spool.done(own.spool.newest)
+
+    assert taken == [b'{"of":%d}' % part for part in range(30)]
+    own.close()
+
+
 @pytest.mark.parametrize("damaged", ["1.sqlite", "1.lock"])
 def test_a_spool_that_cannot_be_taken_over_is_told_and_left(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, damaged: str

@@ -54,6 +54,15 @@ def test_a_picture_that_is_gone_is_found_and_its_row_says_so_afterwards(record: 
         assert connection.execute(query).scalars().all() == [second]
 
 
+def test_a_recent_picture_that_is_gone_was_never_kept_afterwards(record: Record) -> None:
+    keep(record, 1, days_ago=1, kept="recent")
+    file_of(record, 1).unlink()
+    repair(record, check_record(record))
+    with record.database.reading() as connection:
+        query = select(inspections.c.kept, inspections.c.picture)
+        assert tuple(connection.execute(query).one()) == (None, False)
+
+
 def test_pictures_of_no_row_and_half_written_ones_go_once_they_are_old(
     sqlite_record: Record,
 ) -> None:

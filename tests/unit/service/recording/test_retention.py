@@ -155,7 +155,27 @@ def test_a_record_has_a_bound_of_recent_pictures_though_none_is_given() -> None:
     assert RetentionRule.read(RecordSettings().retain).recent_bytes == 2_000_000_000
 
 
-@pytest.mark.parametrize("text", ["recent_gb=inf", "recent_gb=nan", "recent_gb=x", "recent_gb"])
+@pytest.mark.parametrize("name", ["days", "pictures", "gb", "record_days"])
+@pytest.mark.parametrize("number", ["inf", "1e300"])
+def test_a_bound_that_is_none_is_refused_with_what_to_do(name: str, number: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"`{name}` is no bound; leave it out"):
+        RetentionRule.read(f"{name}={number}")
+
+
+def test_rows_that_stay_for_longer_than_there_is_time_keep_no_picture_from_going(
+    record: Record,
+) -> None:
+    keep(record, 1, days_ago=1)
+    last = keep(record, 2, days_ago=0)
+    sweep(record, RetentionRule.read("pictures=1,record_days=99999999"))
+    assert with_pictures(record) == [last]
+    with pytest.raises(ConfigurationError, match="leave it out"):
+        RetentionRule.read("pictures=1,record_days=999999999")
+
+
+@pytest.mark.parametrize(
+    "text", ["recent_gb=inf", "recent_gb=1e300", "recent_gb=nan", "recent_gb=x", "recent_gb"]
+)
 def test_recent_pictures_without_a_bound_are_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="recent_gb="):
         RetentionRule.read(text)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from service.core.domain import Box, Labels, RawPicture, Region, Source, Timings, Verdict
+from service.core.errors import RecordError
 from service.observing.records import AnswerRecord, Asked, PartRecord
 from service.recording.database import HEAD
+from service.recording.facts import Row
 from service.recording.keeping import KeepingRule
 from service.recording.metrics import RecordMetrics
 from service.recording.multiview.parts import PartFilters, parts_of
@@ -195,6 +197,29 @@ def test_a_part_waits_for_a_database_that_is_locked_and_one_that_it_refuses_spoi
     assert parts_in(sqlite_record) == [1, 2]
     assert "part 'A' is missing from the record" in caplog.text
     assert late.count("inspections", "lost") == 1
+
+
+def test_a_database_that_goes_away_in_the_midst_of_refusing_a_row_gets_none_twice(
+    impatient, kept, sqlite_record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = kept()
+    for name in ("a", "b", "\ud800", "c"):
+        recording.recorder.note(answer(request_id=name), Asked(JPEG))
+    insert, calls = recording.recorder._insert_rows, 0
+
+    def goes_away(connection: Connection, rows: Sequence[Row]) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise RecordError("the record cannot be used now: it has gone")
+        insert(connection, rows)
+
+    monkeypatch.setattr(recording.recorder, "_insert_rows", goes_away)
+    recording.recorder.turn()
+    recording.recorder.turn()
+    assert [row.request_id for row in recording.rows()] == ["a", "b", "c"]
+    assert recording.count("inspections", "stored") == 3
+    assert recording.count("inspections", "lost") == 1
 
 
 def test_a_full_disk_costs_pictures_and_no_rows(kept, sqlite_record: Record) -> None:

@@ -26,6 +26,8 @@ class Broker:
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.published: list[tuple[str, dict[str, object], bool]] = []
         self.closed = False
+        self.closed_as_lost: bool | None = None
+        self.acknowledges_status = True
         self.will: Retained | None = None
 
     async def connect(self, will: Retained, acknowledged: Acknowledged) -> Broker:
@@ -34,10 +36,13 @@ class Broker:
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
         self.published.append((topic, json.loads(payload), retain))
-        return len(self.published)
+        number = len(self.published)
+        if retain and self.acknowledges_status:
+            asyncio.get_running_loop().call_soon(self.acknowledge, number, 0)
+        return number
 
-    async def close(self) -> None:
-        self.closed = True
+    async def close(self, *, as_lost: bool) -> None:
+        self.closed, self.closed_as_lost = True, as_lost
 
     @property
     def parts(self) -> list[object]:
@@ -81,7 +86,25 @@ async def test_it_says_that_it_is_there_and_that_it_ends_and_has_a_will(tmp_path
     assert states == [("takt/status/0", True, True), ("takt/status/0", False, True)]
     assert line.broker.will is not None and line.broker.will.topic == "takt/status/0"
     assert json.loads(line.broker.will.payload) == {"type": "status", "online": False}
-    assert line.broker.closed
+    assert line.broker.closed and not line.broker.closed_as_lost
+
+
+async def test_a_broker_tells_the_will_where_nothing_else_says_that_it_ends(tmp_path: Path) -> None:
+    refused = Line(tmp_path / "refused", 1)
+    await refused.settled()
+    refused.broker.acknowledge(2, 0x87)
+    with pytest.raises(AwayError):
+        await refused.carrying
+    assert refused.broker.closed_as_lost
+
+    left = Line(tmp_path / "left", 1)
+    await left.settled()
+    left.carrying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await left.carrying
+    assert left.broker.closed_as_lost
+    for line in (refused, left):
+        line.place.close()
 
 
 async def test_as_many_are_under_way_as_the_broker_takes(tmp_path: Path) -> None:
@@ -96,6 +119,23 @@ async def test_as_many_are_under_way_as_the_broker_takes(tmp_path: Path) -> None
         await line.settled()
     await line.end()
     assert line.broker.parts == [0, 1, 2, 3, 4]
+
+
+async def test_what_says_that_it_is_there_counts_among_what_the_broker_takes(
+    tmp_path: Path,
+) -> None:
+    line = Line(tmp_path, 2, most_under_way=1)
+    line.broker.acknowledges_status = False
+    await line.settled()
+    assert line.broker.parts == []
+    line.broker.acknowledge(1, 0x87)  # not allowed there, which loses no verdict
+    await line.settled()
+    assert line.broker.parts == [0]
+    line.broker.acknowledge(2, 0)
+    await line.settled()
+    line.broker.acknowledge(3, 0)
+    await line.end()
+    assert line.broker.parts == [0, 1]
 
 
 async def test_a_message_is_kept_until_it_and_all_before_are_acknowledged(tmp_path: Path) -> None:

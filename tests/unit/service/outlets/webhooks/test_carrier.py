@@ -120,7 +120,21 @@ async def test_gone_ends_it(tmp_path: Path) -> None:
     line.place.close()
 
 
-@pytest.mark.parametrize(("said", "again_s"), [("7", 7), ("soon", 0), ("99999", 300), ("", 0)])
+@pytest.mark.parametrize(
+    ("said", "again_s"),
+    [
+        ("7", 7),
+        ("soon", 0),
+        ("99999", 300),
+        ("1000000", 300),
+        ("9" * 400, 300),
+        ("", 0),
+        ("Thu, 01 Jan 1970 00:01:47 GMT", 7),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+        ("Thu, 01 Jan 2026 00:00:00 GMT", 300),
+        ("Thu, 99 Jan 2026 00:00:00 GMT", 0),
+    ],
+)
 async def test_a_receiver_may_ask_for_time(tmp_path: Path, said: str, again_s: float) -> None:
     line = Line(tmp_path, 1, Answer(503, {"retry-after": said}))
     line.feed.ending.set()

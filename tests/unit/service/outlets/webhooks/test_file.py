@@ -94,3 +94,24 @@ def test_secrets_are_exchanged_while_the_server_runs(
     assert "the last good secrets of mes stay in force" in caplog.text
     file.unlink()
     assert secrets.current() == (new, old)
+
+
+def test_secrets_that_may_not_be_read_are_in_force_once_they_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = written(tmp_path)
+    (one,) = read_webhooks(file)
+    secrets = Secrets(file, one)
+    (old,) = secrets.current()
+    file.write_text(file.read_text().replace(f'["{OLD}"]', f'["{NEW}"]'))
+    # As root, who runs these tests at times, reads whatever its mode is.
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", not_allowed)
+        assert secrets.current() == secrets.current() == (old,)
+    assert caplog.text.count("the last good secrets of mes stay in force") == 1
+    file.chmod(0o640)
+    assert secrets.current() != (old,)
+
+
+def not_allowed(*_: object) -> str:
+    raise PermissionError("Permission denied")

@@ -165,6 +165,18 @@ def test_a_picture_that_was_removed_is_left_out(sqlite_record: Record, tmp_path:
     assert (found.good, found.missing) == (1, 1)
 
 
+@pytest.mark.parametrize("folder", [".", "made/.."])
+def test_the_folder_where_one_is_is_not_replaced(
+    sqlite_record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    say(sqlite_record, "good", keep(sqlite_record, encoded(90)))
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    with pytest.raises(ConfigurationError, match="name a folder in it"):
+        export_folders(sqlite_record, Filters(), Path(folder))
+
+
 def test_nothing_is_written_where_nothing_can_be(sqlite_record: Record, tmp_path: Path) -> None:
     with pytest.raises(InspectionNotFoundError, match="no such inspection is judged"):
         export_folders(sqlite_record, Filters(), tmp_path / "out")

@@ -16,9 +16,13 @@ from service.core.bundles.thresholds import ThresholdPair
 from service.core.errors import RecordError
 from service.core.pictures.facts import BLOCKS, FACT_NAMES, SIDE, Look
 from service.core.pictures.good_facts import GoodFacts
+from service.recording.audit.chain import append
+from service.recording.audit.served import activation
 from service.recording.record import Record
+from service.recording.tables import sources
 from service.recording.watch import store as storing
 from service.recording.watch import watcher as watching
+from service.recording.watch.activations import Activations
 from service.recording.watch.alarms import (
     StoredAlarm,
     acknowledge,
@@ -27,7 +31,7 @@ from service.recording.watch.alarms import (
     snooze,
 )
 from service.recording.watch.known import WATCHED, KnownBundle, watched_of
-from service.recording.watch.store import ReplayStore, WatchPosition, replay_begins
+from service.recording.watch.store import RecordStore, ReplayStore, WatchPosition, replay_begins
 from service.recording.watch.streams import StreamKey
 from service.recording.watch.watcher import RecordWatcher
 from service.watching.calibration import CalibratedFacts
@@ -192,8 +196,6 @@ def test_another_bundle_begins_anew_and_ends_what_stood(watched: Record) -> None
 
     watcher = RecordWatcher(watched.database, both)
     watcher.turn()
-    from service.recording.tables import sources
-
     with watched.database.writing() as connection:
         source = {"model": "bolt", "version": "2", **SOURCE, "digest": "0b" * 32}
         connection.execute(sources.insert().values(source))
@@ -201,6 +203,79 @@ def test_another_bundle_begins_anew_and_ends_what_stood(watched: Record) -> None
     watcher.turn()
     (alarm,) = found(watched)
     assert alarm.ended_us == NOON_US
+
+
+@pytest.mark.parametrize("digest", ["09" * 32, "0b" * 32], ids=["seen first", "seen last"])
+def test_another_version_that_is_tried_beside_the_active_one_changes_nothing(
+    watched: Record, digest: str
+) -> None:
+    known = known_bundle(promised=0.02)
+
+    def watch(active: str) -> None:
+        watcher = RecordWatcher(
+            watched.database, lambda *_: known, was_active=lambda _, version, at: version == active
+        )
+        watcher.turn()
+
+    activated(watched, "1", NOON_US)
+    store(watched, facts(300, 1), at_us=NOON_US)
+    dark = store(watched, facts(100, 2, brightness=-4.0), at_us=NOON_US)
+    watch("1")
+
+    with watched.database.writing() as connection:
+        source = {"model": "bolt", "version": "2", **SOURCE, "digest": digest}
+        connection.execute(sources.insert().values(source))
+    store(watched, facts(1, 3), version="2", source_id=2, at_us=NOON_US)
+    store(watched, facts(100, 4, brightness=-4.0), at_us=NOON_US)
+    watch("1")
+    (alarm,) = found(watched)
+    assert alarm.ended_us is None and alarm.raised_id in dark
+    assert parts_counted(watched) == ("1", 500)
+
+    activated(watched, "2", NOON_US + 1)
+    store(watched, facts(50, 5), version="2", source_id=2, at_us=NOON_US + 2)
+    watch("2")
+    (alarm,) = found(watched)
+    assert alarm.ended_us == NOON_US + 2
+    assert parts_counted(watched) == ("2", 50)
+
+    # So does one that goes through all of it later, by the audit log.
+    with watched.database.reading() as connection:
+        again, was_active = ReplayStore(replay_begins(connection)), Activations(connection)
+    RecordWatcher(watched.database, lambda *_: known, again, was_active.was_active).turn()
+    assert again.alarms == [alarm]
+
+
+def test_a_line_that_names_its_version_is_watched_though_the_active_one_was_asked_as_well(
+    watched: Record,
+) -> None:
+    known = known_bundle(promised=0.02)
+    store(watched, facts(1, 1))
+    with watched.database.writing() as connection:
+        source = {"model": "bolt", "version": "2", **SOURCE, "digest": "0b" * 32}
+        connection.execute(sources.insert().values(source))
+    watcher = RecordWatcher(
+        watched.database, lambda *_: known, was_active=lambda _, version, at: version == "1"
+    )
+    for _ in range(3):
+        store(watched, facts(60, 2), version="2", source_id=2)
+        watcher.turn()
+    assert parts_counted(watched) == ("2", 80)
+
+
+def activated(record: Record, version: str, at_us: int) -> None:
+    change = activation("ann", "bolt", None, version, None)
+    with record.database.writing(durable=True) as connection:
+        append(connection, replace(change, at_us=at_us))
+
+
+def parts_counted(record: Record) -> tuple[str, int]:
+    """The version whose promise is watched, and the parts that count for it."""
+    key = StreamKey("promise", "bolt", "")
+    with record.database.reading() as connection:
+        kept = RecordStore(record.database).stream(connection, key)
+    assert kept is not None
+    return kept.version, kept.seen
 
 
 def test_after_maintenance_a_watch_begins_anew_once(watched: Record) -> None:
