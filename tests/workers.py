@@ -158,8 +158,11 @@ def metrics(server: Server) -> str:
 
 def workers_of(server: Server) -> set[int]:
     """Ids of the processes that serve, whichever process has forked them."""
-    nurseries = psutil.Process(server.process.pid).children()
-    return {one.pid for nursery in nurseries for one in nursery.children()}
+    found: set[int] = set()
+    for nursery in psutil.Process(server.process.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+            found |= {one.pid for one in nursery.children()}
+    return found
 
 
 def said(server: Server, text: str) -> int:
