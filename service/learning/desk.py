@@ -14,7 +14,7 @@ from service.core.errors import ConflictError, LearningNotFoundError
 from service.learning.folder import LearningFolder, PictureBounds, abandoned
 from service.learning.job import LearningJob
 from service.learning.judged import NOTHING_JUDGED, GatheredJudged, RecordWork
-from service.learning.left import MADE_ALL_THE_SAME, LeftJob, left_in
+from service.learning.left import MADE, MADE_ALL_THE_SAME, LeftJob, left_in
 from service.learning.obstacles import Obstacle, obstacles
 from service.learning.process import LEARN
 from service.learning.wish import Wish
@@ -122,6 +122,9 @@ class LearningDesk:
     async def _take_over(self, found: OpenLearning, left: LeftJob, *, keeps: bool) -> None:
         """Have a learning that was left over, with its end in the audit log if it ran."""
         job, folder = found.job, found.folder
+        if left.state == "done":
+            job.place = folder.place
+            job.error = MADE.format(job.place)
         if left.state == "running":
             job.place = folder.place
             if job.place is not None and (self._repository / job.wish.model / job.place).is_dir():

@@ -34,6 +34,12 @@ MADE_ALL_THE_SAME: Final = (
 )
 """Why one has failed that had come to its end."""
 
+MADE: Final = (
+    "it made version {}, but the server was ended since, and what was told of it is not known any "
+    "more; look at that version, and discard this or go on with its pictures"
+)
+"""Why one has failed that was over by then."""
+
 
 @dataclass(frozen=True, slots=True)
 class LeftJob:

@@ -186,3 +186,29 @@ async def test_what_nobody_can_read_is_removed(
     async with serve_learning() as client:
         await until(lambda: not (data_folder / "learning" / "one").exists())
         assert (await client.get(LEARNING)).json()["jobs"] == []
+
+
+async def test_a_learning_that_was_over_has_no_second_end_and_says_what_it_made(
+    serve_learning, again, killed: Killed, sqlite_record: Record, picture_bytes
+) -> None:
+    async with serve_learning(record=sqlite_record) as client:
+        path = await made(client)
+        await given(client, path, picture_bytes(1))
+        await started(client, path)
+        await once(client, path, "done")
+        assert [one["action"] for one in await ends(client, 2)] == [
+            "version_learned",
+            "learning_started",
+        ]
+        killed.now()
+    async with again() as client:
+        job = (await client.get(path)).json()
+        assert (job["state"], job["pictures"], job["pictures_kept"]) == ("failed", 1, True)
+        assert job["error"].startswith("it made version 1")
+        assert [one["action"] for one in await ends(client)] == [
+            "version_learned",
+            "learning_started",
+        ]
+        # Its pictures are there for another try.
+        other = await made(client, pictures_of=path.rpartition("/")[2], alpha=0.2)
+        assert (await client.get(other)).json()["pictures"] == 1
