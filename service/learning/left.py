@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,7 @@ from service.learning.job import LearningJob, LearningState
 from service.learning.wish import Wish
 
 _FILE: Final = "job.json"
+_ID: Final = re.compile(r"[0-9a-f]{16}")
 
 KILLED: Final = (
     "the server, or its process that led, was ended while it was learning; start it again with the "
@@ -108,6 +110,7 @@ def left_in(folder: Path) -> LeftJob | None:
     """The learning of a folder; None where nobody can say what it was."""
     with contextlib.suppress(OSError, ValidationError):
         left = _LEFT.validate_json((folder / _FILE).read_bytes())
-        if left.id == folder.name:
+        # Of one that goes on with the pictures of another the folder has that one's name.
+        if _ID.fullmatch(left.id):
             return left
     return None

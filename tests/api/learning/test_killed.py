@@ -212,3 +212,27 @@ async def test_a_learning_that_was_over_has_no_second_end_and_says_what_it_made(
         # Its pictures are there for another try.
         other = await made(client, pictures_of=path.rpartition("/")[2], alpha=0.2)
         assert (await client.get(other)).json()["pictures"] == 1
+
+
+async def test_pictures_that_came_from_another_learning_outlast_a_kill_too(
+    serve_learning, again, killed: Killed, sqlite_record: Record, tmp_path: Path, picture_bytes
+) -> None:
+    async with serve_learning(record=sqlite_record) as client:
+        first = await made(client)
+        await given(client, first, picture_bytes(1))
+        await started(client, first)
+        await once(client, first, "done")
+        desk_of(client).command = waiting(PLAN, place("2"), FIT, notes=tmp_path / "notes")
+        path = await made(client, pictures_of=first.rpartition("/")[2], alpha=0.2)
+        await given(client, path, picture_bytes(2))
+        await started(client, path)
+        await fitting(client, path)
+        killed.now()
+    async with again() as client:
+        job = (await client.get(path)).json()
+        assert (job["state"], job["pictures"], job["alpha"]) == ("failed", 2, 0.2)
+        end, begun = (await ends(client, 4))[:2]
+        assert (end["action"], end["version"]) == ("learning_failed", "2")
+        assert begun["action"] == "learning_started"
+        await started(client, path)
+        await once(client, path, "done")
