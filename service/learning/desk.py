@@ -248,8 +248,8 @@ class LearningDesk:
             asked = await self._begins_with(found)
             job.begin()
             found.asker = asker
+            await self._work.do(found.folder.begin)
             await self._work.keep(found)
-            await self._work.do(lambda: found.folder.close_to_pictures(True))
             asked = {"update": job.wish.update, "family": job.wish.family} | asked
             await self._work.tell(found, "learning_started", asked)
             found.running = asyncio.create_task(self._run(found))

@@ -236,3 +236,30 @@ async def test_pictures_that_came_from_another_learning_outlast_a_kill_too(
         assert begun["action"] == "learning_started"
         await started(client, path)
         await once(client, path, "done")
+
+
+async def test_a_learning_that_had_begun_no_version_is_not_said_to_have_made_the_former_one(
+    serve_learning,
+    again,
+    killed: Killed,
+    sqlite_record: Record,
+    tmp_path: Path,
+    repository: Path,
+    picture_bytes,
+) -> None:
+    async with serve_learning(record=sqlite_record) as client:
+        first = await made(client)
+        await given(client, first, picture_bytes(1))
+        await started(client, first)
+        await once(client, first, "done")
+        (repository / "nut" / "1").mkdir(parents=True)
+        desk_of(client).command = waiting(PLAN, FIT, notes=tmp_path / "notes")
+        path = await made(client, pictures_of=first.rpartition("/")[2])
+        await started(client, path)
+        await fitting(client, path)
+        killed.now()
+    async with again() as client:
+        job = (await client.get(path)).json()
+        assert "was ended while it was learning" in job["error"]
+        end = (await ends(client, 4))[0]
+        assert (end["action"], end["version"]) == ("learning_failed", None)
