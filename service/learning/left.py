@@ -24,6 +24,12 @@ KILLED: Final = (
 )
 """Why a learning has failed that ran."""
 
+ENDED: Final = (
+    "the server was ended in good order while it was learning, which removes its pictures; make it "
+    "again"
+)
+"""Why one has failed that ran as its server ended."""
+
 NOT_STARTED: Final = (
     "the server was ended before this was started; start it with the pictures that came, or "
     "discard it"
