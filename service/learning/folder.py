@@ -152,7 +152,8 @@ class LearningFolder:
     def begin(self) -> None:
         """Takes no pictures from now on, and forgets which version was made of them before."""
         self.close_to_pictures(True)
-        (self.path / _PLACE).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            (self.path / _PLACE).unlink(missing_ok=True)
 
     def close_to_pictures(self, closed: bool) -> None:
         """Whether it takes no further pictures for now."""
