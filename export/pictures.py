@@ -22,10 +22,12 @@ from service.core.errors import RequestError
 from service.core.inspection.offline import OfflineInspection, View, inspect_offline
 from service.core.pictures.decode import decode
 from service.core.pictures.formats.image_header import ImageHeader
+from service.core.pictures.formats.orientation import orientation_of
 from service.core.pictures.header import read_header
 from service.core.pictures.prepare import prepare, read_for_model
 from service.core.pictures.preprocess import preprocess
 from service.core.pictures.tiles import tile_grid
+from service.core.pictures.turning import Turn
 
 MAX_PIXELS = 200_000_000
 """Most pixels of a picture offline; the service, which strangers reach, takes fewer."""
@@ -94,13 +96,21 @@ def look_at(engine: Engine, path: Path, view: View) -> OfflineInspection:
 
 
 def usual_size(paths: Iterable[Path]) -> InputSize:
-    """The median width and the median height of pictures, as they are stored.
+    """The median width and the median height of pictures, upright, as a fit of ours sees them.
 
     Raises:
         PicturesError: one is no picture; says which.
     """
-    widths, heights = zip(*map(picture_size, paths), strict=True)
+    widths, heights = zip(*map(_upright_size, paths), strict=True)
     return InputSize(round(median(widths)), round(median(heights)))
+
+
+def _upright_size(path: Path) -> tuple[int, int]:
+    """(width, height) of a file's picture as a person sees it; of a TIFF as it is stored."""
+    with named(path):
+        data = path.read_bytes()
+        header = read_header(data)
+        return Turn.of(orientation_of(data, header)).size(header.width, header.height)
 
 
 def check_pictures(paths: Iterable[Path]) -> None:

@@ -255,7 +255,7 @@ def export_bundle(
             ),
             {
                 **(facts.roi.files if facts.roi else {}),
-                **_kept(options.checkpoint),
+                **_kept(options.checkpoint, tell),
                 **({JUDGEMENTS: options.judgements} if options.taught else {}),
                 **recorded_layers(graph_path, golden),
             },
@@ -303,9 +303,16 @@ def _alpha(facts: SourceFacts, good_count: int, options: ExportOptions) -> Alpha
     return None
 
 
-def _kept(checkpoint: Path | None) -> dict[str, bytes]:
-    """The file of the fit, by its name in the bundle; none if it is too large to be one of it."""
-    if checkpoint is None or checkpoint.stat().st_size > CHECKPOINT_BYTES:
+def _kept(checkpoint: Path | None, tell: Callable[[str], None]) -> dict[str, bytes]:
+    """The file of the fit, by its name in the bundle; none, with a warning, if it is too large."""
+    if checkpoint is None:
+        return {}
+    if (size := checkpoint.stat().st_size) > CHECKPOINT_BYTES:
+        tell(
+            f"warning: the file of the fit has {size >> 20} MiB, and a bundle keeps none of more "
+            f"than {CHECKPOINT_BYTES >> 20}: this version can be neither updated nor taught; learn "
+            "with a smaller --size or fewer pictures for one that can"
+        )
         return {}
     return {CHECKPOINT: checkpoint.read_bytes()}
 

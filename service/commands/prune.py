@@ -43,12 +43,7 @@ def prune(repository: str | None, keep: int, applies: bool, data: Path, record: 
     from service.configuration import load_settings
     from service.mirroring.location import is_url, shown
     from service.recording.needs import needs_of
-    from service.repository.pruning import (
-        plan_pruning,
-        reason_of,
-        remove_leftovers,
-        remove_version,
-    )
+    from service.repository.pruning import plan_pruning, remove_leftovers, remove_version
 
     settings = load_settings({"repository": repository, "data_folder": data})
     folder = settings.repository_folder
@@ -74,11 +69,11 @@ def prune(repository: str | None, keep: int, applies: bool, data: Path, record: 
     removed = 0
     for version in going:
         reason = f"takt prune --keep {keep}"
-        need = remove_version(version, database, who_asks(), reason)
-        if need is None:
+        needed = remove_version(version, database, who_asks(), reason)
+        if needed is None:
             removed += 1
         else:
-            click.echo(f"{_name(version)} stays after all: {reason_of(need)}")
+            click.echo(f"{_name(version)} stays after all: {needed}")
     click.echo(f"{removed} of {len(planned)} removed")
 
 

@@ -14,7 +14,7 @@ from service.core.errors import ConflictError, LearningNotFoundError
 from service.learning.folder import LearningFolder, PictureBounds, abandoned
 from service.learning.job import LearningJob
 from service.learning.judged import NOTHING_JUDGED, GatheredJudged, RecordWork
-from service.learning.left import MADE_ALL_THE_SAME, LeftJob, left_in
+from service.learning.left import ENDED, MADE, MADE_ALL_THE_SAME, LeftJob, left_in
 from service.learning.obstacles import Obstacle, obstacles
 from service.learning.process import LEARN
 from service.learning.wish import Wish
@@ -122,10 +122,12 @@ class LearningDesk:
     async def _take_over(self, found: OpenLearning, left: LeftJob, *, keeps: bool) -> None:
         """Have a learning that was left over, with its end in the audit log if it ran."""
         job, folder = found.job, found.folder
+        if left.state == "done":
+            job.place = folder.place
+            job.error = MADE.format(job.place)
         if left.state == "running":
             job.place = folder.place
-            if job.place is not None and (self._repository / job.wish.model / job.place).is_dir():
-                job.error = MADE_ALL_THE_SAME.format(job.place)
+            job.error = self._made_all_the_same(job) or job.error
         if keeps:
             if job.wish.teach:
                 await self._work.do(folder.forget_pictures)
@@ -245,8 +247,8 @@ class LearningDesk:
             asked = await self._begins_with(found)
             job.begin()
             found.asker = asker
+            await self._work.do(found.folder.begin)
             await self._work.keep(found)
-            await self._work.do(lambda: found.folder.close_to_pictures(True))
             asked = {"update": job.wish.update, "family": job.wish.family} | asked
             await self._work.tell(found, "learning_started", asked)
             found.running = asyncio.create_task(self._run(found))
@@ -274,12 +276,21 @@ class LearningDesk:
             return job
 
     async def close(self) -> None:
-        """End what runs, and remove its files."""
+        """End what runs, with its end in the audit log, and remove its files."""
         async with self._changing:
             if (found := self._open) is not None:
                 await self._work.ended(found)
+                if (job := found.job).state == "running":
+                    job.end("failed", self._made_all_the_same(job) or ENDED)
+                    await self._work.tell(found, "learning_failed", {"error": job.error})
                 await self._put_away(found)
         self._work.close()
+
+    def _made_all_the_same(self, job: LearningJob) -> str | None:
+        """What there is to say of a learning that was interrupted once its version was there."""
+        if job.place is None or not (self._repository / job.wish.model / job.place).is_dir():
+            return None
+        return MADE_ALL_THE_SAME.format(job.place)
 
     def _taking(self, number: str) -> OpenLearning:
         job = self.job(number)

@@ -149,6 +149,12 @@ class LearningFolder:
         self.duplicates = 0
         self.close_to_pictures(False)
 
+    def begin(self) -> None:
+        """Takes no pictures from now on, and forgets which version was made of them before."""
+        self.close_to_pictures(True)
+        with contextlib.suppress(OSError):
+            (self.path / _PLACE).unlink(missing_ok=True)
+
     def close_to_pictures(self, closed: bool) -> None:
         """Whether it takes no further pictures for now."""
         self._takes = not closed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -15,12 +16,19 @@ from service.learning.job import LearningJob, LearningState
 from service.learning.wish import Wish
 
 _FILE: Final = "job.json"
+_ID: Final = re.compile(r"[0-9a-f]{16}")
 
 KILLED: Final = (
     "the server, or its process that led, was ended while it was learning; start it again with the "
     "same pictures, or discard it"
 )
 """Why a learning has failed that ran."""
+
+ENDED: Final = (
+    "the server was ended in good order while it was learning, which removes its pictures; make it "
+    "again"
+)
+"""Why one has failed that ran as its server ended."""
 
 NOT_STARTED: Final = (
     "the server was ended before this was started; start it with the pictures that came, or "
@@ -33,6 +41,12 @@ MADE_ALL_THE_SAME: Final = (
     "at that one, and discard this"
 )
 """Why one has failed that had come to its end."""
+
+MADE: Final = (
+    "it made version {}, but the server was ended since, and what was told of it is not known any "
+    "more; look at that version, and discard this or go on with its pictures"
+)
+"""Why one has failed that was over by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +116,7 @@ def left_in(folder: Path) -> LeftJob | None:
     """The learning of a folder; None where nobody can say what it was."""
     with contextlib.suppress(OSError, ValidationError):
         left = _LEFT.validate_json((folder / _FILE).read_bytes())
-        if left.id == folder.name:
+        # Of one that goes on with the pictures of another the folder has that one's name.
+        if _ID.fullmatch(left.id):
             return left
     return None

@@ -175,6 +175,8 @@ class LearningWork:
         if code == 0 and job.learned is not None:
             job.end("done")
             self._made()
+            # Before it is noted, so that a kill from now on makes no second end of it.
+            await self.keep(found)
             await self.tell(found, "version_learned", _learned_from(job))
             if job.wish.teach:
                 return True

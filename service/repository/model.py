@@ -67,6 +67,7 @@ class Model:
         self._changing = asyncio.Lock()
         self.kept = True
         self._unstated: str | None = None
+        self._unread = False
 
     def __iter__(self) -> Iterator[ModelVersion]:
         """The versions, the lowest first."""
@@ -133,6 +134,7 @@ class Model:
         try:
             self.decision = read_activation(self._folder)
         except ConfigurationError as error:
+            self._unread = True
             names = [path.name for path in paths]
             refused = dict.fromkeys(names or [NO_VERSION], str(error))
         if self.decision is not None:
@@ -228,8 +230,8 @@ class Model:
     async def follow(self) -> None:
         """Takes over the active version and the thresholds that the folder states by now.
 
-        Another server or a person may have changed them. A decision that could not be written to
-        the folder stays.
+        Another server or a person may have changed them, or mended what kept a version from being
+        loaded. A decision that could not be written to the folder stays.
 
         Raises:
             ConfigurationError, BundleError: a file cannot be understood.
@@ -240,7 +242,9 @@ class Model:
                 await self._follow_decision()
         finally:
             for version in self:
-                if (change := await version.follow_thresholds()) is not None:
+                if await version.thresholds_mended():
+                    await self.load_version(version.path)
+                elif (change := await version.follow_thresholds()) is not None:
                     self._lifecycle.count_thresholds(self.name, change.kinds)
                     self._noticed(followed(version, change))
 
@@ -290,7 +294,10 @@ class Model:
         if not self.kept or not self.known:
             return
         decision = await asyncio.to_thread(read_activation, self._folder)
-        if decision == self.decision:
+        was_unread = self._unread
+        if was_unread:
+            await self._load_refused()
+        if decision == self.decision and (decision is not None or not was_unread):
             await self._state_active()
             return
         if decision is not None:
@@ -302,6 +309,13 @@ class Model:
         ready = [version.version for version in self if version.ready and version.grave is None]
         if ready:
             self._follow_to(ready[-1], UNDECIDED)
+
+    async def _load_refused(self) -> None:
+        """Loads what was refused at the start for a decision that could not be read till now."""
+        for version in self:
+            if version.state == "failed":
+                await self._versions.load(version.path)
+        self._unread = False
 
     def _follow_to(self, version: str, reason: str | None) -> None:
         if version != self.active:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +19,7 @@ from service.core.bundles.findings import Finding
 from service.core.bundles.thresholds import (
     THRESHOLD_KINDS,
     DeployedThresholds,
+    Overrides,
     ThresholdChange,
     read_overrides,
 )
@@ -24,7 +27,7 @@ from service.core.domain import ModelInput, ModelOutput
 from service.core.engines.base import EngineOutput
 from service.core.engines.golden import BatchDrift, check_answers
 from service.core.engines.options import EnginePlan
-from service.core.errors import NotReadyError, TaktError
+from service.core.errors import BundleError, NotReadyError, TaktError
 from service.core.inspection.pipeline import Pipeline
 from service.core.inspection.source import source_of
 from service.core.pictures.good_facts import knows_good_facts
@@ -101,6 +104,7 @@ class ModelVersion:
         self.thresholds: DeployedThresholds | None = None
         self.loaded: Loaded | None = None
         self._failure: str | None = None
+        self._read_thresholds: Callable[[], Overrides] | None = None
         self._room: EngineRoom | None = None
 
     @property
@@ -255,6 +259,16 @@ class ModelVersion:
                 self.title,
             )
 
+    async def thresholds_mended(self) -> bool:
+        """Whether the thresholds in the folder, which kept it from loading, can be read by now."""
+        if self.state != "failed" or self._read_thresholds is None:
+            return False
+        try:
+            await asyncio.to_thread(self._read_thresholds)
+        except BundleError:
+            return False
+        return True
+
     async def follow_thresholds(self) -> ThresholdChange | None:
         """Takes over the thresholds in the folder, if the folder still exists.
 
@@ -286,9 +300,11 @@ class ModelVersion:
         tested = bundle.manifest.self_test
         self.grave = tested.grave if tested else None
         unsigned = context.unsigned_thresholds
-        overrides = await asyncio.to_thread(
+        read = self._read_thresholds = partial(
             read_overrides, self.path, repository, unsigned=unsigned
         )
+        overrides = await asyncio.to_thread(read)
+        self._read_thresholds = None
         thresholds = self.thresholds = DeployedThresholds(bundle, overrides, unsigned=unsigned)
         room = self._room = EngineRoom(
             self.title, context.open_engine, context.supervision, context.lost

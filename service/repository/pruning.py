@@ -15,11 +15,13 @@ from service.recording.audit.chain import append, tell_stored
 from service.recording.audit.entry import Change
 from service.recording.database import Database
 from service.recording.needs import Need, needs_of
-from service.repository.activation import by_itself, read_activation
+from service.repository.activation import Activation, by_itself, read_activation
 from service.repository.versions import find_models
 
 _ASIDE = ".pruned-"
 """In names of folders that are being removed; no server sees a hidden one."""
+
+_ACTIVE = "it is active"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +59,11 @@ def plan_pruning(repository: Path, needs: Mapping[str, Need], newest: int) -> li
     planned = []
     for model, paths in find_models(repository).items():
         decision = read_activation(model)
-        active = decision.active if decision else by_itself(paths)
-        previous = decision.previous if decision else None
+        highest = None if decision else by_itself(paths)
         for place, path in enumerate(paths):
-            stays = []
-            if path.name == active:
-                stays.append("it is active")
-            if path.name == previous:
-                stays.append("a rollback goes back to it")
+            stays = _decided(path.name, decision)
+            if path.name == highest:
+                stays.append(_ACTIVE)
             if place >= len(paths) - newest:
                 stays.append(f"it is among the newest {newest}")
             stays += [f"{link} leads to it" for link in _links_to(path)]
@@ -77,6 +76,14 @@ def plan_pruning(repository: Path, needs: Mapping[str, Need], newest: int) -> li
                 stays.append(reason_of(need))
             planned.append(PlannedVersion(path, digest, _bytes_of(path), tuple(stays)))
     return planned
+
+
+def _decided(version: str, decision: Activation | None) -> list[str]:
+    """Why somebody's decision, if there is one, has a version stay."""
+    if decision is None:
+        return []
+    chosen = ((_ACTIVE, decision.active), ("a rollback goes back to it", decision.previous))
+    return [reason for reason, name in chosen if name == version]
 
 
 def reason_of(need: Need) -> str:
@@ -93,8 +100,8 @@ def reason_of(need: Need) -> str:
 
 def remove_version(
     version: PlannedVersion, database: Database, who: str, reason: str
-) -> Need | None:
-    """Remove a version's folder, with an entry in the audit log, unless the record needs it by now.
+) -> str | None:
+    """Remove a version's folder, with an entry in the audit log, unless it is needed by now.
 
     Args:
         version: that goes.
@@ -103,10 +110,11 @@ def remove_version(
         reason: for the audit log.
 
     Returns:
-        What the record needs it for; None if it is removed.
+        Why it stays after all; None if it is removed.
 
     Raises:
-        ConfigurationError: the folder cannot be changed; it stays.
+        ConfigurationError: the folder cannot be changed, or the decision for an active version
+            cannot be understood by now; it stays.
         RecordError: the database does not answer; the folder stays.
     """
     path = version.path
@@ -122,7 +130,10 @@ def remove_version(
     try:
         with database.writing(durable=True) as connection:
             if need := needs_of(connection, version.digest).get(version.digest):
-                return need
+                return reason_of(need)
+            # Somebody may have activated it since it was planned.
+            if reasons := _decided(path.name, read_activation(path.parent)):
+                return reasons[0]
             _rename(path, aside)
             (entry,) = append(connection, change)
     except BaseException:

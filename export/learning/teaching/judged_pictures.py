@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from export.errors import LearnError
 from export.learning.stages import Stages
-from export.pictures import check_pictures, list_pictures, picture_size
+from export.pictures import check_pictures, list_pictures, picture_size, read_picture
 from models.checkpoints.picture_digest import picture_digest
 from service.core.domain import Box
 from service.core.judged import JudgedFile, read_judged
@@ -29,7 +29,7 @@ class TeachingPicture:
     Attributes:
         path: its file.
         judged: what was said of it.
-        width: of the upright picture, in pixels.
+        width: of the picture, in pixels; of the upright one where it has a box.
         height: of it.
     """
 
@@ -131,6 +131,9 @@ def _judged_picture(folder: Path, judged: JudgedFile) -> TeachingPicture:
     with path.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != judged.sha256:
             raise LearnError(f"{path} is another picture than was judged: write the folder anew")
+    if judged.box is not None:
+        # It lies on the upright picture, and the header has the sides as they are stored.
+        height, width, _ = read_picture(path).shape
     picture = TeachingPicture(path, judged, width, height)
     if judged.box is not None and not picture.holds(judged.box):
         raise LearnError(

@@ -8,6 +8,7 @@ from typing import Final
 
 from service.api.records.threads import RecordThreads
 from service.core.errors import (
+    ImageTooLargeError,
     InspectionNotFoundError,
     InvalidImageError,
     InvalidParameterError,
@@ -34,7 +35,7 @@ class Gathered:
     Attributes:
         new: pictures that were added.
         missing: inspections whose pictures are not kept any more.
-        unread: pictures of a format that is not read again.
+        unread: pictures of a format that is not read again, or larger than is read by now.
         full: why not all of them found room.
     """
 
@@ -112,5 +113,6 @@ async def _give(
         gathered.new += await desk.add(number, f"inspection-{stored.id}", data)
     except InspectionNotFoundError:
         gathered.missing += 1
-    except (InvalidImageError, UnsupportedImageError):
+    except (ImageTooLargeError, InvalidImageError, UnsupportedImageError):
+        # Larger than the server takes by now, or of a format that is not read again.
         gathered.unread += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -191,6 +192,9 @@ def bench(
     latency counts from that time (open loop). A refusal that cannot get better, such as an unknown
     model, ends it at once. Ends with 1 then, and if nothing was answered.
     """
+    for option, path in (("--json", json_path), ("--plot", plot_path)):
+        if path is not None:
+            _check_place(path, option)
     if plot_path is not None:
         _check_plot(plot_path)
     is_open = rate is not None or arrivals is not None
@@ -229,6 +233,17 @@ def bench(
         raise click.ClickException(refusal_in_words(result.refusal))
     if not result.figures.answered:
         sys.exit(1)
+
+
+def _check_place(path: Path, option: str) -> None:
+    """Checks that a file can be written, before a run whose figures would be lost."""
+    folder = path.absolute().parent
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise click.BadParameter(
+            f"{path} cannot be written; name a file in a folder that is there and may be written "
+            "to",
+            param_hint=option,
+        )
 
 
 def _check_plot(path: Path) -> None:

@@ -37,15 +37,12 @@ _CAUSES = {
 )
 @click.option(
     "--repository",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    envvar="TAKT_REPOSITORY",
-    default=Path("models"),
-    show_default=True,
-    help="Folder of the bundles, for --replay.",
+    help="Folder of bundles, for --replay, or the URL that `takt serve` has.  [TAKT_REPOSITORY; "
+    "default: bundles]",
 )
 @reads_record
 def alarms(
-    standing: bool, as_json: bool, replay: bool, repository: Path, open_record: OpenRecord
+    standing: bool, as_json: bool, replay: bool, repository: str | None, open_record: OpenRecord
 ) -> None:
     """List the alarms of the watch, the latest last.
 
@@ -56,7 +53,10 @@ def alarms(
     opened = open_record()
     found = kept = _kept(opened)
     if replay:
-        found, pictures = _replayed(opened, repository)
+        from service.configuration import load_settings
+
+        settings = load_settings({"repository": repository, "data_folder": opened.folder})
+        found, pictures = _replayed(opened, settings.repository_folder)
         click.echo(f"{pictures} pictures were gone through anew", err=True)
     for one in found:
         if not standing or one.ended_us is None:

@@ -161,6 +161,10 @@ async def _only_model(client: AsyncTaktClient) -> str:
         names = [model.name for model in await client.models()]
     except InsufficientScopeError as error:
         raise InvalidParameterError(f"{error}; or name the model with --model") from None
+    if not names:
+        raise InvalidParameterError(
+            "the server has no model yet; learn the first one, or put a bundle into its repository"
+        )
     if len(names) != 1:
         raise InvalidParameterError(
             f"the server has the models {', '.join(names)}; name one with --model"

@@ -6,6 +6,7 @@ kept in `thresholds.json` beside the manifest; graph and manifest stay as they a
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Container
@@ -287,7 +288,12 @@ class DeployedThresholds:
         Whether a picture may be undecided stays as it was set.
         """
         with self._lock:
-            left = self._overrides.without_thresholds()
+            kept = self._overrides
+            if self._persisted:
+                # Another server may have set the switch; what nobody can read is removed.
+                with contextlib.suppress(BundleError):
+                    kept = self._read()
+            left = kept.without_thresholds()
             return self._apply(left, lambda: keep_switch(self._bundle.path, left))
 
     def follow(self) -> ThresholdChange | None:

@@ -227,3 +227,23 @@ async def test_who_may_only_read_sees_learnings_and_changes_none(serve_learning)
         for method, asked in (("POST", LEARNING), ("DELETE", f"{LEARNING}/7")):
             refused = await client.request(method, asked, headers=bearer("scraper"), json={})
             assert refused.json()["code"] == "insufficient_scope"
+
+
+async def test_a_learning_that_ends_with_its_server_has_its_end_in_the_audit_log(
+    serve_learning, sqlite_record, data_folder, repository, tmp_path, picture_bytes
+) -> None:
+    runs = waiting(PLAN, place(), FIT, notes=tmp_path / "notes")
+    async with serve_learning(runs, record=sqlite_record) as client:
+        path = await made(client)
+        await given(client, path, picture_bytes(50))
+        await started(client, path)
+        job = desk_of(client).job(path.rpartition("/")[2])
+        await until(lambda: job.stage == "fit")
+    begun, end = [
+        one for one in entries_of(sqlite_record.database) if one.action.startswith("learning_")
+    ]
+    assert (begun.action, end.action) == ("learning_started", "learning_failed")
+    assert (end.who, end.model, end.version) == (begun.who, "nut", "1")
+    assert "ended in good order" in (end.new or "")
+    assert not any((data_folder / "learning").iterdir())
+    assert not (repository / "nut").exists()

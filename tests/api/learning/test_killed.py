@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from service.learning.left import ENDED
 from service.recording.record import Record
 from tests.api.apps import until
 from tests.api.learning.jobs import LEARNING, desk_of, given, made, once, started
@@ -79,7 +80,8 @@ async def ends(client: httpx.AsyncClient, count: int = 0) -> list[dict[str, Any]
 async def _ends(client: httpx.AsyncClient) -> list[dict[str, Any]]:
     entries = (await client.get("/v1/audit")).json()["entries"]
     wanted = ("learning_started", "learning_failed", "learning_cancelled", "version_learned")
-    return [one for one in entries if one["action"] in wanted]
+    # A server whose state was copied for the kill ends in good order all the same.
+    return [one for one in entries if one["action"] in wanted and one["new"] != {"error": ENDED}]
 
 
 async def killed_while_fitting(client: httpx.AsyncClient, killed: Killed, picture: bytes) -> str:
@@ -186,3 +188,80 @@ async def test_what_nobody_can_read_is_removed(
     async with serve_learning() as client:
         await until(lambda: not (data_folder / "learning" / "one").exists())
         assert (await client.get(LEARNING)).json()["jobs"] == []
+
+
+async def test_a_learning_that_was_over_has_no_second_end_and_says_what_it_made(
+    serve_learning, again, killed: Killed, sqlite_record: Record, picture_bytes
+) -> None:
+    async with serve_learning(record=sqlite_record) as client:
+        path = await made(client)
+        await given(client, path, picture_bytes(1))
+        await started(client, path)
+        await once(client, path, "done")
+        assert [one["action"] for one in await ends(client, 2)] == [
+            "version_learned",
+            "learning_started",
+        ]
+        killed.now()
+    async with again() as client:
+        job = (await client.get(path)).json()
+        assert (job["state"], job["pictures"], job["pictures_kept"]) == ("failed", 1, True)
+        assert job["error"].startswith("it made version 1")
+        assert [one["action"] for one in await ends(client)] == [
+            "version_learned",
+            "learning_started",
+        ]
+        # Its pictures are there for another try.
+        other = await made(client, pictures_of=path.rpartition("/")[2], alpha=0.2)
+        assert (await client.get(other)).json()["pictures"] == 1
+
+
+async def test_pictures_that_came_from_another_learning_outlast_a_kill_too(
+    serve_learning, again, killed: Killed, sqlite_record: Record, tmp_path: Path, picture_bytes
+) -> None:
+    async with serve_learning(record=sqlite_record) as client:
+        first = await made(client)
+        await given(client, first, picture_bytes(1))
+        await started(client, first)
+        await once(client, first, "done")
+        desk_of(client).command = waiting(PLAN, place("2"), FIT, notes=tmp_path / "notes")
+        path = await made(client, pictures_of=first.rpartition("/")[2], alpha=0.2)
+        await given(client, path, picture_bytes(2))
+        await started(client, path)
+        await fitting(client, path)
+        killed.now()
+    async with again() as client:
+        job = (await client.get(path)).json()
+        assert (job["state"], job["pictures"], job["alpha"]) == ("failed", 2, 0.2)
+        end, begun = (await ends(client, 4))[:2]
+        assert (end["action"], end["version"]) == ("learning_failed", "2")
+        assert begun["action"] == "learning_started"
+        await started(client, path)
+        await once(client, path, "done")
+
+
+async def test_a_learning_that_had_begun_no_version_is_not_said_to_have_made_the_former_one(
+    serve_learning,
+    again,
+    killed: Killed,
+    sqlite_record: Record,
+    tmp_path: Path,
+    repository: Path,
+    picture_bytes,
+) -> None:
+    async with serve_learning(record=sqlite_record) as client:
+        first = await made(client)
+        await given(client, first, picture_bytes(1))
+        await started(client, first)
+        await once(client, first, "done")
+        (repository / "nut" / "1").mkdir(parents=True)
+        desk_of(client).command = waiting(PLAN, FIT, notes=tmp_path / "notes")
+        path = await made(client, pictures_of=first.rpartition("/")[2])
+        await started(client, path)
+        await fitting(client, path)
+        killed.now()
+    async with again() as client:
+        job = (await client.get(path)).json()
+        assert "was ended while it was learning" in job["error"]
+        end = (await ends(client, 4))[0]
+        assert (end["action"], end["version"]) == ("learning_failed", None)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from service.core.domain import RawPicture
@@ -137,6 +139,20 @@ async def test_what_finds_no_room_is_told(
         found = (await client.post(f"{path}/pictures/from-record")).json()
         assert found["new"] == 2
         assert "as many as may be" in found["full"]
+
+
+async def test_a_recorded_picture_that_is_too_large_by_now_keeps_no_other_from_coming(
+    serve_learning, sqlite_record, picture_bytes
+) -> None:
+    large = cv2.imencode(".png", np.zeros((400, 400, 3), np.uint8))[1].tobytes()
+    rows = [kept(sqlite_record, one, judgement="good") for one in (picture_bytes(1), large)]
+    insert_inspections(sqlite_record, rows)
+    async with serve_learning(record=sqlite_record, max_image_pixels=100_000) as client:
+        path = await made(client)
+        answer = await client.post(f"{path}/pictures/from-record")
+        assert answer.status_code == 200, answer.text
+        found = answer.json()
+        assert (found["new"], found["unread"], found["missing"]) == (1, 1, 0)
 
 
 async def test_without_a_record_none_comes_from_it(serve_learning, picture_bytes) -> None:

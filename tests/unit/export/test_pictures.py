@@ -6,9 +6,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from export.errors import PicturesError
-from export.pictures import list_pictures, read_mask, read_model_input, read_picture
+from export.pictures import (
+    list_pictures,
+    read_mask,
+    read_model_input,
+    read_picture,
+    usual_size,
+)
+from models.input_size import InputSize
 from service.core.bundles.manifest import Crop, Preprocess
 from service.core.pictures.decode import decode
 from service.core.pictures.preprocess import preprocess
@@ -77,3 +85,12 @@ def test_a_mask_marks_what_is_not_black_however_low_its_labels(
     path = tmp_path / "mask.png"
     cv2.imwrite(str(path), labels)
     assert np.array_equal(read_mask(path), labels > 0)
+
+
+def test_the_usual_size_is_that_of_upright_pictures(tmp_path: Path) -> None:
+    exif = Pillow.Exif()
+    exif[274] = 6
+    paths = [tmp_path / f"{number}.jpg" for number in range(3)]
+    for path in paths:
+        Pillow.new("RGB", (80, 40)).save(path, exif=exif)
+    assert usual_size(paths) == InputSize(40, 80)

@@ -22,7 +22,7 @@ from export.pictures import read_picture
 from models.checkpoints.facts import Checkpoint, InputRecipe, TrainedThresholds
 from models.checkpoints.picture_digest import picture_digest
 from models.efficientad.detector import EfficientAd
-from service.core.bundles.bundle import load_bundle
+from service.core.bundles.bundle import CHECKPOINT, load_bundle
 from service.core.engines.onnxruntime import OnnxRuntimeEngine
 from service.core.pictures.preprocess import preprocess as preprocess_picture
 from tests.commands import repeated
@@ -138,6 +138,29 @@ def test_without_an_alpha_the_pictures_say_which_is_the_smallest(
     assert thresholds.notes == (note,)
     assert f"note        {note}" in report.text()
     assert repeated("\n".join((*told, report.text()))) == []
+
+
+def test_a_file_of_a_fit_that_is_too_large_to_be_kept_is_told_of(
+    thin_checkpoint: Checkpoint,
+    write_pictures: WritePictures,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("export.bundling.export_bundle.CHECKPOINT_BYTES", 1 << 20)
+    told: list[str] = []
+    good = write_pictures(tmp_path / "good", 2)
+    file = tmp_path / "fit.safetensors"
+    file.write_bytes(bytes((1 << 20) + 1))
+    report = export(
+        CheckpointSource(thin_checkpoint),
+        good,
+        tmp_path / "models" / "parts" / "1",
+        tell=told.append,
+        checkpoint=file,
+    )
+    assert CHECKPOINT not in report.bundle.manifest.files
+    (warning,) = (one for one in told if "can be neither updated nor taught" in one)
+    assert warning.startswith("warning: the file of the fit has 1 MiB")
 
 
 def test_the_golden_answers_are_torch_s_with_a_defective_picture_last(

@@ -4,6 +4,8 @@ import asyncio
 import errno
 from pathlib import Path
 
+import pytest
+
 from service.core.bundles.bundle import MANIFEST
 from service.core.bundles.thresholds import OVERRIDES
 from service.repository.activation import (
@@ -211,3 +213,68 @@ async def test_bad_thresholds_of_one_version_do_not_keep_a_decision_from_being_f
         keep_activation(repository / "parts", Activation.now("2", "3", None))
         await found.look(1)
         assert found.active == "2"
+
+
+@pytest.mark.parametrize("decided", ["1", None])
+async def test_a_decision_that_could_not_be_read_at_the_start_is_followed_once_it_is_mended(
+    watched, make_bundle, repository: Path, decided: str | None
+) -> None:
+    make_bundle()
+    make_bundle(version="2")
+    (repository / "parts" / ACTIVE).write_text("{")
+
+    async with watched() as found:
+        assert set(found.versions.values()) == {"failed"}
+        if decided is None:
+            (repository / "parts" / ACTIVE).unlink()
+        else:
+            keep_activation(repository / "parts", Activation.now(decided, "2", None))
+        await found.look(1)
+        assert set(found.versions.values()) == {"ready"}
+        assert found.active == (decided or "2")
+        assert found.repository.ready
+
+
+async def test_an_activation_in_place_of_a_decision_that_cannot_be_read_mends_the_others_too(
+    watched, make_bundle, repository: Path
+) -> None:
+    make_bundle()
+    make_bundle(version="2")
+    (repository / "parts" / ACTIVE).write_text("{")
+
+    async with watched() as found:
+        await found.repository.model("parts").activate("1")
+        await found.look(1)
+        assert found.versions == {"parts/1": "ready", "parts/2": "ready"}
+        assert found.active == "1"
+
+
+async def test_thresholds_that_could_not_be_read_at_a_load_are_taken_once_they_are_mended(
+    watched, make_bundle, caplog
+) -> None:
+    first = make_bundle()
+    (first.path / OVERRIDES).write_text("{")
+
+    async with watched() as found:
+        assert found.versions == {"parts/1": "failed"}
+        await found.look(3)
+        assert caplog.text.count("cannot be served") == 1
+        (first.path / OVERRIDES).unlink()
+        await found.look(2)
+        assert found.versions == {"parts/1": "ready"}
+        assert found.repository.ready
+
+
+async def test_a_first_version_whose_thresholds_could_not_be_read_answers_once_they_are_mended(
+    watched, make_bundle
+) -> None:
+    make_bundle()
+
+    async with watched() as found:
+        nuts = make_bundle("nuts")
+        (nuts.path / OVERRIDES).write_text("{")
+        await found.look(2)
+        assert not found.repository.knows("nuts")
+        (nuts.path / OVERRIDES).unlink()
+        await found.look(2)
+        assert found.repository.get("nuts").ready

@@ -115,8 +115,29 @@ def test_what_the_record_has_come_to_need_meanwhile_stays(
     planned = plan_of(repository, "1")
     needed = PlannedVersion(planned.path, "0a" * 32, 1, ())
     insert_inspections(sqlite_record, [{"kept": "reject", "picture": True}])
-    need = remove_version(needed, sqlite_record.database, "ann", "")
-    assert need == Need(pictures=1, judged=0)
+    why = remove_version(needed, sqlite_record.database, "ann", "")
+    assert why == "the record needs it: 1 inspections with a kept picture, 0 judged"
+    assert planned.path.is_dir()
+    assert list(entries_of(sqlite_record.database)) == []
+
+
+@pytest.mark.parametrize(
+    ("active", "previous", "why"),
+    [("1", "10", "it is active"), ("10", "1", "a rollback goes back to it")],
+)
+def test_what_was_activated_meanwhile_stays(
+    repository: Path,
+    versions: Path,
+    sqlite_record: Record,
+    active: str,
+    previous: str,
+    why: str,
+) -> None:
+    sqlite_record.database.prepare()
+    planned = plan_of(repository, "1")
+    assert not planned.stays
+    decide(versions, active, previous)
+    assert remove_version(planned, sqlite_record.database, "ann", "") == why
     assert planned.path.is_dir()
     assert list(entries_of(sqlite_record.database)) == []
 

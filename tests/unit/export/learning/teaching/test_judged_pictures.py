@@ -1,9 +1,11 @@
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from export.errors import LearnError
 from export.learning.stages import Stages
@@ -11,6 +13,8 @@ from export.learning.teaching.judged_pictures import TeachingPicture, judged_pic
 from service.core.domain import Box
 from service.core.judged import LINES, JudgedFile, read_judged
 from tests.unit.export.learning.teaching.conftest import spoil
+
+ORIENTATION = 0x0112
 
 
 def test_without_a_defect_there_is_nothing_to_teach(write_pictures: Any, tmp_path: Path) -> None:
@@ -57,6 +61,27 @@ def test_a_box_outside_its_picture_is_refused(judged: Path) -> None:
     (judged / LINES).write_bytes(boxed.line())
     with pytest.raises(LearnError, match="80 x 60 pixels, and its box lies outside"):
         judged_pictures(judged, Stages(quiet=True))
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
+def test_a_box_lies_on_the_picture_as_a_person_sees_it(judged: Path, suffix: str) -> None:
+    turned = judged / "defect" / f"turned{suffix}"
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    Image.new("RGB", (80, 60), "grey").save(turned, exif=exif)
+    box = Box(50, 70, 10, 10)
+    said = JudgedFile(
+        file=f"defect/turned{suffix}",
+        sha256=hashlib.sha256(turned.read_bytes()).hexdigest(),
+        judgement="defect",
+        box=box,
+    )
+    (judged / LINES).write_bytes(said.line())
+    (found,) = judged_pictures(judged, Stages(quiet=True)).defects
+    assert (found.width, found.height) == (60, 80)
+    inside = found.cells_in_box(8, 6)
+    assert inside is not None
+    assert np.argwhere(inside).tolist() == [[7, 5]]
 
 
 @pytest.mark.parametrize(

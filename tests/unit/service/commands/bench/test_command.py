@@ -180,6 +180,8 @@ def test_a_server_that_is_not_there_is_one_line_where_the_model_is_named(picture
         (["--arrivals", "fixed"], "need a --rate"),
         (["--query", "heatmap"], "heatmap=overlay"),
         (["--plot", "run.gif"], ".svg"),
+        (["--json", "not/there/run.json"], "not/there/run.json cannot be written"),
+        (["--plot", "not/there/run.svg"], "not/there/run.svg cannot be written"),
     ],
 )
 def test_options_that_make_no_sense_are_refused_before_anything_is_sent(

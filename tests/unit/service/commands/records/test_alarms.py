@@ -104,3 +104,23 @@ def test_without_alarms_nothing_is_said(sqlite_record: Record) -> None:
     sqlite_record.database.prepare()
     said = run(sqlite_record)
     assert (said.exit_code, said.output) == (0, "")
+
+
+def test_a_list_needs_no_repository(dimmed: Record, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TAKT_REPOSITORY", "s3://plant/bundles")
+    said = run(dimmed)
+    assert said.exit_code == 0, said.output
+    assert "camera or light have changed" in said.output
+
+
+def test_a_replay_looks_where_a_server_has_its_bundles(
+    dimmed: Record, repository: Path, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.delenv("TAKT_REPOSITORY", raising=False)
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "bundles").symlink_to(repository)
+    monkeypatch.chdir(folder)
+    said = run(dimmed, "--replay")
+    assert said.exit_code == 0, said.output

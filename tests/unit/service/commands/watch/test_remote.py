@@ -88,6 +88,14 @@ async def test_several_models_and_none_named_is_told_with_their_names() -> None:
                 raise AssertionError("there is no model to stream to")
 
 
+async def test_a_server_without_a_model_is_told_as_one() -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json={"models": []}))
+    async with AsyncTaktClient("http://takt", transport=transport) as client:
+        with pytest.raises(InvalidParameterError, match="has no model yet; learn the first one"):
+            async with remote_stream(client, None, None, WatchOptions("all")):
+                raise AssertionError("there is no model to stream to")
+
+
 async def test_a_key_that_may_not_list_models_is_told_to_name_one() -> None:
     problem = {"code": "insufficient_scope", "title": "Insufficient scope", "status": 403}
     transport = httpx.MockTransport(

@@ -220,6 +220,16 @@ def test_the_switch_stays_where_thresholds_go_back_to_the_bundles_own(
     assert DeployedThresholds(bundle, read_overrides(bundle.path)).in_force.undecided is True
 
 
+def test_a_reset_keeps_the_switch_that_another_server_has_set(
+    bundle: Bundle, deployed: DeployedThresholds
+) -> None:
+    deployed.change(image=0.4, pixel=None, reason=None)
+    other = DeployedThresholds(bundle, read_overrides(bundle.path))
+    other.change(image=None, pixel=None, undecided=True, reason=None)
+    assert deployed.reset().after == ThresholdPair(0.5, 0.5, undecided=True)
+    assert read_overrides(bundle.path) == deployed.overrides
+
+
 def test_a_switch_that_another_server_has_set_is_followed(
     bundle: Bundle, deployed: DeployedThresholds
 ) -> None:
