@@ -74,6 +74,10 @@ test("what a picture shows is said for the record, and refused where it is too l
     takt.inspect("parts", bytes(good), { tags: { shift: "x".repeat(129) } }),
     (error: TaktError) => error.code === "invalid_parameter",
   );
+  await takt.inspect("parts", bytes(good), { tags: {} });
+  // The server would read two tags.
+  const two = await errorOf(() => takt.inspect("parts", bytes(good), { tags: { note: "scratch, batch=7" } }));
+  assert.match(two.message, /without a comma/);
 });
 
 test("a problem is read with its code and what to do", async () => {
