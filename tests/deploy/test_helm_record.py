@@ -22,12 +22,10 @@ def with_record(store: str, more: Values | None = None, **record: Any) -> Render
 
 
 def data_volume(rendered: Rendered) -> Any:
-    """The claim that is mounted where the server keeps its data; None if there is no volume."""
-    folder = rendered.environment["TAKT_DATA_FOLDER"]
-    if (mount := rendered.mounts.get(folder)) is not None:
-        assert not mount.get("readOnly")
-        return mount["persistentVolumeClaim"]["claimName"]
-    return None
+    """The claim that is mounted where the server keeps its data; None if it goes with the pod."""
+    mount = rendered.mounts[rendered.environment["TAKT_DATA_FOLDER"]]
+    assert not mount.get("readOnly")
+    return None if "emptyDir" in mount else mount["persistentVolumeClaim"]["claimName"]
 
 
 def claims(rendered: Rendered) -> dict[str, Any]:
