@@ -127,6 +127,15 @@ def test_several_pods_want_a_claim_that_they_can_share_or_no_pictures(values: Va
     assert data_volume(without) is None and claims(without) == {}
 
 
+@pytest.mark.parametrize(
+    ("keep", "kept"), [(["rejects", "near=0.1"], True), (["none"], False), (None, True)]
+)
+def test_which_pictures_are_kept_may_be_a_list(keep: list[str] | None, kept: bool) -> None:
+    rendered = with_record("postgresql", {"settings": {"keep": keep}})
+    assert rendered.environment.get("TAKT_KEEP") == (",".join(keep) if keep else None)
+    assert (data_volume(rendered) == CLAIM) is kept
+
+
 def test_one_pod_with_pictures_lets_go_of_them_before_the_next_one_starts() -> None:
     strategy = with_record("postgresql").one("Deployment")["spec"]["strategy"]
     assert strategy == {"type": "Recreate"}
