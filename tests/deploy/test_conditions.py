@@ -70,13 +70,16 @@ def values(text: str) -> Iterator[float | None]:
 
 
 def servers_of(scenario: dict[str, Any]) -> dict[str, Server]:
-    """Each instance of a scenario as if it were alone; without those that are started anew."""
+    """Each instance of a scenario as if it were alone; without those that are started anew.
+
+    Replicas of Ray Serve share an instance, and each knows its own series without their label.
+    """
     found: dict[str, Server] = defaultdict(Server)
     restarted = set()
     for one in scenario["input_series"]:
         name, text = re.fullmatch(r"([\w:]+)\{(.*)\}", one["series"]).groups()
         labels = dict(re.findall(r'(\w+)="([^"]*)"', text))
-        if "instance" not in labels or labels["job"] != "takt":
+        if "instance" not in labels or labels["job"] != "takt" or "replica" in labels:
             continue
         instance = labels.pop("instance")
         if "stale" in one["values"]:

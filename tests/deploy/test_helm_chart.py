@@ -173,7 +173,8 @@ def test_the_pod_fits_its_image(gpu: bool) -> None:
     assert pod["securityContext"]["runAsGroup"] == pod["securityContext"]["fsGroup"] == int(group)
     assert rendered.environment["TAKT_REPOSITORY"] == image["TAKT_REPOSITORY"]
     keys = str(Path(rendered.environment["TAKT_KEYS_FILE"]).parent)
-    assert {image["TAKT_REPOSITORY"], image["HOME"], "/cache", keys} == set(rendered.mounts)
+    folders = {image["TAKT_REPOSITORY"], image["TAKT_DATA_FOLDER"], image["HOME"], "/cache", keys}
+    assert folders == set(rendered.mounts)
     assert str(container["ports"][0]["containerPort"]) == stage.only("EXPOSE").text
     assert container["image"].endswith(f"-{kind}")
 

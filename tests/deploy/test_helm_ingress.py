@@ -120,7 +120,8 @@ def test_the_console_and_what_it_asks_reach_a_pod_that_is_not_ready(values: Valu
 def test_no_picture_is_sent_to_a_pod_that_loads_while_another_one_answers() -> None:
     for values in (ROLLING, SEVERAL):
         rendered = render(exposed() | values)
-        for path in ("/v1/models/nut/inspect", "/v1/models/nut/stream", "/v2/models/nut/infer"):
+        paths = [f"/v1/models/nut/{what}" for what in ("inspect", "stream")]
+        for path in (*paths, "/v1/parts/A-17/views/top", "/v2/models/nut/infer"):
             service = services_of(rendered)[leads(rendered.one("Ingress"), path)]
             assert not service.get("publishNotReadyAddresses"), path
         assert not services_of(rendered)[FULL_NAME].get("publishNotReadyAddresses")

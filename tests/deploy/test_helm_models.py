@@ -69,9 +69,19 @@ def test_copies_of_models_outlive_the_pod_where_the_record_has_a_claim() -> None
     rendered = at(WEB, {"record": {"store": "sqlite"}})
     data = rendered.mounts[rendered.environment["TAKT_DATA_FOLDER"]]
     assert data["persistentVolumeClaim"]["claimName"] == f"{FULL_NAME}-record"
-    assert not [one for one in rendered.pod["volumes"] if one["name"] == "mirror"]
+    assert not [one for one in rendered.pod["volumes"] if one["name"] == "kept"]
     assert f"the claim {FULL_NAME}-record, where the next pod finds them" in rendered.notes
     assert "a\nnew pod does" in at(WEB).notes
+
+
+@pytest.mark.parametrize("models", [{"existingClaim": "shared"}, {"hostPath": "/srv"}])
+def test_what_waits_for_a_broker_or_is_learned_from_has_a_volume_without_a_record(
+    models: Values,
+) -> None:
+    rendered = at(models, {"settings": {"mqtt_url": "mqtt://broker"}})
+    assert rendered.container["securityContext"]["readOnlyRootFilesystem"] is True
+    data = rendered.mounts[rendered.environment["TAKT_DATA_FOLDER"]]
+    assert data["emptyDir"] == {"sizeLimit": "10Gi"} and not data.get("readOnly")
 
 
 def test_the_room_for_copies_is_bounded_as_the_values_say() -> None:

@@ -114,3 +114,13 @@ def test_keys_that_cross_a_network_in_the_open_are_told() -> None:
     assert "to the Ingress unencrypted" in render(INGRESS).notes
     assert "unencrypted" not in render(TLS_INGRESS).notes
     assert "unencrypted" not in render({"tls": {"secret": "line-3-tls"}}).notes
+
+
+def test_a_policy_that_only_pods_of_the_namespace_get_metrics_by_is_told() -> None:
+    watched: Values = {"metrics": {"serviceMonitor": {"enabled": True}}}
+    assert "metricsFrom" not in render(watched).notes
+    closed = watched | {"networkPolicy": {"enabled": True}}
+    assert "Pods of plant alone reach the metrics" in render(closed).notes
+    prometheus = [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]
+    named = watched | {"networkPolicy": {"enabled": True, "metricsFrom": prometheus}}
+    assert "metricsFrom" not in render(named).notes

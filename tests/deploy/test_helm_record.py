@@ -22,12 +22,10 @@ def with_record(store: str, more: Values | None = None, **record: Any) -> Render
 
 
 def data_volume(rendered: Rendered) -> Any:
-    """The claim that is mounted where the server keeps its data; None if there is no volume."""
-    folder = rendered.environment["TAKT_DATA_FOLDER"]
-    if (mount := rendered.mounts.get(folder)) is not None:
-        assert not mount.get("readOnly")
-        return mount["persistentVolumeClaim"]["claimName"]
-    return None
+    """The claim that is mounted where the server keeps its data; None if it goes with the pod."""
+    mount = rendered.mounts[rendered.environment["TAKT_DATA_FOLDER"]]
+    assert not mount.get("readOnly")
+    return None if "emptyDir" in mount else mount["persistentVolumeClaim"]["claimName"]
 
 
 def claims(rendered: Rendered) -> dict[str, Any]:
@@ -127,6 +125,15 @@ def test_several_pods_want_a_claim_that_they_can_share_or_no_pictures(values: Va
     without = with_record("postgresql", {**values, "settings": {"keep": "none"}})
     assert without.environment["TAKT_KEEP"] == "none"
     assert data_volume(without) is None and claims(without) == {}
+
+
+@pytest.mark.parametrize(
+    ("keep", "kept"), [(["rejects", "near=0.1"], True), (["none"], False), (None, True)]
+)
+def test_which_pictures_are_kept_may_be_a_list(keep: list[str] | None, kept: bool) -> None:
+    rendered = with_record("postgresql", {"settings": {"keep": keep}})
+    assert rendered.environment.get("TAKT_KEEP") == (",".join(keep) if keep else None)
+    assert (data_volume(rendered) == CLAIM) is kept
 
 
 def test_one_pod_with_pictures_lets_go_of_them_before_the_next_one_starts() -> None:

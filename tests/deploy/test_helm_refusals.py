@@ -114,6 +114,19 @@ def test_a_network_policy_leaves_a_way_to_the_models() -> None:
 
 
 @pytest.mark.parametrize(
+    "settings",
+    [ISSUER, {"mqtt_url": "mqtt://broker.plant"}, {"webhooks_file": "/etc/takt/hooks/hooks.toml"}],
+)
+def test_a_network_policy_leaves_a_way_to_whom_the_settings_name(settings: Values) -> None:
+    closed = {"settings": settings, "networkPolicy": {"enabled": True}}
+    named = next(iter(settings))
+    assert re.search(rf"networkPolicy\.egress.*settings\.{named} is set", refusal(closed))
+    way = [{"ports": [{"port": 8883, "protocol": "TCP"}]}]
+    open_ = {"settings": settings, "networkPolicy": {"enabled": True, "egress": way}}
+    assert render(open_).one("NetworkPolicy")["spec"]["egress"] == way
+
+
+@pytest.mark.parametrize(
     ("values", "reason"),
     [
         ({"imge": {}}, "imge"),

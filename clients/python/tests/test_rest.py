@@ -97,6 +97,20 @@ def test_what_a_picture_shows_is_sent_for_the_record(call, ok) -> None:
     assert sent["tags"] == "shift=2,camera=left"
 
 
+def test_no_tags_are_none_of_the_query(call, ok) -> None:
+    server = respond(ok)
+    call(server, "inspect", "parts", b"jpeg", tags={})
+    assert "tags" not in server.requests[0].url.params
+
+
+@pytest.mark.parametrize("tags", [{"note": "scratch, batch=7"}, {"a,b": "1"}, {"a=b": "1"}])
+def test_a_tag_that_the_server_would_take_for_others_is_not_sent(call, ok, tags) -> None:
+    server = respond(ok)
+    with pytest.raises(InvalidParameterError, match="without a comma"):
+        call(server, "inspect", "parts", b"jpeg", tags=tags)
+    assert server.requests == []
+
+
 def test_the_server_is_told_a_little_less_than_the_call_still_waits(call, ok, wire, time) -> None:
     busy = httpx.Response(429, json=wire.problem("queue_full", 429), headers={"Retry-After": "2"})
     server = respond(busy, ok)

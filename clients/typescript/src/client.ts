@@ -295,7 +295,8 @@ export class TaktClient {
     }
     const query = new URLSearchParams({ timeout_ms: String(this.#timeoutMs * SERVER_GIVES_UP_AT) });
     for (const [name, value] of Object.entries(choices)) {
-      if (value !== undefined) query.set(name, typeof value === "object" ? pairs(value) : String(value));
+      const said = typeof value === "object" ? pairs(value) : value;
+      if (said !== undefined) query.set(name, String(said));
     }
     const type = picture instanceof Blob ? picture.type : "";
     return this.#ask(`${path}?${query}`, {
@@ -358,11 +359,16 @@ export class TaktClient {
   }
 }
 
-/** Tags as the query has them: `shift=2,camera=left`. */
-function pairs(tags: Record<string, string>): string {
-  return Object.entries(tags)
-    .map(([name, value]) => `${name}=${value}`)
-    .join(",");
+/** Tags as the query has them: `shift=2,camera=left`; undefined where there are none. */
+function pairs(tags: Record<string, string>): string | undefined {
+  for (const [name, value] of Object.entries(tags)) {
+    if (`${name}${value}`.includes(",") || name.includes("=")) {
+      const tag = `tag ${JSON.stringify(name)} is ${JSON.stringify(value)}`;
+      throw mistake(`${tag}; write it without a comma, and its name without =`);
+    }
+  }
+  const texts = Object.entries(tags).map(([name, value]) => `${name}=${value}`);
+  return texts.length ? texts.join(",") : undefined;
 }
 
 /** Parameters as a query, those that are undefined left out. */

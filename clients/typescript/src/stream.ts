@@ -159,17 +159,19 @@ export class TaktStream implements AsyncIterable<StreamItem> {
     this.#signal?.throwIfAborted();
     const socket = await this.#connect();
     const inbox = new Inbox(socket, this.#signal);
+    const credits = new Credits();
     try {
       if (!(await inbox.opened())) throw await this.#whyNot();
       socket.send(JSON.stringify(this.#hello));
       const welcome = await inbox.message();
       if (isProblem(welcome)) throw new TaktError(welcome);
       if (welcome["type"] !== "welcome") throw unreadable("no welcome", JSON.stringify(welcome));
-      const credits = new Credits(Number(welcome["credits"]));
+      credits.give(Number(welcome["credits"]));
       this.#feed(socket, credits).catch((error: unknown) => inbox.fail(error));
       yield* this.#items(inbox, credits);
     } finally {
       inbox.close();
+      credits.end();
     }
   }
 
@@ -211,6 +213,7 @@ export class TaktStream implements AsyncIterable<StreamItem> {
       const view = "view" in frame ? frame.view : undefined;
       const data = await packed(sequence, "view" in frame ? frame.picture : frame);
       await credits.take();
+      // Returning lets the frames go, which may come from a camera.
       if (socket.readyState !== WebSocket.OPEN) return;
       if (view) socket.send(JSON.stringify({ type: "view", ...view }));
       socket.send(data);
@@ -253,16 +256,17 @@ async function bytesOf(picture: Picture): Promise<Uint8Array<ArrayBuffer>> {
 
 /** How many more frames may be on their way. */
 class Credits {
-  #free: number;
+  #free = 0;
   #wake: () => void = () => {};
 
-  constructor(free: number) {
-    this.#free = free;
+  give(more = 1): void {
+    this.#free += more;
+    this.#wake();
   }
 
-  give(): void {
-    this.#free += 1;
-    this.#wake();
+  /** Let whoever waits go on, and find the connection closed. */
+  end(): void {
+    this.give(Infinity);
   }
 
   async take(): Promise<void> {

@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { openAsBlob, readFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 
 import {
   TaktClient,
@@ -73,6 +74,10 @@ test("what a picture shows is said for the record, and refused where it is too l
     takt.inspect("parts", bytes(good), { tags: { shift: "x".repeat(129) } }),
     (error: TaktError) => error.code === "invalid_parameter",
   );
+  await takt.inspect("parts", bytes(good), { tags: {} });
+  // The server would read two tags.
+  const two = await errorOf(() => takt.inspect("parts", bytes(good), { tags: { note: "scratch, batch=7" } }));
+  assert.match(two.message, /without a comma/);
 });
 
 test("a problem is read with its code and what to do", async () => {
@@ -224,6 +229,25 @@ test("a loop that is left closes its stream, and a camera's error is thrown", as
     throw new Error("the cable is out");
   }
   await assert.rejects(itemsOf(takt.stream("parts", broken())), /cable/);
+});
+
+test("a camera whose next frame waits for its turn is let go when the loop is left", { timeout: 60_000 }, async () => {
+  let letGo = (): void => {};
+  const gone = new Promise<void>((resolve) => (letGo = resolve));
+  function* camera() {
+    try {
+      for (;;) yield bytes(good);
+    } finally {
+      letGo();
+    }
+  }
+  for await (const item of takt.stream("parts", camera())) {
+    assert.equal(item.sequence, 0);
+    // The frame that takes the answered one's place is sent, and another one waits.
+    await setImmediate();
+    break;
+  }
+  await gone;
 });
 
 test("what is wrong with a stream is told by its code", async () => {

@@ -30,7 +30,7 @@ from takt_client.parts import (
 from takt_client.pictures import ColorOrder, Picture, PixelArray
 from takt_client.reading import inspected_of, model_of, models_of, readable, readiness_of
 from takt_client.retry import Attempts, RetryClock, RetryPolicy
-from takt_client.session import InspectChoices, StreamChoices, StreamSession
+from takt_client.session import InspectChoices, StreamChoices, StreamSession, query_of
 from takt_client.stations import (
     RecipeWish,
     Station,
@@ -124,9 +124,7 @@ class Calls(ABC):
         """
         data = await self._encoded(picture, color)
         path = f"{model_path(model, version)}/inspect"
-        query: dict[str, Any] = {**choices}
-        if "tags" in choices:
-            query["tags"] = ",".join(f"{name}={value}" for name, value in choices["tags"].items())
+        query = query_of(choices)
         return await self._answer(
             "an inspection", inspected_of, "POST", path, content=data, query=query
         )
@@ -177,9 +175,7 @@ class Calls(ABC):
         """
         data = await self._encoded(picture, color)
         path = f"{part_path(part)}/views/{quote(view, safe='')}"
-        query: dict[str, Any] = {"recipe": recipe, **choices}
-        if "tags" in choices:
-            query["tags"] = ",".join(f"{name}={value}" for name, value in choices["tags"].items())
+        query = {"recipe": recipe, **query_of(choices)}
         if "again" in choices:
             query["again"] = str(choices["again"]).lower()
         return await self._answer(

@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Mapping
-from typing import Literal, Required, TypedDict
+from typing import Any, Literal, Required, TypedDict
 
-from takt_client.errors import RequestError, TaktError, UnreadableAnswerError
+from takt_client.errors import (
+    InvalidParameterError,
+    RequestError,
+    TaktError,
+    UnreadableAnswerError,
+)
 from takt_client.failures import error_of
 from takt_client.frames import frame_answer_of
 from takt_client.pictures import RawPicture, pack_frame
@@ -54,6 +59,24 @@ class InspectChoices(TypedDict, total=False):
     part: str
     lot: str
     tags: Mapping[str, str]
+
+
+def query_of(choices: Mapping[str, Any]) -> dict[str, Any]:
+    """The choices of a picture as a query has them: all tags are one text, `shift=2,camera=left`.
+
+    Raises:
+        InvalidParameterError: the server would read a tag as another one, or as several.
+    """
+    query = {**choices}
+    tags = query.pop("tags", {})
+    for name, value in tags.items():
+        if "," in f"{name}{value}" or "=" in name:
+            raise InvalidParameterError(
+                f"tag {name!r} is {value!r}; write it without a comma, and its name without ="
+            )
+    if tags:
+        query["tags"] = ",".join(f"{name}={value}" for name, value in tags.items())
+    return query
 
 
 class PartLabels(TypedDict, total=False):

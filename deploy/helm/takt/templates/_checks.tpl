@@ -86,6 +86,12 @@ networkPolicy.from lets pods of the namespace {{ .Release.Namespace }} alone rea
 networkPolicy.egress lets the server reach nobody, and its record is in PostgreSQL: name the database's port and that of the cluster's DNS there.
 {{- else if .Values.models.url }}
 networkPolicy.egress lets the server reach nobody, and its bundles are at models.url: name the store's port and that of the cluster's DNS there.
+{{- else -}}
+{{- range $name, $whom := dict "oidc_issuer" "the issuer" "mqtt_url" "the broker" "webhooks_file" "the receivers" -}}
+{{- if get $.Values.settings $name }}
+networkPolicy.egress lets the server reach nobody, and settings.{{ $name }} is set: name the port of {{ $whom }} and that of the cluster's DNS there.
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -83,7 +83,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 
 {{/* Whether a volume holds the record, or the pictures of one in PostgreSQL; else nothing. */}}
 {{- define "takt.keepsFiles" -}}
-{{- if or (eq .Values.record.store "sqlite") (and (eq .Values.record.store "postgresql") (ne (default "" .Values.settings.keep) "none")) }}yes{{ end }}
+{{- if or (eq .Values.record.store "sqlite") (and (eq .Values.record.store "postgresql") (ne (include "takt.setting" (default "" .Values.settings.keep)) "none")) }}yes{{ end }}
 {{- end }}
 
 {{- define "takt.recordClaimName" -}}
