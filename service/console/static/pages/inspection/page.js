@@ -34,7 +34,7 @@ export default function Page() {
   return html`<div class="row page-head"><h1>${fill(words.heading, { id })}</h1>${pages.map(([to, text]) => html`
       <a class="button" href=${to && `/console/inspection/${to}`} aria-disabled=${!to}>${text}</a>`)}</div>
     <${Problem} error=${error} />
-    ${row && !error && html`<${Inspection} key=${row.id} row=${row} history=${history} again=${again} />`}`;
+    ${row?.id === Number(id) && !error && html`<${Inspection} key=${row.id} row=${row} history=${history} again=${again} />`}`;
 }
 
 function Inspection({ row, history, again }) {
