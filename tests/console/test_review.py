@@ -123,6 +123,24 @@ def test_shift_selects_several_that_one_key_judges(page: Page, serve: Serve, dat
     expect(page.locator(".focused [role=option]")).to_have_id(f"tile-{ids[5]}")
 
 
+def test_who_comes_back_finds_the_same_pictures_selected_although_others_have_come(
+    page: Page, serve: Serve, data: Path
+) -> None:
+    ids = seed(data, 30)
+    server = serve(record=True)
+    page.goto(f"{server.url}/console/review")
+    tile(page, ids[2]).click()
+    tile(page, ids[4]).click(modifiers=["Shift"])
+    page.keyboard.press(" ")
+    expect(page).to_have_url(f"{server.url}/console/inspection/{ids[4]}")
+    seed(data, 1)
+    page.go_back()
+    expect(tiles(page)).to_have_count(31)
+    expect(page.locator(".focused [role=option]")).to_have_id(f"tile-{ids[4]}")
+    page.keyboard.press("g")
+    become(lambda: judged(server), dict.fromkeys(ids[2:5], "good"))
+
+
 def test_a_shared_address_shows_the_same_view_and_back_goes_back(
     new_page: Callable[..., Page], serve: Serve, data: Path
 ) -> None:

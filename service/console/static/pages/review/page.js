@@ -1,5 +1,5 @@
 /** The page Review: kept pictures as a grid, judged by one key. */
-import { html, useCallback, useRef, useState } from "../../vendor/htm-preact.js";
+import { html, useMemo, useRef, useState } from "../../vendor/htm-preact.js";
 import { call } from "../../core/api.js";
 import { navigate, useAddress } from "../../core/address.js";
 import { count } from "../../core/format.js";
@@ -46,18 +46,24 @@ function Later({ filters }) {
 function Pictures({ filters }) {
   const view = useTiles(asked(filters));
   const { tiles, total, open, loading } = view;
-  const [selected, setSelected] = useState(places.get(linkOf(filters)) ?? [0, 0]);
-  places.set(linkOf(filters), selected);
+  const [kept, setKept] = useState(places.get(linkOf(filters)) ?? { places: [0, 0], ids: [] });
+  places.set(linkOf(filters), kept);
+  // By their numbers, once they are known: in a view that is loaded anew there are later ones before them.
+  const found = kept.places.map((place, end) => {
+    const now = tiles.findIndex(({ id }) => id === (kept.ids[end] ??= tiles[place]?.id));
+    return now < 0 ? place : now;
+  });
+  const selected = useMemo(() => found, [kept, ...found]);
   const { judge, undo, saidOf, failed, said, words, setWords } = useJudging(view);
   const marking = useRef(null);
   const models = useFetched((signal) => call("list_models", { signal }), []);
   const [help, setHelp] = useState(false);
   const at = selected[1];
   const chosen = tiles.slice(Math.min(...selected), Math.max(...selected) + 1);
-  const move = useCallback((index, extend) => setSelected(([from]) => {
+  const move = (index, extend) => {
     const next = Math.max(0, Math.min(index, tiles.length - 1));
-    return [extend ? Math.max(next - MOST, Math.min(from, next + MOST)) : next, next];
-  }), [tiles.length]);
+    setKept({ places: [extend ? Math.max(next - MOST, Math.min(selected[0], next + MOST)) : next, next], ids: [] });
+  };
   const say = (word) => {
     if (!may("review") || chosen.length === 0) return;
     if (word === "defect" && marking.current) return marking.current();
@@ -71,10 +77,10 @@ function Pictures({ filters }) {
   if (view.error?.code === "no_record") {
     return html`<${Notice} title=${r.noRecord}><p>${r.noRecordDetail}</p><pre>${r.noRecordCommand}</pre><//>`;
   }
-  const found = fill(open ? r.atLeast : r.count, { count: count(total) });
+  const counted = fill(open ? r.atLeast : r.count, { count: count(total) });
   return html`<div class="review">
     <div>
-      <div class="row between"><p role="status">${loading ? t.shell.loading : total ? found : !view.error && r.nothing}</p>
+      <div class="row between"><p role="status">${loading ? t.shell.loading : total ? counted : !view.error && r.nothing}</p>
         <div class="row"><${Teach} model=${filters.model} models=${models.data?.models.map(({ name }) => name)} times=${said} />
           <button type="button" class="button keys" onClick=${helping}>${r.keys} <kbd>?</kbd></button></div></div>
       <${Reach} station=${filters.station} />
