@@ -123,6 +123,22 @@ def test_shift_selects_several_that_one_key_judges(page: Page, serve: Serve, dat
     expect(page.locator(".focused [role=option]")).to_have_id(f"tile-{ids[5]}")
 
 
+def test_what_one_reviewer_said_is_taken_back_as_his_after_another_name_was_typed(
+    page: Page, serve: Serve, data: Path
+) -> None:
+    ids = seed(data, 3)
+    server = serve(record=True)
+    page.goto(f"{server.url}/console/review")
+    page.get_by_text("Kind of defect, note").click()
+    page.get_by_label("Your name").fill("ann")
+    tile(page, ids[0]).click()
+    page.keyboard.press("g")
+    become(lambda: judged(server), {ids[0]: "good"})
+    page.get_by_label("Your name").fill("bob")
+    page.get_by_role("button", name="Undo").first.click()
+    become(lambda: judged(server), {})
+
+
 def test_who_comes_back_finds_the_same_pictures_selected_although_others_have_come(
     page: Page, serve: Serve, data: Path
 ) -> None:

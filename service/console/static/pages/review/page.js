@@ -113,7 +113,7 @@ function useJudging(view) {
     view.mark(after);
     setFailed(null);
     queue.current = queue.current.then(async () => {
-      await call(operation, { body: { ids: [...before.keys()], reviewer: words.reviewer.trim() || undefined, ...more } });
+      await call(operation, { body: { ids: [...before.keys()], reviewer: entry.given.reviewer.trim() || undefined, ...more } });
       setSaid((times) => times + 1);
     }).catch((error) => {
       view.mark(before);
@@ -123,12 +123,12 @@ function useJudging(view) {
   };
   const now = (tiles) => new Map(tiles.map((tile) => [tile.id, tile.judgement]));
   const judge = (judgement, chosen, given = words, before = now(chosen)) => {
-    const entry = { before, given: { ...given, judgement } };
+    const entry = { before, given: { ...words, ...given, judgement } }; // by whom it is taken back, too
     setDone((all) => [...all, entry]);
     localStorage.setItem("reviewer", words.reviewer);
     if (judgement === "defect") rememberKind(given.kind);
     setWords({ ...words, kind: "", note: "" });
-    tell("judge_inspections", entry, before, new Map(chosen.map(({ id }) => [id, judgement])), bodyOf({ ...words, ...entry.given }));
+    tell("judge_inspections", entry, before, new Map(chosen.map(({ id }) => [id, judgement])), bodyOf(entry.given));
   };
   const undo = (entry = done.at(-1)) => {
     const { before } = entry;
