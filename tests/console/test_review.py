@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.api.keys import secret
 from tests.console.conftest import BANK, Serve, Server, log_in
 from tests.console.seeding import DAY_US, seed
 
@@ -137,6 +138,23 @@ def test_what_one_reviewer_said_is_taken_back_as_his_after_another_name_was_type
     page.get_by_label("Your name").fill("bob")
     page.get_by_role("button", name="Undo").first.click()
     become(lambda: judged(server), {})
+
+
+def test_a_name_of_a_time_without_keys_is_not_sent_to_a_server_that_has_them(
+    page: Page, serve: Serve, data: Path
+) -> None:
+    ids = seed(data, 3)
+    server = serve(record=True, keys=True)
+    page.add_init_script("localStorage.setItem('reviewer', 'ann')")
+    page.goto(f"{server.url}/console/review")
+    log_in(page, "all")
+    tile(page, ids[0]).click()
+    page.keyboard.press("g")
+    path = f"/v1/inspections/{ids[0]}/judgements"
+    become(
+        lambda: [one["reviewer"] for one in asked(server, path, secret("all"))["said"]],
+        ["all"],
+    )
 
 
 def test_who_comes_back_finds_the_same_pictures_selected_although_others_have_come(

@@ -8,7 +8,7 @@ import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { Dialog } from "../../parts/dialog.js";
 import { rememberKind } from "../../parts/judging/kinds.js";
-import { bodyOf } from "../../parts/judging/said.js";
+import { bodyOf, useReviewer } from "../../parts/judging/said.js";
 import { Teach } from "../../parts/learning/teach.js";
 import { Notice, Problem } from "../../parts/notice.js";
 import { Calendar } from "./calendar.js";
@@ -106,7 +106,7 @@ function useJudging(view) {
   const [failed, setFailed] = useState(null);
   const [done, setDone] = useState([]);
   const [said, setSaid] = useState(0);
-  const [words, setWords] = useState({ kind: "", note: "", reviewer: localStorage.getItem("reviewer") ?? "" });
+  const [words, setWords] = useState({ kind: "", note: "", reviewer: useReviewer() ?? "" });
   const queue = useRef(Promise.resolve());
   const forget = (gone) => setDone((all) => all.filter((one) => one !== gone));
   const tell = (operation, entry, before, after, more) => {
