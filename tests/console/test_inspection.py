@@ -157,6 +157,18 @@ def test_it_is_judged_by_single_keys_and_everybody_s_word_is_listed(
     assert get(server, f"/v1/inspections/{number}")["pinned"]
 
 
+def test_who_has_looked_is_noted_by_the_name_that_was_typed_on_review(
+    page: Page, serve: Serve, bundle, repository: Path, picture_bytes
+) -> None:
+    server = serve(repository, record=True)
+    (number,) = inspected(server, picture_bytes(200))
+    page.add_init_script("localStorage.setItem('reviewer', 'ann')")
+    with page.expect_response("**/v1/inspections/seen"):
+        page.goto(f"{server.url}/console/inspection/{number}")
+    seen = get(server, f"/v1/inspections/{number}/judgements")["seen"]
+    assert [one["reviewer"] for one in seen] == ["ann"]
+
+
 def test_arrow_keys_lead_to_the_neighbours_and_an_unkept_picture_is_told(
     page: Page, serve: Serve, bundle, repository: Path, picture_bytes
 ) -> None:
