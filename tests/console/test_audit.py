@@ -50,6 +50,24 @@ def test_what_is_typed_stays_while_the_inspections_are_on_their_way(
     expect(page.get_by_label("Verdict")).to_be_focused()
 
 
+def test_inspections_stand_under_the_time_that_they_are_of_when_another_one_is_refused(
+    page: Page, serve: Serve
+) -> None:
+    server = serve(record=True)
+    work_a_shift(server.url, 1)
+    page.goto(f"{server.url}/console/audit?since=2026-01-01T00:00:00Z")
+    heading = page.get_by_role("heading", level=2)
+    rows = page.get_by_role("row").filter(has_text="pitting")
+    expect(rows.first).to_be_visible()
+    before = heading.inner_text()
+    page.route("**/v1/inspections?**", lambda route: route.fulfill(status=503, json={}))
+    page.get_by_label("From", exact=True).fill("2026-02-02T00:00")
+    page.get_by_label("From", exact=True).press("Tab")
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(rows.first).to_be_visible()
+    expect(heading).to_have_text(before)
+
+
 def test_an_inspection_leads_to_its_entries_of_the_audit_log(page: Page, serve: Serve) -> None:
     server = serve(record=True)
     # The oldest rejects are judged.
