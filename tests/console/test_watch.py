@@ -192,6 +192,20 @@ def test_without_a_record_it_says_that_watching_needs_one(page: Page, serve: Ser
     expect(page.get_by_text("takt serve --record sqlite")).to_be_visible()
 
 
+def test_the_number_beside_the_name_is_of_the_server_that_is_back(page: Page, serve: Serve) -> None:
+    server = serve(record=True)
+    fade_a_lamp(server.url, "saw")
+    page.goto(f"{server.url}/console/live")
+    expect(calls(page)).to_have_text("1")
+    away = page.get_by_role("status").filter(has_text="The server does not answer")
+    for record, number in ((False, 0), (True, 1)):
+        server.process.kill()
+        expect(away).to_be_visible()
+        server = serve(BANK, "--port", server.url.rpartition(":")[2], record=record)
+        expect(away).to_be_hidden()
+        expect(calls(page)).to_have_count(number)
+
+
 def test_who_may_only_read_is_offered_no_answer(page: Page, serve: Serve) -> None:
     server = serve(record=True, keys=True)
     fade_a_lamp(server.url, "saw", bearer("all"))
