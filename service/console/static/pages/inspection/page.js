@@ -40,8 +40,7 @@ export default function Page() {
 function Inspection({ row, history, again }) {
   const view = useView();
   const path = { id: row.id };
-  const said = useSaid()(row.id, { ids: [row.id] }, again);
-  const reviewer = useReviewer();
+  const [said, reviewer] = [useSaid()(row.id, { ids: [row.id] }, again), useReviewer()];
   const [marks, marking] = [marksOf(history.standing), useRef(null)];
   const { buttons, form } = useInPlace({ ...row, said, view, marking, size: row, drawable: Boolean(row.picture) });
   const drawn = (signal) => call("draw_overlay", { path, query: { format: "png" }, as: "blob", signal });

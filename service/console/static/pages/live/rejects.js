@@ -25,7 +25,7 @@ function Reject({ id, at, score: value, onSeen }) {
     if (signal.aborted || !may("read")) return null;
     return (await call("list_inspections", { query: { request_id: id, limit: 1 }, signal })).inspections[0];
   }, [id]);
-  useInterval(again, data === undefined && !error ? AGAIN_MS : null); // a record that is slow, or whose database is away
+  useInterval(again, data === undefined && !error ? AGAIN_MS : null); // a record may be slow
   const said = fill(l.reject, { score: score(value), when: when(at) });
   const picture = data?.picture && html`<img src=${url("get_thumbnail", { path: { id: data.id } })} alt="" />`;
   return html`<li class="row">

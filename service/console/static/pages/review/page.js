@@ -2,6 +2,7 @@
 import { html, useMemo, useRef, useState } from "../../vendor/htm-preact.js";
 import { call } from "../../core/api.js";
 import { navigate, useAddress } from "../../core/address.js";
+import { useReturn } from "../../core/connection.js";
 import { count } from "../../core/format.js";
 import { useFetched, useKeys } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
@@ -40,6 +41,7 @@ export default function Page() {
 /** The figures, whose module brings the charts: only who looks at them waits for it. */
 function Later({ filters }) {
   const { data, error } = useFetched(() => import("./figures.js"), []);
+  useReturn(() => error && location.reload()); // a browser tries no module again
   return data ? html`<${data.Figures} filters=${filters} />` : html`<${Problem} error=${error} />`;
 }
 
