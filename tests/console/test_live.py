@@ -219,6 +219,22 @@ def test_a_reject_stays_until_it_is_seen_and_leads_to_its_inspection(
         expect(page.get_by_text("0 good of 0 since")).to_be_visible()
 
 
+def test_what_was_seen_just_before_a_reload_stays_seen(page: Page, serve: Serve) -> None:
+    server = serve(record=True)
+    with streaming(server, [PITTED[0]]) as send:
+        page.goto(f"{server.url}/console/live")
+        page.get_by_role("link", name="press 3").click()
+        until_watched(server)
+        send()
+        expect(page.get_by_text("Rejects to look at: 1")).to_be_visible()
+        page.wait_for_function(
+            "() => Object.keys(localStorage).some((key) => key.startsWith('live.shift'))"
+        )
+        page.get_by_role("button", name="All are seen").press("Enter")
+        page.reload()
+        expect(page.get_by_text("Rejects to look at: 0")).to_be_visible()
+
+
 def test_a_reject_leads_to_its_inspection_however_late_the_record_has_it(
     page: Page, serve: Serve
 ) -> None:
