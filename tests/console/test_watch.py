@@ -65,6 +65,21 @@ def test_the_course_shows_the_fact_of_the_alarm_with_its_moments(page: Page, fad
     assert "fact=sharpness" in page.url
 
 
+def test_the_course_of_a_station_does_not_stand_under_the_name_of_the_next(
+    page: Page, faded: str
+) -> None:
+    held: list[Route] = []
+    page.route("**/v1/watch/facts/*station=lathe*", lambda route: held.append(route), times=1)
+    page.goto(f"{faded}/console/watch?model={MODEL}&station=mill&fact=brightness")
+    chart = page.get_by_role("figure", name="Course: Brightness")
+    expect(chart.locator("canvas")).to_be_visible()
+    with page.expect_request("**/v1/watch/facts/*station=lathe*"):
+        page.get_by_label("Whose pictures").select_option(f"{MODEL} 1 at lathe")
+    expect(chart).to_be_hidden()
+    held.pop().continue_()
+    expect(chart.locator("canvas")).to_be_visible()
+
+
 def test_an_alarm_that_is_acknowledged_calls_nobody_and_keeps_its_note(
     page: Page, faded: str
 ) -> None:
