@@ -2,7 +2,7 @@
 import { html, useEffect, useMemo, useState } from "../../vendor/htm-preact.js";
 import { setQuery, useAddress } from "../../core/address.js";
 import { call, url } from "../../core/api.js";
-import { apart, count, local, when } from "../../core/format.js";
+import { apart, count, local, MOMENT, when } from "../../core/format.js";
 import { useFetched } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
@@ -41,11 +41,12 @@ const hourOf = (ms) => Math.floor(ms / HOUR_MS) * HOUR_MS;
 const localOf = (moment) => (moment ? local(moment).slice(0, 16) : "");
 
 function Filters({ asked, fields, children }) {
-  const change = (name) => ({ target: { type, value } }) =>
+  // What is half typed is no empty field, which would be filled anew under who types.
+  const change = (name) => ({ target: { type, value, validity } }) => validity.badInput ||
     setQuery({ [name]: (type === "datetime-local" && value ? new Date(value).toISOString() : value) || null });
   const inputs = {
-    since: () => html`<${Field} type="datetime-local" value=${localOf(asked.since)} onChange=${change("since")} />`,
-    until: () => html`<${Field} type="datetime-local" value=${localOf(asked.until)} onChange=${change("until")} />`,
+    since: () => html`<${Field} ...${MOMENT} value=${localOf(asked.since)} onChange=${change("since")} />`,
+    until: () => html`<${Field} ...${MOMENT} value=${localOf(asked.until)} onChange=${change("until")} />`,
     station: () => html`<${Field} value=${asked.station ?? ""} maxlength="256" placeholder=${a.any} onChange=${change("station")} />`,
     verdict: () => html`<select onChange=${change("verdict")}>${["", "reject", "pass", "undecided"].map((one) => html`
       <option value=${one} selected=${one === (asked.verdict ?? "")}>${one ? t.review.words.verdict[one] : a.any}</option>`)}</select>`,
