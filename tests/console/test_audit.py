@@ -50,6 +50,49 @@ def test_what_is_typed_stays_while_the_inspections_are_on_their_way(
     expect(page.get_by_label("Verdict")).to_be_focused()
 
 
+SHOWN = """() => {
+    const { value } = document.activeElement;
+    const since = new URLSearchParams(location.search).get("since");
+    return !value || !since || Number(new Date(value)) === Number(new Date(since));
+}"""
+
+
+def test_a_moment_is_typed_over_another_one(page: Page, serve: Serve) -> None:
+    page.goto(f"{serve(record=True).url}/console/audit?since=2026-01-01T00:00:00Z")
+    page.get_by_label("From", exact=True).focus()
+    for key in "020220260615AM":
+        page.keyboard.type(key)
+        page.wait_for_function(SHOWN)
+    expect(page).to_have_url(re.compile(r"since=2026-02-0\dT"))
+
+
+def test_a_moment_is_typed_at_one_go(page: Page, serve: Serve) -> None:
+    page.goto(f"{serve(record=True).url}/console/review")
+    page.get_by_label("Filter by").select_option("From")
+    page.get_by_label("Value").focus()
+    page.keyboard.type("020220260615AM")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"since=2026-02-0\dT"))
+
+
+def test_inspections_stand_under_the_time_that_they_are_of_when_another_one_is_refused(
+    page: Page, serve: Serve
+) -> None:
+    server = serve(record=True)
+    work_a_shift(server.url, 1)
+    page.goto(f"{server.url}/console/audit?since=2026-01-01T00:00:00Z")
+    heading = page.get_by_role("heading", level=2)
+    rows = page.get_by_role("row").filter(has_text="pitting")
+    expect(rows.first).to_be_visible()
+    before = heading.inner_text()
+    page.route("**/v1/inspections?**", lambda route: route.fulfill(status=503, json={}))
+    page.get_by_label("From", exact=True).fill("2026-02-02T00:00")
+    page.get_by_label("From", exact=True).press("Tab")
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(rows.first).to_be_visible()
+    expect(heading).to_have_text(before)
+
+
 def test_an_inspection_leads_to_its_entries_of_the_audit_log(page: Page, serve: Serve) -> None:
     server = serve(record=True)
     # The oldest rejects are judged.

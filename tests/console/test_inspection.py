@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.api.keys import bearer
 from tests.console.conftest import PICTURES, Serve, Server, log_in
@@ -157,6 +157,18 @@ def test_it_is_judged_by_single_keys_and_everybody_s_word_is_listed(
     assert get(server, f"/v1/inspections/{number}")["pinned"]
 
 
+def test_who_has_looked_is_noted_by_the_name_that_was_typed_on_review(
+    page: Page, serve: Serve, bundle, repository: Path, picture_bytes
+) -> None:
+    server = serve(repository, record=True)
+    (number,) = inspected(server, picture_bytes(200))
+    page.add_init_script("localStorage.setItem('reviewer', 'ann')")
+    with page.expect_response("**/v1/inspections/seen"):
+        page.goto(f"{server.url}/console/inspection/{number}")
+    seen = get(server, f"/v1/inspections/{number}/judgements")["seen"]
+    assert [one["reviewer"] for one in seen] == ["ann"]
+
+
 def test_arrow_keys_lead_to_the_neighbours_and_an_unkept_picture_is_told(
     page: Page, serve: Serve, bundle, repository: Path, picture_bytes
 ) -> None:
@@ -174,6 +186,25 @@ def test_arrow_keys_lead_to_the_neighbours_and_an_unkept_picture_is_told(
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Inspection {second}")
     page.goto(f"{server.url}/console/inspection/4711")
     expect(page.get_by_role("alert")).to_contain_text("the record has no inspection 4711")
+
+
+def test_a_key_judges_no_former_inspection_while_the_next_one_is_on_its_way(
+    page: Page, serve: Serve, bundle, repository: Path, picture_bytes
+) -> None:
+    server = serve(repository, record=True)
+    first, second = inspected(server, picture_bytes(200), picture_bytes(50))
+    held: list[Route] = []
+    page.route(f"**/v1/inspections/{second}", lambda route: held.append(route), times=1)
+    page.goto(f"{server.url}/console/inspection/{first}")
+    expect(page.get_by_text("Nobody has judged it.")).to_be_visible()
+    with page.expect_request(f"**/v1/inspections/{second}"):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("g")
+    held.pop().continue_()
+    expect(page.locator("main")).to_contain_text("Passed: the score 0.196")
+    page.keyboard.press("d")
+    expect(page.get_by_role("listitem")).to_contain_text("Defect")
+    assert get(server, f"/v1/inspections/{first}")["judgement"] is None
 
 
 def test_a_kept_file_that_a_browser_cannot_show_is_the_service_s_rendering(

@@ -219,6 +219,38 @@ def test_a_reject_stays_until_it_is_seen_and_leads_to_its_inspection(
         expect(page.get_by_text("0 good of 0 since")).to_be_visible()
 
 
+def test_what_was_seen_just_before_a_reload_stays_seen(page: Page, serve: Serve) -> None:
+    server = serve(record=True)
+    with streaming(server, [PITTED[0]]) as send:
+        page.goto(f"{server.url}/console/live")
+        page.get_by_role("link", name="press 3").click()
+        until_watched(server)
+        send()
+        expect(page.get_by_text("Rejects to look at: 1")).to_be_visible()
+        page.wait_for_function(
+            "() => Object.keys(localStorage).some((key) => key.startsWith('live.shift'))"
+        )
+        page.get_by_role("button", name="All are seen").press("Enter")
+        page.reload()
+        expect(page.get_by_text("Rejects to look at: 0")).to_be_visible()
+
+
+def test_a_reject_leads_to_its_inspection_however_late_the_record_has_it(
+    page: Page, serve: Serve
+) -> None:
+    server = serve(record=True)
+    nothing = {"inspections": [], "next": None, "request_id": "0"}
+    page.route("**/v1/inspections?request_id=*", lambda one: one.fulfill(json=nothing), times=1)
+    with streaming(server, [PITTED[0]]) as send:
+        page.goto(f"{server.url}/console/live")
+        page.get_by_role("link", name="press 3").click()
+        until_watched(server)
+        with page.expect_response("**/v1/inspections?request_id=*"):
+            send()
+        expect(page.locator(".rejects li")).to_have_count(1)
+        expect(page.locator(".rejects a")).to_be_visible()
+
+
 def until_watched(server: Server) -> None:
     while not get(server, "/v1/streams")["streams"][0]["watchers"]:
         pass

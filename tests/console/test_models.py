@@ -228,6 +228,27 @@ def test_another_version_is_activated_and_rolled_back(
     )
 
 
+def test_going_back_leads_to_the_version_on_the_button_whatever_is_activated_meanwhile(
+    page: Page, serve: Serve, make_bundle: Any, repository: Path
+) -> None:
+    for number in "123":
+        make_bundle(version=number)
+    server = serve_ready(serve, repository)
+
+    def activate(version: str) -> None:
+        url = f"{server.url}/v1/models/parts/versions/{version}/activate"
+        httpx.post(url, headers=bearer("leader")).raise_for_status()
+
+    activate("2")
+    open_model(page, server)
+    page.get_by_role("button", name="Go back to version 3").click()
+    activate("1")
+    dialog = page.get_by_role("dialog", name="Go back to version 3")
+    expect(dialog).to_contain_text("Until now version 1 answers")
+    confirm(page, "the new lamp is in")
+    expect(page.get_by_role("link", name="3 · active")).to_be_visible()
+
+
 def test_the_slider_is_two_clicks_from_the_root(
     page: Page, serve: Serve, bundle: Any, repository: Path
 ) -> None:

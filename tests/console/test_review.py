@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.api.keys import secret
 from tests.console.conftest import BANK, Serve, Server, log_in
 from tests.console.seeding import DAY_US, seed
 
@@ -121,6 +122,57 @@ def test_shift_selects_several_that_one_key_judges(page: Page, serve: Serve, dat
     expect(page).to_have_url(f"{server.url}/console/inspection/{ids[5]}")
     page.go_back()
     expect(page.locator(".focused [role=option]")).to_have_id(f"tile-{ids[5]}")
+
+
+def test_what_one_reviewer_said_is_taken_back_as_his_after_another_name_was_typed(
+    page: Page, serve: Serve, data: Path
+) -> None:
+    ids = seed(data, 3)
+    server = serve(record=True)
+    page.goto(f"{server.url}/console/review")
+    page.get_by_text("Kind of defect, note").click()
+    page.get_by_label("Your name").fill("ann")
+    tile(page, ids[0]).click()
+    page.keyboard.press("g")
+    become(lambda: judged(server), {ids[0]: "good"})
+    page.get_by_label("Your name").fill("bob")
+    page.get_by_role("button", name="Undo").first.click()
+    become(lambda: judged(server), {})
+
+
+def test_a_name_of_a_time_without_keys_is_not_sent_to_a_server_that_has_them(
+    page: Page, serve: Serve, data: Path
+) -> None:
+    ids = seed(data, 3)
+    server = serve(record=True, keys=True)
+    page.add_init_script("localStorage.setItem('reviewer', 'ann')")
+    page.goto(f"{server.url}/console/review")
+    log_in(page, "all")
+    tile(page, ids[0]).click()
+    page.keyboard.press("g")
+    path = f"/v1/inspections/{ids[0]}/judgements"
+    become(
+        lambda: [one["reviewer"] for one in asked(server, path, secret("all"))["said"]],
+        ["all"],
+    )
+
+
+def test_who_comes_back_finds_the_same_pictures_selected_although_others_have_come(
+    page: Page, serve: Serve, data: Path
+) -> None:
+    ids = seed(data, 30)
+    server = serve(record=True)
+    page.goto(f"{server.url}/console/review")
+    tile(page, ids[2]).click()
+    tile(page, ids[4]).click(modifiers=["Shift"])
+    page.keyboard.press(" ")
+    expect(page).to_have_url(f"{server.url}/console/inspection/{ids[4]}")
+    seed(data, 1)
+    page.go_back()
+    expect(tiles(page)).to_have_count(31)
+    expect(page.locator(".focused [role=option]")).to_have_id(f"tile-{ids[4]}")
+    page.keyboard.press("g")
+    become(lambda: judged(server), dict.fromkeys(ids[2:5], "good"))
 
 
 def test_a_shared_address_shows_the_same_view_and_back_goes_back(

@@ -107,6 +107,24 @@ def test_a_server_that_dies_is_told_at_once_and_one_that_is_back_needs_no_reload
     assert page.evaluate("window.same")
 
 
+@pytest.mark.parametrize(
+    ("begin", "link", "heading"),
+    [("words", "Health", "Health"), ("review", "Mistakes and threshold", "Proposed threshold")],
+)
+def test_a_page_that_was_asked_for_in_an_outage_comes_when_the_server_is_back(
+    page: Page, serve: Serve, begin: str, link: str, heading: str
+) -> None:
+    server = serve(record=True)
+    page.goto(f"{server.url}/console/{begin}")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    server.process.kill()
+    page.get_by_role("link", name=link).click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.get_by_text("The server does not answer").first).to_be_visible()
+    serve(BANK, "--port", server.url.rpartition(":")[2], record=True)
+    expect(page.get_by_role("heading", name=heading)).to_be_visible()
+
+
 @pytest.mark.parametrize("path", ["models", "models/pitting?version=1", "watch", "stations"])
 def test_an_outage_is_told_once_and_of_when_the_numbers_are(
     page: Page, serve: Serve, path: str

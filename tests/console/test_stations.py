@@ -93,6 +93,25 @@ def test_another_recipe_is_put_in_force_with_a_reason_and_the_page_waits_for_the
     expect(entry).to_contain_text("next lot")
 
 
+def test_a_recipe_that_is_offered_stays_while_a_plc_puts_it_in_force(
+    page: Page, serve: Serve
+) -> None:
+    url = serve(record=True).url
+    save_recipe(url, "bracket", 7)
+    save_recipe(url, "bolt", 8)
+    report(url)
+    page.goto(f"{url}/console/stations/press-1")
+    page.get_by_role("button", name="Change the recipe").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Recipe")).to_have_value("8")
+    report(url, recipe={"number": 8, "name": "bolt", "changing": False})
+    expect(page.locator(".station-recipe")).to_have_text("bolt (8)")
+    expect(dialog.get_by_label("Recipe")).to_have_value("8")
+    dialog.get_by_role("button", name="Put in force").click()
+    expect(dialog).to_be_hidden()
+    assert report(url)["number"] == 8
+
+
 def test_a_recipe_that_the_server_refuses_is_told_in_its_own_words(
     page: Page, serve: Serve
 ) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import httpx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -113,6 +114,20 @@ def test_a_picture_is_inspected_once_however_often_the_page_is_drawn_meanwhile(
     strip = page.get_by_role("list", name="Pictures")
     expect(strip.get_by_text("Good")).to_have_count(12)
     assert len(asked) == 12
+
+
+def test_a_picture_is_judged_by_the_version_that_is_active_when_it_is_dropped(
+    page: Page, serve: Serve, make_bundle, repository: Path, picture_bytes
+) -> None:
+    for number in "12":
+        make_bundle(version=number)
+    server = serve(repository)
+    page.goto(f"{server.url}/console/try")
+    expect(page.get_by_label("Model")).to_have_value("parts/2")
+    httpx.post(f"{server.url}/v1/models/parts/versions/1/activate").raise_for_status()
+    drop(page, "bright.png", picture_bytes(200))
+    expect(page.get_by_label("Model")).to_have_value("parts/1")
+    expect(verdict(page)).to_have_text("Defect")
 
 
 def test_a_pitted_picture_that_is_dropped_is_a_defect_and_its_map_lies_on_it(

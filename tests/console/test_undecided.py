@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.api.keys import bearer
 from tests.console.conftest import Serve
 from tests.console.test_inspection import inspected
 from tests.console.test_models import audited, confirm, open_model, serve_ready
@@ -43,6 +45,24 @@ def test_no_decision_is_switched_on_for_a_model_and_said_of_a_black_picture(
     page.goto(f"{server.url}/console/review?kept=all&verdict=undecided")
     expect(page.locator(".tile")).to_have_count(1)
     expect(page.locator(".tile")).to_contain_text("No decision")
+
+
+def test_the_switch_does_what_its_dialog_says_although_somebody_else_has_switched_meanwhile(
+    page: Page, serve: Serve, make_bundle: Any, repository: Path
+) -> None:
+    with_good_facts(make_bundle())
+    server = serve_ready(serve, repository)
+    open_model(page, server)
+    page.get_by_role("button", name="Make no decision on such pictures").click()
+    httpx.put(
+        f"{server.url}/v1/models/parts/threshold",
+        json={"undecided": True},
+        headers=bearer("leader"),
+    ).raise_for_status()
+    card = page.locator("section", has_text="Pictures that cannot be judged")
+    expect(card).to_contain_text("It counts as rejected")
+    confirm(page, "the lamp failed")
+    assert audited(server)[0]["new"]["undecided"] is True
 
 
 def test_a_model_that_does_not_know_its_good_pictures_says_what_to_do(

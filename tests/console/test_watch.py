@@ -65,6 +65,21 @@ def test_the_course_shows_the_fact_of_the_alarm_with_its_moments(page: Page, fad
     assert "fact=sharpness" in page.url
 
 
+def test_the_course_of_a_station_does_not_stand_under_the_name_of_the_next(
+    page: Page, faded: str
+) -> None:
+    held: list[Route] = []
+    page.route("**/v1/watch/facts/*station=lathe*", lambda route: held.append(route), times=1)
+    page.goto(f"{faded}/console/watch?model={MODEL}&station=mill&fact=brightness")
+    chart = page.get_by_role("figure", name="Course: Brightness")
+    expect(chart.locator("canvas")).to_be_visible()
+    with page.expect_request("**/v1/watch/facts/*station=lathe*"):
+        page.get_by_label("Whose pictures").select_option(f"{MODEL} 1 at lathe")
+    expect(chart).to_be_hidden()
+    held.pop().continue_()
+    expect(chart.locator("canvas")).to_be_visible()
+
+
 def test_an_alarm_that_is_acknowledged_calls_nobody_and_keeps_its_note(
     page: Page, faded: str
 ) -> None:
@@ -190,6 +205,20 @@ def test_without_a_record_it_says_that_watching_needs_one(page: Page, serve: Ser
     page.goto(f"{serve().url}/console/watch")
     expect(page.get_by_text("Watching needs the record")).to_be_visible()
     expect(page.get_by_text("takt serve --record sqlite")).to_be_visible()
+
+
+def test_the_number_beside_the_name_is_of_the_server_that_is_back(page: Page, serve: Serve) -> None:
+    server = serve(record=True)
+    fade_a_lamp(server.url, "saw")
+    page.goto(f"{server.url}/console/live")
+    expect(calls(page)).to_have_text("1")
+    away = page.get_by_role("status").filter(has_text="The server does not answer")
+    for record, number in ((False, 0), (True, 1)):
+        server.process.kill()
+        expect(away).to_be_visible()
+        server = serve(BANK, "--port", server.url.rpartition(":")[2], record=record)
+        expect(away).to_be_hidden()
+        expect(calls(page)).to_have_count(number)
 
 
 def test_who_may_only_read_is_offered_no_answer(page: Page, serve: Serve) -> None:

@@ -1,7 +1,7 @@
 /** The console: its head, its connection to the server, and the page that the address names. */
 import { html, render, useEffect, useState } from "./vendor/htm-preact.js";
 import { useAddress, watchAddress } from "./core/address.js";
-import { useOnline, watchConnection } from "./core/connection.js";
+import { useOnline, useReturn, watchConnection } from "./core/connection.js";
 import { logOut, may, readSession, useSession, watchSession } from "./core/session.js";
 import { fill, t } from "./core/strings.js";
 import { NeedsModel } from "./parts/learning/first.js";
@@ -52,6 +52,7 @@ function Shell() {
 /** A page's module, loaded when it is first shown. */
 function Loaded({ name }) {
   const [loaded, setLoaded] = useState({});
+  useReturn(() => loaded.error && location.reload()); // a browser tries no module again
   useEffect(() => {
     document.title = name ? fill(t.shell.document, { page: t[name].title }) : "Takt";
     const page = name && import(`./pages/${name}/page.js`);

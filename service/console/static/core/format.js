@@ -44,6 +44,9 @@ export function local(moment) {
 /** The same for people: "2026-03-29 14:05:06", in which nobody takes the month for the day, whatever his language is. */
 export const when = (moment) => (known(moment) ? local(moment).replace("T", " ") : "–");
 
+/** A field for a moment; without a last year a browser takes the digits of an hour for more of the year. */
+export const MOMENT = { type: "datetime-local", max: "9999-12-31T23:59" };
+
 function known(value) {
   return value !== null && value !== undefined && !Number.isNaN(value);
 }

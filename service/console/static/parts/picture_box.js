@@ -1,7 +1,8 @@
 /** Boxes that people draw: x, y, width and height in whole pixels of the upright picture. */
 
 const LEAST = 1;
-const within = (value, least, most) => Math.min(Math.max(value, least), Math.max(least, most));
+/** The value, or the bound that it is beyond. */
+export const within = (value, least, most) => Math.min(Math.max(value, least), Math.max(least, most));
 
 /** The box that has two points, wherever they are, as far as it lies within a picture of `size`. */
 export function between([x, y], [right, down], { width, height }) {

@@ -1,12 +1,11 @@
 /** What pointer, fingers, wheel and keys do to a pane of the viewer. */
-import { fitted, gripOf, middleOf, movedBy, stepOf } from "./picture_box.js";
+import { fitted, gripOf, middleOf, movedBy, stepOf, within } from "./picture_box.js";
 import { placeOf } from "./picture_drawing.js";
 
 const WIDEST = 64; // pixels of the screen for one of the picture
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const NEAR = { mouse: 10, pen: 14, touch: 22 }; // of a box's corner, in pixels of the screen
 const FACTORS = { "+": 1.5, "=": 1.5, "-": 1 / 1.5, 0: 0 };
-const within = (value, least, most) => Math.min(Math.max(value, least), Math.max(least, most));
 
 /** Zooms a view by a factor, at most to `most`, and leaves a point (shares of the picture) where it is. */
 export function zoomBy(view, factor, most = 200, at = view.get()) {

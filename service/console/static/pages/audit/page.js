@@ -1,8 +1,8 @@
 /** The page Audit: what was inspected in a time, to take along or to print, and who has changed what. */
-import { html, useEffect, useState } from "../../vendor/htm-preact.js";
+import { html, useEffect, useMemo, useState } from "../../vendor/htm-preact.js";
 import { setQuery, useAddress } from "../../core/address.js";
 import { call, url } from "../../core/api.js";
-import { apart, count, local, when } from "../../core/format.js";
+import { apart, count, local, MOMENT, when } from "../../core/format.js";
 import { useFetched } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
@@ -41,11 +41,12 @@ const hourOf = (ms) => Math.floor(ms / HOUR_MS) * HOUR_MS;
 const localOf = (moment) => (moment ? local(moment).slice(0, 16) : "");
 
 function Filters({ asked, fields, children }) {
-  const change = (name) => ({ target: { type, value } }) =>
+  // What is half typed is no empty field, which would be filled anew under who types.
+  const change = (name) => ({ target: { type, value, validity } }) => validity.badInput ||
     setQuery({ [name]: (type === "datetime-local" && value ? new Date(value).toISOString() : value) || null });
   const inputs = {
-    since: () => html`<${Field} type="datetime-local" value=${localOf(asked.since)} onChange=${change("since")} />`,
-    until: () => html`<${Field} type="datetime-local" value=${localOf(asked.until)} onChange=${change("until")} />`,
+    since: () => html`<${Field} ...${MOMENT} value=${localOf(asked.since)} onChange=${change("since")} />`,
+    until: () => html`<${Field} ...${MOMENT} value=${localOf(asked.until)} onChange=${change("until")} />`,
     station: () => html`<${Field} value=${asked.station ?? ""} maxlength="256" placeholder=${a.any} onChange=${change("station")} />`,
     verdict: () => html`<select onChange=${change("verdict")}>${["", "reject", "pass", "undecided"].map((one) => html`
       <option value=${one} selected=${one === (asked.verdict ?? "")}>${one ? t.review.words.verdict[one] : a.any}</option>`)}</select>`,
@@ -67,9 +68,11 @@ const took = (operation, query, format) => html`<a class=${format === FORMATS[0]
 const table = (label, head, rows) => html`<div class="audit-table"><${Table} ...${{ label, head, rows }} /></div>`;
 
 function Inspections({ query }) {
-  const asked = askedOf(query);
-  const { data, error } = useFetched((signal) => call("list_inspections", { query: { ...asked, limit: SHOWN }, signal }), [`${query}`]);
-  const found = data?.inspections ?? [];
+  // Once for each address: a shift that goes on is no other question.
+  const asked = useMemo(() => askedOf(query), [`${query}`]);
+  const { data, error } = useFetched(async (signal) =>
+    ({ ...(await call("list_inspections", { query: { ...asked, limit: SHOWN }, signal })), asked }), [asked]);
+  const { inspections: found = [], asked: { since, until } = {} } = data ?? {}; // other ones may be on their way, or refused
   const rejected = found.filter(({ anomalous }) => anomalous).length;
   const row = (one) => {
     const [score, threshold] = apart(one.score, one.threshold);
@@ -79,7 +82,7 @@ function Inspections({ query }) {
   };
   return html`<${Filters} asked=${asked} fields=${FIELDS}>${FORMATS.map((one) => took("export_inspections", asked, one))}${print()}<//>
     <${Problem} error=${error} />
-    ${data && html`<section class="card"><h2>${fill(a.heading, { since: when(asked.since), until: asked.until ? when(asked.until) : a.now })}</h2>
+    ${data && html`<section class="card"><h2>${fill(a.heading, { since: when(since), until: until ? when(until) : a.now })}</h2>
       <p>${found.length === 0 ? a.nothing
         : fill(data.next === null ? a.counted : a.first, { count: count(found.length), rejected: count(rejected) })}</p>
       ${found.length > 0 && table(a.views.inspections, a.columns, found.map(row))}</section>`}`;

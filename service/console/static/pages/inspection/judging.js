@@ -12,9 +12,6 @@ import { Problem } from "../../parts/notice.js";
 
 const { inspection: words } = t;
 
-/** Where somebody has marked a defect, in words. */
-const boxText = ({ box }) => box && fill(t.judging.boxAt, placeOf(box));
-
 /** Judgements of an inspection, oldest first; `again` reads it anew, and `marking` has what saves a box that is drawn. */
 export function Judging({ row: { id, judgement, picture, pinned }, history: { said, standing, seen }, marking, again }) {
   const [text, setText] = useState({ kind: "", note: "" });
@@ -34,7 +31,7 @@ export function Judging({ row: { id, judgement, picture, pinned }, history: { sa
     onInput=${({ target }) => setText({ ...text, [name]: target.value })} /></label>`;
   return html`<section class="card"><h2>${words.judgements}</h2>
     <ul aria-live="polite">${said.map((one) => html`<li>${when(one.at)}, ${one.reviewer}: <strong>${words.words[one.judgement]}</strong>
-      ${[one.kind, boxText(one), one.note].filter(Boolean).map((more) => html`, ${more}`)}</li>`)}
+      ${[one.kind, one.box && fill(t.judging.boxAt, placeOf(one.box)), one.note].filter(Boolean).map((more) => html`, ${more}`)}</li>`)}
       ${!said.length && html`<li>${words.nobody}</li>`}</ul>
     ${seen.length > 0 && html`<p class="quiet">${fill(words.seen, { who: seen.map(({ reviewer }) => reviewer).join(", ") })}</p>`}
     ${allowed && html`<div class="row">${field("kind", 64, { list: "kinds", autocomplete: "off" })}<${Kinds} id="kinds" />${field("note", 500)}</div>

@@ -10,7 +10,7 @@ import { readMap } from "../../parts/anomaly_map.js";
 import { Facts, Regions } from "../../parts/facts.js";
 import { Gauge, leaned, useUsual } from "../../parts/threshold/gauge.js";
 import { marksOf, useInPlace } from "../../parts/judging/in_place.js";
-import { useSaid } from "../../parts/judging/said.js";
+import { useReviewer, useSaid } from "../../parts/judging/said.js";
 import { Notice, Problem } from "../../parts/notice.js";
 import { Panes, usePicture, useView } from "../../parts/picture.js";
 import { Verdict, verdictOf } from "../../parts/verdict.js";
@@ -34,20 +34,20 @@ export default function Page() {
   return html`<div class="row page-head"><h1>${fill(words.heading, { id })}</h1>${pages.map(([to, text]) => html`
       <a class="button" href=${to && `/console/inspection/${to}`} aria-disabled=${!to}>${text}</a>`)}</div>
     <${Problem} error=${error} />
-    ${row && !error && html`<${Inspection} key=${row.id} row=${row} history=${history} again=${again} />`}`;
+    ${row?.id === Number(id) && !error && html`<${Inspection} key=${row.id} row=${row} history=${history} again=${again} />`}`;
 }
 
 function Inspection({ row, history, again }) {
   const view = useView();
   const path = { id: row.id };
-  const said = useSaid()(row.id, { ids: [row.id] }, again);
+  const [said, reviewer] = [useSaid()(row.id, { ids: [row.id] }, again), useReviewer()];
   const [marks, marking] = [marksOf(history.standing), useRef(null)];
   const { buttons, form } = useInPlace({ ...row, said, view, marking, size: row, drawable: Boolean(row.picture) });
   const drawn = (signal) => call("draw_overlay", { path, query: { format: "png" }, as: "blob", signal });
   const { picture, error, rendered } = usePicture(row.picture ? url("get_picture", { path }) : null, row, drawn);
   const map = useFetched((signal) => (row.picture ? mapOf(row, signal) : Promise.resolve(undefined)), [row.id]);
   useEffect(() => {
-    if (may("review")) call("mark_inspections_seen", { body: { ids: [row.id] } }).catch(() => {});
+    if (may("review")) call("mark_inspections_seen", { body: { ids: [row.id], reviewer } }).catch(() => {});
   }, [row.id]);
   const [lean, setLean] = useState(1);
   const usual = useUsual(row.model, row.version);

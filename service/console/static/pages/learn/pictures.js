@@ -4,6 +4,7 @@ import { call } from "../../core/api.js";
 import { bytes, count } from "../../core/format.js";
 import { fill, t } from "../../core/strings.js";
 import { Notice, Problem } from "../../parts/notice.js";
+import { droppedFiles } from "../live/source.js";
 
 const AT_ONCE = 3;
 
@@ -17,7 +18,7 @@ export function Gathering({ job, data: { bounds }, again, end }) {
   const path = { id: job.id };
   const act = (work) => () => (setError(null), work().then(again, setError));
   const drag = (event) => (event.preventDefault(), setOver(event.type === "dragover"));
-  const drop = async (event) => (drag(event), send(await filesOf(event.dataTransfer)));
+  const drop = async (event) => (drag(event), send(await droppedFiles(event.dataTransfer)));
   const choose = (event) => (send([...event.target.files]), (event.target.value = ""));
   const button = (text, onClick, more) => html`<button type="button" class="button" onClick=${onClick} ...${more}>${text}</button>`;
   return html`<section class="card learn" onDragOver=${drag} onDragLeave=${drag} onDrop=${drop}>
@@ -59,21 +60,6 @@ function useSending(job, again) {
     again();
   };
   return { ...state, send };
-}
-
-/** The files of what was dropped, those in folders as well. */
-async function filesOf({ files, items }) {
-  const [plain, entries] = [[...files], [...items].map((item) => item.webkitGetAsEntry()).filter(Boolean)];
-  return entries.length ? (await Promise.all(entries.map(within))).flat() : plain;
-}
-
-async function within(entry) {
-  if (entry.isFile) return [await new Promise((done, fail) => entry.file(done, fail))];
-  const [reader, found] = [entry.createReader(), []];
-  for (let more = null; more?.length !== 0; found.push(...more)) {
-    more = await new Promise((done, fail) => reader.readEntries(done, fail));
-  }
-  return (await Promise.all(found.map(within))).flat();
 }
 
 /** This browser's camera; each press takes a picture. */

@@ -2,11 +2,11 @@
 import { html } from "../../vendor/htm-preact.js";
 import { call, url } from "../../core/api.js";
 import { count, score, when } from "../../core/format.js";
-import { useFetched } from "../../core/hooks.js";
+import { useFetched, useInterval } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 
-const [SHOWN, RECORDED_AFTER_MS] = [12, 1500];
+const [SHOWN, RECORDED_AFTER_MS, AGAIN_MS] = [12, 1500, 5000];
 const l = t.live;
 
 /** The last rejects, each with its inspection once the record has it; `onSeen(id)` takes one away, `onSeen()` all. */
@@ -19,12 +19,13 @@ export function Rejects({ rejects, more, onSeen }) {
 }
 
 function Reject({ id, at, score: value, onSeen }) {
-  const { data } = useFetched(async (signal) => {
+  const { data, error, again } = useFetched(async (signal) => {
     // The record has it a moment later; of many at once only those are looked for that stay in sight.
     await new Promise((resolve) => setTimeout(resolve, RECORDED_AFTER_MS));
     if (signal.aborted || !may("read")) return null;
     return (await call("list_inspections", { query: { request_id: id, limit: 1 }, signal })).inspections[0];
   }, [id]);
+  useInterval(again, data === undefined && !error ? AGAIN_MS : null); // a record may be slow
   const said = fill(l.reject, { score: score(value), when: when(at) });
   const picture = data?.picture && html`<img src=${url("get_thumbnail", { path: { id: data.id } })} alt="" />`;
   return html`<li class="row">

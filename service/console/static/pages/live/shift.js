@@ -10,15 +10,15 @@ export function openShift(place) {
   const key = `live.shift.${place}`;
   const fresh = () => ({ since: new Date(), good: 0, all: 0, rejects: [], more: 0 });
   let [shift, timer] = [JSON.parse(localStorage.getItem(key)) ?? fresh(), null];
-  const keep = () => ((timer = null), localStorage.setItem(key, JSON.stringify(shift)));
+  const keep = () => (clearTimeout(timer), (timer = null), localStorage.setItem(key, JSON.stringify(shift)));
   const change = (changes) => {
     shift = { ...shift, ...changes };
     timer ??= setTimeout(keep, KEPT_EVERY_MS);
   };
   return {
     now: () => shift,
-    begin: () => change(fresh()),
-    seen: (id) => change(id ? { rejects: shift.rejects.filter((one) => one.id !== id) } : { rejects: [], more: 0 }),
+    begin: () => keep(change(fresh())),
+    seen: (id) => keep(change(id ? { rejects: shift.rejects.filter((one) => one.id !== id) } : { rejects: [], more: 0 })),
     add({ counts, skipped, outcome, stream: { id } }) {
       const frames = [...skipped, { score: null, anomalous: false, ...outcome }];
       const bad = frames.filter((one) => one.anomalous || one.score === null).length;

@@ -57,15 +57,18 @@ export const input = (version) => version.input && `${version.input.width} × ${
 function Releases({ path, version, active, previous, after }) {
   const [asked, ask] = useState(null);
   // Of the version that answers one goes back; of any other one activates it: one button, whatever it was before.
-  const may = path.version === active ? { roll_back: previous } : { activate_version: version?.state === "ready" && path.version };
-  const text = (name) => fill(t.models[name] ?? "", { version: may[name] });
-  const confirm = async (reason) => after(await call(asked, { path, body: { reason } }));
+  const answers = path.version === active;
+  const to = answers ? previous : version?.state === "ready" && path.version;
+  const text = fill(answers ? t.models.goBack : t.models.activate, { version: to });
+  const confirm = async (reason) => {
+    // By its number: the version before is another one once somebody has activated a third.
+    after(await call("activate_version", { path: { ...path, version: asked.to }, body: { reason } }));
+  };
   return html`<div class="row releases">
-      ${Object.keys(may).map((name) => may[name] && html`
-        <button type="button" class=${name === "roll_back" ? "button" : "button primary"} onClick=${() => ask(name)}>${text(name)}</button>`)}
+      ${to && html`<button type="button" class=${answers ? "button" : "button primary"} onClick=${() => ask({ to, text })}>${text}</button>`}
       <a class="button" href=${`/console/learn?model=${encodeURIComponent(path.name)}`}>${t.models.learn}</a>
     </div>
-    <${ReasonDialog} open=${asked} title=${text(asked)} action=${text(asked)} onConfirm=${confirm} onClose=${() => ask(null)}>
+    <${ReasonDialog} open=${asked} title=${asked?.text} action=${asked?.text} onConfirm=${confirm} onClose=${() => ask(null)}>
       <p>${active ? fill(t.models.instead, { now: active }) : t.models.first}</p>
     <//>`;
 }

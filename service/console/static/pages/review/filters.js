@@ -1,14 +1,15 @@
 /** Which inspections are looked at: filters that stand in the address, shown as tokens. */
 import { html, useRef, useState } from "../../vendor/htm-preact.js";
 import { navigate } from "../../core/address.js";
-import { when } from "../../core/format.js";
+import { MOMENT, when } from "../../core/format.js";
 import { fill, t } from "../../core/strings.js";
 
 const WORDS = { verdict: ["reject", "pass", "undecided"], judgement: ["none", "defect", "good", "unsure"] };
-const KINDS = { since: "datetime-local", until: "datetime-local", score_min: "number", score_max: "number" };
+const NUMBER = { type: "number" };
+const KINDS = { since: MOMENT, until: MOMENT, score_min: NUMBER, score_max: NUMBER };
 const NAMES = [...Object.keys(WORDS), "model", "version", "station", "lot", "part", ...Object.keys(KINDS)];
 const KEPT = ["any", "reject", "near", "sample", "recent", "all"];
-const isTime = (name) => KINDS[name] === "datetime-local";
+const isTime = (name) => KINDS[name] === MOMENT;
 const r = t.review;
 
 /** The filters of an address, as the API has them; without any, what was chosen for a review. */
@@ -61,7 +62,7 @@ export function Tokens({ filters, path }) {
       <select aria-label=${r.filter} value=${name} onChange=${(event) => setName(event.target.value)}>
         ${NAMES.map((one) => option(one, r.filters[one]))}</select>
       ${WORDS[name] ? html`<select name="value" aria-label=${r.value}>${WORDS[name].map((one) => option(one, r.words[name][one]))}</select>`
-        : html`<input name="value" key=${name} type=${KINDS[name] ?? "text"} step="any" required maxlength="256" aria-label=${r.value} />`}
+        : html`<input name="value" key=${name} step="any" ...${KINDS[name]} required maxlength="256" aria-label=${r.value} />`}
       <button class="button">${r.add}</button>
     </form>
   </div>`;

@@ -1,14 +1,15 @@
 /** The page Review: kept pictures as a grid, judged by one key. */
-import { html, useCallback, useRef, useState } from "../../vendor/htm-preact.js";
+import { html, useMemo, useRef, useState } from "../../vendor/htm-preact.js";
 import { call } from "../../core/api.js";
 import { navigate, useAddress } from "../../core/address.js";
+import { useReturn } from "../../core/connection.js";
 import { count } from "../../core/format.js";
 import { useFetched, useKeys } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { Dialog } from "../../parts/dialog.js";
 import { rememberKind } from "../../parts/judging/kinds.js";
-import { bodyOf } from "../../parts/judging/said.js";
+import { bodyOf, useReviewer } from "../../parts/judging/said.js";
 import { Teach } from "../../parts/learning/teach.js";
 import { Notice, Problem } from "../../parts/notice.js";
 import { Calendar } from "./calendar.js";
@@ -40,24 +41,31 @@ export default function Page() {
 /** The figures, whose module brings the charts: only who looks at them waits for it. */
 function Later({ filters }) {
   const { data, error } = useFetched(() => import("./figures.js"), []);
+  useReturn(() => error && location.reload()); // a browser tries no module again
   return data ? html`<${data.Figures} filters=${filters} />` : html`<${Problem} error=${error} />`;
 }
 
 function Pictures({ filters }) {
   const view = useTiles(asked(filters));
   const { tiles, total, open, loading } = view;
-  const [selected, setSelected] = useState(places.get(linkOf(filters)) ?? [0, 0]);
-  places.set(linkOf(filters), selected);
+  const [kept, setKept] = useState(places.get(linkOf(filters)) ?? { places: [0, 0], ids: [] });
+  places.set(linkOf(filters), kept);
+  // By their numbers, once they are known: in a view that is loaded anew there are later ones before them.
+  const found = kept.places.map((place, end) => {
+    const now = tiles.findIndex(({ id }) => id === (kept.ids[end] ??= tiles[place]?.id));
+    return now < 0 ? place : now;
+  });
+  const selected = useMemo(() => found, [kept, ...found]);
   const { judge, undo, saidOf, failed, said, words, setWords } = useJudging(view);
   const marking = useRef(null);
   const models = useFetched((signal) => call("list_models", { signal }), []);
   const [help, setHelp] = useState(false);
   const at = selected[1];
   const chosen = tiles.slice(Math.min(...selected), Math.max(...selected) + 1);
-  const move = useCallback((index, extend) => setSelected(([from]) => {
+  const move = (index, extend) => {
     const next = Math.max(0, Math.min(index, tiles.length - 1));
-    return [extend ? Math.max(next - MOST, Math.min(from, next + MOST)) : next, next];
-  }), [tiles.length]);
+    setKept({ places: [extend ? Math.max(next - MOST, Math.min(selected[0], next + MOST)) : next, next], ids: [] });
+  };
   const say = (word) => {
     if (!may("review") || chosen.length === 0) return;
     if (word === "defect" && marking.current) return marking.current();
@@ -71,10 +79,10 @@ function Pictures({ filters }) {
   if (view.error?.code === "no_record") {
     return html`<${Notice} title=${r.noRecord}><p>${r.noRecordDetail}</p><pre>${r.noRecordCommand}</pre><//>`;
   }
-  const found = fill(open ? r.atLeast : r.count, { count: count(total) });
+  const counted = fill(open ? r.atLeast : r.count, { count: count(total) });
   return html`<div class="review">
     <div>
-      <div class="row between"><p role="status">${loading ? t.shell.loading : total ? found : !view.error && r.nothing}</p>
+      <div class="row between"><p role="status">${loading ? t.shell.loading : total ? counted : !view.error && r.nothing}</p>
         <div class="row"><${Teach} model=${filters.model} models=${models.data?.models.map(({ name }) => name)} times=${said} />
           <button type="button" class="button keys" onClick=${helping}>${r.keys} <kbd>?</kbd></button></div></div>
       <${Reach} station=${filters.station} />
@@ -100,14 +108,14 @@ function useJudging(view) {
   const [failed, setFailed] = useState(null);
   const [done, setDone] = useState([]);
   const [said, setSaid] = useState(0);
-  const [words, setWords] = useState({ kind: "", note: "", reviewer: localStorage.getItem("reviewer") ?? "" });
+  const [words, setWords] = useState({ kind: "", note: "", reviewer: useReviewer() ?? "" });
   const queue = useRef(Promise.resolve());
   const forget = (gone) => setDone((all) => all.filter((one) => one !== gone));
   const tell = (operation, entry, before, after, more) => {
     view.mark(after);
     setFailed(null);
     queue.current = queue.current.then(async () => {
-      await call(operation, { body: { ids: [...before.keys()], reviewer: words.reviewer.trim() || undefined, ...more } });
+      await call(operation, { body: { ids: [...before.keys()], reviewer: entry.given.reviewer.trim() || undefined, ...more } });
       setSaid((times) => times + 1);
     }).catch((error) => {
       view.mark(before);
@@ -117,12 +125,12 @@ function useJudging(view) {
   };
   const now = (tiles) => new Map(tiles.map((tile) => [tile.id, tile.judgement]));
   const judge = (judgement, chosen, given = words, before = now(chosen)) => {
-    const entry = { before, given: { ...given, judgement } };
+    const entry = { before, given: { ...words, ...given, judgement } }; // by whom it is taken back, too
     setDone((all) => [...all, entry]);
     localStorage.setItem("reviewer", words.reviewer);
     if (judgement === "defect") rememberKind(given.kind);
     setWords({ ...words, kind: "", note: "" });
-    tell("judge_inspections", entry, before, new Map(chosen.map(({ id }) => [id, judgement])), bodyOf({ ...words, ...entry.given }));
+    tell("judge_inspections", entry, before, new Map(chosen.map(({ id }) => [id, judgement])), bodyOf(entry.given));
   };
   const undo = (entry = done.at(-1)) => {
     const { before } = entry;

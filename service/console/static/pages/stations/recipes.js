@@ -1,5 +1,5 @@
 /** The recipes: what parts are inspected by, and how another one is put in force at a station. */
-import { html, useState } from "../../vendor/htm-preact.js";
+import { html, useMemo, useState } from "../../vendor/htm-preact.js";
 import { call } from "../../core/api.js";
 import { useFetched } from "../../core/hooks.js";
 import { fill, t } from "../../core/strings.js";
@@ -29,9 +29,12 @@ export function ChangeRecipe({ open, station: { name, recipe }, onClose }) {
   const { data, error } = useRecipes([open]);
   const [number, setNumber] = useState(null);
   const recipes = byNumber(data?.recipes ?? []);
-  const chosen = number ?? recipes.find((one) => one.number !== recipe.number)?.number ?? recipes[0]?.number;
+  // As it was when the recipes came: what a PLC puts in force meanwhile leaves the choice that somebody sees.
+  const first = useMemo(() => (recipes.find((one) => one.number !== recipe.number) ?? recipes[0])?.number, [data]);
+  const chosen = number ?? first;
   const change = (reason) => call("change_station_recipe", { path: { station: name }, body: { number: chosen, reason } });
-  return html`<${ReasonDialog} open=${open} title=${fill(s.changeAt, { name })} action=${s.put} onConfirm=${change} onClose=${onClose}>
+  const close = () => (setNumber(null), onClose());
+  return html`<${ReasonDialog} open=${open} title=${fill(s.changeAt, { name })} action=${s.put} onConfirm=${change} onClose=${close}>
     <${Problem} error=${error} />
     <p>${s.changeDetail}</p>
     <label>${s.recipe}<select required onChange=${({ target }) => setNumber(Number(target.value))}>${recipes.map((one) => html`

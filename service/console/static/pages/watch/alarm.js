@@ -71,14 +71,9 @@ function Answers({ alarm: { id, cause, station }, changed }) {
   const snooze = (name) => call("snooze_alarm", { path, body: { hours: SNOOZES[name](), reviewer } })
     .then(() => (setError(null), changed(w.snoozed[name])), setError);
   const asks = {
-    acknowledge: async (note) => {
-      await call("acknowledge_alarm", { path, body: { note, reviewer } });
-      changed(w.acknowledged);
-    },
-    maintenance: async (note) => {
-      await call("mark_line", { body: { kind: "maintenance", station, note: note ?? "", reviewer } });
-      changed(w.maintained);
-    },
+    acknowledge: (note) => call("acknowledge_alarm", { path, body: { note, reviewer } }).then(() => changed(w.acknowledged)),
+    maintenance: (note) => call("mark_line", { body: { kind: "maintenance", station, note: note ?? "", reviewer } })
+      .then(() => changed(w.maintained)),
   };
   const about = asking === "maintenance" && !station ? "maintenanceEverywhere" : asking;
   return html`<div><div class="row">

@@ -34,9 +34,9 @@ function chosenOf({ streams, calling }, query) {
 export function Course({ watch, alarms, marks, changed }) {
   const { query } = useAddress();
   const { stream, fact } = chosenOf(watch, query);
-  const { model, station, pictures } = stream;
-  const { data, error } = useFetched((signal) => call("get_course", { path: { fact }, query: { model, station }, signal }),
-    [model, station, fact, pictures]);
+  const { model, station, pictures } = stream, asked = JSON.stringify([model, station, fact]);
+  const { data, error } = useFetched(async (signal) =>
+    ({ ...(await call("get_course", { path: { fact }, query: { model, station }, signal })), asked }), [asked, pictures]);
   const choose = ({ target }) => {
     const { model: name, station: place } = watch.streams[target.value];
     setQuery({ model: name, station: place, fact });
@@ -52,7 +52,7 @@ export function Course({ watch, alarms, marks, changed }) {
         <option value=${one} selected=${one === fact}>${nameOf(one)}</option>`)}</select></label>
     </div>
     <${Problem} error=${error} />
-    <div class="course-room">${data?.fact === fact && (data.points.length > 0 ? html`<${Drawn} course=${data} marks=${here} alarms=${found} />`
+    <div class="course-room">${data?.asked === asked && (data.points.length > 0 ? html`<${Drawn} course=${data} marks=${here} alarms=${found} />`
       : html`<p class="quiet">${w.noCourse}</p>`)}</div>
     ${may("review") && html`<${MarkForm} key=${station} station=${station} stations=${watch.streams.map((one) => one.station)} changed=${changed} />`}
     ${here.length > 0 && html`<details><summary>${fill(w.marks, { number: count(here.length) })}</summary>

@@ -55,10 +55,7 @@ function Teaching({ teachable }) {
     setBusy(false);
     again();
   };
-  const end = async () => {
-    await forget(mine.id);
-    again();
-  };
+  const end = () => forget(mine.id).then(again);
   const begin = () => act(async () => {
     const { id } = mine?.state === "collecting" || mine?.state === "failed" ? mine : await call("create_learning", { body: { model, teach: true } });
     await call("start_learning", { path: { id } });

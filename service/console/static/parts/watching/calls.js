@@ -1,6 +1,7 @@
 /** How many alarms call, for every page: asked now and then, and at once where somebody has answered one. */
 import { html, useEffect } from "../../vendor/htm-preact.js";
 import { call } from "../../core/api.js";
+import { useReturn } from "../../core/connection.js";
 import { useInterval } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { createStore } from "../../core/store.js";
@@ -20,6 +21,7 @@ async function look() {
     calls.set(alarms.filter((one) => one.calls).length);
   } catch (error) {
     hasRecord = error.code !== "no_record";
+    if (!hasRecord) calls.set(0);
   }
 }
 
@@ -28,5 +30,6 @@ export function Calls() {
   const number = calls.use();
   useEffect(() => void look(), []);
   useInterval(look, LOOK_EVERY_MS);
+  useReturn(() => ((hasRecord = true), look())); // a server may be back with a record, or without
   return number > 0 && html`<b class="calls" aria-label=${fill(t.watch.calls, { number })} role="img">${number}</b>`;
 }
