@@ -98,6 +98,8 @@ def test_a_server_that_dies_is_told_at_once_and_one_that_is_back_needs_no_reload
 ) -> None:
     server = serve()
     page.goto(server.url)
+    # A page that has not come before the outage is loaded anew after it.
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
     page.evaluate("window.same = true")
     server.process.kill()
     away = page.get_by_role("status").filter(has_text="The server does not answer")
