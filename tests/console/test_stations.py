@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.api.keys import bearer
 from tests.api.stations.reports import REPORT, RESULT
@@ -33,6 +33,18 @@ def save_recipe(url: str, name: str, number: int, headers: dict[str, str] | None
     body = {"number": number, "deadline_ms": 1000, "views": [view]}
     answer = httpx.put(f"{url}/v1/recipes/{name}", json=body, headers=headers)
     assert answer.status_code == 200, answer.text
+
+
+def asked_for_recipe_8(page: Page, url: str) -> Locator:
+    """The dialog that offers the other one of two recipes at a station."""
+    save_recipe(url, "bracket", 7)
+    save_recipe(url, "bolt", 8)
+    report(url)
+    page.goto(f"{url}/console/stations/press-1")
+    page.get_by_role("button", name="Change the recipe").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Recipe")).to_have_value("8")
+    return dialog
 
 
 def test_where_no_station_runs_the_page_says_how_to_begin(page: Page, serve: Serve) -> None:
@@ -72,13 +84,7 @@ def test_another_recipe_is_put_in_force_with_a_reason_and_the_page_waits_for_the
     page: Page, serve: Serve
 ) -> None:
     url = serve(record=True).url
-    save_recipe(url, "bracket", 7)
-    save_recipe(url, "bolt", 8)
-    report(url)
-    page.goto(f"{url}/console/stations/press-1")
-    page.get_by_role("button", name="Change the recipe").click()
-    dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_label("Recipe")).to_have_value("8")
+    dialog = asked_for_recipe_8(page, url)
     dialog.get_by_label("Why").fill("next lot")
     dialog.get_by_role("button", name="Put in force").click()
     expect(page.get_by_text("The station is asked to put recipe 8 in force.")).to_be_visible()
@@ -97,13 +103,7 @@ def test_a_recipe_that_is_offered_stays_while_a_plc_puts_it_in_force(
     page: Page, serve: Serve
 ) -> None:
     url = serve(record=True).url
-    save_recipe(url, "bracket", 7)
-    save_recipe(url, "bolt", 8)
-    report(url)
-    page.goto(f"{url}/console/stations/press-1")
-    page.get_by_role("button", name="Change the recipe").click()
-    dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_label("Recipe")).to_have_value("8")
+    dialog = asked_for_recipe_8(page, url)
     report(url, recipe={"number": 8, "name": "bolt", "changing": False})
     expect(page.locator(".station-recipe")).to_have_text("bolt (8)")
     expect(dialog.get_by_label("Recipe")).to_have_value("8")

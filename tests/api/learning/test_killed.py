@@ -84,6 +84,15 @@ async def _ends(client: httpx.AsyncClient) -> list[dict[str, Any]]:
     return [one for one in entries if one["action"] in wanted and one["new"] != {"error": ENDED}]
 
 
+async def learned(client: httpx.AsyncClient, picture: bytes) -> str:
+    """Learn from a picture to the end; the learning's path."""
+    path = await made(client)
+    await given(client, path, picture)
+    await started(client, path)
+    await once(client, path, "done")
+    return path
+
+
 async def killed_while_fitting(client: httpx.AsyncClient, killed: Killed, picture: bytes) -> str:
     """Begin a learning and have its server killed while it fits; the learning's path."""
     path = await made(client)
@@ -194,10 +203,7 @@ async def test_a_learning_that_was_over_has_no_second_end_and_says_what_it_made(
     serve_learning, again, killed: Killed, sqlite_record: Record, picture_bytes
 ) -> None:
     async with serve_learning(record=sqlite_record) as client:
-        path = await made(client)
-        await given(client, path, picture_bytes(1))
-        await started(client, path)
-        await once(client, path, "done")
+        path = await learned(client, picture_bytes(1))
         assert [one["action"] for one in await ends(client, 2)] == [
             "version_learned",
             "learning_started",
@@ -220,10 +226,7 @@ async def test_pictures_that_came_from_another_learning_outlast_a_kill_too(
     serve_learning, again, killed: Killed, sqlite_record: Record, tmp_path: Path, picture_bytes
 ) -> None:
     async with serve_learning(record=sqlite_record) as client:
-        first = await made(client)
-        await given(client, first, picture_bytes(1))
-        await started(client, first)
-        await once(client, first, "done")
+        first = await learned(client, picture_bytes(1))
         desk_of(client).command = waiting(PLAN, place("2"), FIT, notes=tmp_path / "notes")
         path = await made(client, pictures_of=first.rpartition("/")[2], alpha=0.2)
         await given(client, path, picture_bytes(2))
@@ -250,10 +253,7 @@ async def test_a_learning_that_had_begun_no_version_is_not_said_to_have_made_the
     picture_bytes,
 ) -> None:
     async with serve_learning(record=sqlite_record) as client:
-        first = await made(client)
-        await given(client, first, picture_bytes(1))
-        await started(client, first)
-        await once(client, first, "done")
+        first = await learned(client, picture_bytes(1))
         (repository / "nut" / "1").mkdir(parents=True)
         desk_of(client).command = waiting(PLAN, FIT, notes=tmp_path / "notes")
         path = await made(client, pictures_of=first.rpartition("/")[2])
