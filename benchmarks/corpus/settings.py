@@ -16,14 +16,13 @@ from benchmarks.corpus.sets import CorpusError
 from export.calibration import head_scale
 from export.learning.size_request import AUTO, USUAL_SIZE
 from export.learning.sizing import sized_patchcore
-from models.dinov2 import maps
 from models.fit.device import Compute
 from models.fit.inpformer.encoders import LITE0
 from models.fit.patchcore import features, folds
 from models.fit.patchcore.encoders import PatchCoreEncoder
 from models.fit.patchcore.options import PatchCoreOptions
 from models.input_size import InputSize
-from models.patchcore import places
+from models.patchcore import detector, places
 from models.patchcore.config import PatchCoreConfig
 
 ENCODER, SIZE = "encoder", "size"
@@ -47,7 +46,7 @@ AFTER_THE_BANKS: dict[str, tuple[ModuleType, str]] = {
     "prior_maps": (places, "PRIOR_MAPS"),
     "least_spread": (places, "LEAST_SPREAD"),
     "seen_beyond": (places, "SEEN_BEYOND"),
-    "scored_share": (maps, "SCORED_SHARE"),
+    "scored_cells": (detector, "SCORED_CELLS"),
     MOST_RISEN: (head_scale, "MOST_RISEN"),
 }
 """Constants of what comes after them."""

@@ -11,7 +11,7 @@ from models.patchcore.detector import PatchCore
 
 MAP = (
     "distance of each cell to the nearest of {} vectors, in deviations of what is usual there, "
-    "mean of the layers; score: mean of the map's highest hundredth"
+    "mean of the layers; score: mean of the map's 16 highest cells"
 )
 OF_HEAD = "; both the higher of this and of a head of {} judged directions"
 MAP_OF_JOINT = (

@@ -10,12 +10,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.detector import IMAGENET_MEAN, IMAGENET_STD, Detector
-from models.dinov2.maps import mean_of_highest
 from models.inpformer import lite0
 from models.patchcore.bank import LEAST_DISTANCE, Bank
 from models.patchcore.config import PatchCoreConfig
 from models.patchcore.encoder import DinoPyramid, Lite0Pyramid
 from models.patchcore.head import DefectHead
+
+SCORED_CELLS = 16
+"""Number of the map's cells, the highest ones, whose mean is the score.
+
+A number and no share: however large the map is, even a small defect stands out over about 4 x 4
+cells, as far as the encoder sees around each.
+"""
 
 
 class PatchCore(Detector):
@@ -33,7 +39,7 @@ class PatchCore(Detector):
         z_l = (d_l - m_l) / s_l,    m_l, s_l: mean and deviation of d_l there (`places.py`).
 
     The map is the mean of z_l over the layers: small defects stand out in a fine layer, and odd
-    parts of known structure in a coarse one. The score is the mean of the map's highest hundredth.
+    parts of known structure in a coarse one. The score is the mean of the map's 16 highest cells.
     Both are deviations: 0 is usual, and less than 0 more like the bank than usual.
 
     A model that was taught has a head besides (`head.py`): score and map are the higher of what
@@ -138,8 +144,11 @@ class PatchCore(Detector):
         return ((distances - self.usual[:, None]) / self.spread[:, None]).mean(0)
 
     def score_of(self, values: Tensor) -> Tensor:
-        """The values [N,n] of the cells that count -> the mean [N] of their highest hundredth."""
-        return mean_of_highest(values)
+        """The values [N,n] of the cells that count -> the mean [N] of the `SCORED_CELLS` highest.
+
+        Of fewer cells it is the mean of all.
+        """
+        return values.topk(min(SCORED_CELLS, values.shape[1]), dim=1).values.mean(1)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """RGB [N,3,H,W] in [0,1] -> anomaly map [N,h,w] and score [N], float32, in deviations."""

@@ -19,6 +19,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
+from models.dinov2.maps import mean_of_highest
 from models.fit.patchcore.features import Flip, PictureFeatures
 from models.patchcore.coreset import greedy_k_centre
 
@@ -90,7 +91,7 @@ def alike_turns(
 
     def far(raw: Tensor) -> Tensor:
         found = bank.distance(bank.standardize(raw)[None], vectors).flatten()
-        return torch.stack([found.mean(), features.model.score_of(found[None])[0]])
+        return torch.stack([found.mean(), mean_of_highest(found[None])[0]])
 
     usual = torch.stack([far(features.raw(one)[-1]) for one in asked]).mean(0)
     most = usual * usual.new_tensor([MEAN_ALIKE, HIGHEST_ALIKE])

@@ -8,10 +8,9 @@ import pytest
 
 from benchmarks.corpus.sets import CorpusError
 from benchmarks.corpus.settings import Setting, defaults
-from models.dinov2 import maps
 from models.fit.device import Compute
 from models.fit.errors import FitError
-from models.patchcore import places
+from models.patchcore import detector, places
 
 
 @pytest.fixture
@@ -69,14 +68,14 @@ def test_each_name_that_can_be_set_has_its_default():
 
 
 def test_constants_have_the_setting_s_values_only_meanwhile():
-    former = places.PRIOR_MAPS, maps.SCORED_SHARE
-    setting = Setting.parsed(["prior_maps=5", "scored_share=0.02"])
+    former = places.PRIOR_MAPS, detector.SCORED_CELLS
+    setting = Setting.parsed(["prior_maps=5", "scored_cells=20"])
 
     with pytest.raises(ZeroDivisionError), setting.applied():
-        assert (places.PRIOR_MAPS, maps.SCORED_SHARE) == (5, 0.02)
+        assert (places.PRIOR_MAPS, detector.SCORED_CELLS) == (5, 20)
         raise ZeroDivisionError
 
-    assert former == (places.PRIOR_MAPS, maps.SCORED_SHARE)
+    assert former == (places.PRIOR_MAPS, detector.SCORED_CELLS)
 
 
 def test_what_comes_after_the_banks_changes_no_fit():

@@ -68,7 +68,7 @@ def test_it_is_described_under_its_own_name(path: Path) -> None:
     assert described.input == "resized to 64 x 32 (area)"
     assert described.map is not None and "nearest of 2 and 3 vectors" in described.map
     # As the graph does it, which `places.py` and `mean_of_highest` say.
-    assert described.map.endswith("score: mean of the map's highest hundredth")
+    assert described.map.endswith("score: mean of the map's 16 highest cells")
     assert described.loadable and described.statistics == "none needed"
 
 
