@@ -86,7 +86,7 @@ class ImagesToAnswer(nn.Module):
         if not self.masked:
             return answer
         anomaly_map, _ = answer
-        # Some models score a share of the cells: it must be a share of those that count.
+        # Models score the highest cells, some a share of all: only those that count are asked.
         scored = self.model.scored(anomaly_map).flatten(1)
         score = self.model.score_of(scored.index_select(1, self.counted))
         return torch.where(self.inside, anomaly_map, self.lowest), score
