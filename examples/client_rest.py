@@ -5,7 +5,8 @@
 
 Needs the client: `pip install ./clients/python`. A server with API keys takes the one in TAKT_KEY.
 
-Exit codes: 0 every part is good, 1 at least one is anomalous, 2 not every picture was answered.
+Exit codes: 0 every part is good, 1 at least one is anomalous or undecided, 2 not every picture was
+answered.
 """
 
 from __future__ import annotations
@@ -75,9 +76,11 @@ def inspect(
 
 
 def tell(picture: str, answer: Inspected) -> None:
-    """Print the verdict and each defect's place."""
-    verdict = "anomalous" if answer.anomalous else "good"
+    """Print the verdict, why it is undecided, and each defect's place."""
+    verdict = "anomalous" if answer.verdict == "defect" else answer.verdict
     print(f"{picture}: {verdict}, score {answer.score:.4f} of {answer.threshold:.4f}")
+    if answer.undecided is not None:
+        print(f"    {answer.undecided.text}")
     for region in answer.regions:
         box = region.box
         print(f"    {box.width} x {box.height} px at ({box.x}, {box.y})")
