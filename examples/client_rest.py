@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from pathlib import Path
 
 from takt_client import Inspected, RetryPolicy, TaktClient, TaktError
@@ -59,6 +60,7 @@ def inspect(
             return FAILED
         model = models[0].name
     code = GOOD
+    named: Counter[str] = Counter()
     for picture in pictures:
         try:
             answer = client.inspect(model, picture, heatmap="overlay" if overlays else "none")
@@ -70,8 +72,13 @@ def inspect(
         if answer.anomalous:
             code = max(code, ANOMALOUS)
             if overlays and answer.heatmap is not None:
-                name = f"{Path(picture).stem}.{answer.heatmap.format}"
-                (overlays / name).write_bytes(answer.heatmap.data)
+                # Pictures of two folders may have one name.
+                name = Path(picture).name
+                named[name] += 1
+                again = f"-{named[name]}" if named[name] > 1 else ""
+                place = overlays / f"{name}{again}.{answer.heatmap.format}"
+                place.write_bytes(answer.heatmap.data)
+                print(f"    overlay: {place}")
     return code
 
 

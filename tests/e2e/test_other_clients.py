@@ -214,6 +214,24 @@ def test_a_server_with_keys_takes_the_one_of_the_environment(
         assert not key or key_of(key) not in ended.stderr
 
 
+def test_overlays_of_pictures_with_one_name_are_all_kept(
+    url, tmp_path: Path, picture_bytes
+) -> None:
+    bad = picture_bytes(50, spot=200)
+    places = [tmp_path / name for name in ("am/a.png", "pm/a.png", "am/a.jpg")]
+    for place in places:
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(bad)
+    kept = tmp_path / "overlays"
+    ended = python_example("client_rest")(
+        *(url, "parts", *map(str, places), "--overlays", str(kept))
+    )
+    names = ["a.png.jpeg", "a.png-2.jpeg", "a.jpg.jpeg"]
+    assert sorted(file.name for file in kept.iterdir()) == sorted(names)
+    told = [line for line in ended.stdout.splitlines() if line.startswith("    overlay: ")]
+    assert told == [f"    overlay: {kept / name}" for name in names]
+
+
 def test_the_streaming_example_votes_and_ends_with_its_code(url, pictures: Pictures) -> None:
     watch = python_example("client_stream")
     bad = watch(url, "parts", pictures.good, pictures.bad, pictures.bad)
