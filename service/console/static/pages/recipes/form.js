@@ -44,11 +44,7 @@ export function Form({ models, recipe }) {
     if (clashes.length === 0) save(begun?.revision ?? 0);
     else toRefused();
   };
-  const takeOver = ({ recipe: now }) => {
-    setDraft(draftOf(now, models));
-    setSeen(now);
-    setMeanwhile(null);
-  };
+  const takeOver = ({ recipe: now }) => (setDraft(draftOf(now, models)), setSeen(now), setMeanwhile(null));
   const setView = (key) => (changes) =>
     setDraft((before) => ({ ...before, views: before.views.map((one) => (one.key === key ? { ...one, ...changes } : one)) }));
   const leave = (key) => () => setDraft((before) => ({ ...before, views: before.views.filter((one) => one.key !== key) }));
