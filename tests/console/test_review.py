@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.api.keys import secret
 from tests.console.conftest import BANK, Serve, Server, log_in
 from tests.console.seeding import DAY_US, seed
+from tests.workers import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -138,6 +139,76 @@ def test_what_one_reviewer_said_is_taken_back_as_his_after_another_name_was_type
     page.get_by_label("Your name").fill("bob")
     page.get_by_role("button", name="Undo").first.click()
     become(lambda: judged(server), {})
+
+
+def hold_the_first(page: Page) -> list[Route]:
+    """Holds the first request that judges; those after it pass."""
+    held: list[Route] = []
+    page.route(
+        "**/v1/inspections/judgements",
+        lambda route: route.continue_() if held else held.append(route),
+    )
+    return held
+
+
+def fail(page: Page, held: list[Route]) -> None:
+    eventually(lambda: page.title() and held)
+    problem = {"code": "record_unavailable", "title": "The record", "detail": "cannot be written"}
+    held[0].fulfill(status=503, json=problem)
+    expect(page.get_by_role("alert")).to_contain_text("cannot be written")
+
+
+def test_what_is_said_while_a_judgement_fails_is_shown_as_the_record_has_it(
+    page: Page, serve: Serve, data: Path
+) -> None:
+    ids = seed(data, 3)
+    server = serve(record=True)
+    page.goto(f"{server.url}/console/review")
+    held = hold_the_first(page)
+    for key in "dg":
+        tile(page, ids[0]).click()
+        page.keyboard.press(key)
+    fail(page, held)
+    become(lambda: judged(server), {ids[0]: "good"})
+    expect(tile(page, ids[0])).to_contain_text("judged good")
+    page.keyboard.press("Control+z")
+    become(lambda: judged(server), {})
+    expect(tile(page, ids[0])).to_contain_text("not judged")
+
+
+def test_where_two_judgements_of_a_picture_fail_it_is_shown_as_it_was(
+    page: Page, serve: Serve, data: Path
+) -> None:
+    ids = seed(data, 3)
+    page.goto(f"{serve(record=True).url}/console/review")
+    held: list[Route] = []
+    page.route("**/v1/inspections/judgements", lambda route: held.append(route))
+    for key in "dg":
+        tile(page, ids[0]).click()
+        page.keyboard.press(key)
+    fail(page, held)
+    eventually(lambda: page.title() and len(held) == 2)
+    held[1].abort()
+    expect(tile(page, ids[0])).to_contain_text("not judged")
+
+
+def test_taking_back_a_judgement_that_has_failed_leaves_what_was_said_before(
+    page: Page, serve: Serve, data: Path
+) -> None:
+    ids = seed(data, 3)
+    server = serve(record=True)
+    told(server, "/v1/inspections/judgements", {"ids": ids[:1], "judgement": "good"})
+    page.goto(f"{server.url}/console/review")
+    held = hold_the_first(page)
+    tile(page, ids[0]).click()
+    page.keyboard.press("d")
+    page.keyboard.press("Control+z")
+    fail(page, held)
+    tile(page, ids[1]).click()
+    page.keyboard.press("u")  # which waits for what was asked before it
+    wanted = {ids[0]: "good", ids[1]: "unsure"}
+    become(lambda: page.title() and judged(server), wanted)
+    expect(tile(page, ids[0])).to_contain_text("judged good")
 
 
 def test_a_name_of_a_time_without_keys_is_not_sent_to_a_server_that_has_them(
