@@ -398,6 +398,12 @@ def test_the_verdict_of_a_tile_is_small_beside_its_score(
     assert verdict.evaluate(size) == score.evaluate(size)
 
 
+def test_a_large_score_is_written_out(page: Page, serve: Serve, data: Path) -> None:
+    (number,) = seed(data, 1, lambda _: {"score": 12345.6})
+    page.goto(f"{serve(record=True).url}/console/review")
+    expect(tile(page, number)).to_contain_text("12346")
+
+
 def test_hovering_shows_the_regions_and_the_heatmap_comes_on_demand(
     page: Page, serve: Serve, data: Path
 ) -> None:

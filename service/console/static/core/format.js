@@ -3,10 +3,13 @@ const LANGUAGE = document.documentElement.lang;
 const COUNT = new Intl.NumberFormat(LANGUAGE);
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
 
-/** A score or a threshold: three digits that say something, or a dash. */
+/** A score or a threshold: three digits that say something, a larger whole part written out, or a dash. */
 export const score = (value) => precise(value, 3);
 
-const precise = (value, digits) => (known(value) ? Number(value).toPrecision(digits) : "–");
+const precise = (value, digits) => {
+  const text = known(value) ? Number(value).toPrecision(digits) : "–";
+  return text.includes("e+") && Math.abs(value) < 1e15 ? Number(value).toFixed(0) : text;
+};
 
 /** Scores and thresholds that are compared: at least three digits, and more until different ones look different. */
 export function apart(...values) {
