@@ -94,6 +94,30 @@ def test_ten_rejects_are_judged_by_keyboard_and_one_is_taken_back(
     assert [one["judgement"] for one in history["said"]] == ["defect", "withdrawn"]
 
 
+def test_a_key_that_is_held_and_one_of_the_browser_judge_no_more_pictures(
+    page: Page, serve: Serve, data: Path
+) -> None:
+    ids = seed(data, 6)
+    server = serve(record=True)
+    page.goto(f"{server.url}/console/review")
+    expect(tiles(page)).to_have_count(6)
+    page.keyboard.press("Meta+d")  # a bookmark, on a Mac
+    for _ in range(3):
+        page.keyboard.down("g")
+    page.keyboard.up("g")
+    page.keyboard.press("u")
+    become(lambda: judged(server), {ids[0]: "good", ids[1]: "unsure"})
+    page.goto(f"{server.url}/console/inspection/{ids[2]}")
+    said = page.get_by_role("listitem").filter(has_text=": unsure")
+    expect(page.get_by_text("Nobody has judged it.")).to_be_visible()
+    for _ in range(3):
+        page.keyboard.down("u")
+    page.keyboard.up("u")
+    page.keyboard.press("g")
+    expect(page.get_by_role("listitem").filter(has_text=": good")).to_have_count(1)
+    expect(said).to_have_count(1)
+
+
 def test_shift_selects_several_that_one_key_judges(page: Page, serve: Serve, data: Path) -> None:
     ids = seed(data, 40)
     server = serve(record=True)
