@@ -299,6 +299,23 @@ def test_a_shared_address_shows_the_same_view_and_back_goes_back(
     expect(tiles(page)).to_have_count(5)
 
 
+@pytest.mark.parametrize("page_of", ["review", "review/calendar", "audit", "audit/changes"])
+def test_a_time_in_an_address_that_is_no_date_is_answered_or_refused_in_words(
+    page: Page, serve: Serve, data: Path, page_of: str
+) -> None:
+    seed(data, 3)
+    url = f"{serve(record=True).url}/console/{page_of}"
+    page.goto(f"{url}?since=-8h")
+    shown = "From: -8h" if "review" in page_of else "From"
+    expect(page.get_by_text(shown).first).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    page.goto(f"{url}?since=lastT1")
+    if page_of == "review/calendar":  # which asks for a month
+        expect(page.locator(".month a").first).to_be_visible()
+    else:
+        expect(page.get_by_role("alert").first).to_contain_text("is no point in time")
+
+
 def test_yesterdays_rejects_are_three_clicks_away(page: Page, serve: Serve, data: Path) -> None:
     noon = datetime.now().replace(hour=12, minute=0, second=0)
     ids = seed(data, 8, end_us=int(noon.timestamp() * 1e6), gap_us=DAY_US)
