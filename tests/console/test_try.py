@@ -386,6 +386,25 @@ def test_a_slider_tells_where_the_verdict_of_a_good_part_would_turn(
     eventually(lambda: is_drawn(page, "Overlay", before))
 
 
+def test_what_is_dropped_without_a_file_leaves_the_picture_that_is_shown(
+    page: Page, serve: Serve
+) -> None:
+    page.goto(f"{serve().url}/console/try")
+    choose(page, PASSED)
+    expect(page.get_by_role("heading", level=2)).to_have_text(PASSED.name)
+    page.evaluate(
+        """() => {
+          const dataTransfer = new DataTransfer();
+          dataTransfer.setData("text/plain", "a marked line");
+          const dropped = { dataTransfer, bubbles: true, cancelable: true };
+          document.querySelector(".try").dispatchEvent(new DragEvent("drop", dropped));
+        }"""
+    )
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("heading", level=2)).to_have_text(PASSED.name)
+    expect(page.get_by_label("Distance from the threshold")).to_be_visible()
+
+
 def test_the_gauge_of_a_picture_stays_by_the_thresholds_that_it_was_asked_at(
     page: Page, serve: Serve, tmp_path: Path
 ) -> None:

@@ -41,7 +41,7 @@ export default function Page() {
   useEffect(() => void (!empty && chose.current && strip.current?.querySelector("button").focus()), [empty]);
   const lacks = !may("inspect") ? t.try.mayNot : !may("read") && t.try.mayNotRead;
   if (lacks) return html`<h1>${t.try.title}</h1><${Notice} title=${lacks} />`;
-  const take = (files) => (setAt(items.length), add(files), models.again()); // another version may be active by now
+  const take = (files) => files.length && (setAt(items.length), add(files), models.again()); // another version may be active by now
   const choose = ({ target }) => {
     chose.current = target === document.activeElement;
     take(target.files);
