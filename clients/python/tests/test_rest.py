@@ -294,7 +294,14 @@ def test_not_ready_of_a_proxy_is_an_error(call, wire) -> None:
         call(server, "model", "parts", retry=RetryPolicy(deadline_s=0.01))
 
 
-@pytest.mark.parametrize("url", ["localhost:8000", "ftp://takt", "http://", ""])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("localhost:8000", "ftp://takt", "http://", ""),
+        *("http://HOST:PORT", "http://takt:80000", "http://:8000", "http://[::1"),
+        *("http://takt:8000\n", "http://takt..plant", "http://takt?key=1", "http://takt/#a"),
+    ],
+)
 def test_what_is_no_url_is_refused_at_once(url: str) -> None:
     with pytest.raises(InvalidParameterError, match="http://HOST:PORT"):
         TaktClient(url)

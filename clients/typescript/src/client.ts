@@ -114,7 +114,7 @@ export class TaktClient {
   readonly #timeoutMs: number;
 
   constructor(url: string, options: ClientOptions = {}) {
-    if (!/^https?:\/\/./i.test(url)) {
+    if (!/^https?:\/\/[^?#]+$/i.test(url) || !URL.canParse(url)) {
       throw mistake(`${JSON.stringify(url)} is no URL of a server; give http://HOST:PORT`);
     }
     const key = options.key?.trim();
