@@ -97,6 +97,13 @@ def test_what_a_picture_shows_is_sent_for_the_record(call, ok) -> None:
     assert sent["tags"] == "shift=2,camera=left"
 
 
+def test_a_choice_that_is_none_is_left_out(call, ok) -> None:
+    server = respond(ok)
+    choices = {"part": None, "tags": None, "threshold": None, "station": "press 3"}
+    call(server, "inspect", "parts", b"jpeg", **choices)
+    assert set(server.requests[0].url.params) == {"station", "timeout_ms"}
+
+
 def test_no_tags_are_none_of_the_query(call, ok) -> None:
     server = respond(ok)
     call(server, "inspect", "parts", b"jpeg", tags={})

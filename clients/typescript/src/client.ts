@@ -295,8 +295,8 @@ export class TaktClient {
     }
     const query = new URLSearchParams({ timeout_ms: String(this.#timeoutMs * SERVER_GIVES_UP_AT) });
     for (const [name, value] of Object.entries(choices)) {
-      const said = typeof value === "object" ? pairs(value) : value;
-      if (said !== undefined) query.set(name, String(said));
+      const said = typeof value === "object" && value !== null ? pairs(value) : value;
+      if (said !== undefined && said !== null) query.set(name, String(said));
     }
     const type = picture instanceof Blob ? picture.type : "";
     return this.#ask(`${path}?${query}`, {

@@ -177,8 +177,8 @@ class Calls(ABC):
         data = await self._encoded(picture, color)
         path = f"{part_path(part)}/views/{_segment('view', view)}"
         query = {"recipe": recipe, **query_of(choices)}
-        if "again" in choices:
-            query["again"] = str(choices["again"]).lower()
+        if "again" in query:
+            query["again"] = str(query["again"]).lower()
         return await self._answer(
             "an inspection of a view", view_of, "POST", path, content=data, query=query
         )
