@@ -391,6 +391,23 @@ def test_the_first_tiles_that_are_drawn_stand_side_by_side(
     assert first["x"] < second["x"]
 
 
+def test_tiles_that_an_outage_has_kept_away_come_when_it_is_over(
+    page: Page, serve: Serve, data: Path
+) -> None:
+    seed(data, 230)
+    lost: list[Route] = []
+    page.route(
+        lambda url: "cursor=" in url,
+        lambda route: route.continue_() if lost else (lost.append(route), route.abort()),
+    )
+    page.goto(f"{serve(record=True).url}/console/review")
+    eventually(lambda: page.title() and lost)
+    expect(page.get_by_text("230 inspections, the newest first.")).to_be_visible()
+    expect(page.get_by_text("The server does not answer")).to_have_count(0)
+    grid(page).press("End")
+    expect(page.locator(".focused [role=option]")).to_have_attribute("aria-posinset", "230")
+
+
 def test_two_thousand_are_scrolled_through_without_a_hole(
     new_page: Callable[..., Page], serve: Serve, data: Path
 ) -> None:
