@@ -57,7 +57,7 @@ async function inspect(file, { name, version }, query, options) {
   // By these the record tells what was tried from the line's own; a tag has no comma and no equals sign.
   const label = file.name.replace(/[=,\x00-\x1f\x7f]/g, " ").trim().slice(0, 128).trim();
   const asked = { ...query, priority: "bulk", station: "try", tags: label && `file=${label}` };
-  return call("inspect_picture_by_version", { path: { name, version }, query: asked, body, ...options });
+  return call("inspect_picture_by_version", { path: { name, version }, query: asked, body, again: true, ...options });
 }
 
 async function ask(file, choice, signal) {
