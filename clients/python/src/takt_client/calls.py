@@ -231,6 +231,9 @@ class Calls(ABC):
     async def save_recipe(self, name: str, **choices: Unpack[RecipeChoices]) -> Recipe:
         """Save a recipe, as a new revision; parts that have begun keep the one that they have.
 
+        Where an answer was lost, the recipe may be saved all the same; trying again then raises
+        RecipeChangedError, or without `revision` saves it once more, and `recipe` has what it is.
+
         Args:
             name: of the recipe.
             **choices: see `RecipeChoices`.
@@ -242,6 +245,9 @@ class Calls(ABC):
         self, name: str, *, revision: int | None = None, reason: str | None = None
     ) -> None:
         """Remove a recipe; parts that have begun keep it.
+
+        Where an answer was lost, it may be removed all the same; trying again then raises
+        RecipeNotFoundError.
 
         Args:
             name: of the recipe.
