@@ -5,13 +5,15 @@
 
 Needs the client: `pip install ./clients/python`. A server with API keys takes the one in TAKT_KEY.
 
-Exit codes: 0 every part is good, 1 at least one is anomalous, 2 not every picture was answered.
+Exit codes: 0 every part is good, 1 at least one is anomalous or undecided, 2 not every picture was
+answered.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from pathlib import Path
 
 from takt_client import Inspected, RetryPolicy, TaktClient, TaktError
@@ -58,6 +60,7 @@ def inspect(
             return FAILED
         model = models[0].name
     code = GOOD
+    named: Counter[str] = Counter()
     for picture in pictures:
         try:
             answer = client.inspect(model, picture, heatmap="overlay" if overlays else "none")
@@ -69,15 +72,22 @@ def inspect(
         if answer.anomalous:
             code = max(code, ANOMALOUS)
             if overlays and answer.heatmap is not None:
-                name = f"{Path(picture).stem}.{answer.heatmap.format}"
-                (overlays / name).write_bytes(answer.heatmap.data)
+                # Pictures of two folders may have one name.
+                name = Path(picture).name
+                named[name] += 1
+                again = f"-{named[name]}" if named[name] > 1 else ""
+                place = overlays / f"{name}{again}.{answer.heatmap.format}"
+                place.write_bytes(answer.heatmap.data)
+                print(f"    overlay: {place}")
     return code
 
 
 def tell(picture: str, answer: Inspected) -> None:
-    """Print the verdict and each defect's place."""
-    verdict = "anomalous" if answer.anomalous else "good"
+    """Print the verdict, why it is undecided, and each defect's place."""
+    verdict = "anomalous" if answer.verdict == "defect" else answer.verdict
     print(f"{picture}: {verdict}, score {answer.score:.4f} of {answer.threshold:.4f}")
+    if answer.undecided is not None:
+        print(f"    {answer.undecided.text}")
     for region in answer.regions:
         box = region.box
         print(f"    {box.width} x {box.height} px at ({box.x}, {box.y})")

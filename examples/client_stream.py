@@ -55,9 +55,11 @@ def watch(client: TaktClient, model: str, camera: Iterable[str], vote: VoteChoic
             if isinstance(item, FrameAnswer):
                 bad = item.vote is not None and item.vote.anomalous
                 code = max(code, ANOMALOUS if bad else GOOD)
+                why = item.inspected.undecided
                 print(
                     f"frame {item.sequence}: score {item.inspected.score:.4f}, "
                     f"{'bad part' if bad else 'good so far'}, {item.age_ms:.0f} ms old"
+                    f"{'' if why is None else f', undecided: {why.text}'}"
                 )
             elif isinstance(item, FrameDropped):
                 print(f"frame {item.sequence}: a newer one took its place")

@@ -16,7 +16,7 @@ from models.input_size import InputSize
 from service.core.bundles.findings import PictureSizes
 from service.core.bundles.manifest import Preprocess
 from service.core.bundles.tiling import Tiling
-from service.core.domain import PICTURE_SUFFIXES, Image, ModelInput
+from service.core.domain import PICTURE_SUFFIXES, Depth, Image, ModelInput
 from service.core.engines.base import Engine
 from service.core.errors import RequestError
 from service.core.inspection.offline import OfflineInspection, View, inspect_offline
@@ -58,17 +58,18 @@ def list_pictures(folder: Path) -> tuple[Path, ...]:
     return found
 
 
-def read_picture(path: Path, spec: Preprocess | None = None) -> Image:
+def read_picture(path: Path, spec: Preprocess | None = None, *, depth: Depth = "full") -> Image:
     """Decode a file as the service does: RGB uint8 [H,W,3], upright.
 
-    With the preprocessing of a bundle, it is the picture as the bundle's model sees it.
+    With the preprocessing of a bundle, it is the picture as the bundle's model sees it; without,
+    `depth` has the levels of files of 16 bits that become 0 to 255.
 
     Raises:
         PicturesError: the file cannot be read or is no picture; says which.
     """
     with named(path):
         if spec is None:
-            return decode(path.read_bytes(), MAX_PIXELS)
+            return decode(path.read_bytes(), MAX_PIXELS, depth=depth)
         whole = spec.model_copy(update={"reduced_decode": False})
         return read_for_model(path.read_bytes(), whole, MAX_PIXELS).picture
 

@@ -7,7 +7,8 @@
 // A server with API keys takes the one in the environment's TAKT_KEY; --cafile names the authority
 // that signed its certificate.
 //
-// Exit codes: 0 every part is good, 1 at least one is anomalous, 2 not every picture was answered.
+// Exit codes: 0 every part is good, 1 at least one is anomalous or undecided, 2 not every picture was
+// answered.
 
 #include <cstdio>
 #include <cstdlib>
@@ -137,11 +138,15 @@ std::string problem_of(const Answer& answer) {
          problem.value("detail", "");
 }
 
-// Prints the verdict and each defect's place; a field that is missing or of another type throws.
+// Prints the verdict, why it is undecided, and each defect's place; a field that is missing or of
+// another type throws. Servers before API 2.10 know two verdicts and have no field `undecided`.
 bool tell(const std::string& path, const json& found) {
   const bool anomalous = found.at("anomalous").get<bool>();
-  std::printf("%s: %s, score %.4f of %.4f\n", path.c_str(), anomalous ? "anomalous" : "good",
+  const json why = found.value("undecided", json());
+  const char* verdict = !why.is_null() ? "undecided" : anomalous ? "anomalous" : "good";
+  std::printf("%s: %s, score %.4f of %.4f\n", path.c_str(), verdict,
               found.at("score").get<double>(), found.at("threshold").get<double>());
+  if (!why.is_null()) std::printf("    %s\n", why.at("text").get<std::string>().c_str());
   for (const json& region : found.at("regions")) {
     const auto box = region.at("box").get<std::vector<int>>();
     std::printf("    %d x %d px at (%d, %d)\n", box.at(2), box.at(3), box.at(0), box.at(1));

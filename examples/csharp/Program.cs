@@ -6,7 +6,8 @@
 // A server with API keys takes the one in the environment's TAKT_KEY. For a server whose certificate
 // is signed by an authority of your own, add that authority to the system's.
 //
-// Exit codes: 0 every part is good, 1 at least one is anomalous, 2 not every picture was answered.
+// Exit codes: 0 every part is good, 1 at least one is anomalous or undecided, 2 not every picture was
+// answered.
 
 using System;
 using System.Globalization;
@@ -33,8 +34,20 @@ namespace TaktInspect
         [DataMember(Name = "threshold", IsRequired = true)]
         public double Threshold { get; set; }
 
+        /// <summary>Why the picture cannot be judged; null where it is, and of servers before API 2.10.</summary>
+        [DataMember(Name = "undecided")]
+        public Reason Undecided { get; set; }
+
         [DataMember(Name = "regions", IsRequired = true)]
         public Region[] Regions { get; set; }
+    }
+
+    /// <summary>Why a picture cannot be judged, in words.</summary>
+    [DataContract]
+    internal sealed class Reason
+    {
+        [DataMember(Name = "text", IsRequired = true)]
+        public string Text { get; set; }
     }
 
     /// <summary>A defect; its box is x, y, width, height in pixels of the picture.</summary>
@@ -187,13 +200,17 @@ namespace TaktInspect
             }
         }
 
-        /// <summary>Print the verdict and each defect's place.</summary>
+        /// <summary>Print the verdict, why it is undecided, and each defect's place.</summary>
         private static void Tell(string path, Inspected found)
         {
-            string verdict = found.Anomalous ? "anomalous" : "good";
+            string verdict = found.Undecided != null ? "undecided" : found.Anomalous ? "anomalous" : "good";
             Console.WriteLine(string.Format(
                 CultureInfo.InvariantCulture,
                 "{0}: {1}, score {2:F4} of {3:F4}", path, verdict, found.Score, found.Threshold));
+            if (found.Undecided != null)
+            {
+                Console.WriteLine("    " + found.Undecided.Text);
+            }
             foreach (Region region in found.Regions ?? new Region[0])
             {
                 int[] box = region.Box;

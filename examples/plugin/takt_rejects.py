@@ -33,11 +33,13 @@ def outlet(context: OutletContext) -> Sender:
 
     def send(answer: AnswerRecord, asked: Asked) -> None:
         if answer.verdict.anomalous:
+            why = answer.verdict.undecided
             payload = {
                 "at": datetime.fromtimestamp(answer.at_s, UTC).isoformat(),
                 "version": answer.version,
                 "score": answer.verdict.score,
                 "threshold": answer.verdict.threshold,
+                "undecided": None if why is None else why.text,
                 "station": asked.labels.station,
                 "part": asked.labels.part,
                 "request_id": answer.request_id,

@@ -14,6 +14,7 @@ from export.calibration.two_groups import TwoGroups
 from families.every import known, usual
 from service.core.bundles.findings import Finding, FitRecord, PictureSizes, SizeResult
 from service.core.domain import FindingCode, Json
+from service.digits import short
 
 FEWEST_PICTURES = 20
 REJECTED_SHARE = 0.5
@@ -126,8 +127,8 @@ def _odd_picture(evidence: Evidence) -> Finding | None:
         good = f"if {this_is} good, give more pictures like {it}"
     else:
         threshold = (
-            f"the threshold of the score is {odd.threshold:.4g} with {it}, and would be "
-            f"{odd.without:.4g} without"
+            f"the threshold of the score is {short(odd.threshold)} with {it}, and would be "
+            f"{short(odd.without)} without"
         )
         good = f"if {this_is} good, give more pictures like {it}, or a higher alpha"
     return Finding(
@@ -143,7 +144,7 @@ def _of_groups(groups: TwoGroups) -> Finding:
     return Finding(
         code="odd_picture",
         text=f"the scores of good pictures are of two groups, {groups.low} around "
-        f"{groups.low_mean:.4g} and {groups.high} around {groups.high_mean:.4g} (such as "
+        f"{short(groups.low_mean)} and {groups.high} around {short(groups.high_mean)} (such as "
         f"{', '.join(groups.names[:EXAMPLES])}): the thresholds are those of the higher one",
         remedy="look at these pictures: if they show another kind of part, or another camera or "
         "light, learn a model of each; else give more pictures like them",

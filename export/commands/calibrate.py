@@ -21,6 +21,7 @@ from export.commands.options import (
 from export.commands.promise import ALPHA, GROUP
 from export.commands.sign import sign_or_warn
 from export.wording import aligned, guarantee_text, share
+from service.digits import short
 from service.headings import HeadedCommand, under, with_options
 
 if TYPE_CHECKING:
@@ -228,7 +229,7 @@ def _cells(found: Recalibration, threshold: float | None, counts: Counts) -> lis
     cells = ["" if threshold is None else f"{threshold:.6g}", share(counts.rejected, counts.good)]
     cells.append(share(counts.missed, counts.defective) if counts.defective else "-")
     if found.costs is not None:
-        cells.append(f"{found.costs.per_part(counts):.4g}")
+        cells.append(short(found.costs.per_part(counts)))
     return cells
 
 

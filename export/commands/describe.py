@@ -11,6 +11,7 @@ import click
 
 from export.commands.options import FOLDER, plain_errors
 from export.wording import aligned
+from service.digits import short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +91,7 @@ def _thresholds(trained: TrainedThresholds) -> str:
 def _seen(low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return ""
-    return f" (seen: {low:.4g} to {high:.4g})"
+    return f" (seen: {short(low)} to {short(high)})"
 
 
 @click.command()

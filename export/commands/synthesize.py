@@ -86,10 +86,11 @@ def synthesize(
     from export.synthetic.data_set import synthesize as write_data_set
     from export.versions import package_versions
 
+    lent = list_pictures(texture) if texture else ()
     chosen = _unseen(good, distinct(list_pictures(good), click.echo), leave_out)
     facts = write_data_set(
         chosen,
-        TextureFolder(texture, list_pictures(texture)) if texture else None,
+        TextureFolder(texture, lent, file_depth(lent, _of_textures)) if texture else None,
         out,
         SyntheticOptions(kinds, count, seed, file_depth([*chosen.digests], click.echo)),
         package_versions(),
@@ -100,6 +101,10 @@ def synthesize(
         + ", ".join(f"{number} {name}" for name, number in facts.defects.items())
         + f"\n{NOTICE}\nnext: takt eval REPOSITORY/NAME/VERSION --data {quote(str(out))}"
     )
+
+
+def _of_textures(line: str) -> None:
+    click.echo(f"of --texture: {line}")
 
 
 def _unseen(good: Path, digests: Mapping[Path, str], checkpoint: Path | None) -> GoodFolder:

@@ -31,6 +31,7 @@ from service.core.bundles.bundle import CHECKPOINT, Bundle, load_bundle
 from service.core.bundles.conformal import choose_alpha, conformal_rank
 from service.core.bundles.manifest import Thresholds
 from service.core.bundles.thresholds import in_force, read_overrides
+from service.digits import short
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Updated:
 
     def _line(self, one: Rejected, bound: str) -> str:
         line = (
-            f"version {one.version} at {one.threshold:.4g} rejects by the score "
+            f"version {one.version} at {short(one.threshold)} rejects by the score "
             f"{share(one.new, self.new)} of the new good pictures"
         )
         if one.former is None:

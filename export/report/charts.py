@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from export.evaluation.metrics import Confusion
+from service.digits import short
 
 BINS = 48
 
@@ -101,12 +102,12 @@ def score_histogram(
         high = low + 1
     rows = {"good": good, "defective": defective}
     described = [
-        f"{len(values)} {name} pictures score {min(values):.4g} to {max(values):.4g}, "
-        f"half of them above {float(np.median(values)):.4g}."
+        f"{len(values)} {name} pictures score {short(min(values))} to {short(max(values))}, "
+        f"half of them above {short(float(np.median(values)))}."
         for name, values in rows.items()
         if values
     ]
-    described += [f"The threshold is {threshold:.4g}."] if finite else []
+    described += [f"The threshold is {short(threshold)}."] if finite else []
     return ScoreHistogram(
         rows=tuple(_row(name, values, low, high) for name, values in rows.items()),
         ticks=tuple(Tick((tick - low) / (high - low), tick) for tick in round_numbers(low, high)),

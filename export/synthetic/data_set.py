@@ -23,7 +23,6 @@ from export.pictures import SYNTHETIC, check_pictures, picture_header, read_pict
 from export.synthetic.defects import KINDS, VISIBLE_LEVELS, Defect, DefectKind, defect_of
 from export.synthetic.part_mask import estimate_part_mask
 from service.core.bundles.files import new_folder
-from service.core.bundles.manifest import Preprocess
 from service.core.domain import Depth, Image
 from service.core.pictures.formats.orientation import UPRIGHT, orientation_of
 
@@ -41,8 +40,6 @@ VISIBLE_SHARE = 1e-4
 """Smallest share of the picture's pixels that must change visibly."""
 
 TRIES = 50
-
-_LOOK = Preprocess(width=8, height=8, resize="area")
 
 
 @dataclass(frozen=True)
@@ -67,7 +64,7 @@ class SyntheticOptions:
         Raises:
             PicturesError: it cannot be read.
         """
-        return read_picture(path, _LOOK.model_copy(update={"depth": self.depth}))
+        return read_picture(path, depth=self.depth)
 
 
 @dataclass(frozen=True)
@@ -119,10 +116,17 @@ class GoodFolder:
 
 @dataclass(frozen=True)
 class TextureFolder:
-    """Folder of pictures that lend their texture, and its pictures, sorted."""
+    """Pictures that lend their texture.
+
+    Attributes:
+        root: folder of the pictures.
+        pictures: all of them, sorted.
+        depth: levels of those of 16 bits that become 0 to 255: another camera's, as a rule.
+    """
 
     root: Path
     pictures: tuple[Path, ...]
+    depth: Depth = "full"
 
 
 @dataclass(frozen=True)
@@ -171,11 +175,11 @@ def synthesize(
     """
     _check_place(out, good.root)
     unaltered, sources = split(good.digests, options.seed)
-    lent = textures.pictures if textures else ()
+    lent, depth = (textures.pictures, textures.depth) if textures else ((), options.depth)
     check_pictures([*good.digests, *lent])
     with new_folder(out) as unfinished:
         origins = _copy_good(unaltered, unfinished, options)
-        defects = {kind: defect_of(kind, lent) for kind in options.kinds}
+        defects = {kind: defect_of(kind, lent, depth) for kind in options.kinds}
         plan = _plan(sources, options)
         for one in tqdm(plan, desc="altering", unit="picture", disable=quiet or None):
             digest = int(good.digests[one.source], 16)

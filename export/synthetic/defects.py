@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from export.synthetic.part_mask import PartMask
 from export.synthetic.perlin import perlin_noise
 from export.synthetic.texture import NOISE_PX, texture_for
-from service.core.domain import Image
+from service.core.domain import Depth, Image
 
 DefectKind = Literal["cutpaste", "scar", "perlin"]
 KINDS: tuple[DefectKind, ...] = get_args(DefectKind)
@@ -50,19 +50,20 @@ Defect = Callable[[Image, PartMask, np.random.Generator], Image]
 """(picture, part mask, random generator) -> altered picture, a new array of the same size."""
 
 
-def defect_of(kind: DefectKind, textures: Sequence[Path] = ()) -> Defect:
+def defect_of(kind: DefectKind, textures: Sequence[Path] = (), depth: Depth = "full") -> Defect:
     """Function that makes one kind of defect.
 
     Args:
         kind: kind of the defect.
         textures: pictures that lend the `perlin` kind their texture; without any, the altered
             picture lends its own.
+        depth: levels of `textures` of 16 bits that become 0 to 255.
     """
     if kind == "cutpaste":
         return cut_paste
     if kind == "scar":
         return cut_paste_scar
-    return functools.partial(perlin_anomaly, textures=textures)
+    return functools.partial(perlin_anomaly, textures=textures, depth=depth)
 
 
 def cut_paste(picture: Image, part: PartMask, rng: np.random.Generator) -> Image:
@@ -112,7 +113,12 @@ def paste_scar(
 
 
 def perlin_anomaly(
-    picture: Image, part: PartMask, rng: np.random.Generator, *, textures: Sequence[Path]
+    picture: Image,
+    part: PartMask,
+    rng: np.random.Generator,
+    *,
+    textures: Sequence[Path],
+    depth: Depth = "full",
 ) -> Image:
     """Blend in a foreign texture A on the part where Perlin noise exceeds 0.5.
 
@@ -123,6 +129,7 @@ def perlin_anomaly(
         part: pixels where the mask may lie.
         rng: draws mask, opacity and texture.
         textures: pictures that lend the texture; without any, the picture lends its own.
+        depth: levels of `textures` of 16 bits that become 0 to 255.
     """
     rows, columns, _ = picture.shape
     scale = min(1.0, NOISE_PX / max(rows, columns))
@@ -132,7 +139,7 @@ def perlin_anomaly(
     smooth = cv2.resize(noise, (columns, rows), interpolation=cv2.INTER_LINEAR)
     within = (smooth > PERLIN_THRESHOLD) & part.mask
     opacity = rng.uniform(*OPACITY)
-    texture = texture_for(picture, textures, rng)
+    texture = texture_for(picture, textures, rng, depth)
     altered = picture.copy()
     mixed = (1 - opacity) * picture[within] + opacity * texture[within]
     altered[within] = np.rint(mixed).astype(np.uint8)

@@ -11,7 +11,7 @@ import numpy as np
 
 from export.pictures import read_picture
 from export.synthetic.perlin import perlin_noise
-from service.core.domain import Image
+from service.core.domain import Depth, Image
 
 AUGMENTATIONS = 3
 """Number of changes applied to a texture one after another, as in DRAEM."""
@@ -25,20 +25,23 @@ NOISE_PX = 512
 Change = Callable[[Image, np.random.Generator], Image]
 
 
-def texture_for(picture: Image, others: Sequence[Path], rng: np.random.Generator) -> Image:
+def texture_for(
+    picture: Image, others: Sequence[Path], rng: np.random.Generator, depth: Depth = "full"
+) -> Image:
     """Texture of the picture's size, in grey if the picture is grey.
 
     Args:
         picture: RGB uint8 [H,W,3].
         others: pictures that lend a texture; without any, the picture lends its own.
         rng: random generator.
+        depth: levels of `others` of 16 bits that become 0 to 255.
 
     Raises:
         PicturesError: the chosen picture cannot be read.
     """
     rows, columns, _ = picture.shape
     if others:
-        chosen = read_picture(others[int(rng.integers(len(others)))])
+        chosen = read_picture(others[int(rng.integers(len(others)))], depth=depth)
         texture = cast(Image, cv2.resize(chosen, (columns, rows), interpolation=cv2.INTER_AREA))
     elif rng.random() < 0.5:
         texture = shuffled(picture, rng)

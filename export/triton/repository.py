@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -122,8 +123,10 @@ def write_triton(bundle: Bundle, out: Path, options: TritonOptions) -> list[Trit
     for model, _, _ in models:
         _check_free(out / model.name, version)
     # The graph first: whoever polls the repository finds what the Python model asks.
-    for model, text, fill in models:
-        _write(out / model.name, version, text, fill)
+    with ExitStack() as undo:
+        for model, text, fill in models:
+            _write(out / model.name, version, text, fill, undo)
+        undo.pop_all()
     return [model for model, _, _ in reversed(models)]
 
 
@@ -154,17 +157,27 @@ def _check_free(model: Path, version: str) -> None:
         )
 
 
-def _write(model: Path, version: str, config: str, fill: Callable[[Path], None]) -> None:
-    """Write a version and its model's configuration, each whole or not at all."""
+def _write(
+    model: Path, version: str, config: str, fill: Callable[[Path], None], undo: ExitStack
+) -> None:
+    """Write a version and its model's configuration, each whole or not at all.
+
+    What takes them away again goes to `undo`, should the next model not find room.
+    """
     if model.exists():
+        former = (model / CONFIG).read_bytes() if (model / CONFIG).exists() else None
         with new_folder(model / version) as folder:
             fill(folder)
+        undo.callback(shutil.rmtree, model / version, ignore_errors=True)
         write_atomically(model / CONFIG, config.encode())
+        if former is not None:
+            undo.callback(write_atomically, model / CONFIG, former)
         return
     with new_folder(model) as folder:
         (folder / CONFIG).write_text(config, encoding="utf-8")
         (folder / version).mkdir()
         fill(folder / version)
+    undo.callback(shutil.rmtree, model, ignore_errors=True)
 
 
 def _fill_graph(graph: TritonGraphFile, folder: Path) -> None:

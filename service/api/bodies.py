@@ -15,7 +15,7 @@ from starlette.types import Message
 from service.api.request_context import DECLARED_BYTES_KEY
 from service.core.batching.memory import EncodedBytes, MemoryBudget
 from service.core.batching.uploads import Upload, Uploads
-from service.core.errors import ClientGoneError, InvalidImageError
+from service.core.errors import ClientGoneError, InvalidImageError, InvalidParameterError
 
 _FIELD = "image"
 
@@ -42,6 +42,7 @@ class Bodies:
 
         Raises:
             InvalidImageError: the form is damaged, or has no such file.
+            InvalidParameterError: the form has another field, which would be no option.
             TaktError: as `read` does.
         """
         content_type = request.headers.get("content-type", "").lower()
@@ -81,11 +82,19 @@ class Bodies:
             raise InvalidImageError(f"the multipart body is damaged: {error.message}") from None
         try:
             file = form.get(_FIELD)
-            if isinstance(file, UploadFile):
-                return await file.read()
+            if not isinstance(file, UploadFile):
+                raise InvalidImageError(
+                    f"the multipart body has no file in a field named `{_FIELD}`"
+                )
+            others = sorted(set(form) - {_FIELD})
+            if others:
+                raise InvalidParameterError(
+                    f"{others[0][:64]}: the form has the field `{_FIELD}` alone; options are "
+                    "parameters of the URL, as in ?threshold=0.5"
+                )
+            return await file.read()
         finally:
             await form.close()
-        raise InvalidImageError(f"the multipart body has no file in a field named `{_FIELD}`")
 
     async def _chunks(
         self, request: Request, held: EncodedBytes, share: str

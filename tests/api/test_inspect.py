@@ -124,6 +124,14 @@ async def test_a_multipart_body_without_a_picture_is_refused(serve, form, compla
         assert complaint in response.json()["detail"]
 
 
+async def test_an_option_in_a_form_is_refused_as_it_would_not_hold(serve, bad_part) -> None:
+    async with serve() as client:
+        files = {"image": ("a.png", bad_part)}
+        response = await client.post(URL, files=files, data={"threshold": "0.1"})
+        assert (response.status_code, response.json()["code"]) == (422, "invalid_parameter")
+        assert response.json()["detail"].startswith("threshold: the form has the field `image` al")
+
+
 async def test_a_requests_thresholds_rule_its_own_verdict(serve, bad_part) -> None:
     async with serve() as client:
         query = {"threshold": 0.9, "pixel_threshold": 0.1}

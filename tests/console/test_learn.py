@@ -364,6 +364,23 @@ def test_what_is_no_picture_is_told_by_its_name_and_too_few_keep_theirs_for_anot
     expect(page.get_by_role("button", name="Gather pictures")).to_be_visible()
 
 
+def test_pictures_that_are_on_their_way_in_an_outage_come_when_it_is_over(
+    page: Page, serve_learning: Callable[..., Server]
+) -> None:
+    server = serve_learning()
+    begin(page, server, "bolts")
+    expect(page.get_by_role("button", name="Learn", exact=True)).to_be_visible()
+    lost: list[Route] = []
+    page.route(
+        "**/v1/learning/*/pictures?*",
+        lambda route: route.continue_() if len(lost) == 2 else (lost.append(route), route.abort()),
+    )
+    drop(page, [part(seed) for seed in range(6)])
+    expect(page.get_by_text("Pictures: 6 (")).to_be_visible()
+    expect(page.get_by_text("Not taken")).to_have_count(0)
+    assert len(lost) == 2
+
+
 def test_a_camera_of_the_browser_takes_pictures_by_keyboard(
     page: Page, serve_learning: Callable[..., Server]
 ) -> None:

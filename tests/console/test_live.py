@@ -235,6 +235,31 @@ def test_what_was_seen_just_before_a_reload_stays_seen(page: Page, serve: Serve)
         expect(page.get_by_text("Rejects to look at: 0")).to_be_visible()
 
 
+def test_tabs_that_show_one_station_have_one_shift(page: Page, serve: Serve) -> None:
+    server = serve(record=True)
+    other = page.context.new_page()
+    with streaming(server, [PITTED[0], GOOD[0]]) as send:
+        for tab in (page, other):
+            tab.goto(f"{server.url}/console/live")
+            tab.get_by_role("link", name="press 3").click()
+            expect(tab.get_by_text("press 3, model pitting")).to_be_visible()
+        send(2)
+        for tab in (page, other):
+            expect(tab.get_by_text("1 good of 2 since")).to_be_visible()
+            expect(tab.get_by_text("Rejects to look at: 1")).to_be_visible()
+        page.get_by_role("button", name="All are seen").press("Enter")
+        expect(other.get_by_text("Rejects to look at: 0")).to_be_visible()
+        other.get_by_role("button", name="Begin a shift").press("Enter")
+        expect(page.get_by_text("0 good of 0 since")).to_be_visible()
+        send(3)
+        for tab in (page, other):
+            expect(tab.get_by_text("1 good of 3 since")).to_be_visible()
+            expect(tab.get_by_text("Rejects to look at: 2")).to_be_visible()
+        page.reload()
+        expect(page.get_by_text("1 good of 3 since")).to_be_visible()
+        expect(page.get_by_text("Rejects to look at: 2")).to_be_visible()
+
+
 def test_a_reject_leads_to_its_inspection_however_late_the_record_has_it(
     page: Page, serve: Serve
 ) -> None:

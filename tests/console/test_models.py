@@ -228,6 +228,21 @@ def test_another_version_is_activated_and_rolled_back(
     )
 
 
+def test_what_is_asked_in_an_outage_is_not_said_to_be_asked_again(
+    page: Page, serve: Serve, bundle: Any, repository: Path
+) -> None:
+    server = serve_ready(serve, repository)
+    open_model(page, server)
+    page.get_by_role("button", name="Higher").click()
+    page.get_by_role("button", name="Serve by this threshold").click()
+    server.process.kill()
+    page.get_by_label("Why").fill("too many rejects")
+    page.get_by_label("Why").press("Enter")
+    told = page.get_by_role("dialog").get_by_role("alert")
+    expect(told).to_contain_text("The server does not answer")
+    expect(told).to_contain_text("Whether this was done is not known")
+
+
 def test_going_back_leads_to_the_version_on_the_button_whatever_is_activated_meanwhile(
     page: Page, serve: Serve, make_bundle: Any, repository: Path
 ) -> None:

@@ -214,6 +214,25 @@ def test_what_is_there_is_replaced_only_by_a_button_that_says_so(page: Page, ser
     assert (saved["revision"], saved["deadline_ms"]) == (3, 900)
 
 
+def test_what_begins_from_a_recipe_that_is_there_is_a_new_one_by_another_name(
+    page: Page, serve: Serve
+) -> None:
+    url = serve(record=True).url
+    save(url)
+    page.goto(f"{url}/console/recipes?change=1")
+    page.get_by_label("Name", exact=True).fill("bracket")
+    page.get_by_label("Number", exact=True).fill("8")
+    view_of(page, "View 1").get_by_label("View", exact=True).fill("front")
+    press_save(page)
+    page.get_by_role("button", name="Begin again from that one").click()
+    expect(page.get_by_label("Deadline, in ms")).to_have_value("800")
+    page.get_by_label("Name", exact=True).fill("bolt")
+    page.get_by_label("Number", exact=True).fill("8")
+    press_save(page)
+    expect(page).to_have_url(f"{url}/console/recipes/bolt")
+    assert (there(url)["revision"], there(url, "bolt")["deadline_ms"]) == (1, 800)
+
+
 def test_a_new_recipe_never_replaces_one_of_its_name(page: Page, serve: Serve) -> None:
     url = serve(record=True).url
     save(url)

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.api.keys import secret
 from tests.console.conftest import BANK, Serve, Server, log_in
 from tests.console.seeding import DAY_US, seed
+from tests.workers import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -93,6 +94,30 @@ def test_ten_rejects_are_judged_by_keyboard_and_one_is_taken_back(
     assert [one["judgement"] for one in history["said"]] == ["defect", "withdrawn"]
 
 
+def test_a_key_that_is_held_and_one_of_the_browser_judge_no_more_pictures(
+    page: Page, serve: Serve, data: Path
+) -> None:
+    ids = seed(data, 6)
+    server = serve(record=True)
+    page.goto(f"{server.url}/console/review")
+    expect(tiles(page)).to_have_count(6)
+    page.keyboard.press("Meta+d")  # a bookmark, on a Mac
+    for _ in range(3):
+        page.keyboard.down("g")
+    page.keyboard.up("g")
+    page.keyboard.press("u")
+    become(lambda: judged(server), {ids[0]: "good", ids[1]: "unsure"})
+    page.goto(f"{server.url}/console/inspection/{ids[2]}")
+    said = page.get_by_role("listitem").filter(has_text=": unsure")
+    expect(page.get_by_text("Nobody has judged it.")).to_be_visible()
+    for _ in range(3):
+        page.keyboard.down("u")
+    page.keyboard.up("u")
+    page.keyboard.press("g")
+    expect(page.get_by_role("listitem").filter(has_text=": good")).to_have_count(1)
+    expect(said).to_have_count(1)
+
+
 def test_shift_selects_several_that_one_key_judges(page: Page, serve: Serve, data: Path) -> None:
     ids = seed(data, 40)
     server = serve(record=True)
@@ -138,6 +163,76 @@ def test_what_one_reviewer_said_is_taken_back_as_his_after_another_name_was_type
     page.get_by_label("Your name").fill("bob")
     page.get_by_role("button", name="Undo").first.click()
     become(lambda: judged(server), {})
+
+
+def hold_the_first(page: Page) -> list[Route]:
+    """Holds the first request that judges; those after it pass."""
+    held: list[Route] = []
+    page.route(
+        "**/v1/inspections/judgements",
+        lambda route: route.continue_() if held else held.append(route),
+    )
+    return held
+
+
+def fail(page: Page, held: list[Route]) -> None:
+    eventually(lambda: page.title() and held)
+    problem = {"code": "record_unavailable", "title": "The record", "detail": "cannot be written"}
+    held[0].fulfill(status=503, json=problem)
+    expect(page.get_by_role("alert")).to_contain_text("cannot be written")
+
+
+def test_what_is_said_while_a_judgement_fails_is_shown_as_the_record_has_it(
+    page: Page, serve: Serve, data: Path
+) -> None:
+    ids = seed(data, 3)
+    server = serve(record=True)
+    page.goto(f"{server.url}/console/review")
+    held = hold_the_first(page)
+    for key in "dg":
+        tile(page, ids[0]).click()
+        page.keyboard.press(key)
+    fail(page, held)
+    become(lambda: judged(server), {ids[0]: "good"})
+    expect(tile(page, ids[0])).to_contain_text("judged good")
+    page.keyboard.press("Control+z")
+    become(lambda: judged(server), {})
+    expect(tile(page, ids[0])).to_contain_text("not judged")
+
+
+def test_where_two_judgements_of_a_picture_fail_it_is_shown_as_it_was(
+    page: Page, serve: Serve, data: Path
+) -> None:
+    ids = seed(data, 3)
+    page.goto(f"{serve(record=True).url}/console/review")
+    held: list[Route] = []
+    page.route("**/v1/inspections/judgements", lambda route: held.append(route))
+    for key in "dg":
+        tile(page, ids[0]).click()
+        page.keyboard.press(key)
+    fail(page, held)
+    eventually(lambda: page.title() and len(held) == 2)
+    held[1].abort()
+    expect(tile(page, ids[0])).to_contain_text("not judged")
+
+
+def test_taking_back_a_judgement_that_has_failed_leaves_what_was_said_before(
+    page: Page, serve: Serve, data: Path
+) -> None:
+    ids = seed(data, 3)
+    server = serve(record=True)
+    told(server, "/v1/inspections/judgements", {"ids": ids[:1], "judgement": "good"})
+    page.goto(f"{server.url}/console/review")
+    held = hold_the_first(page)
+    tile(page, ids[0]).click()
+    page.keyboard.press("d")
+    page.keyboard.press("Control+z")
+    fail(page, held)
+    tile(page, ids[1]).click()
+    page.keyboard.press("u")  # which waits for what was asked before it
+    wanted = {ids[0]: "good", ids[1]: "unsure"}
+    become(lambda: page.title() and judged(server), wanted)
+    expect(tile(page, ids[0])).to_contain_text("judged good")
 
 
 def test_a_name_of_a_time_without_keys_is_not_sent_to_a_server_that_has_them(
@@ -202,6 +297,23 @@ def test_a_shared_address_shows_the_same_view_and_back_goes_back(
     expect(tiles(page)).to_have_count(10)
     page.go_back()
     expect(tiles(page)).to_have_count(5)
+
+
+@pytest.mark.parametrize("page_of", ["review", "review/calendar", "audit", "audit/changes"])
+def test_a_time_in_an_address_that_is_no_date_is_answered_or_refused_in_words(
+    page: Page, serve: Serve, data: Path, page_of: str
+) -> None:
+    seed(data, 3)
+    url = f"{serve(record=True).url}/console/{page_of}"
+    page.goto(f"{url}?since=-8h")
+    shown = "From: -8h" if "review" in page_of else "From"
+    expect(page.get_by_text(shown).first).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    page.goto(f"{url}?since=lastT1")
+    if page_of == "review/calendar":  # which asks for a month
+        expect(page.locator(".month a").first).to_be_visible()
+    else:
+        expect(page.get_by_role("alert").first).to_contain_text("is no point in time")
 
 
 def test_yesterdays_rejects_are_three_clicks_away(page: Page, serve: Serve, data: Path) -> None:
@@ -279,6 +391,23 @@ def test_the_first_tiles_that_are_drawn_stand_side_by_side(
     assert first["x"] < second["x"]
 
 
+def test_tiles_that_an_outage_has_kept_away_come_when_it_is_over(
+    page: Page, serve: Serve, data: Path
+) -> None:
+    seed(data, 230)
+    lost: list[Route] = []
+    page.route(
+        lambda url: "cursor=" in url,
+        lambda route: route.continue_() if lost else (lost.append(route), route.abort()),
+    )
+    page.goto(f"{serve(record=True).url}/console/review")
+    eventually(lambda: page.title() and lost)
+    expect(page.get_by_text("230 inspections, the newest first.")).to_be_visible()
+    expect(page.get_by_text("The server does not answer")).to_have_count(0)
+    grid(page).press("End")
+    expect(page.locator(".focused [role=option]")).to_have_attribute("aria-posinset", "230")
+
+
 def test_two_thousand_are_scrolled_through_without_a_hole(
     new_page: Callable[..., Page], serve: Serve, data: Path
 ) -> None:
@@ -325,6 +454,12 @@ def test_the_verdict_of_a_tile_is_small_beside_its_score(
     verdict, score = page.locator(".thumb + .caption").first.locator("> *").all()
     size = "one => getComputedStyle(one).fontSize"
     assert verdict.evaluate(size) == score.evaluate(size)
+
+
+def test_a_large_score_is_written_out(page: Page, serve: Serve, data: Path) -> None:
+    (number,) = seed(data, 1, lambda _: {"score": 12345.6})
+    page.goto(f"{serve(record=True).url}/console/review")
+    expect(tile(page, number)).to_contain_text("12346")
 
 
 def test_hovering_shows_the_regions_and_the_heatmap_comes_on_demand(

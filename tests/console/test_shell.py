@@ -93,6 +93,33 @@ def test_a_wrong_key_is_told_and_a_right_one_opens_the_page_that_was_asked_for(
     expect(page.get_by_role("heading", level=1)).to_have_text("Log in")
 
 
+def test_a_key_that_was_pasted_with_its_quotation_marks_is_a_wrong_key_and_no_outage(
+    page: Page, serve: Serve
+) -> None:
+    server = serve(keys=True)
+    page.goto(f"{server.url}/console/live")
+    key_field(page).fill(f"“{secret('leader')}”")
+    key_field(page).press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("does not know this key")
+    expect(page.get_by_text("The server does not answer")).to_have_count(0)
+
+
+def test_who_logs_out_in_an_outage_is_told_that_the_server_does_not_answer(
+    page: Page, serve: Serve
+) -> None:
+    server = serve(keys=True)
+    page.goto(f"{server.url}/console/live")
+    log_in(page, "leader")
+    page.route("**/v1/session", lambda route: route.fulfill(status=500, json={"detail": "no luck"}))
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("alert")).to_contain_text("no luck")
+    page.unroute("**/v1/session")
+    server.process.kill()
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_text("The server does not answer")).to_be_visible()
+    expect(page.get_by_role("button", name="Log out")).to_be_visible()
+
+
 def test_a_server_that_dies_is_told_at_once_and_one_that_is_back_needs_no_reload(
     page: Page, serve: Serve
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -383,6 +384,50 @@ def test_a_slider_tells_where_the_verdict_of_a_good_part_would_turn(
     page.get_by_role("button", name="Back to the threshold").click()
     expect(gauge).to_contain_text(said)
     eventually(lambda: is_drawn(page, "Overlay", before))
+
+
+def test_what_is_dropped_without_a_file_leaves_the_picture_that_is_shown(
+    page: Page, serve: Serve
+) -> None:
+    page.goto(f"{serve().url}/console/try")
+    choose(page, PASSED)
+    expect(page.get_by_role("heading", level=2)).to_have_text(PASSED.name)
+    page.evaluate(
+        """() => {
+          const dataTransfer = new DataTransfer();
+          dataTransfer.setData("text/plain", "a marked line");
+          const dropped = { dataTransfer, bubbles: true, cancelable: true };
+          document.querySelector(".try").dispatchEvent(new DragEvent("drop", dropped));
+        }"""
+    )
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("heading", level=2)).to_have_text(PASSED.name)
+    expect(page.get_by_label("Distance from the threshold")).to_be_visible()
+
+
+def test_the_gauge_of_a_picture_stays_by_the_thresholds_that_it_was_asked_at(
+    page: Page, serve: Serve, tmp_path: Path
+) -> None:
+    server = serve(shutil.copytree(BANK, tmp_path / "bank"))
+    page.goto(f"{server.url}/console/try")
+    choose(page, PASSED)
+    gauge = page.get_by_label("Distance from the threshold")
+    said = re.compile(r"with a threshold below \d+ % this part would be rejected")
+    expect(gauge).to_contain_text(said)
+    before = gauge.inner_text()
+    own = httpx.get(f"{server.url}/v1/models/pitting").json()["versions"][0]
+    low, pixel = own["map_low"], own["thresholds"]["pixel"]
+    changed = httpx.put(
+        f"{server.url}/v1/models/pitting/threshold", json={"pixel": low + (pixel - low) / 50}
+    )
+    assert changed.status_code == 200
+    page.locator("input[type=file]").set_input_files([PITTED])
+    expect(page.get_by_role("heading", level=2)).to_have_text(PITTED.name)
+    expect(gauge).to_contain_text("this part would pass")
+    page.keyboard.press("ArrowLeft")
+    expect(page.get_by_role("heading", level=2)).to_have_text(PASSED.name)
+    expect(gauge).to_contain_text(said)
+    assert gauge.inner_text() == before
 
 
 def test_the_curl_line_asks_the_same(

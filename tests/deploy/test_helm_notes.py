@@ -124,3 +124,15 @@ def test_a_policy_that_only_pods_of_the_namespace_get_metrics_by_is_told() -> No
     prometheus = [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]
     named = watched | {"networkPolicy": {"enabled": True, "metricsFrom": prometheus}}
     assert "metricsFrom" not in render(named).notes
+
+
+def test_pods_that_are_scaled_by_series_that_nobody_gets_are_told() -> None:
+    scaled: Values = {"autoscaling": {"enabled": True}}
+    assert "no pod is ever added" in render(scaled).notes
+    assert "autoscaling.series" not in render().notes
+    assert (
+        "autoscaling.series"
+        not in render(scaled | {"metrics": {"serviceMonitor": {"enabled": True}}}).notes
+    )
+    named = {"autoscaling": {"enabled": True, "series": 'job="press"'}}
+    assert "autoscaling.series" not in render(named).notes

@@ -39,6 +39,13 @@ def test_what_the_refusals_tell_to_set_is_taken() -> None:
         assert isinstance(render({"models": models}), Rendered)
 
 
+def test_fewer_pods_at_most_than_at_least_are_refused() -> None:
+    scaling = {"enabled": True, "minReplicas": 5, "maxReplicas": 4}
+    assert "autoscaling.minReplicas is 5 and maxReplicas 4" in refusal({"autoscaling": scaling})
+    render({"autoscaling": scaling | {"minReplicas": 4}})
+    render({"autoscaling": scaling | {"enabled": False}})
+
+
 @pytest.mark.parametrize(("keys", "models"), [(False, True), (True, False)])
 def test_what_is_there_is_not_asked_for(keys: bool, models: bool) -> None:
     said = refusal(keys=keys, models=models)

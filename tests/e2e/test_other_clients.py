@@ -16,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from service.core.bundles.thresholds import OVERRIDES, Overrides, Switch
 from tests.api.keys import KEYS, bearer
+from tests.good_parts import with_good_facts
 from tests.hostile.bundle import write_bundle
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +37,17 @@ def url(start_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     options = ["--keys-file", str(folder / "keys.toml"), "--record", "sqlite"]
     options += ["--data-folder", str(folder / "data")]
     with start_server(folder / "models", *options) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="module")
+def undecided_url(start_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server whose model makes no decision on pictures that are unlike its good ones."""
+    models = tmp_path_factory.mktemp("undecided")
+    bundle = with_good_facts(write_bundle(models))
+    switched = Overrides(undecided=Switch(value=True, set_at="2026-12-01T12:00:00Z"))
+    (bundle.path / OVERRIDES).write_bytes(switched.json_bytes())
+    with start_server(models) as server:
         yield server.url
 
 
@@ -156,6 +169,18 @@ def test_good_parts_end_with_0_and_a_bad_one_with_1(inspect, url, pictures: Pict
     assert "good, score" in last
 
 
+def test_a_picture_that_cannot_be_judged_is_undecided_with_its_reason(
+    inspect, undecided_url, tmp_path: Path, picture_bytes
+) -> None:
+    black = tmp_path / "black.png"
+    black.write_bytes(picture_bytes(1))
+    ended = inspect(undecided_url, "parts", str(black))
+    assert (ended.returncode, ended.stderr) == (ANOMALOUS, "")
+    verdict, why = ended.stdout.splitlines()
+    assert verdict == f"{black}: undecided, score 0.0039 of 0.5000"
+    assert why.startswith("    the picture is too dark: its brightness is ")
+
+
 def test_pictures_that_cannot_be_inspected_are_told_and_the_others_are(
     inspect, url, pictures: Pictures
 ) -> None:
@@ -189,6 +214,24 @@ def test_a_server_with_keys_takes_the_one_of_the_environment(
         assert not key or key_of(key) not in ended.stderr
 
 
+def test_overlays_of_pictures_with_one_name_are_all_kept(
+    url, tmp_path: Path, picture_bytes
+) -> None:
+    bad = picture_bytes(50, spot=200)
+    places = [tmp_path / name for name in ("am/a.png", "pm/a.png", "am/a.jpg")]
+    for place in places:
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(bad)
+    kept = tmp_path / "overlays"
+    ended = python_example("client_rest")(
+        *(url, "parts", *map(str, places), "--overlays", str(kept))
+    )
+    names = ["a.png.jpeg", "a.png-2.jpeg", "a.jpg.jpeg"]
+    assert sorted(file.name for file in kept.iterdir()) == sorted(names)
+    told = [line for line in ended.stdout.splitlines() if line.startswith("    overlay: ")]
+    assert told == [f"    overlay: {kept / name}" for name in names]
+
+
 def test_the_streaming_example_votes_and_ends_with_its_code(url, pictures: Pictures) -> None:
     watch = python_example("client_stream")
     bad = watch(url, "parts", pictures.good, pictures.bad, pictures.bad)
@@ -202,6 +245,16 @@ def test_the_streaming_example_votes_and_ends_with_its_code(url, pictures: Pictu
     assert failed.returncode == FAILED
     assert "frame 1: Invalid image" in failed.stderr
     assert watch(url, "parts", pictures.good).returncode == GOOD
+
+
+def test_the_streaming_example_says_why_a_frame_cannot_be_judged(
+    undecided_url, tmp_path: Path, picture_bytes
+) -> None:
+    black = tmp_path / "black.png"
+    black.write_bytes(picture_bytes(1))
+    ended = python_example("client_stream")(undecided_url, "parts", str(black))
+    assert ended.returncode == GOOD, "one frame is no vote of two"
+    assert ", undecided: the picture is too dark: " in ended.stdout
 
 
 def node() -> Path:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import threading
 
 import pytest
-from websockets.exceptions import ConnectionClosedOK
+from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK
 from websockets.sync.server import ServerConnection
 
 from fake_server import unpack
@@ -239,6 +240,61 @@ def test_whoever_gives_up_sending_a_view_leaves_the_next_frame_none_of_it(wire, 
         ]
 
     assert asyncio.run(kinds()) == ["hello", "view", b"top", b"another part", "bye"]
+
+
+class _LateLoop(asyncio.SelectorEventLoop):
+    """A loop whose clock a test puts forward."""
+
+    late_s = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.late_s
+
+
+def test_frames_that_are_sent_again_may_take_longer_than_the_handshake(wire) -> None:
+    """A slow way with large frames: the server is there, which the handshake has shown."""
+    loop = _LateLoop()
+
+    class SlowConnection:
+        def __init__(self, arrives: list[str | Exception]) -> None:
+            self.arrives = arrives
+            self.sent: list[str | bytes] = []
+
+        async def recv(self) -> str:
+            arrived = self.arrives.pop(0)
+            if isinstance(arrived, Exception):
+                raise arrived
+            return arrived
+
+        async def send(self, message: str | bytes) -> None:
+            if self is not first and isinstance(message, bytes):
+                loop.late_s += 0.6 * HANDSHAKE_S
+                for _ in range(3):  # turns of the loop, for whoever has waited long enough
+                    await asyncio.sleep(0)
+            self.sent.append(message)
+
+        async def close(self) -> None:
+            pass
+
+    lost = ConnectionClosedError(None, None)
+    first = SlowConnection([wire.welcome(credits=4), lost])
+    second = SlowConnection([wire.welcome(credits=4), wire.answer(0)])
+    left = [first, second]
+
+    async def open_connection(within_s: float) -> SlowConnection:
+        return left.pop(0)
+
+    async def run() -> int:
+        attempts = functools.partial(Attempts, RetryPolicy(first_delay_s=0.0), RetryClock())
+        stream = AsyncTaktStream("ws://takt", StreamSession({}), open_connection, attempts)  # type: ignore[arg-type]
+        await stream._open(None)
+        for _ in range(3):
+            await stream.send(b"a large frame")
+        return (await anext(stream)).sequence
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        assert runner.run(run()) == 0
+    assert len(second.sent) == 4, "the hello, and every frame again"
 
 
 def test_one_silent_attempt_does_not_use_up_the_deadline(kind, time) -> None:

@@ -97,6 +97,13 @@ def test_what_a_picture_shows_is_sent_for_the_record(call, ok) -> None:
     assert sent["tags"] == "shift=2,camera=left"
 
 
+def test_a_choice_that_is_none_is_left_out(call, ok) -> None:
+    server = respond(ok)
+    choices = {"part": None, "tags": None, "threshold": None, "station": "press 3"}
+    call(server, "inspect", "parts", b"jpeg", **choices)
+    assert set(server.requests[0].url.params) == {"station", "timeout_ms"}
+
+
 def test_no_tags_are_none_of_the_query(call, ok) -> None:
     server = respond(ok)
     call(server, "inspect", "parts", b"jpeg", tags={})
@@ -294,7 +301,14 @@ def test_not_ready_of_a_proxy_is_an_error(call, wire) -> None:
         call(server, "model", "parts", retry=RetryPolicy(deadline_s=0.01))
 
 
-@pytest.mark.parametrize("url", ["localhost:8000", "ftp://takt", "http://", ""])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("localhost:8000", "ftp://takt", "http://", ""),
+        *("http://HOST:PORT", "http://takt:80000", "http://:8000", "http://[::1"),
+        *("http://takt:8000\n", "http://takt..plant", "http://takt?key=1", "http://takt/#a"),
+    ],
+)
 def test_what_is_no_url_is_refused_at_once(url: str) -> None:
     with pytest.raises(InvalidParameterError, match="http://HOST:PORT"):
         TaktClient(url)

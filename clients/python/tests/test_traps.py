@@ -34,6 +34,23 @@ def test_a_blocking_client_refuses_each_wrong_call() -> None:
                 call()
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("parts", 1), "the version is 1, which is no name; give '1'"),
+        (("", "1"), "the model is '', which is no name; give its name"),
+        ((None, "1"), "the model is None, which is no name; give its name"),
+    ],
+)
+def test_what_is_no_name_is_told_as_it_was_given(names, said: str) -> None:
+    model, version = names
+    with (
+        TaktClient("http://takt", transport=NOWHERE) as client,
+        pytest.raises(InvalidParameterError, match=said),
+    ):
+        client.inspect(model, b"jpeg", version=version)
+
+
 def test_an_async_client_refuses_each_wrong_call() -> None:
     async def run() -> None:
         async with AsyncTaktClient("http://takt", transport=NOWHERE) as client:

@@ -31,6 +31,9 @@ def of_a_client(client: TaktClient) -> Iterator[Callable[[], object]]:
     yield lambda: client.inspect("parts", Other(), color="bgr")  # type: ignore[call-overload]
     yield lambda: client.inspect("parts", [1, 2, 3])  # type: ignore[call-overload]
     yield lambda: client.inspect("parts", open)  # type: ignore[call-overload]
+    yield lambda: client.inspect("parts", b"jpeg", version=1)  # type: ignore[call-overload]
+    yield lambda: client.stream("parts", version=1)  # type: ignore[arg-type]
+    yield lambda: client.part(17)  # type: ignore[arg-type]
 
 
 def of_an_async_client(client: AsyncTaktClient) -> Iterator[Callable[[], Awaitable[object]]]:
@@ -40,6 +43,7 @@ def of_an_async_client(client: AsyncTaktClient) -> Iterator[Callable[[], Awaitab
     yield lambda: client.inspect("parts", b"jpeg", color="red")  # type: ignore[call-overload]
     yield lambda: client.inspect("parts", None)  # type: ignore[call-overload]
     yield lambda: client.inspect("parts", Other(), color="bgr")  # type: ignore[call-overload]
+    yield lambda: client.inspect("parts", b"jpeg", version=1)  # type: ignore[call-overload]
 
 
 def of_a_stream(stream: TaktStream) -> Iterator[Callable[[], object]]:

@@ -114,7 +114,7 @@ export class TaktClient {
   readonly #timeoutMs: number;
 
   constructor(url: string, options: ClientOptions = {}) {
-    if (!/^https?:\/\/./i.test(url)) {
+    if (!/^https?:\/\/[^?#]+$/i.test(url) || !URL.canParse(url)) {
       throw mistake(`${JSON.stringify(url)} is no URL of a server; give http://HOST:PORT`);
     }
     const key = options.key?.trim();
@@ -295,8 +295,8 @@ export class TaktClient {
     }
     const query = new URLSearchParams({ timeout_ms: String(this.#timeoutMs * SERVER_GIVES_UP_AT) });
     for (const [name, value] of Object.entries(choices)) {
-      const said = typeof value === "object" ? pairs(value) : value;
-      if (said !== undefined) query.set(name, String(said));
+      const said = typeof value === "object" && value !== null ? pairs(value) : value;
+      if (said !== undefined && said !== null) query.set(name, String(said));
     }
     const type = picture instanceof Blob ? picture.type : "";
     return this.#ask(`${path}?${query}`, {

@@ -278,7 +278,9 @@ test("a server that is not there is told", async () => {
 
 test("what is no URL, no timeout or no key is refused, and a key is not shown", () => {
   assert.throws(() => new TaktClient(url, { timeoutMs: Infinity }), { code: "invalid_parameter" });
-  assert.throws(() => new TaktClient("localhost:8000"), { code: "invalid_parameter" });
+  for (const wrong of ["localhost:8000", "http://HOST:PORT", "http://takt:80000", "http://takt?key=1"]) {
+    assert.throws(() => new TaktClient(wrong), { code: "invalid_parameter" });
+  }
   assert.throws(() => new TaktClient(url, { key: "secret\nkey" }), (error: TaktError) => {
     return error.code === "invalid_parameter" && !error.message.includes("secret");
   });

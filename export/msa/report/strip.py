@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from export.msa.scores import PartScores, ScoreSpread
 from export.report.charts import Tick, round_numbers
+from service.digits import short
 
 MOST_ROWS = 80
 """More parts would be a chart that nobody reads; those nearest to the threshold are shown."""
@@ -77,7 +78,7 @@ def score_strip(spread: ScoreSpread) -> Strip:
         left_out=len(spread.parts) - len(shown),
         cut=max(scores) > high,
         description=(
-            f"{len(shown)} parts by their mean score; the threshold is {threshold:.4g}. "
+            f"{len(shown)} parts by their mean score; the threshold is {short(threshold)}. "
             f"{len(spread.flipping)} parts have placements on both sides of it."
         ),
     )
@@ -91,7 +92,7 @@ def _row(part: PartScores, places: Sequence[float]) -> StripRow:
         scores=tuple(places),
         told=(
             f"{part.name}, {kind}: {part.rejected} of {len(part.scores)} rejected, scores "
-            f"{min(part.scores):.4g} to {max(part.scores):.4g}"
+            f"{short(min(part.scores))} to {short(max(part.scores))}"
         ),
     )
 

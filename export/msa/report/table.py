@@ -16,6 +16,7 @@ from export.msa.report.wording import (
 from export.msa.scores import Repeatability, ScoreSpread
 from export.msa.study import StudyNote
 from export.wording import aligned
+from service.digits import short
 
 _HEAD = [
     *("figure", "counted", "value", "95 % interval", "limit", "by value", "shown"),
@@ -85,7 +86,7 @@ def _scores(scores: ScoreSpread) -> Iterator[str]:
     else:
         zone = scores.zone
         yield (
-            f"zone of doubt       {zone.low:.6g} to {zone.high:.6g}, width {zone.width:.3g}, "
+            f"zone of doubt       {zone.low:.6g} to {zone.high:.6g}, width {short(zone.width, 3)}, "
             f"{zone.parts} parts in it"
         )
     yield f"parts that flip     {len(flipping)}" + (
@@ -94,10 +95,10 @@ def _scores(scores: ScoreSpread) -> Iterator[str]:
 
 
 def _repeats(found: Repeatability) -> str:
-    low, high = found.interval.low, found.interval.high
-    return (
-        f"standard deviation {found.deviation:.3g} ({low:.3g} to {high:.3g}), {found.parts} parts"
+    deviation, low, high = (
+        short(one, 3) for one in (found.deviation, found.interval.low, found.interval.high)
     )
+    return f"standard deviation {deviation} ({low} to {high}), {found.parts} parts"
 
 
 def _note(note: StudyNote) -> Iterator[str]:

@@ -61,7 +61,7 @@ def _inspect(url: str, model: str, picture: KnownPicture, overlays: Path, width:
     place = f"{url}/v1/models/{model}/inspect?heatmap=overlay"
     answer = _post(place, picture.path.read_bytes())
     latency_ms = (time.perf_counter() - started_s) * 1000
-    verdict = "anomalous" if answer["anomalous"] else "good"
+    verdict = "anomalous" if answer["verdict"] == "defect" else answer["verdict"]
     click.echo(
         f"{picture.path.name:<{width}} {picture.truth:<12} {answer['score']:8.4f} {verdict:<9} "
         f"{len(answer['regions']):7d} {latency_ms:7.1f}"

@@ -14,6 +14,7 @@ import click
 
 from service.commands.record import OpenRecord, reads_record
 from service.core.errors import BundleError
+from service.digits import short
 
 if TYPE_CHECKING:
     from service.recording.record import Record
@@ -112,7 +113,7 @@ def _what(alarm: StoredAlarm) -> tuple[Any, ...]:
 def _line(alarm: StoredAlarm) -> str:
     first = alarm.moved[0]
     where = f"{alarm.model} {alarm.version}" + (f" at {alarm.station}" if alarm.station else "")
-    moved = f"{first.fact} {first.now:.4g} instead of {first.usual:.4g}"
+    moved = f"{first.fact} {short(first.now)} instead of {short(first.usual)}"
     end = "stands" if alarm.ended_us is None else f"ended {_date(alarm.ended_us)}"
     noted = f", noted by {alarm.acknowledged_by}" if alarm.acknowledged_by else ""
     return (

@@ -9,6 +9,7 @@ import click
 
 from service.commands.columns import plain
 from service.commands.record import OpenRecord, reads_record
+from service.digits import short
 
 if TYPE_CHECKING:
     from service.recording.review.history import Said
@@ -80,6 +81,6 @@ def _text(value: object, unit: str) -> str:
     if isinstance(value, list | dict | tuple):
         return orjson.dumps(value).decode()
     if isinstance(value, float) and unit:
-        return f"{value:.4g} {unit}"
+        return f"{short(value)} {unit}"
     text = plain(str(value))
     return f"{text} {unit}" if isinstance(value, int) and unit else text

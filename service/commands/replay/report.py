@@ -6,6 +6,7 @@ import click
 import orjson
 
 from service.commands.records.table import VERDICT_WORDS
+from service.digits import short
 from service.repository.replaying.json_form import json_of
 from service.repository.replaying.many import NotReplayed
 from service.repository.replaying.replay import Replay
@@ -72,7 +73,7 @@ class TableReport:
         parts = [f"{self._same + self._differ} replayed", f"{self._differ} differ"]
         if self._not_replayed:
             parts.append(f"{self._not_replayed} could not be replayed")
-        click.echo(f"{', '.join(parts)}; largest difference of a score: {self._largest:.3g}")
+        click.echo(f"{', '.join(parts)}; largest difference of a score: {short(self._largest, 3)}")
 
 
 Report = JsonReport | TableReport

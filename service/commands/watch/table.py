@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from service.commands.watch.figures import FrameTimes
 from service.core.domain import VerdictName
-from service.digits import apart
+from service.digits import apart, short
 from service.streaming.outcomes import AnsweredFrame
 
 _LEAST_NAME, _MOST_NAME = 20, 40
@@ -95,7 +95,7 @@ class OutcomeTable:
             "waiting": in_ms(times.waiting_ms),
         }
         if answer.smoothed_score is not None:
-            cells["smoothed"] = f"{answer.smoothed_score:.4g}"
+            cells["smoothed"] = short(answer.smoothed_score)
         if vote is not None:
             cells["vote"] = (
                 f"{_WORDS['defect' if vote.anomalous else 'good']} {vote.count}/{vote.of}"

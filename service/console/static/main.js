@@ -35,14 +35,14 @@ function Shell() {
         )}
       </nav>
       <${Theme} />
-      <${Who} session=${session} />
+      <${Who} session=${session} onFailed=${setFailed} />
       <p class="unseen" aria-live="polite">${session.state === "known" && PAGES.includes(page) && t[page].title}</p>
     </header>
     <div aria-live="assertive">
       ${!online && html`<${Notice} tone="defect" title=${t.problem.away}><p>${t.problem.awayDetail}</p><//>`}
     </div>
     <main id="content" tabindex="-1">
-      <${Problem} error=${session.state === "unknown" ? failed : null} />
+      <${Problem} error=${session.state === "stranger" ? null : failed} />
       ${session.state === "known" && html`<${Loaded} key=${page} name=${PAGES.includes(page) ? page : null} />`}
       ${session.state === "stranger" && html`<${Loaded} key="login" name="login" />`}
     </main>
@@ -68,10 +68,11 @@ function Loaded({ name }) {
   return NEED_MODELS.includes(name) ? html`<${NeedsModel} page=${name}>${shown}<//>` : shown;
 }
 
-function Who({ session }) {
+function Who({ session, onFailed }) {
   if (session.state !== "known" || !session.demandsKey) return null;
+  const leave = () => logOut().then(onFailed, (error) => [0, 401].includes(error.status) || onFailed(error)); // away is told, out is out
   return html`<span class="who">${session.caller}</span>
-    <button type="button" class="button plain" onClick=${logOut}>${t.login.out}</button>`;
+    <button type="button" class="button plain" onClick=${leave}>${t.login.out}</button>`;
 }
 
 function Theme() {

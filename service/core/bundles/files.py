@@ -6,6 +6,7 @@ Makes folders and files that nobody else may read, too.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import secrets
 import shutil
@@ -89,6 +90,18 @@ def make_private(folder: Path) -> None:
 def private_file(path: str, flags: int) -> int:
     """Open a file, a new one for this user alone; an `opener` of `open`."""
     return os.open(path, flags, 0o600)
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Has the changes of several processes come one after another."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(folder: Path) -> None:

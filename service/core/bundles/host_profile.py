@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from service.core.bundles.files import write_atomically
+from service.core.bundles.files import alone_in, write_atomically
 from service.core.bundles.reading import surroundings
 from service.core.bundles.strict_model import StrictModel
 from service.core.errors import BundleError
@@ -72,8 +72,9 @@ def write_profile(path: Path, profile: HostProfile) -> None:
         BundleError: the existing file cannot be read.
         OSError: the folder cannot be written to.
     """
-    others = tuple(one for one in _read(path).profiles if one.host != profile.host)
-    write_atomically(path / PROFILES, _Profiles(profiles=(*others, profile)).json_bytes())
+    with alone_in(path):
+        others = tuple(one for one in _read(path).profiles if one.host != profile.host)
+        write_atomically(path / PROFILES, _Profiles(profiles=(*others, profile)).json_bytes())
 
 
 def _read(path: Path, repository: Path | None = None) -> _Profiles:

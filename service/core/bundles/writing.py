@@ -8,11 +8,9 @@ the bundle as it is by then: while it was prepared, another process may have cha
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import io
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -30,7 +28,7 @@ from service.core.bundles.bundle import (
     Golden,
     load_bundle,
 )
-from service.core.bundles.files import new_folder, write_atomically
+from service.core.bundles.files import alone_in, new_folder, write_atomically
 from service.core.bundles.findings import SelfTest
 from service.core.bundles.manifest import CALIBRATION, Manifest, Thresholds
 from service.core.bundles.reading import (
@@ -185,7 +183,7 @@ def _changed(
         added: contents of new files by name.
     """
     path = bundle.path
-    with _alone(path):
+    with alone_in(path):
         _, former = _manifest_now(bundle)
         if any(former.files.get(one) != bundle.manifest.files.get(one) for one in (MODEL, GOLDEN)):
             raise BundleError(f"{path} holds another model by now: give the command again")
@@ -221,15 +219,3 @@ def _manifest_now(bundle: Bundle) -> tuple[bytes, Manifest]:
     except FileNotFoundError:
         raise missing(file) from None
     return content, Manifest.checked(content, file, BundleError)
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Has the changes of several processes come one after another."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

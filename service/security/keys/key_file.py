@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -34,7 +34,7 @@ class _KeysIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    version: Literal[1]
+    version: int = Field(ge=1, le=1)  # Literal[1] would take true for it
     keys: dict[Annotated[str, StringConstraints(pattern=rf"^{NAME.pattern}$")], _KeyIn] = Field(
         {}, max_length=MOST_KEYS
     )

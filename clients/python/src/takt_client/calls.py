@@ -13,6 +13,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection
 
 from takt_client.connection import ClientOptions, Server, trace_headers
+from takt_client.errors import InvalidParameterError
 from takt_client.failures import overdue, refusal_of, unreachable
 from takt_client.parts import (
     Part,
@@ -174,10 +175,10 @@ class Calls(ABC):
             **choices: see `ViewChoices`.
         """
         data = await self._encoded(picture, color)
-        path = f"{part_path(part)}/views/{quote(view, safe='')}"
+        path = f"{part_path(part)}/views/{_segment('view', view)}"
         query = {"recipe": recipe, **query_of(choices)}
-        if "again" in choices:
-            query["again"] = str(choices["again"]).lower()
+        if "again" in query:
+            query["again"] = str(query["again"]).lower()
         return await self._answer(
             "an inspection of a view", view_of, "POST", path, content=data, query=query
         )
@@ -230,6 +231,9 @@ class Calls(ABC):
     async def save_recipe(self, name: str, **choices: Unpack[RecipeChoices]) -> Recipe:
         """Save a recipe, as a new revision; parts that have begun keep the one that they have.
 
+        Where an answer was lost, the recipe may be saved all the same; trying again then raises
+        RecipeChangedError, or without `revision` saves it once more, and `recipe` has what it is.
+
         Args:
             name: of the recipe.
             **choices: see `RecipeChoices`.
@@ -241,6 +245,9 @@ class Calls(ABC):
         self, name: str, *, revision: int | None = None, reason: str | None = None
     ) -> None:
         """Remove a recipe; parts that have begun keep it.
+
+        Where an answer was lost, it may be removed all the same; trying again then raises
+        RecipeNotFoundError.
 
         Args:
             name: of the recipe.
@@ -412,22 +419,34 @@ class Calls(ABC):
 
 def part_path(part: str) -> str:
     """Path of a part below a server's URL."""
-    return f"/v1/parts/{quote(part, safe='')}"
+    return f"/v1/parts/{_segment('part', part)}"
 
 
 def recipe_path(name: str, below: str = "", **parameters: object) -> str:
     """Path of a recipe below a server's URL, with the parameters that are not None."""
     given = {key: value for key, value in parameters.items() if value is not None}
     query = f"?{urlencode(given)}" if given else ""
-    return f"/v1/recipes/{quote(name, safe='')}{below}{query}"
+    return f"/v1/recipes/{_segment('recipe', name)}{below}{query}"
 
 
 def station_path(name: str) -> str:
     """Path of a station below a server's URL."""
-    return f"/v1/stations/{quote(name, safe='')}"
+    return f"/v1/stations/{_segment('station', name)}"
 
 
 def model_path(model: str, version: str | None = None) -> str:
     """Path of a model, or of one of its versions, below a server's URL."""
-    path = f"/v1/models/{quote(model, safe='')}"
-    return path if version is None else f"{path}/versions/{quote(version, safe='')}"
+    path = f"/v1/models/{_segment('model', model)}"
+    return path if version is None else f"{path}/versions/{_segment('version', version)}"
+
+
+def _segment(what: str, name: str) -> str:
+    """A name as a part of a path.
+
+    Raises:
+        InvalidParameterError: it is no name, such as the version 1 for `"1"`.
+    """
+    if isinstance(name, str) and name:
+        return quote(name, safe="")
+    remedy = f"give {f'{name}'!r}" if isinstance(name, int) else "give its name"
+    raise InvalidParameterError(f"the {what} is {name!r}, which is no name; {remedy}")

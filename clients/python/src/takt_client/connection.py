@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self, TypedDict
 
+import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
@@ -21,6 +22,8 @@ KEY_VARIABLE = "TAKT_KEY"
 
 MAX_MESSAGE_BYTES = 256 * 1024 * 1024
 """Longest message from a server; more than any heatmap has."""
+
+_PORTS = 1 << 16
 
 
 class ServerAccess(TypedDict, total=False):
@@ -82,9 +85,9 @@ class Server:
             InvalidParameterError: the URL is none of a server, the key or a file of certificates
                 cannot be used, or two options contradict each other.
         """
-        scheme, separator, rest = url.partition("://")
-        if scheme.lower() not in ("http", "https") or not separator or not rest:
+        if not _is_of_server(url):
             raise InvalidParameterError(f"{url!r} is no URL of a server; give http://HOST:PORT")
+        scheme, _, _ = url.partition("://")
         cafile, certfile = access.get("cafile"), access.get("certfile")
         tls = access.get("tls")
         if (cafile or certfile) and tls:
@@ -118,6 +121,21 @@ class Server:
             ssl=self.tls,
             create_connection=_ToldConnection,
         )
+
+
+def _is_of_server(url: str) -> bool:
+    """Whether a URL has a host, and a port that is one if it names any.
+
+    >>> _is_of_server("http://line:8000"), _is_of_server("http://line:PORT")
+    (True, False)
+    """
+    try:
+        read = httpx.URL(url)
+        read.host.encode("idna")
+    except (httpx.InvalidURL, TypeError, UnicodeError):
+        return False
+    whole = not read.query and not read.fragment and (read.port or 0) < _PORTS
+    return read.scheme in ("http", "https") and bool(read.host) and whole
 
 
 class _ToldConnection(ClientConnection):

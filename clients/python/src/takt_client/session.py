@@ -64,10 +64,12 @@ class InspectChoices(TypedDict, total=False):
 def query_of(choices: Mapping[str, Any]) -> dict[str, Any]:
     """The choices of a picture as a query has them: all tags are one text, `shift=2,camera=left`.
 
+    None is the same as leaving a choice out: the server would take it for an empty text.
+
     Raises:
         InvalidParameterError: the server would read a tag as another one, or as several.
     """
-    query = {**choices}
+    query = {name: value for name, value in choices.items() if value is not None}
     tags = query.pop("tags", {})
     for name, value in tags.items():
         if "," in f"{name}{value}" or "=" in name:

@@ -282,7 +282,7 @@ class AsyncTaktStream:
                     await self._sleep(attempts.delay_s(refusal))
                     self._check_not_left()
                 try:
-                    connection = await self._greet(min(attempts.remaining_s, HANDSHAKE_S))
+                    connection = await self._greet(attempts)
                 except _OPENING_FAILURES as error:
                     refusal = refused_opening(self._url, error)
                 else:
@@ -303,12 +303,15 @@ class AsyncTaktStream:
         if self._left.is_set():
             raise RequestError(LEFT)
 
-    async def _greet(self, within_s: float) -> ClientConnection:
-        async with asyncio.timeout(within_s):
+    async def _greet(self, attempts: Attempts) -> ClientConnection:
+        within_s = min(attempts.remaining_s, HANDSHAKE_S)
+        async with asyncio.timeout(within_s) as limit:
             connection = await self._open_connection(within_s)
             try:
                 await connection.send(self._session.hello())
                 unanswered = self._session.welcome(await connection.recv())
+                # A server that is there is given what is large over a slow way, too.
+                limit.reschedule(asyncio.get_running_loop().time() + attempts.remaining_s)
                 # The next reader finds it closed, and counts it.
                 with contextlib.suppress(ConnectionClosed):
                     for message in unanswered:

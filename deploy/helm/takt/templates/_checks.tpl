@@ -1,7 +1,7 @@
 {{/* Everything that would keep a server from serving, or damage what it keeps, told before anything is made. */}}
 {{- define "takt.check" -}}
 {{- $faults := list -}}
-{{- range list "takt.faultOfCallers" "takt.faultOfModels" "takt.faultOfIngress" "takt.faultOfRecord" "takt.faultOfNetwork" -}}
+{{- range list "takt.faultOfCallers" "takt.faultOfModels" "takt.faultOfIngress" "takt.faultOfRecord" "takt.faultOfNetwork" "takt.faultOfScaling" -}}
 {{- with include . $ | trim }}{{ $faults = append $faults . }}{{ end -}}
 {{- end -}}
 {{- if $faults }}{{ fail (printf "\n\n%s\n" (join "\n\n" $faults)) }}{{ end -}}
@@ -49,6 +49,13 @@ models.readOnly and models.subPath are of a volume, and models.url is set. Leave
 {{- if and .Values.ingress.enabled (not .Values.ingress.host) }}
 ingress.host: the server answers to names that it knows, and has a host of its own.
 Add --set ingress.host=takt.plant.example
+{{- end }}
+{{- end }}
+
+{{- define "takt.faultOfScaling" -}}
+{{- $scaling := .Values.autoscaling -}}
+{{- if and $scaling.enabled (gt (int $scaling.minReplicas) (int $scaling.maxReplicas)) }}
+autoscaling.minReplicas is {{ int $scaling.minReplicas }} and maxReplicas {{ int $scaling.maxReplicas }}, which KEDA refuses: raise maxReplicas, or lower minReplicas.
 {{- end }}
 {{- end }}
 

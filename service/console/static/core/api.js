@@ -36,11 +36,13 @@ export function socketUrl(path, query = {}) {
 
 /**
  * Calls an operation.
- * `body` is a Blob as it is, or an object as JSON; `as` is "json", "blob", "text" or "response".
+ * `body` is a Blob as it is, or an object as JSON; `as` is "json", "blob", "text" or "response"; `again`: whether the page asks anew
+ * by itself once a server that does not answer is back, as pages do of what they show.
  * Throws ApiError where the answer is a problem, and where the server does not answer (status 0).
  */
-export async function call(operation, { path, query, body, headers = {}, signal, as = "json" } = {}) {
+export async function call(operation, { path, query, body, headers = {}, signal, as = "json", again } = {}) {
   const [method] = OPERATIONS[operation];
+  const awayDetail = again ?? method === "GET" ? t.problem.awayDetail : t.problem.awayUndone;
   const json = body !== undefined && !(body instanceof Blob);
   let answer;
   try {
@@ -53,7 +55,7 @@ export async function call(operation, { path, query, body, headers = {}, signal,
   } catch (error) {
     if (error.name === "AbortError") throw error;
     lost();
-    throw new ApiError(0, { title: t.problem.away, detail: t.problem.awayDetail, code: "away" });
+    throw new ApiError(0, { title: t.problem.away, detail: awayDetail, code: "away" });
   }
   if (!answer.ok) {
     const problem = await answer.json().catch(() => ({}));

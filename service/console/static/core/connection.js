@@ -26,6 +26,11 @@ export function onReturn(fn) {
   return online.follow((answers) => answers && fn());
 }
 
+/** Resolves once the server is back. */
+export const returned = () => new Promise((resolve) => {
+  const stop = onReturn(() => (stop(), resolve()));
+});
+
 /** Whoever finds that the server does not answer says so here. */
 export function lost() {
   online.set(false);

@@ -3,10 +3,13 @@ const LANGUAGE = document.documentElement.lang;
 const COUNT = new Intl.NumberFormat(LANGUAGE);
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
 
-/** A score or a threshold: three digits that say something, or a dash. */
+/** A score or a threshold: three digits that say something, a larger whole part written out, or a dash. */
 export const score = (value) => precise(value, 3);
 
-const precise = (value, digits) => (known(value) ? Number(value).toPrecision(digits) : "–");
+const precise = (value, digits) => {
+  const text = known(value) ? Number(value).toPrecision(digits) : "–";
+  return text.includes("e+") && Math.abs(value) < 1e15 ? Number(value).toFixed(0) : text;
+};
 
 /** Scores and thresholds that are compared: at least three digits, and more until different ones look different. */
 export function apart(...values) {
@@ -35,14 +38,20 @@ export function bytes(value) {
   return `${unit && left < 10 ? left.toFixed(1) : Math.round(left)} ${UNITS[unit]}`;
 }
 
-/** A moment (ISO 8601, a Date or ms of Unix time) in this browser's zone, as a field for it wants it: "2026-03-29T14:05:06". */
+const isMoment = (text) => /^\d{4}-\d{2}-\d{2}/.test(text) && !Number.isNaN(Date.parse(text));
+
+/**
+ * A moment (ISO 8601, a Date or ms of Unix time) in this browser's zone, as a field for it wants it: "2026-03-29T14:05:06".
+ * What an address has and is none stays as it is: the API knows "-8h", or says what is wrong.
+ */
 export function local(moment) {
+  if (typeof moment === "string" && !isMoment(moment)) return moment;
   const at = new Date(moment);
   return new Date(at - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 }
 
 /** The same for people: "2026-03-29 14:05:06", in which nobody takes the month for the day, whatever his language is. */
-export const when = (moment) => (known(moment) ? local(moment).replace("T", " ") : "–");
+export const when = (moment) => (known(moment) ? local(moment).replace(/(?<=\d)T/, " ") : "–");
 
 /** A field for a moment; without a last year a browser takes the digits of an hour for more of the year. */
 export const MOMENT = { type: "datetime-local", max: "9999-12-31T23:59" };

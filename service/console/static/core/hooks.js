@@ -64,8 +64,10 @@ export function useKeys(keys) {
   useLayoutEffect(() => {
     const hear = (event) => {
       if (event.target.closest?.(TYPING) || document.querySelector("dialog[open]")) return;
-      const modifiers = ["Control", "Alt", "Shift"].filter((name) => event.getModifierState(name));
-      const plain = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+      const letter = event.key.length === 1;
+      if (letter && event.repeat) return; // a finger that stays on a key says it once
+      const modifiers = ["Control", "Alt", "Meta", "Shift"].filter((name) => event.getModifierState(name));
+      const plain = letter ? event.key.toLowerCase() : event.key;
       const action = latest.current[[...modifiers, plain].join("+")];
       if (!action) return;
       event.preventDefault();

@@ -1,5 +1,5 @@
 /** Who looks at the console, and what the server lets them do. */
-import { call, onStranger } from "./api.js";
+import { ApiError, call, onStranger } from "./api.js";
 import { onReturn } from "./connection.js";
 import { createStore } from "./store.js";
 
@@ -26,6 +26,7 @@ export async function readSession() {
 
 /** Logs in by a key; throws ApiError where the server does not know it. */
 export async function logIn(key) {
+  if (!/^[!-~]+$/.test(key)) throw new ApiError(401, {}); // quotation marks of a chat are no header, and no outage
   await call("begin_session", { headers: { Authorization: `Bearer ${key}` } });
   await readSession();
 }

@@ -31,11 +31,7 @@ export function Chart({ label, kind = "line", x, xLabel, series, lines = [], hei
     width.observe(place.current);
     const stop = onTheme(() => chart.redraw(false));
     plot.current = chart;
-    return () => {
-      width.disconnect();
-      stop();
-      chart.destroy();
-    };
+    return () => (width.disconnect(), stop(), chart.destroy());
   }, [JSON.stringify([kind, height, time, series.map((one) => [one.label, one.tone])])]);
   useEffect(() => plot.current.setData(numbers(latest.current)), [x, series, lines, ground]);
   const key = ({ tone = "text", label: name }, sign, at = "") =>
@@ -141,8 +137,5 @@ function onTheme(fn) {
   const chosen = new MutationObserver(fn);
   chosen.observe(document.documentElement, { attributeFilter: ["data-theme"] });
   system.addEventListener("change", fn);
-  return () => {
-    chosen.disconnect();
-    system.removeEventListener("change", fn);
-  };
+  return () => (chosen.disconnect(), system.removeEventListener("change", fn));
 }

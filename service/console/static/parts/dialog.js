@@ -11,16 +11,10 @@ export function Dialog({ open, title, onClose, wide = false, children }) {
     if (!open || !shown) return undefined;
     const before = document.activeElement;
     shown.showModal();
-    return () => {
-      shown.close();
-      before?.focus();
-    };
+    return () => (shown.close(), before?.focus());
   }, [open]);
   if (!open) return null;
-  const cancel = (event) => {
-    event.preventDefault();
-    onClose();
-  };
+  const cancel = (event) => (event.preventDefault(), onClose());
   return html`<dialog ref=${dialog} class=${wide ? "wide" : null} aria-labelledby="dialog-title" onCancel=${cancel}>
     <header>
       <h2 id="dialog-title">${title}</h2>

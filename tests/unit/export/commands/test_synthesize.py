@@ -8,11 +8,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from export.commands.synthesize import NAMES, synthesize
 from export.evaluation.data_sets import read_data_set
+from export.pictures import read_picture
 from export.synthetic.defects import KINDS
 from models.checkpoints.own import FitFacts, save_checkpoint
 from models.checkpoints.picture_digest import picture_digest
@@ -144,3 +147,23 @@ def test_a_copy_is_not_used_twice(good: list[Path], tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     facts = json.loads((out / "synthetic.json").read_text(encoding="utf-8"))
     assert len(set(facts["pictures"].values())) == 5
+
+
+def test_textures_of_16_bits_are_read_by_the_bits_of_their_camera(
+    good: list[Path], write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    (plain,) = write_pictures(tmp_path / "plain", 1, seed=9)
+    levels = read_picture(plain)[..., ::-1] * (4095 / 255)
+    (tmp_path / "deep").mkdir()
+    cv2.imwrite(str(tmp_path / "deep" / plain.name), np.rint(levels).astype(np.uint16))
+    made = {}
+    for name in ("plain", "deep"):
+        ended = run(
+            *("--good", good[0].parent, "--out", tmp_path / f"{name}-set", "--kinds", "perlin"),
+            *("--count", 2, "--texture", tmp_path / name, "--quiet"),
+        )
+        assert ended.exit_code == 0, ended.output
+        made[name] = (tmp_path / f"{name}-set/test/synthetic-perlin/000.png").read_bytes()
+    assert made["deep"] == made["plain"]
+    assert "of --texture: 1 of 1 pictures have 16 bits: " in ended.output
+    assert "as of a camera of 12 bits" in ended.output

@@ -170,7 +170,7 @@ def test_a_set_that_is_not_finished_leaves_nothing(
 ) -> None:
     calls: list[Path] = []
 
-    def fails_later(path: Path, *as_seen: object) -> np.ndarray:
+    def fails_later(path: Path, **as_seen: object) -> np.ndarray:
         calls.append(path)
         if len(calls) == 6:
             raise fault

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 from pathlib import Path
 
 import onnx
@@ -267,6 +270,27 @@ def test_a_later_version_joins_the_earlier_one(make_bundle: MakeBundle, tmp_path
 
     for model in ("parts", "parts_graph"):
         assert {one.name for one in (tmp_path / model).iterdir()} == {"9", "10", "config.pbtxt"}
+
+
+@pytest.mark.parametrize("earlier", [True, False])
+def test_an_export_for_which_the_disk_is_too_full_can_be_given_again(
+    make_bundle: MakeBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, earlier: bool
+) -> None:
+    repository = tmp_path / "triton"
+    if earlier:
+        write_triton(make_bundle(version="1"), repository, TritonOptions(max_batch_size=2))
+    before = {path: path.read_bytes() for path in repository.rglob("*") if path.is_file()}
+    bundle = make_bundle(version="2")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(shutil, "copyfile", full)  # of the bundle's files, once the graph is there
+        write_triton(bundle, repository, TritonOptions(max_batch_size=4))
+    after = {path: path.read_bytes() for path in repository.rglob("*") if path.is_file()}
+    assert after == before
+    assert len(write_triton(bundle, repository, TritonOptions(max_batch_size=4))) == 2
 
 
 @pytest.mark.parametrize("version", ["9", "10"])

@@ -100,10 +100,7 @@ function Listed({ name, rows }) {
 /** The way to Grafana, whose address this browser keeps; no link to anything but a page. */
 function Grafana() {
   const [address, setAddress] = useState(() => localStorage.getItem("grafana") ?? "");
-  const keep = ({ target }) => {
-    setAddress(target.value);
-    localStorage.setItem("grafana", target.value);
-  };
+  const keep = ({ target }) => (setAddress(target.value), localStorage.setItem("grafana", target.value));
   return html`<section class="card"><h2>${t.health.grafana}</h2><p>${t.health.boards}</p>
     <label>${t.health.address}<input type="url" value=${address} onChange=${keep} placeholder=${t.health.example} /></label>
     ${/^https?:\/\/./.test(address) && html`<a class="button" href=${address} rel="noreferrer">${t.health.open}</a>`}

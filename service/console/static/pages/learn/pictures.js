@@ -1,6 +1,7 @@
 /** The pictures of a learning: files, this browser's camera, and what the record has of good parts. */
 import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
 import { call } from "../../core/api.js";
+import { returned } from "../../core/connection.js";
 import { bytes, count } from "../../core/format.js";
 import { fill, t } from "../../core/strings.js";
 import { Notice, Problem } from "../../parts/notice.js";
@@ -41,14 +42,16 @@ export function Gathering({ job, data: { bounds }, again, end }) {
   </section>`;
 }
 
-/** Sends files a few at a time: `{ sent, all, refused, send }`; what is refused is told by its name. */
+/** Sends files a few at a time: `{ sent, all, refused, send }`; what is refused is told by its name, and an outage is waited for. */
 function useSending(job, again) {
   const [state, setState] = useState({ sent: 0, all: 0, refused: [] });
   const [stop] = useState(() => new AbortController());
   useEffect(() => () => stop.abort(), []);
   const give = async (file) => {
-    const asked = { path: { id: job.id }, query: { name: file.name.slice(-200) }, body: file, signal: stop.signal };
-    const refused = await call("give_picture", asked).then(() => [], ({ message }) => [`${file.name}: ${message}`]);
+    const asked = { path: { id: job.id }, query: { name: file.name.slice(-200) }, signal: stop.signal };
+    const given = async () => call("give_picture", { ...asked, body: new Blob([await file.arrayBuffer()]) }); // a file may be gone
+    const refused = await given().then(() => [], (error) => (error.code === "away" ? null : [`${file.name}: ${error.message}`]));
+    if (refused === null) return returned().then(() => stop.signal.aborted || give(file));
     setState((now) => ({ ...now, sent: now.sent + 1, refused: [...now.refused, ...refused] }));
   };
   const send = async (files) => {

@@ -27,12 +27,12 @@ export function Station({ feed, onState }) {
   useEffect(() => {
     at.screen = createScreen(canvas.current);
     const hearState = (next) => {
-      if (next.stream) at.shift = openShift(placeOf(next.stream));
+      if (next.stream) at.shift = (at.shift?.close(), openShift(placeOf(next.stream), again));
       setState((before) => (next.stream ? next : { ...before, ...next }));
       onState(next);
     };
     const stop = feed({ onState: hearState, onFrame: (frame) => show(at, frame, setFrame, again) });
-    return () => (stop(), at.screen.close());
+    return () => (stop(), at.shift?.close(), at.screen.close());
   }, [feed]);
   useEffect(() => at.screen.setOpacity(opacity), [feed, opacity]);
   useEffect(() => () => at.audio?.close(), []);

@@ -16,10 +16,7 @@ export function ModelPage({ model: { name, active, previous, versions, waits }, 
   const [done, setDone] = useState(null);
   const version = versions.find((one) => one.version === named);
   const path = { name, version: named };
-  const after = (change) => {
-    setDone(change);
-    again();
-  };
+  const after = (change) => (setDone(change), again());
   return html`<div class="row page-head"><h1>${fill(t.models.heading, path)}</h1><a href="/console/models">${t.models.all}</a></div>
     <nav class="chips releases" aria-label=${fill(t.models.versionsOf, path)}>${versions.map((one) => html`
       <a class="button" href=${addressOf(name, one.version)} aria-current=${one === version ? "page" : null}>

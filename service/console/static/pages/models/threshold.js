@@ -36,10 +36,7 @@ export function Threshold({ path, version: { thresholds }, after }) {
     reset: [origin.bundle, (reason) => call("reset_threshold_of_version", { path, query: { reason } })],
   };
   const [to, change] = choices[asked] ?? [];
-  const confirm = async (reason) => {
-    after(await change(reason));
-    setDraft(null);
-  };
+  const confirm = async (reason) => (after(await change(reason)), setDraft(null));
   const button = (name, off) => html`
     <button type="button" class="button" disabled=${off} onClick=${() => ask(name)}>${t.models[name]}</button>`;
   const { alpha } = thresholds;

@@ -22,9 +22,9 @@ export function Form({ models, recipe }) {
   const [meanwhile, setMeanwhile] = useState(null);
   const set = (changes) => setDraft((before) => ({ ...before, ...changes }));
   const [refused, rest] = error?.field ? [error, null] : [null, error?.problem];
-  useEffect(() => {
-    form.current.querySelector("[aria-invalid=true]")?.focus();
-  }, [error]);
+  const toRefused = () => form.current.querySelector("[aria-invalid=true]")?.focus();
+  useEffect(toRefused, [error]);
+  const begun = seen?.name === draft.name ? seen : null; // by another name it is another recipe
 
   const save = async (revision) => {
     setBusy(true);
@@ -41,14 +41,10 @@ export function Form({ models, recipe }) {
   const send = (event) => {
     event.preventDefault();
     const clashes = [draft.views, ...draft.views.map(({ camera }) => camera)].flatMap(repeated);
-    if (clashes.length === 0) save(draft.revision);
-    else form.current.querySelector("[aria-invalid=true]")?.focus();
+    if (clashes.length === 0) save(begun?.revision ?? 0);
+    else toRefused();
   };
-  const takeOver = ({ recipe: now }) => {
-    setDraft(draftOf(now, models));
-    setSeen(now);
-    setMeanwhile(null);
-  };
+  const takeOver = ({ recipe: now }) => (setDraft(draftOf(now, models)), setSeen(now), setMeanwhile(null));
   const setView = (key) => (changes) =>
     setDraft((before) => ({ ...before, views: before.views.map((one) => (one.key === key ? { ...one, ...changes } : one)) }));
   const leave = (key) => () => setDraft((before) => ({ ...before, views: before.views.filter((one) => one.key !== key) }));
@@ -69,7 +65,7 @@ export function Form({ models, recipe }) {
     ${draft.views.length < MOST_VIEWS && html`<button type="button" class="button"
       onClick=${() => set({ views: [...draft.views, newView(models)] })}>${r.addView}</button>`}
     <section class="card"><${Problem} error=${rest} />
-      ${meanwhile && html`<${Meanwhile} ...${{ meanwhile, seen, busy }} onTake=${() => takeOver(meanwhile)}
+      ${meanwhile && html`<${Meanwhile} ...${{ meanwhile, begun, busy }} onTake=${() => takeOver(meanwhile)}
         onSave=${() => save(meanwhile.recipe?.revision ?? 0)} />`}
       ${field("reason", { required: false, maxlength: 200, label: t.reason })}
       <div class="row"><button class="button primary" disabled=${busy || meanwhile}>${r.save}</button>
@@ -89,10 +85,10 @@ async function thereNow(name) {
 /** The models as they are by now, or as they were where the server does not say. */
 const modelsNow = (before) => call("list_models").then(({ models }) => models, () => before);
 
-function Meanwhile({ meanwhile: { recipe, problem }, seen, busy, onTake, onSave }) {
+function Meanwhile({ meanwhile: { recipe, problem }, begun, busy, onTake, onSave }) {
   if (problem) return html`<${Problem} error=${problem} />`;
-  const changes = recipe && seen ? changesOf(seen, recipe) : [];
-  const title = !recipe ? r.goneMeanwhile : fill(seen ? r.changedMeanwhile : r.madeMeanwhile, recipe);
+  const changes = recipe && begun ? changesOf(begun, recipe) : [];
+  const title = !recipe ? r.goneMeanwhile : fill(begun ? r.changedMeanwhile : r.madeMeanwhile, recipe);
   return html`<div class="notice near" role="alert"><strong>${title}</strong>
     ${recipe && html`<p>${savedBy(recipe)}</p>`}
     ${changes.length > 0 && html`<ul>${changes.map((line) => html`<li>${line}</li>`)}</ul>`}

@@ -28,7 +28,7 @@ const sumOf = (one, other) => Object.fromEntries(Object.keys(NOTHING).map((name)
 /** The calendar of a view. */
 export function Calendar({ filters }) {
   const { since, until, judgement, ...others } = filters;
-  const shown = since?.includes("T") ? new Date(since) : new Date();
+  const shown = new Date(Date.parse(since?.includes("T") ? since : "") || Date.now());
   const [moved, setMoved] = useState(0);
   const [first, end] = [0, 1].map((more) => new Date(shown.getFullYear(), shown.getMonth() + moved + more, 1));
   const { data, error } = useFetched((signal) => Promise.all(partsOf(first, end).map(({ since: begin, until: stop }) => call("get_calendar", {

@@ -69,5 +69,5 @@ export function Tokens({ filters, path }) {
 }
 
 function said(name, value) {
-  return `${r.filters[name]}: ${isTime(name) && !value.startsWith("-") ? when(value) : (r.words[name]?.[value] ?? value)}`;
+  return `${r.filters[name]}: ${isTime(name) ? when(value) : (r.words[name]?.[value] ?? value)}`;
 }

@@ -36,11 +36,7 @@ export function Grid({ tiles, total, selected, onMove, onOpen, onReach }) {
     now.moving = !still && (before.moving || Math.abs(now.row - before.row) > SPARE_ROWS);
     return Object.keys(now).every((name) => now[name] === before[name]) ? before : now;
   });
-  const scrolled = () => {
-    clearTimeout(timer.current);
-    timer.current = setTimeout(look, STILL_MS, true);
-    look(false);
-  };
+  const scrolled = () => (clearTimeout(timer.current), (timer.current = setTimeout(look, STILL_MS, true)), look(false));
   useLayoutEffect(() => look(true), []); // the first tiles that are drawn stand in their columns
   useEffect(() => {
     const watch = new ResizeObserver(() => look(true));

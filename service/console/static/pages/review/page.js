@@ -109,19 +109,25 @@ function useJudging(view) {
   const [done, setDone] = useState([]);
   const [said, setSaid] = useState(0);
   const [words, setWords] = useState({ kind: "", note: "", reviewer: useReviewer() ?? "" });
-  const queue = useRef(Promise.resolve());
+  const [queue, waiting] = [useRef(Promise.resolve()), useRef([])];
   const forget = (gone) => setDone((all) => all.filter((one) => one !== gone));
   const tell = (operation, entry, before, after, more) => {
     view.mark(after);
     setFailed(null);
+    waiting.current.push(before);
     queue.current = queue.current.then(async () => {
+      if (entry.failed) return; // nothing was said that could be taken back
       await call(operation, { body: { ids: [...before.keys()], reviewer: entry.given.reviewer.trim() || undefined, ...more } });
       setSaid((times) => times + 1);
     }).catch((error) => {
-      view.mark(before);
+      entry.failed = true;
+      // Of a picture that something else is said of meanwhile, that one goes back to what was before this, should it fail, too.
+      const [back, [, ...later]] = [new Map(), waiting.current];
+      for (const [id, was] of before) (later.find((one) => one.has(id)) ?? back).set(id, was);
+      view.mark(back);
       forget(entry);
       setFailed(error);
-    });
+    }).finally(() => waiting.current.shift());
   };
   const now = (tiles) => new Map(tiles.map((tile) => [tile.id, tile.judgement]));
   const judge = (judgement, chosen, given = words, before = now(chosen)) => {

@@ -18,7 +18,7 @@ export function useTiles(query) {
   const page = (more, signal) => call("list_tiles", { query: { ...query, ...more }, signal });
   const first = useFetched((signal) => page({ limit: FIRST }, signal), []);
   const counted = useFetched((signal) => page({ limit: 1, count: true }, signal), []);
-  useEffect(() => setHeld(first.data ?? NONE), [first.data]);
+  useEffect(() => (setFailed(null), setHeld(first.data ?? NONE)), [first.data]);
   const open = held.next !== null;
   const hungry = open && held.tiles.length < wanted && !first.loading;
   useEffect(() => {
@@ -26,7 +26,7 @@ export function useTiles(query) {
     const abort = new AbortController();
     const load = () => page({ limit: MORE, cursor: held.next }, abort.signal).then(
       ({ tiles, next }) => setHeld((before) => ({ tiles: before.tiles.concat(tiles), next })),
-      (error) => abort.signal.aborted || setFailed(error),
+      (error) => abort.signal.aborted || error.code === "away" || setFailed(error),
     );
     const timer = setTimeout(load, held.tiles.length > FIRST ? 0 : AFTER_MS);
     return () => (clearTimeout(timer), abort.abort());

@@ -16,7 +16,7 @@ export const servedOf = (models = []) => models.flatMap(({ name, active, version
 
 /**
  * Pictures and what each of `choices` (versions) says of them: `{ items, add, again }`. An item has a `file`, its `url` and
- * `answers` by a version's key: what the API answers with `map`, a Blob, or `{ error }`. The one at `first` goes first.
+ * `answers` by a version's key: what the API answers with `map`, a Blob, and its `levels`, or `{ error }`. The one at `first` goes first.
  */
 export function useTried(choices, first) {
   const [items, setItems] = useState([]);
@@ -57,7 +57,7 @@ async function inspect(file, { name, version }, query, options) {
   // By these the record tells what was tried from the line's own; a tag has no comma and no equals sign.
   const label = file.name.replace(/[=,\x00-\x1f\x7f]/g, " ").trim().slice(0, 128).trim();
   const asked = { ...query, priority: "bulk", station: "try", tags: label && `file=${label}` };
-  return call("inspect_picture_by_version", { path: { name, version }, query: asked, body, ...options });
+  return call("inspect_picture_by_version", { path: { name, version }, query: asked, body, again: true, ...options });
 }
 
 async function ask(file, choice, signal) {
@@ -65,7 +65,9 @@ async function ask(file, choice, signal) {
   const text = atob(body.heatmap.data);
   const bytes = new Uint8Array(text.length);
   for (let index = 0; index < text.length; index += 1) bytes[index] = text.charCodeAt(index);
-  return { ...body, heatmap: null, map: new Blob([bytes]), engine: choice.engine };
+  // As they were when it was asked: by the time that somebody looks at it, others may hold.
+  const { engine, map_low: low, thresholds: { pixel } } = choice;
+  return { ...body, heatmap: null, map: new Blob([bytes]), engine, levels: [low, pixel] };
 }
 
 /** The picture as the service decodes it, for browsers that cannot. */

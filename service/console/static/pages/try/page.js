@@ -41,7 +41,7 @@ export default function Page() {
   useEffect(() => void (!empty && chose.current && strip.current?.querySelector("button").focus()), [empty]);
   const lacks = !may("inspect") ? t.try.mayNot : !may("read") && t.try.mayNotRead;
   if (lacks) return html`<h1>${t.try.title}</h1><${Notice} title=${lacks} />`;
-  const take = (files) => (setAt(items.length), add(files), models.again()); // another version may be active by now
+  const take = (files) => files.length && (setAt(items.length), add(files), models.again()); // another version may be active by now
   const choose = ({ target }) => {
     chose.current = target === document.activeElement;
     take(target.files);
@@ -133,10 +133,9 @@ function Tried({ item, choices, again, saidOf, record }) {
 }
 
 /** What there is to show: one version's map alone and on the picture, or the overlays of two and where they differ. */
-function usePanes([first, second], [choice, other], lean) {
-  const read = async (answer, { map_low: low, thresholds }) =>
-    answer?.map && readMap(await answer.map.arrayBuffer(), answer.inspected, low, thresholds.pixel);
-  const both = useFetched(() => Promise.all([read(first, choice), other && read(second, other)]), [first, second]);
+function usePanes([first, second], [, other], lean) {
+  const read = async (answer) => answer?.map && readMap(await answer.map.arrayBuffer(), answer.inspected, ...answer.levels);
+  const both = useFetched(() => Promise.all([read(first), other && read(second)]), [first, second]);
   const [found, its] = both.data ?? [];
   const waits = both.loading || !found;
   const map = useMemo(() => leaned(found, lean), [found, lean]);

@@ -34,11 +34,7 @@ function Watch() {
   if (error?.code === "no_record") {
     return html`<${Notice} title=${w.noRecord}><p>${w.noRecordDetail}</p><pre>${w.noRecordCommand}</pre><//>`;
   }
-  const changed = (text) => {
-    setDone(text);
-    again();
-    setTimeout(again, TURN_MS);
-  };
+  const changed = (text) => (setDone(text), again(), setTimeout(again, TURN_MS));
   return html`<${Problem} error=${error} /><${Former} at=${at} />
     <div role="status">${done && html`<p class="notice">${done}</p>`}</div>
     ${watch && html`

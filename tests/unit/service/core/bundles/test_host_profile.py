@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
+from service.core.bundles import host_profile
 from service.core.bundles.bundle import Bundle, load_bundle
+from service.core.bundles.files import write_atomically
 from service.core.bundles.host_profile import PROFILES, HostProfile, read_profile, write_profile
 from service.core.errors import BundleError
 
@@ -38,6 +41,28 @@ def test_what_is_found_later_takes_the_place_of_the_former(tmp_path: Path) -> No
     found = read_profile(tmp_path, "here")
     assert found is not None
     assert found.engine == "openvino-bf16"
+
+
+def test_what_two_hosts_find_at_the_same_time_is_both_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others: list[threading.Thread] = []
+
+    def written(path: Path, data: bytes) -> None:
+        # The other one comes when this one has read what was there; it waits, or is done.
+        if not others:
+            others.append(
+                threading.Thread(target=write_profile, args=(tmp_path, profile_of("there")))
+            )
+            others[0].start()
+            others[0].join(1)
+        write_atomically(path, data)
+
+    monkeypatch.setattr(host_profile, "write_atomically", written)
+    write_profile(tmp_path, profile_of("here"))
+    others[0].join()
+    assert read_profile(tmp_path, "here") == profile_of("here")
+    assert read_profile(tmp_path, "there") == profile_of("there")
 
 
 def test_a_bundle_with_a_profile_is_the_same_bundle(bundle: Bundle) -> None:

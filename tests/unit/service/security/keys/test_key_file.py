@@ -25,6 +25,7 @@ def test_what_is_written_is_read_back() -> None:
     [
         ("", "version: Field required"),
         ("version = 2", "version: "),
+        ("version = true", "version: "),
         ("version = 1\n[keys.a]\nscopes = ['inspect']", "keys.a.digest: Field required"),
         (f"version = 1\n[keys.a]\ndigest = '{DIGEST}'\nscopes = []", "keys.a.scopes: "),
         (f"version = 1\n[keys.a]\ndigest = '{DIGEST}'\nscopes = ['all']", "keys.a.scopes.0: "),
