@@ -194,8 +194,12 @@ def test_another_bundle_begins_anew_and_ends_what_stood(watched: Record) -> None
     def both(model: str, version: str, digest: str) -> KnownBundle | None:
         return other if version == "2" else BUNDLE
 
-    watcher = RecordWatcher(watched.database, both)
+    active = "1"
+    watcher = RecordWatcher(
+        watched.database, both, was_active=lambda _, version, at: version == active
+    )
     watcher.turn()
+    active = "2"
     with watched.database.writing() as connection:
         source = {"model": "bolt", "version": "2", **SOURCE, "digest": "0b" * 32}
         connection.execute(sources.insert().values(source))
@@ -261,6 +265,34 @@ def test_a_line_that_names_its_version_is_watched_though_the_active_one_was_aske
         store(watched, facts(60, 2), version="2", source_id=2)
         watcher.turn()
     assert parts_counted(watched) == ("2", 80)
+
+
+def test_a_line_that_names_its_version_stays_watched_though_the_active_one_is_tried(
+    watched: Record,
+) -> None:
+    known = known_bundle(promised=0.02)
+    active = "1"
+    with watched.database.writing() as connection:
+        for version in ("2", "3"):
+            source = {"model": "bolt", "version": version, **SOURCE, "digest": f"0{version}" * 32}
+            connection.execute(sources.insert().values(source))
+
+    watcher = RecordWatcher(
+        watched.database, lambda *_: known, was_active=lambda _, version, at: version == active
+    )
+    store(watched, facts(300, 1, brightness=-4.0), version="2", source_id=2)
+    watcher.turn()
+    for version, source_id in (("1", 1), ("3", 3)):
+        store(watched, facts(1, 2), version=version, source_id=source_id)
+        store(watched, facts(10, 3, brightness=-4.0), version="2", source_id=2)
+        watcher.turn()
+    active = "3"
+    store(watched, facts(1, 4), version="3", source_id=3)
+    store(watched, facts(10, 5, brightness=-4.0), version="2", source_id=2)
+    watcher.turn()
+    (alarm,) = found(watched)
+    assert alarm.ended_us is None
+    assert parts_counted(watched) == ("2", 330)
 
 
 def activated(record: Record, version: str, at_us: int) -> None:
