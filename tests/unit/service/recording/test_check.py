@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from service.commands.records.command import records
 from service.core.errors import RecordError
@@ -77,6 +79,42 @@ def test_pictures_of_no_row_and_half_written_ones_go_once_they_are_old(
     assert [Path(path).name for path in checked.orphans] == [".cd.jpg.1234.part", "ab.jpg"]
     repair(sqlite_record, checked)
     assert check_record(sqlite_record) == Checked(1, 1, (), (), ())
+
+
+def orphan_of(record: Record) -> Path:
+    """A picture without a row that is old enough to be taken for left over."""
+    keep(record, 1, days_ago=1)
+    path = file_of(record, 1).parent / f"{'ab' * 32}.jpg"
+    path.write_bytes(b"of nobody")
+    return old(path)
+
+
+def test_a_picture_that_may_wait_for_its_row_stays_while_the_database_takes_nothing(
+    record: Record,
+) -> None:
+    path = orphan_of(record)
+    checked = check_record(record)
+    assert len(checked.orphans) == 1
+
+    def read_only(connection: Any, _: object) -> None:
+        sqlite = "PRAGMA query_only = ON"
+        postgresql = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"
+        connection.execute(sqlite if record.database.is_sqlite else postgresql)
+
+    record.database.close()
+    event.listen(record.database._engine, "connect", read_only)
+    assert check_record(record) == checked
+    with pytest.raises(RecordError, match=r"read-?only"):
+        repair(record, checked)
+    assert path.exists()
+
+
+def test_a_picture_whose_row_has_come_since_the_check_stays(sqlite_record: Record) -> None:
+    keep(sqlite_record, 1, days_ago=1)
+    checked = check_record(sqlite_record)
+    (path,) = [path for path, _ in sqlite_record.pictures.files()]
+    repair(sqlite_record, replace(checked, orphans=(path,)))
+    assert check_record(sqlite_record) == checked
 
 
 @pytest.mark.parametrize("content", [False, True])
