@@ -114,6 +114,41 @@ async def test_a_version_that_one_worker_alone_has_seen_is_looked_for_by_the_oth
         assert active(workers) == {"2"}
 
 
+@pytest.mark.parametrize("closed", [False, True], ids=["closing", "closed"])
+async def test_a_worker_that_ends_keeps_no_activation_waiting_and_loads_nothing_for_it(
+    settings: Callable[..., Settings],
+    bundle: Bundle,
+    make_bundle: Callable[..., Bundle],
+    monkeypatch: pytest.MonkeyPatch,
+    closed: bool,
+) -> None:
+    link, given, engines = Link(2), settings(), Engines()
+    answers = []
+    async with working(given, link.join(), lambda _: FakeEngine()) as first:
+        async with working(given, link.join(), engines) as ending:
+            repository = foundation_of(ending.app).models.repository
+            close = repository.close
+            if closed:
+                make_bundle(version="2")
+                await foundation_of(ending.app).models.watch.look()
+
+            async def then_activate(left_s: float) -> None:
+                if closed:
+                    await close(left_s)
+                else:
+                    make_bundle(version="2")
+                    await foundation_of(first.app).models.watch.look_here()
+                async with asyncio.timeout(60):
+                    answers.append(await first.client.post(activate("2")))
+                if not closed:
+                    await close(left_s)
+
+            monkeypatch.setattr(repository, "close", then_activate)
+        assert [answer.status_code for answer in answers] == [200]
+        assert active((first,)) == {"2"}
+    assert len(engines.of.get("2", [])) == closed
+
+
 async def test_a_decision_that_could_not_be_written_is_taken_by_a_worker_that_comes_later(
     settings: Callable[..., Settings], two: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
