@@ -57,6 +57,7 @@ class Nursery:
     Attributes:
         settings_json: the settings that its workers get.
         ended: called if it ends before it is told to.
+        forked: hears the number of each worker that it has forked, and its process.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Nursery:
         self._process = process
         self._control = control
         self.ended: Callable[[], None] = lambda: None
+        self.forked: Callable[[int, int], None] = lambda number, pid: None
 
     @classmethod
     async def open(cls, settings: Settings) -> Nursery:
@@ -121,5 +123,7 @@ class Nursery:
             self.ended()
             return
         facts = json.loads(said)
+        if "number" in facts:
+            self.forked(facts["number"], facts["pid"])
         if facts.get("status"):
             logger.error("process %d has ended with status %d", facts["ended"], facts["status"])

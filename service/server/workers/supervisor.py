@@ -117,7 +117,14 @@ class WorkerSupervisor:
     async def _open_nursery(self, settings: Settings) -> Nursery:
         nursery = await Nursery.open(settings)
         nursery.ended = lambda: self._note_nursery_end(nursery)
+        nursery.forked = self._note_process
         return nursery
+
+    def _note_process(self, number: int, pid: int) -> None:
+        """Know the process of a worker that may never say anything itself."""
+        for member in self._members:
+            if member.number == number and not member.hears:
+                member.pid = pid
 
     def _note_nursery_end(self, nursery: Nursery) -> None:
         if nursery is self._nursery and not self._ending:
@@ -354,6 +361,9 @@ class WorkerSupervisor:
                     self._changed.clear()
                     await self._changed.wait()
         if successor not in self._members or not successor.ready:
+            if successor.state is State.STARTING:
+                # It hears nothing, so that it would stay.
+                successor.kill()
             successor.state = State.LEAVING
             successor.tell("end", hurry=False)
             return False
