@@ -91,6 +91,8 @@ class ModelVersion:
         grave: the finding that says not to serve it; None if there is none, or none is known yet.
         thresholds: once they are read; stay if loading fails later.
         loaded: once loading has succeeded.
+        failed_s: when loading failed, on the monotonic clock; None where it did not, or by the
+            thresholds in the folder.
     """
 
     def __init__(self, path: Path) -> None:
@@ -103,6 +105,7 @@ class ModelVersion:
         self.grave: Finding | None = None
         self.thresholds: DeployedThresholds | None = None
         self.loaded: Loaded | None = None
+        self.failed_s: float | None = None
         self._failure: str | None = None
         self._read_thresholds: Callable[[], Overrides] | None = None
         self._room: EngineRoom | None = None
@@ -362,6 +365,8 @@ class ModelVersion:
 
     async def _fail(self, reason: str) -> None:
         self.refuse(reason)
+        if self._read_thresholds is None:
+            self.failed_s = time.monotonic()
         if self._room is not None:
             await self._room.close()
         await self._close_bundle()
