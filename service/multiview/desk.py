@@ -137,7 +137,8 @@ class PartDesk:
         return found
 
     def close(self) -> None:
-        """End every open part, as the server ends."""
+        """End every open part, as the server ends; none begins here any more."""
+        self._led.stop()
         self._parts.close()
         self._arm()
 

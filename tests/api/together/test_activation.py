@@ -14,6 +14,7 @@ from service.core.engines.fake import FakeEngine
 from service.parts.composing.assembly import foundation_of
 from service.repository.activation import ACTIVE
 from service.settings import Settings
+from tests.api.apps import until
 from tests.api.together.conftest import ServeTogether
 from tests.api.together.seen import audited, counted
 from tests.linked import Link, Worker, working
@@ -147,6 +148,31 @@ async def test_a_worker_that_ends_keeps_no_activation_waiting_and_loads_nothing_
         assert [answer.status_code for answer in answers] == [200]
         assert active((first,)) == {"2"}
     assert len(engines.of.get("2", [])) == closed
+
+
+async def test_what_is_asked_as_the_worker_that_leads_ends_is_done_by_the_next_one(
+    settings: Callable[..., Settings], two: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.peers._TRIES", 10_000)
+    link, given, opened = Link(2), settings(), lambda _: FakeEngine()
+    async with working(given, link.join(leads=False), opened) as other:
+        async with working(given, link.join(leads=True), opened) as leader:
+            repository = foundation_of(leader.app).models.repository
+            close, asked = repository.close, []
+
+            async def close_while_somebody_asks(left_s: float) -> None:
+                await close(left_s)
+                for path in (activate("1"), f"{MODEL}/threshold"):
+                    how, body = ("PUT", {"image": 0.9}) if "threshold" in path else ("POST", {})
+                    asking = other.client.request(how, path, json=body)
+                    asked.append(asyncio.create_task(asking))
+                told = lambda: [one for one in link.told if one[1] == "order"]  # noqa: E731
+                await until(lambda: len(told()) >= 2)
+
+            monkeypatch.setattr(repository, "close", close_while_somebody_asks)
+        other.peers.leading.set()
+        answers = await asyncio.gather(*asked)
+        assert [one.status_code for one in answers] == [200, 200], [one.text for one in answers]
 
 
 async def test_a_decision_that_could_not_be_written_is_taken_by_a_worker_that_comes_later(
