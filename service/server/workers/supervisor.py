@@ -275,6 +275,10 @@ class WorkerSupervisor:
         """Whether a worker is there that stays: of two, one replaces the other."""
         return any(one.slot == slot and one.state is not State.LEAVING for one in self._members)
 
+    def _leads_in(self, slot: int) -> bool:
+        """Whether the worker of a slot is the one that leads."""
+        return any(one.leads for one in self._members if one.slot == slot)
+
     def _choose_leader(self) -> None:
         """Have one worker do what only one may, once the former one is gone."""
         if any(one.leads for one in self._members):
@@ -335,7 +339,10 @@ class WorkerSupervisor:
             return
         former, self._nursery = self._nursery, nursery
         replaced = 0
-        while replaced < settings.workers and await self._replace(replaced):
+        # The one that leads is the last: what it does alone is interrupted once, and not by each.
+        for slot in sorted(range(settings.workers), key=self._leads_in):
+            if not await self._replace(slot):
+                break
             replaced += 1
         if replaced:
             self._settings = settings
