@@ -3,7 +3,8 @@
 One process of a server watches, the one that leads, so that a stream is one whichever worker has
 answered its pictures. How far it has come, what the tests remember and what they have found are
 written in one transaction: whoever goes on after a kill finds all three as they belong together,
-and no alarm is lost or raised twice.
+and no alarm is lost or raised twice. Of several servers on one record each watches, and a turn
+counts for whoever was the first to write it.
 """
 
 from __future__ import annotations
@@ -100,13 +101,13 @@ class _Turn:
     touched: dict[StreamKey, _Watched] = field(default_factory=dict)
     happened: list[StoredAlarm | AlarmsEnd] = field(default_factory=list)
 
-    def changes(self, position: WatchPosition) -> WatchChanges:
+    def changes(self, before: WatchPosition, position: WatchPosition) -> WatchChanges:
         """All of it, at its end."""
         streams = [
             KeptStream(key, held.version, held.digest, held.seen, held.stream.state())
             for key, held in self.touched.items()
         ]
-        return WatchChanges(position, streams, self.happened)
+        return WatchChanges(before, position, streams, self.happened)
 
 
 class RecordWatcher:
@@ -145,8 +146,7 @@ class RecordWatcher:
         try:
             return self._turn()
         except BaseException:
-            # What is in memory may be ahead of what is kept now.
-            self._streams, self._passed_over, self._at = {}, {}, None
+            self._forget()
             raise
 
     def _turn(self) -> WatchTurn:
@@ -163,10 +163,16 @@ class RecordWatcher:
                     self._restart(mark, turn)
         position = WatchPosition(end, marks[-1].id if marks else at.mark_id)
         if position != at:
-            self._store.write(turn.changes(position))
+            if not self._store.write(turn.changes(at, position)):
+                self._forget()
+                return WatchTurn(0, 0, True)
             self._at = position
         raised = sum(isinstance(one, StoredAlarm) for one in turn.happened)
         return WatchTurn(len(rows), raised, more)
+
+    def _forget(self) -> None:
+        """Begin the next turn with what is kept, as what is in memory may be ahead of it."""
+        self._streams, self._passed_over, self._at = {}, {}, None
 
     def _see(self, rows: Sequence[Row[Any]], turn: _Turn) -> None:
         streams: defaultdict[StreamKey, list[Row[Any]]] = defaultdict(list)

@@ -31,7 +31,13 @@ from service.recording.watch.alarms import (
     snooze,
 )
 from service.recording.watch.known import WATCHED, KnownBundle, watched_of
-from service.recording.watch.store import RecordStore, ReplayStore, WatchPosition, replay_begins
+from service.recording.watch.store import (
+    RecordStore,
+    ReplayStore,
+    WatchChanges,
+    WatchPosition,
+    replay_begins,
+)
 from service.recording.watch.streams import StreamKey
 from service.recording.watch.watcher import RecordWatcher
 from service.watching.calibration import CalibratedFacts
@@ -185,6 +191,27 @@ def test_a_turn_that_fails_is_repeated_and_raises_its_alarm_once(
     assert watcher.turn().raised == 1
     assert watcher.turn().raised == 0
     assert len(found(watched)) == 1
+
+
+def test_of_two_servers_that_watch_at_the_same_time_one_raises_the_alarm(watched: Record) -> None:
+    store(watched, facts(100, 1))
+    first, second = (RecordWatcher(watched.database, known_of) for _ in range(2))
+    first.turn()
+    store(watched, facts(60, 2, brightness=-4.0))
+    kept = first._store.write
+
+    def write_after_the_other(changes: WatchChanges) -> bool:
+        assert second.turn().raised == 1
+        return kept(changes)
+
+    first._store.write = write_after_the_other  # type: ignore[method-assign]
+    turn = first.turn()
+    assert (turn.raised, turn.more) == (0, True)
+    first._store.write = kept  # type: ignore[method-assign]
+    store(watched, facts(20, 3, brightness=-4.0))
+    assert first.turn().seen == 20
+    (alarm,) = found(watched)
+    assert alarm.ended_us is None
 
 
 def test_another_bundle_begins_anew_and_ends_what_stood(watched: Record) -> None:
