@@ -6,11 +6,10 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from service.commands.records.command import records
 from service.core.errors import RecordError
@@ -20,7 +19,7 @@ from service.recording.pictures import PictureKey
 from service.recording.record import Record, open_record
 from service.recording.retention import Retention, RetentionRule
 from service.recording.tables import inspections
-from tests.recorded import NOON_US
+from tests.recorded import NOON_US, only_read
 from tests.unit.service.recording.test_retention import keep, picture
 
 
@@ -95,14 +94,7 @@ def test_a_picture_that_may_wait_for_its_row_stays_while_the_database_takes_noth
     path = orphan_of(record)
     checked = check_record(record)
     assert len(checked.orphans) == 1
-
-    def read_only(connection: Any, _: object) -> None:
-        sqlite = "PRAGMA query_only = ON"
-        postgresql = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"
-        connection.execute(sqlite if record.database.is_sqlite else postgresql)
-
-    record.database.close()
-    event.listen(record.database._engine, "connect", read_only)
+    only_read(record)
     assert check_record(record) == checked
     with pytest.raises(RecordError, match=r"read-?only"):
         repair(record, checked)
