@@ -68,6 +68,18 @@ async def test_an_active_version_that_found_no_memory_is_tried_again_each_time_l
         assert found.repository.get("parts").ready and found.repository.ready
 
 
+async def test_a_version_that_drifts_is_not_tried_again_by_itself(
+    watched, make_bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_bundle(trained=0.5)
+    short = Short(monkeypatch, loads=0)
+    async with watched() as found:
+        monkeypatch.setattr("service.repository.model._AGAIN_S", 0.0)
+        await found.look(3)
+        assert found.versions == {"parts/1": "failed"}
+        assert short.tried == 1
+
+
 async def test_only_what_nothing_answers_without_is_tried_again(
     watched, make_bundle, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
