@@ -214,7 +214,7 @@ def test_a_worker_that_hangs_before_its_first_word_keeps_no_server_from_its_end(
         os.kill(min(workers), signal.SIGKILL)
         eventually(lambda: any(one.pid not in workers for one in nursery.children()))
         assert server.stop() == 0
-        assert said(server, "does not end and is killed") == 1
+        assert said(server, "does not end and is killed") >= 1
         assert not nursery.is_running()
 
 
