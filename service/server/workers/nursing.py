@@ -43,7 +43,11 @@ class WorkerOrder:
 
 def take_order(control: socket.socket) -> tuple[WorkerOrder, list[int]] | None:
     """The next order and its descriptors; None if no more will come."""
-    said, descriptors, _, _ = socket.recv_fds(control, MOST_BYTES, _DESCRIPTORS)
+    try:
+        said, descriptors, _, _ = socket.recv_fds(control, MOST_BYTES, _DESCRIPTORS)
+    except ConnectionResetError:
+        # The supervisor is gone, and had not taken all that was said.
+        return None
     return (WorkerOrder(**json.loads(said)), list(descriptors)) if said else None
 
 
