@@ -58,6 +58,8 @@ def check_record(record: Record, *, content: bool = False, young_s: float = YOUN
         RecordError: the database is damaged, or it or the disk does not answer.
     """
     _check_database(record)
+    # By now, as reading all pictures takes long: what was young may have waited for its row.
+    before_s = time.time() - young_s
     # Files first: whatever is stored meanwhile has its row when the rows are read.
     files = {path for path, _ in record.pictures.files()}
     rows, missing, changed, known = 0, [], [], set()
@@ -73,7 +75,6 @@ def check_record(record: Record, *, content: bool = False, young_s: float = YOUN
                 missing.append(number)
             except RecordError:
                 changed.append(number)
-    before_s = time.time() - young_s
     orphans = [
         path for path in sorted(files - known) if _age(record.pictures.folder / path) < before_s
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -107,6 +108,21 @@ def test_a_picture_whose_row_has_come_since_the_check_stays(sqlite_record: Recor
     (path,) = [path for path, _ in sqlite_record.pictures.files()]
     repair(sqlite_record, replace(checked, orphans=(path,)))
     assert check_record(sqlite_record) == checked
+
+
+def test_a_picture_that_was_young_as_a_long_check_began_is_no_orphan_at_its_end(
+    sqlite_record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(sqlite_record, 1, days_ago=1)
+    (file_of(sqlite_record, 1).parent / "ab.jpg").write_bytes(b"waits for its row")
+    pictures, now = check_module._pictures, time.time
+
+    def slowly(record: Record) -> Iterator[tuple[int, PictureKey]]:
+        yield from pictures(record)
+        monkeypatch.setattr(time, "time", lambda: now() + 3600)
+
+    monkeypatch.setattr(check_module, "_pictures", slowly)
+    assert check_record(sqlite_record, content=True).clean
 
 
 @pytest.mark.parametrize("content", [False, True])
