@@ -241,9 +241,8 @@ class Model:
         """Takes over the active version and the thresholds that the folder states by now.
 
         Another server or a person may have changed them, or mended what kept a version from being
-        loaded. A decision that could not be written to the folder stays. Where a version that is to
-        answer could not be loaded, it is tried again, each time later, as memory or a disk may have
-        been short for a while.
+        loaded. A decision that could not be written to the folder stays. What is to answer and
+        could not be loaded is tried again, each time later, as memory may have been short.
 
         Raises:
             ConfigurationError, BundleError: a file cannot be understood.
@@ -330,14 +329,18 @@ class Model:
         self._unread = False
 
     def _is_due(self, version: ModelVersion) -> bool:
-        """Whether one that could not be loaded is to be tried again, as none answers without it."""
+        """Whether what could not be loaded is to be tried again.
+
+        That is a version without which none answers, or a changed one whose former self goes on.
+        """
         if version.failed_s is None:
             self._tries.pop(version.version, None)
             return False
         tries = self._tries.get(version.version, 0)
         pause_s = min(_MOST_AGAIN_S, _AGAIN_S * 2.0**tries)
         due = time.monotonic() >= version.failed_s + pause_s
-        if self.active not in (None, version.version) or not due:
+        wanted = version.state == "ready" or self.active in (None, version.version)
+        if not (wanted and due):
             return False
         self._tries[version.version] = min(tries + 1, 30)
         return True

@@ -97,9 +97,9 @@ class ModelVersion:
         grave: the finding that says not to serve it; None if there is none, or none is known yet.
         thresholds: once they are read; stay if loading fails later.
         loaded: once loading has succeeded.
-        failed_s: when loading failed, on the monotonic clock; None where it did not, or where it
-            is no use to try again: the answers drift, an engine hangs, or thresholds in the folder
-            cannot be read.
+        failed_s: when loading it failed, or what is to take its place, on the monotonic clock; None
+            where that did not, or where it is no use to try again: the answers drift, an engine
+            hangs, or thresholds in the folder cannot be read.
     """
 
     def __init__(self, path: Path) -> None:

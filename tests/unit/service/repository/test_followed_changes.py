@@ -68,6 +68,25 @@ async def test_an_active_version_that_found_no_memory_is_tried_again_each_time_l
         assert found.repository.get("parts").ready and found.repository.ready
 
 
+async def test_a_changed_version_that_found_no_memory_is_tried_again_while_its_former_self_answers(
+    watched, make_bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = make_bundle().path / MANIFEST
+    async with watched() as found:
+        before = found.repository.get("parts")
+        short = Short(monkeypatch, loads=1)
+        manifest.write_bytes(manifest.read_bytes() + b"\n")
+        await found.look(3)
+        assert found.repository.get("parts") is before and before.ready
+        assert short.tried == 1
+        before.failed_s -= 10.0
+        await found.look()
+        after = found.repository.get("parts")
+        assert after is not before and after.ready
+        await found.look()
+        assert short.tried == 2
+
+
 async def test_a_version_that_drifts_is_not_tried_again_by_itself(
     watched, make_bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
