@@ -58,6 +58,7 @@ class LearningDesk:
         bounds: of the pictures.
         command: `takt learn`.
         stands_against: finds what keeps this server from learning.
+        begun: set once what was left over is taken over, or cannot be.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class LearningDesk:
         self.bounds = PictureBounds(settings.max_image_pixels)
         self.command: Sequence[str] = LEARN
         self.stands_against: Callable[[Path, Path], tuple[Obstacle, ...]] = obstacles
+        self.begun = asyncio.Event()
         self._repository = settings.repository_folder.absolute()
         self._data_folder = settings.data_folder.absolute()
         self._folder = self._data_folder / "learning"
@@ -107,6 +109,12 @@ class LearningDesk:
 
         The audit log has the end of each that ran. Of several, the last one is taken.
         """
+        try:
+            await self._take_over_all()
+        finally:
+            self.begun.set()
+
+    async def _take_over_all(self) -> None:
         async with self._changing:
             folders = await self._work.do(
                 lambda: [*abandoned(self._folder, self._repository, self.bounds)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 
 from service.core.bundles.bundle import Bundle
 from service.core.engines.fake import FakeEngine
+from service.learning import desk as desk_module
 from service.parts.composing.assembly import foundation_of
 from service.recording.record import Record
 from service.settings import Settings
@@ -66,6 +69,34 @@ async def test_a_learning_goes_on_with_the_next_worker_that_leads(
             assert end["new"] == {"error": left["error"]}
         await started(client, path)
         await once(client, path, "done")
+
+
+async def test_who_asks_before_a_learning_is_taken_over_waits_and_is_not_told_that_there_is_none(
+    workers: Callable[..., Any], picture_bytes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = Link(2)
+    go_on, found = threading.Event(), desk_module.abandoned
+
+    def abandoned_later(*given: Any) -> Any:
+        assert go_on.wait(60)
+        return found(*given)
+
+    async with AsyncExitStack() as ends, AsyncExitStack() as stays:
+        leader, other = await workers(link, ends), await workers(link, stays)
+        path = await made(leader.client)
+        await given(leader.client, path, picture_bytes(1))
+        await ends.aclose()
+        monkeypatch.setattr(desk_module, "abandoned", abandoned_later)
+        other.peers.leading.set()
+        asking = asyncio.create_task(
+            other.client.post(f"{path}/pictures", content=picture_bytes(2))
+        )
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert not asking.done()
+        go_on.set()
+        answer = await asking
+        assert (answer.status_code, answer.json()["pictures"]) == (200, 2)
 
 
 async def test_a_learning_goes_with_the_last_worker(
