@@ -186,7 +186,12 @@ class Led:
         self._topic = topic
         self._do = do
         self._unforeseen = unforeseen
+        self._stopped = False
         peers.answer(topic, self._asked)
+
+    def stop(self) -> None:
+        """Do nothing more for the others, who ask the worker that leads next."""
+        self._stopped = True
 
     async def ask(
         self, body: Message, within_s: float, may_be_done: Callable[[Sequence[Reply]], bool]
@@ -219,7 +224,7 @@ class Led:
         raise UnavailableError(UNLED, retry_after_s=1)
 
     async def _asked(self, body: Message) -> Message:
-        if not self._peers.leading.is_set():
+        if self._stopped or not self._peers.leading.is_set():
             return {}
         try:
             return {"done": await self._do(body)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import event, insert, select
 
 from service.recording.record import Record
 from service.recording.tables import inspections, sources
@@ -79,3 +79,16 @@ def insert_inspections(record: Record, rows: Iterable[Mapping[str, Any]]) -> lis
 def _id_of(result: Any) -> int:
     (number,) = result.inserted_primary_key
     return int(number)
+
+
+def only_read(record: Record) -> None:
+    """Have a record's database be read from now on, and take nothing."""
+
+    def read_only(connection: Any, _: object) -> None:
+        sqlite = "PRAGMA query_only = ON"
+        postgresql = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"
+        connection.execute(sqlite if record.database.is_sqlite else postgresql)
+
+    record.database.prepare()
+    record.database.close()
+    event.listen(record.database._engine, "connect", read_only)

@@ -52,11 +52,13 @@ class LearningDesk:
         records: threads of the record, whose judged pictures teach.
         made: called when a version was made, so that it is looked for.
         active: finds the active version of a model.
+        goes_on: whether another process of the server goes on where this one ends.
 
     Attributes:
         bounds: of the pictures.
         command: `takt learn`.
         stands_against: finds what keeps this server from learning.
+        begun: set once what was left over is taken over, or cannot be.
     """
 
     def __init__(
@@ -66,13 +68,16 @@ class LearningDesk:
         records: RecordWork,
         made: Callable[[], None],
         active: Callable[[str], str | None],
+        goes_on: Callable[[], Awaitable[bool]],
     ) -> None:
         self.bounds = PictureBounds(settings.max_image_pixels)
         self.command: Sequence[str] = LEARN
         self.stands_against: Callable[[Path, Path], tuple[Obstacle, ...]] = obstacles
+        self.begun = asyncio.Event()
         self._repository = settings.repository_folder.absolute()
         self._data_folder = settings.data_folder.absolute()
         self._folder = self._data_folder / "learning"
+        self._goes_on = goes_on
         self._work = LearningWork(self._repository, note, records, made, active)
         self._jobs: dict[str, LearningJob] = {}
         self._open: OpenLearning | None = None
@@ -98,10 +103,18 @@ class LearningDesk:
         return await self._work.do(lambda: self.stands_against(self._repository, self._data_folder))
 
     async def begin(self) -> None:
-        """Take over the learning that a killed server has left; it has failed, and keeps its files.
+        """Take over the learning that a killed server has left, or the worker that led before.
+
+        It has failed, and keeps its files.
 
         The audit log has the end of each that ran. Of several, the last one is taken.
         """
+        try:
+            await self._take_over_all()
+        finally:
+            self.begun.set()
+
+    async def _take_over_all(self) -> None:
         async with self._changing:
             folders = await self._work.do(
                 lambda: [*abandoned(self._folder, self._repository, self.bounds)]
@@ -276,15 +289,26 @@ class LearningDesk:
             return job
 
     async def close(self) -> None:
-        """End what runs, with its end in the audit log, and remove its files."""
+        """End what runs, with its end in the audit log, and remove its files.
+
+        Where another process of the server goes on, it takes all of that over by `begin`.
+        """
         async with self._changing:
             if (found := self._open) is not None:
                 await self._work.ended(found)
-                if (job := found.job).state == "running":
-                    job.end("failed", self._made_all_the_same(job) or ENDED)
-                    await self._work.tell(found, "learning_failed", {"error": job.error})
-                await self._put_away(found)
+                if await self._goes_on():
+                    await self._work.do(found.folder.leave)
+                    self._open = None
+                else:
+                    await self._forget(found)
         self._work.close()
+
+    async def _forget(self, found: OpenLearning) -> None:
+        """Remove what there is of a learning that is ended."""
+        if (job := found.job).state == "running":
+            job.end("failed", self._made_all_the_same(job) or ENDED)
+            await self._work.tell(found, "learning_failed", {"error": job.error})
+        await self._put_away(found)
 
     def _made_all_the_same(self, job: LearningJob) -> str | None:
         """What there is to say of a learning that was interrupted once its version was there."""

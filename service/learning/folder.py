@@ -229,6 +229,11 @@ class LearningFolder:
         """Notes which version is being made, so that its leftovers are known."""
         (self.path / _PLACE).write_text(f"{model}/{version}", encoding="utf-8")
 
+    def leave(self) -> None:
+        """Leaves the folder as it is to whoever takes it over."""
+        self._takes = False
+        os.close(self._lock)
+
     def remove(self, repository: Path) -> None:
         """Removes the folder, and what an interrupted process has left in the repository."""
         self._takes = False

@@ -22,6 +22,12 @@ _AGAIN_S = 10.0
 _AGAIN_MOST_S = 300.0
 """A version that was refused is fetched again after a time that doubles up to this."""
 
+_MOST_FAILURES = 3
+"""Looks in a row that end with the same object; a store may fail for a moment."""
+
+_UNREAD = ""
+"""Stands for the digest of what could not be had."""
+
 logger = logging.getLogger("takt.mirror")
 
 
@@ -103,6 +109,8 @@ class Mirror:
         self._rules = rules
         self._clock = clock
         self._refusals: dict[str, _Refusal] = {}
+        # By model/version, or by model for a decision: looks that could not have it.
+        self._failures: dict[str, int] = {}
         self._missing: set[str] = set()
 
     def look(self) -> bool | None:
@@ -112,7 +120,7 @@ class Mirror:
 
         Raises:
             UnavailableError, BundleError: the store does not answer, has nothing, or has what
-                cannot be listed; what is in the folder stays.
+                cannot be listed or, so far, not be had; what is in the folder stays.
             ConfigurationError: the folder cannot be written, or the keys cannot be read.
         """
         listing = list_store(self._store)
@@ -121,16 +129,49 @@ class Mirror:
                 return None
             look = _Look(self._folder.fetched())
             for name in _names(listing):
-                self._look_at(name, look)
+                self._unless_it_fails(name, look, self._look_at)
             if not look.there:
                 raise UnavailableError(
                     f"{self._store.shown()} has no bundle <model>/<version>/manifest.json"
                 )
             for model in listing:
-                self._follow_decision(model, look)
+                self._unless_it_fails(model, look, self._follow_decision)
             self._remove_missing(listing, look)
             self._tell(look)
             return look.has_changed
+
+    def _unless_it_fails(self, name: str, look: _Look, take: Callable[[str, _Look], None]) -> None:
+        """Takes one object; one that cannot be had for good keeps no other from coming.
+
+        Raises:
+            UnavailableError: the store does not answer, or cannot give this object for now.
+        """
+        former = self._refusals.get(name)
+        if former is not None and former.digest != _UNREAD:
+            former = None
+        if former is None or self._clock() >= former.at_s:
+            try:
+                take(name, look)
+            except UnavailableError as error:
+                # Raises where it is the store that is away.
+                list_store(self._store)
+                self._failures[name] = self._failures.get(name, 0) + 1
+                if self._failures[name] < _MOST_FAILURES:
+                    raise
+                former = self._refuse(name, _UNREAD, str(error), former)
+            else:
+                self._failures.pop(name, None)
+                if self._refusals.get(name) is former:
+                    self._refusals.pop(name, None)
+                return
+        look.there.add(name)
+        look.refused[name] = former.reason
+
+    def _refuse(self, name: str, digest: str, reason: str, former: _Refusal | None) -> _Refusal:
+        """Puts off what cannot be taken, for longer each time."""
+        wait_s = min(2 * former.wait_s, _AGAIN_MOST_S) if former else _AGAIN_S
+        refusal = self._refusals[name] = _Refusal(digest, reason, wait_s, self._clock() + wait_s)
+        return refusal
 
     def _look_at(self, name: str, look: _Look) -> None:
         reason: str | None
@@ -181,9 +222,7 @@ class Mirror:
             self._remember(look, name, None if here is None else came)
             if not isinstance(error, BundleError | ConfigurationError):
                 raise
-            wait_s = min(2 * former.wait_s, _AGAIN_MOST_S) if former else _AGAIN_S
-            self._refusals[name] = _Refusal(digest, str(error), wait_s, self._clock() + wait_s)
-            return str(error)
+            return self._refuse(name, digest, str(error), former).reason
         self._refusals.pop(name, None)
         self._remember(look, name, digest)
         look.has_changed = True
@@ -252,6 +291,7 @@ class Mirror:
             if self.refused.get(name) != reason:
                 logger.warning("%s is not taken: %s", name, reason)
         self._refusals = {name: of for name, of in self._refusals.items() if name in look.there}
+        self._failures = {name: of for name, of in self._failures.items() if name in look.there}
         self.refused = dict(look.refused)
 
 

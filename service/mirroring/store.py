@@ -92,8 +92,9 @@ class Store:
 
         Raises:
             FileNotFoundError, PermissionError: the folder is not there, or may not be read.
-            UnavailableError: the store does not answer.
+            UnavailableError: the store does not answer, or the server ends.
         """
+        self._check_going_on()
         with self._edge():
             found = self._files.ls(self._path(parts), detail=True, **self._within())
         return [

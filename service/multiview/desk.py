@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from typing import Any, Final, Literal
 
-from service.core.errors import TaktError
-from service.multiview.book import RecipeBook
+from service.core.errors import RecordError, TaktError
+from service.multiview.book import LOOK_EVERY_S, RecipeBook
 from service.multiview.open_parts import (
     CLAIMS,
     FOUND,
@@ -49,6 +49,8 @@ class PartDesk:
         book: the recipes.
         peers: the other workers.
         ended: is told each result, once, in the process that leads.
+        highest: gives the highest number of a part in the record, which may be of a clock that was
+            set back since.
         closing: tells that the server ends, and nobody is to be kept waiting any more.
     """
 
@@ -57,17 +59,30 @@ class PartDesk:
         book: RecipeBook,
         peers: Peers,
         ended: Callable[[PartResult], None],
+        highest: Callable[[], Awaitable[int]],
         closing: Callable[[], bool] = lambda: False,
     ) -> None:
         self._book = book
         self._peers = peers
         self._note = ended
+        self._highest = highest
+        self._numbered = False
         self._closing = closing
         self._parts = OpenParts(time.monotonic, _now_us, self._ended)
         self._timer: asyncio.TimerHandle | None = None
         self._ends: dict[int, asyncio.Event] = {}
         self._messenger = Messenger(peers)
         self._led = Led(peers, _TOPIC, self._do, _unforeseen)
+
+    async def prepare(self) -> None:
+        """Know the numbers of former parts before the first one comes, which then need not wait."""
+        while True:
+            try:
+                await self._number()
+                return
+            except RecordError as error:
+                logger.debug("numbers of parts are not known yet: %s", error)
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async def claim(self, wish: ViewWish) -> Claim:
         """Take a view on; see `OpenParts.claim`.
@@ -122,7 +137,8 @@ class PartDesk:
         return found
 
     def close(self) -> None:
-        """End every open part, as the server ends."""
+        """End every open part, as the server ends; none begins here any more."""
+        self._led.stop()
         self._parts.close()
         self._arm()
 
@@ -132,9 +148,17 @@ class PartDesk:
 
     async def _claim(self, wish: ViewWish) -> Claim:
         await self._book.load()
+        await self._number()
         claim = self._parts.claim(wish, self._book.current)
         self._arm()
         return claim
+
+    async def _number(self) -> None:
+        if not self._numbered:
+            highest = await self._highest()
+            if not self._numbered:
+                self._parts.go_on_after(highest)
+                self._numbered = True
 
     async def _find(
         self, part: str, number: int | None, wait_s: float

@@ -170,6 +170,7 @@ class OpenParts:
         self._latest: dict[str, int] = {}
         self._deadlines: list[tuple[float, int, str]] = []
         self._last_number = 0
+        self._highest, self._known_at_s = 0, clock()
 
     def __len__(self) -> int:
         """Parts that are open."""
@@ -185,6 +186,14 @@ class OpenParts:
     def _gone(self, deadline: tuple[float, int, str]) -> bool:
         found = self._open.get(deadline[2])
         return found is None or found.number != deadline[1]
+
+    def go_on_after(self, number: int) -> None:
+        """Give higher numbers than one that was given before, as the clock may have been set back.
+
+        Args:
+            number: the highest one that the record has.
+        """
+        self._highest, self._known_at_s = number, self._clock()
 
     def claim(self, wish: ViewWish, recipe: Callable[[str], RecipeRevision]) -> Claim:
         """Take a view on, which begins a part if it is the first one of it.
@@ -330,8 +339,10 @@ class OpenParts:
                 retry_after_s=1,
             )
         now_us = self._now_us()
-        # Unix time, so that no restart gives a number again.
-        self._last_number = number = max(self._last_number + 1, now_us)
+        # Unix time, so that no restart gives a number again. What is beyond it goes on as time
+        # does, since another server on the record may have gone on after the same number.
+        beyond = self._highest + 1 + int((self._clock() - self._known_at_s) * 1e6)
+        self._last_number = number = max(self._last_number + 1, now_us, beyond)
         deadline_s = self._clock() + revision.recipe.deadline_ms / 1000
         found = self._open[wish.part] = _Open(wish, number, revision, now_us, deadline_s)
         heapq.heappush(self._deadlines, (deadline_s, number, wish.part))

@@ -10,7 +10,7 @@ from service.parts.composing.part import ServerPart
 
 
 def learning_part(foundation: Foundation) -> ServerPart:
-    """Learns; at the end what runs is ended, and its files are removed."""
+    """Learns; at the end what runs is ended, and its files go unless another worker goes on."""
     settings, models = foundation.settings, foundation.models
 
     def active(model: str) -> str | None:
@@ -20,7 +20,12 @@ def learning_part(foundation: Foundation) -> ServerPart:
             return None
 
     desk = LearningDesk(
-        settings, foundation.trail.note, foundation.records, models.watch.ask, active
+        settings,
+        foundation.trail.note,
+        foundation.records,
+        models.watch.ask,
+        active,
+        foundation.lifetime.goes_on,
     )
 
     routes = learning_router(

@@ -18,6 +18,7 @@ def models_part(foundation: Foundation) -> ServerPart:
     models, pools = foundation.models, foundation.pools
 
     async def close(left_s: Left) -> None:
+        models.orders.close()
         await models.repository.close(left_s())
         # Nothing is answered any more, and the record is there yet.
         foundation.journal.settle()

@@ -29,6 +29,6 @@ def multiview_part(foundation: Foundation) -> ServerPart:
             recipes_router(recipes),
             recipe_changes_router(recipes),
         ),
-        once_leading=(book.follow,) if records.has_record else (),
+        once_leading=(book.follow, desk.prepare) if records.has_record else (),
         close=close,
     )

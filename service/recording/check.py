@@ -58,6 +58,8 @@ def check_record(record: Record, *, content: bool = False, young_s: float = YOUN
         RecordError: the database is damaged, or it or the disk does not answer.
     """
     _check_database(record)
+    # By now, as reading all pictures takes long: what was young may have waited for its row.
+    before_s = time.time() - young_s
     # Files first: whatever is stored meanwhile has its row when the rows are read.
     files = {path for path, _ in record.pictures.files()}
     rows, missing, changed, known = 0, [], [], set()
@@ -73,7 +75,6 @@ def check_record(record: Record, *, content: bool = False, young_s: float = YOUN
                 missing.append(number)
             except RecordError:
                 changed.append(number)
-    before_s = time.time() - young_s
     orphans = [
         path for path in sorted(files - known) if _age(record.pictures.folder / path) < before_s
     ]
@@ -84,17 +85,22 @@ def check_record(record: Record, *, content: bool = False, young_s: float = YOUN
 def repair(record: Record, checked: Checked) -> None:
     """Put right what a check has found: rows without a picture say so, and orphans go.
 
-    A picture that was changed stays, as somebody has to look at it.
+    A picture that was changed stays, as somebody has to look at it. No orphan goes while the
+    database takes nothing, as it may wait for its row in a server for that very reason.
 
     Raises:
-        RecordError: the database or the disk does not answer.
+        RecordError: the database or the disk does not answer, or the database takes nothing.
     """
+    record.database.check_writable()
     for start in range(0, len(checked.missing), _AT_ONCE):
         some = checked.missing[start : start + _AT_ONCE]
         with record.database.writing() as connection:
             connection.execute(update(inspections).where(inspections.c.id.in_(some)).values(GONE))
+    # Looked at again: it may have taken rows since the check.
+    known = {key.path for _, key in _pictures(record)} if checked.orphans else set()
     for path in checked.orphans:
-        record.pictures.remove(path)
+        if path not in known:
+            record.pictures.remove(path)
 
 
 def _check_database(record: Record) -> None:

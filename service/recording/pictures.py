@@ -38,6 +38,10 @@ _MARKS = {
 Picture = bytes | memoryview | RawPicture
 
 
+class ChangedPictureError(RecordError):
+    """A kept picture is not what was inspected, such as after a loss of power."""
+
+
 @dataclass(frozen=True, slots=True)
 class PictureKey:
     """What names a kept picture.
@@ -132,7 +136,8 @@ class PictureStore:
 
         Raises:
             InspectionNotFoundError: it is not there any more.
-            RecordError: the file cannot be read, or is not what was kept.
+            ChangedPictureError: the file is not what was kept.
+            RecordError: it cannot be read.
         """
         path = self.folder / key.path
         try:
@@ -145,7 +150,7 @@ class PictureStore:
             raise RecordError(f"the kept picture {key.path} cannot be read: {error}") from error
         picture = _raw_of(data, key) if key.input_format in RAW_FORMATS else data
         if picture is None or sha256_of(picture) != key.sha256:
-            raise RecordError(
+            raise ChangedPictureError(
                 f"the kept picture {key.path} is not what was inspected: its content has changed"
             )
         return picture

@@ -297,9 +297,9 @@ class Recorder:
         insert_some = partial(insert_parts, self.record.database)
         self._empty(self._parts, insert_some, lambda one: f"part {one.part!r}")
         if self._down is not False:
-            # Nothing waits, so that nothing has told whether the database is there.
-            with self.record.database.writing():
-                self._works()
+            # Nothing waits, so that nothing has told whether the database is there and takes rows.
+            self.record.database.check_writable()
+            self._works()
 
     def _empty(
         self,

@@ -42,6 +42,9 @@ class FolderWatch:
         repository: loads and removes the versions.
         every_s: time between two polls; 0 polls only when somebody asks.
         peers: other workers, which look whenever this one is asked to.
+
+    Attributes:
+        ended: whether nobody looks any more, as the process ends and answers no more requests.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class FolderWatch:
         self._following: dict[str, asyncio.Task[None]] = {}
         self._asked = asyncio.Event()
         self._looked: list[asyncio.Future[None]] = []
+        self.ended = False
         self._peers = peers or Alone()
         self._peers.answer("look", self._look_for_others)
         self._messenger = Messenger(self._peers)
@@ -79,19 +83,19 @@ class FolderWatch:
         await asyncio.gather(self.look_here(), elsewhere)
 
     async def run(self) -> None:
-        """Polls until it is cancelled."""
-        if not self._repository.found.is_set():
-            await self._repository.found.wait()
-            await asyncio.to_thread(self._begin)
-        await self._repository.loaded.wait()
+        """Polls until it is cancelled; then nobody waits for a look any more."""
         try:
+            if not self._repository.found.is_set():
+                await self._repository.found.wait()
+                await asyncio.to_thread(self._begin)
+            await self._repository.loaded.wait()
             while True:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._every_s or None):
                         await self._asked.wait()
                 asked = self._asked.is_set()
                 self._asked.clear()
-                looked, self._looked = self._looked, []
+                waiting = len(self._looked)
                 try:
                     await self.poll()
                     if asked:
@@ -100,14 +104,19 @@ class FolderWatch:
                         logger.info("looked at the model repository %s", self._folder)
                 except Exception:
                     logger.exception("the model repository %s could not be looked at", self._folder)
-                for one in looked:
-                    if not one.done():
-                        one.set_result(None)
+                self._let_go(waiting)
         finally:
+            self.ended = True
             for task in self._following.values():
                 task.cancel()
-            for one in self._looked:
-                one.cancel()
+            self._let_go(len(self._looked))
+
+    def _let_go(self, waiting: int) -> None:
+        """Has those go on who have waited longest for a look."""
+        looked, self._looked = self._looked[:waiting], self._looked[waiting:]
+        for one in looked:
+            if not one.done():
+                one.set_result(None)
 
     async def served(self, anew: bool) -> dict[str, ServedModel]:
         """What is served once everything has loaded and, if wished, was looked at once more."""
@@ -117,7 +126,9 @@ class FolderWatch:
         return self._repository.served
 
     async def look_here(self) -> None:
-        """Looks as this worker alone."""
+        """Looks as this worker alone; returns at once where nobody looks any more."""
+        if self.ended:
+            return
         looked = asyncio.get_running_loop().create_future()
         self._looked.append(looked)
         self._asked.set()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 from service.core.errors import ConfigurationError, ConflictError, ModelNotFoundError, NotReadyError
 from service.recording.audit.entry import FILE, SERVER
@@ -32,6 +34,12 @@ from service.repository.shelf import Shelf
 
 Proved = Callable[[str], Awaitable[None]]
 """Hears of the version that answered as it should, and is to be the active one."""
+
+_AGAIN_S: Final = 10.0
+"""Time until a version that could not be loaded is tried again; doubled with each try."""
+
+_MOST_AGAIN_S: Final = 600.0
+"""Longest such time: a try may take memory and minutes of a processor."""
 
 logger = logging.getLogger("takt.repository")
 
@@ -68,6 +76,8 @@ class Model:
         self.kept = True
         self._unstated: str | None = None
         self._unread = False
+        # Of versions that could not be loaded, by their names.
+        self._tries: dict[str, int] = {}
 
     def __iter__(self) -> Iterator[ModelVersion]:
         """The versions, the lowest first."""
@@ -231,7 +241,8 @@ class Model:
         """Takes over the active version and the thresholds that the folder states by now.
 
         Another server or a person may have changed them, or mended what kept a version from being
-        loaded. A decision that could not be written to the folder stays.
+        loaded. A decision that could not be written to the folder stays. What is to answer and
+        could not be loaded is tried again, each time later, as memory may have been short.
 
         Raises:
             ConfigurationError, BundleError: a file cannot be understood.
@@ -242,7 +253,7 @@ class Model:
                 await self._follow_decision()
         finally:
             for version in self:
-                if await version.thresholds_mended():
+                if await version.thresholds_mended() or self._is_due(version):
                     await self.load_version(version.path)
                 elif (change := await version.follow_thresholds()) is not None:
                     self._lifecycle.count_thresholds(self.name, change.kinds)
@@ -316,6 +327,23 @@ class Model:
             if version.state == "failed":
                 await self._versions.load(version.path)
         self._unread = False
+
+    def _is_due(self, version: ModelVersion) -> bool:
+        """Whether what could not be loaded is to be tried again.
+
+        That is a version without which none answers, or a changed one whose former self goes on.
+        """
+        if version.failed_s is None:
+            self._tries.pop(version.version, None)
+            return False
+        tries = self._tries.get(version.version, 0)
+        pause_s = min(_MOST_AGAIN_S, _AGAIN_S * 2.0**tries)
+        due = time.monotonic() >= version.failed_s + pause_s
+        wanted = version.state == "ready" or self.active in (None, version.version)
+        if not (wanted and due):
+            return False
+        self._tries[version.version] = min(tries + 1, 30)
+        return True
 
     def _follow_to(self, version: str, reason: str | None) -> None:
         if version != self.active:

@@ -27,7 +27,13 @@ from service.core.domain import ModelInput, ModelOutput
 from service.core.engines.base import EngineOutput
 from service.core.engines.golden import BatchDrift, check_answers
 from service.core.engines.options import EnginePlan
-from service.core.errors import BundleError, NotReadyError, TaktError
+from service.core.errors import (
+    BundleError,
+    DriftError,
+    EngineHungError,
+    NotReadyError,
+    TaktError,
+)
 from service.core.inspection.pipeline import Pipeline
 from service.core.inspection.source import source_of
 from service.core.pictures.good_facts import knows_good_facts
@@ -91,6 +97,9 @@ class ModelVersion:
         grave: the finding that says not to serve it; None if there is none, or none is known yet.
         thresholds: once they are read; stay if loading fails later.
         loaded: once loading has succeeded.
+        failed_s: when loading it failed, or what is to take its place, on the monotonic clock; None
+            where that did not, or where it is no use to try again: the answers drift, an engine
+            hangs, or thresholds in the folder cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -103,6 +112,7 @@ class ModelVersion:
         self.grave: Finding | None = None
         self.thresholds: DeployedThresholds | None = None
         self.loaded: Loaded | None = None
+        self.failed_s: float | None = None
         self._failure: str | None = None
         self._read_thresholds: Callable[[], Overrides] | None = None
         self._room: EngineRoom | None = None
@@ -162,7 +172,9 @@ class ModelVersion:
             loaded = self.loaded = await self._load(context)
         except TaktError as error:
             logger.error("%s cannot be served: %s", self.title, error)
-            await self._fail(str(error))
+            # What drifts does so again, and a thread that hangs in a runtime is lost each time.
+            for_good = isinstance(error, DriftError | EngineHungError)
+            await self._fail(str(error), for_good=for_good)
         except Exception:
             logger.exception("%s cannot be served", self.title)
             await self._fail("an internal error while loading; the log has it")
@@ -360,8 +372,10 @@ class ModelVersion:
             load_s=time.perf_counter() - started_s,
         )
 
-    async def _fail(self, reason: str) -> None:
+    async def _fail(self, reason: str, *, for_good: bool = False) -> None:
         self.refuse(reason)
+        if self._read_thresholds is None and not for_good:
+            self.failed_s = time.monotonic()
         if self._room is not None:
             await self._room.close()
         await self._close_bundle()

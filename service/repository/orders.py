@@ -123,6 +123,10 @@ class Orders:
 
         return await self._led.ask(asdict(order), _MADE_WITHIN_S[order.kind], may_be_made)
 
+    def close(self) -> None:
+        """Take no more orders, as the models are about to be closed."""
+        self._led.stop()
+
     async def _ordered(self, body: Message) -> Message:
         return await self._make(Order(**body))
 

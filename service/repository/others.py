@@ -88,16 +88,22 @@ class Others:
                 logger.error("worker %d has not taken a change: %s", reply.worker, reply.failure)
 
     async def _prove(self, body: Message) -> Message:
-        name, version = body["model"], body["version"]
         try:
-            if not self._has(name, version):
-                await self._watch.look_here()
-            while self._repository.get(name, version).state == "loading":
-                await asyncio.sleep(_LOADED_EVERY_S)
-            await self._repository.model(name).prove(version)
+            # One that ends answers nobody any more, so that nothing is loaded for it.
+            if not self._watch.ended:
+                await self._prove_here(body["model"], body["version"])
         except TaktError as error:
-            return {"error": error_json(error)}
+            return {} if self._watch.ended else {"error": error_json(error)}
         return {}
+
+    async def _prove_here(self, name: str, version: str) -> None:
+        if not self._has(name, version):
+            await self._watch.look_here()
+        while self._repository.get(name, version).state == "loading":
+            if self._watch.ended:
+                return
+            await asyncio.sleep(_LOADED_EVERY_S)
+        await self._repository.model(name).prove(version)
 
     async def _take(self, body: Message) -> Message:
         for one in body.get("thresholds", ()):

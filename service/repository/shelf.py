@@ -85,6 +85,7 @@ class Shelf:
 
     async def _replace(self, old: ModelVersion, version: ModelVersion) -> None:
         if old.ready and not version.ready:
+            old.failed_s = version.failed_s
             logger.error("%s %s goes on as it was", version.name, version.version)
             return
         if old.thresholds is not None and version.thresholds is not None:

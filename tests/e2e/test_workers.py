@@ -182,6 +182,42 @@ def test_what_one_worker_alone_can_do_is_answered_while_the_workers_are_replaced
     assert (dict(under.statuses), under.broken) == ({200: under.statuses[200]}, 0)
 
 
+_HANGS = """import os, sys, time
+
+def hang():
+    while os.path.exists({flag!r}):
+        time.sleep(0.1)
+
+if "service.server.workers.nursery" in sys.orig_argv:
+    os.register_at_fork(after_in_child=hang)
+"""
+"""A `sitecustomize` by which workers hang before they say anything, while a file is there."""
+
+
+def test_a_worker_that_hangs_before_its_first_word_keeps_no_server_from_its_end(
+    bundle: Bundle,
+    repository: Path,
+    tmp_path: Path,
+    start_server: StartServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flag = tmp_path / "hang"
+    (tmp_path / "sitecustomize.py").write_text(_HANGS.format(flag=str(flag)))
+    paths = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    options = ("--workers", "2", "--record", "none", "--drain-timeout-s", "1")
+    with start_server(repository, *options) as server:
+        wait_until_all_serve(server, 2)
+        (nursery,) = psutil.Process(server.process.pid).children()
+        workers = {one.pid for one in nursery.children()}
+        flag.touch()
+        os.kill(min(workers), signal.SIGKILL)
+        eventually(lambda: any(one.pid not in workers for one in nursery.children()))
+        assert server.stop() == 0
+        assert said(server, "does not end and is killed") >= 1
+        assert not nursery.is_running()
+
+
 def test_a_termination_answers_what_was_accepted_and_leaves_no_process(
     server: Server, picture_bytes: Callable[..., bytes]
 ) -> None:

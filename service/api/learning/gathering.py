@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -16,6 +17,7 @@ from service.core.errors import (
     UnsupportedImageError,
 )
 from service.learning.desk import LearningDesk
+from service.recording.pictures import ChangedPictureError
 from service.recording.record import Record
 from service.recording.search.cursor import Cursor
 from service.recording.search.filters import Filters
@@ -27,6 +29,8 @@ _ON_A_PAGE: Final = 100
 _MOST_LOOKED_AT: Final = 50_000
 """So many inspections are looked at, whether their pictures are kept or not."""
 
+logger = logging.getLogger("takt.learning")
+
 
 @dataclass(slots=True)
 class Gathered:
@@ -35,7 +39,7 @@ class Gathered:
     Attributes:
         new: pictures that were added.
         missing: inspections whose pictures are not kept any more.
-        unread: pictures of a format that is not read again, or larger than is read by now.
+        unread: pictures of a format that is not read again, larger than is read by now, or damaged.
         full: why not all of them found room.
     """
 
@@ -110,9 +114,15 @@ async def _give(
 
     try:
         data = await threads.run(read)
-        gathered.new += await desk.add(number, f"inspection-{stored.id}", data)
     except InspectionNotFoundError:
         gathered.missing += 1
+        return
+    except ChangedPictureError as error:
+        logger.warning("inspection %d is left out: %s", stored.id, error)
+        gathered.unread += 1
+        return
+    try:
+        gathered.new += await desk.add(number, f"inspection-{stored.id}", data)
     except (ImageTooLargeError, InvalidImageError, UnsupportedImageError):
         # Larger than the server takes by now, or of a format that is not read again.
         gathered.unread += 1

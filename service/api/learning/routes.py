@@ -173,6 +173,8 @@ def learning_router(
     async def check_lead() -> None:
         if not peers.leading.is_set():
             raise UnavailableError(UNLED, retry_after_s=1)
+        # A moment; until then nobody knows what the worker that led before has left.
+        await desk.begun.wait()
 
     router = APIRouter(
         tags=["learning"],

@@ -14,6 +14,7 @@ from service.multiview.desk import PartDesk
 from service.multiview.result import PartResult
 from service.observing.records import Outlet, PartRecord
 from service.peers import Peers
+from service.recording.multiview.parts import highest_number
 from service.recording.multiview.recipes import current_recipes, recipe_changes
 from service.streaming.sessions import Sessions
 
@@ -54,4 +55,5 @@ def open_multiview(
     book = RecipeBook(
         partial(records.read, current_recipes), partial(records.read, recipe_changes), peers
     )
-    return Multiview(book, PartDesk(book, peers, ended, lambda: sessions.closing))
+    highest = partial(records.read, highest_number)
+    return Multiview(book, PartDesk(book, peers, ended, highest, lambda: sessions.closing))

@@ -102,6 +102,11 @@ class Lifetime:
         if not self._end_is_noted and not any(reply.body.get("goes_on") for reply in replies):
             note_stop(self._trail)
 
+    async def goes_on(self) -> bool:
+        """Whether another process of the server goes on where this one ends."""
+        replies = await self._peers.ask("lifetime", {})
+        return any(reply.body.get("goes_on") for reply in replies)
+
     async def _ask_for_its_begin(self) -> None:
         if self._peers.workers > 1 and self.began_s is None:
             for reply in await self._peers.ask("lifetime", {}):

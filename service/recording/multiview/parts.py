@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, delete, func, insert, select
 
 from service.core.domain import VerdictName
 from service.observing.records import PartRecord
@@ -68,6 +68,11 @@ def part_of(connection: Connection, part: str, number: int | None = None) -> Par
         query = query.where(parts.c.number == number)
     row = connection.execute(query).one_or_none()
     return None if row is None else _stored(row)
+
+
+def highest_number(connection: Connection) -> int:
+    """The highest number of a part; 0 where there is none."""
+    return int(connection.scalar(select(func.max(parts.c.number))) or 0)
 
 
 def inspections_of(connection: Connection, part: str, number: int) -> Mapping[str, int]:

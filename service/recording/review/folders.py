@@ -6,6 +6,7 @@ What was said of each picture stands beside them, in the lines of `service.core.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 from collections import Counter
@@ -25,7 +26,7 @@ from service.core.errors import (
 )
 from service.core.judged import LINES, WORDS, JudgedFile, JudgedWord
 from service.recording.database import Database
-from service.recording.pictures import PictureKey, PictureStore
+from service.recording.pictures import ChangedPictureError, PictureKey, PictureStore
 from service.recording.record import Record
 from service.recording.review.history import Said, said_of, standing
 from service.recording.search.conditions import conditions
@@ -40,6 +41,8 @@ _CHUNK: Final = 1000
 READ_AGAIN: Final = frozenset({".jpg", ".png", ".bmp", ".webp", ".tif"})
 """Endings of files that learning reads."""
 
+logger = logging.getLogger("takt.record")
+
 
 @dataclass(frozen=True, slots=True)
 class ExportedFolders:
@@ -52,7 +55,7 @@ class ExportedFolders:
         missing: left out as their pictures are not kept, or not any more.
         repeated: left out as the same picture is there by a later judgement; where there is no room
             for all, some of these may count as older instead.
-        unread: left out as their files are of no format that is read again.
+        unread: left out as their files are of no format that is read again, or are damaged.
         older: left out as there is no room for more, and these were judged before all others.
     """
 
@@ -70,7 +73,7 @@ class ExportedFolders:
             "judged unsure": self.unsure,
             "whose pictures are not kept (any more)": self.missing,
             "whose picture is there by a later judgement": self.repeated,
-            "of a format that is not read": self.unread,
+            "whose pictures cannot be read (again)": self.unread,
             "judged before these, which are as many as may be": self.older,
         }
         return [
@@ -264,6 +267,9 @@ def _written(
         data = pictures.read_file(key)
     except InspectionNotFoundError:
         return "missing"
+    except ChangedPictureError as error:
+        logger.warning("inspection %d is left out: %s", row.id, error)
+        return "unread"
     judged = JudgedFile(
         file=f"{word}/inspection-{row.id}{suffix}",
         sha256=hashlib.sha256(data).hexdigest(),

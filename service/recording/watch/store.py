@@ -69,11 +69,13 @@ class WatchChanges:
     """What a turn has made of a watch.
 
     Attributes:
+        before: position that it began at.
         position: that it has come to.
         streams: those that have seen something.
         happened: in the order in which it did.
     """
 
+    before: WatchPosition
     position: WatchPosition
     streams: Sequence[KeptStream]
     happened: Sequence[StoredAlarm | AlarmsEnd]
@@ -111,13 +113,25 @@ class RecordStore:
         row = connection.execute(select(*columns).where(_row_of(key))).one_or_none()
         return None if row is None else KeptStream(key, *row)
 
-    def write(self, changes: WatchChanges) -> None:
+    def write(self, changes: WatchChanges) -> bool:
         """Keep what a turn has made of it: all of it, or nothing.
+
+        Returns:
+            Whether it is kept: another server on the record may have gone on from where it began.
 
         Raises:
             RecordError: the database cannot be written.
         """
+        before, columns = changes.before, watch_progress.c
         with self._database.writing() as connection:
+            went_on = connection.execute(
+                update(watch_progress)
+                .where(columns.inspection_id == before.inspection_id)
+                .where(columns.mark_id == before.mark_id)
+                .values(**asdict(changes.position))
+            )
+            if not went_on.rowcount:
+                return False
             for one in changes.happened:
                 if isinstance(one, AlarmsEnd):
                     ended = update(alarms).where(_standing(one)).values(ended_us=one.at_us)
@@ -136,7 +150,7 @@ class RecordStore:
                         "state": stream.state,
                     },
                 )
-            connection.execute(update(watch_progress).values(**asdict(changes.position)))
+        return True
 
 
 class ReplayStore:
@@ -166,8 +180,8 @@ class ReplayStore:
         """As `RecordStore` does."""
         return self._streams.get(key)
 
-    def write(self, changes: WatchChanges) -> None:
-        """As `RecordStore` does."""
+    def write(self, changes: WatchChanges) -> bool:
+        """As `RecordStore` does; nobody else goes on with it."""
         for one in changes.happened:
             if isinstance(one, AlarmsEnd):
                 self.alarms = [
@@ -178,6 +192,7 @@ class ReplayStore:
                 self.alarms.append(replace(one, id=len(self.alarms) + 1))
         self._streams |= {stream.key: stream for stream in changes.streams}
         self._position = changes.position
+        return True
 
 
 def watched_keys(connection: Connection) -> set[StreamKey]:

@@ -3,7 +3,8 @@
 One process of a server watches, the one that leads, so that a stream is one whichever worker has
 answered its pictures. How far it has come, what the tests remember and what they have found are
 written in one transaction: whoever goes on after a kill finds all three as they belong together,
-and no alarm is lost or raised twice.
+and no alarm is lost or raised twice. Of several servers on one record each watches, and a turn
+counts for whoever was the first to write it.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ _MOST_SINCE: Final = 500
 """Most pictures since a change of which an alarm has the medians."""
 
 _MOST_PASSED_OVER: Final = 100
-"""Pictures in a row of another version than the active one are not tried any more beyond so many: a
+"""Pictures in a row of another version than the stream's are not tried any more beyond so many: a
 line may name its version."""
 
 WasActive = Callable[[str, str, int], bool]
@@ -78,12 +79,18 @@ class WatchTurn:
 
 @dataclass(slots=True)
 class _Watched:
-    """A stream in memory, as it was left or as this turn has changed it."""
+    """A stream in memory, as it was left or as this turn has changed it.
+
+    Attributes:
+        active: whether its version was the active one at any of its pictures, which it is not where
+            a line names its version; None where none was seen since it was left.
+    """
 
     stream: Stream
     version: str
     digest: str
     seen: int
+    active: bool | None = None
 
 
 @dataclass(slots=True)
@@ -94,13 +101,13 @@ class _Turn:
     touched: dict[StreamKey, _Watched] = field(default_factory=dict)
     happened: list[StoredAlarm | AlarmsEnd] = field(default_factory=list)
 
-    def changes(self, position: WatchPosition) -> WatchChanges:
+    def changes(self, before: WatchPosition, position: WatchPosition) -> WatchChanges:
         """All of it, at its end."""
         streams = [
             KeptStream(key, held.version, held.digest, held.seen, held.stream.state())
             for key, held in self.touched.items()
         ]
-        return WatchChanges(position, streams, self.happened)
+        return WatchChanges(before, position, streams, self.happened)
 
 
 class RecordWatcher:
@@ -111,7 +118,7 @@ class RecordWatcher:
         known_of: gives what bundles say.
         store: keeps the watch; the record itself if None.
         was_active: whether a version answered where a request named none, by model, version and a
-            time in µs; a stream of such a one leaves out what is asked of others to try them.
+            time in µs; where one does no longer, a stream of it goes over to what answers.
     """
 
     def __init__(
@@ -139,8 +146,7 @@ class RecordWatcher:
         try:
             return self._turn()
         except BaseException:
-            # What is in memory may be ahead of what is kept now.
-            self._streams, self._passed_over, self._at = {}, {}, None
+            self._forget()
             raise
 
     def _turn(self) -> WatchTurn:
@@ -157,10 +163,16 @@ class RecordWatcher:
                     self._restart(mark, turn)
         position = WatchPosition(end, marks[-1].id if marks else at.mark_id)
         if position != at:
-            self._store.write(turn.changes(position))
+            if not self._store.write(turn.changes(at, position)):
+                self._forget()
+                return WatchTurn(0, 0, True)
             self._at = position
         raised = sum(isinstance(one, StoredAlarm) for one in turn.happened)
         return WatchTurn(len(rows), raised, more)
+
+    def _forget(self) -> None:
+        """Begin the next turn with what is kept, as what is in memory may be ahead of it."""
+        self._streams, self._passed_over, self._at = {}, {}, None
 
     def _see(self, rows: Sequence[Row[Any]], turn: _Turn) -> None:
         streams: defaultdict[StreamKey, list[Row[Any]]] = defaultdict(list)
@@ -187,12 +199,13 @@ class RecordWatcher:
         held = self._stream(turn.connection, key)
         if held is None or held.version == version:
             self._passed_over.pop(key, None)
-        elif not (rows := self._that_go_over(key, held.version, rows)):
+        elif not (rows := self._that_go_over(key, held, rows)):
             return
         if held is None or held.digest != digest:
             if held is not None:
                 turn.happened.append(AlarmsEnd(key, None, rows[0].at_us))
             held = self._streams[key] = _Watched(_new_stream(key, known), version, digest, 0)
+        held.active = held.active or self._was_active(key.model, version, rows[0].at_us)
         seen = _seen(rows)
         for event in held.stream.see(seen):
             if isinstance(event, StreamOver):
@@ -203,16 +216,19 @@ class RecordWatcher:
         turn.touched[key] = held
 
     def _that_go_over(
-        self, key: StreamKey, watched: str, rows: Sequence[Row[Any]]
+        self, key: StreamKey, held: _Watched, rows: Sequence[Row[Any]]
     ) -> Sequence[Row[Any]]:
         """Those of another version's pictures with which a stream goes over to it.
 
-        One with which somebody tries a version ends nothing that was found of the active one.
+        One with which somebody tries a version ends nothing that was found of the stream's own.
         """
         for place, row in enumerate(rows):
             passed_over = self._passed_over.get(key, 0)
-            is_tried = self._was_active(key.model, watched, row.at_us)
-            if not is_tried or passed_over == _MOST_PASSED_OVER:
+            # By an activation; a version that was not active before is one that the line names.
+            replaced = held.active is not False and not self._was_active(
+                key.model, held.version, row.at_us
+            )
+            if replaced or passed_over == _MOST_PASSED_OVER:
                 self._passed_over.pop(key, None)
                 return rows[place:]
             self._passed_over[key] = passed_over + 1

@@ -20,6 +20,9 @@ from service.server.workers.ways.messages import MessageChannel
 SILENT_S = 60.0
 """Time after which a worker that has said nothing is killed."""
 
+STARTED_WITHIN_S = 600.0
+"""Time after which a worker that has not begun to take connections is killed."""
+
 STILL_S = 1.5
 """Time after which nobody waits for a worker that has said nothing; they speak more often."""
 
@@ -47,7 +50,7 @@ class Member:
         way: this end of the connections' way.
 
     Attributes:
-        pid: of its process; None until it has said so.
+        pid: of its process; None until it is forked.
         state: what it can do.
         ready: whether its models answer.
         leads: whether it does what only one may do.
@@ -145,11 +148,12 @@ def kill_silent(members: Iterable[Member], now_s: float) -> None:
     """Kill those that have said nothing for long, such as one whose interpreter hangs.
 
     Args:
-        members: those that take connections speak every second.
+        members: those that take connections speak every second; one that starts may take long.
         now_s: by the clock of `heard_s`.
     """
+    bounds = {State.STARTING: STARTED_WITHIN_S, State.UP: SILENT_S, State.LOADED: SILENT_S}
     for member in members:
-        able = member.state in (State.UP, State.LOADED)
-        if able and now_s > member.heard_s + SILENT_S:
-            logger.error("worker %d has said nothing for %.0f s", member.slot, SILENT_S)
+        within_s = bounds.get(member.state)
+        if within_s is not None and now_s > member.heard_s + within_s:
+            logger.error("worker %d has said nothing for %.0f s", member.slot, within_s)
             member.kill()

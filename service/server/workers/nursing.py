@@ -43,7 +43,11 @@ class WorkerOrder:
 
 def take_order(control: socket.socket) -> tuple[WorkerOrder, list[int]] | None:
     """The next order and its descriptors; None if no more will come."""
-    said, descriptors, _, _ = socket.recv_fds(control, MOST_BYTES, _DESCRIPTORS)
+    try:
+        said, descriptors, _, _ = socket.recv_fds(control, MOST_BYTES, _DESCRIPTORS)
+    except ConnectionResetError:
+        # The supervisor is gone, and had not taken all that was said.
+        return None
     return (WorkerOrder(**json.loads(said)), list(descriptors)) if said else None
 
 
@@ -57,6 +61,7 @@ class Nursery:
     Attributes:
         settings_json: the settings that its workers get.
         ended: called if it ends before it is told to.
+        forked: hears the number of each worker that it has forked, and its process.
     """
 
     def __init__(
@@ -66,6 +71,7 @@ class Nursery:
         self._process = process
         self._control = control
         self.ended: Callable[[], None] = lambda: None
+        self.forked: Callable[[int, int], None] = lambda number, pid: None
 
     @classmethod
     async def open(cls, settings: Settings) -> Nursery:
@@ -121,5 +127,7 @@ class Nursery:
             self.ended()
             return
         facts = json.loads(said)
+        if "number" in facts:
+            self.forked(facts["number"], facts["pid"])
         if facts.get("status"):
             logger.error("process %d has ended with status %d", facts["ended"], facts["status"])

@@ -117,7 +117,14 @@ class WorkerSupervisor:
     async def _open_nursery(self, settings: Settings) -> Nursery:
         nursery = await Nursery.open(settings)
         nursery.ended = lambda: self._note_nursery_end(nursery)
+        nursery.forked = self._note_process
         return nursery
+
+    def _note_process(self, number: int, pid: int) -> None:
+        """Know the process of a worker that may never say anything itself."""
+        for member in self._members:
+            if member.number == number and not member.hears:
+                member.pid = pid
 
     def _note_nursery_end(self, nursery: Nursery) -> None:
         if nursery is self._nursery and not self._ending:
@@ -268,6 +275,10 @@ class WorkerSupervisor:
         """Whether a worker is there that stays: of two, one replaces the other."""
         return any(one.slot == slot and one.state is not State.LEAVING for one in self._members)
 
+    def _leads_in(self, slot: int) -> bool:
+        """Whether the worker of a slot is the one that leads."""
+        return any(one.leads for one in self._members if one.slot == slot)
+
     def _choose_leader(self) -> None:
         """Have one worker do what only one may, once the former one is gone."""
         if any(one.leads for one in self._members):
@@ -328,7 +339,10 @@ class WorkerSupervisor:
             return
         former, self._nursery = self._nursery, nursery
         replaced = 0
-        while replaced < settings.workers and await self._replace(replaced):
+        # The one that leads is the last: what it does alone is interrupted once, and not by each.
+        for slot in sorted(range(settings.workers), key=self._leads_in):
+            if not await self._replace(slot):
+                break
             replaced += 1
         if replaced:
             self._settings = settings
@@ -354,6 +368,9 @@ class WorkerSupervisor:
                     self._changed.clear()
                     await self._changed.wait()
         if successor not in self._members or not successor.ready:
+            if successor.state is State.STARTING:
+                # It hears nothing, so that it would stay.
+                successor.kill()
             successor.state = State.LEAVING
             successor.tell("end", hurry=False)
             return False

@@ -96,6 +96,8 @@ class Given:
 class CameLate:
     """A verdict came after its part had its result: it is told, and never shown.
 
+    That there is none is nothing more than its result has said.
+
     Attributes:
         part: the part.
         decision: what would have been its result.

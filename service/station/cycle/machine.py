@@ -189,11 +189,13 @@ class StationCycle:
     def see_decision(self, now_s: float, sequence: int, decision: PartDecision) -> list[Effect]:
         """Hear the verdict on a part, or why there is none."""
         effects = self._expire(now_s)
+        is_verdict = decision.reason in (None, NoDecisionReason.UNDECIDED)
         if (missed := self._missed.pop(sequence, None)) is not None:
-            effects.append(CameLate(missed, decision, (now_s - missed.due_s) * 1000))
+            if is_verdict:
+                effects.append(CameLate(missed, decision, (now_s - missed.due_s) * 1000))
         elif (found := self._inspected.get(sequence)) is not None and found.decision is None:
             found.decision = decision
-            if decision.reason in (None, NoDecisionReason.UNDECIDED):
+            if is_verdict:
                 self._late = 0
         return [*effects, *self._give(now_s)]
 

@@ -155,6 +155,20 @@ async def test_a_recorded_picture_that_is_too_large_by_now_keeps_no_other_from_c
         assert (found["new"], found["unread"], found["missing"]) == (1, 1, 0)
 
 
+async def test_a_recorded_picture_that_is_damaged_keeps_no_other_from_coming(
+    serve_learning, sqlite_record, picture_bytes
+) -> None:
+    rows = [kept(sqlite_record, picture_bytes(level), judgement="good") for level in (1, 2)]
+    insert_inspections(sqlite_record, rows)
+    next(sqlite_record.pictures.folder.rglob("*.png")).write_bytes(b"")
+    async with serve_learning(record=sqlite_record) as client:
+        path = await made(client)
+        answer = await client.post(f"{path}/pictures/from-record")
+        assert answer.status_code == 200, answer.text
+        found = answer.json()
+        assert (found["new"], found["unread"], found["missing"]) == (1, 1, 0)
+
+
 async def test_without_a_record_none_comes_from_it(serve_learning, picture_bytes) -> None:
     async with serve_learning() as client:
         path = await made(client)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from service.core.bundles.bundle import Bundle
+from service.multiview import desk
 from service.recording.record import Record, open_record
 from tests.api.multiview.conftest import save, send
 
@@ -91,3 +94,20 @@ async def test_a_picture_that_is_no_view_has_neither_view_nor_part_number(
                 break
     (row,) = rows
     assert (row["part"], row["view"], row["part_number"]) == ("A", None, None)
+
+
+async def test_a_part_after_a_restart_has_a_higher_number_though_the_clock_was_set_back(
+    serve, bundle: Bundle, tmp_path, good, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hour_us = 3_600_000_000
+    async with serve(record=open_record(tmp_path / "data", "sqlite")) as client:
+        await save(client)
+        before = (await send(client, "A", "top", good)).json()["number"]
+    monkeypatch.setattr(desk, "_now_us", lambda: before - hour_us)
+    async with serve(record=open_record(tmp_path / "data", "sqlite")) as client:
+        answer = (await send(client, "A", "top", good)).json()
+        await send(client, "A", "side", good)
+        # A page of parts goes by their numbers, and the latest of an id is the one after.
+        latest = await stored(client, "A")
+    assert latest["number"] == answer["number"] > before
+    assert latest["result"]["ended_by"] == "views"

@@ -14,6 +14,7 @@ from service.core.engines.fake import FakeEngine
 from service.parts.composing.assembly import foundation_of
 from service.repository.activation import ACTIVE
 from service.settings import Settings
+from tests.api.apps import until
 from tests.api.together.conftest import ServeTogether
 from tests.api.together.seen import audited, counted
 from tests.linked import Link, Worker, working
@@ -112,6 +113,66 @@ async def test_a_version_that_one_worker_alone_has_seen_is_looked_for_by_the_oth
         assert not foundation_of(workers[0].app).models.repository.versions_of("parts")[1:]
         assert (await workers[1].client.post(activate("2"))).status_code == 200
         assert active(workers) == {"2"}
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["closing", "closed"])
+async def test_a_worker_that_ends_keeps_no_activation_waiting_and_loads_nothing_for_it(
+    settings: Callable[..., Settings],
+    bundle: Bundle,
+    make_bundle: Callable[..., Bundle],
+    monkeypatch: pytest.MonkeyPatch,
+    closed: bool,
+) -> None:
+    link, given, engines = Link(2), settings(), Engines()
+    answers = []
+    async with working(given, link.join(), lambda _: FakeEngine()) as first:
+        async with working(given, link.join(), engines) as ending:
+            repository = foundation_of(ending.app).models.repository
+            close = repository.close
+            if closed:
+                make_bundle(version="2")
+                await foundation_of(ending.app).models.watch.look()
+
+            async def then_activate(left_s: float) -> None:
+                if closed:
+                    await close(left_s)
+                else:
+                    make_bundle(version="2")
+                    await foundation_of(first.app).models.watch.look_here()
+                async with asyncio.timeout(60):
+                    answers.append(await first.client.post(activate("2")))
+                if not closed:
+                    await close(left_s)
+
+            monkeypatch.setattr(repository, "close", then_activate)
+        assert [answer.status_code for answer in answers] == [200]
+        assert active((first,)) == {"2"}
+    assert len(engines.of.get("2", [])) == closed
+
+
+async def test_what_is_asked_as_the_worker_that_leads_ends_is_done_by_the_next_one(
+    settings: Callable[..., Settings], two: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.peers._TRIES", 10_000)
+    link, given, opened = Link(2), settings(), lambda _: FakeEngine()
+    async with working(given, link.join(leads=False), opened) as other:
+        async with working(given, link.join(leads=True), opened) as leader:
+            repository = foundation_of(leader.app).models.repository
+            close, asked = repository.close, []
+
+            async def close_while_somebody_asks(left_s: float) -> None:
+                await close(left_s)
+                for path in (activate("1"), f"{MODEL}/threshold"):
+                    how, body = ("PUT", {"image": 0.9}) if "threshold" in path else ("POST", {})
+                    asking = other.client.request(how, path, json=body)
+                    asked.append(asyncio.create_task(asking))
+                told = lambda: [one for one in link.told if one[1] == "order"]  # noqa: E731
+                await until(lambda: len(told()) >= 2)
+
+            monkeypatch.setattr(repository, "close", close_while_somebody_asks)
+        other.peers.leading.set()
+        answers = await asyncio.gather(*asked)
+        assert [one.status_code for one in answers] == [200, 200], [one.text for one in answers]
 
 
 async def test_a_decision_that_could_not_be_written_is_taken_by_a_worker_that_comes_later(

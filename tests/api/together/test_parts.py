@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
+import httpx
 import pytest
 
+from service.core.bundles.bundle import Bundle
+from service.core.engines.fake import FakeEngine
+from service.parts.composing.assembly import foundation_of
+from service.recording.record import Record
+from service.settings import Settings
+from tests.api.apps import until
 from tests.api.multiview.conftest import RECIPE, save, send
 from tests.api.together.conftest import ServeTogether
+from tests.linked import Link, working
 
 
 @pytest.fixture
@@ -88,6 +97,39 @@ async def test_while_no_worker_leads_a_view_is_to_be_sent_again(
         assert refused.headers["retry-after"] == "1"
         other.peers.leading.set()
         assert (await send(leader.client, "A", "top", good)).status_code == 200
+
+
+async def test_a_view_that_comes_as_the_worker_that_leads_ends_is_taken_by_the_next_one(
+    settings: Callable[..., Settings],
+    bundle: Bundle,
+    new_record: Callable[[], Record],
+    good: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("service.peers._TRIES", 10_000)
+    link, opened = Link(2), lambda _: FakeEngine()
+    async with working(settings(), link.join(leads=False), opened, new_record()) as other:
+        async with working(settings(), link.join(leads=True), opened, new_record()) as leader:
+            await save(leader.client)
+            lifetime = foundation_of(leader.app).lifetime
+            end = lifetime.end
+
+            async def end_while_a_view_comes() -> None:
+                sending.append(asyncio.create_task(send(other.client, "A", "top", good)))
+                await until(
+                    lambda: (other.peers.worker, "part") in {told[:2] for told in link.told[known:]}
+                )
+                await end()
+
+            sending: list[asyncio.Task[httpx.Response]] = []
+            known = len(link.told)
+            monkeypatch.setattr(lifetime, "end", end_while_a_view_comes)
+        other.peers.leading.set()
+        first = await sending[0]
+        assert first.status_code == 200, first.text
+        last = (await send(other.client, "A", "side", good)).json()
+        assert last["number"] == first.json()["number"]
+        assert last["result"]["verdict"] == "good"
 
 
 async def test_recipes_that_another_server_on_the_same_record_changes_are_followed(

@@ -5,6 +5,8 @@ import json
 import logging
 import os
 import shutil
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -78,6 +80,87 @@ def test_a_refused_version_is_fetched_again_after_a_time_that_doubles(found: Mir
     found.now_s = 32
     assert found.mirror.look() is True
     assert found.mirror.refused == {} and "parts/2" in found.versions
+
+
+class Failing:
+    """Has the store fail with one file, whatever else it gives."""
+
+    def __init__(self, found: Mirrored, monkeypatch: pytest.MonkeyPatch, *parts: str) -> None:
+        self.fails, self.asked = True, 0
+        self.fail: Callable[[], object] = lambda: None
+        for name in ("read", "chunks"):
+            monkeypatch.setattr(found.store, name, self._instead_of(name, found, parts))
+
+    def _instead_of(self, name: str, found: Mirrored, failing: tuple[str, ...]) -> Any:
+        usual = getattr(found.store, name)
+
+        def ask(*parts: str, most_bytes: int) -> Any:
+            if parts == failing:
+                self.asked += 1
+                if self.fails:
+                    self.fail()
+                    raise UnavailableError(f"{'/'.join(parts)}: its key is gone")
+            return usual(*parts, most_bytes=most_bytes)
+
+        return ask
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [("parts/1", "manifest.json"), ("parts/1", GRAPH), ("parts", "active.json")],
+    ids=["manifest", "file", "decision"],
+)
+def test_what_cannot_be_had_for_good_keeps_nothing_else_from_coming(
+    found: Mirrored, make_bundle, monkeypatch: pytest.MonkeyPatch, failing: tuple[str, str]
+) -> None:
+    make_bundle("screws")
+    found.decide(found.there, "2")
+    found.decide(found.there, "1", "screws")
+    one = Failing(found, monkeypatch, *failing)
+    # At first it may be the store that fails for a moment.
+    for _ in range(2):
+        with pytest.raises(UnavailableError, match="its key is gone"):
+            found.mirror.look()
+
+    found.mirror.look()
+
+    is_decision = failing[0] == "parts"
+    assert found.versions == ["parts/1"] * is_decision + ["parts/2", "screws/1"]
+    assert found.decided("screws") == "1"
+    assert list(found.mirror.refused) == [failing[0]]
+    assert "its key is gone" in found.mirror.refused[failing[0]]
+
+    # It is asked for again after a time that doubles.
+    asked = one.asked
+    found.now_s = 9
+    found.mirror.look()
+    assert one.asked == asked and list(found.mirror.refused) == [failing[0]]
+    found.now_s = 11
+    found.mirror.look()
+    assert one.asked == asked + 1
+    one.fails = False
+    found.now_s = 30
+    found.mirror.look()
+    assert one.asked == asked + 1
+    found.now_s = 32
+    assert found.mirror.look() is True
+    assert found.mirror.refused == {}
+    assert found.versions == ["parts/1", "parts/2", "screws/1"] and found.decided() == "2"
+
+
+def test_a_store_that_goes_away_in_the_midst_of_a_look_is_away_however_often(
+    found: Mirrored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = found.there.with_name("gone")
+    one = Failing(found, monkeypatch, "parts/1", "manifest.json")
+    one.fail = lambda: found.there.rename(gone)
+    for _ in range(5):
+        with pytest.raises(UnavailableError, match="there is no"):
+            found.mirror.look()
+        gone.rename(found.there)
+    one.fails = False
+    assert found.mirror.look() is True
+    assert found.mirror.refused == {}
 
 
 def test_a_refused_version_is_fetched_at_once_when_its_manifest_changes(

@@ -106,6 +106,16 @@ def test_a_part_of_one_id_that_comes_again_has_a_higher_number_though_the_clock_
     assert second.number > first.number
 
 
+def test_numbers_beyond_the_clock_go_on_as_time_does(parts: Parts) -> None:
+    parts.now_s = 10.0
+    parts.open.go_on_after(1_000_000_000)
+    first = parts.claim("A").number
+    parts.now_s += 1.0
+    assert parts.claim("B").number == first + 1_000_000 > 1_000_000_000
+    parts.now_s = 2000.0
+    assert parts.claim("C").number == 2_990_000_001
+
+
 def test_a_view_of_an_ended_part_is_late_for_a_while_and_then_the_next_part_s(
     parts: Parts,
 ) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from service.recording.pictures import PictureKey
 from service.recording.record import Record, open_record
 from service.recording.retention import Retention, RetentionRule
 from service.recording.tables import inspections
-from tests.recorded import NOON_US
+from tests.recorded import NOON_US, only_read
 from tests.unit.service.recording.test_retention import keep, picture
 
 
@@ -77,6 +79,50 @@ def test_pictures_of_no_row_and_half_written_ones_go_once_they_are_old(
     assert [Path(path).name for path in checked.orphans] == [".cd.jpg.1234.part", "ab.jpg"]
     repair(sqlite_record, checked)
     assert check_record(sqlite_record) == Checked(1, 1, (), (), ())
+
+
+def orphan_of(record: Record) -> Path:
+    """A picture without a row that is old enough to be taken for left over."""
+    keep(record, 1, days_ago=1)
+    path = file_of(record, 1).parent / f"{'ab' * 32}.jpg"
+    path.write_bytes(b"of nobody")
+    return old(path)
+
+
+def test_a_picture_that_may_wait_for_its_row_stays_while_the_database_takes_nothing(
+    record: Record,
+) -> None:
+    path = orphan_of(record)
+    checked = check_record(record)
+    assert len(checked.orphans) == 1
+    only_read(record)
+    assert check_record(record) == checked
+    with pytest.raises(RecordError, match=r"read-?only"):
+        repair(record, checked)
+    assert path.exists()
+
+
+def test_a_picture_whose_row_has_come_since_the_check_stays(sqlite_record: Record) -> None:
+    keep(sqlite_record, 1, days_ago=1)
+    checked = check_record(sqlite_record)
+    (path,) = [path for path, _ in sqlite_record.pictures.files()]
+    repair(sqlite_record, replace(checked, orphans=(path,)))
+    assert check_record(sqlite_record) == checked
+
+
+def test_a_picture_that_was_young_as_a_long_check_began_is_no_orphan_at_its_end(
+    sqlite_record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(sqlite_record, 1, days_ago=1)
+    (file_of(sqlite_record, 1).parent / "ab.jpg").write_bytes(b"waits for its row")
+    pictures, now = check_module._pictures, time.time
+
+    def slowly(record: Record) -> Iterator[tuple[int, PictureKey]]:
+        yield from pictures(record)
+        monkeypatch.setattr(time, "time", lambda: now() + 3600)
+
+    monkeypatch.setattr(check_module, "_pictures", slowly)
+    assert check_record(sqlite_record, content=True).clean
 
 
 @pytest.mark.parametrize("content", [False, True])

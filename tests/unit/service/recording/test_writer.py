@@ -25,6 +25,7 @@ from service.recording.record import Record, open_record
 from service.recording.retention import RetentionRule
 from service.recording.tables import inspections, sources
 from service.recording.writer import Backlog, Recorder
+from tests.recorded import only_read
 
 JPEG = b"\xff\xd8 a picture"
 SOURCE = Source("0a", "fake", "", "fake 1", "a CPU")
@@ -282,6 +283,16 @@ def test_closing_stores_what_waits(kept) -> None:
     recording.recorder.note(answer(), Asked(JPEG))
     recording.recorder.close(timeout_s=10.0)
     assert len(recording.rows()) == 1
+
+
+def test_a_database_that_is_read_and_takes_nothing_is_not_there_though_nothing_waits(
+    record: Record,
+) -> None:
+    only_read(record)
+    recording = Kept(record)
+    recording.recorder._metrics.begin()
+    recording.recorder.turn()
+    assert recording.registry.get_sample_value("takt_record_up") == 0
 
 
 def test_what_cannot_be_stored_until_the_end_is_counted_as_lost(

@@ -1,5 +1,6 @@
 """Versions and models that come to a repository, and go."""
 
+import asyncio
 import shutil
 from pathlib import Path
 
@@ -29,6 +30,30 @@ async def test_a_later_version_loads_once_it_has_settled_and_waits_for_its_activ
         assert found.active == "1"
         assert (await found.repository.model("parts").activate("2")).previous == "1"
         assert found.active == "2"
+
+
+@pytest.mark.parametrize("polling", [False, True])
+async def test_nobody_waits_for_a_look_where_nobody_looks_any_more(
+    watched, make_bundle, monkeypatch: pytest.MonkeyPatch, polling: bool
+) -> None:
+    make_bundle()
+    begun = asyncio.Event()
+
+    async def poll() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with watched() as found:
+        if not polling:
+            found.repository.loaded.clear()
+        monkeypatch.setattr(found.watch, "poll", poll)
+        running = asyncio.create_task(found.watch.run())
+        looking = asyncio.create_task(found.watch.look_here())
+        await (begun.wait() if polling else asyncio.sleep(0))
+        running.cancel()
+        async with asyncio.timeout(60):
+            await looking
+            await found.watch.look_here()
 
 
 async def test_a_models_first_version_becomes_active_by_itself_and_leaves_no_decision(

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from service.core.bundles.bundle import MANIFEST
+from service.core.bundles.bundle import MANIFEST, Bundle, load_bundle
 from service.core.bundles.thresholds import OVERRIDES
 from service.core.engines.fake import FakeEngine
 from service.core.engines.golden import BatchDrift, check_golden
 from service.core.inspection.inference import Pools
 from service.observing.instruments.metrics import Metrics
+from service.repository.activation import Activation, keep_activation
 from service.repository.context import version_context
 from service.repository.repository import ModelRepository
 from service.settings import Settings
@@ -33,6 +34,95 @@ def held_check(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
     monkeypatch.setattr("service.repository.supervision.engine_room.check_golden", wait_then_check)
     return go_on
+
+
+class Short:
+    """Has so many loads of bundles find no memory."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, loads: int) -> None:
+        self.left, self.tried = loads, 0
+        monkeypatch.setattr("service.repository.model_version.load_bundle", self.load)
+
+    def load(self, *given: Any) -> Bundle:
+        self.tried += 1
+        if self.tried <= self.left:
+            raise MemoryError
+        return load_bundle(*given)
+
+
+async def test_an_active_version_that_found_no_memory_is_tried_again_each_time_later(
+    watched, make_bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_bundle()
+    short = Short(monkeypatch, loads=2)
+
+    async with watched() as found:
+        for tried, pause_s in enumerate((10.0, 20.0), start=1):
+            version = found.repository.get("parts")
+            assert version.state == "failed"
+            await found.look()
+            assert short.tried == tried
+            version.failed_s -= pause_s
+            await found.look()
+        assert short.tried == 3
+        assert found.repository.get("parts").ready and found.repository.ready
+
+
+async def test_a_changed_version_that_found_no_memory_is_tried_again_while_its_former_self_answers(
+    watched, make_bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = make_bundle().path / MANIFEST
+    async with watched() as found:
+        before = found.repository.get("parts")
+        short = Short(monkeypatch, loads=1)
+        manifest.write_bytes(manifest.read_bytes() + b"\n")
+        await found.look(3)
+        assert found.repository.get("parts") is before and before.ready
+        assert short.tried == 1
+        before.failed_s -= 10.0
+        await found.look()
+        after = found.repository.get("parts")
+        assert after is not before and after.ready
+        await found.look()
+        assert short.tried == 2
+
+
+async def test_a_version_that_drifts_is_not_tried_again_by_itself(
+    watched, make_bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_bundle(trained=0.5)
+    short = Short(monkeypatch, loads=0)
+    async with watched() as found:
+        monkeypatch.setattr("service.repository.model._AGAIN_S", 0.0)
+        await found.look(3)
+        assert found.versions == {"parts/1": "failed"}
+        assert short.tried == 1
+
+
+async def test_only_what_nothing_answers_without_is_tried_again(
+    watched, make_bundle, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version in ("1", "2"):
+        make_bundle(version=version)
+    keep_activation(repository / "parts", Activation.now("2", None, None))
+    short = Short(monkeypatch, loads=1)
+
+    async with watched() as found:
+        failed = found.repository.get("parts", "1")
+        assert found.versions == {"parts/1": "failed", "parts/2": "ready"}
+        failed.failed_s -= 1e6
+        await found.look()
+        assert short.tried == 2
+
+        # The first version of a new model is to answer as soon as it can.
+        short.left, short.tried = 1, 0
+        make_bundle("nuts")
+        await found.look()
+        (version,) = found.repository.versions_of("nuts")
+        assert version.state == "failed"
+        version.failed_s -= 10.0
+        await found.look()
+        assert found.repository.get("nuts").ready
 
 
 async def test_a_bundle_that_changed_takes_its_own_place(watched, make_bundle) -> None:

@@ -12,7 +12,12 @@ import pytest
 from export.evaluation.data_sets import read_data_set
 from export.pictures import list_pictures, read_picture
 from service.core.domain import Box, RawPicture
-from service.core.errors import ConfigurationError, InspectionNotFoundError, InvalidParameterError
+from service.core.errors import (
+    ConfigurationError,
+    InspectionNotFoundError,
+    InvalidParameterError,
+    RecordError,
+)
 from service.core.judged import JudgedFile, read_judged
 from service.recording.pictures import PictureKey, format_of, sha256_of
 from service.recording.record import Record
@@ -163,6 +168,26 @@ def test_a_picture_that_was_removed_is_left_out(sqlite_record: Record, tmp_path:
     sqlite_record.pictures.remove(key.path)
     found = export_folders(sqlite_record, Filters(), tmp_path / "out")
     assert (found.good, found.missing) == (1, 1)
+
+
+@pytest.mark.parametrize("left", [b"", encoded(12)], ids=["empty", "another one"])
+def test_a_damaged_picture_keeps_no_other_from_being_written(
+    sqlite_record: Record, tmp_path: Path, left: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    numbers = [keep(sqlite_record, encoded(level)) for level in (90, 91)]
+    say(sqlite_record, "good", *numbers)
+    damaged = sha256_of(encoded(90))
+    (file,) = sqlite_record.pictures.folder.rglob(f"{damaged}*")
+    file.write_bytes(left)
+    found = export_folders(sqlite_record, Filters(), tmp_path / "out")
+    assert (found.good, found.unread, found.missing) == (1, 1, 0)
+    assert found.lines()[1] == "left out: 1 whose pictures cannot be read (again)"
+    assert damaged in caplog.text
+    # A disk that does not answer is none of the picture's doing.
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(RecordError, match="cannot be read"):
+        export_folders(sqlite_record, Filters(), tmp_path / "more")
 
 
 @pytest.mark.parametrize("folder", [".", "made/.."])

@@ -31,7 +31,13 @@ from service.recording.watch.alarms import (
     snooze,
 )
 from service.recording.watch.known import WATCHED, KnownBundle, watched_of
-from service.recording.watch.store import RecordStore, ReplayStore, WatchPosition, replay_begins
+from service.recording.watch.store import (
+    RecordStore,
+    ReplayStore,
+    WatchChanges,
+    WatchPosition,
+    replay_begins,
+)
 from service.recording.watch.streams import StreamKey
 from service.recording.watch.watcher import RecordWatcher
 from service.watching.calibration import CalibratedFacts
@@ -187,6 +193,27 @@ def test_a_turn_that_fails_is_repeated_and_raises_its_alarm_once(
     assert len(found(watched)) == 1
 
 
+def test_of_two_servers_that_watch_at_the_same_time_one_raises_the_alarm(watched: Record) -> None:
+    store(watched, facts(100, 1))
+    first, second = (RecordWatcher(watched.database, known_of) for _ in range(2))
+    first.turn()
+    store(watched, facts(60, 2, brightness=-4.0))
+    kept = first._store.write
+
+    def write_after_the_other(changes: WatchChanges) -> bool:
+        assert second.turn().raised == 1
+        return kept(changes)
+
+    first._store.write = write_after_the_other  # type: ignore[method-assign]
+    turn = first.turn()
+    assert (turn.raised, turn.more) == (0, True)
+    first._store.write = kept  # type: ignore[method-assign]
+    store(watched, facts(20, 3, brightness=-4.0))
+    assert first.turn().seen == 20
+    (alarm,) = found(watched)
+    assert alarm.ended_us is None
+
+
 def test_another_bundle_begins_anew_and_ends_what_stood(watched: Record) -> None:
     store(watched, facts(100, 2, brightness=-4.0))
     other = replace(BUNDLE)
@@ -194,8 +221,12 @@ def test_another_bundle_begins_anew_and_ends_what_stood(watched: Record) -> None
     def both(model: str, version: str, digest: str) -> KnownBundle | None:
         return other if version == "2" else BUNDLE
 
-    watcher = RecordWatcher(watched.database, both)
+    active = "1"
+    watcher = RecordWatcher(
+        watched.database, both, was_active=lambda _, version, at: version == active
+    )
     watcher.turn()
+    active = "2"
     with watched.database.writing() as connection:
         source = {"model": "bolt", "version": "2", **SOURCE, "digest": "0b" * 32}
         connection.execute(sources.insert().values(source))
@@ -261,6 +292,34 @@ def test_a_line_that_names_its_version_is_watched_though_the_active_one_was_aske
         store(watched, facts(60, 2), version="2", source_id=2)
         watcher.turn()
     assert parts_counted(watched) == ("2", 80)
+
+
+def test_a_line_that_names_its_version_stays_watched_though_the_active_one_is_tried(
+    watched: Record,
+) -> None:
+    known = known_bundle(promised=0.02)
+    active = "1"
+    with watched.database.writing() as connection:
+        for version in ("2", "3"):
+            source = {"model": "bolt", "version": version, **SOURCE, "digest": f"0{version}" * 32}
+            connection.execute(sources.insert().values(source))
+
+    watcher = RecordWatcher(
+        watched.database, lambda *_: known, was_active=lambda _, version, at: version == active
+    )
+    store(watched, facts(300, 1, brightness=-4.0), version="2", source_id=2)
+    watcher.turn()
+    for version, source_id in (("1", 1), ("3", 3)):
+        store(watched, facts(1, 2), version=version, source_id=source_id)
+        store(watched, facts(10, 3, brightness=-4.0), version="2", source_id=2)
+        watcher.turn()
+    active = "3"
+    store(watched, facts(1, 4), version="3", source_id=3)
+    store(watched, facts(10, 5, brightness=-4.0), version="2", source_id=2)
+    watcher.turn()
+    (alarm,) = found(watched)
+    assert alarm.ended_us is None
+    assert parts_counted(watched) == ("2", 330)
 
 
 def activated(record: Record, version: str, at_us: int) -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from service.server.workers.member import SILENT_S, STILL_S, Member, State, kill_silent
+from service.server.workers.member import (
+    SILENT_S,
+    STARTED_WITHIN_S,
+    STILL_S,
+    Member,
+    State,
+    kill_silent,
+)
 from tests.unit.service.server.workers.test_acceptor import Told
 
 
@@ -23,6 +30,10 @@ def test_only_a_worker_that_should_speak_and_does_not_is_killed() -> None:
         kill_silent(members, now_s=SILENT_S + 0.5)
         assert processes[0].wait(timeout=30) == -9
         assert [one.poll() for one in processes[1:]] == [None] * 3
+        # One that starts has long to load what it needs.
+        kill_silent(members[2:], now_s=STARTED_WITHIN_S + 0.5)
+        assert processes[2].wait(timeout=30) == -9
+        assert processes[3].poll() is None
     finally:
         for process in processes:
             process.kill()

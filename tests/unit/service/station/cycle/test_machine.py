@@ -56,6 +56,20 @@ def test_a_verdict_at_the_very_moment_that_a_part_is_due_is_late() -> None:
     assert [one.part.sequence for one in line.late] == [part]
 
 
+@pytest.mark.parametrize("reason", list(NoDecisionReason))
+def test_only_a_verdict_is_told_as_late_and_not_that_there_is_none(
+    reason: NoDecisionReason,
+) -> None:
+    line = Line()
+    part = line.part()
+    line.wait(110)
+
+    line.decide(part, no_decision(reason))
+
+    assert line.codes == ["deadline"]
+    assert bool(line.late) == (reason is NoDecisionReason.UNDECIDED)
+
+
 def test_a_late_verdict_is_told_and_never_shown_for_the_next_part() -> None:
     line = Line()
     first = line.part(part=1)
