@@ -40,9 +40,21 @@ def test_pictures_are_found_below_a_folder_by_suffix_in_order(tmp_path: Path) ->
     [
         ([], "absent", "there is no folder"),
         (["here/notes.txt"], "here", r"holds no picture \(\.bmp, "),
-        (["set/ground_truth/a.png"], "set", "good pictures and others.*train/good"),
-        (["set/good/a.png", "set/dent/b.png"], "set", "good pictures and others.*set/good"),
-        (["set/test/good/a.png"], "set", "good pictures and others.*test/good"),
+        (
+            ["set/ground_truth/a.png"],
+            "set",
+            "good pictures and others.*put the pictures that are meant",
+        ),
+        (
+            ["set/good/a.png", "set/dent/b.png"],
+            "set",
+            r"good pictures and others.*: \S+/set/good for good ones or \S+/set/dent for others$",
+        ),
+        (
+            ["set/test/good/a.png"],
+            "set",
+            r"good pictures and others.*: \S+/set/test/good for good ones$",
+        ),
     ],
 )
 def test_a_folder_that_will_not_do_is_refused(
