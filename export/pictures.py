@@ -187,9 +187,14 @@ def read_fit_input(path: Path, spec: Preprocess) -> Image:
 
 
 def is_picture(path: Path, folder: Path) -> bool:
-    """Whether a file below a folder has a picture's suffix and is not hidden."""
+    """Whether a file below a folder has a picture's suffix and is not hidden.
+
+    A link to a file that is not there is one, which cannot be read: it would be missed else.
+    """
     hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return path.suffix.lower() in PICTURE_SUFFIXES and not hidden and path.is_file()
+    if path.suffix.lower() not in PICTURE_SUFFIXES or hidden:
+        return False
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def short_name(path: Path) -> str:

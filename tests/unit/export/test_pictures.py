@@ -78,6 +78,16 @@ def test_a_picture_is_read_as_the_service_reads_it(
     assert np.array_equal(found, preprocess(decode(data, 10_000), spec))
 
 
+def test_a_link_to_a_picture_that_is_not_there_is_no_picture_less(tmp_path: Path) -> None:
+    touch(tmp_path, "here/a.png")
+    (tmp_path / "here" / "b.png").symlink_to(tmp_path / "unmounted" / "b.png")
+    (tmp_path / "here" / "c.png").symlink_to(tmp_path)
+    found = list_pictures(tmp_path / "here")
+    assert [path.name for path in found] == ["a.png", "b.png"]
+    with pytest.raises(PicturesError, match=r"b\.png: "):
+        read_picture(found[1])
+
+
 @pytest.mark.parametrize("content", [None, b"", b"GIF89a and more"])
 def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "a.png"
