@@ -97,6 +97,21 @@ def test_copies_are_left_out_and_counted(pictures: Path, tmp_path: Path) -> None
     assert found.text() == "4 pictures, 80 x 60; 1 copy left out"
 
 
+def test_an_id_that_is_too_long_is_refused_before_the_fit(
+    learn_parts: Learn, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_fit(*_: object) -> None:
+        pytest.fail("it was fitted")
+
+    monkeypatch.setattr(inpformer, "LEARNING", FamilyLearning(no_fit))
+    for path in (pictures / "good").iterdir():
+        (tmp_path / "good" / f"{path.stem:x<65}").mkdir(parents=True)
+        shutil.copy(path, tmp_path / "good" / f"{path.stem:x<65}")
+    refused = learn_parts(tmp_path / "good", "--group", "folder")
+    assert refused.exit_code == 1
+    assert "more than 64 characters" in refused.output
+
+
 @pytest.mark.parametrize("model", ["a part", "../part", "", ".part"])
 def test_a_name_that_is_none_for_a_model_is_refused_with_what_is_one(
     learn_parts: Learn, pictures: Path, model: str
