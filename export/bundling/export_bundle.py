@@ -158,6 +158,9 @@ def export_bundle(
     chosen = choose_pictures(
         good, defects, facts.seen, tell, scored.digests if scored else (), options.grouping
     )
+    if scored and options.checkpoint is None and not options.grouping.is_guess:
+        # Else the fit is of this very command, and was told the same.
+        tell("warning: these scores count the parts that the fit was told of; give it this --group")
     parts = _part_ids(facts, chosen, options)
     tell_of_ids(parts, tell)
     count = len(scored.score) if scored else chosen.unseen_parts.count

@@ -90,8 +90,6 @@ def choose_pictures(
         parted = replace(parted, copies=len(good) - len(digests))
         return _counted_once(parted, dict(zip(digests, parts.number, strict=True)), grouping, tell)
     tell("calibrating on the fit's own scores")
-    if not grouping.is_guess:
-        tell("warning: these scores count the parts that the fit was told of; give it --group")
     scored, fitted = frozenset(out_of_fold), frozenset(seen)
     # What the fit has not seen, such as pictures that were judged since, changes no threshold.
     learned = [path for path, digest in digests.items() if digest in fitted]

@@ -123,13 +123,16 @@ def test_the_parts_that_the_fit_has_scored_are_named_in_the_order_of_their_score
     *given, missing = sorted(there.parent.iterdir())
     missing.unlink()
     former = {picture_digest(fit.good[0]): "before"}
+    told: list[str] = []
     report = export(
         CheckpointSource(fit.checkpoint),
         given,
         tmp_path / "m" / "1",
         grouping=Grouping(re.compile(r"part(\d+)")),
         former_parts=former,
+        told=told,
     )
+    assert any("give it this --group" in line for line in told)
     expected = [named[one] if one not in former else "before" for one in scored]
     assert report.bundle.calibration.parts.tolist() == expected
 
