@@ -23,10 +23,16 @@ def resumable(out: Path) -> Iterator[None]:
     """Keeps a fit's state until its checkpoint is written, and names the state on Ctrl-C.
 
     Raises:
-        click.ClickException: the checkpoint is there already.
+        click.ClickException: the checkpoint is there already, or the loss curve would take its
+            place.
     """
     from models.fit.resume import Resume
 
+    if _curve_of(out) == out:
+        raise click.ClickException(
+            f"the loss curve goes beside the checkpoint as .csv, and would take its place: give "
+            f"--out {out.with_suffix('.safetensors')}"
+        )
     if out.exists():
         raise click.ClickException(f"{out} exists; delete it, or give another --out")
     state = Resume(out, {}, {}).path
@@ -79,7 +85,7 @@ def save_detector(
     )
     save_checkpoint(out, fitted.model, known, fitted.out_of_fold, fitted.good_cells)
     if fitted.curve:
-        write_curve(out.with_suffix(".csv"), fitted.curve)
+        write_curve(_curve_of(out), fitted.curve)
         took = f"{fitted.steps} steps, {fitted.steps_per_s:.2f} a second, on "
     else:
         banks = (one for name, one in fitted.model.state_dict().items() if "vectors" in name)
@@ -95,6 +101,11 @@ def save_detector(
         f"next: takt export onnx {quote(str(out))} --good {quote(str(good))} "
         "--out REPOSITORY/NAME/VERSION"
     )
+
+
+def _curve_of(out: Path) -> Path:
+    """The file of the loss curve of a checkpoint."""
+    return out.with_suffix(".csv")
 
 
 def _held_out_text(fitted: Fitted[Any]) -> str:
