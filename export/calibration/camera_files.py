@@ -89,9 +89,9 @@ def tell_of_files(pictures: Sequence[Path], spec: Preprocess, tell: Callable[[st
     if found["dark_depth"]:
         tell(
             f"warning: {found['dark_depth']} of {looked} of these are nearly black so, as "
-            "those of a camera of 12 or 14 bits are: a fit of Takt sees that by its own pictures; a "
-            "model of others that was trained so gets it by --depth 12 or 14 of `takt export onnx` "
-            "or `takt import onnx`"
+            "those of a camera of 12 or 14 bits are: a fit of Takt sees that by its own pictures; "
+            "a model of others that was trained so gets it by --depth 12 or 14 of `takt export "
+            "onnx` or `takt import onnx`"
         )
     if found["clipped_depth"]:
         tell(
