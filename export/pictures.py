@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.errors import PicturesError
+from models.checkpoints.errors import printable
 from models.input_size import InputSize
 from service.core.bundles.findings import PictureSizes
 from service.core.bundles.manifest import Preprocess
@@ -198,8 +199,14 @@ def is_picture(path: Path, folder: Path) -> bool:
 
 
 def short_name(path: Path) -> str:
-    """The file and its folder: several kinds of part may have files of one name."""
-    return f"{path.parent.name}/{path.name}"
+    r"""The file and its folder, for people: several kinds of part may have files of one name.
+
+    A manifest may keep it, which has no names that are not UTF-8.
+
+    >>> short_name(Path("line/good/a\udcfc\n.png"))
+    'good/a??.png'
+    """
+    return printable(f"{path.parent.name}/{path.name}")
 
 
 def relative_name(path: Path, root: Path) -> str:
