@@ -31,6 +31,7 @@ from families.every import learnable, named, names_of
 from models.checkpoints.formats import load_checkpoint
 from models.fit.device import Compute
 from models.fit.inpformer.encoders import LITE0
+from models.fit.resume import Resume
 from service.core.bundles.bundle import Bundle
 from service.core.bundles.conformal import conformal_rank
 
@@ -174,7 +175,12 @@ def learn(
             searched.taken.choice if searched else None,
         )
         learning.fit(request, stages)
-        bundle = exported(place, options.export(checkpoint), pictures.paths, bad, stages)
+        try:
+            bundle = exported(place, options.export(checkpoint), pictures.paths, bad, stages)
+        finally:
+            if named(options.family).is_trained and place.path.exists():
+                # It is at its end: another fit would go on from there, or be refused for it.
+                Resume(checkpoint, {}, {}).path.unlink(missing_ok=True)
     return Learned(bundle, pictures, searched)
 
 
@@ -257,15 +263,14 @@ def fit_folder(place: Place) -> Iterator[Path]:
             if place.path.exists():
                 raise LearnError(f"{place.path} came meanwhile: give the same command again")
             yield folder
-        except BaseException:
-            if not any(folder.glob("*.resume")):
+        finally:
+            states = [*folder.glob("*.resume")]
+            if place.path.exists():
+                _pass_on(states, place)
+            if place.path.exists() or not states:
                 shutil.rmtree(folder, ignore_errors=True)
                 with contextlib.suppress(OSError):
                     place.path.parent.rmdir()
-            raise
-        if place.path.exists():
-            _pass_on([*folder.glob("*.resume")], place)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _pass_on(states: Sequence[Path], place: Place) -> None:

@@ -275,10 +275,16 @@ def test_an_interrupted_wait_for_the_server_loses_no_word_of_the_version_that_is
 def test_an_interruption_of_the_card_says_that_the_version_is_there(
     learn_parts: Learn, pictures: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def kept(request: FitRequest, stages: Stages) -> None:
+        request.out.with_name(request.out.name + ".resume").touch()
+        thin_fit(request, stages)
+
+    monkeypatch.setattr(inpformer, "LEARNING", FamilyLearning(kept))
     monkeypatch.setattr("export.learning.learn.write_card", interrupt)
     stopped = learn_parts(pictures / "good")
     assert stopped.exit_code == 130
     assert "parts/1 was written all the same" in stopped.output
+    assert [path.name for path in (repository / "parts").iterdir()] == ["1"]
     assert load_bundle(repository / "parts" / "1")
 
 
@@ -297,6 +303,27 @@ def test_an_interrupted_fit_goes_on_after_another_family_has_made_the_version(
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
             "fit.safetensors.resume": b"an hour"
         }
+
+
+def test_a_fit_that_is_done_leaves_nothing_to_go_on_from(
+    learn_parts: Learn, pictures: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    went_on = []
+
+    def kept(request: FitRequest, stages: Stages) -> None:
+        state = request.out.with_name(request.out.name + ".resume")
+        went_on.append(state.exists())
+        state.touch()
+        thin_fit(request, stages)
+
+    monkeypatch.setattr(inpformer, "LEARNING", FamilyLearning(kept))
+    for _ in range(2):
+        assert learn_parts(pictures / "good").exit_code == 0
+    assert went_on == [False, False]
+    assert sorted(path.name for path in (repository / "parts").iterdir() if path.is_dir()) == [
+        "1",
+        "2",
+    ]
 
 
 def test_the_command_is_one_of_takts() -> None:
