@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -216,14 +217,21 @@ def exported(
         stage=stages.begin,
         quiet=True,
     )
-    write_card(report.bundle)
+    try:
+        write_card(report.bundle)
+    except OSError as error:  # the version is there
+        stages.tell(
+            f"warning: its card cannot be written ({error.strerror}); once it can, do so by `takt "
+            f"card --write {quote(str(place.path))}`"
+        )
     return report.bundle
 
 
 def state_of(place: Place) -> str:
     """What an interruption has left, for people."""
     if place.path.exists():
-        return f"{place.path} was written all the same; `takt card --write` gives it its card"
+        card = f"`takt card --write {quote(str(place.path))}`"
+        return f"{place.path} was written all the same; {card} gives it its card"
     if any(_fit_folder_of(place).glob("*.resume")):
         return "the same command goes on from the last state of the fit"
     return "nothing was written, and the same command starts again"

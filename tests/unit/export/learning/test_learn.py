@@ -232,6 +232,21 @@ def test_a_disk_that_fills_up_is_told_and_leaves_nothing(
     assert not (repository / "parts").exists()
 
 
+def test_a_disk_without_room_for_the_card_loses_no_word_of_the_version_that_is_there(
+    learn_parts: Learn, pictures: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("export.learning.learn.write_card", full)
+    result = learn_parts(pictures / "good")
+    assert result.exit_code == 0, result.output
+    assert load_bundle(repository / "parts" / "1")
+    said = " ".join(result.output.split())
+    assert "its card cannot be written (No space left on device)" in said
+    assert f"`takt card --write {repository / 'parts' / '1'}`" in said
+
+
 @pytest.mark.parametrize(
     ("keeps", "says"),
     [(True, "goes on from the last state"), (False, "nothing was written")],
