@@ -27,7 +27,7 @@ from export.learning.size_request import USUAL_SIZE, SizeRequest
 from export.learning.stages import Stages
 from export.out_folder import next_version
 from export.pictures import list_pictures
-from export.report.card import write_card
+from export.report.card import renew_card
 from families.every import learnable, named, names_of
 from models.checkpoints.formats import load_checkpoint
 from models.fit.device import Compute
@@ -217,13 +217,7 @@ def exported(
         stage=stages.begin,
         quiet=True,
     )
-    try:
-        write_card(report.bundle)
-    except OSError as error:  # the version is there
-        stages.tell(
-            f"warning: its card cannot be written ({error.strerror}); once it can, do so by `takt "
-            f"card --write {quote(str(place.path))}`"
-        )
+    renew_card(report.bundle, stages.tell)
     return report.bundle
 
 

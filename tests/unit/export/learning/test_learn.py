@@ -238,7 +238,7 @@ def test_a_disk_without_room_for_the_card_loses_no_word_of_the_version_that_is_t
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("export.learning.learn.write_card", full)
+    monkeypatch.setattr("export.report.card.write_card", full)
     result = learn_parts(pictures / "good")
     assert result.exit_code == 0, result.output
     assert load_bundle(repository / "parts" / "1")
@@ -295,7 +295,7 @@ def test_an_interruption_of_the_card_says_that_the_version_is_there(
         thin_fit(request, stages)
 
     monkeypatch.setattr(inpformer, "LEARNING", FamilyLearning(kept))
-    monkeypatch.setattr("export.learning.learn.write_card", interrupt)
+    monkeypatch.setattr("export.report.card.write_card", interrupt)
     stopped = learn_parts(pictures / "good")
     assert stopped.exit_code == 130
     assert "parts/1 was written all the same" in stopped.output
