@@ -35,6 +35,7 @@ from models.fit.inpformer.encoders import LITE0
 from models.fit.resume import Resume
 from service.core.bundles.bundle import Bundle
 from service.core.bundles.conformal import conformal_rank
+from service.core.errors import BundleError
 
 OTHERS_S = {"export": 10, "thresholds": 5, "self-test": 8, "load": 4}
 
@@ -176,13 +177,26 @@ def learn(
             searched.taken.choice if searched else None,
         )
         learning.fit(request, stages)
-        try:
+        with _done_once_there(place, options.family, checkpoint):
             bundle = exported(place, options.export(checkpoint), pictures.paths, bad, stages)
-        finally:
-            if named(options.family).is_trained and place.path.exists():
-                # It is at its end: another fit would go on from there, or be refused for it.
-                Resume(checkpoint, {}, {}).path.unlink(missing_ok=True)
     return Learned(bundle, pictures, searched)
+
+
+@contextlib.contextmanager
+def _done_once_there(place: Place, family: str, checkpoint: Path) -> Iterator[None]:
+    """Removes the state of a fit whose version is there: another fit would go on from its end.
+
+    It stays where others have made that version meanwhile, as the fit is for the next one then.
+    """
+    is_ours = True
+    try:
+        yield
+    except BundleError:
+        is_ours = False
+        raise
+    finally:
+        if is_ours and named(family).is_trained and place.path.exists():
+            Resume(checkpoint, {}, {}).path.unlink(missing_ok=True)
 
 
 def exported(
@@ -261,10 +275,15 @@ def fit_folder(place: Place) -> Iterator[Path]:
     folder = _fit_folder_of(place)
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder, place):
+        came = f"{place.path} came meanwhile: give the same command again"
         try:
             if place.path.exists():
-                raise LearnError(f"{place.path} came meanwhile: give the same command again")
+                raise LearnError(came)
             yield folder
+        except BundleError as error:
+            if not place.path.exists():
+                raise
+            raise LearnError(came) from error
         finally:
             states = [*folder.glob("*.resume")]
             if place.path.exists():

@@ -341,6 +341,29 @@ def test_a_fit_that_is_done_leaves_nothing_to_go_on_from(
     ]
 
 
+def test_a_fit_whose_version_others_have_made_meanwhile_is_there_for_the_next_one(
+    learn_parts: Learn, pictures: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    went_on = []
+
+    def overtaken(request: FitRequest, stages: Stages) -> None:
+        state = request.out.with_name(request.out.name + ".resume")
+        went_on.append(state.exists())
+        state.touch()
+        if not went_on[-1]:
+            (repository / "parts" / "1").mkdir()
+        thin_fit(request, stages)
+
+    monkeypatch.setattr(inpformer, "LEARNING", FamilyLearning(overtaken))
+    refused = learn_parts(pictures / "good")
+    assert refused.exit_code == 1
+    assert "parts/1 came meanwhile: give the same command again" in refused.output
+    assert learn_parts(pictures / "good").exit_code == 0
+    assert went_on == [False, True]
+    assert load_bundle(repository / "parts" / "2")
+    assert not (repository / "parts" / ".3.fit").exists()
+
+
 def test_the_command_is_one_of_takts() -> None:
     (found,) = entry_points(group="takt.commands", name="learn")
     assert found.value == "export.commands.learn:learn"
