@@ -198,7 +198,8 @@ def test_a_repository_that_cannot_be_written_to_is_refused(
 ) -> None:
     repository.mkdir()
     repository.chmod(0o500)
-    assert "no folder that may be written to" in learn_parts(pictures / "good").output
+    said = learn_parts(pictures / "good").output
+    assert "no folder that may be written to; name another (--out, or --repository of" in said
 
 
 def test_a_repository_that_is_a_file_is_refused(
