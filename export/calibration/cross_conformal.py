@@ -34,7 +34,7 @@ highest distance of its pictures at each place.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -52,6 +52,15 @@ TAIL_METHOD = "exponential tail"
 
 EXPECTED = 4
 """Fewest pictures above a threshold that the pictures themselves give, not the tail's shape."""
+
+
+ScoreOf = Callable[[NDArray[np.float32]], float]
+
+
+def highest_hundredth(values: NDArray[np.float32]) -> float:
+    """The mean of the highest hundredth of values [m]."""
+    count = scored_among(len(values))
+    return float(np.partition(values, -count)[-count:].mean())
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,7 @@ class OutOfFoldScores:
         head: what a head that has not seen them says of the pictures, as a level of the bank's
             scales, [n]; score and peak have it in them already. None without a head.
         files: names of the pictures' files by their digests, where the fit has kept them.
+        score_of: the model's score of the map values that count of a picture [m].
     """
 
     digests: tuple[str, ...]
@@ -109,6 +119,7 @@ class OutOfFoldScores:
     cells: NDArray[np.float32]
     head: HeadLevels | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    score_of: ScoreOf = highest_hundredth
 
     def of(self, digests: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Mean of the map and score of pictures, each [n], by their digests.
@@ -132,8 +143,7 @@ class OutOfFoldScores:
             cells: map values of the altered picture that count, by the served model [m].
         """
         unseen = np.maximum(self.cells[self.digests.index(digest)], cells)
-        count = scored_among(len(unseen))
-        return float(np.partition(unseen, -count)[-count:].mean()), float(unseen.max())
+        return self.score_of(unseen), float(unseen.max())
 
 
 def scores_with_head(scores: OutOfFoldScores, level: NDArray[np.float64]) -> OutOfFoldScores:
