@@ -126,6 +126,7 @@ def export_bundle(
     *,
     tell: Callable[[str], None],
     stage: Callable[[str], None] = lambda _: None,
+    ready: Callable[[], None] = lambda: None,
     quiet: bool = False,
 ) -> ExportReport:
     """Export a trained model to `<repository>/<name>/<version>`.
@@ -138,6 +139,7 @@ def export_bundle(
         options: of the export.
         tell: takes lines about what is going on.
         stage: called as each stage after the graph begins: `thresholds`, `self-test`.
+        ready: called once nothing is refused any more, before the bundle is there.
         quiet: show no progress bar.
 
     Raises:
@@ -224,6 +226,7 @@ def export_bundle(
         )
         usual = _usual(facts, of_good, chosen, quiet=quiet)
         fitted_with = {f"fit:{name}": value for name, value in facts.made_with.items()}
+        ready()
         bundle = save_bundle(
             out,
             golden,

@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from typing import Protocol
@@ -220,7 +221,6 @@ def exported(
     """
     stages.begin("export")
     source = CheckpointSource(load_checkpoint((options.origin[0],)))
-    keep_active(place, stages.tell)
     report = export_bundle(
         source,
         good,
@@ -229,6 +229,7 @@ def exported(
         options,
         tell=stages.tell,
         stage=stages.begin,
+        ready=partial(keep_active, place, stages.tell),
         quiet=True,
     )
     renew_card(report.bundle, stages.tell)

@@ -88,6 +88,31 @@ def test_the_next_version_waits_and_the_one_before_stays_active(
     assert load_bundle(repository / "parts" / "2").manifest.version == "2"
 
 
+def test_a_learning_that_is_refused_decides_nothing_of_what_is_active(
+    learn_parts: Learn, pictures: Path, repository: Path
+) -> None:
+    (repository / "parts" / "1").mkdir(parents=True)
+    (repository / "parts" / "1" / MANIFEST).touch()
+    refused = learn_parts(pictures / "good", "--strict")
+    assert refused.exit_code == 1
+    assert "nothing was written, as --strict was given" in refused.output
+    assert [one.name for one in (repository / "parts").iterdir()] == ["1"]
+
+
+def test_an_unreadable_decision_is_met_before_the_fit(
+    learn_parts: Learn, pictures: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_fit(*_: object) -> None:
+        pytest.fail("it was fitted")
+
+    monkeypatch.setattr(inpformer, "LEARNING", FamilyLearning(no_fit))
+    (repository / "parts" / "1").mkdir(parents=True)
+    (repository / "parts" / "active.json").write_text("{")
+    refused = learn_parts(pictures / "good")
+    assert refused.exit_code == 1
+    assert "active.json" in refused.output
+
+
 def test_copies_are_left_out_and_counted(pictures: Path, tmp_path: Path) -> None:
     good = tmp_path / "good"
     shutil.copytree(pictures / "good", good)
