@@ -236,12 +236,13 @@ def exported(
     return report.bundle
 
 
-def state_of(place: Place) -> str:
-    """What an interruption has left, for people."""
+def state_of(place: Place, family: str) -> str:
+    """What an interruption of a family's learning has left, for people."""
     if place.path.exists():
         card = f"`takt card --write {quote(str(place.path))}`"
         return f"{place.path} was written all the same; {card} gives it its card"
-    if any(_fit_folder_of(place).glob("*.resume")):
+    # Beside a family that needs no steps lies that of another one.
+    if named(family).is_trained and any(_fit_folder_of(place).glob("*.resume")):
         return "the same command goes on from the last state of the fit"
     return "nothing was written, and the same command starts again"
 

@@ -15,7 +15,7 @@ from export.calibration.grouping import BY_LOOKS
 from export.commands.learn import learn
 from export.errors import LearnError
 from export.learning.family import FamilyLearning, FitRequest
-from export.learning.learn import fit_folder
+from export.learning.learn import fit_folder, state_of
 from export.learning.look import look_at_pictures
 from export.learning.place import next_place
 from export.learning.size_request import AUTO, SizeRequest
@@ -299,6 +299,17 @@ def test_an_interruption_says_what_it_has_left(
     last = json.loads(told[-1])
     assert last["event"] == "error"
     assert says in last["text"]
+
+
+def test_an_interrupted_bank_does_not_promise_to_go_on_from_the_state_of_another_family(
+    repository: Path,
+) -> None:
+    place = next_place(repository, "parts")
+    with pytest.raises(KeyboardInterrupt), fit_folder(place) as folder:
+        (folder / "fit.safetensors.resume").touch()
+        raise KeyboardInterrupt
+    assert "goes on from the last state" in state_of(place, "efficientad")
+    assert "nothing was written" in state_of(place, "patchcore")
 
 
 def test_an_interrupted_wait_for_the_server_loses_no_word_of_the_version_that_is_there(
