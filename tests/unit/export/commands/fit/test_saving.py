@@ -41,3 +41,18 @@ def test_a_checkpoint_that_the_curve_would_replace_is_refused_before_the_fit(
         resumable(tmp_path / "part.csv"),
     ):
         pytest.fail("it was fitted")
+
+
+def test_two_fits_do_not_make_the_same_checkpoint(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "part.safetensors"
+    with resumable(out):
+        for _ in range(2):  # the refusal takes nothing away
+            with (
+                pytest.raises(click.ClickException, match="is being made already: wait"),
+                resumable(out),
+            ):
+                pytest.fail("it was fitted")
+    assert [*out.parent.iterdir()] == []
+    with resumable(out):
+        out.touch()
+    assert [*out.parent.iterdir()] == [out]
