@@ -36,8 +36,8 @@ def check_folder(out: Path) -> Path:
     ancestor = next(parent for parent in out.parents if parent.exists())
     if not (ancestor.is_dir() and os.access(ancestor, os.W_OK)):
         raise BundleError(
-            f"{out} cannot be made, as {ancestor} is no folder that may be written to; give --out "
-            "in another"
+            f"{out} cannot be made, as {ancestor} is no folder that may be written to; name "
+            "another (--out, or --repository of `takt learn`), or run as a user who may"
         )
     return out
 

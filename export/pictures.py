@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.errors import PicturesError
+from models.checkpoints.errors import printable
 from models.input_size import InputSize
 from service.core.bundles.findings import PictureSizes
 from service.core.bundles.manifest import Preprocess
@@ -49,8 +50,8 @@ def list_pictures(folder: Path) -> tuple[Path, ...]:
         raise PicturesError(f"there is no folder {folder}")
     if any((folder / name).is_dir() for name in (MASKS, GOOD, "test")):
         raise PicturesError(
-            f"{folder} has good pictures and others in folders of their own; "
-            f"name one of these folders, such as {_a_good_folder(folder)}"
+            f"{folder} has good pictures and others, or masks, in folders of their own; "
+            f"{_folder_to_name(folder)}"
         )
     found = tuple(sorted(path for path in folder.rglob("*") if is_picture(path, folder)))
     if not found:
@@ -188,14 +189,25 @@ def read_fit_input(path: Path, spec: Preprocess) -> Image:
 
 
 def is_picture(path: Path, folder: Path) -> bool:
-    """Whether a file below a folder has a picture's suffix and is not hidden."""
+    """Whether a file below a folder has a picture's suffix and is not hidden.
+
+    A link to a file that is not there is one, which cannot be read: it would be missed else.
+    """
     hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return path.suffix.lower() in PICTURE_SUFFIXES and not hidden and path.is_file()
+    if path.suffix.lower() not in PICTURE_SUFFIXES or hidden:
+        return False
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def short_name(path: Path) -> str:
-    """The file and its folder: several kinds of part may have files of one name."""
-    return f"{path.parent.name}/{path.name}"
+    r"""The file and its folder, for people: several kinds of part may have files of one name.
+
+    A manifest may keep it, which has no names that are not UTF-8.
+
+    >>> short_name(Path("line/good/a\udcfc\n.png"))
+    'good/a??.png'
+    """
+    return printable(f"{path.parent.name}/{path.name}")
 
 
 def relative_name(path: Path, root: Path) -> str:
@@ -213,6 +225,15 @@ def named(path: Path) -> Iterator[None]:
         raise PicturesError(f"{path}: {error} {hint}") from error
 
 
-def _a_good_folder(root: Path) -> Path:
-    inside = [root / "train" / GOOD, root / GOOD, root / "test" / GOOD]
-    return next((folder for folder in inside if folder.is_dir()), inside[0])
+def _folder_to_name(root: Path) -> str:
+    """What to do instead of naming a folder that has good pictures and others."""
+    places = [folder for folder in (root / "train", root, root / "test") if folder.is_dir()]
+    good = [place / GOOD for place in places if (place / GOOD).is_dir()]
+    inside = (path for place in places for path in place.iterdir() if path.is_dir())
+    no_defects = {MASKS, GOOD, "train", "test"}
+    others = sorted(one for one in inside if one.name not in no_defects and one.name[0] != ".")
+    named = [f"{folder} for good ones" for folder in good[:1]]
+    named += [f"{folder} for others" for folder in others[:1]]
+    if not named:
+        return "put the pictures that are meant into a folder of their own, and name that"
+    return f"name the folder of those that are meant: {' or '.join(named)}"

@@ -245,4 +245,5 @@ def _how_visible(size: InputSize, picture: InputSize, defect_side: float) -> str
     told = f"the smallest defect, {defect_side:.3g} pixels a side, covers {covers:.2g} of the input"
     if covers >= 0.95 * VISIBLE_PIXELS:
         return told
-    return f"{told}, too few to count on: consider tiles (--tile) or a closer picture"
+    tiles = "tiles (--tile of `takt export onnx`)"
+    return f"{told}, too few to count on: consider {tiles} or a closer picture"

@@ -16,6 +16,7 @@ class FakeFit:
     state: bool = False
     arguments: tuple[Any, ...] = ()
     start: Any = None
+    digests: Any = None
 
     def __call__(
         self,
@@ -24,9 +25,11 @@ class FakeFit:
         start: Any = None,
         spoil: Any = None,
         part: Any = None,
+        digests: Any = None,
     ) -> Any:
         self.arguments = arguments
         self.start = start
+        self.digests = digests
         output = next(a for a in arguments if isinstance(a, Path))
         if self.state:
             output.with_name(output.name + ".resume").touch()

@@ -206,6 +206,7 @@ def answers_of(model: PatchCore, out_of_fold: OutOfFold, tested: Tensor) -> Answ
         map_median=float(values.median()),
         folds=out_of_fold.folds,
         cells=values.numpy(),
+        score_of=lambda cells: float(model.score_of(torch.from_numpy(cells)[None])),
     )
     maps = model.fuse(tested.transpose(0, 1))
     return Answers(

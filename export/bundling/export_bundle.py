@@ -126,6 +126,7 @@ def export_bundle(
     *,
     tell: Callable[[str], None],
     stage: Callable[[str], None] = lambda _: None,
+    ready: Callable[[], None] = lambda: None,
     quiet: bool = False,
 ) -> ExportReport:
     """Export a trained model to `<repository>/<name>/<version>`.
@@ -138,6 +139,7 @@ def export_bundle(
         options: of the export.
         tell: takes lines about what is going on.
         stage: called as each stage after the graph begins: `thresholds`, `self-test`.
+        ready: called once nothing is refused any more, before the bundle is there.
         quiet: show no progress bar.
 
     Raises:
@@ -158,6 +160,9 @@ def export_bundle(
     chosen = choose_pictures(
         good, defects, facts.seen, tell, scored.digests if scored else (), options.grouping
     )
+    if scored and options.checkpoint is None and not options.grouping.is_guess:
+        # Else the fit is of this very command, and was told the same.
+        tell("warning: these scores count the parts that the fit was told of; give it this --group")
     parts = _part_ids(facts, chosen, options)
     tell_of_ids(parts, tell)
     count = len(scored.score) if scored else chosen.unseen_parts.count
@@ -221,6 +226,7 @@ def export_bundle(
         )
         usual = _usual(facts, of_good, chosen, quiet=quiet)
         fitted_with = {f"fit:{name}": value for name, value in facts.made_with.items()}
+        ready()
         bundle = save_bundle(
             out,
             golden,

@@ -88,6 +88,7 @@ def tested(
         good_peak=of_good.peak,
         defect_score=of_defects.score,
         defect_peak=of_defects.peak,
+        alpha=alpha,
         read=partial(read_picture, spec=model.preprocess),
     )
     if out_of_fold is not None:

@@ -90,7 +90,8 @@ def tell_of_files(pictures: Sequence[Path], spec: Preprocess, tell: Callable[[st
         tell(
             f"warning: {found['dark_depth']} of {looked} of these are nearly black so, as "
             "those of a camera of 12 or 14 bits are: a fit of Takt sees that by its own pictures; "
-            "--depth 12 or 14 is for a model of others that was trained so"
+            "a model of others that was trained so gets it by --depth 12 or 14 of `takt export "
+            "onnx` or `takt import onnx`"
         )
     if found["clipped_depth"]:
         tell(

@@ -34,14 +34,13 @@ highest distance of its pictures at each place.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from export.calibration.outliers import outliers, outlying
-from models.dinov2.maps import scored_among
 from service.core.bundles.conformal import Alpha, calibrate, conformal_rank
 from service.core.bundles.levels import Scale, levels_of
 from service.core.bundles.manifest import Thresholds
@@ -52,6 +51,9 @@ TAIL_METHOD = "exponential tail"
 
 EXPECTED = 4
 """Fewest pictures above a threshold that the pictures themselves give, not the tail's shape."""
+
+ScoreOf = Callable[[NDArray[np.float32]], float]
+"""Values of the cells of a map that count, [m] -> the score of the picture."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class OutOfFoldScores:
         map_median: median of all map values that count.
         folds: number of folds.
         cells: map values that count of each picture, float32 [n,m].
+        score_of: the model's score of a picture by the values of its cells that count.
         head: what a head that has not seen them says of the pictures, as a level of the bank's
             scales, [n]; score and peak have it in them already. None without a head.
         files: names of the pictures' files by their digests, where the fit has kept them.
@@ -107,6 +110,7 @@ class OutOfFoldScores:
     map_median: float
     folds: int
     cells: NDArray[np.float32]
+    score_of: ScoreOf
     head: HeadLevels | None = None
     files: Mapping[str, str] = field(default_factory=dict)
 
@@ -132,8 +136,7 @@ class OutOfFoldScores:
             cells: map values of the altered picture that count, by the served model [m].
         """
         unseen = np.maximum(self.cells[self.digests.index(digest)], cells)
-        count = scored_among(len(unseen))
-        return float(np.partition(unseen, -count)[-count:].mean()), float(unseen.max())
+        return self.score_of(unseen), float(unseen.max())
 
 
 def scores_with_head(scores: OutOfFoldScores, level: NDArray[np.float64]) -> OutOfFoldScores:

@@ -63,6 +63,7 @@ class Evidence:
         made_up: results on made-up defects by size, the smallest first.
         odd: good pictures of which one makes the threshold; None if none does.
         groups: two groups of good pictures; None if they are one.
+        alpha: false-reject rate of the thresholds; None if good pictures gave none.
     """
 
     family: str
@@ -78,6 +79,7 @@ class Evidence:
     made_up: tuple[SizeResult, ...]
     odd: OddPictures | None = None
     groups: TwoGroups | None = None
+    alpha: float | None = None
 
 
 def find(evidence: Evidence) -> tuple[Finding, ...]:
@@ -108,7 +110,7 @@ def _made_up_missed(evidence: Evidence) -> Finding | None:
         code="made_up_missed",
         text=f"the model finds {found} of {made} made-up defects, which are up to "
         f"{evidence.made_up[-1].side_px} pixels large",
-        remedy=f"do not serve it so: {_find_more(evidence.family)}",
+        remedy=f"do not serve it so: {_find_more(evidence)}",
     )
 
 
@@ -157,18 +159,22 @@ def _defects_missed(evidence: Evidence) -> Finding | None:
     return Finding(
         code="defects_missed",
         text=f"the threshold misses {evidence.missed} of the {evidence.defects} given defects",
-        remedy=_find_more(evidence.family),
+        remedy=_find_more(evidence),
     )
 
 
-def _find_more(family: str) -> str:
+def _find_more(evidence: Evidence) -> str:
     """What has been shown to find more defects; `docs/self-test.md` has by how much."""
-    tried = " or ".join(map(str, HIGHER_ALPHAS))
-    alpha = f"a higher alpha ({tried}) finds more and rejects more good parts"
-    of = known(family)
+    tried = " or ".join(map(str, _higher_than(evidence.alpha or 0.0)))
+    alpha = f"a higher alpha{tried and f' ({tried})'} finds more and rejects more good parts"
+    of = known(evidence.family)
     if of is not None and not of.is_trained:
         return alpha
     return f"learn a bank ({usual().name}) of the same pictures, or fit longer; {alpha}"
+
+
+def _higher_than(alpha: float) -> list[float]:
+    return [one for one in HIGHER_ALPHAS if one > alpha]
 
 
 def advice(family: str, alpha: float | None, found: Iterable[Finding]) -> list[Json]:
@@ -190,7 +196,7 @@ def advice(family: str, alpha: float | None, found: Iterable[Finding]) -> list[J
     of = known(family)
     if of is not None and of.is_trained and codes & {*_FINDS_TOO_LITTLE, "few_steps"}:
         given.append({"setting": "family", "value": usual().name})
-    higher = [one for one in HIGHER_ALPHAS if alpha is not None and one > alpha]
+    higher = [] if alpha is None else _higher_than(alpha)
     if higher and codes & _FINDS_TOO_LITTLE:
         given.append({"setting": "alpha", "value": higher[0]})
     return given

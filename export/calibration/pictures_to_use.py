@@ -89,9 +89,15 @@ def choose_pictures(
         parted = leave_out_seen(digests, seen, tell)
         parted = replace(parted, copies=len(good) - len(digests))
         return _counted_once(parted, dict(zip(digests, parts.number, strict=True)), grouping, tell)
-    tell("calibrating on the fit's own scores")
-    if not grouping.is_guess:
-        tell("warning: these scores count the parts that the fit was told of; give it --group")
+    others = len({*out_of_fold} - {*digests.values()})
+    tell(
+        f"calibrating on the fit's own scores of {len(out_of_fold)} parts"
+        + (
+            f", {others} of which are not among the given pictures and count as well"
+            if others
+            else ""
+        )
+    )
     scored, fitted = frozenset(out_of_fold), frozenset(seen)
     # What the fit has not seen, such as pictures that were judged since, changes no threshold.
     learned = [path for path, digest in digests.items() if digest in fitted]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, Protocol
 
@@ -123,7 +123,23 @@ def _pair(
     images = [best(good.score, bad.score), *(possible[place] for place in reversed(places))]
     pairs = (ThresholdPair(one, best(_left(good, one), _left(bad, one))) for one in images)
     # Of equal ones the first is taken.
-    return max(pairs, key=lambda pair: merit(_count_of_both(pair, good, bad)))
+    return _within_reach(
+        max(pairs, key=lambda pair: merit(_count_of_both(pair, good, bad))), good, bad
+    )
+
+
+def _within_reach(pair: ThresholdPair, good: ScoredPictures, bad: ScoredPictures) -> ThresholdPair:
+    """The pair; where it leaves nothing to the map, with the lowest threshold that does so.
+
+    A higher one would reject the same of these pictures, and no map would ever show a region.
+    """
+    score = np.concatenate([good.score, bad.score])
+    peak = np.concatenate([good.peak, bad.peak])
+    left = peak[score <= np.float64(pair.image)]
+    highest = (left if left.size else peak).max(keepdims=True)
+    if pair.pixel < highest:
+        return pair
+    return replace(pair, pixel=thresholds_between(highest, peak[peak > highest])[1])
 
 
 def _left(scored: ScoredPictures, image: float) -> NDArray[np.float32]:

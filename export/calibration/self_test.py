@@ -73,6 +73,7 @@ class Subject:
         defect_score: scores of the given defective pictures [m].
         defect_peak: their highest map values [m].
         odd: good pictures that score far above the others; None if none does.
+        alpha: false-reject rate of the thresholds; None if good pictures gave none.
         unseen: score and peak that an altered picture would have if the model had not seen the
             picture; those of `look` if None.
         read: reads a picture as the model sees it, RGB uint8 [H,W,3].
@@ -88,6 +89,7 @@ class Subject:
     defect_score: NDArray[np.float32]
     defect_peak: NDArray[np.float32]
     odd: OddPictures | None = None
+    alpha: float | None = None
     unseen: Callable[[Path, Image], tuple[float, float]] | None = None
     read: Callable[[Path], Image] = read_picture
 
@@ -132,6 +134,7 @@ def self_test(subject: Subject, pictures: CalibrationPictures, *, quiet: bool) -
         made_up=made_up.sizes,
         odd=subject.odd,
         groups=two_groups(scores, [short_name(path) for path in looked]),
+        alpha=subject.alpha,
     )
     return SelfTest(
         pictures=made_up.pictures,

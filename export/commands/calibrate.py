@@ -128,7 +128,7 @@ def calibrate(
     )
     from export.bundling.recalibrate import deploy as deploy_thresholds
     from export.pictures import list_pictures
-    from export.report.card import write_card
+    from export.report.card import renew_card
     from service.core.bundles.bundle import load_bundle
     from service.core.bundles.card import CARD
 
@@ -156,7 +156,7 @@ def calibrate(
     if not dry_run:
         deploy_thresholds(found, click.echo)
         if (bundle / CARD).exists():
-            write_card(load_bundle(bundle))
+            renew_card(load_bundle(bundle), click.echo)
         sign_or_warn(bundle, sign_key)
     click.echo(deployment(found, dry_run=dry_run))
 

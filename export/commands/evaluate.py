@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from export.commands.options import FILE, FOLDER, QUIET, SHOW_DEFAULTS, plain_errors, threads
+from export.commands.options import (
+    FILE,
+    FOLDER,
+    QUIET,
+    SHOW_DEFAULTS,
+    check_outputs,
+    plain_errors,
+    threads,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +71,7 @@ def evaluate(
     from export.evaluation.data_sets import read_data_set
     from export.evaluation.evaluate import evaluate as evaluate_on
     from export.evaluation.record import EvaluationContext, to_json
+    from export.pictures import check_pictures
     from export.report.evaluation_table import evaluation_table
     from export.versions import package_versions
     from export.wording import encodable
@@ -72,11 +81,8 @@ def evaluate(
     loaded = load_bundle(bundle)
     manifest = loaded.manifest
     data_set = read_data_set(data)
-    for file in filter(None, (json_file, report)):  # before the long work
-        if not file.parent.is_dir():
-            raise click.ClickException(
-                f"{file} cannot be written: there is no folder {file.parent}"
-            )
+    check_outputs(json_file, report)
+    check_pictures(path for one in data_set.samples for path in (one.path, *one.masks))
     with ExitStack() as to_close:
         inspector, deployed = to_close.enter_context(_inspector(url, loaded, engine, threads))
         context = EvaluationContext(

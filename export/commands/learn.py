@@ -231,7 +231,7 @@ def learn(
                 learned = new.learn(pictures, defects, place, options, compute, stages)
         except KeyboardInterrupt:
             stages.close()
-            stopped = f"stopped; {new.state_of(place)}"
+            stopped = f"stopped; {new.state_of(place, family)}"
             stages.failed(stopped)
             click.echo(f"\n{stopped}", err=True)
             raise click.exceptions.Exit(130) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -116,6 +117,24 @@ def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
             raise click.ClickException(str(error)) from error
 
     return run
+
+
+def check_outputs(*files: Path | None) -> None:
+    """Refuse files that cannot be written, before long work whose figures would be lost.
+
+    Raises:
+        click.ClickException: one has no folder, or may not be written to.
+    """
+    for file in filter(None, files):
+        folder = file.absolute().parent
+        if not folder.is_dir():
+            raise click.ClickException(
+                f"{file} cannot be written: there is no folder {file.parent}"
+            )
+        if not os.access(file if file.exists() else folder, os.W_OK):
+            raise click.ClickException(
+                f"{file} cannot be written: name a file in a folder that may be written to"
+            )
 
 
 @dataclass(frozen=True)

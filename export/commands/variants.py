@@ -89,7 +89,7 @@ def variant_command(
             **own: Any,
         ) -> None:
             from export.pictures import list_pictures
-            from export.report.card import write_card
+            from export.report.card import renew_card
             from export.variants.drift_gate import ALLOWED
             from export.variants.search import VariantOptions, export_variant
             from service.core.bundles.bundle import load_bundle
@@ -101,7 +101,7 @@ def variant_command(
             options = VariantOptions(precision, allowed, auto_mixed, threads)
             maker = make_maker(loaded, options, **own)
             changed = export_variant(maker, good_pictures, defective, quiet=quiet)
-            write_card(changed)
+            renew_card(changed, click.echo)
             click.echo(variant_table(changed.manifest))
             sign_or_warn(bundle, sign_key)
 

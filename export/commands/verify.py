@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from export.commands.options import DEVICE_ID, FILE, FOLDER, SHOW_DEFAULTS, plain_errors, threads
+from export.commands.options import (
+    DEVICE_ID,
+    FILE,
+    FOLDER,
+    SHOW_DEFAULTS,
+    check_outputs,
+    plain_errors,
+    threads,
+)
 
 if TYPE_CHECKING:
     from service.core.bundles.bundle import Bundle
@@ -61,6 +69,7 @@ def verify(
         )
         return engine_opener(options)(bundle).engine
 
+    check_outputs(json_file)
     keys = None if key is None else TrustedKeys(key)
     result = verify_bundles(bundles, open_graph, open_variant, keys)
     click.echo(verification_table(result))

@@ -9,7 +9,9 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -26,13 +28,15 @@ from export.learning.size_request import USUAL_SIZE, SizeRequest
 from export.learning.stages import Stages
 from export.out_folder import next_version
 from export.pictures import list_pictures
-from export.report.card import write_card
+from export.report.card import renew_card
 from families.every import learnable, named, names_of
 from models.checkpoints.formats import load_checkpoint
 from models.fit.device import Compute
 from models.fit.inpformer.encoders import LITE0
+from models.fit.resume import Resume
 from service.core.bundles.bundle import Bundle
 from service.core.bundles.conformal import conformal_rank
+from service.core.errors import BundleError
 
 OTHERS_S = {"export": 10, "thresholds": 5, "self-test": 8, "load": 4}
 
@@ -174,8 +178,26 @@ def learn(
             searched.taken.choice if searched else None,
         )
         learning.fit(request, stages)
-        bundle = exported(place, options.export(checkpoint), pictures.paths, bad, stages)
+        with _done_once_there(place, options.family, checkpoint):
+            bundle = exported(place, options.export(checkpoint), pictures.paths, bad, stages)
     return Learned(bundle, pictures, searched)
+
+
+@contextlib.contextmanager
+def _done_once_there(place: Place, family: str, checkpoint: Path) -> Iterator[None]:
+    """Removes the state of a fit whose version is there: another fit would go on from its end.
+
+    It stays where others have made that version meanwhile, as the fit is for the next one then.
+    """
+    is_ours = True
+    try:
+        yield
+    except BundleError:
+        is_ours = False
+        raise
+    finally:
+        if is_ours and named(family).is_trained and place.path.exists():
+            Resume(checkpoint, {}, {}).path.unlink(missing_ok=True)
 
 
 def exported(
@@ -199,7 +221,6 @@ def exported(
     """
     stages.begin("export")
     source = CheckpointSource(load_checkpoint((options.origin[0],)))
-    keep_active(place, stages.tell)
     report = export_bundle(
         source,
         good,
@@ -208,17 +229,20 @@ def exported(
         options,
         tell=stages.tell,
         stage=stages.begin,
+        ready=partial(keep_active, place, stages.tell),
         quiet=True,
     )
-    write_card(report.bundle)
+    renew_card(report.bundle, stages.tell)
     return report.bundle
 
 
-def state_of(place: Place) -> str:
-    """What an interruption has left, for people."""
+def state_of(place: Place, family: str) -> str:
+    """What an interruption of a family's learning has left, for people."""
     if place.path.exists():
-        return f"{place.path} was written all the same; `takt card --write` gives it its card"
-    if any(_fit_folder_of(place).glob("*.resume")):
+        card = f"`takt card --write {quote(str(place.path))}`"
+        return f"{place.path} was written all the same; {card} gives it its card"
+    # Beside a family that needs no steps lies that of another one.
+    if named(family).is_trained and any(_fit_folder_of(place).glob("*.resume")):
         return "the same command goes on from the last state of the fit"
     return "nothing was written, and the same command starts again"
 
@@ -253,19 +277,23 @@ def fit_folder(place: Place) -> Iterator[Path]:
     folder = _fit_folder_of(place)
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder, place):
+        came = f"{place.path} came meanwhile: give the same command again"
         try:
             if place.path.exists():
-                raise LearnError(f"{place.path} came meanwhile: give the same command again")
+                raise LearnError(came)
             yield folder
-        except BaseException:
-            if not any(folder.glob("*.resume")):
+        except BundleError as error:
+            if not place.path.exists():
+                raise
+            raise LearnError(came) from error
+        finally:
+            states = [*folder.glob("*.resume")]
+            if place.path.exists():
+                _pass_on(states, place)
+            if place.path.exists() or not states:
                 shutil.rmtree(folder, ignore_errors=True)
                 with contextlib.suppress(OSError):
                     place.path.parent.rmdir()
-            raise
-        if place.path.exists():
-            _pass_on([*folder.glob("*.resume")], place)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _pass_on(states: Sequence[Path], place: Place) -> None:

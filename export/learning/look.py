@@ -53,11 +53,13 @@ def look_at_pictures(
     """Finds the good pictures, reads the first bytes of each, and tells which show one part.
 
     Raises:
-        PicturesError: there is none, one cannot be read or is no picture, or is defective too.
+        PicturesError: there is none, one cannot be read or is no picture, or is defective too, or
+            the id of its part is too long.
     """
     found = list_pictures(good)
     digests = distinct(found, lambda _: None)
     refuse_in_both(digests, defects)
+    grouping.ids_of([*digests])  # refuses what is no part's id, before a fit that would be lost
     sizes: Counter[tuple[int, int]] = Counter()
     for number, path in enumerate(digests, 1):
         sizes[picture_size(path)] += 1

@@ -73,6 +73,7 @@ def next_place(repository: Path, model: str) -> Place:
 
     Raises:
         BundleError: the repository cannot be written to.
+        ConfigurationError: `active.json` cannot be understood.
         LearnError: the name is none for a model, or the disk is full.
     """
     if not is_model_name(model):
@@ -81,6 +82,7 @@ def next_place(repository: Path, model: str) -> Place:
             "'-', beginning with a letter or a digit"
         )
     folder = repository / model
+    read_activation(folder)  # refuses what would be refused after the fit
     place = Place(
         repository,
         model,

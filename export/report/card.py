@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from shlex import quote
 
 from export.wording import drift_text, number, resize_text, roi_text, share, tiles_text
 from service.core.bundles.bundle import Bundle
@@ -50,6 +51,17 @@ def write_card(bundle: Bundle) -> Path:
     path = bundle.path / CARD
     write_atomically(path, card(bundle.manifest).encode())
     return path
+
+
+def renew_card(bundle: Bundle, tell: Callable[[str], None]) -> None:
+    """Write the card of a bundle that is complete without it; where that cannot be, tell so."""
+    try:
+        write_card(bundle)
+    except OSError as error:
+        tell(
+            f"warning: its card cannot be written ({error.strerror}); once it can, do so by `takt "
+            f"card --write {quote(str(bundle.path))}`"
+        )
 
 
 def _model(manifest: Manifest) -> list[str]:

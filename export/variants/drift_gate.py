@@ -170,6 +170,8 @@ def check_variant(
     precision: Precision,
     allowed: AllowedDrift | None = None,
     layers: Sequence[str] = (),
+    *,
+    can_mix: bool = True,
 ) -> None:
     """Refuse a variant that answers too far from the trained model.
 
@@ -178,6 +180,7 @@ def check_variant(
         precision: whose bounds hold.
         allowed: other bounds; the precision's if None.
         layers: where the difference begins, as far as that is known.
+        can_mix: whether layers can be kept in higher precision that are not so yet.
 
     Raises:
         DriftError: the drift is beyond the bounds; says in what, and where it begins.
@@ -186,10 +189,10 @@ def check_variant(
     if not beyond:
         return
     where = f"; it begins at {', '.join(layers)}" if layers else ""
+    mix = "Keep these layers in higher precision with --auto-mixed, give" if can_mix else "Give"
     raise DriftError(
         f"the {precision} variant answers unlike the trained model: {'; '.join(beyond)}{where}. "
-        "Keep these layers in higher precision with --auto-mixed, give more and more varied good "
-        "pictures, or allow more with --allow-drift"
+        f"{mix} more and more varied good pictures, or allow more with --allow-drift"
     )
 
 

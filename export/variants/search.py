@@ -236,7 +236,9 @@ def _accepted(
         fresh = [one for one in worst if one.node not in kept][: max(KEPT_AT_FIRST, len(kept))]
         mixing = options.auto_mixed and maker.mixes and len(kept) < MOST_KEPT
         if not (mixing and fresh):
-            check_variant(drift, precision, allowed, first_failing(errors, NAMED_FROM[precision]))
+            layers = first_failing(errors, NAMED_FROM[precision])
+            can_mix = maker.mixes and not options.auto_mixed
+            check_variant(drift, precision, allowed, layers, can_mix=can_mix)
         kept |= {one.node: one.name for one in fresh}
         maker.tell(f"too much drift: {'; '.join(beyond)}")
 

@@ -88,6 +88,7 @@ def efficientad(
             asked,
             compute,
             part=kinds.parts.number,
+            digests=kinds.digests,
             spoil=reader_with_defects(preprocess_of(recipe)),
             quiet=quiet,
         )

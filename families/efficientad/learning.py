@@ -39,6 +39,7 @@ def fit_efficientad_to(request: FitRequest, stages: Stages) -> None:
             options,
             request.compute,
             part=request.pictures.parts.number,
+            digests=request.pictures.digests,
             spoil=reader_with_defects(preprocess_of(recipe)),
             quiet=request.quiet,
         )

@@ -82,6 +82,7 @@ def inpformer(
             asked,
             compute,
             part=kinds.parts.number,
+            digests=kinds.digests,
             spoil=reader_with_defects(preprocess_of(recipe)),
             quiet=quiet,
         )

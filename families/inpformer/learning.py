@@ -26,6 +26,7 @@ def fit_inpformer_to(request: FitRequest, stages: Stages) -> None:
             InpFormerOptions(**request.options()),
             request.compute,
             part=request.pictures.parts.number,
+            digests=request.pictures.digests,
             spoil=reader_with_defects(preprocess_of(encoder.recipe)),
             quiet=request.quiet,
         )

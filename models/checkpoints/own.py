@@ -215,8 +215,12 @@ def _write(path: Path, state: dict[str, Tensor], about: dict[str, Any]) -> None:
     tensors = {name: _smallest(tensor) for name, tensor in state.items()}
     text = json.dumps({"format": FORMAT_VERSION, **about}, sort_keys=True)
     # safetensors would make the file readable to its owner only.
-    unfinished.write_bytes(save(tensors, metadata={METADATA_KEY: text}))
-    os.replace(unfinished, path)
+    data = save(tensors, metadata={METADATA_KEY: text})
+    try:
+        unfinished.write_bytes(data)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _smallest(tensor: Tensor) -> Tensor:

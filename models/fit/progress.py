@@ -28,6 +28,8 @@ LINE_EVERY_S = 30.0
 
 MEASURING = "measuring the pace"
 
+_LOWER = "lower the learning rate (--learning-rate of `takt fit`)"
+
 
 @dataclass(frozen=True)
 class CurvePoint:
@@ -98,7 +100,7 @@ class AveragedLosses:
             FitError: a loss was not finite, so that the fit cannot go on from here.
         """
         if not bool(self._sums.isfinite().all()):
-            raise FitError("a loss was not finite: lower the learning rate")
+            raise FitError(f"a loss was not finite: {_LOWER}")
         return {"sums": self._sums}
 
     def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
@@ -122,7 +124,7 @@ class AveragedLosses:
         averages = self._sums / (step - (self.curve[-1].step if self.curve else 0))
         figures = {**dict(zip(self._names, averages.tolist(), strict=True)), **others}
         if not all(math.isfinite(value) for value in figures.values()):
-            raise FitError(f"the loss was not finite before step {step}: lower the learning rate")
+            raise FitError(f"the loss was not finite before step {step}: {_LOWER}")
         self.curve.append(CurvePoint(step, figures))
         self._sums.zero_()
 

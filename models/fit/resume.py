@@ -10,7 +10,7 @@ import pickle
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from models.fit.progress import CurvePoint
 
-STATE_FORMAT = 2
+STATE_FORMAT = 3
 OLDEST_S = 20.0
 """Age of the kept state after which the next step's end keeps a newer one."""
 
@@ -43,6 +43,20 @@ class ResumeMismatchError(RuntimeError):
 def digest_of_names(paths: Iterable[Path]) -> str:
     """SHA-256 of the pictures' names, for the fingerprint of a fit."""
     return hashlib.sha256(b"\n".join(os.fsencode(path.name) for path in paths)).hexdigest()
+
+
+def digest_of_good(paths: Sequence[Path], digests: Mapping[Path, str] | None) -> str:
+    """SHA-256 of what good pictures show, for the fingerprint of a fit.
+
+    Cameras count up anew in each folder: another one has other pictures of the same names.
+
+    Args:
+        paths: the pictures, in the order of the fit.
+        digests: of each one's content; None where it is not known, and names stand for it.
+    """
+    if digests is None:
+        return digest_of_names(paths)
+    return hashlib.sha256("\n".join(digests[path] for path in paths).encode()).hexdigest()
 
 
 def digest_of_weights(weights: Iterable[Tensor], settings: str = "") -> str:

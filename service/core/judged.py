@@ -238,8 +238,16 @@ def _by_place(folder: Path) -> Iterator[JudgedFile]:
             hidden = any(part.startswith(".") for part in below.parts)
             if hidden or path.suffix.lower() not in PICTURE_SUFFIXES or not path.is_file():
                 continue
+            file = path.relative_to(folder).as_posix()
+            try:
+                file.encode()
+            except UnicodeEncodeError:
+                raise ConfigurationError(
+                    f"{file!r} in {folder} is no name in UTF-8, as the lines of judged pictures "
+                    "have it: rename that file or folder"
+                ) from None
             yield JudgedFile(
-                file=path.relative_to(folder).as_posix(),
+                file=file,
                 sha256=_sha256_of(path),
                 judgement=word,
                 kind=below.parts[0] if word == "defect" and len(below.parts) > 1 else None,

@@ -244,19 +244,26 @@ class LearningFolder:
     def remove_leftovers(self, repository: Path) -> None:
         """Removes what an interrupted process has left in the repository and in `tmp`.
 
-        Of a version that it has begun the hidden folders go; a whole one stays.
+        Of a version that it has begun the hidden folders go; a whole one stays. So does what is of
+        somebody who learns the version at the command line, or has interrupted that before.
         """
         if (noted := self._noted_place()) is not None:
             folder = repository / noted[0]
             begun = re.compile(rf"\.{re.escape(noted[1])}(\.fit|-[a-z0-9_]{{8}})")
+            others = _is_locked(folder / f".{noted[1]}.fit")
             with contextlib.suppress(OSError):
                 for one in list(folder.iterdir()):
-                    if begun.fullmatch(one.name):
+                    if begun.fullmatch(one.name) and not (others or self._was_there(one)):
                         shutil.rmtree(one, ignore_errors=True)
                 folder.rmdir()  # only an empty one goes
         shutil.rmtree(self.path / _TEMPORARY, ignore_errors=True)
         with contextlib.suppress(OSError):
             (self.path / _TEMPORARY).mkdir(mode=0o700)
+
+    def _was_there(self, folder: Path) -> bool:
+        """Whether a fit had left a state in a folder before the version was begun here."""
+        begun_s = (self.path / _PLACE).stat().st_mtime
+        return any(state.stat().st_mtime < begun_s for state in folder.glob("*.resume"))
 
     def _check_open(self) -> None:
         if not self._takes:
@@ -285,6 +292,23 @@ def abandoned(folder: Path, repository: Path, bounds: PictureBounds) -> Iterator
         left.remove_leftovers(repository)
         left.count_pictures()
         yield left
+
+
+def _is_locked(folder: Path) -> bool:
+    """Whether another process works in a folder, as `takt learn` says by a lock of it."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return False
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _digest_of(path: Path) -> bytes:

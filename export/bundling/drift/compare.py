@@ -140,7 +140,8 @@ def check_drift(compared: Compared, allowed: float, *, as_trained: bool) -> None
             raise ExportError(
                 f"{what} unlike the trained model: the score differs by up to {found.score:.2g}, "
                 f"the map by {found.anomaly_map:.2g}, and {limit:.2g} is allowed; if that is "
-                "little beside the scores, allow more with --allow-drift"
+                "little beside the scores, allow more with --allow-drift of `takt export onnx` or "
+                "`takt import onnx`"
             )
 
 

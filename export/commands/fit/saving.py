@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
@@ -23,24 +25,58 @@ def resumable(out: Path) -> Iterator[None]:
     """Keeps a fit's state until its checkpoint is written, and names the state on Ctrl-C.
 
     Raises:
-        click.ClickException: the checkpoint is there already.
+        click.ClickException: the checkpoint is there already, or another process makes it, or the
+            loss curve would take its place.
+        OSError: its folder cannot be written to.
     """
     from models.fit.resume import Resume
 
-    if out.exists():
-        raise click.ClickException(f"{out} exists; delete it, or give another --out")
-    state = Resume(out, {}, {}).path
-    try:
-        yield
-        state.unlink(missing_ok=True)
-    except KeyboardInterrupt:
-        click.echo(
-            f"\nstopped; the same command goes on from the last state, {state}"
-            if state.exists()
-            else "\nstopped before the first state was kept; the same command starts again",
-            err=True,
+    if _curve_of(out) == out:
+        raise click.ClickException(
+            f"the loss curve goes beside the checkpoint as .csv, and would take its place: give "
+            f"--out {out.with_suffix('.safetensors')}"
         )
-        raise click.exceptions.Exit(130) from None
+    state = Resume(out, {}, {}).path
+    with _alone(out):
+        if out.exists():
+            raise click.ClickException(f"{out} exists; delete it, or give another --out")
+        try:
+            yield
+            state.unlink(missing_ok=True)
+        except KeyboardInterrupt:
+            click.echo(
+                f"\nstopped; the same command goes on from the last state, {state}"
+                if state.exists()
+                else "\nstopped before the first state was kept; the same command starts again",
+                err=True,
+            )
+            raise click.exceptions.Exit(130) from None
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Keeps other processes from a checkpoint and its state during the block.
+
+    Raises:
+        click.ClickException: another one makes it.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    lock = out.with_name(f".{out.name}.lock")
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise click.ClickException(
+                    f"{out} is being made already: wait until that is over, or give another --out"
+                ) from None
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
 
 
 def save_detector(
@@ -79,7 +115,7 @@ def save_detector(
     )
     save_checkpoint(out, fitted.model, known, fitted.out_of_fold, fitted.good_cells)
     if fitted.curve:
-        write_curve(out.with_suffix(".csv"), fitted.curve)
+        write_curve(_curve_of(out), fitted.curve)
         took = f"{fitted.steps} steps, {fitted.steps_per_s:.2f} a second, on "
     else:
         banks = (one for name, one in fitted.model.state_dict().items() if "vectors" in name)
@@ -95,6 +131,11 @@ def save_detector(
         f"next: takt export onnx {quote(str(out))} --good {quote(str(good))} "
         "--out REPOSITORY/NAME/VERSION"
     )
+
+
+def _curve_of(out: Path) -> Path:
+    """The file of the loss curve of a checkpoint."""
+    return out.with_suffix(".csv")
 
 
 def _held_out_text(fitted: Fitted[Any]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from export.commands.options import FILE
+from export.commands.options import FILE, check_outputs
 
 if TYPE_CHECKING:
     from export.msa.analysis import StudyContext
@@ -31,13 +31,9 @@ class StudyOutputs:
         """Check before the long work that the files can be written.
 
         Raises:
-            ClickException: one has no folder.
+            click.ClickException: one cannot.
         """
-        for file in filter(None, (self.report, self.json_file)):
-            if not file.parent.is_dir():
-                raise click.ClickException(
-                    f"{file} cannot be written: there is no folder {file.parent}"
-                )
+        check_outputs(self.report, self.json_file)
 
     def tell(self, study: Study, context: StudyContext) -> None:
         """Analyse a study, print its figures and write the files."""

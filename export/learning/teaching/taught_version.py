@@ -13,6 +13,7 @@ from export.learning.learn import Learned
 from export.learning.teaching.judged_pictures import JudgedPictures, TeachingPicture
 from export.learning.teaching.request import TaughtModel
 from export.wording import share
+from models.checkpoints.errors import printable
 from service.core.domain import Json
 from service.core.judged import JudgedWord
 
@@ -208,4 +209,5 @@ def inspection_of(path: Path) -> int | None:
 
 
 def _some(files: Sequence[str]) -> str:
-    return ", ".join(files[:MOST_PRINTED]) + (", …" if len(files) > MOST_PRINTED else "")
+    named = ", ".join(map(printable, files[:MOST_PRINTED]))
+    return named + (", …" if len(files) > MOST_PRINTED else "")

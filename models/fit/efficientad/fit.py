@@ -19,7 +19,7 @@ six things differ:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -42,7 +42,7 @@ from models.fit.optim.schedule import Schedule
 from models.fit.optim.winograd import plain, winograd
 from models.fit.pictures import Load, OtherPictures, TrainingPictures
 from models.fit.progress import AveragedLosses, Fitted, Progress
-from models.fit.resume import Resume, digest_of_names, digest_of_weights
+from models.fit.resume import Resume, digest_of_good, digest_of_names, digest_of_weights
 from models.fit.variation import share_for
 
 CONSTANT_SHARE = 0.4
@@ -67,6 +67,7 @@ def fit_efficientad(
     compute: Compute,
     *,
     part: Sequence[int] | None = None,
+    digests: Mapping[Path, str] | None = None,
     spoil: Spoil | None = None,
     quiet: bool = False,
 ) -> Fitted[EfficientAd]:
@@ -84,6 +85,8 @@ def fit_efficientad(
         compute: device and precision.
         part: number of the part that each good picture shows, all of whose pictures are fitted on
             or none; each shows its own if None.
+        digests: of each good picture's content, by which an interrupted fit tells whether they
+            are the same; None where nobody knows, and names have to do.
         spoil: reads a good picture as `load` does, with made-up defects. With it, the model is the
             state that tells them best from held-out good pictures; without, the last one.
         quiet: whether the progress bar is left out.
@@ -112,7 +115,7 @@ def fit_efficientad(
         output,
         {
             **asdict(options),
-            "good": digest_of_names(split.seen),
+            "good": digest_of_good(split.seen, digests),
             "other": digest_of_names(other),
             "teacher": digest_of_weights(teacher.parameters()),
             "made-up defects": spoil is not None,

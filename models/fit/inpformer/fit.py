@@ -9,7 +9,7 @@ estimates the same loss, and a CPU takes more steps in the same time.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import chain
@@ -41,7 +41,7 @@ from models.fit.optim.stable_adamw import StableAdamW
 from models.fit.parts import cut_between, kept_together
 from models.fit.pictures import Load
 from models.fit.progress import AveragedLosses, Fitted, Progress
-from models.fit.resume import Resume, Stateful, digest_of_names, digest_of_weights
+from models.fit.resume import Resume, Stateful, digest_of_good, digest_of_weights
 from models.inpformer.detector import InpFormer
 from models.inpformer.lite0 import Lite0Encoder
 
@@ -63,6 +63,7 @@ def fit_inpformer(
     compute: Compute,
     *,
     part: Sequence[int] | None = None,
+    digests: Mapping[Path, str] | None = None,
     spoil: Spoil | None = None,
     quiet: bool = False,
 ) -> Fitted[InpFormer]:
@@ -79,6 +80,8 @@ def fit_inpformer(
         compute: device and precision.
         part: number of the part that each picture shows, of all kinds one after another; all
             pictures of a part are fitted on or none. Each shows its own if None.
+        digests: of each good picture's content, by which an interrupted fit tells whether they
+            are the same; None where nobody knows, and names have to do.
         spoil: reads a good picture as `load` does, with made-up defects. With it, a few pictures
             are held out, and the model is the state that tells the defects best from them;
             without, the last one.
@@ -113,7 +116,7 @@ def fit_inpformer(
         output,
         {
             **asdict(options),
-            "good": digest_of_names(split.seen),
+            "good": digest_of_good(split.seen, digests),
             "made-up defects": spoil is not None,
             "encoder": digest_of_weights(
                 (encoder.weights[name] for name in sorted(encoder.weights)), repr(encoder.config)

@@ -40,9 +40,21 @@ def test_pictures_are_found_below_a_folder_by_suffix_in_order(tmp_path: Path) ->
     [
         ([], "absent", "there is no folder"),
         (["here/notes.txt"], "here", r"holds no picture \(\.bmp, "),
-        (["set/ground_truth/a.png"], "set", "good pictures and others.*train/good"),
-        (["set/good/a.png", "set/dent/b.png"], "set", "good pictures and others.*set/good"),
-        (["set/test/good/a.png"], "set", "good pictures and others.*test/good"),
+        (
+            ["set/ground_truth/a.png"],
+            "set",
+            "good pictures and others.*put the pictures that are meant",
+        ),
+        (
+            ["set/good/a.png", "set/dent/b.png"],
+            "set",
+            r"good pictures and others.*: \S+/set/good for good ones or \S+/set/dent for others$",
+        ),
+        (
+            ["set/test/good/a.png"],
+            "set",
+            r"good pictures and others.*: \S+/set/test/good for good ones$",
+        ),
     ],
 )
 def test_a_folder_that_will_not_do_is_refused(
@@ -64,6 +76,16 @@ def test_a_picture_is_read_as_the_service_reads_it(
     found = read_model_input(path, spec)
     assert found.shape == (6, 10, 3)
     assert np.array_equal(found, preprocess(decode(data, 10_000), spec))
+
+
+def test_a_link_to_a_picture_that_is_not_there_is_no_picture_less(tmp_path: Path) -> None:
+    touch(tmp_path, "here/a.png")
+    (tmp_path / "here" / "b.png").symlink_to(tmp_path / "unmounted" / "b.png")
+    (tmp_path / "here" / "c.png").symlink_to(tmp_path)
+    found = list_pictures(tmp_path / "here")
+    assert [path.name for path in found] == ["a.png", "b.png"]
+    with pytest.raises(PicturesError, match=r"b\.png: "):
+        read_picture(found[1])
 
 
 @pytest.mark.parametrize("content", [None, b"", b"GIF89a and more"])

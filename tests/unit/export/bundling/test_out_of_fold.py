@@ -32,6 +32,7 @@ from models.fit.patchcore.encoders import PatchCoreEncoder
 from models.fit.patchcore.fit import fit_patchcore
 from models.fit.patchcore.options import PatchCoreOptions
 from models.patchcore.config import PatchCoreConfig
+from models.patchcore.detector import PatchCore
 from service.core.bundles.findings import SelfTest
 from service.core.bundles.manifest import Preprocess
 from service.core.errors import CalibrationError
@@ -123,13 +124,16 @@ def test_the_parts_that_the_fit_has_scored_are_named_in_the_order_of_their_score
     *given, missing = sorted(there.parent.iterdir())
     missing.unlink()
     former = {picture_digest(fit.good[0]): "before"}
+    told: list[str] = []
     report = export(
         CheckpointSource(fit.checkpoint),
         given,
         tmp_path / "m" / "1",
         grouping=Grouping(re.compile(r"part(\d+)")),
         former_parts=former,
+        told=told,
     )
+    assert any("give it this --group" in line for line in told)
     expected = [named[one] if one not in former else "before" for one in scored]
     assert report.bundle.calibration.parts.tolist() == expected
 
@@ -185,6 +189,17 @@ def test_pictures_that_reach_the_model_otherwise_need_some_that_the_fit_has_not_
             **otherwise,
         )
     assert any("own scores do not hold" in line for line in told)
+
+
+def test_a_picture_that_nothing_alters_has_its_score_whatever_the_model_s_rule(
+    fit: Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PatchCore, "score_of", lambda _, values: values.topk(3).values.mean(1))
+    scored = CheckpointSource(fit.checkpoint).facts.out_of_fold
+    assert scored is not None
+    unaltered = np.full(scored.cells.shape[1], -np.inf, np.float32)
+    found = [scored.altered(digest, unaltered) for digest in scored.digests]
+    assert found == [*zip(scored.score.tolist(), scored.peak.tolist(), strict=True)]
 
 
 def test_the_self_test_takes_the_scores_of_pictures_without_themselves(

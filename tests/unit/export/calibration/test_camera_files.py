@@ -58,6 +58,7 @@ def test_pictures_of_16_bits_are_told_with_what_becomes_of_them(tmp_path: Path) 
     assert "1 of 2 pictures have 16 bits" in told(paths)
     assert "1 of 1 of these are nearly black" in told(paths)
     assert "a fit of Takt sees that by its own pictures" in told(paths)
+    assert "--depth 12 or 14 of `takt export onnx` or `takt import onnx`" in told(paths)
     assert "nearly black" not in told(paths, depth="12")
     assert "brighter levels" in told(paths, depth="pillow")
 

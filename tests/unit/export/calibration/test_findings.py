@@ -69,6 +69,17 @@ def test_each_finding_has_its_rule(changes: dict[str, Any], expected: str) -> No
     assert codes(**changes) == [expected]
 
 
+@pytest.mark.parametrize(
+    ("alpha", "named"),
+    [(None, " (0.05 or 0.1)"), (0.01, " (0.05 or 0.1)"), (0.05, " (0.1)"), (0.2, "")],
+)
+def test_an_alpha_is_advised_that_is_higher_than_the_model_s(
+    alpha: float | None, named: str
+) -> None:
+    (found,) = find(dataclasses.replace(GOOD, missed=10, alpha=alpha))
+    assert f"; a higher alpha{named} finds more" in found.remedy
+
+
 WORST = dataclasses.replace(
     GOOD,
     fit=fit(steps=50, pictures=5),

@@ -73,4 +73,8 @@ def test_too_few_pictures_for_the_rate_are_refused() -> None:
 
 def _scores(values: np.ndarray) -> OutOfFoldScores:
     digests = tuple(map(str, range(len(values))))
-    return OutOfFoldScores(digests, values, values, 0.0, 10, values[:, None])
+    return OutOfFoldScores(digests, values, values, 0.0, 10, values[:, None], _highest)
+
+
+def _highest(values: np.ndarray) -> float:
+    return float(values.max())

@@ -121,7 +121,9 @@ def test_of_a_fits_own_scores_only_pictures_that_it_saw_repeat_others(
     seen = [*map(picture_digest, learned)]
     both = choose_pictures([*learned, *others, copy], (), seen, print, seen[:2], BY_LOOKS)
     assert (both.copies, both.repeated) == (0, 1)
-    none = choose_pictures([*others, copy], (), seen, print, seen[:2], BY_LOOKS)
+    told: list[str] = []
+    none = choose_pictures([*others, copy], (), seen, told.append, seen[:2], BY_LOOKS)
+    assert "scores of 2 parts, 2 of which are not among the given" in told[-1]
     assert (none.copies, none.repeated) == (0, 0)
     assert (none.unseen, none.seen) == ((), tuple(others))
 

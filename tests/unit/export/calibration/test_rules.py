@@ -62,5 +62,21 @@ def test_where_the_score_finds_all_the_map_rejects_no_good_picture() -> None:
     assert found.of_both == Counts(good=10, rejected=0, defective=2, missed=0)
 
 
+@pytest.mark.parametrize("rule", ["best-f1", "cost"])
+def test_where_the_score_finds_all_the_map_shows_the_defects_that_stand_out_on_it(
+    rule: Rule,
+) -> None:
+    assert by_rule(scored((2.0, 0.5), (2.5, 3.0)))[rule].pixel == pytest.approx(2.0)
+    assert by_rule(scored((2.0, 0.5), (2.5, 0.1)))[rule].pixel == pytest.approx(1.0)
+
+
+def test_where_the_score_rejects_all_the_threshold_of_the_map_is_one_that_maps_reach() -> None:
+    everything = Costs(miss=1000, reject=1, prevalence=0.9)
+    same = scored((0.1, 0.1), (0.2, 0.3))
+    found = candidates(UNTIL_NOW, same, scored((0.05, 0.05)), Alpha(0.5), everything)
+    assert found[-1].of_both == Counts(good=2, rejected=2, defective=1, missed=0)
+    assert found[-1].pixel == pytest.approx(0.3)
+
+
 def test_without_defects_there_is_no_rule_that_needs_some() -> None:
     assert by_rule(scored()).keys() == {None, "conformal"}

@@ -156,6 +156,24 @@ def test_file_names_that_are_not_utf_8_are_escaped(
     assert "caf\\udce9/\\udcff.png" in report.read_text(encoding="utf-8")
 
 
+def test_a_file_that_is_no_picture_or_cannot_be_written_is_met_before_the_first_inspection(
+    monkeypatch: pytest.MonkeyPatch, bundle: Bundle, labelled: Path, tmp_path: Path
+) -> None:
+    def inspected(*_: object) -> None:
+        pytest.fail("a picture was inspected")
+
+    monkeypatch.setattr(LocalInspector, "inspect", inspected)
+    arguments = (bundle.path, "--data", labelled, "--threads", 1, "-q")
+    with monkeypatch.context() as patch:
+        patch.setattr("export.commands.options.os.access", lambda path, _: path != tmp_path)
+        assert "new.json cannot be written" in refused(
+            run(*arguments, "--json", tmp_path / "new.json")
+        )
+    last = max(labelled.rglob("*.png"))
+    last.write_bytes(b"no picture")
+    assert f"{last.name}: " in refused(run(*arguments))
+
+
 def test_the_size_of_the_comparison_can_be_chosen(bundle: Bundle, labelled: Path) -> None:
     arguments = (bundle.path, "--data", labelled, "--threads", 1, "-q")
     assert "at 256 × 256 pixels" in run(*arguments).output

@@ -15,7 +15,7 @@ from export.calibration.grouping import BY_LOOKS
 from export.commands.learn import learn
 from export.errors import LearnError
 from export.learning.family import FamilyLearning, FitRequest
-from export.learning.learn import fit_folder
+from export.learning.learn import fit_folder, state_of
 from export.learning.look import look_at_pictures
 from export.learning.place import next_place
 from export.learning.size_request import AUTO, SizeRequest
@@ -88,6 +88,31 @@ def test_the_next_version_waits_and_the_one_before_stays_active(
     assert load_bundle(repository / "parts" / "2").manifest.version == "2"
 
 
+def test_a_learning_that_is_refused_decides_nothing_of_what_is_active(
+    learn_parts: Learn, pictures: Path, repository: Path
+) -> None:
+    (repository / "parts" / "1").mkdir(parents=True)
+    (repository / "parts" / "1" / MANIFEST).touch()
+    refused = learn_parts(pictures / "good", "--strict")
+    assert refused.exit_code == 1
+    assert "nothing was written, as --strict was given" in refused.output
+    assert [one.name for one in (repository / "parts").iterdir()] == ["1"]
+
+
+def test_an_unreadable_decision_is_met_before_the_fit(
+    learn_parts: Learn, pictures: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_fit(*_: object) -> None:
+        pytest.fail("it was fitted")
+
+    monkeypatch.setattr(inpformer, "LEARNING", FamilyLearning(no_fit))
+    (repository / "parts" / "1").mkdir(parents=True)
+    (repository / "parts" / "active.json").write_text("{")
+    refused = learn_parts(pictures / "good")
+    assert refused.exit_code == 1
+    assert "active.json" in refused.output
+
+
 def test_copies_are_left_out_and_counted(pictures: Path, tmp_path: Path) -> None:
     good = tmp_path / "good"
     shutil.copytree(pictures / "good", good)
@@ -95,6 +120,21 @@ def test_copies_are_left_out_and_counted(pictures: Path, tmp_path: Path) -> None
     with Stages(quiet=True) as stages:
         found = look_at_pictures(good, [], BY_LOOKS, stages)
     assert found.text() == "4 pictures, 80 x 60; 1 copy left out"
+
+
+def test_an_id_that_is_too_long_is_refused_before_the_fit(
+    learn_parts: Learn, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_fit(*_: object) -> None:
+        pytest.fail("it was fitted")
+
+    monkeypatch.setattr(inpformer, "LEARNING", FamilyLearning(no_fit))
+    for path in (pictures / "good").iterdir():
+        (tmp_path / "good" / f"{path.stem:x<65}").mkdir(parents=True)
+        shutil.copy(path, tmp_path / "good" / f"{path.stem:x<65}")
+    refused = learn_parts(tmp_path / "good", "--group", "folder")
+    assert refused.exit_code == 1
+    assert "more than 64 characters" in refused.output
 
 
 @pytest.mark.parametrize("model", ["a part", "../part", "", ".part"])
@@ -183,7 +223,8 @@ def test_a_repository_that_cannot_be_written_to_is_refused(
 ) -> None:
     repository.mkdir()
     repository.chmod(0o500)
-    assert "no folder that may be written to" in learn_parts(pictures / "good").output
+    said = learn_parts(pictures / "good").output
+    assert "no folder that may be written to; name another (--out, or --repository of" in said
 
 
 def test_a_repository_that_is_a_file_is_refused(
@@ -217,6 +258,21 @@ def test_a_disk_that_fills_up_is_told_and_leaves_nothing(
     assert not (repository / "parts").exists()
 
 
+def test_a_disk_without_room_for_the_card_loses_no_word_of_the_version_that_is_there(
+    learn_parts: Learn, pictures: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("export.report.card.write_card", full)
+    result = learn_parts(pictures / "good")
+    assert result.exit_code == 0, result.output
+    assert load_bundle(repository / "parts" / "1")
+    said = " ".join(result.output.split())
+    assert "its card cannot be written (No space left on device)" in said
+    assert f"`takt card --write {repository / 'parts' / '1'}`" in said
+
+
 @pytest.mark.parametrize(
     ("keeps", "says"),
     [(True, "goes on from the last state"), (False, "nothing was written")],
@@ -245,6 +301,17 @@ def test_an_interruption_says_what_it_has_left(
     assert says in last["text"]
 
 
+def test_an_interrupted_bank_does_not_promise_to_go_on_from_the_state_of_another_family(
+    repository: Path,
+) -> None:
+    place = next_place(repository, "parts")
+    with pytest.raises(KeyboardInterrupt), fit_folder(place) as folder:
+        (folder / "fit.safetensors.resume").touch()
+        raise KeyboardInterrupt
+    assert "goes on from the last state" in state_of(place, "efficientad")
+    assert "nothing was written" in state_of(place, "patchcore")
+
+
 def test_an_interrupted_wait_for_the_server_loses_no_word_of_the_version_that_is_there(
     learn_parts: Learn, pictures: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,10 +327,16 @@ def test_an_interrupted_wait_for_the_server_loses_no_word_of_the_version_that_is
 def test_an_interruption_of_the_card_says_that_the_version_is_there(
     learn_parts: Learn, pictures: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("export.learning.learn.write_card", interrupt)
+    def kept(request: FitRequest, stages: Stages) -> None:
+        request.out.with_name(request.out.name + ".resume").touch()
+        thin_fit(request, stages)
+
+    monkeypatch.setattr(inpformer, "LEARNING", FamilyLearning(kept))
+    monkeypatch.setattr("export.report.card.write_card", interrupt)
     stopped = learn_parts(pictures / "good")
     assert stopped.exit_code == 130
     assert "parts/1 was written all the same" in stopped.output
+    assert [path.name for path in (repository / "parts").iterdir()] == ["1"]
     assert load_bundle(repository / "parts" / "1")
 
 
@@ -282,6 +355,50 @@ def test_an_interrupted_fit_goes_on_after_another_family_has_made_the_version(
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
             "fit.safetensors.resume": b"an hour"
         }
+
+
+def test_a_fit_that_is_done_leaves_nothing_to_go_on_from(
+    learn_parts: Learn, pictures: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    went_on = []
+
+    def kept(request: FitRequest, stages: Stages) -> None:
+        state = request.out.with_name(request.out.name + ".resume")
+        went_on.append(state.exists())
+        state.touch()
+        thin_fit(request, stages)
+
+    monkeypatch.setattr(inpformer, "LEARNING", FamilyLearning(kept))
+    for _ in range(2):
+        assert learn_parts(pictures / "good").exit_code == 0
+    assert went_on == [False, False]
+    assert sorted(path.name for path in (repository / "parts").iterdir() if path.is_dir()) == [
+        "1",
+        "2",
+    ]
+
+
+def test_a_fit_whose_version_others_have_made_meanwhile_is_there_for_the_next_one(
+    learn_parts: Learn, pictures: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    went_on = []
+
+    def overtaken(request: FitRequest, stages: Stages) -> None:
+        state = request.out.with_name(request.out.name + ".resume")
+        went_on.append(state.exists())
+        state.touch()
+        if not went_on[-1]:
+            (repository / "parts" / "1").mkdir()
+        thin_fit(request, stages)
+
+    monkeypatch.setattr(inpformer, "LEARNING", FamilyLearning(overtaken))
+    refused = learn_parts(pictures / "good")
+    assert refused.exit_code == 1
+    assert "parts/1 came meanwhile: give the same command again" in refused.output
+    assert learn_parts(pictures / "good").exit_code == 0
+    assert went_on == [False, True]
+    assert load_bundle(repository / "parts" / "2")
+    assert not (repository / "parts" / ".3.fit").exists()
 
 
 def test_the_command_is_one_of_takts() -> None:

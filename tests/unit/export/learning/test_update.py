@@ -98,6 +98,7 @@ def test_an_update_adds_pictures_and_shows_before_and_after_and_waits(
     first = run(tmp_path / "good", "--model", "parts", "--group", r"(\d+)\.")
     assert first.exit_code == 0, first.output
     assert "parts known by ids: 6, such as '000'" in first.output
+    assert "the fit was told of" not in first.output  # it was told the same
     bundle = load_bundle(repository / "parts" / "1")
     DeployedThresholds(bundle, Overrides()).change(image=2.5, pixel=None, reason="new lamp")
     result = run("--update", "parts", "--good", tmp_path / "new")

@@ -123,8 +123,15 @@ def test_each_bound_refuses_by_itself_and_says_what_and_where(
     with pytest.raises(DriftError) as refused:
         check_variant(drift_of(**fields), "int8", ALLOWED_HERE, ("student.conv2",))
     assert complaint in str(refused.value)
-    assert "it begins at student.conv2" in str(refused.value)
+    assert "it begins at student.conv2. Keep these layers in higher" in str(refused.value)
     check_variant(drift_of(**fields), "int8", ALLOWED_HERE.widened(10))
+
+
+def test_where_no_layers_can_be_kept_it_does_not_advise_to() -> None:
+    with pytest.raises(DriftError) as refused:
+        check_variant(drift_of(score_spans=0.11), "fp16", ALLOWED_HERE, can_mix=False)
+    assert "--auto-mixed" not in str(refused.value)
+    assert ". Give more and more varied good pictures, or allow more" in str(refused.value)
 
 
 def test_at_the_bounds_a_variant_is_let_through() -> None:

@@ -136,7 +136,7 @@ def test_saving_leaves_one_file(path: Path) -> None:
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
-def test_a_failed_save_keeps_the_former_file(
+def test_a_failed_save_keeps_the_former_file_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "t.safetensors"
@@ -152,6 +152,7 @@ def test_a_failed_save_keeps_the_former_file(
     with pytest.raises(OSError, match="no space"):
         save_teacher(path, PDN("small", 4), {})
     assert path.read_bytes() == former
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
 def test_others_may_read_the_file_as_the_umask_says(path: Path, tmp_path: Path) -> None:

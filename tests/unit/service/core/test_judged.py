@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,18 @@ def test_without_lines_folders_say_what_pictures_are(tmp_path: Path) -> None:
     }
     assert found["defect/b.png"].sha256 == hashlib.sha256(b"defect/b.png").hexdigest()
     assert found["defect/b.png"].judged_at is None
+
+
+@pytest.mark.parametrize("name", [b"defect/kr\xfcmel/a.png", b"good/gut-\xfc.png"])
+def test_a_name_that_no_line_can_have_is_refused_before_anything_is_taught(
+    tmp_path: Path, name: bytes
+) -> None:
+    put(tmp_path, "defect/b.png")
+    path = tmp_path / os.fsdecode(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    with pytest.raises(ConfigurationError, match=r"\\udcfc.* is no name in UTF-8.*: rename that"):
+        read_judged(tmp_path)
 
 
 @pytest.mark.parametrize("has_lines", [True, False])

@@ -1,3 +1,5 @@
+import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,37 @@ def test_what_was_begun_goes_and_every_whole_version_stays(tmp_path: Path, model
     folder.remove(models)
     assert left(models) == {"nut/1", "nut/.3-abcd_123", "bolt/.1.fit"}
     assert not folder.path.exists()
+
+
+def test_what_somebody_learns_at_the_command_line_meanwhile_stays(
+    tmp_path: Path, models: Path
+) -> None:
+    folder = LearningFolder(tmp_path / "one", BOUNDS)
+    folder.note_place("nut", "2")
+    descriptor = os.open(models / "nut" / ".2.fit", os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    before = left(models)
+    folder.remove_leftovers(models)
+    assert left(models) == before
+    os.close(descriptor)
+    folder.remove_leftovers(models)
+    assert left(models) == {"nut/1", "nut/.3-abcd_123", "bolt/.1.fit"}
+
+
+def test_a_state_that_an_interrupted_fit_had_left_before_stays(
+    tmp_path: Path, models: Path
+) -> None:
+    state = models / "nut" / ".2.fit" / "fit.safetensors.resume"
+    state.touch()
+    folder = LearningFolder(tmp_path / "one", BOUNDS)
+    folder.note_place("nut", "2")
+    noted_s = (folder.path / "place").stat().st_mtime
+    os.utime(state, (noted_s - 1, noted_s - 1))
+    folder.remove_leftovers(models)
+    assert state.exists()
+    os.utime(state, (noted_s + 1, noted_s + 1))  # this learning has gone on from it
+    folder.remove_leftovers(models)
+    assert not state.parent.exists()
 
 
 def test_a_model_of_which_nothing_but_a_beginning_was_there_goes(

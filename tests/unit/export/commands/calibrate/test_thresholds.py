@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,6 +93,20 @@ def test_a_card_tells_the_new_thresholds_where_there_is_one(
     assert (bundle.path / CARD).exists() is had_one
     if had_one:
         assert (bundle.path / CARD).read_text() == card(load_bundle(bundle.path).manifest)
+
+
+def test_a_card_that_cannot_be_written_is_told_beside_the_thresholds_that_were_deployed(
+    bundle: Bundle, good: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    write_card(bundle)
+    monkeypatch.setattr("export.report.card.write_card", full)
+    result = run(bundle.path, "--good", good)
+    assert result.exit_code == 0, result.output
+    assert "its card cannot be written (No space left on device)" in result.output
+    assert "deployed    conformal" in result.output
 
 
 def test_a_dry_run_writes_nothing(bundle: Bundle, good: Path) -> None:

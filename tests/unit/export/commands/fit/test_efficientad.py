@@ -54,6 +54,7 @@ def test_a_fit_writes_a_checkpoint_that_says_what_it_saw(
     assert teacher.size == "small"
     assert (options.steps, options.seed, options.calibration) == (2, 7, 0.4)
     assert compute.device == torch.device("cpu")
+    assert fake_fit.digests == {path: picture_digest(path) for path in good}
 
     loaded = load_checkpoint(out)
     assert loaded.seen == tuple(picture_digest(path) for path in good[:2])

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
 import pytest
 import torch
 
-from export.commands.fit.saving import save_detector
+from export.commands.fit.saving import resumable, save_detector
 from models.checkpoints.own import load_fitted
 from models.efficientad.config import EfficientAdConfig
 from models.efficientad.detector import EfficientAd
@@ -30,3 +31,28 @@ def test_a_fit_that_tells_hardly_anything_apart_warns(
     assert load_fitted(out).auroc == auroc
     lines = out.with_suffix(".csv").read_text().splitlines()
     assert lines == ["step,loss,made_up_auroc", "1,0.5,", f"2,0.4,{auroc:g}"]
+
+
+def test_a_checkpoint_that_the_curve_would_replace_is_refused_before_the_fit(
+    tmp_path: Path,
+) -> None:
+    with (
+        pytest.raises(click.ClickException, match=r"give --out \S+/part\.safetensors$"),
+        resumable(tmp_path / "part.csv"),
+    ):
+        pytest.fail("it was fitted")
+
+
+def test_two_fits_do_not_make_the_same_checkpoint(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "part.safetensors"
+    with resumable(out):
+        for _ in range(2):  # the refusal takes nothing away
+            with (
+                pytest.raises(click.ClickException, match="is being made already: wait"),
+                resumable(out),
+            ):
+                pytest.fail("it was fitted")
+    assert [*out.parent.iterdir()] == []
+    with resumable(out):
+        out.touch()
+    assert [*out.parent.iterdir()] == [out]

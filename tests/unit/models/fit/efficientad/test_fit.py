@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -69,6 +69,7 @@ def fit(
     load: Load = load,
     load_other: Load = load_other,
     spoil: Spoil | None = None,
+    digests: Mapping[Path, str] | None = None,
 ) -> Fitted[EfficientAd]:
     compute = Compute.choose("cpu")
     return fit_efficientad(
@@ -80,6 +81,7 @@ def fit(
         output,
         options,
         compute,
+        digests=digests,
         spoil=spoil,
         quiet=True,
     )
@@ -132,6 +134,19 @@ def test_resuming_with_other_options_is_refused(
 ) -> None:
     with pytest.raises(ResumeMismatchError, match=next(iter(change))):
         fit(teacher, interrupted, replace(OPTIONS, **change))  # type: ignore[arg-type]
+
+
+def test_resuming_with_other_pictures_of_the_same_names_is_refused(
+    teacher: PDN, tmp_path: Path
+) -> None:
+    output, contents = tmp_path / "m.safetensors", {path: path.stem for path in GOOD}
+    stopped = Interruption(left=len(OTHER) + OPTIONS.steps - 1)
+    with pytest.raises(KeyboardInterrupt):
+        fit(teacher, output, load_other=stopped, digests=contents)
+    with pytest.raises(ResumeMismatchError, match=r"other options \(good\)"):
+        fit(teacher, output, digests={path: f"another {path.stem}" for path in GOOD})
+    renamed = {Path("a") / path.name: digest for path, digest in contents.items()}
+    assert fit(teacher, output, good=tuple(renamed), digests=renamed).steps == OPTIONS.steps
 
 
 def test_an_unreadable_picture_is_met_before_the_first_step(

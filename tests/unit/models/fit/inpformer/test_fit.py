@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -71,6 +71,7 @@ def fit(
     load: Load = load,
     encoder: Pretrained | None = None,
     spoil: Spoil | None = None,
+    digests: Mapping[Path, str] | None = None,
 ) -> Fitted[InpFormer]:
     return fit_inpformer(
         good,
@@ -79,6 +80,7 @@ def fit(
         output,
         options,
         Compute.choose("cpu", bf16=False),
+        digests=digests,
         spoil=spoil,
         quiet=True,
     )
@@ -98,7 +100,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Fitted[InpFormer]:
 def interrupt(
     monkeypatch: pytest.MonkeyPatch, output: Path, at: int, encoder: Pretrained | None = None,
     load: Load = load, options: InpFormerOptions = OPTIONS, spoil: Spoil | None = None,
-    good: Sequence[Sequence[Path]] = (GOOD,),
+    good: Sequence[Sequence[Path]] = (GOOD,), digests: Mapping[Path, str] | None = None,
 ) -> None:  # fmt: skip
     """Stop a fit in a step, after the last state that it kept."""
 
@@ -110,7 +112,9 @@ def interrupt(
     with monkeypatch.context() as patch:
         patch.setattr("models.fit.inpformer.fit.batch_at", until)
         with pytest.raises(KeyboardInterrupt):
-            fit(output, options, good=good, encoder=encoder, load=load, spoil=spoil)
+            fit(
+                output, options, good=good, encoder=encoder, load=load, spoil=spoil, digests=digests
+            )
 
 
 def test_a_resumed_fit_ends_as_an_uninterrupted_one(
@@ -176,6 +180,15 @@ def test_of_a_few_pictures_all_are_fitted() -> None:
 def test_with_shots_others_are_looked_at() -> None:
     split = split_good(MANY, replace(OPTIONS, shots=2), looks=True)
     assert [len(part) for part in (split.fitted, split.validation, split.calibration)] == [2, 1, 11]
+
+
+def test_resuming_with_other_pictures_of_the_same_names_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    output = tmp_path / "m.safetensors"
+    interrupt(monkeypatch, output, at=5, digests={path: path.stem for path in GOOD})
+    with pytest.raises(ResumeMismatchError, match=r"other options \(good\)"):
+        fit(output, digests={path: f"another {path.stem}" for path in GOOD})
 
 
 @pytest.mark.slow
