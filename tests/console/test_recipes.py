@@ -214,16 +214,21 @@ def test_what_is_there_is_replaced_only_by_a_button_that_says_so(page: Page, ser
     assert (saved["revision"], saved["deadline_ms"]) == (3, 900)
 
 
-def test_what_begins_from_a_recipe_that_is_there_is_a_new_one_by_another_name(
-    page: Page, serve: Serve
-) -> None:
-    url = serve(record=True).url
+def save_another_bracket(page: Page, url: str) -> None:
+    """Asks for a new recipe whose name another one has."""
     save(url)
     page.goto(f"{url}/console/recipes?change=1")
     page.get_by_label("Name", exact=True).fill("bracket")
     page.get_by_label("Number", exact=True).fill("8")
     view_of(page, "View 1").get_by_label("View", exact=True).fill("front")
     press_save(page)
+
+
+def test_what_begins_from_a_recipe_that_is_there_is_a_new_one_by_another_name(
+    page: Page, serve: Serve
+) -> None:
+    url = serve(record=True).url
+    save_another_bracket(page, url)
     page.get_by_role("button", name="Begin again from that one").click()
     expect(page.get_by_label("Deadline, in ms")).to_have_value("800")
     page.get_by_label("Name", exact=True).fill("bolt")
@@ -235,12 +240,7 @@ def test_what_begins_from_a_recipe_that_is_there_is_a_new_one_by_another_name(
 
 def test_a_new_recipe_never_replaces_one_of_its_name(page: Page, serve: Serve) -> None:
     url = serve(record=True).url
-    save(url)
-    page.goto(f"{url}/console/recipes?change=1")
-    page.get_by_label("Name", exact=True).fill("bracket")
-    page.get_by_label("Number", exact=True).fill("8")
-    view_of(page, "View 1").get_by_label("View", exact=True).fill("front")
-    press_save(page)
+    save_another_bracket(page, url)
     told = page.get_by_role("alert")
     expect(told).to_contain_text("There is a recipe of this name, at revision 1")
     page.get_by_label("Name", exact=True).fill("bolt")
