@@ -31,9 +31,12 @@ def workers(
     """Begins a worker, which ends with a stack; the first one leads."""
 
     async def begin(link: Link, stack: AsyncExitStack) -> Worker:
-        return await stack.enter_async_context(
+        worker = await stack.enter_async_context(
             working(settings(), link.join(), lambda _: FakeEngine(), new_record())
         )
+        # The command is the test's own, which needs no exporter.
+        desk_of(worker.client).stands_against = lambda *_: ()
+        return worker
 
     return begin
 

@@ -1,5 +1,5 @@
 /** The page Audit: what was inspected in a time, to take along or to print, and who has changed what. */
-import { html, useEffect, useMemo, useState } from "../../vendor/htm-preact.js";
+import { html, useLayoutEffect, useMemo, useState } from "../../vendor/htm-preact.js";
 import { setQuery, useAddress } from "../../core/address.js";
 import { call, url } from "../../core/api.js";
 import { apart, count, local, MOMENT, when } from "../../core/format.js";
@@ -58,7 +58,7 @@ function Filters({ asked, fields, children }) {
 /** A field that keeps what somebody types while the page is drawn anew; another address sets it. */
 function Field({ value, ...more }) {
   const [text, setText] = useState(value);
-  useEffect(() => setText(value), [value]);
+  useLayoutEffect(() => setText(value), [value]); // before the next key, whose digit would be lost
   return html`<input ...${more} value=${text} onInput=${({ target }) => setText(target.value)} />`;
 }
 
