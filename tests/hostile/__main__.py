@@ -19,6 +19,7 @@ from tests.hostile import (
     soak,
 )
 from tests.hostile.bundle import MODEL, spotted_picture, write_bundle
+from tests.hostile.features import running as features
 from tests.hostile.server import MAX_MEMORY_MB, serve_command, started, tiny_server
 
 
@@ -76,6 +77,15 @@ def kills_command(count: int) -> None:
         lives = killing.run(count, Path(folder))
     click.echo(killing.report(lives))
     killing.judge(lives).end(f"{count} kills")
+
+
+@main.command("features")
+@click.option("--share", default=1.0, help="Part of the inputs of a whole run.")
+@click.option("--seed", default=15, help="They are drawn from it.")
+@click.option("--only", multiple=True, type=click.Choice(list(features.KINDS)), help="Kinds.")
+def features_command(share: float, seed: int, only: tuple[str, ...]) -> None:
+    """Malformed inputs of parts, recipes, stations, outlets and backups."""
+    features.run(only, share, seed)
 
 
 @main.command("keys")
