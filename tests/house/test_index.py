@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.server
 import os
+import re
+import runpy
 import socket
 import subprocess
 import sys
@@ -67,4 +69,25 @@ def test_whatever_installs_asks_first(tmp_path: Path) -> None:
             text=True,
             check=True,
         )
-        assert made.stdout.index(".ci/reach.py") < made.stdout.index("pip install")
+        installs = re.search(r"pip install|\.ci/install\.py", made.stdout)
+        assert installs and made.stdout.index(".ci/reach.py") < installs.start()
+
+
+LISTED = """:env:.cert='/etc/own.pem'
+:env:.extra-index-url='https://one.example/cpu https://two.example/cpu'
+global.cert='/etc/other.pem'
+global.index-url='https://mirror.example/simple'
+global.find-links='\\n/opt/wheels\\n/srv/wheels'
+global.timeout='180'
+"""
+
+
+def test_uv_asks_the_indexes_that_pip_would_ask() -> None:
+    told = runpy.run_path(str(ROOT / ".ci/install.py"))["as_uv_is_told"](LISTED)
+    assert told == {
+        "SSL_CERT_FILE": "/etc/own.pem",
+        "UV_DEFAULT_INDEX": "https://mirror.example/simple",
+        "UV_FIND_LINKS": "/opt/wheels,/srv/wheels",
+        "UV_INDEX": "https://one.example/cpu https://two.example/cpu",
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+    }
