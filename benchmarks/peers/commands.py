@@ -6,33 +6,54 @@ import argparse
 import contextlib
 import fcntl
 import os
+import shutil
 import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import geometric_mean
+from typing import Any
 
 from benchmarks.peers.assets import HEIGHTS, MODELS
-from benchmarks.peers.bundles import make_all, make_missing
+from benchmarks.peers.bundles import make_missing
 from benchmarks.peers.duel import Plan, measure
 from benchmarks.peers.figures import QUIET, Cell
 from benchmarks.peers.places import Places, default_places
 from benchmarks.peers.report import report
 from benchmarks.peers.results import Result, load_all, save, versions
-from benchmarks.peers.systems import CONTROL, System, systems
+from benchmarks.peers.systems import CONTROL, OURS, OURS_KEYS, System, systems
+
+SMOKE: dict[str, Any] = {
+    "system": [OURS],
+    "control": OURS_KEYS,
+    "models": ["null"],
+    "sizes": [min(HEIGHTS)],
+    "conc": [1],
+    "secs": 1,
+    "nice": 0,
+    "rounds": 1,
+    "max_rounds": 1,
+}
+"""What shows that the comparison runs, without the environment of a peer."""
 
 
 def main() -> None:
     """Do what the command line asks for."""
     given = _parser().parse_args()
+    if given.smoke:
+        vars(given).update(SMOKE)
     places = default_places()
     places.results.mkdir(parents=True, exist_ok=True)
     if given.prepare:
-        make_all(places)
+        shutil.rmtree(places.assets, ignore_errors=True)
+        shutil.rmtree(places.bundles, ignore_errors=True)
     names = _names(given, systems(places))
-    if names:
+    if given.smoke:
+        make_missing(places, SMOKE["models"], ("reduced",))
+    elif names or given.prepare:
         make_missing(places)
+    if names:
         _measure(given, names, places)
     if given.report:
         text = report(load_all(places.results))
@@ -47,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--all", action="store_true", help="every system but variants")
     add("--prepare", action="store_true", help="make graphs, pictures and bundles anew")
     add("--report", action="store_true", help="the tables of all results, after any measurement")
+    add("--smoke", action="store_true", help="one short cell of Takt against itself, in seconds")
     add("--models", nargs="+", default=list(MODELS), choices=MODELS)
     add("--sizes", nargs="+", type=int, default=list(HEIGHTS), choices=list(HEIGHTS))
     add("--conc", nargs="+", type=int, default=[1, 8, 32], help="clients at once")
