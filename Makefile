@@ -19,7 +19,7 @@ ON_TWO = -n 2 --dist loadfile --max-worker-restart=0
 NOT_HERE = slow or gpu or services or browser or release
 WITH_TORCH = tests/api/learning tests/unit/service/learning/test_obstacles.py $(shell grep -rlE '^(import|from) torch' tests/unit/service tests/api)
 
-.PHONY: help demo serve install test test-torch test-servers test-deploy test-postgresql test-services test-console test-release test-newer test-oldest test-ray test-triton test-all first-hour hostile soak check format docs reference pictures demo-model deploy-tools typescript modbus lock sbom clean
+.PHONY: help demo serve install test test-torch test-servers test-deploy test-postgresql test-services test-console test-release test-newer test-oldest test-ray test-triton test-slow test-all test-few first-hour hostile soak check format docs reference pictures demo-model deploy-tools typescript modbus lock sbom clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -57,11 +57,18 @@ test-console: $(VENV)/.dev ## Run the tests that open the console in a browser (
 test-release: $(VENV)/.dev ## Build both wheels, and try them in clean environments of Python 3.11 and 3.13.
 	$(BIN)/python -m pytest -m release tests/release
 
+# What stands for all tests where an environment is seldom broken: the way of a picture, a record and a stream.
+FEW = tests/api/test_app.py tests/api/test_recording.py tests/api/records/test_search.py tests/api/stream/test_frames.py \
+  tests/e2e/test_stream.py tests/unit/service/learning
+OF_NEWER ?= tests/unit/service tests/api clients/python/tests
+OF_RAY ?= tests/deploy/ray
+OF_TRITON ?= tests/triton
+
 test-newer: $(VENV)/.deploy ## Run the tests of service and client on Debian's Python, without torch.
 	$(BIN)/uv venv --quiet --clear --python $(NEWER) out/newer
 	$(BIN)/uv pip install --quiet --python out/newer/bin/python ./clients/python '.[cpu,openvino,dev]' onnx scipy tqdm
 	OMP_NUM_THREADS=1 out/newer/bin/python -m pytest -m "not ($(NOT_HERE) or torch)" $(ON_TWO) \
-	  $(WITH_TORCH:%=--ignore=%) tests/unit/service tests/api clients/python/tests
+	  $(WITH_TORCH:%=--ignore=%) $(OF_NEWER)
 
 # Old packages warn of what newer ones have changed.
 test-oldest: $(VENV)/.deploy ## Run some tests of the service with the lowest versions that pyproject.toml declares.
@@ -71,14 +78,17 @@ test-oldest: $(VENV)/.deploy ## Run some tests of the service with the lowest ve
 	$(BIN)/uv pip install --quiet --python out/oldest/bin/python --constraint out/oldest.txt ./clients/python '.[cpu]' \
 	  httpx jsonschema-rs onnx pyarrow pytest pytest-timeout pytest-xdist websockets
 	OMP_NUM_THREADS=1 out/oldest/bin/python -m pytest -m "not ($(NOT_HERE) or torch or postgresql)" $(ON_TWO) \
-	  -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning --ignore=tests/unit/service/learning/test_obstacles.py \
-	  tests/api/test_app.py tests/api/test_recording.py tests/api/records/test_search.py tests/api/stream/test_frames.py \
-	  tests/e2e/test_stream.py tests/unit/service/learning
+	  -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning --ignore=tests/unit/service/learning/test_obstacles.py $(FEW)
+
+test-few: ## Of what `make test-all` runs in environments of their own, a part in seconds each.
+	$(MAKE) test-newer OF_NEWER="$(FEW)"
+	$(MAKE) test-triton OF_TRITON="tests/triton -k scores_verdicts"
+	$(MAKE) test-ray OF_RAY="tests/deploy/ray -k 'configuration or rest_answers'"
 
 test-ray: $(VENV)/.deploy ## Run the tests on a Ray cluster of two nodes (ten minutes).
 	$(BIN)/uv venv --quiet --clear out/ray
 	$(BIN)/uv pip install --quiet --python out/ray/bin/python '.[cpu,ray]'
-	$(BIN)/python -m pytest tests/deploy/ray
+	$(BIN)/python -m pytest $(OF_RAY)
 
 # Triton's Python backend there reads arrays of numpy 2 wrongly, and pip would not take an older one.
 test-triton: $(VENV)/.deploy ## Ask a real Triton, which nvidia-pytriton brings for Linux on x86-64.
@@ -87,10 +97,14 @@ test-triton: $(VENV)/.deploy ## Ask a real Triton, which nvidia-pytriton brings 
 	$(BIN)/uv pip install --quiet --python out/triton/bin/python --override out/triton.txt ./clients/python '.[cpu,grpc]' \
 	  httpx onnx pytest pytest-timeout 'tritonclient[http]'
 	$(BIN)/uv pip install --quiet --python out/triton/bin/python --no-deps nvidia-pytriton
-	TAKT_REQUIRE_TRITON=1 OMP_NUM_THREADS=1 out/triton/bin/python -m pytest tests/triton
+	TAKT_REQUIRE_TRITON=1 OMP_NUM_THREADS=1 out/triton/bin/python -m pytest $(OF_TRITON)
 
-test-all: $(VENV)/.dev ## Run every test but those that need a GPU.
-	$(BIN)/python -m pytest -m "not gpu"
+test-slow: $(VENV)/.dev ## Run the tests that take minutes, or are seldom broken.
+	$(BIN)/python -m pytest -m "slow and not gpu" --ignore=tests/deploy/ray
+
+# What continuous integration runs, and what it has a short form of, or leaves out.
+test-all: test test-torch test-servers test-deploy test-postgresql test-services test-console test-release test-oldest \
+  test-slow first-hour test-newer test-triton test-ray ## Run every test but those that need a GPU, at the end of a larger change.
 
 first-hour: $(VENV)/.dev ## Play new users, each in a fresh copy, by README and tutorials as written (11 minutes).
 	$(BIN)/python -m tests.first_hour --json out/first-hour.json $(ARGS)

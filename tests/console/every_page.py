@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.api.keys import KEYS
@@ -409,3 +410,11 @@ PLACES = (
     Place("inspection", "a view of a part", "inspection/{rejected}", _a_view),
     Place("inspection", "none of this number", "inspection/4711", see("heading")),
 )
+
+_ONE_OF_EACH = {place.page: place for place in PLACES}.values()
+
+EVERY_PLACE = [
+    pytest.param(place, id=place.title, marks=() if place in _ONE_OF_EACH else pytest.mark.slow)
+    for place in PLACES
+]
+"""For a test's parameter: one state of each page with every change, the others by test-all."""

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.api.keys import bearer
-from tests.console.every_page import PLACES, Filled, Place, fill, pages_of_the_router
+from tests.console.every_page import EVERY_PLACE, PLACES, Filled, Place, fill, pages_of_the_router
 from tests.console.scene import work_a_shift
 
 pytest.importorskip("axe_playwright_python.base", reason="install axe-playwright-python")
@@ -40,8 +40,8 @@ def test_every_page_of_the_router_is_looked_at() -> None:
     assert {place.page for place in PLACES} == pages_of_the_router()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.title)
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("place", EVERY_PLACE)
 def test_axe_finds_no_grave_fault(
     new_page: Callable[..., Page], filled: Filled, place: Place, scheme: str
 ) -> None:
@@ -51,8 +51,8 @@ def test_axe_finds_no_grave_fault(
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("width", [1280, 400])
-@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.title)
+@pytest.mark.parametrize("width", [400, pytest.param(1280, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("place", EVERY_PLACE)
 def test_every_target_is_large_enough_for_a_glove_and_nothing_sticks_out(
     new_page: Callable[..., Page], filled: Filled, place: Place, width: int
 ) -> None:

@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.api.keys import bearer
 from tests.console.conftest import choose, key_field, log_in
-from tests.console.every_page import PLACES, Filled, Place, fill
+from tests.console.every_page import EVERY_PLACE, Filled, Place, fill
 from tests.console.scene import MODEL, pictures, work_a_shift
 
 pytestmark = pytest.mark.browser
@@ -51,7 +51,7 @@ def tab_to(page: Page, wanted: Locator, most: int = 80) -> None:
     pytest.fail(f"the keyboard does not reach {wanted}")
 
 
-@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.title)
+@pytest.mark.parametrize("place", EVERY_PLACE)
 def test_tab_reaches_everything_and_the_focus_is_seen(
     page: Page, filled: Filled, place: Place
 ) -> None:

@@ -55,7 +55,10 @@ def shift(start_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield server.url
 
 
-@pytest.mark.parametrize("width", [390, 1366, 1920])
+@pytest.mark.parametrize(
+    "width",
+    [pytest.param(390, marks=pytest.mark.slow), 1366, pytest.param(1920, marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize(("path", "role"), PAGES.items())
 def test_nothing_that_is_seen_moves_while_a_page_loads(
     new_page: Callable[..., Page], shift: str, path: str, role: Any, width: int

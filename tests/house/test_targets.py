@@ -1,4 +1,4 @@
-"""Continuous integration runs every test, and the targets of one environment run none twice."""
+"""`make test-all` runs every test, and the targets of one environment run none twice."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from tests.targets import (
     ROOT,
     Selection,
     selection_of,
+    targets_of_all,
     targets_of_integration,
     targets_of_tests,
 )
@@ -16,13 +17,14 @@ from tests.targets import (
 ENVIRONMENTS_OF_THEIR_OWN = {"test-newer", "test-oldest", "test-ray", "test-triton"}
 """Targets whose tests run in another environment than `.venv`, some of them there alone."""
 
-NOT_OF_EVERY_CHANGE = {"slow", "gpu"}
+FEW = "test-few"
+"""Has a part of what runs in most of these environments."""
 
 
 @pytest.fixture(scope="module")
 def selections() -> dict[str, Selection]:
-    """By target, what continuous integration runs."""
-    return {target: selection_of(target) for target in targets_of_integration()}
+    """By target, what `make test-all` runs."""
+    return {target: selection_of(target) for target in targets_of_all()}
 
 
 def found_tests(config: pytest.Config) -> list[tuple[str, str, set[str]]]:
@@ -37,29 +39,26 @@ def found_tests(config: pytest.Config) -> list[tuple[str, str, set[str]]]:
     ]
 
 
-def test_each_target_is_run_by_continuous_integration_or_has_all_tests() -> None:
-    assert targets_of_tests() - targets_of_integration() == {"test-all"}
+def test_each_target_is_one_of_test_all() -> None:
+    assert targets_of_tests() - targets_of_all() == {"test-all", FEW}
 
 
-def test_each_test_is_in_one_target_that_continuous_integration_runs(
+def test_continuous_integration_leaves_out_what_is_slow_and_shortens_environments() -> None:
+    left_out = targets_of_all() - targets_of_integration()
+    assert left_out == {"test-slow", "test-newer", "test-ray", "test-triton"}
+    assert FEW in targets_of_integration()
+
+
+def test_each_test_is_in_one_target(
     selections: dict[str, Selection], pytestconfig: pytest.Config
 ) -> None:
     wrong = {}
     for name, path, marks in found_tests(pytestconfig):
         found = {target for target, one in selections.items() if one.runs(path, marks)}
         homes = found - ENVIRONMENTS_OF_THEIR_OWN
-        lost = not found and not marks & NOT_OF_EVERY_CHANGE
-        if lost or len(homes) > 1:
+        if len(homes) > 1 or bool(found) is ("gpu" in marks):
             wrong[name] = homes
     assert wrong == {}, "none, or more than one, of the Makefile's targets selects these"
-
-
-def test_test_all_has_every_test_but_those_of_a_gpu(pytestconfig: pytest.Config) -> None:
-    everything = selection_of("test-all")
-    left_out = {
-        name for name, path, marks in found_tests(pytestconfig) if not everything.runs(path, marks)
-    }
-    assert left_out == {name for name, _, marks in found_tests(pytestconfig) if "gpu" in marks}
 
 
 @pytest.mark.parametrize(
@@ -83,4 +82,4 @@ def test_streams_are_tried_with_the_oldest_packages_that_are_declared() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     recipe = makefile.partition("\ntest-oldest:")[2].partition("\n\n")[0]
     assert "--resolution lowest-direct" in recipe
-    assert "tests/e2e/test_stream.py" in recipe
+    assert "tests/e2e/test_stream.py" in selection_of("test-oldest").paths
