@@ -19,7 +19,7 @@ ON_TWO = -n 2 --dist loadfile --max-worker-restart=0
 NOT_HERE = slow or gpu or services or browser or release
 WITH_TORCH = tests/api/learning tests/unit/service/learning/test_obstacles.py $(shell grep -rlE '^(import|from) torch' tests/unit/service tests/api)
 
-.PHONY: help demo serve install test test-torch test-servers test-deploy test-postgresql test-services test-console test-release test-newer test-oldest test-ray test-triton test-slow test-all test-few first-hour hostile soak check format docs reference pictures demo-model deploy-tools typescript modbus lock sbom clean
+.PHONY: help demo serve install test test-torch test-servers test-deploy test-postgresql test-services test-console test-release test-newer test-oldest test-ray test-triton test-slow test-all test-few first-hour hostile soak flaky check format docs reference pictures demo-model deploy-tools typescript modbus lock sbom clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -116,6 +116,9 @@ hostile: $(VENV)/.dev ## Malformed inputs, attacks and faults against a real ser
 
 soak: $(VENV)/.dev ## Half an hour at 60 % of the capacity: memory, descriptors and latency must not grow.
 	$(BIN)/python -m tests.hostile soak $(ARGS)
+
+flaky: $(VENV)/.dev ## Repeat tests beside two processes that burn, to find those that fail by chance; hours, and it goes on where it was ended.
+	$(BIN)/python -m tests.flaky $(ARGS)
 
 check: $(VENV)/.dev ## Lint, format, types, import contracts; names what is larger than most.
 	$(BIN)/ruff check .
