@@ -5,86 +5,23 @@ from __future__ import annotations
 import gzip
 import hashlib
 import subprocess
-import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 
 from service.commands.backup import gathering
-from service.commands.backup.command import backup
 from service.commands.backup.restore import restore
 from service.recording.audit.kept_head import KeptHead
 from service.recording.check import check_record
 from service.recording.database import HEAD
-from service.recording.pictures import PictureKey, format_of, sha256_of
-from service.recording.record import Record, open_record
+from service.recording.record import open_record
 from service.recording.search.filters import Filters
 from service.recording.search.pages import count_of
 from tests.commands import refused, run
-from tests.conftest import MakeBundle
-from tests.recorded import NOON_US, insert_inspections
 from tests.signing import OURS, private_pem
-from tests.unit.service.recording.audit.chains import appended, tamper
-
-KEYS = "version = 1\n"
-
-
-class Line:
-    """A server's folders, with something in each, and a second set of places that are empty."""
-
-    def __init__(self, folder: Path, record: Record) -> None:
-        self.folder = folder
-        self.record = record
-        self.file = folder / "line.takt"
-        self.repository = folder / "models"
-        self.keys = folder / "keys.toml"
-        self.config = folder / "takt.toml"
-        self.new = folder / "new"
-        self.keys.write_text(KEYS)
-        self.config.write_text("port = 8123\n")
-
-    def keep(self, picture: bytes, **row: object) -> Path:
-        """Record an inspection with its picture."""
-        key = PictureKey(NOON_US, sha256_of(picture), format_of(picture))
-        self.record.pictures.write(key, picture)
-        digest = bytes.fromhex(key.sha256)
-        given = {"sha256": digest, "input_format": key.input_format, "picture": True} | row
-        insert_inspections(self.record, [given])
-        return self.record.pictures.folder / key.path
-
-    def backup(self, *further: object) -> Result:
-        given = ("--data-folder", self.record.folder, "--repository", self.repository)
-        own = ("--record", "sqlite", "--keys-file", self.keys, "--config", self.config)
-        return run(backup, self.file, *given, *own, *further)
-
-    def restore(self, *further: object) -> Result:
-        given = ("--data-folder", self.new / "data", "--repository", self.new / "models")
-        own = ("--keys-file", self.new / "keys.toml", "--config", self.new / "takt.toml")
-        return run(restore, self.file, *given, *own, *further)
-
-    def names(self) -> list[str]:
-        with tarfile.open(self.file) as tar:
-            return tar.getnames()
-
-
-@pytest.fixture
-def line(tmp_path: Path, sqlite_record: Record, make_bundle: MakeBundle) -> Iterator[Line]:
-    make_bundle()
-    found = Line(tmp_path, sqlite_record)
-    (found.repository / "parts" / "active.json").write_text('{"active": "1"}')
-    (found.repository / "parts" / "1" / "thresholds.json").write_text("{}")
-    appended(sqlite_record, 3)
-    yield found
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
+from tests.unit.service.commands.backup.line import KEYS, Line, content
+from tests.unit.service.recording.audit.chains import tamper
 
 
 def test_what_was_backed_up_comes_back_whole(line: Line) -> None:
