@@ -1,7 +1,7 @@
 """The file of a backup: a tar, packed by gzip, whose last member has the SHA-256 of all others.
 
 Other tools read it, too: `tar -xzf FILE`, then `sha256sum -c SHA256SUMS`. Nothing here needs memory
-that grows with the number or the size of its members.
+that grows with the number or the size of its members. `reading.py` reads it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import json
 import os
 import tarfile
 import tempfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, BinaryIO, Final, cast
@@ -32,7 +31,6 @@ _LEVEL: Final = 1
 _STORED: Final = 0
 """Pictures and models are packed already; to try again takes ten times as long for nothing."""
 _CHUNK_BYTES: Final = 1 << 20
-_ABOUT_BYTES: Final = 1 << 16
 
 
 class Archive:
@@ -59,7 +57,7 @@ class Archive:
         body = _Hashed(file)
         self._tar.addfile(info, cast("IO[bytes]", body))
         _forget_members(self._tar)
-        self._sums.write(_sum_line(body.digest, name))
+        self._sums.write(sum_line(body.digest, name))
 
     def _end(self) -> None:
         info = tarfile.TarInfo(SUMS)
@@ -108,64 +106,6 @@ def _add_about(archive: Archive, folder: Path, about: Mapping[str, object]) -> N
         archive.add(ABOUT, cast("BinaryIO", file))
 
 
-def members_of(file: Path, stream: BinaryIO) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
-    """Each member of a backup with its content, `backup.json` first; all are checked on the way.
-
-    What is not read of a content is passed over.
-
-    Args:
-        file: its name, for errors.
-        stream: its content, from the beginning.
-
-    Raises:
-        ConfigurationError: it is no backup, or it is damaged or not whole.
-    """
-    with (
-        _readable(file),
-        gzip.GzipFile(fileobj=stream, mode="rb") as packed,
-        tarfile.open(fileobj=packed, mode="r|") as tar,
-        tempfile.TemporaryFile() as sums,
-    ):
-        while (info := tar.next()) is not None:
-            _forget_members(tar)
-            content = tar.extractfile(info) if info.isreg() else None
-            if content is None:
-                raise ConfigurationError(
-                    f"{file} has {info.name!r}, which is no file: it is no backup of Takt"
-                )
-            if info.name == SUMS:
-                _check_sums(file, content, sums)
-                while packed.read(_CHUNK_BYTES):  # gzip's own check is at the end
-                    pass
-                return
-            body = _Hashed(content)
-            yield info, cast("IO[bytes]", body)
-            while body.read(_CHUNK_BYTES):
-                pass
-            sums.write(_sum_line(body.digest, info.name))
-        raise ConfigurationError(f"{file} is not whole: its end is missing; take another backup")
-
-
-def about_of(file: Path, member: tarfile.TarInfo, content: IO[bytes]) -> dict[str, object]:
-    """What a backup says of itself in its first member.
-
-    Raises:
-        ConfigurationError: it is no backup, or one of a later release.
-    """
-    about: object = None
-    if member.name == ABOUT and member.size <= _ABOUT_BYTES:
-        with contextlib.suppress(ValueError):
-            about = json.loads(content.read())
-    if not isinstance(about, dict) or "format_version" not in about:
-        raise ConfigurationError(f"{file} is no backup that `takt backup` has written")
-    if about["format_version"] != FORMAT_VERSION:
-        raise ConfigurationError(
-            f"{file} is a backup of another form ({about['format_version']}), by Takt "
-            f"{about.get('takt')}; restore it by that release"
-        )
-    return about
-
-
 class _Packed:
     """A gzip file of parts, each packed as much as is worth it; all tools read it as one."""
 
@@ -206,28 +146,6 @@ def _forget_members(tar: tarfile.TarFile) -> None:
     tar.members = []  # type: ignore[attr-defined]
 
 
-def _sum_line(digest: str, name: str) -> bytes:
+def sum_line(digest: str, name: str) -> bytes:
+    """A line of the list of all digests."""
     return f"{digest}  {name}\n".encode()
-
-
-def _check_sums(file: Path, told: IO[bytes], found: IO[bytes]) -> None:
-    """Compare line by line, so that neither has to be in memory."""
-    found.seek(0)
-    for line in found:
-        if told.readline(len(line) + 1) != line:
-            name = line.decode()[66:].rstrip("\n")
-            raise ConfigurationError(
-                f"{file} is damaged: {name} is not what was backed up; take another backup"
-            )
-    if told.read(1):
-        raise ConfigurationError(f"{file} is not whole: members are missing; take another backup")
-
-
-@contextlib.contextmanager
-def _readable(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ConfigurationError(
-            f"{file} is no backup, or damaged ({error}); take another backup"
-        ) from error
