@@ -1,7 +1,8 @@
 """The file of a backup: a tar, packed by gzip, whose last member has the SHA-256 of all others.
 
-Other tools read it, too: `tar -xzf FILE`, then `sha256sum -c SHA256SUMS`. Nothing here needs memory
-that grows with the number or the size of its members. `reading.py` reads it.
+Where somebody vouches for it, a signature of that one follows. Other tools read it, too:
+`tar -xzf FILE`, then `sha256sum -c SHA256SUMS`. Nothing here needs memory that grows with the
+number or the size of its members. `reading.py` reads it.
 """
 
 from __future__ import annotations
@@ -9,21 +10,26 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import io
 import json
 import os
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, BinaryIO, Final, cast
+from typing import IO, TYPE_CHECKING, BinaryIO, Final, cast
 
 from service.core.bundles.files import private_file, unfinished_file
+from service.core.bundles.signing.signature import SIGNATURE, signature_of
 from service.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 ABOUT: Final = "backup.json"
 """The first member: what the backup is."""
 SUMS: Final = "SHA256SUMS"
-"""The last one."""
+"""The last one, but for a signature of it."""
 
 FORMAT_VERSION: Final = 1
 
@@ -36,10 +42,14 @@ _CHUNK_BYTES: Final = 1 << 20
 class Archive:
     """A backup that is being written."""
 
-    def __init__(self, tar: tarfile.TarFile, packed: _Packed, sums: IO[bytes]) -> None:
+    def __init__(
+        self, tar: tarfile.TarFile, packed: _Packed, sums: IO[bytes], key: Ed25519PrivateKey | None
+    ) -> None:
         self._tar = tar
         self._packed = packed
         self._sums = sums
+        self._digest = hashlib.sha256()
+        self._key = key
 
     def pack_no_more(self) -> None:
         """Store what comes from now on as it is, as it is packed already."""
@@ -57,22 +67,34 @@ class Archive:
         body = _Hashed(file)
         self._tar.addfile(info, cast("IO[bytes]", body))
         _forget_members(self._tar)
-        self._sums.write(sum_line(body.digest, name))
+        line = sum_line(body.digest, name)
+        self._sums.write(line)
+        self._digest.update(line)
 
     def _end(self) -> None:
-        info = tarfile.TarInfo(SUMS)
-        info.size, info.mode = self._sums.tell(), 0o600
-        self._sums.seek(0)
-        self._tar.addfile(info, self._sums)
+        self._add_last(SUMS, self._sums)
+        if self._key is not None:
+            signature = signature_of(signed_text(self._digest.hexdigest()), self._key)
+            self._add_last(SIGNATURE, io.BytesIO(signature.json_bytes()))
+
+    def _add_last(self, name: str, content: IO[bytes]) -> None:
+        """Add what the list of all digests has not."""
+        info = tarfile.TarInfo(name)
+        info.size, info.mode = content.seek(0, os.SEEK_END), 0o600
+        content.seek(0)
+        self._tar.addfile(info, content)
 
 
 @contextlib.contextmanager
-def new_archive(file: Path, about: Mapping[str, object]) -> Iterator[Archive]:
+def new_archive(
+    file: Path, about: Mapping[str, object], key: Ed25519PrivateKey | None = None
+) -> Iterator[Archive]:
     """A backup beside `file`, for this user alone; becomes `file` at the end, vanishes on an error.
 
     Args:
         file: must not exist.
         about: what the backup is.
+        key: signs it; it is not signed if None.
 
     Raises:
         ConfigurationError: the file exists.
@@ -91,7 +113,7 @@ def new_archive(file: Path, about: Mapping[str, object]) -> Iterator[Archive]:
                 fileobj=cast("IO[bytes]", packed), mode="w|", format=tarfile.PAX_FORMAT
             ) as tar,
         ):
-            archive = Archive(tar, packed, sums)
+            archive = Archive(tar, packed, sums, key)
             _add_about(archive, file.parent, about)
             yield archive
             archive._end()
@@ -104,6 +126,15 @@ def _add_about(archive: Archive, folder: Path, about: Mapping[str, object]) -> N
         file.write(json.dumps({"format_version": FORMAT_VERSION, **about}, indent=1).encode())
         file.flush()
         archive.add(ABOUT, cast("BinaryIO", file))
+
+
+def signed_text(digest: str) -> bytes:
+    """What a signature of a backup is over: no bundle has such a manifest.
+
+    Args:
+        digest: SHA-256 of the list of all digests.
+    """
+    return f"backup of Takt, SHA256SUMS {digest}\n".encode()
 
 
 class _Packed:

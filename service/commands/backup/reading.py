@@ -19,12 +19,13 @@ from typing import IO, Annotated, BinaryIO, Final, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
-from service.commands.backup.archive import ABOUT, FORMAT_VERSION, SUMS, sum_line
+from service.commands.backup.archive import ABOUT, FORMAT_VERSION, SUMS, signed_text, sum_line
+from service.core.bundles.signing.signature import SIGNATURE, BundleSignature, TrustedKeys
 from service.core.errors import ConfigurationError
 
 _CHUNK_BYTES: Final = 1 << 20
 _SMALL_BYTES: Final = 1 << 16
-"""Most of `backup.json`."""
+"""Most of `backup.json` and of a signature."""
 _EXTENDED_BYTES: Final = 1 << 13
 """Most of an extended head: a path, a size and a time."""
 _END_BYTES: Final = 2 * tarfile.RECORDSIZE
@@ -66,11 +67,13 @@ class WrittenArchive:
 
     Attributes:
         digest: SHA-256 of the list of all digests, once all members were read.
+        signature: of that, once all members were read; None where nobody has signed it.
     """
 
     def __init__(self, file: Path, stream: BinaryIO) -> None:
         self.file = file
         self.digest = ""
+        self.signature: bytes | None = None
         self._stream = stream
 
     def members(self) -> Iterator[tuple[BackupMember, IO[bytes]]]:
@@ -101,6 +104,33 @@ class WrittenArchive:
                 f"{self.file} is not whole: its end is missing; take another backup"
             )
 
+    def signer(self, trusted: Path | None) -> str | None:
+        """The name of the key that has signed it, once all members were read.
+
+        Args:
+            trusted: keys of which one must have signed it; None to take what it says of itself.
+
+        Returns:
+            None where nobody has.
+
+        Raises:
+            TaktError: it is not signed, or by no trusted key, or was changed.
+        """
+        keys = TrustedKeys(trusted) if trusted else None
+        if self.signature is None:
+            if keys is None:
+                return None
+            raise ConfigurationError(
+                f"{self.file} is not signed, and only a backup that a trusted key has signed is "
+                f"restored ({', '.join(keys.names())}); `takt backup --sign-key` signs one"
+            )
+        remedy = "take another backup"
+        place = self.file / SIGNATURE
+        found = BundleSignature.checked(self.signature, place, ConfigurationError, remedy)
+        if keys is None:
+            return found.key_id
+        return keys.check(found, signed_text(self.digest), self.file, SUMS, remedy)
+
     def _check_sums(self, told: _Content, found: IO[bytes]) -> None:
         """Compare line by line, so that neither has to be in memory."""
         found.seek(0)
@@ -117,7 +147,13 @@ class WrittenArchive:
         self.digest = told.digest
 
     def _read_end(self, tar: _Tar) -> None:
-        if tar.next() is not None or not tar.ends():
+        """Read a signature, if there is one, and see that nothing else follows."""
+        if (found := tar.next()) is not None:
+            member, content = found
+            if member.name != SIGNATURE or member.size > _SMALL_BYTES:
+                raise tarfile.ReadError(f"{member.name!r} follows its end")
+            self.signature = content.read()
+        if (found is not None and tar.next() is not None) or not tar.ends():
             raise tarfile.ReadError("something follows its end")
 
 

@@ -31,6 +31,11 @@ _MOST_CHARACTERS = 200
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @place_options
+@click.option(
+    "--trusted-keys",
+    type=click.Path(path_type=Path),
+    help="Public keys of which one must have signed FILE.  [TAKT_TRUSTED_KEYS]",
+)
 @plain_errors
 def restore(file: Path, config: Path | None, **given: Any) -> None:
     """Put the backup FILE into the server's folders, which must be empty; the server is stopped.
@@ -51,6 +56,7 @@ def restore(file: Path, config: Path | None, **given: Any) -> None:
             config = named_config(config)
             told = contents.named.get(CONFIG)
             settings = _settings(told, config, given)
+            _tell_signer(archive.signer(settings.trusted_keys), settings)
             if told is not None:
                 _refuse_other_places(file, told, settings, given)
             where = places_of(settings, config)
@@ -84,6 +90,12 @@ def _settings(told: bytes | None, config: Path | None, given: dict[str, Any]) ->
     if told is not None and (config is None or not config.exists()):
         config = Path(os.devnull)
     return load_settings(given, config=config)
+
+
+def _tell_signer(signer: str | None, settings: Settings) -> None:
+    if signer is not None:
+        unchecked = "" if settings.trusted_keys else ", says the file; --trusted-keys checks that"
+        click.echo(f"signed by the key {signer}{unchecked}")
 
 
 def _refuse_other_places(file: Path, told: bytes, own: Settings, given: dict[str, Any]) -> None:

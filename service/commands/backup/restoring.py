@@ -130,7 +130,7 @@ def restored(
                 written.append(place)
             private = not member.name.startswith(f"{places.MODELS}/")
             (make_private if private else _make)(place.parent)
-            # No digest is over modes, so that none lets others write.
+            # No digest or signature is over modes, so that none lets others write.
             _write(place, member, body, 0o600 if private else member.mode & 0o755 | 0o600)
         if archive.digest != contents.digest:
             raise ConfigurationError(

@@ -17,7 +17,8 @@ from service.commands.backup import restoring
 from service.commands.backup.restore import restore
 from tests.archives import add, change, header, members_in, raw_tar, replace, write_archive
 from tests.commands import refused, run
-from tests.unit.service.commands.backup.line import Line, content
+from tests.signing import FOREIGN, OURS, private_pem, trusted
+from tests.unit.service.commands.backup.line import KEYS, Line, content
 from tests.unit.service.recording.audit.chains import tamper
 
 
@@ -309,6 +310,70 @@ def test_what_was_written_goes_where_a_check_fails_afterwards(taken: Line) -> No
     taken.new.rmdir()
     refused(taken.restore())
     assert not taken.new.exists()
+
+
+def signed(line: Line, *further: object) -> None:
+    key = line.folder / "takt.key"
+    key.write_bytes(private_pem(OURS))
+    told = line.backup("--sign-key", key, *further)
+    assert told.exit_code == 0, told.output
+    assert "signed by the key" in told.output
+
+
+def test_a_signed_backup_is_told_from_others(line: Line) -> None:
+    signed(line)
+    keys = trusted(line.folder / "keys", OURS)
+    told = line.restore("--trusted-keys", keys)
+    assert told.exit_code == 0, told.output
+    assert "signed by the key" in told.output
+    assert (line.new / "keys.toml").read_text() == KEYS
+
+
+def test_a_signed_backup_is_restored_where_nobody_asks_for_a_signature(line: Line) -> None:
+    signed(line)
+    told = line.restore()
+    assert told.exit_code == 0 and "--trusted-keys" in told.output
+
+
+def test_with_a_trusted_key_no_unsigned_backup_is_restored(
+    taken: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = trusted(taken.folder / "keys", OURS)
+    assert "is not signed" in refused(taken.restore("--trusted-keys", keys))
+    monkeypatch.setenv("TAKT_TRUSTED_KEYS", str(keys))
+    assert "is not signed" in refused(taken.restore())
+    assert not taken.new.exists()
+
+
+def test_by_another_key_no_backup_is_restored(line: Line) -> None:
+    signed(line)
+    keys = trusted(line.folder / "keys", FOREIGN)
+    assert "is not trusted" in refused(line.restore("--trusted-keys", keys))
+    assert not line.new.exists()
+
+
+def test_a_signed_backup_that_somebody_changed_is_refused(line: Line) -> None:
+    signed(line)
+    with tarfile.open(line.file) as tar:
+        info = tar.getmember("signature.json")
+        taken = tar.extractfile(info)
+        assert taken is not None
+        signature = info, taken.read()
+    members = [
+        (info, b"port = 1\n" if info.name == "takt.toml" else data)
+        for info, data in members_in(line.file)
+    ]
+    write_archive(line.file, members, [signature])
+    keys = trusted(line.folder / "keys", OURS)
+    assert "has signed" in refused(line.restore("--trusted-keys", keys))
+    assert not line.new.exists()
+
+
+def test_a_backup_that_will_not_be_trusted_is_told_as_it_is_taken(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TAKT_TRUSTED_KEYS", str(trusted(line.folder / "keys", OURS)))
+    assert "--sign-key" in line.backup().output
 
 
 def test_a_backup_that_changes_between_check_and_writing_is_refused(
