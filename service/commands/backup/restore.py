@@ -110,7 +110,7 @@ def _refuse_other_places(file: Path, told: bytes, own: Settings, given: dict[str
     with _written(told) as kept:
         try:
             others = load_settings(given, config=kept)
-        except ConfigurationError as error:
+        except (ConfigurationError, RecursionError) as error:
             said = plain(str(error)).replace(str(kept), "takt.toml")[:_MOST_CHARACTERS]
             raise ConfigurationError(f"{file}: takt.toml has no settings: {said}") from None
     differ = [name for name in _PLACES if getattr(others, name) != getattr(own, name)]

@@ -23,7 +23,7 @@ from service.security.keys.key_file import parse_keys
 _MOST_BYTES: Final = {places.CONFIG: 1 << 16, places.KEYS: 1 << 19, places.HEAD: 1 << 10}
 """Of what people write by hand, or is a line."""
 _LONGEST_LINE: Final = 1 << 12
-"""Of keys. A line of dots alone would take minutes to be understood."""
+"""Of keys and settings. A line of dots alone would take minutes, and all memory, to be read."""
 _CHUNK_BYTES: Final = 1 << 20
 
 
@@ -75,7 +75,9 @@ def check_backup(archive: WrittenArchive) -> Contents:
         if member.name in once:
             raise ConfigurationError(f"{archive.file} has {member.name} twice")
         if member.name in (places.CONFIG, places.KEYS):
-            contents.named[member.name] = content.read(member.size)
+            contents.named[member.name] = said = content.read(member.size)
+            if any(len(line) > _LONGEST_LINE for line in said.splitlines()):
+                raise ConfigurationError(f"{archive.file}: {member.name} has too long a line")
         if member.name in (*_MOST_BYTES, places.DATABASE):
             once.add(member.name)
         contents.data += member.name.startswith("data/")
@@ -144,8 +146,6 @@ def restored(
 
 def _check_keys(file: Path, keys: bytes) -> None:
     try:
-        if any(len(line) > _LONGEST_LINE for line in keys.splitlines()):
-            raise ConfigurationError("a line is longer than any of keys is")
         parse_keys(keys)
     except ConfigurationError as error:
         raise ConfigurationError(f"{file}: {places.KEYS} has no keys: {error}") from None

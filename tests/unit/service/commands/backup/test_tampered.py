@@ -76,7 +76,14 @@ def test_keys_that_are_none_are_refused(taken: Line, keys: bytes) -> None:
 
 
 def test_settings_that_are_none_are_refused(taken: Line) -> None:
-    for settings in (b"a = " + b"[" * 60_000, b"port = " + b"9" * 5000, b"prot = 1", b"\xff"):
+    for settings in (
+        b"a = " + b"[" * 60_000,
+        b"a." * 30_000 + b"b = 1",
+        b"port" + b".a" * 1900 + b" = 1",
+        b"port = " + b"9" * 5000,
+        b"prot = 1",
+        b"\xff",
+    ):
         replace(taken.file, "takt.toml", settings)
         assert "takt.toml" in refused(taken.restore())
         assert not taken.new.exists()
