@@ -163,5 +163,6 @@ def _from_file(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(f"the settings file {path} cannot be read: {error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    # Numbers and texts that are none are of ValueError, too.
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"the settings file {path} is not TOML: {error}") from None

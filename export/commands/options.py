@@ -14,6 +14,7 @@ import click
 from export.commands.camera_files import DEPTH, ORIENTATION
 from export.commands.promise import ALPHA, GROUP, FiniteRange
 from export.out_folder import check_folder
+from service.commands.sign_key import read_key
 from service.core.distribution import CLIENT, install_hint
 from service.core.host import spin_briefly
 from service.headings import Command, Option, under, with_options
@@ -67,24 +68,6 @@ STRICT = click.option(
     is_flag=True,
     help="Write nothing and end with 1 if the self-test finds anything against the model.",
 )
-
-
-def read_key(
-    _ctx: click.Context, param: click.Parameter, value: Path | None
-) -> Ed25519PrivateKey | None:
-    """Read the key that an option names, before long work begins; asks for its passphrase."""
-    if value is None:
-        return None
-    from service.core.bundles.signing.keys import is_encrypted, read_private_key
-    from service.core.errors import ConfigurationError
-
-    try:
-        passphrase = None
-        if is_encrypted(value):
-            passphrase = click.prompt(f"Passphrase of {value}", hide_input=True, err=True).encode()
-        return read_private_key(value, passphrase)
-    except ConfigurationError as error:
-        raise click.BadParameter(str(error), param=param) from None
 
 
 SIGN_KEY = click.option(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from export.commands.options import FILE, FOLDER, plain_errors, read_key
+from export.commands.options import FILE, FOLDER, plain_errors
+from service.commands.sign_key import read_key
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

@@ -1,7 +1,8 @@
 """The file of a backup: a tar, packed by gzip, whose last member has the SHA-256 of all others.
 
-Other tools read it, too: `tar -xzf FILE`, then `sha256sum -c SHA256SUMS`. Nothing here needs memory
-that grows with the number or the size of its members.
+Where somebody vouches for it, a signature of that one follows. Other tools read it, too:
+`tar -xzf FILE`, then `sha256sum -c SHA256SUMS`. Nothing here needs memory that grows with the
+number or the size of its members. `reading.py` reads it.
 """
 
 from __future__ import annotations
@@ -9,22 +10,26 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import io
 import json
 import os
 import tarfile
 import tempfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, BinaryIO, Final, cast
+from typing import IO, TYPE_CHECKING, BinaryIO, Final, cast
 
 from service.core.bundles.files import private_file, unfinished_file
+from service.core.bundles.signing.signature import SIGNATURE, signature_of
 from service.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 ABOUT: Final = "backup.json"
 """The first member: what the backup is."""
 SUMS: Final = "SHA256SUMS"
-"""The last one."""
+"""The last one, but for a signature of it."""
 
 FORMAT_VERSION: Final = 1
 
@@ -32,16 +37,19 @@ _LEVEL: Final = 1
 _STORED: Final = 0
 """Pictures and models are packed already; to try again takes ten times as long for nothing."""
 _CHUNK_BYTES: Final = 1 << 20
-_ABOUT_BYTES: Final = 1 << 16
 
 
 class Archive:
     """A backup that is being written."""
 
-    def __init__(self, tar: tarfile.TarFile, packed: _Packed, sums: IO[bytes]) -> None:
+    def __init__(
+        self, tar: tarfile.TarFile, packed: _Packed, sums: IO[bytes], key: Ed25519PrivateKey | None
+    ) -> None:
         self._tar = tar
         self._packed = packed
         self._sums = sums
+        self._digest = hashlib.sha256()
+        self._key = key
 
     def pack_no_more(self) -> None:
         """Store what comes from now on as it is, as it is packed already."""
@@ -59,22 +67,34 @@ class Archive:
         body = _Hashed(file)
         self._tar.addfile(info, cast("IO[bytes]", body))
         _forget_members(self._tar)
-        self._sums.write(_sum_line(body.digest, name))
+        line = sum_line(body.digest, name)
+        self._sums.write(line)
+        self._digest.update(line)
 
     def _end(self) -> None:
-        info = tarfile.TarInfo(SUMS)
-        info.size, info.mode = self._sums.tell(), 0o600
-        self._sums.seek(0)
-        self._tar.addfile(info, self._sums)
+        self._add_last(SUMS, self._sums)
+        if self._key is not None:
+            signature = signature_of(signed_text(self._digest.hexdigest()), self._key)
+            self._add_last(SIGNATURE, io.BytesIO(signature.json_bytes()))
+
+    def _add_last(self, name: str, content: IO[bytes]) -> None:
+        """Add what the list of all digests has not."""
+        info = tarfile.TarInfo(name)
+        info.size, info.mode = content.seek(0, os.SEEK_END), 0o600
+        content.seek(0)
+        self._tar.addfile(info, content)
 
 
 @contextlib.contextmanager
-def new_archive(file: Path, about: Mapping[str, object]) -> Iterator[Archive]:
+def new_archive(
+    file: Path, about: Mapping[str, object], key: Ed25519PrivateKey | None = None
+) -> Iterator[Archive]:
     """A backup beside `file`, for this user alone; becomes `file` at the end, vanishes on an error.
 
     Args:
         file: must not exist.
         about: what the backup is.
+        key: signs it; it is not signed if None.
 
     Raises:
         ConfigurationError: the file exists.
@@ -93,7 +113,7 @@ def new_archive(file: Path, about: Mapping[str, object]) -> Iterator[Archive]:
                 fileobj=cast("IO[bytes]", packed), mode="w|", format=tarfile.PAX_FORMAT
             ) as tar,
         ):
-            archive = Archive(tar, packed, sums)
+            archive = Archive(tar, packed, sums, key)
             _add_about(archive, file.parent, about)
             yield archive
             archive._end()
@@ -108,62 +128,13 @@ def _add_about(archive: Archive, folder: Path, about: Mapping[str, object]) -> N
         archive.add(ABOUT, cast("BinaryIO", file))
 
 
-def members_of(file: Path, stream: BinaryIO) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
-    """Each member of a backup with its content, `backup.json` first; all are checked on the way.
-
-    What is not read of a content is passed over.
+def signed_text(digest: str) -> bytes:
+    """What a signature of a backup is over: no bundle has such a manifest.
 
     Args:
-        file: its name, for errors.
-        stream: its content, from the beginning.
-
-    Raises:
-        ConfigurationError: it is no backup, or it is damaged or not whole.
+        digest: SHA-256 of the list of all digests.
     """
-    with (
-        _readable(file),
-        gzip.GzipFile(fileobj=stream, mode="rb") as packed,
-        tarfile.open(fileobj=packed, mode="r|") as tar,
-        tempfile.TemporaryFile() as sums,
-    ):
-        while (info := tar.next()) is not None:
-            _forget_members(tar)
-            content = tar.extractfile(info) if info.isreg() else None
-            if content is None:
-                raise ConfigurationError(
-                    f"{file} has {info.name!r}, which is no file: it is no backup of Takt"
-                )
-            if info.name == SUMS:
-                _check_sums(file, content, sums)
-                while packed.read(_CHUNK_BYTES):  # gzip's own check is at the end
-                    pass
-                return
-            body = _Hashed(content)
-            yield info, cast("IO[bytes]", body)
-            while body.read(_CHUNK_BYTES):
-                pass
-            sums.write(_sum_line(body.digest, info.name))
-        raise ConfigurationError(f"{file} is not whole: its end is missing; take another backup")
-
-
-def about_of(file: Path, member: tarfile.TarInfo, content: IO[bytes]) -> dict[str, object]:
-    """What a backup says of itself in its first member.
-
-    Raises:
-        ConfigurationError: it is no backup, or one of a later release.
-    """
-    about: object = None
-    if member.name == ABOUT and member.size <= _ABOUT_BYTES:
-        with contextlib.suppress(ValueError):
-            about = json.loads(content.read())
-    if not isinstance(about, dict) or "format_version" not in about:
-        raise ConfigurationError(f"{file} is no backup that `takt backup` has written")
-    if about["format_version"] != FORMAT_VERSION:
-        raise ConfigurationError(
-            f"{file} is a backup of another form ({about['format_version']}), by Takt "
-            f"{about.get('takt')}; restore it by that release"
-        )
-    return about
+    return f"backup of Takt, SHA256SUMS {digest}\n".encode()
 
 
 class _Packed:
@@ -206,28 +177,6 @@ def _forget_members(tar: tarfile.TarFile) -> None:
     tar.members = []  # type: ignore[attr-defined]
 
 
-def _sum_line(digest: str, name: str) -> bytes:
+def sum_line(digest: str, name: str) -> bytes:
+    """A line of the list of all digests."""
     return f"{digest}  {name}\n".encode()
-
-
-def _check_sums(file: Path, told: IO[bytes], found: IO[bytes]) -> None:
-    """Compare line by line, so that neither has to be in memory."""
-    found.seek(0)
-    for line in found:
-        if told.readline(len(line) + 1) != line:
-            name = line.decode()[66:].rstrip("\n")
-            raise ConfigurationError(
-                f"{file} is damaged: {name} is not what was backed up; take another backup"
-            )
-    if told.read(1):
-        raise ConfigurationError(f"{file} is not whole: members are missing; take another backup")
-
-
-@contextlib.contextmanager
-def _readable(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ConfigurationError(
-            f"{file} is no backup, or damaged ({error}); take another backup"
-        ) from error

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from service.commands.errors import plain_errors
+from service.commands.sign_key import read_key
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     from service.commands.backup.places import ServerPlaces
     from service.settings import Settings
 
@@ -37,8 +40,16 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @place_options
+@click.option(
+    "--sign-key",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=read_key,
+    help="Also sign FILE with this private key, as `takt sign` does bundles.",
+)
 @plain_errors
-def backup(file: Path, config: Path | None, **given: Any) -> None:
+def backup(
+    file: Path, config: Path | None, sign_key: Ed25519PrivateKey | None, **given: Any
+) -> None:
     """Write record, kept pictures, models, decisions, keys' digests and settings into FILE.
 
     The server may go on meanwhile. FILE is a tar.gz for this user alone, and appears once it is
@@ -67,7 +78,7 @@ def backup(file: Path, config: Path | None, **given: Any) -> None:
             "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "record": kind,
         }
-        with new_archive(file, about) as archive:
+        with new_archive(file, about, sign_key) as archive:
             gathered = gather(
                 archive,
                 where,
@@ -87,6 +98,15 @@ def backup(file: Path, config: Path | None, **given: Any) -> None:
     ]
     size = os.stat(file).st_size / 1e6
     click.echo(f"{file} has {', '.join(part for part in parts if part)}; {size:.1f} MB")
+    if sign_key is not None:
+        from service.core.bundles.signing.keys import key_id
+
+        click.echo(f"signed by the key {key_id(sign_key.public_key())}")
+    elif settings.trusted_keys is not None:
+        click.echo(
+            "warning: it is not signed, and with trusted_keys `takt restore` refuses it; "
+            "--sign-key FILE signs a backup"
+        )
     if kind == "postgresql":
         click.echo(
             "the database is not in it; now run\n"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import secrets
 import sqlite3
 import sys
@@ -20,6 +19,7 @@ from typing import BinaryIO, Final
 
 from service.commands.backup import places
 from service.commands.backup.archive import Archive
+from service.commands.backup.database import foreign_in
 from service.commands.backup.places import ServerPlaces
 from service.commands.backup.private_keys import holds_private_key
 from service.core.bundles.bundle import MANIFEST
@@ -29,7 +29,6 @@ from service.core.errors import ConfigurationError
 from service.recording.pictures import PictureStore, format_of
 from service.repository.versions import has_nothing, look
 
-_PICTURE: Final = re.compile(r"\d{4}/\d\d/\d\d/[0-9a-f]{64}(\.\w+)?\.\w+", re.ASCII)
 _TRIES: Final = 5
 """So often a version is opened anew that somebody changes meanwhile."""
 
@@ -76,7 +75,7 @@ def gather(
         with contextlib.suppress(FileNotFoundError):
             _add_named(archive, places.HEAD, head)
         if database:
-            with _copy_of(where.of(places.DATABASE), beside) as copy:
+            with _copy_of(where.of(places.DATABASE), beside, tell) as copy:
                 archive.add(places.DATABASE, copy)
     archive.pack_no_more()
     model_files = _add_models(archive, where.repository, tell)
@@ -110,11 +109,11 @@ def _add_named(archive: Archive, name: str, file: Path) -> None:
 
 
 @contextlib.contextmanager
-def _copy_of(database: Path, beside: Path) -> Iterator[BinaryIO]:
+def _copy_of(database: Path, beside: Path, tell: LeftOut) -> Iterator[BinaryIO]:
     """A copy of SQLite's file as it was at one moment, by SQLite itself; removed at the end.
 
     It is opened to read alone, and no tables are brought up to date: a backup is what is taken
-    before a release that does so.
+    before a release that does so. What somebody else has made in it is left out.
 
     Raises:
         ConfigurationError: it is no database, or damaged.
@@ -131,6 +130,10 @@ def _copy_of(database: Path, beside: Path) -> Iterator[BinaryIO]:
             ):
                 # In one step: with others in between, each inspection would begin it anew.
                 source.backup(target)
+                for kind, name in foreign_in(target):
+                    quoted = '"' + name.replace('"', '""') + '"'
+                    target.execute(f"DROP {kind} IF EXISTS {quoted}")
+                    tell(f"the {kind} {name!r} in {database}, which is not Takt's")
         except sqlite3.Error as error:
             raise ConfigurationError(f"{database} cannot be backed up: {error}") from error
         with open(copy, "rb") as stream:
@@ -225,8 +228,8 @@ def _add_of_model(
     archive: Archive, root: Path, path: Path, stream: BinaryIO, tell: LeftOut
 ) -> bool:
     name = path.relative_to(root).as_posix()
-    if not name.isprintable():
-        tell(f"{name!r} in {root}, whose name cannot be shown")
+    if not places.may_be_a_name(f"{places.MODELS}/{name}"):
+        tell(f"{name[:100]!r} in {root}, whose name cannot be shown, or is too long or too deep")
         return False
     if holds_private_key(stream):
         tell(f"{path}, which holds a private key")
@@ -238,7 +241,7 @@ def _add_of_model(
 def _add_pictures(archive: Archive, folder: Path, tell: LeftOut) -> int:
     count, root = 0, folder.resolve()
     for path, _ in PictureStore(root).files():
-        if _PICTURE.fullmatch(path) is None:
+        if places.PICTURE.fullmatch(path) is None:
             if not path.rpartition("/")[2].startswith("."):  # one that is being written
                 tell(f"{root / path}, which is no kept picture by its name")
             continue

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 from service.core.errors import ConfigurationError
@@ -15,6 +16,27 @@ HEAD: Final = f"data/{HEAD_FILE}"
 DATABASE: Final = "data/record.sqlite"
 PICTURES: Final = "data/pictures"
 MODELS: Final = "models"
+
+PICTURE: Final = re.compile(r"\d{4}/\d\d/\d\d/[0-9a-f]{64}(\.\w+)?\.\w+", re.ASCII)
+"""Path of a kept picture below `PICTURES`."""
+
+_LONGEST: Final = 1024
+_DEEPEST: Final = 32
+
+
+def may_be_a_name(name: str) -> bool:
+    """Whether a backup may have a file of this name.
+
+    >>> may_be_a_name("models/bolt/1/manifest.json"), may_be_a_name("models/../x")
+    (True, False)
+    """
+    parts = name.split("/")
+    return (
+        name.isprintable()
+        and len(name) <= _LONGEST
+        and len(parts) <= _DEEPEST
+        and not any(part == "" or part.startswith(".") for part in parts)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +66,9 @@ class ServerPlaces:
         Raises:
             ConfigurationError: no backup of ours has such a member, or nobody said where it goes.
         """
-        path = PurePosixPath(name)
-        if not name.isprintable() or path.as_posix() != name or {"..", ""} & {*name.split("/")}:
+        if not may_be_a_name(name):
             raise _foreign(name)
+        top, _, below = name.partition("/")
         if name in (CONFIG, KEYS):
             file = self.config if name == CONFIG else self.keys_file
             if file is None:
@@ -55,14 +77,15 @@ class ServerPlaces:
                     f"the backup has {name}; say where it is to go with {option}"
                 )
             return file
-        if name in (HEAD, DATABASE) or name.startswith(f"{PICTURES}/"):
-            return self.data / path.relative_to("data")
-        if name.startswith(f"{MODELS}/"):
-            return self.repository / path.relative_to(MODELS)
+        picture = name.removeprefix(f"{PICTURES}/")
+        if name in (HEAD, DATABASE) or (picture != name and PICTURE.fullmatch(picture)):
+            return self.data / below
+        if top == MODELS and below:
+            return self.repository / below
         raise _foreign(name)
 
 
 def _foreign(name: str) -> ConfigurationError:
     return ConfigurationError(
-        f"the file has {name!r}, which no backup has; name one that `takt backup` has written"
+        f"the file has {name[:100]!r}, which no backup has; name one that `takt backup` has written"
     )

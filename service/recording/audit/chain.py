@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
 from service.core.domain import Json
 from service.core.errors import RecordError
 from service.observing.logging_setup import audit as log_audit
-from service.recording.audit.entry import GENESIS, Change, Entry, Head, entry_of
+from service.recording.audit.entry import GENESIS, LAST_SEQ, LAST_US, Change, Entry, Head, entry_of
 from service.recording.audit.kept_head import KeptHead
 from service.recording.database import Database, hold, writer_of
 from service.recording.tables import audit
@@ -95,10 +96,23 @@ def head_facts(entry: Entry | None) -> Json:
 
 
 def head_of(connection: Connection) -> Head | None:
-    """The end of the chain; None while it is empty."""
+    """The end of the chain; None while it is empty.
+
+    Raises:
+        RecordError: somebody has made it one that no entry can follow.
+    """
     newest = select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)
     row = connection.execute(newest).one_or_none()
-    return None if row is None else Head(row.seq, row.hash)
+    if row is None:
+        return None
+    followed = isinstance(row.hash, str) and len(row.hash) <= len(GENESIS)
+    if not (followed and 0 < row.seq < LAST_SEQ):
+        raise RecordError(
+            f"the audit log ends with an entry {row.seq} that no server has written, so that none "
+            "can follow it; restore a backup, or take that entry out of the table audit and say "
+            "why with `takt audit accept`"
+        )
+    return Head(row.seq, row.hash)
 
 
 def entries_of(database: Database) -> Iterator[Entry]:
@@ -108,7 +122,7 @@ def entries_of(database: Database) -> Iterator[Entry]:
         RecordError: the database cannot be reached or read.
     """
     for row in database.in_order(select(audit), audit.c.seq, CHUNK):
-        yield Entry(**row._mapping)
+        yield entry_in(row._mapping)
 
 
 def newest_of(database: Database, limit: int) -> list[Entry]:
@@ -119,7 +133,22 @@ def newest_of(database: Database, limit: int) -> list[Entry]:
     """
     wanted = select(audit).order_by(audit.c.seq.desc()).limit(limit)
     with database.reading() as connection:
-        return [Entry(**row) for row in connection.execute(wanted).mappings()]
+        return [entry_in(row) for row in connection.execute(wanted).mappings()]
+
+
+def entry_in(row: Mapping[Any, Any]) -> Entry:
+    """An entry by its row; what no entry has becomes what can be shown, and so fits no hash.
+
+    SQLite takes any value in any column.
+    """
+    values = {name: value if _is_text(value) else repr(value) for name, value in row.items()}
+    at_us = row["at_us"]
+    is_time = isinstance(at_us, int) and 0 <= at_us <= LAST_US
+    return Entry(**(values | {"seq": row["seq"], "at_us": at_us if is_time else 0}))
+
+
+def _is_text(value: object) -> bool:
+    return value is None or isinstance(value, str)
 
 
 def _value(text: str | None) -> Json | None:

@@ -14,6 +14,12 @@ from service.recording.search.times import now_us
 GENESIS: Final = "0" * 64
 """Stands for the hash before the first entry."""
 
+LAST_SEQ: Final = (1 << 63) - 1
+"""The largest number that a database takes."""
+
+LAST_US: Final = 253_402_300_799_999_999
+"""The end of the year 9999, in µs of Unix time."""
+
 SERVER: Final = "server"
 """Who changed something, where the server did so by itself."""
 

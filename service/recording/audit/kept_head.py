@@ -21,7 +21,7 @@ from sqlalchemy import select
 from service.core.bundles.files import make_private, write_atomically
 from service.core.bundles.strict_model import StrictModel
 from service.core.errors import ConfigurationError
-from service.recording.audit.entry import Entry, Head
+from service.recording.audit.entry import LAST_SEQ, Entry, Head
 from service.recording.database import Database
 from service.recording.tables import audit
 
@@ -36,7 +36,7 @@ logger = logging.getLogger("takt.audit.head")
 
 
 class _KeptIn(StrictModel):
-    seq: int = Field(ge=1)
+    seq: int = Field(ge=1, le=LAST_SEQ)
     hash: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 

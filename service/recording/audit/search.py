@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, or_, select
 
-from service.recording.audit.chain import CHUNK
+from service.recording.audit.chain import CHUNK, entry_in
 from service.recording.audit.entry import Entry
 from service.recording.search.exports.csv_format import csv_bytes, harmless
 from service.recording.search.filters import check_moment, check_sought
@@ -136,7 +136,7 @@ def _wanted(
         wanted = select(audit).where(*conditions).order_by(audit.c.seq.desc()).limit(chunk)
         if before is not None:
             wanted = wanted.where(audit.c.seq < before)
-        rows = [Entry(**row) for row in connection.execute(wanted).mappings()]
+        rows = [entry_in(row) for row in connection.execute(wanted).mappings()]
         for entry in rows:
             if filters.inspection is None or names_inspection(entry, filters.inspection):
                 yield entry

@@ -54,11 +54,12 @@ def parse_keys(text: bytes) -> tuple[Key, ...]:
     """
     try:
         found = _KeysIn.model_validate(tomllib.loads(text.decode()))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"the keys are no TOML: {error}") from None
     except ValidationError as error:
         message = validation_message(error, "the text")
         raise ConfigurationError(f"the keys are damaged: {message}") from None
+    # Numbers and texts that are none are of ValueError, too.
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"the keys are no TOML: {error}") from None
     keys = tuple(
         Key(
             name,

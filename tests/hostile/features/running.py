@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.hostile.features import archives
 from tests.hostile.features.outcome import Outcome
 from tests.hostile.report import Verdict, table
 
@@ -34,7 +35,9 @@ class Kind:
     count: int = 2_000
 
 
-KINDS: dict[str, Kind] = {}
+KINDS: dict[str, Kind] = {
+    "archives": Kind(archives.send, 1_000),
+}
 
 
 def run(only: Sequence[str], share: float, seed: int) -> None:

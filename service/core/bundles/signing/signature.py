@@ -42,9 +42,14 @@ def write_signature(folder: Path, manifest: bytes, key: Ed25519PrivateKey) -> Bu
     Raises:
         OSError: the folder cannot be written to.
     """
-    signed = BundleSignature(key_id=key_id(key.public_key()), signature=key.sign(manifest).hex())
+    signed = signature_of(manifest, key)
     write_atomically(folder / SIGNATURE, signed.json_bytes())
     return signed
+
+
+def signature_of(content: bytes, key: Ed25519PrivateKey) -> BundleSignature:
+    """The signature over some content."""
+    return BundleSignature(key_id=key_id(key.public_key()), signature=key.sign(content).hex())
 
 
 class TrustedKeys:
@@ -91,24 +96,42 @@ class TrustedKeys:
                 which was signed.
             ConfigurationError: the keys cannot be read.
         """
-        keys = read_public_keys(self._place)
         remedy = "sign it again with `takt sign`"
         found = BundleSignature.read(folder / SIGNATURE, within, BundleError, remedy)
         if found is None:
             raise BundleError(
                 f"{folder} is not signed: it has no {SIGNATURE}, and only bundles that a trusted "
-                f"key has signed are taken ({', '.join(keys)}); `takt sign` signs it"
+                f"key has signed are taken ({', '.join(self.names())}); `takt sign` signs it"
             )
+        return self.check(found, manifest, folder, "manifest.json", remedy)
+
+    def check(
+        self, found: BundleSignature, content: bytes, where: Path, what: str, remedy: str
+    ) -> str:
+        """The name of the key that has signed some content.
+
+        Args:
+            found: the signature.
+            content: as it was read.
+            where: both come from.
+            what: the content is called there.
+            remedy: what to do about one of the two that was changed.
+
+        Raises:
+            BundleError: no trusted key has signed it, or it is another than that which was signed.
+            ConfigurationError: the keys cannot be read.
+        """
+        keys = read_public_keys(self._place)
         if found.key_id not in keys:
             raise BundleError(
-                f"{folder / SIGNATURE} is by the key {found.key_id}, which is not trusted; "
+                f"{where / SIGNATURE} is by the key {found.key_id}, which is not trusted; "
                 f"trusted are {', '.join(keys)}"
             )
         try:
-            keys[found.key_id].verify(bytes.fromhex(found.signature), manifest)
+            keys[found.key_id].verify(bytes.fromhex(found.signature), content)
         except InvalidSignature:
             raise BundleError(
-                f"{folder}: manifest.json is not what the key {found.key_id} has signed in "
+                f"{where}: {what} is not what the key {found.key_id} has signed in "
                 f"{SIGNATURE}; one of the two was changed; {remedy}"
             ) from None
         return found.key_id

@@ -13,7 +13,7 @@ from click.testing import Result
 from service.commands.audit import audit
 from service.recording.audit.chain import append
 from service.recording.record import Record
-from tests.commands import run
+from tests.commands import refused, run
 from tests.signing import FOREIGN, OURS, private_pem, trusted
 from tests.unit.service.recording.audit.chains import a_change, appended, tamper
 
@@ -165,6 +165,55 @@ def test_a_damaged_head_is_said_until_somebody_accepts(takt: Takt, sqlite_record
     (sqlite_record.folder / "audit-head.json").write_text("{")
     result = run(audit, "verify")
     assert (result.exit_code, "is damaged" in result.output) == (1, True)
+    takt("accept", "--reason", "the disk was full")
+    assert "3 entries are whole" in takt("verify").output
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit SET seq = 9223372036854775807 WHERE seq = 3",
+        "UPDATE audit SET seq = seq - 10",
+        "UPDATE audit SET hash = X'00' WHERE seq = 3",
+        "UPDATE audit SET hash = CAST(zeroblob(1000000) AS TEXT) WHERE seq = 3",
+    ],
+)
+def test_an_end_that_no_entry_can_follow_is_not_accepted_and_said(
+    takt: Takt, sqlite_record: Record, statement: str
+) -> None:
+    appended(sqlite_record, 3)
+    kept = (sqlite_record.folder / "audit-head.json").read_bytes()
+    tamper(sqlite_record, statement)
+    said = refused(takt("accept", "--reason", "odd"))
+    assert "no server has written" in said
+    assert (sqlite_record.folder / "audit-head.json").read_bytes() == kept
+    refused(takt("verify"))
+    assert takt("--limit", 3).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "odd", ["who = X'FF'", "at_us = 9223372036854775807", "at_us = 'noon'", "new = 0.5"]
+)
+def test_an_entry_of_values_that_none_has_is_found_and_no_trace(
+    takt: Takt, sqlite_record: Record, odd: str, key: Path, tmp_path: Path
+) -> None:
+    appended(sqlite_record, 3)
+    tamper(sqlite_record, f"UPDATE audit SET {odd} WHERE seq = 2")
+    takt("accept", "--reason", "odd")
+    found = takt("verify")
+    assert "entry 2 was changed" in found.output and refused(found)
+    assert refused(takt("export", tmp_path / "audit.jsonl", "--key", key))
+    assert len(takt("--limit", 9).output.splitlines()) == 4
+
+
+@pytest.mark.parametrize("seq", [2**63, 2**64, -1])
+def test_a_head_of_a_number_that_no_entry_has_is_damaged(
+    takt: Takt, sqlite_record: Record, seq: int
+) -> None:
+    appended(sqlite_record, 2)
+    kept = f'{{"seq": {seq}, "hash": "{"0" * 64}"}}'
+    (sqlite_record.folder / "audit-head.json").write_text(kept)
+    assert "is damaged" in refused(takt("verify"))
     takt("accept", "--reason", "the disk was full")
     assert "3 entries are whole" in takt("verify").output
 
