@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -48,13 +49,21 @@ class FakeIssuer:
                 """Nothing is logged."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/realms/line"
         self.documents: dict[str, Any] = {}
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
         self.discovery = "/realms/line/.well-known/openid-configuration"
-        self.documents[self.discovery] = {"issuer": self.url, "jwks_uri": self.url + "/keys"}
+        self._be_at("http")
         self.rotate("first")
+
+    def speak_tls(self, context: ssl.SSLContext) -> None:
+        """Answer over TLS from now on."""
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self._be_at("https")
+
+    def _be_at(self, scheme: str) -> None:
+        self.url = f"{scheme}://127.0.0.1:{self._server.server_port}/realms/line"
+        self.documents[self.discovery] = {"issuer": self.url, "jwks_uri": self.url + "/keys"}
 
     def rotate(self, *names: str, kind: str = "EC") -> None:
         """Publish these keys and no others; those that are new are made."""
@@ -89,6 +98,12 @@ class FakeIssuer:
         private = self._keys[key]
         algorithm = algorithm or _algorithm_of(private)
         return jwt.encode(given, private, algorithm, headers={"kid": key}).encode()
+
+    def signed(self, claims: bytes, key: str = "first") -> bytes:
+        """A token whose claims are any bytes."""
+        private = self._keys[key]
+        algorithm = _algorithm_of(private)
+        return jwt.PyJWS().encode(claims, private, algorithm, headers={"kid": key}).encode()
 
     def __enter__(self) -> Self:
         return self

@@ -14,6 +14,7 @@ from service.core.errors import (
     ForbiddenError,
     ImageTooLargeError,
     InvalidImageError,
+    InvalidParameterError,
     MemoryFullError,
     MisdirectedRequestError,
     ModelNotFoundError,
@@ -31,6 +32,9 @@ from service.peers import UNLED
 FOREIGN_NAME = MisdirectedRequestError(
     "this server does not answer to the name evil.example; ask it by its address, or name it in "
     "the setting allowed_hosts"
+)
+NOT_UTF8 = InvalidParameterError(
+    "the path is not UTF-8; write it in UTF-8, and percent-encode what is not ASCII"
 )
 FOREIGN_PAGE = ForbiddenError(
     "pages of https://evil.example may not ask this here; name it in the setting allowed_origins "

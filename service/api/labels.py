@@ -56,7 +56,7 @@ _NAMES = {f"x-takt-{name}".encode(): name for name in LabelsIn.model_fields}
 
 
 def labels_of_headers(headers: Iterable[tuple[bytes, bytes]], first: Labels = NO_LABELS) -> Labels:
-    """The labels in a request's headers, after those of another place.
+    """The labels in a request's headers, which are UTF-8, after those of another place.
 
     >>> labels_of_headers([(b"x-takt-part", b"A-17"), (b"accept", b"*/*")]).part
     'A-17'
@@ -64,11 +64,7 @@ def labels_of_headers(headers: Iterable[tuple[bytes, bytes]], first: Labels = NO
     Raises:
         InvalidParameterError: a label is too long, or not text.
     """
-    found = {
-        _NAMES[name]: value.decode("utf-8", "replace").strip()
-        for name, value in headers
-        if name in _NAMES
-    }
+    found = {_NAMES[name]: value.decode().strip() for name, value in headers if name in _NAMES}
     if not found:
         return first
     return merged(first, validated(LabelsIn, found, "a header X-Takt-…").labels)

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from service.api.encodings import check_encodings
 from service.api.pages import PageHeaders
 from service.api.problems import CALLER_KEY, REQUEST_ID_KEY, problem_response
 from service.core.errors import ImageTooLargeError, NotReadyError, RequestError
@@ -108,7 +109,7 @@ class RequestContext:
         if scope["type"] != "http":
             if scope["type"] == "websocket":
                 try:
-                    self.gate.check(scope)
+                    self._check(scope)
                     scope[CALLER_KEY] = await self.guard.admit(scope)
                 except RequestError as error:
                     await self._deny(error, WebSocket(scope, receive, send))
@@ -157,7 +158,7 @@ class RequestContext:
         self.metrics.in_flight += 1
         try:
             if CALLER_KEY not in scope:
-                scope[_SHARED_KEY] = self.gate.check(scope)
+                scope[_SHARED_KEY] = self._check(scope)
                 scope[CALLER_KEY] = await self.guard.admit(scope)
             response = None
             if self.shortcut is not None:
@@ -198,7 +199,7 @@ class RequestContext:
         if scope[DECLARED_BYTES_KEY] > self.max_body_bytes:
             return None
         try:
-            scope[_SHARED_KEY] = self.gate.check(scope)
+            scope[_SHARED_KEY] = self._check(scope)
             scope[CALLER_KEY] = self.guard.check(scope)
             shortcut.check(scope)
         except CallerPendingError:
@@ -208,6 +209,11 @@ class RequestContext:
             response.raw_headers = self._completed(response.raw_headers, scope)
             return response
         return None
+
+    def _check(self, scope: Scope) -> bool:
+        """Check who asks for whom, once all of it can be read; tells what the gate tells."""
+        check_encodings(scope)
+        return self.gate.check(scope)
 
     def _identify(self, scope: Scope) -> None:
         """Note the request's id and its body's length."""

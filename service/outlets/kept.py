@@ -51,6 +51,15 @@ class MakeMessages:
     of_part: Callable[[PartRecord], OutletMessage | None]
 
 
+class LostMessageError(Exception):
+    """A message that the disk did not take."""
+
+    def __init__(self, outlet: str, reason: Exception) -> None:
+        super().__init__(
+            f"a message of the outlet {outlet} cannot be stored, and is lost: {reason}"
+        )
+
+
 OpenCarrier = Callable[[SpoolPlace], Carrier]
 """Makes what carries messages to the other end, from where they are kept."""
 
@@ -82,16 +91,16 @@ class KeptMessages:
             self.place.spool.put(message.topic, message.body)
 
     def flush(self) -> None:
-        """Store what was taken, and have it sent.
-
-        Raises:
-            LostMessagesError: the disk does not take it.
-        """
+        """Store what was taken, and have it sent; what the disk does not take is lost, and told."""
         try:
             dropped = self.place.spool.commit(late=not self.forwarder.up)
         except LostMessagesError as error:
             self.counts.disk.inc(error.messages)
-            raise
+            lost = LostMessageError(self.name, error.reason)
+            # The log tells the first, and every ten seconds how many more were equal.
+            for _ in range(error.messages):
+                logger.error("%s", lost)
+            return
         if dropped:
             self._tell_dropped(dropped)
         self.forwarder.wake()

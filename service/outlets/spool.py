@@ -242,3 +242,4 @@ class LostMessagesError(Exception):
     def __init__(self, messages: int, reason: Exception) -> None:
         super().__init__(f"{messages} messages cannot be stored, and are lost: {reason}")
         self.messages = messages
+        self.reason = reason

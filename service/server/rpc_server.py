@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,10 +24,25 @@ _IDLE_MS = 75_000
 """Time after which a connection without calls is closed, as with HTTP; a client opens another by
 itself."""
 _HANDSHAKE_MS = 10_000
+_WATCH_EVERY_S = 0.25
+"""Longest time that a server which has ended by itself goes unnoticed."""
 _PING_EVERY_MS, _PING_WITHIN_MS = 60_000, 20_000
 """Of a connection with calls whose other end may be gone."""
 
 logger = logging.getLogger("takt.server")
+
+
+def _is_not_of_bytes(record: logging.LogRecord) -> bool:
+    """Whether a line does not tell of bytes that gRPC could not decode: anybody may send such."""
+    errors = [record.msg, record.exc_info[1] if record.exc_info else None]
+    return not any(
+        isinstance(error, UnicodeDecodeError) and _raised_in_grpc(error) for error in errors
+    )
+
+
+def _raised_in_grpc(error: BaseException) -> bool:
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and "_cygrpc" in frames[-1].filename
 
 
 class RpcServer:
@@ -50,9 +67,31 @@ class RpcServer:
         self._addresses = addresses
         self._tls = tls
         self._server: Any = None
+        self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listen, and answer from now on."""
+        for name in ("grpc._cython.cygrpc", "asyncio"):
+            logging.getLogger(name).addFilter(_is_not_of_bytes)
+        await self._open()
+        scheme = "grpc" if self._tls is None else "grpcs"
+        logger.info("the Open Inference Protocol is on %s://%s", scheme, self._addresses[0])
+        self._watching = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        """Put another server in the place of one that has ended by itself.
+
+        One call whose path is not UTF-8 ends that of gRPC, with all calls that are under way.
+        """
+        while True:
+            try:
+                await self._server.wait_for_termination(_WATCH_EVERY_S)
+            except Exception as error:
+                logger.error("gRPC has failed, and begins anew: %s", error)
+                await self._server.stop(None)
+                await self._open()
+
+    async def _open(self) -> None:
         settings, open_files = self._settings, limit_of_open_files()
         # It cannot ask an idle connection to make room, as HTTP does: half is for HTTP alone.
         half = None if open_files is None else open_files // 2
@@ -84,8 +123,6 @@ class RpcServer:
             else:
                 self._server.add_secure_port(address, _credentials(self._tls))
         await self._server.start()
-        scheme = "grpc" if self._tls is None else "grpcs"
-        logger.info("the Open Inference Protocol is on %s://%s", scheme, self._addresses[0])
 
     async def stop(self, within_s: float) -> None:
         """Take no more calls, and end once those that were accepted are answered.
@@ -93,6 +130,8 @@ class RpcServer:
         Args:
             within_s: longest time for that; calls that take longer are cancelled.
         """
+        if self._watching is not None:
+            self._watching.cancel()
         try:
             await self._server.stop(within_s)
         finally:

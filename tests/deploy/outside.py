@@ -15,7 +15,7 @@ import trustme
 import yaml
 from websockets.sync.client import ClientConnection, connect
 
-from tests.deploy.chart import Values, render
+from tests.deploy.chart import render
 from tests.deploy.container import ROOT, Running
 from tests.deploy.nginx import nginx, routed
 from tests.deploy.pod import Cluster, pod
@@ -82,9 +82,7 @@ def reached_from_outside(
     """
     nginx()
     (values,) = [block for block in guide_values() if "ingress" in block]
-    # The controller's address is none that the server believes; nginx has 127.0.0.1 here.
-    foreign: Values = {"env": [{"name": "FORWARDED_ALLOW_IPS", "value": "192.0.2.1"}]}
-    rendered = render(values | foreign)
+    rendered = render(values)
     ingress = rendered.one("Ingress")
     host = ingress["spec"]["rules"][0]["host"]
     authority = trustme.CA()

@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,6 +30,9 @@ THRESHOLD = "/v1/models/parts/threshold"
 
 ANSWERED_WITHIN_S = 4.0
 """Two seconds, and as much again for a machine that does other things."""
+
+GIVEN_UP_WITHIN_S = 15.0
+"""Ten seconds, and five for the same."""
 
 
 @pytest.fixture
@@ -122,3 +125,33 @@ def hears_of_status(client: Caller) -> Caller | None:
         return client if client.ask("GET", "/v1/status")[0] == 200 else None
     except TimeoutError:
         return None
+
+
+def test_what_a_worker_was_handed_before_it_stopped_waits_seconds_and_another_one_answers(
+    server: Server,
+) -> None:
+    before = workers_of(server)
+    with callers_of_all(server.url, 4, 2) as clients:
+        of_worker = {client: client.ask("GET", "/v1/models")[1] for client in clients}
+        stopped = min(before)
+        os.kill(stopped, signal.SIGSTOP)
+        began_s = time.monotonic()
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(asked_again, clients))
+        took_s = time.monotonic() - began_s
+    assert len(set(of_worker.values())) == 2
+    # All are answered, and those of the one that was stopped by the other one, or its successor.
+    assert [status for status, _ in answers] == [200] * 4
+    assert any(again for _, again in answers)
+    assert took_s < GIVEN_UP_WITHIN_S, took_s
+    eventually(lambda: len(workers_of(server)) == 2 and stopped not in workers_of(server))
+    assert said(server, "has said nothing for 10 s")
+
+
+def asked_again(client: Caller) -> tuple[int, bool]:
+    """Status of an answer, and whether it took a connection of its own after one was closed."""
+    try:
+        return client.ask("GET", "/v1/models")[0], False
+    except (HTTPException, OSError):
+        client.close()
+        return client.ask("GET", "/v1/models")[0], True

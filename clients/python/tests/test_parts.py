@@ -60,10 +60,10 @@ def answer(wire, result: dict[str, Any] | None) -> httpx.Response:
     return httpx.Response(200, json=body)
 
 
-def test_a_view_is_sent_with_its_recipe_and_what_else_is_chosen(call, wire) -> None:
+def test_a_view_is_sent_in_utf_8_with_its_recipe_and_what_else_is_chosen(call, wire) -> None:
     server = respond(answer(wire, None))
     found = call(
-        *(server, "inspect_view", "A/17", "side", b"jpeg"),
+        *(server, "inspect_view", "A/17", "Å", b"jpeg"),
         recipe="bracket",
         again=True,
         lot="L1",
@@ -71,7 +71,7 @@ def test_a_view_is_sent_with_its_recipe_and_what_else_is_chosen(call, wire) -> N
     )
     (request,) = server.requests
     assert request.method == "POST" and request.content == b"jpeg"
-    assert request.url.raw_path.startswith(b"/v1/parts/A%2F17/views/side?")
+    assert request.url.raw_path.startswith(b"/v1/parts/A%2F17/views/%C3%85?")
     sent = request.url.params
     assert [sent[name] for name in ("recipe", "again", "lot", "tags")] == [
         *("bracket", "true", "L1"),

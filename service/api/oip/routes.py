@@ -8,7 +8,14 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from service.api.bodies import Bodies
-from service.api.examples import FOREIGN_NAME, FOREIGN_PAGE, NO_MODEL, OF_PICTURES, SLOW_BODY
+from service.api.examples import (
+    FOREIGN_NAME,
+    FOREIGN_PAGE,
+    NO_MODEL,
+    NOT_UTF8,
+    OF_PICTURES,
+    SLOW_BODY,
+)
 from service.api.given import BodyIn
 from service.api.json_body import described_body, read_json
 from service.api.oip.infer import MOST_LENGTH, infer_handler
@@ -110,7 +117,7 @@ def oip_router(
     router = APIRouter(
         prefix=OIP_PATH,
         tags=["oip"],
-        responses=problem_responses(FOREIGN_NAME, kind=OipProblemOut),
+        responses=problem_responses(FOREIGN_NAME, NOT_UTF8, kind=OipProblemOut),
     )
     handler = infer_handler(repository, journal, bodies, limits)
 

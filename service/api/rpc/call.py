@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -21,6 +21,7 @@ from service.core.errors import (
     ClientGoneError,
     DeadlineExceededError,
     ImageTooLargeError,
+    InvalidParameterError,
     RequestError,
 )
 from service.core.problem import problem_of
@@ -162,6 +163,7 @@ class Edge:
         try:
             with self._traced(scope, told) as trace:
                 try:
+                    _check_ascii(context.invocation_metadata())
                     scope[CALLER_KEY] = await self._backend.guard.admit(scope)
                     if answer is not None:
                         message = await answer(
@@ -210,6 +212,20 @@ def address_of(peer: str) -> tuple[str, int] | None:
     if kind not in ("ipv4", "ipv6") or not port.isdecimal():
         return None
     return host.strip("[]"), int(port)
+
+
+def _check_ascii(metadata: Iterable[tuple[str, str | bytes]]) -> None:
+    """Refuse texts that are not ASCII: gRPC reads their bytes by one encoding or another.
+
+    Raises:
+        InvalidParameterError: says which one it is.
+    """
+    for name, value in metadata:
+        if isinstance(value, str) and not value.isascii():
+            raise InvalidParameterError(
+                f"the metadata {name} is not ASCII, as that of gRPC has to be; send other texts by "
+                "REST, in UTF-8"
+            )
 
 
 def _bytes(value: str | bytes) -> bytes:

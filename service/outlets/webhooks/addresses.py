@@ -19,6 +19,13 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _UNICAST = ipaddress.IPv6Network("2000::/3")
 """All that the internet has of version 6; what Python calls global has site-local ones as well."""
 
+_NOT_PUBLIC = (
+    ipaddress.IPv4Network("192.0.0.0/24"),
+    ipaddress.IPv4Network("192.88.99.0/24"),
+    ipaddress.IPv6Network("3fff::/20"),
+)
+"""Special ones that Python calls global: of protocols, of relays for 6to4, of documentation."""
+
 
 async def resolve(host: str, port: int) -> list[str]:
     """The addresses of a host, as the system knows them."""
@@ -37,6 +44,8 @@ def is_public(address: str) -> bool:
     except ValueError:
         return False
     if isinstance(parsed, ipaddress.IPv6Address) and parsed not in _UNICAST:
+        return False
+    if any(parsed in network for network in _NOT_PUBLIC):
         return False
     return parsed.is_global and not parsed.is_multicast
 

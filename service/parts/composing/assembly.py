@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from service.api.document.application import Application
 from service.api.document.asyncapi import add_asyncapi
 from service.api.document.openapi import API_VERSION, LICENCE, SERVERS, TAGS
-from service.api.examples import FOREIGN_NAME
+from service.api.examples import FOREIGN_NAME, NOT_UTF8
 from service.api.pages import add_documentation, redirect_within
 from service.api.problems import add_handlers, problem_responses
 from service.api.request_context import RequestContext
@@ -61,7 +61,7 @@ def assemble(foundation: Foundation, parts: Sequence[ServerPart]) -> Application
         license_info=LICENCE,
         generate_unique_id_function=lambda route: route.name,
         lifespan=lambda _: living(parts, foundation.peers, foundation.drain.left_s),
-        responses=problem_responses(FOREIGN_NAME),
+        responses=problem_responses(FOREIGN_NAME, NOT_UTF8),
     )
     app.state.foundation, app.state.parts = foundation, parts
     add_handlers(app, journal)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from service.security.oidc.fetching import FetchError
+from service.security.oidc.fetching import FetchError, one_line
 
 REFRESH_EVERY_S = 300.0
 """Time between two looks at an issuer's keys; one that it withdraws counts until then."""
@@ -114,7 +114,7 @@ class Issuer:
         if {key.digest for key in keys} == {key.digest for key in self._keys}:
             return
         self._keys = keys
-        names = ", ".join(key.key_id or "(no name)" for key in keys)
+        names = ", ".join(one_line(key.key_id, 64) or "(no name)" for key in keys)
         logger.info("tokens are checked by the issuer's keys: %s", names)
         self._changed()
         self._reloaded(True)

@@ -22,6 +22,7 @@ ALGORITHMS = (
 
 _KINDS = frozenset({"RSA", "EC", "OKP"})
 _MOST_KEYS = 64
+_MOST_OF_NAME = 100
 
 
 def fetch_keys(issuer: str) -> tuple[SigningKey, ...]:
@@ -33,9 +34,8 @@ def fetch_keys(issuer: str) -> tuple[SigningKey, ...]:
     url = issuer.rstrip("/") + "/.well-known/openid-configuration"
     found = fetch_json(url)
     if found.get("issuer") != issuer:
-        raise FetchError(
-            f"{url} is of the issuer {found.get('issuer')!r}; oidc_issuer must be the very same"
-        )
+        name = str(found.get("issuer"))[:_MOST_OF_NAME]
+        raise FetchError(f"{url} is of the issuer {name!r}; oidc_issuer must be the very same")
     keys_url = str(found.get("jwks_uri"))
     try:
         check_url(keys_url, "jwks_uri")
@@ -57,17 +57,19 @@ def keys_of(document: Mapping[str, Any]) -> tuple[SigningKey, ...]:
 
 
 def _key_of(described: JWKDict) -> SigningKey | None:
-    algorithm = described.get("alg")
-    if described.get("kty") not in _KINDS or described.get("use", "sig") != "sig":
+    algorithm, key_id = described.get("alg"), described.get("kid", "")
+    if described.get("use", "sig") != "sig" or not isinstance(key_id, str):
         return None
     if algorithm is not None and algorithm not in ALGORITHMS:
         return None
     try:
+        if described.get("kty") not in _KINDS:
+            return None
         public = jwt.PyJWK(described).key
-    except (jwt.PyJWTError, TypeError, ValueError):
+        text = json.dumps(described, sort_keys=True)
+    except (jwt.PyJWTError, TypeError, ValueError, RecursionError):
         return None
     if hasattr(public, "private_bytes"):  # whoever publishes that has lost it
         return None
-    text = json.dumps(described, sort_keys=True)
     digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
-    return SigningKey(str(described.get("kid", "")), algorithm, public, digest)
+    return SigningKey(key_id, algorithm, public, digest)

@@ -10,6 +10,7 @@ import jwt
 
 from service.core.errors import ConfigurationError, UnauthenticatedError
 from service.security.caller import OF_TOKEN, SCOPES, Caller, CallerPendingError, Scope
+from service.security.oidc.fetching import one_line
 from service.security.oidc.issuer import Issuer, SigningKey
 from service.security.oidc.signing_keys import ALGORITHMS
 
@@ -56,7 +57,7 @@ class TokenAuthenticator:
             return None
         try:
             header = jwt.get_unverified_header(credential)
-        except jwt.PyJWTError:
+        except (jwt.PyJWTError, RecursionError):
             return None
         key = self._key_of(header)
         try:
@@ -69,13 +70,15 @@ class TokenAuthenticator:
                 leeway=LEEWAY_S,
                 options={"require": ["exp", "iss", "aud"]},
             )
-        except (jwt.PyJWTError, TypeError, ValueError) as error:
+            expires_s = _moment(claims, "exp") + LEEWAY_S
+            _moment(claims, "nbf")
+        except (jwt.PyJWTError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise UnauthenticatedError(f"the token is refused: {error}") from None
         return Caller(
             _name_of(claims),
             self._scopes_of(claims),
             _PREFIX + key.digest + hashlib.blake2b(credential, digest_size=16).digest(),
-            int(claims["exp"]) + LEEWAY_S,
+            expires_s,
         )
 
     def stands(self, caller: Caller) -> bool:
@@ -111,11 +114,24 @@ class TokenAuthenticator:
         return frozenset(scope for one in given for scope in self._scopes.get(one, ()))
 
 
+def _moment(claims: Mapping[str, Any], claim: str) -> float:
+    """A moment in Unix time; 0 if there is none. A text is none, though PyJWT takes it.
+
+    Raises:
+        TypeError: it is no number.
+        OverflowError: it is beyond all moments.
+    """
+    value = claims.get(claim, 0)
+    if not isinstance(value, (int, float)):
+        raise TypeError(f"its {claim} is no number")
+    return float(value)
+
+
 def _name_of(claims: Mapping[str, Any]) -> str:
     """A caller's name for the log, by which nobody can fake a line, or be taken for another."""
-    name = str(claims.get("preferred_username") or claims.get("sub") or "unnamed")
-    plain = "".join(one if one.isprintable() else "?" for one in name[:_MOST_OF_NAME])
-    return f"{OF_TOKEN}{plain}"
+    names = (claims.get(claim) for claim in ("preferred_username", "sub"))
+    name = next((one for one in names if isinstance(one, str) and one), "unnamed")
+    return f"{OF_TOKEN}{one_line(name, _MOST_OF_NAME)}"
 
 
 def parse_scopes(text: str) -> dict[str, frozenset[Scope]]:

@@ -108,7 +108,8 @@ class HttpConnection(WholeAnswers, GuardedConnection):
             if isinstance(error.__context__, OwnedElsewhereError):
                 self._relay(error.__context__.owner, data)
                 return
-            self._refuse_malformed(error.__context__)
+            not_url = isinstance(error, httptools.HttpParserInvalidURLError)
+            self._refuse_malformed(stages.not_url() if not_url else error.__context__)
             return
         if self.server_state.relays is not None:
             self._tail = data[-len(_HEAD_ENDS) + 1 :]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from service.core.errors import HeadersTooLargeError
+from service.core.errors import HeadersTooLargeError, InvalidParameterError
 
 MAX_HEADER_BYTES = 64 * 1024
 """Most bytes of a request's target and headers, of its trailers, and between parts of a body."""
@@ -52,4 +52,11 @@ def headers_too_large() -> HeadersTooLargeError:
     """The refusal of too large a head."""
     return HeadersTooLargeError(
         f"the request's headers exceed {MAX_HEADER_BYTES} bytes; send fewer"
+    )
+
+
+def not_url() -> InvalidParameterError:
+    """The refusal of a target that is no URL, such as one with bytes that are not ASCII."""
+    return InvalidParameterError(
+        "the request's target is no URL; write it in UTF-8, and percent-encode what is not ASCII"
     )

@@ -17,8 +17,12 @@ from service.server.workers.ways.counts import CountTable
 from service.server.workers.ways.handing import Handed, hand, take
 from service.server.workers.ways.messages import MessageChannel
 
-SILENT_S = 60.0
-"""Time after which a worker that has said nothing is killed."""
+SILENT_S = 10.0
+"""Time after which a worker that has said nothing is killed: whoever waits for an answer of it has
+his connection closed then, and asks another one. Loading leaves the interpreter to others."""
+
+SILENT_AT_FIRST_S = 60.0
+"""The same, of one whose models have not loaded for the first time."""
 
 STARTED_WITHIN_S = 600.0
 """Time after which a worker that has not begun to take connections is killed."""
@@ -151,9 +155,25 @@ def kill_silent(members: Iterable[Member], now_s: float) -> None:
         members: those that take connections speak every second; one that starts may take long.
         now_s: by the clock of `heard_s`.
     """
-    bounds = {State.STARTING: STARTED_WITHIN_S, State.UP: SILENT_S, State.LOADED: SILENT_S}
+    bounds = {
+        State.STARTING: STARTED_WITHIN_S,
+        State.UP: SILENT_AT_FIRST_S,
+        State.LOADED: SILENT_S,
+    }
     for member in members:
         within_s = bounds.get(member.state)
         if within_s is not None and now_s > member.heard_s + within_s:
             logger.error("worker %d has said nothing for %.0f s", member.slot, within_s)
             member.kill()
+
+
+def excuse(members: Iterable[Member], late_s: float) -> None:
+    """Count no silence in which the supervisor could not hear, as where the machine was paused.
+
+    Args:
+        members: the workers.
+        late_s: by how much the supervisor was late to look.
+    """
+    if late_s > STILL_S:
+        for member in members:
+            member.heard_s += late_s

@@ -29,8 +29,8 @@ _ASKS_STATUS = b"GET /v1/status"
 _LEADERS = (b"/v1/learning", b"/v1/review/teachable")
 _STREAMS = b"/v1/streams/"
 _NOBODY = NotReadyError(
-    "the worker that answers this is being started, or stands still and is replaced within a "
-    "minute; ask again in a second"
+    "the worker that answers this is being started, or stands still and is replaced within "
+    "seconds; ask again in a second"
 )
 
 

@@ -18,7 +18,7 @@ from service.peers import Message
 from service.server.listening import Listening, url_of
 from service.server.workers.acceptor import Acceptor
 from service.server.workers.gathering import Gatherings
-from service.server.workers.member import SILENT_S, Member, State, kill_silent
+from service.server.workers.member import SILENT_S, Member, State, excuse, kill_silent
 from service.server.workers.nursing import Nursery, NurseryError, WorkerOrder
 from service.server.workers.restarts import Restarts
 from service.server.workers.ways import handing
@@ -28,7 +28,7 @@ from service.settings import Settings
 _TICK_S = 1.0
 """Time between two looks at how connections are spread."""
 _LOOK_STILL_S = 0.25
-"""Time between two looks whether a worker stands still."""
+"""Time between two looks whether a worker stands still, or has to be killed."""
 _LOADED_WITHIN_S = 600.0
 """Longest time that a worker which replaces another may load."""
 _KILLED_AFTER_S = 5.0
@@ -144,13 +144,17 @@ class WorkerSupervisor:
             await asyncio.sleep(_TICK_S)
             self._acceptor.look()
             self._acceptor.balance()
-            kill_silent(self._members, asyncio.get_running_loop().time())
 
     async def _look_still(self) -> None:
-        """Have nobody wait for a worker that says nothing, and each know of it."""
+        """Have nobody wait for a worker that says nothing, each know of it, and it be replaced."""
+        loop = asyncio.get_running_loop()
+        due_s = loop.time() + _LOOK_STILL_S
         while True:
             await asyncio.sleep(_LOOK_STILL_S)
-            now_s = asyncio.get_running_loop().time()
+            now_s = loop.time()
+            excuse(self._members, now_s - due_s)
+            due_s = now_s + _LOOK_STILL_S
+            kill_silent(self._members, now_s)
             for member in list(self._members):
                 if member.look_still(now_s) != member.still:
                     self._note_still(member, not member.still)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.hostile.features import archives
+from tests.hostile.features import archives, tokens
 from tests.hostile.features.outcome import Outcome
 from tests.hostile.report import Verdict, table
 
@@ -37,6 +37,7 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "archives": Kind(archives.send, 1_000),
+    "tokens": Kind(tokens.send),
 }
 
 

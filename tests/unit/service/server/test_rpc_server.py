@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from unittest.mock import Mock
 
 import pytest
 import trustme
+import uvloop
 
 pytest.importorskip("grpc_health", reason="gRPC is an extra")
 
@@ -183,3 +185,72 @@ async def test_stopping_twice_or_in_a_hurry_ends(sockets: Listening) -> None:
         with pytest.raises(grpc.aio.AioRpcError):
             await silent
     await server.stop(0.0)
+
+
+def h2_frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    """A frame of HTTP/2."""
+    head = len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big")
+    return head + payload
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + h2_frame(4, 0, 0, b"")
+CHECK = b"/grpc.health.v1.Health/Check"
+
+
+def call_by_hand(stream: int, path: bytes, part: bytes) -> bytes:
+    """The bytes of an empty call, as no library of gRPC would send them."""
+    headers = [
+        *((b":method", b"POST"), (b":scheme", b"http"), (b":path", path)),
+        *((b":authority", b"takt"), (b"content-type", b"application/grpc"), (b"te", b"trailers")),
+        (b"x-takt-part", part),
+    ]
+    packed = b"".join(
+        b"\0%c%b%c%b" % (len(name), name, len(value), value) for name, value in headers
+    )
+    return h2_frame(1, 4, stream, packed) + h2_frame(0, 1, stream, bytes(5))
+
+
+@pytest.mark.parametrize("part", [b"A-\xc5", "A-Å".encode()])
+async def test_texts_that_grpc_cannot_tell_apart_are_refused_without_a_traceback(
+    sockets: Listening, part: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with started(sockets) as address:
+        host, _, port = address.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(PREFACE + call_by_hand(1, CHECK, part))
+        async with asyncio.timeout(60):
+            answered = await reader.readuntil(b"x-request-id")
+        assert b"grpc-status\x013" in answered  # INVALID_ARGUMENT
+        assert b"the metadata x-takt-part is not ASCII" in answered
+        writer.close()
+    assert not [one for one in caplog.records if one.levelno >= logging.WARNING]
+
+
+def test_a_path_that_is_not_utf_8_ends_grpc_for_a_moment_only(
+    sockets: Listening, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def ask_in_vain_and_again() -> None:
+        async with started(sockets) as address:
+            host, _, port = address.rpartition(":")
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(PREFACE + call_by_hand(1, b"/\xc5", b"A-1"))
+            async with asyncio.timeout(60):
+                await reader.read()
+                writer.close()
+                await writer.wait_closed()
+                while await check_or_refused(address) != health_pb2.HealthCheckResponse.SERVING:
+                    await asyncio.sleep(0.01)
+
+    # Of anyio's loop each failure is one of the test, and this one is gRPC's own.
+    uvloop.run(ask_in_vain_and_again())
+    (told,) = [one for one in caplog.records if one.levelno >= logging.WARNING]
+    assert told.getMessage().startswith("gRPC has failed, and begins anew")
+    assert not told.exc_info
+
+
+async def check_or_refused(address: str) -> int | None:
+    """As `check`; None while nobody listens."""
+    try:
+        return await check(address)
+    except grpc.aio.AioRpcError:
+        return None

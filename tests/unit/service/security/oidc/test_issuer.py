@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import ssl
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+import trustme
 
 from service.core.errors import ConfigurationError
+from service.security.oidc import fetching
 from service.security.oidc import issuer as issuer_module
 from service.security.oidc.fetching import FetchError, check_url, fetch_json
 from service.security.oidc.issuer import ASK_AGAIN_AFTER_S, Issuer, SigningKey
@@ -127,11 +133,17 @@ def test_keys_come_from_where_the_issuer_says(issuer: FakeIssuer) -> None:
         ("discovery", 503, "answers 503"),
         ("discovery", b"{", "no JSON"),
         ("discovery", [], "no JSON object"),
-        ("discovery", b" " * 300_000, "more than"),
+        ("discovery", b" " * 30_0000, "more than"),
         ("discovery", 302, "answers 302"),
         ("discovery", {"issuer": "https://other.example"}, "the very same"),
+        ("discovery", {"issuer": "https://other.example/" + "a" * 1000}, "the very same"),
         ("discovery", {"jwks_uri": "http://elsewhere.example/keys"}, "must be https"),
         ("discovery", {"jwks_uri": "file:///etc/passwd"}, "must be https"),
+        ("discovery", {"jwks_uri": "https://plant.example\nERROR all is lost"}, "plant.example"),
+        ("discovery", {"jwks_uri": "https://\u0130.example/"}, "cannot be had"),
+        ("discovery", {"jwks_uri": "https://127.0.0.1:1/\u00e9"}, "cannot be had"),
+        ("discovery", {"jwks_uri": "https://" + "a" * 30_000}, "cannot be had"),
+        ("discovery", b"[" * 100_000, "no JSON"),
         ("/realms/line/keys", {"keys": []}, "no key"),
         ("/realms/line/keys", {"keys": "none"}, "no key"),
     ],
@@ -143,8 +155,9 @@ def test_an_issuer_that_says_something_else_is_told(
     if isinstance(document, dict) and "keys" not in document:
         document = issuer.documents[path] | document
     issuer.documents[path] = document
-    with pytest.raises(FetchError, match=why):
+    with pytest.raises(FetchError, match=why) as told:
         fetch_keys(issuer.url)
+    assert str(told.value).isprintable() and len(str(told.value)) <= 300
 
 
 def test_an_issuer_that_is_gone_is_told() -> None:
@@ -165,6 +178,10 @@ def test_keys_that_could_forge_or_are_for_other_things_are_passed_over(issuer: F
         {**good, "d": "AAAA"},
         {"kty": "RSA", "kid": "empty"},
         {"kid": "nothing"},
+        {**good, "kty": ["EC"]},
+        {**good, "kty": {"a": "EC"}},
+        {**good, "kid": ["first"]},
+        {**good, "x": 7},
         "no key",
     ]
     assert [one.key_id for one in keys_of({"keys": [*others, good]})] == ["first"]
@@ -181,3 +198,64 @@ def test_an_issuer_must_be_asked_over_tls(url: str) -> None:
 @pytest.mark.parametrize("url", ["https://login.example/a", "http://127.0.0.1:9/", "http://[::1]/"])
 def test_an_issuer_on_this_machine_needs_no_tls(url: str) -> None:
     check_url(url, "oidc_issuer")
+
+
+def test_keys_are_fetched_over_tls_from_a_host_that_is_trusted(
+    issuer: FakeIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    issuer.speak_tls(context)
+    with pytest.raises(FetchError, match="CERTIFICATE_VERIFY_FAILED"):
+        fetch_keys(issuer.url)
+    with authority.cert_pem.tempfile() as file:
+        monkeypatch.setenv("SSL_CERT_FILE", file)
+        assert [one.key_id for one in fetch_keys(issuer.url)] == ["first"]
+
+
+@contextmanager
+def dripping(scheme: str, head: bytes, drop: bytes) -> Iterator[str]:
+    """A URL whose answer never ends, though something of it always comes."""
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(head)
+                while not ended.wait(0.005):
+                    connection.sendall(drop)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/"
+        finally:
+            ended.set()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "head", "drop"),
+    [
+        ("http", b"", b"H"),
+        ("http", b"HTTP/1.1 200 OK\r\nX: ", b"a"),
+        ("http", b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        ("http", b"HTTP/1.1 200 OK\r\n\r\n", b" "),
+        ("http", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+        # The beginning of a record of 16 KiB.
+        ("https", b"\x16\x03\x03\x40\x00", b"\2"),
+    ],
+    ids=["status", "headers", "promises", "body", "chunks", "handshake"],
+)
+def test_a_document_has_its_time_however_it_drips(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, head: bytes, drop: bytes
+) -> None:
+    monkeypatch.setattr(fetching, "FETCH_WITHIN_S", 0.1)
+    with (
+        dripping(scheme, head, drop) as url,
+        pytest.raises(FetchError, match="did not come within"),
+    ):
+        fetch_json(url)

@@ -100,6 +100,15 @@ def test_a_name_is_one_short_line(authenticator: TokenAuthenticator, issuer: Fak
     assert caller.name == "oidc:" + ("eve?2026-01-01 line1 " + "x" * 100)[:64]
 
 
+@pytest.mark.parametrize("name", [["server"], {"a": "b"}, 7, True, "", None])
+def test_what_is_no_text_is_no_name(
+    authenticator: TokenAuthenticator, issuer: FakeIssuer, name: object
+) -> None:
+    caller = authenticator.identify(issuer.token(preferred_username=name))
+    assert caller is not None
+    assert caller.name == "oidc:robot-3"
+
+
 @pytest.mark.parametrize("name", ["server", "file", "line3", "oidc:anna", "key:server"])
 def test_a_name_is_never_that_of_a_key_or_of_the_server(
     authenticator: TokenAuthenticator, issuer: FakeIssuer, name: str
@@ -120,6 +129,14 @@ def now_s(seconds: float) -> int:
         ({"exp": now_s(-LEEWAY_S - 5)}, "expired"),
         ({"exp": None}, "exp"),
         ({"exp": "soon"}, "(?i)exp"),
+        ({"exp": str(now_s(300))}, "exp is no number"),
+        ({"exp": 10**400}, "too large"),
+        ({"exp": float("inf")}, "(?i)exp"),
+        ({"exp": float("nan")}, "(?i)exp"),
+        ({"exp": -(10**400)}, "expired"),
+        ({"exp": True}, "expired"),
+        ({"nbf": "0"}, "nbf is no number"),
+        ({"nbf": -(10**400)}, "too large"),
         ({"nbf": now_s(3600)}, "not yet valid"),
         ({"aud": "another"}, "(?i)audience"),
         ({"aud": None}, "aud"),
@@ -175,6 +192,37 @@ def test_forged_tokens_are_refused(authenticator: TokenAuthenticator, issuer: Fa
         with pytest.raises(UnauthenticatedError):
             credentials.identify(token)
     assert len(issuer.asked) == 2, "a forged algorithm makes nobody ask the issuer"
+
+
+@pytest.mark.parametrize(
+    "claims", [b"", b"[1]", b"9" * 4500, b"[" * 2500, b'{"a":' + b"[" * 2500 + b"]" * 2500 + b"}"]
+)
+def test_claims_that_cannot_be_read_are_refused(
+    authenticator: TokenAuthenticator, issuer: FakeIssuer, claims: bytes
+) -> None:
+    with pytest.raises(UnauthenticatedError, match="the token is refused"):
+        authenticator.identify(issuer.signed(claims))
+
+
+def test_a_header_of_endless_depth_is_no_token(
+    authenticator: TokenAuthenticator, issuer: FakeIssuer
+) -> None:
+    deep = base64.urlsafe_b64encode(b'{"alg":"ES256","a":' + b"[" * 5000).rstrip(b"=")
+    _, claims, signature = issuer.token().split(b".")
+    assert authenticator.identify(b".".join([deep, claims, signature])) is None
+
+
+def test_a_clock_that_is_set_neither_keeps_a_token_nor_loses_it(
+    authenticator: TokenAuthenticator, issuer: FakeIssuer
+) -> None:
+    now: list[float] = [time.time()]
+    credentials = Credentials([authenticator], lambda: now[0])
+    token = issuer.token(exp=int(now[0]) + 300)
+    caller = credentials.identify(token)
+    now[0] += 400
+    assert not credentials.stands(caller)
+    now[0] -= 400
+    assert credentials.stands(caller) and credentials.identify(token) == caller
 
 
 @pytest.mark.parametrize("other", [b"takt_abc", b"", b"a.b", b"a.b.c", b"x" * 9000 + b".b.c"])

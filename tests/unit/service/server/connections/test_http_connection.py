@@ -267,3 +267,16 @@ async def test_one_connection_too_many_reads_503_and_a_quiet_one_makes_room(
 async def _connections(server) -> list[HttpConnection]:
     await server.until(lambda: len(server.gate))
     return list(server.state.connections)
+
+
+@pytest.mark.parametrize("target", [b"/v1/parts/\xc5-18", b"/v1/parts?id=\xc5", "/Ü".encode()])
+@pytest.mark.parametrize("upgrade", [b"", b"Connection: Upgrade\r\nUpgrade: websocket\r\n"])
+async def test_a_target_that_is_not_ascii_is_told_how_to_write_it(
+    running: Run, target: bytes, upgrade: bytes
+) -> None:
+    async with running() as server:
+        answered = await server.ask(b"GET %b HTTP/1.1\r\nHost: takt\r\n%b\r\n" % (target, upgrade))
+        status, problem = problem_in(answered)
+        assert (status, problem["code"]) == (422, "invalid_parameter")
+        assert "UTF-8" in str(problem["detail"]) and "percent-encode" in str(problem["detail"])
+        assert server.closed == ["malformed"]
