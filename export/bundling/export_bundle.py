@@ -31,6 +31,7 @@ from export.bundling.source import ModelSource, SourceFacts
 from export.bundling.summary import ExportReport
 from export.bundling.tested import tested
 from export.bundling.tiles import with_tiling
+from export.calibration.by_heart import digests_taught, known_defects
 from export.calibration.camera_files import tell_of_files
 from export.calibration.cross_conformal import cross_conformal
 from export.calibration.good_facts import good_facts
@@ -163,6 +164,7 @@ def export_bundle(
     if scored and options.checkpoint is None and not options.grouping.is_guess:
         # Else the fit is of this very command, and was told the same.
         tell("warning: these scores count the parts that the fit was told of; give it this --group")
+    known = known_defects(defects, digests_taught(options.judgements), tell)
     parts = _part_ids(facts, chosen, options)
     tell_of_ids(parts, tell)
     count = len(scored.score) if scored else chosen.unseen_parts.count
@@ -190,7 +192,7 @@ def export_bundle(
             # The served model knows the pictures of its fit; its scores of them say nothing.
             measured = () if scored else chosen.unseen
             of_good, of_defects = measure_calibration(
-                engine, measured, defects, facts, facts.inside, tell=tell, quiet=quiet
+                engine, measured, known, facts, facts.inside, tell=tell, quiet=quiet
             )
             of_parts = of_good if scored else of_good.of_parts(chosen.unseen_parts)
             if scored and (warning := warning_of_ties(scored.score)) is not None:

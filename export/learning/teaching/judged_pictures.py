@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,15 @@ class JudgedPictures:
     def others(self) -> tuple[Path, ...]:
         """The pictures of good parts, judged ones first."""
         return (*(one.path for one in self.good), *self.passed)
+
+    def unlearned(self, seen: Sequence[str]) -> JudgedPictures:
+        """Without the pictures of good parts that a fit has seen, by their `picture_digest`."""
+        known = frozenset(seen)
+        return replace(
+            self,
+            good=tuple(one for one in self.good if picture_digest(one.path) not in known),
+            passed=tuple(path for path in self.passed if picture_digest(path) not in known),
+        )
 
     @property
     def kinds(self) -> dict[str, int]:
