@@ -23,6 +23,7 @@ from export.learning.learn import (
 )
 from export.learning.place import Place
 from export.learning.stages import Stages
+from export.learning.teaching.carried import carry_over, kept_good_pictures
 from export.learning.teaching.judged_pictures import JudgedPictures, judged_pictures
 from export.learning.teaching.request import TaughtModel, Teach, TeachRequest
 from export.learning.teaching.taught_version import TaughtVersion
@@ -99,6 +100,8 @@ def teach(
             kept,
             origin=(checkpoint, base.path / CHECKPOINT),
             former_parts=former_part_ids(base, former),
+            former=base,
+            stand_ins=kept_good_pictures(base, former.sizes, scratch),
         )
         if left_out is None:
             kept = replace(
@@ -107,6 +110,7 @@ def teach(
                 judgements=b"".join(one.judged.line() for one in (*judged.defects, *judged.good)),
             )
         bundle = exported(place, kept, judged.others, defects, stages)
+        carry_over(base, bundle, stages.tell)
     if left_out is not None:
         stages.tell(
             f"warning: {left_out}. So version {bundle.manifest.version} is the bank alone, and "
