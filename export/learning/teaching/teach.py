@@ -24,7 +24,11 @@ from export.learning.learn import (
 from export.learning.place import Place
 from export.learning.stages import Stages
 from export.learning.teaching.carried import carry_over, kept_good_pictures
-from export.learning.teaching.judged_pictures import JudgedPictures, judged_pictures
+from export.learning.teaching.judged_pictures import (
+    JudgedPictures,
+    judged_pictures,
+    tell_of_strange,
+)
 from export.learning.teaching.request import TaughtModel, Teach, TeachRequest
 from export.learning.teaching.taught_version import TaughtVersion
 from export.learning.update import base_of
@@ -67,6 +71,7 @@ def teach(
     base = load_bundle(base_of(place))
     former, teaching = _teachable(base)
     judged = judged_pictures(folder, stages)
+    tell_of_strange(judged, place.model, former.sizes, stages.tell)
     # Both versions know by heart what they were learned from.
     others = judged.unlearned(former.seen)
     defects = [one.path for one in judged.defects]
