@@ -17,7 +17,14 @@ from models.input_size import InputSize
 from service.core.bundles.findings import PictureSizes
 from service.core.bundles.manifest import Preprocess
 from service.core.bundles.tiling import Tiling
-from service.core.domain import PICTURE_SUFFIXES, Depth, Image, ModelInput
+from service.core.domain import (
+    PICTURE_SUFFIXES,
+    UNREAD,
+    UNREAD_SUFFIXES,
+    Depth,
+    Image,
+    ModelInput,
+)
 from service.core.engines.base import Engine
 from service.core.errors import RequestError
 from service.core.inspection.offline import OfflineInspection, View, inspect_offline
@@ -43,8 +50,8 @@ def list_pictures(folder: Path) -> tuple[Path, ...]:
     """Every picture below a folder, sorted; hidden files and folders are left out.
 
     Raises:
-        PicturesError: there is no such folder, it holds no picture, or it has good pictures
-            beside others, which would be taken for one another.
+        PicturesError: there is no such folder, it holds no picture, or one of a kind that is not
+            read, or it has good pictures beside others, which would be taken for one another.
     """
     if not folder.is_dir():
         raise PicturesError(f"there is no folder {folder}")
@@ -53,7 +60,11 @@ def list_pictures(folder: Path) -> tuple[Path, ...]:
             f"{folder} has good pictures and others, or masks, in folders of their own; "
             f"{_folder_to_name(folder)}"
         )
-    found = tuple(sorted(path for path in folder.rglob("*") if is_picture(path, folder)))
+    files = sorted(folder.rglob("*"))
+    for path in files:
+        if path.suffix.lower() in UNREAD_SUFFIXES and not _is_hidden(path, folder):
+            raise PicturesError(f"{path}: {UNREAD}")
+    found = tuple(path for path in files if is_picture(path, folder))
     if not found:
         raise PicturesError(f"{folder} holds no picture ({', '.join(sorted(PICTURE_SUFFIXES))})")
     return found
@@ -193,10 +204,13 @@ def is_picture(path: Path, folder: Path) -> bool:
 
     A link to a file that is not there is one, which cannot be read: it would be missed else.
     """
-    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    if path.suffix.lower() not in PICTURE_SUFFIXES or hidden:
+    if path.suffix.lower() not in PICTURE_SUFFIXES or _is_hidden(path, folder):
         return False
     return path.is_file() or (path.is_symlink() and not path.exists())
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 def short_name(path: Path) -> str:

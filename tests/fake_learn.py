@@ -27,6 +27,8 @@ TAUGHT: dict[str, Any] = {
     "defects": 20,
     "good": 12,
     "passed": 180,
+    "found": 14,
+    "compared": 20,
     "found_before": 3,
     "found_after": 14,
     "bank_found_before": 9,

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -31,9 +31,10 @@ from export.bundling.source import ModelSource, SourceFacts
 from export.bundling.summary import ExportReport
 from export.bundling.tested import tested
 from export.bundling.tiles import with_tiling
+from export.calibration.by_heart import digests_taught, known_defects
 from export.calibration.camera_files import tell_of_files
 from export.calibration.cross_conformal import cross_conformal
-from export.calibration.good_facts import good_facts
+from export.calibration.good_facts import facts_taken_over, good_facts
 from export.calibration.grouping import BY_LOOKS, Grouping
 from export.calibration.known_parts import part_ids, part_ids_of_fit, tell_of_ids
 from export.calibration.pictures_to_use import (
@@ -47,7 +48,7 @@ from export.out_folder import check_folder
 from export.pictures import read_model_input
 from export.versions import package_versions
 from models.checkpoints.picture_digest import picture_digest
-from service.core.bundles.bundle import CHECKPOINT, MODEL, Calibration, Golden
+from service.core.bundles.bundle import CHECKPOINT, MODEL, Bundle, Calibration, Golden
 from service.core.bundles.conformal import Alpha, choose_alpha, warning_of_ties
 from service.core.bundles.manifest import (
     Filter,
@@ -95,6 +96,9 @@ class ExportOptions:
         grouping: tells which good pictures show one part and count once.
         former_parts: ids of parts whose pictures are not given, of which a fit keeps scores, by a
             digest of each.
+        former: version whose good pictures these thresholds rest on as well, so that what it knows
+            of them holds; None if there is none.
+        stand_ins: pictures of good parts to try the model on where none are given.
     """
 
     alpha: float | None = None
@@ -113,6 +117,8 @@ class ExportOptions:
     origin: tuple[Path, ...] = ()
     grouping: Grouping = BY_LOOKS
     former_parts: Mapping[str, str] = field(default_factory=dict)
+    former: Bundle | None = None
+    stand_ins: tuple[Path, ...] = ()
     orientation: Orientation | None = None
     depth: Depth | None = None
 
@@ -163,6 +169,9 @@ def export_bundle(
     if scored and options.checkpoint is None and not options.grouping.is_guess:
         # Else the fit is of this very command, and was told the same.
         tell("warning: these scores count the parts that the fit was told of; give it this --group")
+    if not (chosen.unseen or chosen.seen):
+        chosen = replace(chosen, seen=options.stand_ins)
+    known = known_defects(defects, digests_taught(options.judgements), tell)
     parts = _part_ids(facts, chosen, options)
     tell_of_ids(parts, tell)
     count = len(scored.score) if scored else chosen.unseen_parts.count
@@ -190,7 +199,7 @@ def export_bundle(
             # The served model knows the pictures of its fit; its scores of them say nothing.
             measured = () if scored else chosen.unseen
             of_good, of_defects = measure_calibration(
-                engine, measured, defects, facts, facts.inside, tell=tell, quiet=quiet
+                engine, measured, known, facts, facts.inside, tell=tell, quiet=quiet
             )
             of_parts = of_good if scored else of_good.of_parts(chosen.unseen_parts)
             if scored and (warning := warning_of_ties(scored.score)) is not None:
@@ -208,6 +217,7 @@ def export_bundle(
                 chosen,
                 pixel_threshold=thresholds.pixel,
                 out_of_fold=scored,
+                former=None if options.former is None else options.former.manifest.self_test,
                 strict=options.strict,
                 quiet=quiet,
             )
@@ -224,7 +234,11 @@ def export_bundle(
             np.array(facts.seen, np.str_),
             parts=parts,
         )
-        usual = _usual(facts, of_good, chosen, quiet=quiet)
+        usual = None
+        if options.former is not None and scored is not None:
+            usual = facts_taken_over(options.former, scored)
+        if usual is None:
+            usual = _usual(facts, of_good, chosen, quiet=quiet)
         fitted_with = {f"fit:{name}": value for name, value in facts.made_with.items()}
         ready()
         bundle = save_bundle(

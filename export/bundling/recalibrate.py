@@ -14,6 +14,7 @@ import numpy as np
 from export.bundling.measure import measure_calibration
 from export.bundling.provenance import picture_set
 from export.bundling.tested import tested
+from export.calibration.by_heart import digests_taught, judgements_of, known_defects
 from export.calibration.camera_files import tell_of_files
 from export.calibration.good_facts import good_facts
 from export.calibration.grouping import BY_LOOKS, Grouping
@@ -138,7 +139,13 @@ def find_thresholds(
     until_now = in_force(bundle, read_overrides(bundle.path, bundle.repository))
     known = (*bundle.calibration.seen.tolist(), *map(picture_digest, fitted_on))
     seen = tuple(dict.fromkeys(known))
-    bad = list(distinct(defects, tell))
+    taught = digests_taught(judgements_of(bundle))
+    bad = known_defects([*distinct(defects, tell)], taught, tell)
+    if defects and not bad:
+        raise CalibrationError(
+            f"the version was taught with all {len(defects)} given defects, which are no evidence "
+            "of what it finds: give others, or leave --defects out"
+        )
     pictures = choose_pictures(good, bad, seen, tell, grouping=options.grouping)
     parts = part_ids(pictures, options.grouping)
     tell_of_ids(parts, tell)

@@ -17,7 +17,12 @@ from export.calibration.cross_conformal import OutOfFoldScores, threshold_of
 from export.calibration.odd_pictures import OddPictures, odd_pictures
 from export.calibration.outliers import outliers
 from export.calibration.pictures_to_use import CalibrationPictures
-from export.calibration.self_test import Subject, refuse_findings, self_test
+from export.calibration.self_test import (
+    Subject,
+    refuse_findings,
+    self_test,
+    with_findings_of_pictures,
+)
 from export.pictures import MAX_PIXELS, read_picture, short_name
 from models.checkpoints.picture_digest import picture_digest
 from service.core.bundles.conformal import conformal_threshold
@@ -55,6 +60,7 @@ def tested(
     *,
     pixel_threshold: float = math.inf,
     out_of_fold: OutOfFoldScores | None = None,
+    former: SelfTest | None = None,
     strict: bool,
     quiet: bool,
 ) -> SelfTest:
@@ -71,6 +77,8 @@ def tested(
         pictures: the good pictures.
         pixel_threshold: of its map; at infinity only the score decides.
         out_of_fold: scores that the threshold rests on instead of `of_good`.
+        former: self-test of a version that was learned from the same good pictures, which are not
+            given; what it says of them holds.
         strict: refuse a model that anything speaks against.
         quiet: show no bar.
 
@@ -102,6 +110,8 @@ def tested(
         rule = partial(conformal_threshold, alpha=alpha)
         subject = replace(subject, odd=odd_pictures(parts.highest(of_good.score), names, rule))
     found = self_test(subject, pictures, quiet=quiet)
+    if former is not None:
+        found = with_findings_of_pictures(found, former)
     if strict:
         refuse_findings(found)
     return found

@@ -35,7 +35,7 @@ from export.synthetic.sized import SHAPE_KINDS, make_defect
 from service.core.bundles.findings import FitRecord, SelfTest, SizeResult
 from service.core.bundles.thresholds import ThresholdPair
 from service.core.bundles.witnesses import anomalous
-from service.core.domain import Image
+from service.core.domain import FindingCode, Image
 
 SIDE_SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 """Sides of made-up defects, as shares of the side of a square of the picture's area."""
@@ -49,6 +49,9 @@ OTHERS_LOOKED_AT = 12
 FEWEST_ROUNDS = 2
 BUDGET_S = 15.0
 """Time after which a slow model gets no further rounds."""
+
+_OF_PICTURES: frozenset[FindingCode] = frozenset({"duplicate_pictures"})
+"""Findings that no model has a part in."""
 
 Look = Callable[[Image], tuple[float, float]]
 """A whole picture -> its score and the highest value of its map, as the service would have them."""
@@ -142,6 +145,14 @@ def self_test(subject: Subject, pictures: CalibrationPictures, *, quiet: bool) -
         findings=find(evidence),
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def with_findings_of_pictures(tested: SelfTest, former: SelfTest) -> SelfTest:
+    """A self-test with what a former one says of pictures alone, whichever model sees them."""
+    kept = [
+        one for one in former.findings if one.code in _OF_PICTURES and not tested.says(one.code)
+    ]
+    return tested.model_copy(update={"findings": (*tested.findings, *kept)})
 
 
 def refuse_findings(tested: SelfTest) -> None:

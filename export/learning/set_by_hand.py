@@ -31,7 +31,7 @@ def tell_of_set_by_hand(place: Place, new: Bundle, url: str, tell: Callable[[str
     except BundleError as error:
         tell(f"warning: what people have set in version {place.base} cannot be told: {error}")
         return
-    for text in (_warning(place, found, new, url), _switched_on(place, found, url)):
+    for text in (_warning(place, found, new, url), _switched_on(place, found, new, url)):
         if text is not None:
             tell(f"warning: {text}")
 
@@ -59,9 +59,11 @@ def _warning(place: Place, found: Overrides, new: Bundle, url: str) -> str | Non
     )
 
 
-def _switched_on(place: Place, found: Overrides, url: str) -> str | None:
+def _switched_on(place: Place, found: Overrides, new: Bundle, url: str) -> str | None:
     """That the new version judges every picture again, and the line that switches it on."""
     if found.undecided is None or not found.undecided.value:
+        return None
+    if read_overrides(new.path).undecided == found.undecided:
         return None
     return (
         f"version {place.base} makes no decision on pictures that cannot be judged, which is NOT "

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from export.calibration.by_heart import judgements_of
 from export.calibration.known_parts import former_part_ids
 from export.errors import LearnError
 from export.learning.family import Extend, ExtendRequest, learning_of
@@ -137,6 +138,9 @@ def update(
             wanted,
             origin=(checkpoint, base.path / CHECKPOINT),
             former_parts=former_part_ids(base, former),
+            # The head goes on, and with it what it was taught with.
+            taught=base.manifest.taught,
+            judgements=judgements_of(base),
         )
         bundle = exported(place, wanted, pictures.paths, bad, stages)
     return compared(Learned(bundle, pictures), base, extended.before, extended.after)

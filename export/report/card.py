@@ -135,12 +135,14 @@ def _thresholds(manifest: Manifest) -> list[str]:
 def _taught(taught: TaughtRecord | None) -> list[str]:
     if taught is None:
         return []
+    compared = taught.defects if taught.compared is None else taught.compared
+    heart = taught.defects - compared
     kinds = {name or "no kind named": str(count) for name, count in taught.kinds.items()}
     rows = [
         ("version", "of the judged defects", "by the bank alone"),
         (
             f"{taught.base}",
-            share(taught.found_before, taught.defects),
+            share(taught.found_before, compared),
             share(taught.bank_found_before, taught.defects),
         ),
         ("this one", share(taught.found, taught.defects), share(taught.bank_found, taught.defects)),
@@ -151,7 +153,12 @@ def _taught(taught: TaughtRecord | None) -> list[str]:
         f"Version {taught.base} was taught by {taught.defects} judged defects ({_pairs(kinds)}); "
         f"{taught.good} pictures judged good only showed what turns. `{JUDGEMENTS}` has each "
         "judgement.",
-        "This version finds each judged defect by what has not seen it.",
+        "This version finds each judged defect by what has not seen it."
+        + (
+            f" Version {taught.base} was taught with {heart} of them, and is asked of the others."
+            if heart
+            else ""
+        ),
         "",
         *_table(rows[0], rows[1:]),
     ]

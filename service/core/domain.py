@@ -17,6 +17,15 @@ Image = np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]
 PICTURE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 """Endings of the names of files that are pictures, in lower case."""
 
+UNREAD_SUFFIXES: Final = (".apng", ".avif", ".gif", ".heic", ".heif", ".jp2", ".jxl")
+"""Endings of pictures that are not read, in lower case; nobody means to leave them out."""
+
+UNREAD: Final = (
+    "pictures of this kind are not read; save it as PNG (of an animation one picture), or take it "
+    "out of the folder"
+)
+"""What is said of such a file."""
+
 Levels = np.ndarray[tuple[int, int, int], np.dtype[np.float32]]
 """RGB float32 [height, width, 3]; levels from 0 to 255, not rounded."""
 

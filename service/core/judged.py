@@ -19,7 +19,7 @@ from typing import Annotated, Any, Final, Literal
 import orjson
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
-from service.core.domain import PICTURE_SUFFIXES, Box, box_json
+from service.core.domain import PICTURE_SUFFIXES, UNREAD, UNREAD_SUFFIXES, Box, box_json
 from service.core.errors import ConfigurationError
 
 LINES: Final = "judgements.jsonl"
@@ -236,6 +236,8 @@ def _by_place(folder: Path) -> Iterator[JudgedFile]:
         for path in sorted((folder / word).rglob("*")):
             below = path.relative_to(folder / word)
             hidden = any(part.startswith(".") for part in below.parts)
+            if path.suffix.lower() in UNREAD_SUFFIXES and not hidden:
+                raise ConfigurationError(f"{path}: {UNREAD}")
             if hidden or path.suffix.lower() not in PICTURE_SUFFIXES or not path.is_file():
                 continue
             file = path.relative_to(folder).as_posix()

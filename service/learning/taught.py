@@ -103,9 +103,12 @@ class Taught:
         defects: judged defects that it was taught by.
         good: pictures judged good, which showed what turns and taught nothing.
         passed: pictures that nobody has judged, of which both versions were asked.
-        found_before: judged defects that the version before rejects.
+        found: of these, those that it rejects; each by a head that has not seen it.
+        compared: of these, those that the version before was not taught with, which are the only
+            ones that the two are compared by.
+        found_before: compared defects that the version before rejects.
         found_after: those that the new one rejects; each by a head that has not seen it.
-        bank_found_before: judged defects that the bank of the version before finds alone; None if
+        bank_found_before: compared defects that the bank of the version before finds alone; None if
             that is not known.
         bank_found_after: those that the bank of the new one finds alone; None if that is not known.
         turned: pictures of which the new version says the opposite, at most `MOST_NAMED`.
@@ -119,6 +122,8 @@ class Taught:
     defects: _Count
     good: _Count
     passed: _Count
+    found: _Count
+    compared: _Count
     found_before: _Count
     found_after: _Count
     bank_found_before: _Count | None = None

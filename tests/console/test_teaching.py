@@ -136,6 +136,33 @@ def test_what_was_judged_teaches_the_model_and_the_result_is_told_with_pictures(
 
 
 @pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        (
+            {"found": 7, "compared": 5, "found_before": 1, "found_after": 3},
+            "Of 20 judged defects it finds 7. The version before was taught with 15 of them and "
+            "knows them by heart. Of the other 5 it finds 1, and the new one 3.",
+        ),
+        (
+            {"found": 7, "compared": 0, "found_before": 0, "found_after": 0},
+            "Of 20 judged defects it finds 7. The version before was taught with all of them",
+        ),
+    ],
+)
+def test_what_the_version_before_knows_by_heart_is_not_compared(
+    page: Page, desk: Desk, review: Callable[[], None], told: dict[str, int], text: str
+) -> None:
+    taught = TAUGHT | {"turned": [], "passed": 0, "good": 0} | told
+    desk.become(state="done", learned=LEARNED | {"taught": taught})
+    review()
+    page.get_by_role("button", name="Teach parts").click()
+    dialog = page.get_by_role("dialog", name="Teach parts by what was judged")
+    expect(dialog).to_contain_text(text)
+    expect(dialog.get_by_role("table")).to_have_count(min(1, told["compared"]))
+    expect(dialog).to_contain_text("There is no picture of a good part that neither version")
+
+
+@pytest.mark.parametrize(
     ("p_value", "text"),
     [
         (0.03, "by chance in 3.0 % of cases. So it is hardly chance."),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,18 @@ from numpy.typing import NDArray
 from export.errors import LearnError
 from export.learning.stages import Stages
 from export.pictures import check_pictures, list_pictures, picture_size, read_picture
+from models.checkpoints.errors import printable
+from models.checkpoints.facts import SizeRange
 from models.checkpoints.picture_digest import picture_digest
+from service.core.bundles.findings import PictureSizes
 from service.core.domain import Box
 from service.core.judged import JudgedFile, read_judged
 
 PASSED = "passed"
 """Folder of pictures that passed and that nobody has judged; they only show what turns."""
+
+_MOST_NAMED = 5
+"""Most names of other models that a warning has."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,15 @@ class JudgedPictures:
         """The pictures of good parts, judged ones first."""
         return (*(one.path for one in self.good), *self.passed)
 
+    def unlearned(self, seen: Sequence[str]) -> JudgedPictures:
+        """Without the pictures of good parts that a fit has seen, by their `picture_digest`."""
+        known = frozenset(seen)
+        return replace(
+            self,
+            good=tuple(one for one in self.good if picture_digest(one.path) not in known),
+            passed=tuple(path for path in self.passed if picture_digest(path) not in known),
+        )
+
     @property
     def kinds(self) -> dict[str, int]:
         """Number of defects of each kind, of no named one under an empty name."""
@@ -123,6 +139,43 @@ def judged_pictures(folder: Path, stages: Stages) -> JudgedPictures:
     good = tuple(one for one in agreed if one.judged.judgement == "good")
     disputed = tuple(one for one in found.values() if one.judged.disputed)
     return JudgedPictures(folder, defects, good, passed, disputed)
+
+
+def tell_of_strange(
+    judged: JudgedPictures, model: str, sizes: SizeRange | None, tell: Callable[[str], None]
+) -> None:
+    """Tells of judged pictures that may show no part of a model, as those of another server may.
+
+    Args:
+        judged: pictures to teach with.
+        model: name of the model.
+        sizes: of the pictures that it was learned from; None if they are not known.
+        tell: takes a line about them.
+    """
+    pictures = (*judged.defects, *judged.good)
+    names = Counter(one.judged.model for one in pictures if one.judged.model not in (None, model))
+    if names:
+        listed = ", ".join(printable(str(name)) for name, _ in names.most_common(_MOST_NAMED))
+        tell(
+            f"warning: {names.total()} of {len(pictures)} pictures were judged for a model of "
+            f"another name ({listed}): teach without them, unless they show the same part"
+        )
+    if sizes is None:
+        return
+    learned = PictureSizes(**asdict(sizes))
+    # A picture with a box is known upright, and the others as they are stored.
+    others = [
+        one
+        for one in pictures
+        if not (learned.holds(one.width, one.height) or learned.holds(one.height, one.width))
+    ]
+    if others:
+        first = others[0]
+        tell(
+            f"warning: {len(others)} of {len(pictures)} judged pictures have another size than "
+            f"those that the model was learned from, such as {printable(first.judged.file)} with "
+            f"{first.width} x {first.height} pixels: teach with pictures as the line takes them"
+        )
 
 
 def _judged_picture(folder: Path, judged: JudgedFile) -> TeachingPicture:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from export.learning.learn import Learned
-from export.learning.teaching.judged_pictures import JudgedPictures, TeachingPicture
+from export.learning.teaching.judged_pictures import PASSED, JudgedPictures, TeachingPicture
 from export.learning.teaching.request import TaughtModel
 from export.wording import share
 from models.checkpoints.errors import printable
@@ -66,15 +67,17 @@ class TaughtVersion:
 
     Attributes:
         learned: the version.
-        judged: what it was taught with.
+        judged: what it was taught with, and the pictures of good parts that both were asked about.
         base: name of the version that was taught.
         taught: what came of it.
+        unseen: which judged defects that version was not taught with, [n]; None if nobody knows.
     """
 
     learned: Learned
     judged: JudgedPictures
     base: str
     taught: TaughtModel
+    unseen: NDArray[np.bool_] | None
 
     @property
     def version(self) -> str:
@@ -108,19 +111,21 @@ class TaughtVersion:
 
     def lines(self) -> list[str]:
         """The comparison for people, line by line."""
-        defects, bank, others = self.taught.defects, self.taught.by_bank, self.taught.others
+        bank, others = self.taught.by_bank, self.taught.others
         count = len(self.judged.defects)
-        before = f"version {self.base} finds {share(defects.before.found, count)} of the judged"
-        after = share(defects.after.found, count)
+        lines = [*self._of_defects()]
         if self.taught.left_out is None:
-            lines = [
-                f"{before} defects; version {self.version} {after}, each by what has not seen it",
+            lines.append(
                 f"the bank alone finds {share(bank.before.found, count)} at its own threshold, and "
-                f"{share(bank.after.found, count)} at the one that it shares with the head",
-            ]
+                f"{share(bank.after.found, count)} at the one that it shares with the head"
+            )
+        if not self.judged.others:
+            lines.append(
+                "what that costs cannot be told: there is no picture of a good part that neither "
+                "version was learned from. Judge some good, or put some that passed into the "
+                f"folder {PASSED}"
+            )
         else:
-            lines = [f"{before} defects; version {self.version}, the bank alone, {after}"]
-        if self.judged.others:
             test = "" if self.p_value is None else f" (by chance with p = {self.p_value:.2g})"
             rejected, accepted = len(others.rejected), len(others.accepted)
             lines.append(
@@ -139,13 +144,47 @@ class TaughtVersion:
             )
         return lines
 
+    def _of_defects(self) -> Iterator[str]:
+        """What each version finds of the judged defects, of which neither has seen one."""
+        found, count = self.taught.defects, len(self.judged.defects)
+        compared = found.compared(self.unseen)
+        fair = len(compared.before.score)
+        after = share(found.after.found, count)
+        new, how = f"version {self.version}", "each by what has not seen it"
+        if self.taught.left_out is not None:
+            new, how = f"{new}, the bank alone,", "none of which it has seen"
+        if fair == count:
+            before = f"version {self.base} finds {share(found.before.found, count)}"
+            yield f"{before} of the judged defects; {new} {after}, {how}"
+            return
+        yield f"{new} finds {after} of the judged defects, {how}"
+        if self.unseen is None:
+            yield (
+                f"version {self.base} does not say what it was taught with, so that it cannot be "
+                "compared: what it knows by heart is no evidence"
+            )
+        elif not fair:
+            yield (
+                f"version {self.base} was taught with all of them and knows them by heart, so that "
+                "it cannot be compared: judge defects that it was not taught with"
+            )
+        else:
+            yield (
+                f"version {self.base} was taught with {count - fair} of them, which it knows by "
+                f"heart. Of the other {fair} it finds {share(compared.before.found, fair)}, and "
+                f"version {self.version} {share(compared.after.found, fair)}"
+            )
+
     def plain(self) -> Json:
         """The comparison for programs."""
-        defects, bank, others = self.taught.defects, self.taught.by_bank, self.taught.others
+        defects = self.taught.defects.compared(self.unseen)
+        bank, others = self.taught.by_bank.compared(self.unseen), self.taught.others
         return {
             "defects": len(self.judged.defects),
             "good": len(self.judged.good),
             "passed": len(self.judged.passed),
+            "found": self.taught.defects.after.found,
+            "compared": len(defects.before.score),
             "found_before": defects.before.found,
             "found_after": defects.after.found,
             "bank_found_before": bank.before.found,

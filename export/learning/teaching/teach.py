@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from export.calibration.by_heart import digests_taught, judgements_of
 from export.calibration.known_parts import former_part_ids
 from export.errors import LearnError
 from export.learning.family import learning_of
@@ -18,12 +23,18 @@ from export.learning.learn import (
 )
 from export.learning.place import Place
 from export.learning.stages import Stages
-from export.learning.teaching.judged_pictures import JudgedPictures, judged_pictures
+from export.learning.teaching.carried import carry_over, kept_good_pictures
+from export.learning.teaching.judged_pictures import (
+    JudgedPictures,
+    judged_pictures,
+    tell_of_strange,
+)
 from export.learning.teaching.request import TaughtModel, Teach, TeachRequest
 from export.learning.teaching.taught_version import TaughtVersion
 from export.learning.update import base_of
 from models.checkpoints.facts import Checkpoint
 from models.checkpoints.formats import load_checkpoint
+from models.checkpoints.picture_digest import picture_digest
 from models.fit.device import Compute
 from service.core.bundles.bundle import CHECKPOINT, Bundle, load_bundle
 from service.core.bundles.conformal import choose_alpha
@@ -60,7 +71,12 @@ def teach(
     base = load_bundle(base_of(place))
     former, teaching = _teachable(base)
     judged = judged_pictures(folder, stages)
+    tell_of_strange(judged, place.model, former.sizes, stages.tell)
+    # Both versions know by heart what they were learned from.
+    others = judged.unlearned(former.seen)
     defects = [one.path for one in judged.defects]
+    part = options.grouping.parts_of(defects).number
+    unseen = _unseen_before(base, former, judged, part)
     assert former.out_of_fold is not None and former.good_cells is not None
     wanted = options.alpha or base.manifest.thresholds.alpha
     alpha = choose_alpha(wanted, len(former.out_of_fold.pictures)).value
@@ -71,8 +87,8 @@ def teach(
             TeachRequest(
                 former,
                 judged.defects,
-                options.grouping.parts_of(defects).number,
-                judged.others,
+                part,
+                others.others,
                 in_force(base, read_overrides(base.path, base.repository)),
                 alpha,
                 checkpoint,
@@ -89,21 +105,23 @@ def teach(
             kept,
             origin=(checkpoint, base.path / CHECKPOINT),
             former_parts=former_part_ids(base, former),
+            former=base,
+            stand_ins=kept_good_pictures(base, former.sizes, scratch),
         )
         if left_out is None:
             kept = replace(
                 kept,
-                taught=_record(base, judged, taught),
+                taught=_record(base, judged, taught, unseen),
                 judgements=b"".join(one.judged.line() for one in (*judged.defects, *judged.good)),
             )
-        # What the head has seen says nothing of what it finds.
-        bundle = exported(place, kept, judged.others, () if judged.others else defects, stages)
+        bundle = exported(place, kept, judged.others, defects, stages)
+        carry_over(base, bundle, stages.tell)
     if left_out is not None:
         stages.tell(
             f"warning: {left_out}. So version {bundle.manifest.version} is the bank alone, and "
             "what was taught before is forgotten"
         )
-    return TaughtVersion(Learned(bundle, judged), judged, base.manifest.version, taught)
+    return TaughtVersion(Learned(bundle, judged), others, base.manifest.version, taught, unseen)
 
 
 def why_left_out(taught: TaughtModel) -> str | None:
@@ -153,13 +171,37 @@ def _stays(base: Bundle, taught: TaughtModel) -> str:
     )
 
 
-def _record(base: Bundle, judged: JudgedPictures, taught: TaughtModel) -> TaughtRecord:
+def _unseen_before(
+    base: Bundle, former: Checkpoint, judged: JudgedPictures, part: Sequence[int]
+) -> NDArray[np.bool_] | None:
+    """Which judged defects show parts that a version was not taught with; None if it is not known.
+
+    Args:
+        base: the version.
+        former: its checkpoint.
+        judged: pictures to teach with.
+        part: number of the part that each defect shows.
+    """
+    lines = judgements_of(base)
+    assert former.good_cells is not None
+    if not lines and former.good_cells.head is not None:
+        return None
+    taught = digests_taught(lines)
+    known = np.array([picture_digest(one.path) in taught for one in judged.defects])
+    return ~np.isin(part, np.asarray(part)[known])
+
+
+def _record(
+    base: Bundle, judged: JudgedPictures, taught: TaughtModel, unseen: NDArray[np.bool_] | None
+) -> TaughtRecord:
+    defects = taught.defects.compared(unseen)
     return TaughtRecord(
         base=base.manifest.version,
         defects=len(judged.defects),
         good=len(judged.good),
         kinds=judged.kinds,
-        found_before=taught.defects.before.found,
+        compared=len(defects.before.score),
+        found_before=defects.before.found,
         found=taught.defects.after.found,
         bank_found_before=taught.by_bank.before.found,
         bank_found=taught.by_bank.after.found,

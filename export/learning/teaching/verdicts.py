@@ -29,6 +29,10 @@ class Verdicts:
         """The verdicts on scores [n] and the maps' highest values [n]."""
         return cls(score, (score > thresholds.image) | (peak > thresholds.pixel))
 
+    def some(self, chosen: NDArray[np.bool_]) -> Verdicts:
+        """Those of some of the pictures."""
+        return Verdicts(self.score[chosen], self.anomalous[chosen])
+
     @property
     def found(self) -> int:
         """Number of the pictures that are rejected."""
@@ -46,6 +50,16 @@ class TurnedVerdicts:
 
     before: Verdicts
     after: Verdicts
+
+    def compared(self, unseen: NDArray[np.bool_] | None) -> TurnedVerdicts:
+        """Those of the pictures that neither was taught with; none where that is not known.
+
+        Args:
+            unseen: which pictures the one before was not taught with; the new one never was.
+        """
+        if unseen is None:
+            unseen = np.zeros(len(self.before.score), np.bool_)
+        return TurnedVerdicts(*(one.some(unseen) for one in (self.before, self.after)))
 
     @property
     def rejected(self) -> NDArray[np.intp]:

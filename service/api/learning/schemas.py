@@ -137,19 +137,27 @@ class TaughtOut(Schema):
         description="Pictures that the version before has passed and nobody has judged: both "
         "versions were asked, and neither was taught by them."
     )
-    found_before: int = Field(
-        description="Of the judged defects, those that the version before rejects."
-    )
-    found_after: int = Field(
+    found: int = Field(
         description="Of the judged defects, those that the new version rejects, each by what was "
         "taught without it."
     )
+    compared: int = Field(
+        description="Of the judged defects, those that the version before was not taught with; the "
+        "two are compared by these alone. 0 where there is none, or nobody knows."
+    )
+    found_before: int = Field(
+        description="Of the compared defects, those that the version before rejects."
+    )
+    found_after: int = Field(
+        description="Of the compared defects, those that the new version rejects, each by what was "
+        "taught without it."
+    )
     bank_found_before: int | None = Field(
-        description="Of the judged defects, those that the bank of the version before finds alone; "
-        "null where that is not known."
+        description="Of the compared defects, those that the bank of the version before finds "
+        "alone; null where that is not known."
     )
     bank_found_after: int | None = Field(
-        description="Of the judged defects, those that the bank of the new version finds alone; "
+        description="Of the compared defects, those that the bank of the new version finds alone; "
         "null where that is not known."
     )
     turned: list[TurnedOut] = Field(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.hostile.features import archives, tokens
+from tests.hostile.features import archives, learning_files, tokens
 from tests.hostile.features.outcome import Outcome
 from tests.hostile.report import Verdict, table
 
@@ -38,6 +38,7 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "archives": Kind(archives.send, 1_000),
     "tokens": Kind(tokens.send),
+    "learning_files": Kind(learning_files.send),
 }
 
 

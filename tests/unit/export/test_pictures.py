@@ -31,7 +31,7 @@ def touch(root: Path, *names: str) -> None:
 
 def test_pictures_are_found_below_a_folder_by_suffix_in_order(tmp_path: Path) -> None:
     pictures = ["a.png", "b/c.JPG", "b/d.jpeg", "e.bmp", "f.webp", "g.tif", "h.tiff"]
-    touch(tmp_path, *pictures, "notes.txt", ".hidden.png", ".cache/i.png", "j.gif")
+    touch(tmp_path, *pictures, "notes.txt", ".hidden.png", ".cache/i.png", ".j.gif")
     assert [str(p.relative_to(tmp_path)) for p in list_pictures(tmp_path)] == pictures
 
 
@@ -40,6 +40,7 @@ def test_pictures_are_found_below_a_folder_by_suffix_in_order(tmp_path: Path) ->
     [
         ([], "absent", "there is no folder"),
         (["here/notes.txt"], "here", r"holds no picture \(\.bmp, "),
+        (["here/a.png", "here/b.GIF"], "here", r"here/b\.GIF: .* are not read; save it as PNG"),
         (
             ["set/ground_truth/a.png"],
             "set",

@@ -161,6 +161,19 @@ def test_a_name_that_no_line_can_have_is_refused_before_anything_is_taught(
         read_judged(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["good/a.gif", "defect/scratch/b.HEIC"])
+def test_a_picture_of_a_kind_that_is_not_read_is_named_and_not_left_out(
+    tmp_path: Path, name: str
+) -> None:
+    for file in ("defect/c.png", name, "good/.d.gif"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_bytes(b"a picture")
+    with pytest.raises(ConfigurationError, match=f"{name}: .* are not read; save it as PNG"):
+        read_judged(tmp_path)
+    (tmp_path / name).unlink()
+    assert [one.file for one in read_judged(tmp_path)] == ["defect/c.png"]
+
+
 @pytest.mark.parametrize("has_lines", [True, False])
 def test_a_folder_without_pictures_says_what_it_needs(tmp_path: Path, has_lines: bool) -> None:
     if has_lines:

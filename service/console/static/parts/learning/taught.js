@@ -10,19 +10,20 @@ const w = t.teach;
 /** The result; `taught` is that of a learning. */
 export function Taught({ taught }) {
   const { found_before: before, found_after: after, bank_found_before: bank, bank_found_after: later, turned, p_value: p } = taught;
+  const heart = taught.defects - taught.compared, beside = heart === 0 ? w.all : taught.compared > 0 ? w.some : w.none;
   const rows = [[w.found, before, after], ...(later === null ? [] : [[w.foundByBank, bank, later]])];
   const kinds = Object.entries(taught.kinds).map(([kind, count]) => `${kind || w.noKind}: ${count}`).join(", ");
   const those = (to) => turned.filter((one) => one.to === to);
   return html`<section class="taught">
-    <p class="taught-found">${fill(w.result, { defects: taught.defects, before, after })}</p>
-    <table><thead><tr><th scope="col">${fill(w.of, taught)}</th>${[w.before, w.after].map((text) => html`
+    <p class="taught-found">${fill(w.result, taught)} ${fill(beside, { ...taught, heart })}</p>
+    ${taught.compared > 0 && html`<table><thead><tr><th scope="col">${fill(w.of, taught)}</th>${[w.before, w.after].map((text) => html`
       <th scope="col" class="number">${text}</th>`)}</tr></thead>
       <tbody>${rows.map(([text, one, other]) => html`<tr><th scope="row">${text}</th>
-        ${[one, other].map((number) => html`<td class="number">${number ?? "–"}</td>`)}</tr>`)}</tbody></table>
+        ${[one, other].map((number) => html`<td class="number">${number ?? "–"}</td>`)}</tr>`)}</tbody></table>`}
     <p class="quiet">${w.fair}</p>
     ${kinds && html`<p>${fill(w.kinds, { kinds })}</p>`}
-    <h3>${w.turned}</h3><p class="quiet">${fill(w.turnedOf, taught)}</p>
-    ${turned.length === 0 && html`<p>${w.noneTurned}</p>`}
+    <h3>${w.turned}</h3><p class="quiet">${taught.passed + taught.good > 0 ? fill(w.turnedOf, taught) : w.noGood}</p>
+    ${turned.length === 0 && taught.passed + taught.good > 0 && html`<p>${w.noneTurned}</p>`}
     <${Pictures} title=${fill(w.rejected, { count: taught.turned_rejected })} of=${those("rejected")} said=${scores} />
     <${Pictures} title=${fill(w.accepted, { count: taught.turned_accepted })} of=${those("accepted")} said=${scores} />
     ${p !== null && html`<p>${fill(w.chance, { share: p < 0.001 ? w.least : percent(p) })} ${p < CHANCE ? w.hardly : w.perhaps}</p>`}

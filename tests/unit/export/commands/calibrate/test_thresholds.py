@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,9 +16,12 @@ from models.checkpoints.picture_digest import picture_digest
 from service.core.bundles.bundle import Bundle, load_bundle
 from service.core.bundles.card import CARD
 from service.core.bundles.manifest import CALIBRATION
+from service.core.bundles.taught import JUDGEMENTS
 from service.core.bundles.thresholds import OVERRIDES, DeployedThresholds, read_overrides
 from service.core.bundles.writing import replace_calibration as put_calibration
+from service.core.judged import JudgedFile
 from tests.commands import repeated
+from tests.conftest import MakeBundle
 from tests.unit.export.commands.calibrate.calibrating import (
     cells,
     done,
@@ -253,6 +257,30 @@ def test_copies_count_once(bundle: Bundle, good: Path, defects: Path) -> None:
     output = done(bundle.path, "--good", good, "--defects", defects)
     assert output.count("left out as copies of other pictures: 1") == 2
     assert "50 good pictures and 10 defective ones" in output
+
+
+def test_defects_that_taught_a_version_say_nothing_of_what_it_misses(
+    make_bundle: MakeBundle, good: Path, defects: Path
+) -> None:
+    pictures = sorted(defects.iterdir())
+
+    def lines(taught: list[Path]) -> bytes:
+        return b"".join(
+            JudgedFile(
+                file=f"defect/{path.name}",
+                sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+                judgement="defect",
+            ).line()
+            for path in taught
+        )
+
+    some = make_bundle(version="2", kept={JUDGEMENTS: lines(pictures[:4])})
+    output = done(some.path, "--good", good, "--defects", defects)
+    assert "4 of 10 defects taught the version" in in_words(output)
+    assert load_bundle(some.path).calibration.defect_score.size == 6
+    every = make_bundle(version="3", kept={JUDGEMENTS: lines(pictures)})
+    said = refused(run(every.path, "--good", good, "--defects", defects))
+    assert "was taught with all 10 given defects" in in_words(said)
 
 
 def test_a_bundle_of_known_origin_says_what_it_was_calibrated_on(

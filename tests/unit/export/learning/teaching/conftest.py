@@ -1,5 +1,6 @@
 """A folder of judged pictures, and the command that teaches by it."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from export.commands.learn import learn
+from service.core.bundles.bundle import Bundle, load_bundle
 
 Run = Callable[..., Result]
 
@@ -22,6 +24,35 @@ def run(repository: Path) -> Run:
         return CliRunner().invoke(learn, [*map(str, (*arguments, *given)), "-q"])
 
     return invoke
+
+
+@pytest.fixture(scope="module")
+def learned(write_pictures: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository whose model `parts` was learned from 25 pictures, and knows three defects."""
+    folder = tmp_path_factory.mktemp("learned")
+    spoil(write_pictures(folder / "known", 3, seed=77))
+    write_pictures(folder / "good", 25)
+    given = (
+        "--model",
+        "parts",
+        "--alpha",
+        "0.05",
+        "--defects",
+        folder / "known",
+        "--device",
+        "cpu",
+    )
+    quick = ("--repository", folder / "models", "--server", "http://127.0.0.1:9", "-q")
+    result = CliRunner().invoke(learn, [*map(str, (folder / "good", *given, *quick))])
+    assert result.exit_code == 0, result.output
+    return folder / "models"
+
+
+@pytest.fixture
+def parts(learned: Path, repository: Path) -> Bundle:
+    """Version 1 of the model `parts`, in the repository."""
+    shutil.copytree(learned / "parts", repository / "parts")
+    return load_bundle(repository / "parts" / "1")
 
 
 def spoil(paths: Sequence[Path]) -> None:

@@ -9,7 +9,12 @@ from PIL import Image
 
 from export.errors import LearnError
 from export.learning.stages import Stages
-from export.learning.teaching.judged_pictures import TeachingPicture, judged_pictures
+from export.learning.teaching.judged_pictures import (
+    TeachingPicture,
+    judged_pictures,
+    tell_of_strange,
+)
+from models.checkpoints.facts import SizeRange
 from service.core.domain import Box
 from service.core.judged import LINES, JudgedFile, read_judged
 from tests.unit.export.learning.teaching.conftest import spoil
@@ -101,3 +106,29 @@ def test_a_box_means_each_cell_that_it_touches(
     assert inside is not None
     assert np.flatnonzero(inside.any(1)).tolist() == [*rows]
     assert np.flatnonzero(inside.any(0)).tolist() == [*columns]
+
+
+def test_what_another_server_judged_is_read_and_what_may_show_another_part_is_said(
+    judged: Path,
+) -> None:
+    (judged / "good" / "000.png").rename(judged / "good" / "Prüfung 1.png")
+    lines = [
+        replace(
+            one, inspection=9_000_000 + at, judgement_id=at + 1, model="andere", version="v1-rc"
+        )
+        for at, one in enumerate(read_judged(judged))
+    ]
+    (judged / LINES).write_bytes(b"".join(one.line() for one in lines))
+    found = judged_pictures(judged, Stages(quiet=True))
+    assert (len(found.defects), len(found.good)) == (8, 2)
+    told: list[str] = []
+    tell_of_strange(found, "parts", SizeRange(80, 80, 60, 60), told.append)
+    (line,) = told
+    assert "10 of 10 pictures were judged for a model of another name (andere)" in line
+    # Turned by a quarter is the same camera.
+    tell_of_strange(found, "andere", SizeRange(60, 60, 80, 80), told.append)
+    tell_of_strange(found, "andere", None, told.append)
+    assert told == [line]
+    tell_of_strange(found, "andere", SizeRange(640, 640, 480, 480), told.append)
+    assert "10 of 10 judged pictures have another size" in told[1]
+    assert "defect/000.png with 80 x 60 pixels" in told[1]

@@ -10,6 +10,7 @@ from export.learning.teaching.judged_pictures import judged_pictures
 from export.learning.teaching.request import TaughtModel
 from export.learning.teaching.taught_version import TaughtVersion, inspection_of, mcnemar
 from export.learning.teaching.verdicts import TurnedVerdicts, Verdicts
+from models.checkpoints.picture_digest import picture_digest
 from service.core.bundles.thresholds import ThresholdPair
 from tests.conftest import MakeBundle
 
@@ -31,7 +32,8 @@ def test_pictures_that_it_was_learned_from_are_doubted_and_named(
         doubtful=np.zeros(count, np.bool_),
         suspects=files,
     )
-    version = TaughtVersion(Learned(make_bundle(), found), found, "1", taught)
+    unseen = np.ones(count, np.bool_)
+    version = TaughtVersion(Learned(make_bundle(), found), found, "1", taught, unseen)
     said = [(one["file"], one["inspection"]) for one in version.plain()["doubts"]]
     assert said == [*zip(files, (7, None, None, None), strict=True)]
     (line,) = [line for line in version.lines() if "learned from" in line]
@@ -43,6 +45,67 @@ def test_pictures_that_it_was_learned_from_are_doubted_and_named(
     doubtful = np.arange(count) == 0
     alone = replace(version, taught=replace(taught, doubtful=doubtful))
     assert alone.lines()[-2].startswith("doubtful judgements: 1 (")
+
+
+@pytest.mark.parametrize(
+    ("unseen", "compared", "said"),
+    [
+        (slice(0, 8), (8, 6, 4), "version 0 finds 6 of 8 (75.0%) of the judged defects; version 1"),
+        (slice(4, 8), (4, 2, 0), "Of the other 4 it finds 2 of 4 (50.0%), and version 1 0 of 4"),
+        (slice(0, 0), (0, 0, 0), "version 0 was taught with all of them and knows them by heart"),
+        (None, (0, 0, 0), "version 0 does not say what it was taught with"),
+    ],
+)
+def test_what_the_version_before_knows_by_heart_is_not_compared(
+    judged: Path,
+    make_bundle: MakeBundle,
+    unseen: slice | None,
+    compared: tuple[int, int, int],
+    said: str,
+) -> None:
+    found = judged_pictures(judged, Stages(quiet=True))
+    before, after = (Verdicts(np.zeros(8, np.float32), np.arange(8) < of) for of in (6, 4))
+    none = Verdicts(np.zeros(5, np.float32), np.zeros(5, np.bool_))
+    taught = TaughtModel(
+        in_force=ThresholdPair(1.0, 1.0),
+        thresholds=ThresholdPair(1.0, 1.0),
+        defects=TurnedVerdicts(before, after),
+        by_bank=TurnedVerdicts(after, after),
+        others=TurnedVerdicts(none, none),
+        doubtful=np.zeros(8, np.bool_),
+    )
+    new = None if unseen is None else np.isin(np.arange(8), np.arange(8)[unseen])
+    version = TaughtVersion(Learned(make_bundle(), found), found, "0", taught, new)
+    plain = version.plain()
+    assert tuple(plain[name] for name in ("compared", "found_before", "found_after")) == compared
+    assert (plain["defects"], plain["found"]) == (8, 4)
+    assert said in " ".join(version.lines())
+    assert "4 of 8 (50.0%)" in version.lines()[0]
+
+
+def test_what_no_good_picture_tells_is_said_and_what_was_learned_is_not_asked(
+    judged: Path, make_bundle: MakeBundle
+) -> None:
+    found = judged_pictures(judged, Stages(quiet=True))
+    seen = [picture_digest(path) for path in found.others]
+    assert found.unlearned(()) == found
+    left = found.unlearned(seen[:1])
+    assert left.others == found.others[1:]
+    assert left.defects == found.defects
+    none = Verdicts(np.zeros(0, np.float32), np.zeros(0, np.bool_))
+    some = Verdicts(np.zeros(8, np.float32), np.zeros(8, np.bool_))
+    taught = TaughtModel(
+        in_force=ThresholdPair(1.0, 1.0),
+        thresholds=ThresholdPair(1.0, 1.0),
+        defects=TurnedVerdicts(some, some),
+        by_bank=TurnedVerdicts(some, some),
+        others=TurnedVerdicts(none, none),
+        doubtful=np.zeros(8, np.bool_),
+    )
+    alone = found.unlearned(seen)
+    version = TaughtVersion(Learned(make_bundle(), found), alone, "0", taught, np.ones(8, np.bool_))
+    assert any("what that costs cannot be told" in line for line in version.lines())
+    assert version.plain()["passed"] == version.plain()["good"] == 0
 
 
 def test_a_test_of_turned_verdicts_needs_six() -> None:

@@ -60,8 +60,14 @@ def test_what_was_taught_goes_on_when_the_bank_grows_and_is_forgotten_when_taugh
     assert run(tmp_path / "good", "--model", "parts", "--alpha", "0.05").exit_code == 0
     assert run("--update", "parts", "--teach", judged).exit_code == 0
     keep_activation(repository / "parts", Activation.now("2", "1", None))
-    grown = run("--update", "parts", "--good", tmp_path / "more")
+    known = ("--defects", judged / "defect")
+    grown = run("--update", "parts", "--good", tmp_path / "more", *known)
     assert grown.exit_code == 0, grown.output
+    assert "8 of 8 defects taught the version" in " ".join(grown.output.split())
+    two, three = (load_bundle(repository / "parts" / version) for version in "23")
+    assert three.manifest.taught == two.manifest.taught is not None
+    assert (three.path / JUDGEMENTS).read_bytes() == (two.path / JUDGEMENTS).read_bytes()
+    assert not three.calibration.defect_score.size
 
     def directions(version: str) -> int:
         path = repository / "parts" / version / "checkpoint.safetensors"
