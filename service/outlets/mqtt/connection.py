@@ -1,4 +1,4 @@
-"""One connection to a broker: the one place where paho is asked, and its errors become ours.
+"""One connection to a broker: the place where paho is asked, and its errors become ours.
 
 Paho runs on the event loop: it is told when its socket can be read or written. It is asked itself,
 as wrappers such as aiomqtt do not tell which messages the broker has refused.
@@ -24,6 +24,7 @@ from service.core.errors import ConfigurationError
 from service.outlets.blocking import beside
 from service.outlets.forwarding import AwayError
 from service.outlets.mqtt.broker import Broker
+from service.outlets.mqtt.client import BoundedClient
 
 KEEPALIVE_S = 10
 """A broker that says nothing for so long is away."""
@@ -79,7 +80,7 @@ class BrokerConnection:
         self.most_bytes = math.inf
         self._closed = False
         self._looking: asyncio.TimerHandle | None = None
-        self._client = client = Client(
+        self._client = client = BoundedClient(
             CallbackAPIVersion.VERSION2,
             client_id,
             protocol=MQTTProtocolVersion.MQTTv5,
@@ -160,7 +161,13 @@ class BrokerConnection:
             self._answered.exception()
 
     def _connect(self) -> None:
-        self._client.connect(self._broker.host, self._broker.port, KEEPALIVE_S, clean_start=True)
+        self._client.connect(
+            self._broker.host,
+            self._broker.port,
+            KEEPALIVE_S,
+            clean_start=True,
+            properties=self._client.bounds(),
+        )
         if self._closed and (left := self._client.socket()) is not None:
             left.close()
 
@@ -196,7 +203,7 @@ class BrokerConnection:
         reason: ReasonCode,
         properties: Properties | None,
     ) -> None:
-        why = f"{self._broker.name} has gone: {reason}"
+        why = f"{self._broker.name} has gone: {self._client.refusal or reason}"
         if not self._answered.done():
             self._answered.set_exception(AwayError(why))
         if not self.lost.done():

@@ -1,19 +1,124 @@
-"""A connection to a broker leaves nothing behind."""
+"""A connection to a broker leaves nothing behind, and takes no more than it said it would."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import tracemalloc
+from collections.abc import AsyncIterator, Iterator
 
+import pytest
+
+from service.outlets.forwarding import AwayError
 from service.outlets.mqtt.broker import parse_broker
+from service.outlets.mqtt.client import MOST_PACKET_BYTES, MOST_UNSETTLED
 from service.outlets.mqtt.connection import BrokerConnection, Retained
+from tests.mqtt_packets import LONGEST, PUBACK, PUBLISH, connack, packet, publish
+from tests.mqtt_packets import read_packet as read
+
+CONNECT = 0x10
+TAKES = b"\x21" + MOST_UNSETTLED.to_bytes(2, "big") + b"\x27" + MOST_PACKET_BYTES.to_bytes(4, "big")
+
+
+def connection_to(port: int) -> BrokerConnection:
+    broker = parse_broker(f"mqtt://127.0.0.1:{port}", "", None, None)
+    return BrokerConnection(broker, "takt-1", Retained("status", b"{}"), lambda *_: None)
+
+
+class Sends:
+    """A broker that sends what a test says to whoever connects, and then reads."""
+
+    def __init__(self, *sent: bytes) -> None:
+        self._sent = sent
+        self.connect = b""
+        self.settled = asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            first, self.connect = await read(reader)
+            assert first == CONNECT
+            for some in self._sent:
+                writer.write(some)
+                await writer.drain()
+            while (await read(reader))[0] != PUBACK:
+                pass
+            self.settled.set()
+            await reader.read()
+        writer.transport.abort()
+
+
+@contextlib.asynccontextmanager
+async def served(broker: Sends) -> AsyncIterator[BrokerConnection]:
+    server = await asyncio.start_server(broker.serve, "127.0.0.1", 0)
+    async with server:
+        one = connection_to(server.sockets[0].getsockname()[1])
+        try:
+            yield one
+        finally:
+            await one.close()
+
+
+@pytest.fixture
+def traced() -> Iterator[None]:
+    tracemalloc.start()
+    yield
+    tracemalloc.stop()
 
 
 async def test_a_broker_that_is_reached_when_nobody_waits_any_more_is_not_read_from() -> None:
     """Else the loop takes the next socket of that number for this one, and does not read it."""
-    broker = parse_broker("mqtt://127.0.0.1:9", "", None, None)
-    one = BrokerConnection(broker, "takt-1", Retained("status", b"{}"), lambda *_: None)
+    one = connection_to(9)
     await one.close()
     with socket.socket() as late:
         one._watch(late)
         assert not asyncio.get_running_loop().remove_reader(late.fileno())
+
+
+async def test_a_broker_hears_how_much_is_taken_of_it() -> None:
+    broker = Sends(connack())
+    async with served(broker) as one:
+        await one.open()
+    assert TAKES in broker.connect
+
+
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize("before", [b"", connack()], ids=["at once", "after it was reached"])
+async def test_a_packet_beyond_what_is_taken_ends_the_connection_and_is_not_read(
+    before: bytes,
+) -> None:
+    """Paho reads what a packet says it has, and asks for all of it at once: 268 MB."""
+    some = bytes(1024 * 1024)
+    broker = Sends(before + packet(PUBLISH, some, LONGEST), *(some for _ in range(30)))
+    async with served(broker) as one:
+        if before:
+            await one.open()
+            why = await asyncio.wait_for(one.lost, 20)
+        else:
+            with pytest.raises(AwayError) as refused:
+                await one.open()
+            why = str(refused.value)
+    _, most = tracemalloc.get_traced_memory()
+    assert f"sends a packet of {LONGEST} bytes, and {MOST_PACKET_BYTES} are taken" in why
+    assert most < 8 * 1024 * 1024
+
+
+async def test_a_packet_of_as_many_bytes_as_are_taken_is_read() -> None:
+    whole = publish(1, bytes(MOST_PACKET_BYTES - 9), quality=1)
+    assert len(whole) == MOST_PACKET_BYTES
+    broker = Sends(connack() + whole)
+    async with served(broker) as one:
+        await one.open()
+        await asyncio.wait_for(broker.settled.wait(), 20)
+        assert not one.lost.done()
+
+
+async def test_a_broker_that_does_not_settle_its_messages_is_left() -> None:
+    """Paho keeps each until the broker says that it is over, 65,535 of them."""
+    count = 4 * MOST_UNSETTLED
+    broker = Sends(connack(), b"".join(publish(number) for number in range(1, count)))
+    async with served(broker) as one:
+        await one.open()
+        why = await asyncio.wait_for(one.lost, 20)
+        assert len(one._client._in_messages) == MOST_UNSETTLED
+    assert f"sends more than {MOST_UNSETTLED} messages without an end" in why
