@@ -29,6 +29,9 @@ from service.outlets.mqtt.client import BoundedClient
 KEEPALIVE_S = 10
 """A broker that says nothing for so long is away."""
 
+LEAST_BYTES = 1024
+"""Least bytes of a packet that a broker has to take: a verdict with few regions has as many."""
+
 _CONNECTED_WITHIN_S = 10.0
 _LOOKED_AFTER_EVERY_S = 1.0
 _AT_LEAST_ONCE = 1
@@ -190,9 +193,15 @@ class BrokerConnection:
             name = self._broker.name
             self._answered.set_exception(AwayError(f"{name} refuses the connection: {reason}"))
             return
+        most_bytes = getattr(properties, "MaximumPacketSize", math.inf)
+        if most_bytes < LEAST_BYTES:
+            # Each message would be too large, and all that waits would be dropped.
+            why = f"takes packets of {most_bytes} bytes at most; have it take {LEAST_BYTES} or more"
+            self._answered.set_exception(AwayError(f"{self._broker.name} {why}"))
+            return
         takes = getattr(properties, "ReceiveMaximum", _MOST_UNDER_WAY)
         self.most_under_way = min(takes, _MOST_UNDER_WAY)
-        self.most_bytes = getattr(properties, "MaximumPacketSize", math.inf) - _HEAD_BYTES
+        self.most_bytes = most_bytes - _HEAD_BYTES
         self._answered.set_result(None)
 
     def _on_disconnect(

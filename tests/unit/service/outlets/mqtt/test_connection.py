@@ -13,8 +13,8 @@ import pytest
 from service.outlets.forwarding import AwayError
 from service.outlets.mqtt.broker import parse_broker
 from service.outlets.mqtt.client import MOST_PACKET_BYTES, MOST_UNSETTLED
-from service.outlets.mqtt.connection import BrokerConnection, Retained
-from tests.mqtt_packets import LONGEST, PUBACK, PUBLISH, connack, packet, publish
+from service.outlets.mqtt.connection import LEAST_BYTES, BrokerConnection, Retained
+from tests.mqtt_packets import LONGEST, PUBACK, PUBLISH, connack, most_packet_bytes, packet, publish
 from tests.mqtt_packets import read_packet as read
 
 CONNECT = 0x10
@@ -122,3 +122,20 @@ async def test_a_broker_that_does_not_settle_its_messages_is_left() -> None:
         why = await asyncio.wait_for(one.lost, 20)
         assert len(one._client._in_messages) == MOST_UNSETTLED
     assert f"sends more than {MOST_UNSETTLED} messages without an end" in why
+
+
+@pytest.mark.parametrize("most", [0, 1, LEAST_BYTES - 1])
+async def test_a_broker_that_takes_not_even_a_small_message_is_away(most: int) -> None:
+    async with served(Sends(connack(most_packet_bytes(most)))) as one:
+        with pytest.raises(AwayError) as refused:
+            await asyncio.wait_for(one.open(), 20)
+    if most:
+        assert f"takes packets of {most} bytes at most; have it take {LEAST_BYTES}" in str(
+            refused.value
+        )
+
+
+async def test_a_broker_may_take_just_a_small_message() -> None:
+    async with served(Sends(connack(most_packet_bytes(LEAST_BYTES)))) as one:
+        await one.open()
+        assert 0 < one.most_bytes < LEAST_BYTES
