@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import socket
 import struct
@@ -125,15 +126,26 @@ async def test_all_functions_of_registers_are_served(camera: ModbusCamera, heard
         (struct.pack(">BHHB", 16, 0, 0, 0), ExcCodes.ILLEGAL_VALUE),
         (struct.pack(">BHHB124H", 16, 0, 124, 248, *[0] * 124), ExcCodes.ILLEGAL_VALUE),
         (struct.pack(">BHHHHB122H", 23, 0, 1, 0, 122, 244, *[0] * 122), ExcCodes.ILLEGAL_VALUE),
+        (struct.pack(">BHHB", 16, 0, 128, 0), ExcCodes.ILLEGAL_VALUE),
+        (struct.pack(">BHHBH", 16, 0, 129, 2, 1), ExcCodes.ILLEGAL_VALUE),
+        (struct.pack(">BHHBH", 16, 0, 65535, 254, 1), ExcCodes.ILLEGAL_VALUE),
+        (struct.pack(">BHH", 3, 0, 65535), ExcCodes.ILLEGAL_VALUE),
+        (struct.pack(">BHHHHBH", 23, 0, 65535, 0, 1, 2, 1), ExcCodes.ILLEGAL_VALUE),
+        (struct.pack(">BHHHHBH", 23, 0, 1, 0, 65535, 2, 1), ExcCodes.ILLEGAL_VALUE),
     ],
 )
 async def test_a_wrong_request_gets_its_exception_and_the_next_its_answer(
-    camera: ModbusCamera, heard: Heard, request_: bytes, code: ExcCodes
+    camera: ModbusCamera,
+    heard: Heard,
+    caplog: pytest.LogCaptureFixture,
+    request_: bytes,
+    code: ExcCodes,
 ) -> None:
     async with connection(camera) as pipe:
         assert await asked(pipe, request_[:253], 7) == bytes([request_[0] | 0x80, code])
         assert len(await asked(pipe, READ_STATUS)) == 2 + 32
     assert heard.controls == []
+    assert [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING] == []
 
 
 async def test_a_station_that_fails_is_a_failure_of_the_device(
