@@ -8,7 +8,7 @@ import random
 import socket
 import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from ipaddress import ip_network
 
@@ -25,6 +25,7 @@ from tests.controllers import IDLE, RESULT
 from tests.unit.service.station.plc.conftest import Heard
 
 READ_STATUS = struct.pack(">BHH", 4, 3000, 16)
+WRITE_0 = struct.pack(">BHH", 6, 0, 0)
 
 
 @asynccontextmanager
@@ -57,8 +58,8 @@ Bytes = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @asynccontextmanager
-async def connection(camera: ModbusCamera) -> AsyncIterator[Bytes]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", camera.port)
+async def connection(camera: ModbusCamera, host: str = "127.0.0.1") -> AsyncIterator[Bytes]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", camera.port, local_addr=(host, 0))
     try:
         yield reader, writer
     finally:
@@ -257,7 +258,7 @@ async def test_one_host_writes_and_the_others_read(camera: ModbusCamera, heard: 
 
 
 async def test_more_connections_than_allowed_are_closed_and_room_comes_back(heard: Heard) -> None:
-    async with served(heard, MasterAccess(most_connections=2)) as camera:
+    async with served(heard, MasterAccess(most_connections=4)) as camera:
         async with connection(camera) as first, connection(camera) as second:
             await asked(first, READ_STATUS)
             await asked(second, READ_STATUS)
@@ -271,6 +272,29 @@ async def test_more_connections_than_allowed_are_closed_and_room_comes_back(hear
                 except (asyncio.IncompleteReadError, ConnectionError):
                     continue  # the server has not seen the others go
                 break
+
+
+async def test_silent_connections_of_one_host_leave_places_for_the_controller(
+    camera: ModbusCamera,
+) -> None:
+    async with AsyncExitStack() as stranger:
+        for _ in range(8):
+            await stranger.enter_async_context(connection(camera, "127.0.0.2"))
+        async with connection(camera) as reading, connection(camera) as writing:
+            assert len(await asked(reading, READ_STATUS)) == 2 + 32
+            assert await asked(writing, WRITE_0) == WRITE_0
+
+
+async def test_a_place_stays_for_the_host_that_wrote_last(camera: ModbusCamera) -> None:
+    async with connection(camera) as controller:
+        assert await asked(controller, WRITE_0) == WRITE_0
+    async with AsyncExitStack() as strangers:
+        for number in range(2, 18):
+            pipe = await strangers.enter_async_context(connection(camera, f"127.0.0.{number}"))
+            with suppress(asyncio.IncompleteReadError, ConnectionError):
+                await asked(pipe, READ_STATUS)
+        async with connection(camera) as again:
+            assert await asked(again, WRITE_0) == WRITE_0
 
 
 @pytest.mark.parametrize("sent", [b"", frame(READ_STATUS)[:5], frame(READ_STATUS)[:9]])
