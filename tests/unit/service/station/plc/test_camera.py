@@ -113,6 +113,9 @@ async def test_all_functions_of_registers_are_served(camera: ModbusCamera, heard
         (b"\x00", ExcCodes.ILLEGAL_FUNCTION),
         (struct.pack(">BHH", 4, 0, 1), ExcCodes.ILLEGAL_ADDRESS),
         (struct.pack(">BHH", 3, 65535, 2), ExcCodes.ILLEGAL_ADDRESS),
+        (struct.pack(">BHH", 3, 53, 1), ExcCodes.ILLEGAL_ADDRESS),
+        (struct.pack(">BHH", 4, 3000, 17), ExcCodes.ILLEGAL_ADDRESS),
+        (struct.pack(">BHH", 6, 53, 1), ExcCodes.ILLEGAL_ADDRESS),
         (struct.pack(">BHH", 6, 3000, 1), ExcCodes.ILLEGAL_ADDRESS),
         (struct.pack(">BHHHHBH", 23, 9000, 1, 0, 1, 2, 1), ExcCodes.ILLEGAL_ADDRESS),
         (struct.pack(">BHH", 4, 3000, 0), ExcCodes.ILLEGAL_VALUE),
@@ -316,11 +319,12 @@ async def test_a_silent_master_is_dropped_and_an_asking_one_stays(
 
 async def test_a_master_that_reads_no_answer_is_dropped(heard: Heard) -> None:
     with socket.socket() as deaf:
-        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            deaf.setsockopt(socket.SOL_SOCKET, buffer, 4096)
         async with served(heard, MasterAccess(silent_s=0.2)) as camera:
             deaf.connect(("127.0.0.1", camera.port))
             deaf.setblocking(False)
-            asks = frame(struct.pack(">BHH", 4, 3002, 125)) * 100
+            asks = frame(struct.pack(">BHH", 3, 0, 53)) * 100
             with pytest.raises(ConnectionError):
                 while True:
                     await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(deaf, asks), 10)
