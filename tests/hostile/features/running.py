@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.hostile.features import modbus
 from tests.hostile.features.outcome import Outcome
 from tests.hostile.report import Verdict, table
 
@@ -34,7 +35,9 @@ class Kind:
     count: int = 2_000
 
 
-KINDS: dict[str, Kind] = {}
+KINDS: dict[str, Kind] = {
+    "modbus": Kind(modbus.send),
+}
 
 
 def run(only: Sequence[str], share: float, seed: int) -> None:
