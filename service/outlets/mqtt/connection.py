@@ -82,6 +82,7 @@ class BrokerConnection:
         self.most_under_way = _MOST_UNDER_WAY
         self.most_bytes = math.inf
         self._closed = False
+        self._reads_later = False
         self._looking: asyncio.TimerHandle | None = None
         self._client = client = BoundedClient(
             CallbackAPIVersion.VERSION2,
@@ -98,9 +99,7 @@ class BrokerConnection:
         client.on_socket_open = self._on_socket_open
         client.on_socket_close = lambda _, data, one: self._soon(self._forget, one.fileno())
         client.on_socket_register_write = lambda _, data, one: self._soon(self._watch_writing, one)
-        client.on_socket_unregister_write = lambda _, data, one: self._soon(
-            self._forget_writing, one.fileno()
-        )
+        client.on_socket_unregister_write = lambda _, data, one: self._soon(self._written, one)
         client.will_set(will.topic, will.payload, _AT_LEAST_ONCE, retain=True)
 
     async def open(self) -> None:
@@ -232,9 +231,12 @@ class BrokerConnection:
         if one.fileno() >= 0 and self._client.want_write():
             self._loop.add_writer(one.fileno(), self._client.loop_write)
 
-    def _forget_writing(self, descriptor: int) -> None:
-        if descriptor >= 0:
-            self._loop.remove_writer(descriptor)
+    def _written(self, one: Any) -> None:
+        if one.fileno() >= 0:
+            self._loop.remove_writer(one.fileno())
+            if self._reads_later:
+                self._reads_later = False
+                self._watch(one)
 
     def _forget(self, descriptor: int) -> None:
         if descriptor >= 0:
@@ -257,3 +259,7 @@ class BrokerConnection:
         pending = getattr(one, "pending", None)
         while pending is not None and one.fileno() >= 0 and pending():
             self._client.loop_read()
+        if one.fileno() >= 0 and self._client.want_write():
+            # Paho answers what it reads: a broker that takes no answer is not read from.
+            self._reads_later = True
+            self._loop.remove_reader(one.fileno())

@@ -17,7 +17,7 @@ from service.outlets.mqtt.connection import LEAST_BYTES, BrokerConnection, Retai
 from tests.mqtt_packets import LONGEST, PUBACK, PUBLISH, connack, most_packet_bytes, packet, publish
 from tests.mqtt_packets import read_packet as read
 
-CONNECT = 0x10
+CONNECT, PING, PONG = 0x10, b"\xc0\x00", 0xD0
 TAKES = b"\x21" + MOST_UNSETTLED.to_bytes(2, "big") + b"\x27" + MOST_PACKET_BYTES.to_bytes(4, "big")
 
 
@@ -122,6 +122,38 @@ async def test_a_broker_that_does_not_settle_its_messages_is_left() -> None:
         why = await asyncio.wait_for(one.lost, 20)
         assert len(one._client._in_messages) == MOST_UNSETTLED
     assert f"sends more than {MOST_UNSETTLED} messages without an end" in why
+
+
+async def test_a_broker_that_takes_no_answers_is_not_read_from_until_it_does() -> None:
+    """Paho answers each of its pings, and keeps the answers that nobody takes."""
+    pings = 3_000
+    goes_on = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read(reader)
+        reader._transport.pause_reading()
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        writer.write(connack() + PING * pings)
+        await goes_on.wait()
+        reader._transport.resume_reading()
+        for _ in range(pings):
+            assert await read(reader) == (PONG, b"")
+        writer.transport.abort()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        one = connection_to(server.sockets[0].getsockname()[1])
+        await one.open()
+        one._client.socket().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        turns = 0
+        async with asyncio.timeout(20):
+            # A socket that can be written is written to in the next turn.
+            while turns < 1_000:
+                await asyncio.sleep(0)
+                turns = turns + 1 if one._client.want_write() else 0
+        assert len(one._client._out_packet) < 100
+        goes_on.set()
+        await asyncio.wait_for(one.lost, 20)
+        await one.close()
 
 
 @pytest.mark.parametrize("most", [0, 1, LEAST_BYTES - 1])
