@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.hostile.features import modbus
+from tests.hostile.features import modbus, mqtt
 from tests.hostile.features.outcome import Outcome
 from tests.hostile.report import Verdict, table
 
@@ -37,6 +37,7 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "modbus": Kind(modbus.send),
+    "mqtt": Kind(mqtt.send),
 }
 
 
