@@ -25,7 +25,7 @@ _MOST_LOG_BYTES = 64 * 1024
 _QUICK = """
 import service.outlets.forwarding as forwarding, service.outlets.webhooks.posting as posting
 forwarding.FIRST_WAIT_S = forwarding.LONGEST_WAIT_S = forwarding.MOST_ASKED_S = 0.002
-posting.ANSWERED_WITHIN_S = 0.2
+posting.ANSWERED_WITHIN_S, posting.BODY_WITHIN_S = 0.2, 0.05
 from service.cli import main
 main()
 """

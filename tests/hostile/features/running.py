@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.hostile.features import modbus, mqtt
+from tests.hostile.features import modbus, mqtt, webhooks
 from tests.hostile.features.outcome import Outcome
 from tests.hostile.report import Verdict, table
 
@@ -38,6 +38,7 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "modbus": Kind(modbus.send),
     "mqtt": Kind(mqtt.send),
+    "webhooks": Kind(webhooks.send),
 }
 
 
