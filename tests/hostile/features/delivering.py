@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,7 +58,7 @@ class Parts:
     _ending: bool = False
 
     @contextlib.asynccontextmanager
-    async def inspected(self):  # type: ignore[no-untyped-def]
+    async def inspected(self) -> AsyncIterator[None]:
         """Parts are inspected as long as the block lasts."""
         clients = [asyncio.create_task(self._inspect(number)) for number in range(_CLIENTS)]
         try:
