@@ -131,11 +131,11 @@ async def test_a_broker_that_takes_no_answers_is_not_read_from_until_it_does() -
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read(reader)
-        reader._transport.pause_reading()
+        writer.transport.pause_reading()
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         writer.write(connack() + PING * pings)
         await goes_on.wait()
-        reader._transport.resume_reading()
+        writer.transport.resume_reading()
         for _ in range(pings):
             assert await read(reader) == (PONG, b"")
         writer.transport.abort()
