@@ -352,6 +352,9 @@ class OpenParts:
         part = found.wish.part
         del self._open[part]
         views = found.views
+        # By the time that has passed, as the wall clock may have been set since it began.
+        left_us = round((found.deadline_s - self._clock()) * 1e6)
+        took_us = round(found.revision.recipe.deadline_ms * 1e3) - left_us
         decided = decide(views)
         result = PartResult(
             part=part,
@@ -359,7 +362,7 @@ class OpenParts:
             recipe=found.revision.name,
             revision=found.revision.revision,
             began_us=found.began_us,
-            ended_us=self._now_us(),
+            ended_us=found.began_us + took_us,
             ended_by=by,
             verdict=decided.verdict,
             reason=decided.reason,

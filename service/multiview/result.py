@@ -66,7 +66,7 @@ class PartResult:
         recipe: name of the recipe.
         revision: of the recipe, for all of its views.
         began_us: when its first view came, in µs of Unix time.
-        ended_us: when it got the result, in µs of Unix time.
+        ended_us: when it got the result, in µs of Unix time by the clock as it was at its begin.
         ended_by: what gave it the result.
         verdict: defect where a view is, and none is missing; good where all of them are.
         reason: why it is undecided; None where it is not.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -65,6 +66,7 @@ def run(file: Path, quiet: bool) -> None:
 
     said = read_station_file(file)
     with (
+        told_on_stderr(),
         _appended(said.station.log) as note,
         contextlib.closing(LineWriter(sys.stdout)) as printer,
     ):
@@ -92,6 +94,25 @@ def check(file: Path) -> None:
 def not_installed(error: ModuleNotFoundError) -> click.ClickException:
     """What is said where a package is missing that a server does without."""
     return click.ClickException(f"a station needs {error.name}; {install_hint('station', CLIENT)}")
+
+
+@contextlib.contextmanager
+def told_on_stderr() -> Iterator[None]:
+    """What is not well is a line on stderr; a row of equal failures is one, with their number.
+
+    Whoever reaches the port can have something fail as often as it likes.
+    """
+    from service.observing.repeats import Repeats
+
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.addFilter(Repeats(handler.handle))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
 
 
 @contextlib.contextmanager

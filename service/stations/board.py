@@ -204,6 +204,8 @@ class StationBoard:
         return self._wish_of(known)
 
     def _want(self, name: str, wish: RecipeWish) -> None:
+        # Of another worker as well: the clock may be set back before the next wish.
+        self._sequence = max(self._sequence, wish.sequence)
         known = self._known.get(name)
         if known is not None and (known.wish is None or known.wish.sequence < wish.sequence):
             known.wish, known.wished_s = wish, self._clock()

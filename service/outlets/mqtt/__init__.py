@@ -2,5 +2,6 @@
 
 Imports `core`, `declaration` and `observing`. Start reading at `outlet.py`, which makes the outlet
 of the settings; `carrier.py` sends what the spool has, `connection.py` is the one place where paho
-is asked, `broker.py` says where the broker is and `topics.py` what is published where.
+is asked, `client.py` holds a broker to what paho does not, `broker.py` says where the broker is and
+`topics.py` what is published where.
 """

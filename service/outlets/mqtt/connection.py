@@ -1,4 +1,4 @@
-"""One connection to a broker: the one place where paho is asked, and its errors become ours.
+"""One connection to a broker: the place where paho is asked, and its errors become ours.
 
 Paho runs on the event loop: it is told when its socket can be read or written. It is asked itself,
 as wrappers such as aiomqtt do not tell which messages the broker has refused.
@@ -24,9 +24,13 @@ from service.core.errors import ConfigurationError
 from service.outlets.blocking import beside
 from service.outlets.forwarding import AwayError
 from service.outlets.mqtt.broker import Broker
+from service.outlets.mqtt.client import BoundedClient
 
 KEEPALIVE_S = 10
 """A broker that says nothing for so long is away."""
+
+LEAST_BYTES = 1024
+"""Least bytes of a packet that a broker has to take: a verdict with few regions has as many."""
 
 _CONNECTED_WITHIN_S = 10.0
 _LOOKED_AFTER_EVERY_S = 1.0
@@ -78,8 +82,9 @@ class BrokerConnection:
         self.most_under_way = _MOST_UNDER_WAY
         self.most_bytes = math.inf
         self._closed = False
+        self._reads_later = False
         self._looking: asyncio.TimerHandle | None = None
-        self._client = client = Client(
+        self._client = client = BoundedClient(
             CallbackAPIVersion.VERSION2,
             client_id,
             protocol=MQTTProtocolVersion.MQTTv5,
@@ -94,9 +99,7 @@ class BrokerConnection:
         client.on_socket_open = self._on_socket_open
         client.on_socket_close = lambda _, data, one: self._soon(self._forget, one.fileno())
         client.on_socket_register_write = lambda _, data, one: self._soon(self._watch_writing, one)
-        client.on_socket_unregister_write = lambda _, data, one: self._soon(
-            self._forget_writing, one.fileno()
-        )
+        client.on_socket_unregister_write = lambda _, data, one: self._soon(self._written, one)
         client.will_set(will.topic, will.payload, _AT_LEAST_ONCE, retain=True)
 
     async def open(self) -> None:
@@ -160,7 +163,13 @@ class BrokerConnection:
             self._answered.exception()
 
     def _connect(self) -> None:
-        self._client.connect(self._broker.host, self._broker.port, KEEPALIVE_S, clean_start=True)
+        self._client.connect(
+            self._broker.host,
+            self._broker.port,
+            KEEPALIVE_S,
+            clean_start=True,
+            properties=self._client.bounds(),
+        )
         if self._closed and (left := self._client.socket()) is not None:
             left.close()
 
@@ -183,9 +192,15 @@ class BrokerConnection:
             name = self._broker.name
             self._answered.set_exception(AwayError(f"{name} refuses the connection: {reason}"))
             return
+        most_bytes = getattr(properties, "MaximumPacketSize", math.inf)
+        if most_bytes < LEAST_BYTES:
+            # Each message would be too large, and all that waits would be dropped.
+            why = f"takes packets of {most_bytes} bytes at most; have it take {LEAST_BYTES} or more"
+            self._answered.set_exception(AwayError(f"{self._broker.name} {why}"))
+            return
         takes = getattr(properties, "ReceiveMaximum", _MOST_UNDER_WAY)
         self.most_under_way = min(takes, _MOST_UNDER_WAY)
-        self.most_bytes = getattr(properties, "MaximumPacketSize", math.inf) - _HEAD_BYTES
+        self.most_bytes = most_bytes - _HEAD_BYTES
         self._answered.set_result(None)
 
     def _on_disconnect(
@@ -196,7 +211,7 @@ class BrokerConnection:
         reason: ReasonCode,
         properties: Properties | None,
     ) -> None:
-        why = f"{self._broker.name} has gone: {reason}"
+        why = f"{self._broker.name} has gone: {self._client.refusal or reason}"
         if not self._answered.done():
             self._answered.set_exception(AwayError(why))
         if not self.lost.done():
@@ -216,9 +231,12 @@ class BrokerConnection:
         if one.fileno() >= 0 and self._client.want_write():
             self._loop.add_writer(one.fileno(), self._client.loop_write)
 
-    def _forget_writing(self, descriptor: int) -> None:
-        if descriptor >= 0:
-            self._loop.remove_writer(descriptor)
+    def _written(self, one: Any) -> None:
+        if one.fileno() >= 0:
+            self._loop.remove_writer(one.fileno())
+            if self._reads_later:
+                self._reads_later = False
+                self._watch(one)
 
     def _forget(self, descriptor: int) -> None:
         if descriptor >= 0:
@@ -241,3 +259,7 @@ class BrokerConnection:
         pending = getattr(one, "pending", None)
         while pending is not None and one.fileno() >= 0 and pending():
             self._client.loop_read()
+        if one.fileno() >= 0 and self._client.want_write():
+            # Paho answers what it reads: a broker that takes no answer is not read from.
+            self._reads_later = True
+            self._loop.remove_reader(one.fileno())

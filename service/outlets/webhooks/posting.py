@@ -14,11 +14,15 @@ from service.outlets.forwarding import AwayError
 from service.outlets.webhooks.addresses import Resolve, allowed_addresses, resolve
 
 ANSWERED_WITHIN_S = 10.0
-"""Longest time for one attempt, from the name's look-up to the last byte of the answer."""
+"""Longest time for one attempt, from the name's look-up to the answer's status and headers."""
+
+BODY_WITHIN_S = 1.0
+"""Longest time for an answer's body, without which the connection ends."""
 
 MOST_HEAD_BYTES, MOST_BODY_BYTES = 16 * 1024, 64 * 1024
 """Of an answer; the connection is closed at one that has more."""
 
+_MOST_DIGITS: Final = 9
 _NO_BODY: Final = frozenset({204, 205, 304})
 
 
@@ -97,13 +101,15 @@ class Poster:
         name = self._target.authority
         try:
             async with asyncio.timeout(ANSWERED_WITHIN_S):
-                return await self._post(self._request(body, headers))
+                answer = await self._post(self._request(body, headers))
         except TimeoutError:
             raise AwayError(f"{name} does not answer within {ANSWERED_WITHIN_S:.0f} s") from None
         except _BrokenError as error:
             raise AwayError(f"{name} ends the connection: {error}") from None
         except (OSError, ValueError) as error:
             raise AwayError(f"{name} cannot be reached: {error}") from None
+        await self._pass_over_body(answer)
+        return answer
 
     def close(self) -> None:
         """Close the connection."""
@@ -147,18 +153,26 @@ class Poster:
     async def _ask(self, request: bytes) -> Answer:
         assert self._kept is not None
         reader, writer = self._kept
-        goes_on = False
         try:
             writer.write(request)
             await writer.drain()
             answer = await _head(reader)
             while 100 <= answer.status < 200:
                 answer = await _head(reader)
-            goes_on = await _is_read(reader, answer)
+        except BaseException:
+            self.close()
+            raise
+        return answer
+
+    async def _pass_over_body(self, answer: Answer) -> None:
+        """Read the body, which nobody wants, or end the connection; the message is done with."""
+        assert self._kept is not None
+        goes_on = False
+        try:
+            goes_on = await _is_read(self._kept[0], answer)
         finally:
             if not goes_on:
                 self.close()
-        return answer
 
     def _request(self, body: bytes, headers: Mapping[str, str]) -> bytes:
         stated = {
@@ -196,7 +210,7 @@ async def _head(reader: asyncio.StreamReader) -> Answer:
 
 
 async def _is_read(reader: asyncio.StreamReader, answer: Answer) -> bool:
-    """Read the body, which nobody wants, if it is short; tells whether the connection goes on."""
+    """Read the body if it is short and comes; tells whether the connection goes on."""
     length = answer.headers.get("content-length", "")
     if "close" in answer.headers.get("connection", "").lower():
         return False
@@ -204,9 +218,10 @@ async def _is_read(reader: asyncio.StreamReader, answer: Answer) -> bool:
         return True
     if "transfer-encoding" in answer.headers or not length.isdecimal():
         return False
-    if int(length) > MOST_BODY_BYTES:
+    if len(length) > _MOST_DIGITS or int(length) > MOST_BODY_BYTES:
         return False
-    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-        await reader.readexactly(int(length))
+    with contextlib.suppress(asyncio.IncompleteReadError, OSError):  # a TimeoutError is one
+        async with asyncio.timeout(BODY_WITHIN_S):
+            await reader.readexactly(int(length))
         return True
     return False

@@ -24,7 +24,7 @@ from service.station.plant.faults import FaultKind, PlcFaults
 from service.station.plant.layout import PlantLayout
 from service.station.plant.program import PlcProgram, PlcTiming
 from service.station.plc.registers import RegisterMap, status_of, words_of_controls
-from service.station.plc.signals import READ, STATUSES, WRITTEN, Block
+from service.station.plc.signals import READ, WRITTEN, Block
 
 SCAN_S: Final = 0.005
 """Time between two scans, at least."""
@@ -66,7 +66,7 @@ class StationLink:
         if not await self._connected():
             return None
         first = _REGISTERS.base(READ[0])
-        count = _REGISTERS.base(READ[1]) + _OUTPUT_WORDS - first
+        count = _REGISTERS.end(READ[1]) - first
         try:
             answer = await self._client.read_input_registers(first, count=count)
         except (ModbusException, OSError):
@@ -100,9 +100,6 @@ class StationLink:
         with contextlib.suppress(ModbusException, OSError, TimeoutError):
             return bool(await self._client.connect())
         return False
-
-
-_OUTPUT_WORDS: Final = max(one.word + one.words for one in STATUSES if one.block is Block.OUTPUT)
 
 
 class PlantPlc:

@@ -16,7 +16,8 @@ class MasterAccess:
 
     Attributes:
         networks: from which masters may connect; any may if there are none.
-        most_connections: that are open at a time; further ones are closed at once.
+        most_connections: that are open at a time, and half as many of one host; further ones are
+            closed at once. The last place is kept for the host that wrote last.
         silent_s: after which a connection without a whole request is closed.
     """
 
@@ -50,10 +51,20 @@ class Masters:
 
     _open: Counter[Host] = field(default_factory=Counter)
     _writer: Host | None = None
+    _wrote_last: Host | None = None
 
     def __len__(self) -> int:
         """Open connections."""
         return self._open.total()
+
+    def has_room(self, host: Host, most: int) -> bool:
+        """Whether one more connection of a host finds a place among so many.
+
+        Others' connections, which may be silent, must not keep a controller out.
+        """
+        if host == self._wrote_last:
+            return len(self) < most
+        return len(self) < most - 1 and self._open[host] < most // 2
 
     def enter(self, host: Host) -> None:
         """One of its connections opens."""
@@ -70,7 +81,7 @@ class Masters:
     def may_write(self, host: Host) -> bool:
         """Whether it may; from now on it alone, if it may."""
         if self._writer is None:
-            self._writer = host
+            self._writer = self._wrote_last = host
         return self._writer == host
 
 

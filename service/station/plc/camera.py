@@ -122,7 +122,7 @@ class ModbusCamera:
         if not self._access.allows(host):
             logger.info("a master at %s is refused: its address is not allowed", host)
             return
-        if len(self._masters) >= self._access.most_connections:
+        if not self._masters.has_room(host, self._access.most_connections):
             logger.info("a master at %s is refused: there are %d", host, len(self._masters))
             return
         self._masters.enter(host)

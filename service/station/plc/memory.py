@@ -104,7 +104,4 @@ class Memory:
 
     def _shown(self) -> dict[Block, list[int]]:
         ack = self._words[_SET_USER_DATA.block][_SET_USER_DATA.word] >> _SET_USER_DATA.bit & 1
-        shown = words_of_status(self._status(), self._registers, user_data_ack=bool(ack))
-        return {
-            block: [*found, *[0] * (WORDS[block] - len(found))] for block, found in shown.items()
-        }
+        return words_of_status(self._status(), self._registers, user_data_ack=bool(ack))

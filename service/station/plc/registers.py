@@ -109,7 +109,7 @@ def controls_of(words: Mapping[Block, Sequence[int]], registers: RegisterMap) ->
     """What a controller says.
 
     Args:
-        words: of the control and input blocks, at least as many as have signals.
+        words: of the control and input blocks.
         registers: how words are numbers and texts.
     """
     values = _read(CONTROLS, words, registers)
@@ -118,7 +118,7 @@ def controls_of(words: Mapping[Block, Sequence[int]], registers: RegisterMap) ->
 
 
 def words_of_controls(controls: Controls, registers: RegisterMap) -> dict[Block, list[int]]:
-    """What a controller writes to say it: the control block, and the input's words with signals.
+    """What a controller writes to say it: the control and input blocks.
 
     >>> said = Controls(trigger_enable=True, trigger=True, part=70000, lot="L7")
     >>> words = words_of_controls(said, RegisterMap())
@@ -134,7 +134,7 @@ def words_of_controls(controls: Controls, registers: RegisterMap) -> dict[Block,
 def words_of_status(
     status: StationStatus, registers: RegisterMap, *, user_data_ack: bool = False
 ) -> dict[Block, list[int]]:
-    """What a controller reads: the status block, and the output's words with signals."""
+    """What a controller reads: the status and output blocks."""
     result = status.result or _NO_RESULT
     shown = replace(status, result=result)
     error_code = (
@@ -159,7 +159,7 @@ def status_of(words: Mapping[Block, Sequence[int]], registers: RegisterMap) -> S
     """What a controller has read.
 
     Args:
-        words: of the status and output blocks, at least as many as have signals.
+        words: of the status and output blocks.
         registers: how two words are one number.
 
     Raises:

@@ -28,9 +28,6 @@ class Block(StrEnum):
     """Words that a controller reads."""
 
 
-WORDS: Final = {Block.CONTROL: 2, Block.INPUT: 2001, Block.STATUS: 2, Block.OUTPUT: 2005}
-"""The sizes of the blocks. Words that no signal has are kept where they are written, and else 0."""
-
 WRITTEN: Final = (Block.CONTROL, Block.INPUT)
 READ: Final = (Block.STATUS, Block.OUTPUT)
 
@@ -361,3 +358,8 @@ STATUSES: Final = (
 """What a controller reads."""
 
 SIGNALS: Final = (*CONTROLS, *STATUSES)
+
+WORDS: Final = {
+    block: max(one.word + one.words for one in SIGNALS if one.block is block) for block in Block
+}
+"""The sizes of the blocks; the manual's go on, with words that would mean nothing here."""

@@ -8,6 +8,7 @@ which master has written.
 from __future__ import annotations
 
 import logging
+import struct
 from collections.abc import Callable
 from typing import Final
 
@@ -79,7 +80,7 @@ def _decoded(request: bytes) -> ModbusPDU | None:
         return None
     try:
         is_whole = request[1:] == asked.encode()
-    except ValueError:
+    except (ValueError, struct.error):  # a number is beyond what pymodbus, or its bytes, can have
         return None
     match asked:
         case WriteMultipleRegistersRequest():

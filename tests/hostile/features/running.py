@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.hostile.features import archives, learning_files, tokens
+from tests.hostile.features import archives, learning_files, modbus, mqtt, tokens, webhooks
 from tests.hostile.features.outcome import Outcome
 from tests.hostile.report import Verdict, table
 
@@ -39,6 +39,9 @@ KINDS: dict[str, Kind] = {
     "archives": Kind(archives.send, 1_000),
     "tokens": Kind(tokens.send),
     "learning_files": Kind(learning_files.send),
+    "modbus": Kind(modbus.send),
+    "mqtt": Kind(mqtt.send),
+    "webhooks": Kind(webhooks.send),
 }
 
 

@@ -66,15 +66,19 @@ class Parts:
 
     Attributes:
         now_s: time of the clock.
+        ahead_s: how far the wall clock goes before it.
         ended: what was told, in order.
     """
 
     def __init__(self, most: int = 8) -> None:
-        self.now_s = 0.0
+        self.now_s = self.ahead_s = 0.0
         self.ended: list[PartResult] = []
         self.current = revision_of(1, "top", "side")
         self.open = OpenParts(
-            lambda: self.now_s, lambda: int(self.now_s * 1e6), self.ended.append, most
+            lambda: self.now_s,
+            lambda: int((self.now_s + self.ahead_s) * 1e6),
+            self.ended.append,
+            most,
         )
         self._tokens = 0
 
@@ -114,6 +118,27 @@ def test_numbers_beyond_the_clock_go_on_as_time_does(parts: Parts) -> None:
     assert parts.claim("B").number == first + 1_000_000 > 1_000_000_000
     parts.now_s = 2000.0
     assert parts.claim("C").number == 2_990_000_001
+
+
+@pytest.mark.parametrize("step_s", [-8 * 3600.0, -0.1, 5 * 3600.0])
+def test_a_clock_that_is_set_while_a_part_is_open_changes_nothing_of_it(
+    parts: Parts, step_s: float
+) -> None:
+    """Its deadline, its end and its number go by the time that has passed."""
+    parts.ahead_s = 100_000.0
+    first, second = parts.claim("A"), parts.claim("B")
+    parts.now_s += 0.3
+    parts.ahead_s += step_s
+    found = parts.open.find("A", first.number)
+    assert isinstance(found, WaitingPart) and found.left_ms == pytest.approx(700.0)
+    parts.open.take(first, seen_by(first))
+    parts.bring("A", "side")
+    parts.now_s += 0.7
+    parts.open.expire()
+    assert [one.ended_by for one in parts.ended] == ["views", "deadline"]
+    took_us = [one.ended_us - one.began_us for one in parts.ended]
+    assert took_us == pytest.approx([300_000, 1_000_000], abs=1)
+    assert parts.claim("C").number > second.number > first.number
 
 
 def test_a_view_of_an_ended_part_is_late_for_a_while_and_then_the_next_part_s(

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import builtins
+import io
+import logging
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from service.station.commands import station
+from service.station.commands import station, told_on_stderr
 from service.station.plant.command import simulate
 from tests.unit.service.station.test_file import GOOD
 
@@ -77,6 +80,22 @@ def test_a_package_that_is_missing_is_named(
 
     assert code == 1
     assert "a station needs pymodbus; pip install" in said
+
+
+def test_a_row_of_equal_failures_fills_no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    stderr = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stderr)
+    with told_on_stderr():
+        for request in range(50):
+            try:
+                raise RuntimeError("no status")
+            except RuntimeError:
+                logging.getLogger("takt.station.plc").exception("request %d failed", request)
+        logging.getLogger("takt.station").warning("the server is back")
+    said = stderr.getvalue()
+    assert said.count("Traceback") == 1
+    assert said.startswith("request 0 failed\n")
+    assert said.endswith("\nthe server is back\n")
 
 
 def test_own_pictures_need_a_server_that_knows_them(tmp_path: Path) -> None:

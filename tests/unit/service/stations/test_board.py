@@ -15,6 +15,7 @@ from service.stations.board import (
     RecipeWish,
     StationBoard,
 )
+from tests.linked import Link
 
 
 @dataclass
@@ -113,6 +114,23 @@ def test_a_wish_is_later_than_what_was_taken_from_a_server_before_this_one(
 ) -> None:
     board.put("a", {}, 2**50)
     assert wish(board, 1).sequence > 2**50
+
+
+async def test_a_wish_is_later_than_that_of_another_worker_whose_clock_was_ahead(
+    clock: Clock,
+) -> None:
+    """Set back in between, the clock gave a lower number to what was wanted last."""
+    link, now_us = Link(2), [2**50]
+    peers = [link.join(), link.join()]
+    boards = [StationBoard(one, clock, lambda: now_us[0]) for one in peers]
+    for one in peers:
+        one.open()
+    boards[0].put("a", {}, None)
+    boards[1].put("a", {}, None)
+    await boards[0].wish("a", 1)
+    now_us[0] -= 3_600_000_000
+    wanted = await boards[1].wish("a", 2)
+    assert boards[0].put("a", {}, None) == boards[1].put("a", {}, None) == wanted
 
 
 def test_a_station_is_up_while_it_takes_parts_or_its_plc_has_taken_it_offline(

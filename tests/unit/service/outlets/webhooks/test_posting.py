@@ -76,6 +76,20 @@ async def test_a_body_that_nobody_wants_to_read_ends_the_connection_alone(said: 
     assert receiver.connections == 2
 
 
+@pytest.mark.parametrize("length", [b"5", b"9" * 5000])
+async def test_a_body_that_does_not_come_does_not_undo_the_answer(
+    monkeypatch: pytest.MonkeyPatch, length: bytes
+) -> None:
+    """Else the message would be posted again and again, and hold up all others."""
+    monkeypatch.setattr(posting, "BODY_WITHIN_S", 0.05)
+    said = b"HTTP/1.1 200 OK\r\nContent-Length: " + length + b"\r\n\r\nxyz"
+    async with Receiver([said]).listening() as receiver:
+        one = poster(receiver)
+        assert [(await one.post(b"{}", {})).status for _ in range(2)] == [200, 200]
+        one.close()
+    assert (receiver.connections, len(receiver.posted)) == (2, 2)
+
+
 async def test_a_kept_connection_that_was_closed_meanwhile_is_made_anew() -> None:
     async with Receiver([OK, b"", OK]).listening() as receiver:
         one = poster(receiver)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import socket
 import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from ipaddress import ip_network
 
@@ -24,6 +25,7 @@ from tests.controllers import IDLE, RESULT
 from tests.unit.service.station.plc.conftest import Heard
 
 READ_STATUS = struct.pack(">BHH", 4, 3000, 16)
+WRITE_0 = struct.pack(">BHH", 6, 0, 0)
 
 
 @asynccontextmanager
@@ -56,8 +58,8 @@ Bytes = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @asynccontextmanager
-async def connection(camera: ModbusCamera) -> AsyncIterator[Bytes]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", camera.port)
+async def connection(camera: ModbusCamera, host: str = "127.0.0.1") -> AsyncIterator[Bytes]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", camera.port, local_addr=(host, 0))
     try:
         yield reader, writer
     finally:
@@ -111,6 +113,9 @@ async def test_all_functions_of_registers_are_served(camera: ModbusCamera, heard
         (b"\x00", ExcCodes.ILLEGAL_FUNCTION),
         (struct.pack(">BHH", 4, 0, 1), ExcCodes.ILLEGAL_ADDRESS),
         (struct.pack(">BHH", 3, 65535, 2), ExcCodes.ILLEGAL_ADDRESS),
+        (struct.pack(">BHH", 3, 53, 1), ExcCodes.ILLEGAL_ADDRESS),
+        (struct.pack(">BHH", 4, 3000, 17), ExcCodes.ILLEGAL_ADDRESS),
+        (struct.pack(">BHH", 6, 53, 1), ExcCodes.ILLEGAL_ADDRESS),
         (struct.pack(">BHH", 6, 3000, 1), ExcCodes.ILLEGAL_ADDRESS),
         (struct.pack(">BHHHHBH", 23, 9000, 1, 0, 1, 2, 1), ExcCodes.ILLEGAL_ADDRESS),
         (struct.pack(">BHH", 4, 3000, 0), ExcCodes.ILLEGAL_VALUE),
@@ -125,15 +130,26 @@ async def test_all_functions_of_registers_are_served(camera: ModbusCamera, heard
         (struct.pack(">BHHB", 16, 0, 0, 0), ExcCodes.ILLEGAL_VALUE),
         (struct.pack(">BHHB124H", 16, 0, 124, 248, *[0] * 124), ExcCodes.ILLEGAL_VALUE),
         (struct.pack(">BHHHHB122H", 23, 0, 1, 0, 122, 244, *[0] * 122), ExcCodes.ILLEGAL_VALUE),
+        (struct.pack(">BHHB", 16, 0, 128, 0), ExcCodes.ILLEGAL_VALUE),
+        (struct.pack(">BHHBH", 16, 0, 129, 2, 1), ExcCodes.ILLEGAL_VALUE),
+        (struct.pack(">BHHBH", 16, 0, 65535, 254, 1), ExcCodes.ILLEGAL_VALUE),
+        (struct.pack(">BHH", 3, 0, 65535), ExcCodes.ILLEGAL_VALUE),
+        (struct.pack(">BHHHHBH", 23, 0, 65535, 0, 1, 2, 1), ExcCodes.ILLEGAL_VALUE),
+        (struct.pack(">BHHHHBH", 23, 0, 1, 0, 65535, 2, 1), ExcCodes.ILLEGAL_VALUE),
     ],
 )
 async def test_a_wrong_request_gets_its_exception_and_the_next_its_answer(
-    camera: ModbusCamera, heard: Heard, request_: bytes, code: ExcCodes
+    camera: ModbusCamera,
+    heard: Heard,
+    caplog: pytest.LogCaptureFixture,
+    request_: bytes,
+    code: ExcCodes,
 ) -> None:
     async with connection(camera) as pipe:
         assert await asked(pipe, request_[:253], 7) == bytes([request_[0] | 0x80, code])
         assert len(await asked(pipe, READ_STATUS)) == 2 + 32
     assert heard.controls == []
+    assert [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING] == []
 
 
 async def test_a_station_that_fails_is_a_failure_of_the_device(
@@ -245,7 +261,7 @@ async def test_one_host_writes_and_the_others_read(camera: ModbusCamera, heard: 
 
 
 async def test_more_connections_than_allowed_are_closed_and_room_comes_back(heard: Heard) -> None:
-    async with served(heard, MasterAccess(most_connections=2)) as camera:
+    async with served(heard, MasterAccess(most_connections=4)) as camera:
         async with connection(camera) as first, connection(camera) as second:
             await asked(first, READ_STATUS)
             await asked(second, READ_STATUS)
@@ -259,6 +275,29 @@ async def test_more_connections_than_allowed_are_closed_and_room_comes_back(hear
                 except (asyncio.IncompleteReadError, ConnectionError):
                     continue  # the server has not seen the others go
                 break
+
+
+async def test_silent_connections_of_one_host_leave_places_for_the_controller(
+    camera: ModbusCamera,
+) -> None:
+    async with AsyncExitStack() as stranger:
+        for _ in range(8):
+            await stranger.enter_async_context(connection(camera, "127.0.0.2"))
+        async with connection(camera) as reading, connection(camera) as writing:
+            assert len(await asked(reading, READ_STATUS)) == 2 + 32
+            assert await asked(writing, WRITE_0) == WRITE_0
+
+
+async def test_a_place_stays_for_the_host_that_wrote_last(camera: ModbusCamera) -> None:
+    async with connection(camera) as controller:
+        assert await asked(controller, WRITE_0) == WRITE_0
+    async with AsyncExitStack() as strangers:
+        for number in range(2, 18):
+            pipe = await strangers.enter_async_context(connection(camera, f"127.0.0.{number}"))
+            with suppress(asyncio.IncompleteReadError, ConnectionError):
+                await asked(pipe, READ_STATUS)
+        async with connection(camera) as again:
+            assert await asked(again, WRITE_0) == WRITE_0
 
 
 @pytest.mark.parametrize("sent", [b"", frame(READ_STATUS)[:5], frame(READ_STATUS)[:9]])
@@ -280,11 +319,12 @@ async def test_a_silent_master_is_dropped_and_an_asking_one_stays(
 
 async def test_a_master_that_reads_no_answer_is_dropped(heard: Heard) -> None:
     with socket.socket() as deaf:
-        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            deaf.setsockopt(socket.SOL_SOCKET, buffer, 4096)
         async with served(heard, MasterAccess(silent_s=0.2)) as camera:
             deaf.connect(("127.0.0.1", camera.port))
             deaf.setblocking(False)
-            asks = frame(struct.pack(">BHH", 4, 3002, 125)) * 100
+            asks = frame(struct.pack(">BHH", 3, 0, 53)) * 100
             with pytest.raises(ConnectionError):
                 while True:
                     await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(deaf, asks), 10)

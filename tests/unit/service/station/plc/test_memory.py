@@ -84,23 +84,28 @@ def test_where_both_have_an_address_holding_registers_are_those_that_are_written
 def test_a_read_that_goes_on_into_what_is_written_has_that(station: Station) -> None:
     memory = memory_of(station, RegisterMap(control=2010, input=3000, status=1998, output=2000))
     memory.write(2010, [1])
-    words = memory.read(1998, 30)
-    assert (words[0], words[2 + 2], words[12:]) == (0b1000_0001, 1, [1, 0, 1, 0, *[0] * 14])
+    words = memory.read(1998, 16)
+    assert (words[0], words[2 + 2], words[12:]) == (0b1000_0001, 1, [1, 0, 1, 0])
 
 
-def test_words_that_mean_nothing_are_kept_where_they_are_written_and_0_where_they_are_read(
-    station: Station,
-) -> None:
+def test_every_word_that_a_signal_has_is_there(station: Station) -> None:
     memory = memory_of(station)
-    memory.write(0, [0])
-    memory.write(100, [1234])
-    assert memory.read(100, 1) == [1234]
-    assert station.heard == [Controls(), Controls()]
-    assert memory.read(4000, 100, of_input=True) == [0] * 100
+    assert memory.read(0, 53) == [0] * 53
+    assert len(memory.read(3000, 16, of_input=True)) == 16
+
+
+@pytest.mark.parametrize("address", [53, 2002, 2999, 3016, 5006])
+def test_a_word_that_no_signal_has_is_not_there(station: Station, address: int) -> None:
+    memory = memory_of(station)
+    for of_input in (False, True):
+        with pytest.raises(NoSuchRegister):
+            memory.read(address, 1, of_input=of_input)
+    with pytest.raises(NoSuchRegister):
+        memory.write(address, [1])
 
 
 @pytest.mark.parametrize(
-    ("address", "count"), [(2, 1), (2999, 2), (5007, 1), (5006, 2), (65535, 2)]
+    ("address", "count"), [(2, 1), (2999, 2), (3016, 1), (3015, 2), (65535, 2)]
 )
 def test_input_registers_that_are_not_there_are_refused(
     station: Station, address: int, count: int
@@ -109,13 +114,13 @@ def test_input_registers_that_are_not_there_are_refused(
         memory_of(station).read(address, count, of_input=True)
 
 
-@pytest.mark.parametrize("address", [2001, 3000, 3002, 65535])
+@pytest.mark.parametrize("address", [51, 52, 3000, 3002, 65535])
 def test_a_write_beyond_what_is_written_changes_nothing(station: Station, address: int) -> None:
     memory = memory_of(station)
     with pytest.raises(NoSuchRegister):
         memory.write(address, [1, 1, 1])
     assert station.heard == []
-    assert memory.read(2001, 2) == [0, 0]
+    assert memory.read(51, 2) == [0, 0]
 
 
 def test_a_write_that_the_station_refuses_changes_nothing(station: Station) -> None:

@@ -197,9 +197,9 @@ def test_words_that_are_no_stations_are_refused() -> None:
 @pytest.mark.parametrize(
     ("places", "said"),
     [
-        ({"input": 1}, r"control \(0 to 1\) and input \(1 to 2001\) overlap"),
-        ({"output": 2000}, r"status \(3000 to 3001\) and output \(2000 to 4004\) overlap"),
-        ({"output": 64000}, "output of 2005 words cannot begin at 64000; .* 0 to 63531"),
+        ({"input": 1}, r"control \(0 to 1\) and input \(1 to 51\) overlap"),
+        ({"output": 2990}, r"status \(3000 to 3001\) and output \(2990 to 3003\) overlap"),
+        ({"output": 65530}, "output of 14 words cannot begin at 65530; .* 0 to 65522"),
         ({"control": -1}, "cannot begin at -1"),
     ],
 )
