@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import os
 import signal
 import socket
 import subprocess
@@ -26,14 +25,12 @@ import orjson
 
 from service.commands.demo.serving import DemoServer
 from service.core.distribution import COMMAND
-from service.station.plant.conveyor import PartPictures
+from service.station.plant.expected import VIEW, broken, expected_of
 from service.station.plant.faults import PLC_FAULTS, Fault, FaultKind
 from service.station.plant.layout import PlantError, PlantLayout, pictures_of
 from service.station.plant.network import Cable
 from service.station.plant.program import GateMove
-from takt_client import AsyncTaktClient, PartResult, TaktError
 
-_VIEW: Final = "top"
 _LOOK_S: Final = 0.05
 _TELLS_S: Final = 10.0
 """Time within which a station that was started listens."""
@@ -48,9 +45,6 @@ less than the time for which the camera sees a part."""
 
 HEARTBEAT_MS: Final = 250.0
 """Time between two counts of the station's heartbeat."""
-
-_SAME: Final = 1e-4
-"""Scores of one picture differ by less; those of two pictures by more, as a rule."""
 
 _ENDED: Final = {
     FaultKind.CAMERA_UNPLUGGED: "camera",
@@ -129,7 +123,9 @@ class PlantBox:
         of_plc = tuple(one for one in faults if one.kind in PLC_FAULTS)
         self._layout = replace(self._layout.drawn(self._folder / "pictures"), plc_faults=of_plc)
         pictures = pictures_of(self._layout)
-        expected = await self._expected(pictures)
+        expected = await expected_of(
+            self._server.url, self._server.key, self._layout.recipe, pictures
+        )
         async with self._cable, self._ended():
             self._write_station()
             self._layout.write(self._plant_file)
@@ -147,33 +143,7 @@ class PlantBox:
             for one in moves
             if one.result_s is not None
         ]
-        broken = [*self._broken(layout, pictures, expected, moves)]
-        return BoxOutcome(moves, broken, np.array(times))
-
-    async def _expected(self, pictures: PartPictures) -> Mapping[bytes, PartResult]:
-        """What the server thinks of each picture."""
-        found: dict[bytes, PartResult] = {}
-        try:
-            async with AsyncTaktClient(self._server.url, key=self._server.key) as client:
-                recipes = await client.recipes(number=self._layout.recipe)
-                if not recipes:
-                    raise PlantError(
-                        f"the server has no recipe of the number {self._layout.recipe}; PUT "
-                        "/v1/recipes/{name} makes one"
-                    )
-                if (views := [one.name for one in recipes[0].views]) != [_VIEW]:
-                    raise PlantError(
-                        f"recipe {recipes[0].name} has the views {', '.join(views)}, and the "
-                        f"camera of this plant takes the one view {_VIEW}"
-                    )
-                for number, picture in enumerate({*pictures.good, *pictures.defects}):
-                    part = f"expected-{os.getpid()}-{time.monotonic_ns()}-{number}"
-                    seen = await client.inspect_view(part, _VIEW, picture, recipe=recipes[0].name)
-                    assert seen.result is not None
-                    found[picture] = seen.result
-        except TaktError as error:
-            raise PlantError(f"the server does not judge: {error}") from None
-        return found
+        return BoxOutcome(moves, broken(conveyor, pictures, expected, moves), np.array(times))
 
     def _write_station(self) -> None:
         said: dict[str, dict[str, Any]] = {
@@ -188,7 +158,7 @@ class PlantBox:
                 "heartbeat_ms": HEARTBEAT_MS,
             },
             "plc": {"port": self._station_port},
-            f"cameras.{_VIEW}": {"snapshot": f"http://127.0.0.1:{self._camera_port}/now.jpg"},
+            f"cameras.{VIEW}": {"snapshot": f"http://127.0.0.1:{self._camera_port}/now.jpg"},
         }
         if self._server.key is not None:
             key_file = self._folder / "key"
@@ -312,30 +282,6 @@ class PlantBox:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
-
-    def _broken(
-        self,
-        layout: PlantLayout,
-        pictures: PartPictures,
-        expected: Mapping[bytes, PartResult],
-        moves: Sequence[GateMove],
-    ) -> Sequence[str]:
-        """What must hold of each part, and does not."""
-        broken = []
-        for move in moves:
-            due = expected[layout.conveyor.picture(move.part, pictures)]
-            if move.passed and due.verdict != "good":
-                broken.append(f"part {move.part} passed, and the server calls it {due.verdict}")
-            if move.result not in ("OK", "NG"):
-                continue
-            said = {"OK": "good", "NG": "defect"}[move.result]
-            near = due.score is None or move.score is None or abs(due.score - move.score) <= _SAME
-            if said != due.verdict or not near:
-                broken.append(
-                    f"part {move.part} has the result {move.result} {move.score}, and not its own, "
-                    f"{due.verdict} {due.score}"
-                )
-        return broken
 
 
 class GateFile:
