@@ -25,7 +25,7 @@ _MOST_ODD: Final = 10
 HEADING: Final = f"{'part':>4}  {'shown':<{_WIDTH}}  {'expected':<9}  {'wait':>7}  at the gate"
 
 _NOT_TRIGGERED: Final = "no result by then"
-_LATE: Final = "trigger heard too late"
+_LATE: Final = "trigger unanswered"
 _NO_HEARTBEAT: Final = "no heartbeat"
 _WORDS: Final = {
     NoDecisionReason.UNREACHABLE: "server unreachable",

@@ -46,7 +46,7 @@ def test_what_a_plc_alone_knows_is_a_reason_as_well() -> None:
     cut = row(replace(unheard, well=False), None)
     assert cut.endswith("no decision: no heartbeat")
     late = replace(NONE, result="NONE", reason=None)
-    assert row(late).endswith("no decision: trigger heard too late")
+    assert row(late).endswith("no decision: trigger unanswered")
     silent = replace(PASSED, passed=False, well=False)
     assert row(silent).endswith("OK, rejected: no heartbeat")
 
