@@ -21,8 +21,8 @@ from service.station.news import StationNews
 from service.station.plc.access import MasterAccess
 from service.station.plc.camera import ModbusCamera
 from service.station.running import Station, StationListener
-from service.station.server import ServerInspector, part_id, retry_within
-from service.station.telling import ONE_TRY, HeardPlc, StationRun, StationTeller
+from service.station.server import ServerInspector, one_try, part_id, try_within
+from service.station.telling import REPORTED_S, HeardPlc, StationRun, StationTeller
 from takt_client import AsyncTaktClient
 from takt_client.connection import ServerAccess
 
@@ -56,12 +56,12 @@ async def open_station(
     began = datetime.now(UTC)
     # To the microsecond, as a part of another process would be this one otherwise.
     run = f"{began:%Y%m%dT%H%M%S.%f}"
-    retry = retry_within(file.cycle.result_ms)
+    retry = try_within(file.cycle.result_ms)
     access: ServerAccess = {"key": _key(section.key_file), "cafile": section.cafile}
     async with (
         AsyncTaktClient(section.server, retry=retry, **access) as client,
         # Its own connections: no part waits for one that a report has.
-        AsyncTaktClient(section.server, retry=ONE_TRY, **access) as teller_client,
+        AsyncTaktClient(section.server, retry=one_try(REPORTED_S), **access) as teller_client,
         httpx.AsyncClient(timeout=_SNAPSHOT_S, mounts=_NO_PROXY) as http,
     ):
         news = StationNews(partial(part_id, section.name, run))

@@ -27,13 +27,20 @@ _REASONS: Final = {
     "missing_view": NoDecisionReason.VIEW,
 }
 
+_NEVER_S: Final = 1e12
+"""A wait before a second try that no deadline has room for, however much chance takes off it."""
+
 logger = logging.getLogger("takt.station")
 
 
-def retry_within(result_ms: float) -> RetryPolicy:
-    """When a client of a station tries again: while a part may still have a verdict in time."""
-    deadline_s = result_ms / 1000 + 0.5
-    return RetryPolicy(deadline_s=deadline_s, first_delay_s=4 * deadline_s)
+def one_try(deadline_s: float) -> RetryPolicy:
+    """A call that is made once: the next part, or the next look, asks anew."""
+    return RetryPolicy(deadline_s=deadline_s, first_delay_s=_NEVER_S, max_delay_s=_NEVER_S)
+
+
+def try_within(result_ms: float) -> RetryPolicy:
+    """How long a client of a station waits for an answer: a late verdict is still told."""
+    return one_try(result_ms / 1000 + 0.5)
 
 
 def part_id(station: str, run: str, sequence: int) -> str:

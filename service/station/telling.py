@@ -15,7 +15,7 @@ from service.station.cameras import PartCamera
 from service.station.cycle.signals import Controls, OfflineReason, StationStatus
 from service.station.news import StationNews
 from service.station.running import Station
-from takt_client import AsyncTaktClient, RetryPolicy
+from takt_client import AsyncTaktClient
 from takt_client.errors import RequestError
 
 _LOOK_EVERY_S: Final = 0.1
@@ -30,8 +30,8 @@ _REFUSED_S: Final = 30.0
 _HEARS_S: Final = 2.0
 """A PLC that has neither read nor written for so long is not connected."""
 
-ONE_TRY: Final = RetryPolicy(deadline_s=2.0, first_delay_s=8.0)
-"""The next report says more than the one before it."""
+REPORTED_S: Final = 2.0
+"""Time after which a report is given up: the next one says more."""
 
 logger = logging.getLogger("takt.station")
 

@@ -208,7 +208,8 @@ def station_of(**changed: Any) -> dict[str, Any]:
     said = {name: one for name, one in REPORT.items() if name not in ("taken", "results")}
     return {
         **said,
-        **{"name": "press-1", "state": "online", "heard_at": AT, "silent_ms": 80.0, "wish": None},
+        **{"name": "press-1", "state": "online", "flow": "flowing", "wish": None},
+        **{"heard_at": AT, "silent_ms": 80.0},
         "results": [*results, RESULT],
         **changed,
     }
@@ -305,6 +306,11 @@ def _a_station(page: Page) -> None:
     expect(page.get_by_role("region", name="Recipes")).to_be_visible()
 
 
+def _without_a_plc(page: Page) -> None:
+    show_station(page, flow="no_plc", plc={"connected": False, "heard_at": None})
+    expect(page.get_by_text("No PLC reads or writes")).to_be_visible()
+
+
 def _at_work(page: Page) -> None:
     show_station(page)
     expect(page.get_by_role("figure", name="From trigger to result")).to_be_visible()
@@ -313,12 +319,13 @@ def _at_work(page: Page) -> None:
 def _faulted(page: Page) -> None:
     gone = {"connected": False, "heard_at": AT}
     cameras = [{"name": "top", "well": False}]
-    show_station(page, state="offline", offline_reason="fault", plc=gone, cameras=cameras)
+    fault = {"state": "offline", "offline_reason": "fault", "flow": "fault"}
+    show_station(page, **fault, plc=gone, cameras=cameras)
     expect(page.get_by_text("Verdicts came late several times")).to_be_visible()
 
 
 def _silent(page: Page) -> None:
-    show_station(page, state="silent", silent_ms=90_000.0)
+    show_station(page, state="silent", flow="silent", silent_ms=90_000.0)
     expect(page.get_by_text("It has said nothing for 90 s")).to_be_visible()
 
 
@@ -370,6 +377,7 @@ PLACES = (
     Place("live", "a station with rejects", "live", _streamed),
     Place("stations", "none", "stations", see("status")),
     Place("stations", "one", "stations", _a_station),
+    Place("stations", "one without a PLC", "stations", _without_a_plc),
     Place("stations", "one at work", "stations/press-1", _at_work),
     Place("stations", "a fault", "stations/press-1", _faulted),
     Place("stations", "a silent one", "stations/press-1", _silent),

@@ -60,24 +60,66 @@ def test_a_station_is_seen_as_it_says_it_fares_and_its_parts_lead_to_their_inspe
 ) -> None:
     url = serve(record=True).url
     save_recipe(url, "bracket", 7)
-    report(url)
+    report(url, results=[{**RESULT, "result": "ok", "reason": None}, RESULT])
     page.goto(f"{url}/console/stations")
     row = page.get_by_role("row").filter(has_text="bracket")
     expect(row).to_contain_text(f"top: {MODEL} 1")
     card = page.get_by_role("article", name="press-1")
-    expect(card).to_contain_text("Online")
+    expect(card).to_contain_text("Parts flow")
     expect(card).to_contain_text("2 OK, 0 NG, 1 without a decision")
     card.get_by_role("link", name="press-1").click()
     expect(page.get_by_role("heading", name="Station press-1")).to_be_visible()
-    result = page.get_by_role("row").filter(has_text="17")
+    result = page.get_by_role("row").filter(has_text="no verdict in time")
     expect(result).to_contain_text("No decision")
     expect(result).to_contain_text("no verdict in time; OK came 14.5 ms too late")
-    expect(page.get_by_role("img", name="The last 1 result: 0 OK, 0 NG, 1 without")).to_be_visible()
+    expect(
+        page.get_by_role("img", name="The last 2 results: 1 OK, 0 NG, 1 without")
+    ).to_be_visible()
     report(url, online=False, offline_reason="camera", cameras=[{"name": "top", "well": False}])
     expect(page.get_by_text("A camera does not answer.")).to_be_visible()
     expect(page.get_by_text("does not answer", exact=True)).to_be_visible()
     result.get_by_role("link", name="17").click()
     expect(page).to_have_url(f"{url}/console/review?part={RESULT['part_id']}&kept=all")
+
+
+WORDS: dict[str, tuple[str, str]] = {
+    "flowing": ("Parts flow", "good"),
+    "undecided": ("No decisions", "undecided"),
+    "waiting": ("Waits for a trigger", "none"),
+    "no_plc": ("PLC not connected", "undecided"),
+    "changing_recipe": ("Recipe is changing", "undecided"),
+    "no_recipe": ("No recipe", "undecided"),
+    "set_offline": ("Set offline", "undecided"),
+    "engine": ("Server not ready", "undecided"),
+    "camera": ("Camera missing", "undecided"),
+    "fault": ("Fault: late verdicts", "defect"),
+    "silent": ("Silent", "undecided"),
+}
+"""What is read of each, and in the looks of which verdict."""
+
+LARGEST = """() => {
+    const size = (one) => parseFloat(getComputedStyle(one).fontSize);
+    const texts = [...document.querySelectorAll("main *")].filter((one) => one.checkVisibility()
+      && [...one.childNodes].some(({ nodeType, data }) => nodeType === 3 && data.trim()));
+    const largest = Math.max(...texts.map(size));
+    return texts.filter((one) => size(one) === largest).map((one) => one.textContent);
+  }"""
+
+
+def test_the_largest_word_says_whether_parts_flow_or_what_keeps_them(
+    page: Page, serve: Serve
+) -> None:
+    url = serve().url
+    for flow, (word, look) in WORDS.items():
+        page.goto(f"{url}/console/stations")
+        show_station(page, flow=flow)
+        card = page.get_by_role("article", name="press-1")
+        expect(card.locator(f".station-state .verdict.{look}")).to_have_text(word)
+        assert page.evaluate(LARGEST) == [word]
+        page.goto(f"{url}/console/stations/press-1")
+        state = page.get_by_role("status").filter(has_text=word)
+        expect(state.locator(f".verdict.{look}")).to_have_text(word)
+        assert page.evaluate(LARGEST) == [word]
 
 
 def test_another_recipe_is_put_in_force_with_a_reason_and_the_page_waits_for_the_station(
@@ -141,7 +183,7 @@ def test_a_silent_station_is_said_to_be_so_and_takes_no_recipe(
     page = new_page(viewport={"width": 390, "height": 844})
     page.goto(f"{serve().url}/console/stations/press-1")
     expect(page.get_by_text("No station press-1 tells this server how it fares")).to_be_visible()
-    show_station(page, state="silent", silent_ms=12_000.0)
+    show_station(page, state="silent", flow="silent", silent_ms=12_000.0)
     expect(page.get_by_text("Silent", exact=True)).to_be_visible()
     expect(page.get_by_text("It has said nothing for 12 s.")).to_be_visible()
     expect(page.get_by_text("Whatever stands here was so before.")).to_be_visible()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import math
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ from service.station.plant.layout import PlantError, PlantLayout
 TAKT = Path(sys.executable).with_name("takt")
 RESULT_MS = 350
 EVERY_S, GATE_S = 0.25, 0.5
+SLOW_S = 0.35
 
 
 def layout(parts: int, recipe: int = 1, code: str = "") -> PlantLayout:
@@ -167,8 +171,78 @@ def test_a_newcomer_sees_a_plant_run() -> None:
     )
 
     assert done.returncode == 0, done.stderr
+    assert len(rows(done.stdout)) == 8
     assert re.search(r"^8 parts at the gate: ", done.stdout, re.MULTILINE)
     assert "nothing passed without an OK of its own" in done.stdout
+
+
+async def _pass_on(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, after_s: float
+) -> None:
+    while data := await reader.read(65536):
+        await asyncio.sleep(after_s)
+        writer.write(data)
+
+
+@asynccontextmanager
+async def slowed(server: BoxServer) -> AsyncIterator[str]:
+    """Where the server's answers take longer than a part has time: on a host that is busy."""
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        port = server.url.rpartition(":")[2]
+        answers, requests = await asyncio.open_connection("127.0.0.1", int(port))
+        with contextlib.closing(writer), contextlib.closing(requests):
+            await asyncio.wait(
+                [
+                    asyncio.create_task(_pass_on(reader, requests, 0)),
+                    asyncio.create_task(_pass_on(answers, writer, SLOW_S)),
+                ],
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+
+    async with await asyncio.start_server(carry, "127.0.0.1", 0) as listening:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+
+
+async def simulated(*options: str) -> str:
+    """What `takt simulate` prints."""
+    command = [str(TAKT), "simulate", *options]
+    pipe, none = subprocess.PIPE, subprocess.DEVNULL
+    running = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=none)
+    said, _ = await running.communicate()
+    assert running.returncode == 0
+    return said.decode()
+
+
+def rows(said: str) -> list[str]:
+    return [line for line in said.splitlines() if re.match(r" *\d+  (good|defect) ", line)]
+
+
+async def test_a_host_that_is_slow_is_measured_first_and_given_time(server: BoxServer) -> None:
+    async with slowed(server) as url:
+        said = await simulated("--url", url, "--parts", "4")
+
+    assert re.match(r"An inspection takes \d+ ms here, \d+ at most of \d+ tried\.", said)
+    assert "too slow for 5 parts a second with 300 ms from trigger to result" in said
+    told = rows(said)
+    assert len(told) == 4
+    assert sum(line.endswith(("OK, passes", "NG, rejected")) for line in told) >= 3
+    assert max(map(len, said.splitlines())) <= 80
+
+
+async def test_a_cycle_that_is_asked_for_and_too_short_is_told_with_each_parts_reason(
+    server: BoxServer,
+) -> None:
+    async with slowed(server) as url:
+        said = await simulated("--url", url, "--parts", "4", "--rate", "5", "--gate-ms", "400")
+
+    assert "too slow for 5 parts a second with 300 ms from trigger to result" in said
+    assert re.search(r"--rate 0\.\d+ --gate-ms \d{4}", said)
+    told = rows(said)
+    assert len(told) == 4
+    assert "no decision: no answer within 300 ms" in told[0]
+    assert re.search(r"^4 without a decision: .*no answer within 300 ms", said, re.MULTILINE)
+    assert max(map(len, said.splitlines())) <= 80
 
 
 def test_a_plant_that_is_ended_leaves_no_process_behind(tmp_path: Path) -> None:

@@ -47,10 +47,12 @@ def test_stations_are_listed_and_one_is_read_with_its_results(call) -> None:
     assert (listed.recipe_number, listed.recipe) == (3, "bracket")
     assert listed.cameras == (StationCamera("top", False),)
     assert listed.wish == RecipeWish(7, 51)
-    whole = {**STATION, "results": [RESULT]}
+    assert listed.flow is None  # of a server before API 2.11
+    whole = {**STATION, "flow": "silent", "results": [RESULT]}
     server = respond(httpx.Response(200, json={"request_id": "r", "station": whole}))
     found = call(server, "station", "press 1")
     assert server.requests[0].url.raw_path == b"/v1/stations/press%201"
+    assert found.flow == "silent"
     assert (found.results[0].late_ms, found.results[0].reason) == (14.5, "deadline")
 
 

@@ -276,6 +276,8 @@ export interface StationResult {
 export interface StationStanding {
   name: string;
   state: "online" | "offline" | "silent";
+  /** "flowing", or what keeps parts from it, such as "no_plc" or "camera"; servers before API 2.11 do not say. */
+  flow?: string;
   /** Null while it takes parts. */
   offline_reason: "set_offline" | "engine" | "camera" | "fault" | null;
   heard_at: string;

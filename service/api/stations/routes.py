@@ -38,6 +38,7 @@ from service.recording.audit.trail import AuditTrail
 from service.recording.multiview.recipes import current_recipes
 from service.recording.search.times import time_of
 from service.stations.board import MOST_STATIONS, StationBoard, StationStanding
+from service.stations.flow import flow_of
 
 StationName = Annotated[Label, Path(alias="station", description="The station's name.")]
 
@@ -178,10 +179,12 @@ def stations_router(desk: StationDesk) -> APIRouter:
 def _facts(standing: StationStanding) -> Mapping[str, Any]:
     said = {name: one for name, one in standing.report.items() if name != "results"}
     state = "silent" if standing.silent else "online" if said["online"] else "offline"
+    flow = flow_of(standing.report, standing.silent_s, silent=standing.silent)
     return {
         **said,
         "name": standing.name,
         "state": state,
+        "flow": flow,
         "heard_at": time_of(standing.heard_us),
         "silent_ms": standing.silent_s * 1000,
         "wish": standing.wish,

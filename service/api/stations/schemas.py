@@ -12,6 +12,7 @@ from service.api.labels import Label
 from service.api.multiview.schemas import RecipeNumber
 from service.api.schemas import ReplyOut, Schema
 from service.core.bundles.thresholds import MAX_REASON
+from service.stations.flow import Flow
 
 MOST_RESULTS = 50
 MOST_CAMERAS = 64
@@ -155,6 +156,13 @@ class StationStandingOut(_Station, Schema):
     state: Literal["online", "offline", "silent"] = Field(
         description="`silent` where it has not said how it fares for five seconds: whatever else "
         "stands here was so before."
+    )
+    flow: Flow = Field(
+        description="Whether parts flow, or what keeps them. `flowing`: they come, and have "
+        "decisions; `undecided`: they come, and none of the last five had one; `waiting`: all is "
+        "well, and no part was triggered lately. `no_plc`: none reads or writes; "
+        "`changing_recipe`, `no_recipe`: parts have no decision until one is in force. Else an "
+        "`offline_reason`, or `silent`."
     )
     heard_at: datetime = Field(description="When it said so, by the server's clock.")
     silent_ms: float = Field(description="Time since then.")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import os
 import signal
 import socket
 import subprocess
@@ -26,14 +25,12 @@ import orjson
 
 from service.commands.demo.serving import DemoServer
 from service.core.distribution import COMMAND
-from service.station.plant.conveyor import PartPictures
+from service.station.plant.expected import VIEW, Expected, broken, expected_of
 from service.station.plant.faults import PLC_FAULTS, Fault, FaultKind
 from service.station.plant.layout import PlantError, PlantLayout, pictures_of
 from service.station.plant.network import Cable
 from service.station.plant.program import GateMove
-from takt_client import AsyncTaktClient, PartResult, TaktError
 
-_VIEW: Final = "top"
 _LOOK_S: Final = 0.05
 _TELLS_S: Final = 10.0
 """Time within which a station that was started listens."""
@@ -42,15 +39,12 @@ _READY_S: Final = 60.0
 """Time within which camera, station and PLC are ready for the first part."""
 
 _ACK_SHARE: Final = 0.3
-_PICTURE_SHARE: Final = 0.5
+PICTURE_SHARE: Final = 0.5
 """Of the time between two parts: for the trigger, and from there for the picture. Together they are
 less than the time for which the camera sees a part."""
 
 HEARTBEAT_MS: Final = 250.0
 """Time between two counts of the station's heartbeat."""
-
-_SAME: Final = 1e-4
-"""Scores of one picture differ by less; those of two pictures by more, as a rule."""
 
 _ENDED: Final = {
     FaultKind.CAMERA_UNPLUGGED: "camera",
@@ -115,13 +109,17 @@ class PlantBox:
         self._beginnings: list[asyncio.Task[None]] = []
 
     async def run(
-        self, faults: Sequence[Fault] = (), moved: Callable[[GateMove], None] | None = None
+        self,
+        faults: Sequence[Fault] = (),
+        moved: Callable[[GateMove], None] | None = None,
+        expected: Expected | None = None,
     ) -> BoxOutcome:
         """Let all parts pass.
 
         Args:
             faults: what goes wrong, from the first part on.
             moved: hears what the gate does.
+            expected: what the server thinks of the pictures; it is asked where this is None.
 
         Raises:
             PlantError: a process does not begin, or the server refuses.
@@ -129,7 +127,9 @@ class PlantBox:
         of_plc = tuple(one for one in faults if one.kind in PLC_FAULTS)
         self._layout = replace(self._layout.drawn(self._folder / "pictures"), plc_faults=of_plc)
         pictures = pictures_of(self._layout)
-        expected = await self._expected(pictures)
+        if expected is None:
+            server, of = self._server, self._layout
+            expected = await expected_of(server.url, server.key, of.recipe, of.conveyor, pictures)
         async with self._cable, self._ended():
             self._write_station()
             self._layout.write(self._plant_file)
@@ -137,43 +137,18 @@ class PlantBox:
                 self._start(name)
             await self._until_listening()
             self._start("plc")
-            layout = await self._until_started()
-            await self._play(layout, faults, moved)
-        self._moves.read()
+            self._layout = await self._until_started()
+            await self._play(faults, moved)
         moves = self._moves.all
-        conveyor = layout.conveyor
-        times = [
-            (one.result_s - conveyor.triggered_s(one.part)) * 1000
-            for one in moves
-            if one.result_s is not None
-        ]
-        broken = [*self._broken(layout, pictures, expected, moves)]
-        return BoxOutcome(moves, broken, np.array(times))
+        not_held = broken(self._layout.conveyor, pictures, expected.results, moves)
+        waits = [wait_ms for one in moves if (wait_ms := self.wait_ms(one)) is not None]
+        return BoxOutcome(moves, not_held, np.array(waits))
 
-    async def _expected(self, pictures: PartPictures) -> Mapping[bytes, PartResult]:
-        """What the server thinks of each picture."""
-        found: dict[bytes, PartResult] = {}
-        try:
-            async with AsyncTaktClient(self._server.url, key=self._server.key) as client:
-                recipes = await client.recipes(number=self._layout.recipe)
-                if not recipes:
-                    raise PlantError(
-                        f"the server has no recipe of the number {self._layout.recipe}; PUT "
-                        "/v1/recipes/{name} makes one"
-                    )
-                if (views := [one.name for one in recipes[0].views]) != [_VIEW]:
-                    raise PlantError(
-                        f"recipe {recipes[0].name} has the views {', '.join(views)}, and the "
-                        f"camera of this plant takes the one view {_VIEW}"
-                    )
-                for number, picture in enumerate({*pictures.good, *pictures.defects}):
-                    part = f"expected-{os.getpid()}-{time.monotonic_ns()}-{number}"
-                    seen = await client.inspect_view(part, _VIEW, picture, recipe=recipes[0].name)
-                    assert seen.result is not None
-                    found[picture] = seen.result
-        except TaktError as error:
-            raise PlantError(f"the server does not judge: {error}") from None
-        return found
+    def wait_ms(self, move: GateMove) -> float | None:
+        """From a part's trigger to the PLC's reading of its result; None if it has read none."""
+        if move.result_s is None:
+            return None
+        return (move.result_s - self._layout.conveyor.triggered_s(move.part)) * 1000
 
     def _write_station(self) -> None:
         said: dict[str, dict[str, Any]] = {
@@ -184,11 +159,11 @@ class PlantBox:
             },
             "cycle": {
                 "result_ms": self._result_ms,
-                "picture_ms": 1000 * _PICTURE_SHARE * self._layout.conveyor.every_s,
+                "picture_ms": 1000 * PICTURE_SHARE * self._layout.conveyor.every_s,
                 "heartbeat_ms": HEARTBEAT_MS,
             },
             "plc": {"port": self._station_port},
-            f"cameras.{_VIEW}": {"snapshot": f"http://127.0.0.1:{self._camera_port}/now.jpg"},
+            f"cameras.{VIEW}": {"snapshot": f"http://127.0.0.1:{self._camera_port}/now.jpg"},
         }
         if self._server.key is not None:
             key_file = self._folder / "key"
@@ -240,31 +215,34 @@ class PlantBox:
         raise PlantError(f"the station is not ready for a part; {why}")
 
     async def _play(
-        self,
-        layout: PlantLayout,
-        faults: Sequence[Fault],
-        moved: Callable[[GateMove], None] | None,
+        self, faults: Sequence[Fault], moved: Callable[[GateMove], None] | None
     ) -> None:
         """Have faults begin and end, until the PLC has seen the last part at the gate."""
-        start_s = layout.conveyor.start_s
+        conveyor = self._layout.conveyor
         begins = sorted(faults, key=lambda one: one.at_s)
         standing: list[Fault] = []
-        last_s = layout.conveyor.gate_at_s(layout.conveyor.parts) + 30
+        last_s = conveyor.gate_at_s(conveyor.parts) + 30
         while self._processes["plc"].poll() != 0:
-            now_s = time.monotonic() - start_s
+            now_s = time.monotonic() - conveyor.start_s
             for one in [one for one in standing if not one.holds(now_s)]:
                 standing.remove(one)
                 self._mend(one.kind)
             while begins and begins[0].at_s <= now_s:
                 standing.append(begins.pop(0))
                 self._break(standing[-1].kind)
-            for move in self._moves.read():
-                if moved is not None:
-                    moved(move)
+            self._tell(moved)
             ended = self._processes["plc"].poll()
             if time.monotonic() > last_s or (ended not in (None, 0) and not standing):
                 raise PlantError(f"the PLC has not seen the last part: {self._log('plc')[-2000:]}")
             await asyncio.sleep(_LOOK_S)
+        # What it has written since the last look, as its end.
+        self._tell(moved)
+
+    def _tell(self, moved: Callable[[GateMove], None] | None) -> None:
+        """Tell what the gate has done since."""
+        for move in self._moves.read():
+            if moved is not None:
+                moved(move)
 
     def _break(self, kind: FaultKind) -> None:
         match kind:
@@ -312,30 +290,6 @@ class PlantBox:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
-
-    def _broken(
-        self,
-        layout: PlantLayout,
-        pictures: PartPictures,
-        expected: Mapping[bytes, PartResult],
-        moves: Sequence[GateMove],
-    ) -> Sequence[str]:
-        """What must hold of each part, and does not."""
-        broken = []
-        for move in moves:
-            due = expected[layout.conveyor.picture(move.part, pictures)]
-            if move.passed and due.verdict != "good":
-                broken.append(f"part {move.part} passed, and the server calls it {due.verdict}")
-            if move.result not in ("OK", "NG"):
-                continue
-            said = {"OK": "good", "NG": "defect"}[move.result]
-            near = due.score is None or move.score is None or abs(due.score - move.score) <= _SAME
-            if said != due.verdict or not near:
-                broken.append(
-                    f"part {move.part} has the result {move.result} {move.score}, and not its own, "
-                    f"{due.verdict} {due.score}"
-                )
-        return broken
 
 
 class GateFile:

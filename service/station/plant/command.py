@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
@@ -17,11 +18,13 @@ from service.commands.access import access_options
 from service.commands.errors import plain_errors
 from service.station.commands import not_installed
 from service.station.plant.faults import REAL_FAULTS, Fault, FaultKind
+from service.station.plant.pace import USUAL_GATE_MS, USUAL_RATE, pace_for
 
 if TYPE_CHECKING:  # `takt --help` lists this command without what it works with
     from service.station.plant.box import BoxOutcome, BoxServer
     from service.station.plant.layout import PlantLayout
     from service.station.plant.program import GateMove
+    from service.station.plant.table import PartTable
     from takt_client.connection import ServerAccess
 
 _RECIPE: Final = 1
@@ -46,11 +49,16 @@ def _faults(
 
 @click.command(context_settings={"show_default": True})
 @click.option("--parts", type=click.IntRange(1), default=50, help="Parts that pass.")
-@click.option("--rate", type=click.FloatRange(0.1, 50), default=5.0, help="Parts a second.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(0.1, 50),
+    show_default=f"{USUAL_RATE:g}, or fewer where the server is slow",
+    help="Parts a second.",
+)
 @click.option(
     "--gate-ms",
     type=click.FloatRange(20, 60_000),
-    default=400.0,
+    show_default=f"{USUAL_GATE_MS:g}, or more where the server is slow",
     help="Time of a part from the trigger to the gate; its result comes within three quarters.",
 )
 @click.option("--defects", type=click.FloatRange(0, 1), default=0.25, help="Share of defects.")
@@ -88,8 +96,8 @@ def _faults(
 @plain_errors
 def simulate(
     parts: int,
-    rate: float,
-    gate_ms: float,
+    rate: float | None,
+    gate_ms: float | None,
     defects: float,
     seed: int,
     faults: tuple[Fault, ...],
@@ -102,8 +110,9 @@ def simulate(
     """A plant in a box: PLC, conveyor, camera, station and gate, in processes on this machine.
 
     Parts pass a trigger, the PLC asks the station by Modbus, the camera takes a picture, the server
-    judges it, and the gate lets through what is OK in time. Ends with 1 if a part passed that must
-    not, or has another part's result.
+    judges it, and the gate lets through what is OK in time. First the server is asked about each
+    picture, which tells how fast parts may pass on this host. Ends with 1 if a part passed that
+    must not, or has another part's result.
     """
     try:
         from service.station.plant.box import BoxServer
@@ -117,7 +126,8 @@ def simulate(
         raise click.UsageError("--good and --bad are for a server that knows such parts: its --url")
     if (good is None) != (bad is None):
         raise click.UsageError("give --good and --bad, or neither")
-    conveyor = Conveyor(math.inf, 1 / rate, gate_ms / 1000, parts, seed, defects)
+    # How fast it goes is known once the server has been asked.
+    conveyor = Conveyor(math.inf, math.inf, math.inf, parts, seed, defects)
     # A server of yours may have recipes by codes that it knows.
     layout = PlantLayout(conveyor, recipe, good, bad, _CODE if url is None else "")
     with contextlib.ExitStack() as opened:
@@ -127,29 +137,51 @@ def simulate(
             server = BoxServer(url, key=access.get("key"))
         else:
             server = opened.enter_context(_demo_server(folder, recipe))
-        outcome = asyncio.run(_run(layout, gate_ms, server, folder, faults))
-    _sum_up(outcome, conveyor.has_defect)
+        asyncio.run(_play(layout.drawn(folder / "pictures"), rate, gate_ms, server, folder, faults))
 
 
-async def _run(
-    layout: PlantLayout, gate_ms: float, server: BoxServer, folder: Path, faults: tuple[Fault, ...]
-) -> BoxOutcome:
-    from service.station.plant.box import PlantBox
+async def _play(
+    layout: PlantLayout,
+    rate: float | None,
+    gate_ms: float | None,
+    server: BoxServer,
+    folder: Path,
+    faults: tuple[Fault, ...],
+) -> None:
+    """Ask the server first, let all parts pass, and tell of each and of all."""
+    from service.station.plant.box import PICTURE_SHARE, PlantBox
+    from service.station.plant.expected import expected_of
+    from service.station.plant.layout import pictures_of
+    from service.station.plant.table import HEADING, PartTable
 
-    box = PlantBox(layout, 0.75 * gate_ms, server, folder)
-    conveyor = layout.conveyor
+    pictures = pictures_of(layout)
+    expected = await expected_of(server.url, server.key, layout.recipe, layout.conveyor, pictures)
+    chosen = pace_for(expected.times_ms, rate, gate_ms)
+    pace = chosen.pace
+    conveyor = replace(layout.conveyor, every_s=1 / pace.rate, gate_s=pace.gate_ms / 1000)
+    table = PartTable(
+        conveyor,
+        layout.names(),
+        lambda part: expected.results[conveyor.picture(part, pictures)].verdict,
+        pace.result_ms,
+        1000 * PICTURE_SHARE / pace.rate,
+    )
+    box = PlantBox(replace(layout, conveyor=conveyor), pace.result_ms, server, folder)
 
     def moved(move: GateMove) -> None:
-        gate = "passes" if move.passed else "rejected"
-        said = "no result" if move.result is None else move.result.replace("_", " ")
-        score = "" if move.score is None else f"{move.score:.3f}"
-        truth = "defect" if conveyor.has_defect(move.part) else "good"
-        well = "" if move.well else "  no heartbeat"
-        click.echo(f"{move.part:>6}  {truth:<7} {said:<12} {score:>7}  {gate}{well}")
+        for row in table.rows(move, box.wait_ms(move)):
+            click.echo(row)
 
+    click.echo(f"{chosen.said}\n")
     click.echo(f"the station at work: {server.url}/console/stations/plant", err=True)
-    click.echo(f"{'part':>6}  {'truth':<7} {'result':<12} {'score':>7}  gate")
-    return await box.run(faults, moved)
+    click.echo(HEADING)
+    outcome = await box.run(faults, moved, expected)
+    _sum_up(outcome, table)
+    if table.untimely and not faults and pace.fits(expected.times_ms):
+        click.echo(
+            f"For want of time {table.untimely} had no decision: the host had more to do by then. "
+            f"Try\n{pace.slowed(2).options()}"
+        )
 
 
 @contextlib.contextmanager
@@ -179,19 +211,20 @@ def _demo_server(folder: Path, recipe: int) -> Iterator[BoxServer]:
         yield BoxServer(server.url, server)
 
 
-def _sum_up(outcome: BoxOutcome, has_defect: Callable[[int], bool]) -> None:
+def _sum_up(outcome: BoxOutcome, table: PartTable) -> None:
     import numpy as np
 
-    moves = outcome.moves
+    moves, has_defect = outcome.moves, table.conveyor.has_defect
     passed = [one for one in moves if one.passed]
     escaped = sum(has_defect(one.part) for one in passed)
     rejected = [one for one in moves if not one.passed]
     good = sum(not has_defect(one.part) for one in rejected)
-    none = sum(one.result not in ("OK", "NG") for one in rejected)
     click.echo(
         f"\n{len(moves)} parts at the gate: {len(passed)} passed ({escaped} with a defect), "
-        f"{len(rejected)} rejected ({good} good ones; {none} without a decision)"
+        f"{len(rejected)} rejected ({good} good ones)"
     )
+    if reasons := table.reasons():
+        click.echo(click.wrap_text(reasons, 80))
     if outcome.times_ms.size:
         p50, p99, worst = np.percentile(outcome.times_ms, (50, 99, 100))
         click.echo(

@@ -6,9 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
+
+T = TypeVar("T")
 
 _IN_VIEW: Final = 0.9
 """Share of the time between two parts for which the camera sees one; then comes the gap."""
@@ -70,7 +72,11 @@ class Conveyor:
 
     def picture(self, part: int, pictures: PartPictures) -> bytes:
         """What a camera sees of a part."""
-        of = pictures.defects if self.has_defect(part) else pictures.good
+        return self.chosen(part, pictures.good, pictures.defects)
+
+    def chosen(self, part: int, good: Sequence[T], defects: Sequence[T]) -> T:
+        """What a part has, of what good ones and those with a defect may have."""
+        of = defects if self.has_defect(part) else good
         return of[int(_chances(self.seed, part)[1] * len(of))]
 
     def kind(self, part: int) -> int:

@@ -72,6 +72,20 @@ class PlantLayout:
                 (folder / name / f"{number:02}.jpg").write_bytes(picture)
         return replace(self, good=folder / "good", defects=folder / "defects")
 
+    def names(self) -> tuple[list[str], list[str]]:
+        """The names of its files of good parts, and of those with a defect, once it has files.
+
+        Raises:
+            PlantError: there are none.
+        """
+        assert self.good is not None
+        assert self.defects is not None
+        good, defects = (
+            [path.relative_to(folder).as_posix() for path in _paths(folder)]
+            for folder in (self.good, self.defects)
+        )
+        return good, defects
+
     def texts(self, part: int) -> PartTexts:
         """What the PLC knows of a part."""
         return PartTexts(self.conveyor.lot(part), f"{self.code}{part:06}" if self.code else "")
@@ -109,8 +123,12 @@ def pictures_of(layout: PlantLayout) -> PartPictures:
 
 
 def _files(folder: Path) -> list[bytes]:
+    return [path.read_bytes() for path in _paths(folder)]
+
+
+def _paths(folder: Path) -> list[Path]:
     found = [
-        path.read_bytes()
+        path
         for path in sorted(folder.rglob("*"))
         if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()
     ]

@@ -13,7 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from service.station.cycle.signals import Controls, ResultCode, StationStatus
+from service.station.cycle.signals import (
+    Controls,
+    NoDecisionReason,
+    ResultCode,
+    ShownResult,
+    StationStatus,
+)
 
 _MOST_PARTS: Final = 256
 """Parts between trigger and gate whose results are remembered."""
@@ -66,6 +72,8 @@ class GateMove:
         result: what the PLC had read of it by then; None for nothing.
         result_s: when it had, on the conveyor's clock; None for never.
         score: of the part; None where there is none.
+        reason: why there is no decision, by the name of a `NoDecisionReason`; where the station was
+            not well, of an `OfflineReason`, as far as it is known. None where nothing says so.
     """
 
     part: int
@@ -74,6 +82,7 @@ class GateMove:
     result: str | None
     result_s: float | None
     score: float | None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +92,7 @@ class _Read:
     code: ResultCode
     score: float
     at_s: float
+    reason: str | None = None
 
 
 class PlcProgram:
@@ -178,6 +188,7 @@ class PlcProgram:
             result=None if found is None else found.code.name,
             result_s=None if found is None else found.at_s,
             score=None if found is None or math.isnan(found.score) else found.score,
+            reason=None if found is None else found.reason,
         )
 
     def well(self, now_s: float) -> bool:
@@ -197,7 +208,8 @@ class PlcProgram:
             # A part that was triggered twice passes only if it is good both times.
             before = self._results.get(result.part)
             if before is None or before.code is ResultCode.OK:
-                self._results[result.part] = _Read(result.code, result.score, now_s)
+                read = _Read(result.code, result.score, now_s, _reason(status, result))
+                self._results[result.part] = read
             while len(self._results) > _MOST_PARTS:
                 self._results.popitem(last=False)
         if self._said.results_ack is not status.results_valid:
@@ -260,3 +272,11 @@ class PlcProgram:
                 )
                 self._part_s = self._sensed_s
             self._sensed = None
+
+
+def _reason(status: StationStatus, result: ShownResult) -> str | None:
+    """Why the part whose result is shown has no decision."""
+    reason = result.reason
+    if reason is NoDecisionReason.OFFLINE and not status.online:
+        return status.offline_reason.name.lower()
+    return None if reason is None else reason.value

@@ -31,6 +31,27 @@ async def test_a_station_is_seen_as_it_says_it_fares(serve) -> None:
         assert (await client.get(URL)).json()["station"]["state"] == "offline"
 
 
+async def test_a_list_and_a_station_say_alike_whether_parts_flow(serve) -> None:
+    gone = {"connected": False, "heard_at": None}
+    good = {**RESULT, "result": "ok", "reason": None}
+    async with serve() as client:
+        for flow, changed in (
+            ("flowing", {"results": [good, RESULT]}),
+            ("undecided", {}),
+            ("waiting", {"results": []}),
+            ("no_plc", {"plc": gone}),
+            ("camera", {"online": False, "offline_reason": "camera", "plc": gone}),
+            # Moments that a station of others may say.
+            ("undecided", {"plc": {"connected": True, "heard_at": None}}),
+            ("undecided", {"plc": {"connected": True, "heard_at": "2026-11-30T07:00:00"}}),
+            ("engine", {"online": False, "offline_reason": None}),
+        ):
+            await client.put(URL, json={**REPORT, **changed})
+            (listed,) = (await client.get("/v1/stations")).json()["stations"]
+            found = (await client.get(URL)).json()["station"]
+            assert (listed["flow"], found["flow"]) == (flow, flow)
+
+
 async def test_a_report_is_taken_whole_or_refused(serve) -> None:
     async with serve() as client:
         for wrong in (

@@ -105,6 +105,8 @@ class Station:
         counts: of parts since it began.
         wish: the recipe that it is to take; None without one.
         results: the last ones, the newest last; none in a list of stations.
+        flow: `flowing`, or what keeps parts from it, such as `no_plc` or `camera`; None from a
+            server before API 2.11.
     """
 
     name: str
@@ -121,6 +123,7 @@ class Station:
     counts: StationCounts
     wish: RecipeWish | None
     results: tuple[StationResult, ...]
+    flow: str | None = None
 
 
 def stations_of(answer: Json) -> tuple[Station, ...]:
@@ -150,6 +153,7 @@ def _station(one: Json) -> Station:
         recipe=recipe["name"],
         wish=wish_of(one),
         results=_results(one.get("results", ())),
+        flow=one.get("flow"),
     )
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -232,6 +233,41 @@ def test_parts_have_no_decision_while_the_inspector_is_not_ready() -> None:
         await plc.trigger(2)
 
     assert line(away, inspector=inspector).codes == ["offline", "OK"]
+
+
+@dataclass
+class SilentInspector(FakeInspector):
+    """Takes requests and answers none, as one does whose host hangs."""
+
+    is_silent: bool = False
+
+    async def ready(self) -> bool:
+        if self.is_silent:
+            await asyncio.Event().wait()
+        return True
+
+
+def test_parts_take_all_their_time_until_a_silent_server_is_noticed_within_2_3_s() -> None:
+    inspector, heard = SilentInspector(), Heard()
+    timing = CycleTiming(result_ms=1200, late_in_a_row=9)
+
+    async def main() -> float:
+        async with at_work(FakeCamera(), inspector, heard, timing) as plc:
+            inspector.is_silent, inspector.takes_s = True, math.inf
+            silent_s = asyncio.get_running_loop().time()
+            for part in range(10):
+                await plc.trigger(part, every_s=0.5)
+            return silent_s
+
+    silent_s = run_virtual(main())
+    waits = [one.at_s - one.part.triggered_s for one in heard.given_]
+    noticed = heard.codes.index("offline")
+    assert heard.codes == ["deadline"] * noticed + ["offline"] * (10 - noticed)
+    assert heard.given_[noticed - 1].part.triggered_s - silent_s <= 2.3
+    assert waits[:noticed] == pytest.approx([1.2] * noticed)
+    # Those before them are told first.
+    assert waits[noticed : noticed + 2] == pytest.approx([0.7, 0.2])
+    assert waits[noticed + 2 :] == pytest.approx([0.0] * (8 - noticed))
 
 
 def test_a_recipe_that_nobody_knows_is_no_decision() -> None:

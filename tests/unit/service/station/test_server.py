@@ -13,7 +13,7 @@ from service.sources.pacing import Shot
 from service.station.cycle.effects import PartDecision, PartInCycle
 from service.station.cycle.signals import NoDecisionReason, ResultCode
 from service.station.inspector import InspectorAwayError, StationRecipe
-from service.station.server import ServerInspector, retry_within
+from service.station.server import ServerInspector, try_within
 from takt_client import AsyncTaktClient
 
 PART = PartInCycle(12, 12, 1017, 7, 100.0, 100.1)
@@ -87,7 +87,7 @@ def ask(
 ) -> Any:
     async def asked() -> Any:
         transport = httpx.MockTransport(answer)
-        retry = retry_within(100)
+        retry = try_within(100)
         async with AsyncTaktClient("http://takt", transport=transport, retry=retry) as client:
             return await question(ServerInspector(client, "line3", "20260301T120000"))
 
@@ -196,8 +196,31 @@ def nobody(request: httpx.Request) -> httpx.Response:
     raise httpx.ConnectError("nobody is there", request=request)
 
 
-def test_a_server_that_is_not_there_is_no_decision_and_not_tried_again() -> None:
-    assert inspect(nobody).reason is NoDecisionReason.UNREACHABLE
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (nobody, NoDecisionReason.UNREACHABLE),
+        (lambda request: problem(429, "queue_full"), NoDecisionReason.REFUSED),
+        (lambda request: problem(503, "not_ready"), NoDecisionReason.REFUSED),
+    ],
+)
+def test_a_server_that_refuses_or_is_not_there_is_asked_once_whatever_chance_says(
+    answer: Callable[[httpx.Request], httpx.Response], reason: NoDecisionReason
+) -> None:
+    asked: list[httpx.Request] = []
+
+    def count(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return answer(request)
+
+    one_view = {"top": SHOTS["top"]}
+
+    async def often(inspector: ServerInspector) -> list[PartDecision]:
+        return [await inspector.inspect(PART, TWO, one_view, 0.08) for _ in range(40)]
+
+    decisions = ask(count, often)
+    assert {one.reason for one in decisions} == {reason}
+    assert len(asked) == 40
 
 
 def test_a_server_is_ready_when_it_says_so_and_not_when_it_is_away() -> None:

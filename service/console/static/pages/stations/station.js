@@ -65,7 +65,7 @@ function Recipe({ station, again }) {
   return html`<section class="card" aria-label=${s.recipe}><h2>${s.recipe}</h2>
     <p class="station-recipe">${recipeOf(recipe)}</p>
     <div role="status">${(wish || recipe.changing) && html`<p class="notice">
-      ${wish ? fill(s.wished, { number: wish.number }) : s.changing}</p>`}</div>
+      ${wish ? fill(s.wished, { number: wish.number }) : s.why.changing_recipe}</p>`}</div>
     <p class="quiet">${s.recipeDetail}</p>
     ${able ? html`<button type="button" class="button" onClick=${() => setAsking(true)}>${s.change}</button>`
       : !may("operate") && html`<p class="quiet">${s.lookOnly}</p>`}

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from service.station.cycle.signals import NoDecisionReason, OfflineReason, ResultCode
 from service.station.plant.program import PartTexts, PlcProgram
 from tests.unit.service.station.plant.scanned import IDLE, TIMING, PlantPlc, result
 
@@ -44,6 +47,33 @@ def test_a_move_says_what_the_gate_knew() -> None:
         0.2,
     )
     assert plc.program.move(plc.now_s, 8).result is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "offline", "told"),
+    [
+        (NoDecisionReason.DEADLINE, OfflineReason.NONE, "deadline"),
+        (NoDecisionReason.OFFLINE, OfflineReason.ENGINE, "engine"),
+        (NoDecisionReason.OFFLINE, OfflineReason.NONE, "offline"),
+    ],
+)
+def test_a_move_says_why_there_is_no_decision(
+    reason: NoDecisionReason, offline: OfflineReason, told: str
+) -> None:
+    plc = PlantPlc()
+    shown = result(7, ResultCode.NO_DECISION)
+    assert shown.result is not None
+    online = offline is OfflineReason.NONE
+    plc.scan(
+        replace(
+            shown,
+            online=online,
+            offline_reason=offline,
+            result=replace(shown.result, reason=reason),
+        )
+    )
+
+    assert plc.program.move(plc.now_s, 7).reason == told
 
 
 def test_time_alone_changes_what_is_said_only_while_something_waits_for_it() -> None:
