@@ -30,9 +30,9 @@ class ViewThresholds:
     Attributes:
         image: a picture is anomalous if its score is greater.
         pixel: a picture is anomalous if a value of its map is greater.
-        source: whether somebody has set them, or the model's calibration gives them.
+        source: whether somebody has set them for the view, or the model gives them.
         alpha: share of good parts that they may reject: all views together where they were found
-            together, else this view; None where somebody has set them.
+            together, else this view; None where somebody has set them, here or of the model.
         good_count: good pictures that they rest on; None where somebody has set them.
         part_count: good parts known in every view by which the views' thresholds were found
             together; None where each view has its own share.

@@ -28,6 +28,9 @@ Both are measured by `benchmarks.parts.good_parts` and `benchmarks.parts.found_p
 
 Views that one model judges are never judged jointly: it was calibrated with one score a part, and
 nothing says which view's that is.
+
+**A single view as its model**: where one view alone is judged by a calibration, at the α of its
+model, there is nothing to share, and the thresholds are those by which the model itself judges.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +54,12 @@ from service.core.bundles.levels import Scale, levels_of
 from service.core.bundles.thresholds import ThresholdPair
 from service.core.errors import CalibrationError, TooFewPicturesError
 from service.multiview.recipe import ViewThresholds
+
+Difference = Literal["share", "together", "alpha", "no_promise", "hand", "kept"]
+"""Why a view's thresholds are not those of its model: several views share α, each by its share or
+all together; its recipe asks for another α than the model was calibrated for; the model's own
+promise none; somebody has set the view's; or the recipe keeps what it was saved with.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +94,15 @@ class _CommonScale:
         return ThresholdPair(self.score.value(level), self.peak.value(level))
 
 
-def thresholds_of_views(bundles: Sequence[Bundle], alpha: float) -> tuple[ViewThresholds, ...]:
+def thresholds_of_views(
+    bundles: Sequence[Bundle], alpha: float, in_force: Sequence[ThresholdPair] = ()
+) -> tuple[ViewThresholds, ...]:
     """The thresholds of a part's views that a calibration judges, in their order.
 
     Args:
         bundles: of each view's model.
         alpha: share of good parts that all views together may reject.
+        in_force: what each view's model judges by; its own thresholds if nobody has changed them.
 
     Raises:
         TooFewPicturesError: the calibrations share too few parts for α, and one of them knows too
@@ -100,6 +113,8 @@ def thresholds_of_views(bundles: Sequence[Bundle], alpha: float) -> tuple[ViewTh
         return ()
     for bundle in bundles:
         check_finite(bundle)
+    if len(bundles) == 1 and bundles[0].manifest.thresholds.alpha == alpha:
+        return (_as_the_model(bundles[0], *in_force),)
     places = _shared_parts(bundles)
     shared = len(places[0])
     out_of_fold = all(one.manifest.thresholds.promise == "measured" for one in bundles)
@@ -124,6 +139,40 @@ def _jointly(
         )
         for scale in scales
     )
+
+
+def _as_the_model(bundle: Bundle, in_force: ThresholdPair | None = None) -> ViewThresholds:
+    """Those by which a model itself judges; what somebody has set promises nothing."""
+    own = bundle.manifest.thresholds
+    pair = in_force or own
+    if (pair.image, pair.pixel) != (own.image, own.pixel):
+        return ViewThresholds(pair.image, pair.pixel, "calibration")
+    return ViewThresholds(pair.image, pair.pixel, "calibration", own.alpha, own.good_count)
+
+
+def why_not_of_the_model(
+    view: ViewThresholds, views: int, bundle: Bundle, in_force: ThresholdPair
+) -> Difference | None:
+    """Why a view is judged by other thresholds than its model judges by; None where it is not.
+
+    Args:
+        view: its thresholds.
+        views: of its recipe that a calibration judges.
+        bundle: of its model.
+        in_force: what the model judges by.
+    """
+    if (view.image, view.pixel) == (in_force.image, in_force.pixel):
+        return None
+    if view.source == "hand":
+        return "hand"
+    if view.part_count is not None:
+        return "together"
+    if views > 1:
+        return "share"
+    asked = bundle.manifest.thresholds.alpha
+    if asked is None:
+        return "no_promise"
+    return "kept" if view.alpha in (None, asked) else "alpha"
 
 
 def _by_share(bundle: Bundle, alpha: float, views: int, shared: int) -> ViewThresholds:

@@ -345,3 +345,35 @@ def test_whoever_may_not_change_recipes_sees_them(
 def test_without_a_record_the_page_says_what_is_missing(page: Page, serve: Serve) -> None:
     page.goto(f"{serve().url}/console/recipes")
     expect(page.get_by_text("Recipes need the record")).to_be_visible()
+
+
+def test_what_judges_otherwise_than_its_model_says_by_how_much_and_why(
+    page: Page, serve: Serve
+) -> None:
+    url = serve(record=True).url
+    known = httpx.get(f"{url}/v1/models/{MODEL}", headers=bearer("leader")).json()
+    own = next(one["thresholds"] for one in known["versions"] if one["version"] == "1")
+    single = save(url, alpha=own["alpha"], views=VIEWS[:1])["views"][0]["thresholds"]
+    assert (single["image"], single["pixel"]) == (own["image"], own["pixel"])
+    page.goto(f"{url}/console/recipes/bracket")
+    row = page.get_by_role("row", name=re.compile("^top"))
+    expect(row).to_contain_text("calibration, at")
+    expect(row).not_to_contain_text("instead of")
+    page.get_by_role("link", name="Change", exact=True).click()
+    expect(page.get_by_label("View", exact=True)).to_have_value("top")
+    page.get_by_role("button", name="Add a view").click()
+    page.get_by_label("Good parts rejected at most, in %").fill("2")
+    for at in (0, 1):
+        expect(page.get_by_role("group").filter(has_text="Camera").nth(2 * at)).to_contain_text(
+            re.compile(
+                r"As it stands: threshold .* instead of the model's .*, since 2 views share 2 %"
+            )
+        )
+    assert there(url)["revision"] == 1
+    page.get_by_label("View", exact=True).nth(1).fill("side")
+    press_save(page)
+    for name in ("top", "side"):
+        said = page.get_by_role("row", name=re.compile(f"^{name}"))
+        expect(said).to_contain_text(
+            re.compile(r"threshold .* instead of the model's .*, since 2 views share 2 %")
+        )

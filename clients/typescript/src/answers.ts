@@ -151,6 +151,10 @@ export interface ViewThresholds {
   part_count: number | null;
   /** Good pictures that they rest on; null where somebody has set them. */
   good_count: number | null;
+  /** What the model's version judges by itself, and the share of good parts that it promises; null where it cannot be asked. */
+  of_model: { image: number; pixel: number; alpha: number | null } | null;
+  /** Why the view's are others than those; null where they are the same. */
+  differs: "share" | "together" | "alpha" | "no_promise" | "hand" | "kept" | null;
 }
 
 /** A view that a part has. */

@@ -95,7 +95,8 @@ test("a recipe is saved, found, changed by its revision and removed", async () =
   const name = `bolt-${Date.now()}`;
   const made = await takt.saveRecipe(name, { number: 8, deadline_ms: 500, views, revision: 0 });
   assert.deepEqual([made.name, made.number, made.revision, made.outdated], [name, 8, 1, []]);
-  assert.deepEqual(made.views[0]?.thresholds, { ...thresholds, source: "hand", alpha: null, good_count: null, part_count: null });
+  const byHand = { source: "hand", alpha: null, good_count: null, part_count: null, differs: "hand" };
+  assert.deepEqual(made.views[0]?.thresholds, { ...thresholds, ...byHand, of_model: { image: 0.5, pixel: 0.5, alpha: null } });
   assert.deepEqual(await takt.recipes({ number: 8 }), [made]);
   assert.deepEqual(await takt.recipe(name), made);
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 from service.api.multiview.schemas import HandThresholds, RecipeIn, RecipeOut
 from service.api.records.threads import RecordThreads
 from service.core.bundles.bundle import Bundle
+from service.core.domain import Json
 from service.core.errors import (
     CalibrationError,
     ConflictError,
@@ -16,8 +18,13 @@ from service.core.errors import (
 )
 from service.multiview.book import RecipeBook
 from service.multiview.recipe import PartRecipe, RecipeRevision, RecipeView, ViewThresholds
-from service.multiview.view_thresholds import check_finite, thresholds_of_views
+from service.multiview.view_thresholds import (
+    check_finite,
+    thresholds_of_views,
+    why_not_of_the_model,
+)
 from service.recording.search.times import time_of
+from service.repository.model_version import Loaded
 from service.repository.repository import ModelRepository
 
 FIXED = ForbiddenError(
@@ -51,15 +58,22 @@ class RecipeDesk:
             ForbiddenError: somebody sets thresholds, which nobody may.
         """
         versions = [self.repository.get(view.model, view.version) for view in given.views]
-        bundles = [version.check_ready().bundle for version in versions]
+        loaded = [version.check_ready() for version in versions]
+        bundles = [one.bundle for one in loaded]
         by_hand = [view.thresholds is not None for view in given.views]
         if any(by_hand) and not self.by_hand:
             raise ForbiddenError(str(FIXED))
-        calibrated = [bundle for bundle, hand in zip(bundles, by_hand, strict=True) if not hand]
+        calibrated = [one for one, hand in zip(loaded, by_hand, strict=True) if not hand]
         for view, bundle in zip(given.views, bundles, strict=True):
             if view.thresholds is None:
                 _check_calibration(view.name, bundle)
-        found = iter(thresholds_of_views(calibrated, given.alpha))
+        found = iter(
+            thresholds_of_views(
+                [one.bundle for one in calibrated],
+                given.alpha,
+                [one.thresholds.in_force for one in calibrated],
+            )
+        )
         return PartRecipe(
             given.number,
             given.alpha,
@@ -84,9 +98,12 @@ class RecipeDesk:
 
     def shown(self, found: RecipeRevision) -> RecipeOut:
         """A revision as the API tells it."""
+        views = found.recipe.views
+        told = [{**asdict(view), "thresholds": self._told(view, views)} for view in views]
         return RecipeOut.model_validate(
             {
                 **found.recipe.json,
+                "views": told,
                 "name": found.name,
                 "revision": found.revision,
                 "outdated": self.outdated(found.recipe),
@@ -96,13 +113,31 @@ class RecipeDesk:
             }
         )
 
+    def _told(self, view: RecipeView, views: Sequence[RecipeView]) -> Json:
+        """A view's thresholds, beside those by which its model judges now."""
+        told: Json = {**asdict(view.thresholds), "of_model": None, "differs": None}
+        loaded = self._loaded(view)
+        if loaded is None or view.is_outdated(loaded.bundle):
+            return told
+        calibrated = sum(one.thresholds.source == "calibration" for one in views)
+        deployed = loaded.thresholds
+        pair, changed = deployed.in_force, deployed.overrides.image or deployed.overrides.pixel
+        alpha = None if changed else loaded.bundle.manifest.thresholds.alpha
+        told["of_model"] = {"image": pair.image, "pixel": pair.pixel, "alpha": alpha}
+        told["differs"] = why_not_of_the_model(view.thresholds, calibrated, loaded.bundle, pair)
+        return told
+
     def _has_other_graph(self, view: RecipeView) -> bool:
+        # Where its model cannot be asked nobody knows, and a view says so itself.
+        loaded = self._loaded(view)
+        return loaded is not None and view.is_outdated(loaded.bundle)
+
+    def _loaded(self, view: RecipeView) -> Loaded | None:
+        """What judges a view; None where it cannot be asked."""
         try:
-            loaded = self.repository.get(view.model, view.version).check_ready()
+            return self.repository.get(view.model, view.version).check_ready()
         except (ModelNotFoundError, NotReadyError):
-            # Nobody knows, and a view says so itself.
-            return False
-        return view.is_outdated(loaded.bundle)
+            return None
 
 
 def _check_calibration(view: str, bundle: Bundle) -> None:

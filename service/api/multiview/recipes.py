@@ -42,7 +42,7 @@ from service.recording.multiview.recipes import (
     revisions_of,
     save_recipe,
 )
-from service.recording.search.times import time_of
+from service.recording.search.times import now_us, time_of
 
 RecipeName = Annotated[PlainName, Path(alias="recipe", description="The recipe's name.")]
 Revision = Annotated[int, Field(ge=1, le=HIGHEST_REVISION)]
@@ -154,20 +154,31 @@ def recipe_changes_router(desk: RecipeDesk) -> APIRouter:
         responses=_SAVING,
         openapi_extra=described_body(RecipeIn, required=True),
     )
-    async def save(request: Request, name: RecipeName) -> OneRecipeOut:
+    async def save(
+        request: Request,
+        name: RecipeName,
+        check: Annotated[
+            bool, Query(description="Save nothing: the answer has what would be saved.")
+        ] = False,
+    ) -> OneRecipeOut:
         """Save a recipe, as a new revision; parts that have begun keep the one that they have.
 
         A version that is null becomes the active one, and thresholds that are null those that the
-        models' calibrations give, jointly where these share enough parts: else each of n views may
-        reject α/n of good parts. `revision` keeps what somebody else has saved meanwhile.
+        models' calibrations give: a single one those of its model, several jointly where these share
+        enough parts, else each of n views may reject α/n of good parts. `revision` keeps what
+        somebody else has saved meanwhile.
         """
         given = await read_json(request, RecipeIn)
         threads.check()
-        fixed = desk.fixed(given).json
+        recipe = desk.fixed(given)
         who, client = caller_of(request.scope).name, client_of(request)
+        if check:
+            revision = (given.revision or 0) + 1
+            would_be = RecipeRevision(name, revision, recipe, now_us(), who, given.reason)
+            return _one_recipe(request, desk, would_be)
         stored = await threads.run(
             lambda record: save_recipe(
-                *(record.database, name, fixed),
+                *(record.database, name, recipe.json),
                 who=who,
                 reason=given.reason,
                 client=client,

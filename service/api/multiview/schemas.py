@@ -23,6 +23,7 @@ from service.multiview.recipe import (
     ThresholdsFrom,
 )
 from service.multiview.result import EndedBy, NoDecision
+from service.multiview.view_thresholds import Difference
 
 LONGEST_MS = 3_600_000.0
 MOST_CAMERA_SETTINGS = 32
@@ -129,6 +130,16 @@ class RecipeIn(BodyIn):
         return self
 
 
+class ModelThresholdsOut(Schema):
+    """What the version of a view's model judges by now, where a picture is no view."""
+
+    image: float
+    pixel: float
+    alpha: float | None = Field(
+        description="False-reject rate that they were calibrated for; null where they promise none."
+    )
+
+
 class ViewThresholdsOut(Schema):
     """What a view is judged by, fixed when its recipe was saved."""
 
@@ -138,7 +149,7 @@ class ViewThresholdsOut(Schema):
     alpha: float | None = Field(
         description="Share of good parts that they may reject. Where `part_count` is a number, all "
         "views together: that of the recipe. Else this view: that of the recipe, divided by the "
-        "views that a calibration judges. Null where somebody has set them."
+        "views that a calibration judges. Null where somebody has set them, here or of the model."
     )
     good_count: int | None = Field(
         description="Good pictures that they rest on; null where somebody has set them."
@@ -146,6 +157,17 @@ class ViewThresholdsOut(Schema):
     part_count: int | None = Field(
         description="Good parts, known in every such view, by which the views' thresholds were "
         "found together; null where each view has its own share."
+    )
+    of_model: ModelThresholdsOut | None = Field(
+        description="Those of the version itself; null where it is not ready, or another one by "
+        "now."
+    )
+    differs: Difference | None = Field(
+        description="Why the view's are others than those: `share` or `together`, as several views "
+        "share α; `alpha`, as the recipe asks for another one than the model was calibrated for; "
+        "`no_promise`, as the model's own promise none; `hand`, as somebody has set the view's; "
+        "`kept`, as the recipe keeps what it was saved with, and the model's are others now. Null "
+        "where both are the same, which is how a single view at its model's α is saved."
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from service.core.bundles.bundle import Bundle, Calibration
+from service.core.bundles.manifest import Thresholds
 from service.core.bundles.writing import replace_calibration
 from service.multiview.recipe import PartRecipe
 from service.recording.multiview.recipes import current_recipes, save_recipe
@@ -224,6 +225,68 @@ async def test_thresholds_by_hand_need_no_calibration_and_leave_the_others_their
     assert (second["source"], second["alpha"]) == ("calibration", 0.1)
 
 
+OWN = {"image": 0.47, "pixel": 0.48, "method": "split conformal", "alpha": 0.1, "good_count": 40}
+"""What a model of tests judges by; its calibration on the common scale gives another threshold."""
+
+
+async def test_a_single_view_judges_as_its_model_does(
+    serve, make_bundle, sqlite_record: Record
+) -> None:
+    make_bundle("own", thresholds=Thresholds(**OWN))
+    top, url = {"name": "top", "model": "own"}, "/v1/models/own/threshold"
+    by_hand = {"name": "side", "model": "own", "thresholds": {"image": 0.3, "pixel": 0.3}}
+    async with serve(record=sqlite_record) as client:
+        for views in ([top], [top, by_hand]):
+            judged = (await save(client, views=views))["views"][0]["thresholds"]
+            assert (judged["image"], judged["pixel"], judged["alpha"]) == (0.47, 0.48, 0.1)
+            assert (judged["source"], judged["good_count"]) == ("calibration", 40)
+            assert judged["of_model"] == {"image": 0.47, "pixel": 0.48, "alpha": 0.1}
+            assert judged["differs"] is None
+        assert (await client.put(url, json={"image": 0.6})).status_code == 200
+        kept = (await client.get(URL)).json()["recipe"]["views"][0]["thresholds"]
+        assert (kept["image"], kept["of_model"]["image"], kept["differs"]) == (0.47, 0.6, "kept")
+        changed = (await save(client, views=[top]))["views"][0]["thresholds"]
+        assert (changed["image"], changed["pixel"], changed["differs"]) == (0.6, 0.48, None)
+        # What somebody has set promises nothing.
+        assert (changed["source"], changed["alpha"]) == ("calibration", None)
+        assert (changed["good_count"], changed["of_model"]["alpha"]) == (None, None)
+
+
+async def test_a_recipe_says_by_how_much_it_judges_otherwise_than_its_model_and_why(
+    serve, make_bundle, sqlite_record: Record
+) -> None:
+    make_bundle("own", thresholds=Thresholds(**OWN))
+    make_bundle("unpromised")
+    top, side = ({**one, "model": "own"} for one in RECIPE["views"])
+    by_hand = {**top, "thresholds": {"image": 0.3, "pixel": 1e30}}
+    async with serve(record=sqlite_record) as client:
+        for changed, why in (
+            ({"views": [top, side]}, ["share", "share"]),
+            ({"views": [top], "alpha": 0.2}, ["alpha"]),
+            ({"views": [{**top, "model": "unpromised"}]}, ["no_promise"]),
+            ({"views": [by_hand, side]}, ["hand", None]),
+        ):
+            judged = [view["thresholds"] for view in (await save(client, **changed))["views"]]
+            assert [one["differs"] for one in judged] == why
+            for one in judged:
+                own = one["of_model"]
+                same = (one["image"], one["pixel"]) == (own["image"], own["pixel"])
+                assert same == (one["differs"] is None)
+
+
+async def test_a_recipe_that_is_only_checked_is_answered_and_not_saved(
+    serve, bundle: Bundle, sqlite_record: Record
+) -> None:
+    async with serve(record=sqlite_record) as client:
+        checked = await client.put(URL, json=RECIPE, params={"check": True})
+        assert (checked.status_code, checked.json()["recipe"]["revision"]) == (200, 1)
+        few = await client.put(URL, json={**RECIPE, "alpha": 0.01}, params={"check": True})
+        assert (few.status_code, few.json()["code"]) == (422, "too_few_pictures")
+        assert (await client.get("/v1/recipes")).json()["recipes"] == []
+        told = checked.json()["recipe"]["views"]
+        assert (await save(client))["views"] == told
+
+
 async def test_views_of_parts_that_all_calibrations_know_are_judged_together(
     serve, make_bundle, sqlite_record: Record
 ) -> None:
@@ -241,6 +304,7 @@ async def test_views_of_parts_that_all_calibrations_know_are_judged_together(
         entries = (await client.get("/v1/audit")).json()["entries"]
         few = await client.put(URL, json={**RECIPE, "views": views, "alpha": 0.02})
     (told,) = (one["new"] for one in entries if one["action"] == "recipe_changed")
+    assert [one["thresholds"]["differs"] for one in saved["views"]] == ["together"] * 2
     for one in (*saved["views"], *told["views"]):
         judged = one["thresholds"]
         assert (judged["source"], judged["alpha"]) == ("calibration", 0.025)

@@ -72,6 +72,12 @@ export function bodyOf({ revision, number, alpha, deadline_ms: deadline, codes, 
   };
 }
 
+/** The body by which is asked how the views would be judged, whatever else is not filled in yet. */
+export function checkOf(draft) {
+  const views = draft.views.map((view, index) => ({ ...view, name: `view-${index}`, camera: [] }));
+  return bodyOf({ ...draft, revision: null, number: 1, deadline_ms: 1, codes: "", reason: "", views });
+}
+
 /** A recipe to be saved again as it is: the server gives it the thresholds that hold now. */
 export const bodyAgain = (recipe, reason) => bodyOf({ ...draftOf(recipe, []), reason: reason ?? "" });
 

@@ -24,8 +24,11 @@ export function Field({ id, label, refused, help, onInput, children, ...input })
 
 const Refused = ({ id, text }) => html`<p class="refused" role="alert" id=${`${id}-refused`}>${text}</p>`;
 
-/** A view; `change(changes)` takes what is new of it, `remove` is missing where it is the only one. */
-export function View({ at, view, twice, models, refused, change, remove }) {
+/**
+ * A view; `change(changes)` takes what is new of it, `remove` is missing where it is the only one. `differs` says how it would be judged
+ * otherwise than its model judges.
+ */
+export function View({ at, view, twice, models, refused, differs, change, remove }) {
   const id = (part) => `views.${at}.${part}`;
   const set = (part) => (value) => change({ [part]: value });
   const versions = models.find(({ name }) => name === view.model)?.versions ?? [];
@@ -49,6 +52,7 @@ export function View({ at, view, twice, models, refused, change, remove }) {
       <${Field} id=${id("image")} label=${r.columns.image} type="number" step="any" required value=${view.image} onInput=${set("image")} />
       <${Field} id=${id("pixel")} label=${r.columns.pixel} type="number" step="any" value=${view.pixel} help=${r.pixelHelp}
         onInput=${set("pixel")} /></div><p class="quiet">${r.handMeans}</p>` : html`<p class="quiet">${r.calibrationMeans}</p>`}
+    <p class="quiet" aria-live="polite">${differs && fill(r.differsHere, { differs })}</p>
     <${Camera} id=${id("camera")} settings=${view.camera} refused=${refusedAt("camera")} onChange=${set("camera")} />
     ${remove && html`<button type="button" class="button" onClick=${remove}>${fill(r.removeView, { name: view.name || at + 1 })}</button>`}
   </fieldset>`;

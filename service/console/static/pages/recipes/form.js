@@ -2,14 +2,15 @@
 import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
 import { navigate } from "../../core/address.js";
 import { call } from "../../core/api.js";
+import { useFetched } from "../../core/hooks.js";
 import { fill, t } from "../../core/strings.js";
 import { Problem } from "../../parts/notice.js";
-import { bodyOf, draftOf, fieldOf, newView, repeated } from "./draft.js";
+import { bodyOf, checkOf, draftOf, fieldOf, newView, repeated } from "./draft.js";
 import { Field, NAMED, View } from "./fields.js";
 import { savedBy } from "./recipe.js";
-import { addressOf, changesOf } from "./said.js";
+import { addressOf, changesOf, differenceOf } from "./said.js";
 
-const MOST_VIEWS = 16;
+const [MOST_VIEWS, STILL_MS] = [16, 300];
 const r = t.recipes;
 
 /** `recipe` is null for one that is to be new. */
@@ -20,6 +21,7 @@ export function Form({ models, recipe }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(null);
   const [meanwhile, setMeanwhile] = useState(null);
+  const differs = useDifferences(draft);
   const set = (changes) => setDraft((before) => ({ ...before, ...changes }));
   const [refused, rest] = error?.field ? [error, null] : [null, error?.problem];
   const toRefused = () => form.current.querySelector("[aria-invalid=true]")?.focus();
@@ -60,7 +62,7 @@ export function Form({ models, recipe }) {
       ${field("codes", { help: r.codesHelp, children: (more) => html`<textarea rows="2" spellcheck=${false} ...${more} value=${draft.codes}
         onInput=${({ target }) => set({ codes: target.value })}></textarea>` })}
     </div></section>
-    ${draft.views.map((view, at) => html`<section class="card" key=${view.key}><${View} ...${{ at, view, models, refused }}
+    ${draft.views.map((view, at) => html`<section class="card" key=${view.key}><${View} ...${{ at, view, models, refused }} differs=${differs[at]}
       twice=${twice.includes(at)} change=${setView(view.key)} remove=${draft.views.length > 1 && leave(view.key)} /></section>`)}
     ${draft.views.length < MOST_VIEWS && html`<button type="button" class="button"
       onClick=${() => set({ views: [...draft.views, newView(models)] })}>${r.addView}</button>`}
@@ -71,6 +73,17 @@ export function Form({ models, recipe }) {
       <div class="row"><button class="button primary" disabled=${busy || meanwhile}>${r.save}</button>
         <a class="button" href=${recipe ? addressOf(recipe.name) : "/console/recipes"}>${r.cancel}</a></div>
     </section></form>`;
+}
+
+/** By how much each view would be judged otherwise than its model judges, as the server says once nobody types; none where it refuses. */
+function useDifferences(draft) {
+  const body = checkOf(draft);
+  const { data, error } = useFetched(async (signal) => {
+    await new Promise((resolve) => setTimeout(resolve, STILL_MS));
+    signal.throwIfAborted();
+    return (await call("save_recipe", { path: { recipe: "draft" }, query: { check: true }, body, signal })).recipe;
+  }, [JSON.stringify(body)]);
+  return error || !data ? [] : data.views.map(({ thresholds }) => differenceOf(thresholds, data));
 }
 
 /** What is there now in place of what somebody began with; null where it was removed. */

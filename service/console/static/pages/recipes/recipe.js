@@ -11,7 +11,7 @@ import { Notice, Problem } from "../../parts/notice.js";
 import { Table } from "../../parts/table.js";
 import { Term } from "../../parts/term.js";
 import { bodyAgain } from "./draft.js";
-import { addressOf, cameraOf, changesOf, codesOf, pixelOf, shareOf, sourceOf } from "./said.js";
+import { addressOf, cameraOf, changesOf, codesOf, differenceOf, pixelOf, shareOf, sourceOf } from "./said.js";
 
 const SHOWN = 20;
 const r = t.recipes;
@@ -45,13 +45,18 @@ function Standing({ recipe, again }) {
   const { views, number, alpha, deadline_ms: deadline, revision } = recipe;
   const row = ({ name, model, version, thresholds, camera }) => [name,
     html`<a href=${`/console/models/${encodeURIComponent(model)}?version=${encodeURIComponent(version)}`}>${model} ${version}</a>`,
-    score(thresholds.image), pixelOf(thresholds.pixel), sourceOf(thresholds), cameraOf(camera)];
+    score(thresholds.image), pixelOf(thresholds.pixel), html`<${Source} thresholds=${thresholds} recipe=${recipe} />`, cameraOf(camera)];
   const facts = [[r.fields.number, number], [html`<${Term} of="alpha" text=${r.fields.alpha} />`, shareOf(alpha)],
     [r.fields.deadline, ms(deadline)], [r.revision, revision], ...(recipe.codes.length > 0 ? [[r.fields.codes, codesOf(recipe)]] : [])];
   return html`<${Outdated} recipe=${recipe} again=${again} />
     <dl class="recipe-facts">${facts.map(([name, text]) => html`<div><dt>${name}</dt><dd>${text}</dd></div>`)}</dl>
     <${Table} label=${r.views} head=${Object.values(r.columns)} rows=${views.map(row)} />
     <p class="quiet">${savedBy(recipe)}</p>`;
+}
+
+function Source({ thresholds, recipe }) {
+  const differs = differenceOf(thresholds, recipe);
+  return html`${sourceOf(thresholds)}${differs && html`<br /><small>${differs}</small>`}`;
 }
 
 /** Who saved a revision, when and why. */

@@ -17,8 +17,22 @@ export const pixelOf = (pixel) => (pixel >= NO_MAP ? r.scoreAlone : score(pixel)
 /** Where thresholds come from. */
 export function sourceOf({ source, alpha, good_count: good, part_count: parts }) {
   if (source === "hand") return r.byHand;
+  if (alpha === null) return r.byModel;
   const [words, of] = parts === null ? [r.byCalibration, good] : [r.byParts, parts];
   return fill(words, { alpha: shareOf(alpha), count: count(of) });
+}
+
+/** By how much a view's thresholds are others than its model's, and why; empty where they are the same, or nobody knows. */
+export function differenceOf({ differs, of_model: own, ...view }, { alpha, views }) {
+  if (!differs) return "";
+  const [image, ofModel] = apart(view.image, own.image);
+  const said = [
+    ...(view.image === own.image ? [] : [fill(r.differs.image, { now: image, own: ofModel })]),
+    ...(view.pixel === own.pixel ? [] : [fill(r.differs.pixel, { now: pixelOf(view.pixel), own: pixelOf(own.pixel) })]),
+  ].join("; ");
+  const calibrated = views.filter(({ thresholds: { source } }) => source === "calibration").length;
+  const why = fill(r.differs[differs], { count: count(calibrated), alpha: shareOf(alpha), asked: own.alpha === null ? "–" : shareOf(own.alpha) });
+  return `${said}, ${why}`;
 }
 
 /** The patterns of codes in a line. */
