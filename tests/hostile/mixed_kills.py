@@ -25,9 +25,9 @@ from tests.hostile.server import Server, serve_command, started
 
 OPTIONS = ("--record", "sqlite", "--keep", "rejects,sample=0.5", "--no-request-log")
 
-MOST_UNRECORDED_S = 1.0
+MOST_UNRECORDED_S = 6.0
 """How long before a kill an answer may have come that the record has lost, unless answers wait for
-it: what the writer gathers for a tenth of a second, and its transaction on busy cores."""
+it: a tenth of a second as a rule, and on a busy disk what a transaction may wait for another."""
 
 _LEARNER_ENDS_WITHIN_S = 30.0
 
@@ -74,7 +74,7 @@ async def _live(
 
         await MixedLoad(server.url, life, drawn).until_killed(kill)
     look(record, life)
-    _compare(record, life)
+    compare(record, life)
     return life
 
 
@@ -94,7 +94,7 @@ def _learners_ended(server: Server, life: MixedLife) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _compare(record: Record, life: MixedLife) -> None:
+def compare(record: Record, life: MixedLife) -> None:
     """Hold what the record has of a life against what was sent and answered."""
     of, found = inspections.c, Counter[str]()
     with record.database.reading() as connection:
@@ -110,7 +110,9 @@ def _compare(record: Record, life: MixedLife) -> None:
     life.wrong += [f"{one} is recorded {count} times" for one, count in found.items() if count > 1]
     for part, verdict in results:
         expected_verdict = {True: "good", False: "defect", None: verdict}[life.parts.get(part)]
-        if verdict != expected_verdict:
+        # One that waited for a view as its server ended has no other.
+        unfinished = verdict == "undecided" and part not in life.told
+        if verdict != expected_verdict and not unfinished:
             life.wrong.append(f"part {part} is recorded as {verdict}, not {expected_verdict}")
     life.unrecorded_s = [
         life.killed_s - at_s for one, at_s in life.acknowledged_s.items() if one not in found

@@ -57,6 +57,7 @@ class MixedLife(Life):
         refusals: errors instead of answers, by their code.
         wrong: answers that were not those of their pictures or parts.
         parts: whether a part was sent as a good one, by its id.
+        told: those of them whose result was answered.
         switches: of the active version.
         learnings: what became of them.
         killed_s: when the server was killed.
@@ -69,6 +70,7 @@ class MixedLife(Life):
     refusals: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     parts: dict[str, bool] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
     switches: int = 0
     learnings: Counter[str] = field(default_factory=Counter)
     killed_s: float = 0.0
@@ -88,9 +90,13 @@ class MixedLoad:
         url: of the server.
         life: is told what was answered.
         drawn: gives the pictures.
+        changes: whether versions, thresholds and models change meanwhile.
     """
 
-    def __init__(self, url: str, life: MixedLife, drawn: random.Random) -> None:
+    def __init__(
+        self, url: str, life: MixedLife, drawn: random.Random, *, changes: bool = True
+    ) -> None:
+        self._changes = changes
         self._url = url
         self._life = life
         self._drawn = drawn
@@ -107,7 +113,7 @@ class MixedLoad:
             clients: Iterable[Callable[[httpx.AsyncClient], Awaitable[None]]] = (
                 *(self._rest, self._rest, self._stream, self._stream),
                 *(self._parts_by_rest, self._parts_by_stream),
-                *(self._switch, self._change_threshold, self._learn),
+                *((self._switch, self._change_threshold, self._learn) if self._changes else ()),
             )
             tasks = [asyncio.create_task(self._ended(one(http))) for one in clients]
             await kill()
@@ -128,7 +134,7 @@ class MixedLoad:
                 content=picture_of(level),
                 headers={"X-Request-Id": request_id},
             )
-            if self._has_answer(answer):
+            if await self._has_answer(answer):
                 self._inspected("rest", request_id, answer.json(), level)
 
     async def _stream(self, _: httpx.AsyncClient) -> None:
@@ -138,10 +144,8 @@ class MixedLoad:
                 request_id = self._named(level, named(sequence))
                 await socket.send(pack_frame(sequence, 0, picture_of(level)))
                 answer = json.loads(await socket.recv())
-                if answer["type"] == "answer":
+                if await self._has_outcome(answer):
                     self._inspected("stream", request_id, answer, level)
-                else:
-                    self._life.refusals[answer.get("code", answer["type"])] += 1
 
     async def _parts_by_rest(self, http: httpx.AsyncClient) -> None:
         while True:
@@ -154,7 +158,7 @@ class MixedLoad:
                     params={"recipe": "bracket"},
                     headers={"X-Request-Id": request_id},
                 )
-                if not self._has_answer(answer):
+                if not await self._has_answer(answer):
                     break
                 body = answer.json()
                 self._viewed("part", request_id, part, view, body, body["inspection"], level)
@@ -171,8 +175,7 @@ class MixedLoad:
                     await socket.send(pack_frame(sequence, 0, picture_of(level)))
                     sequence += 1
                     answer = json.loads(await socket.recv())
-                    if answer["type"] != "answer":
-                        self._life.refusals[answer.get("code", answer["type"])] += 1
+                    if not await self._has_outcome(answer):
                         break
                     self._viewed(
                         *("part by stream", request_id, part, view),
@@ -183,14 +186,14 @@ class MixedLoad:
         while True:
             for version in SCALES:
                 path = f"/v1/models/{MODEL}/versions/{version}/activate"
-                if self._has_answer(await http.post(path, json={"reason": "a kill is near"})):
+                if await self._has_answer(await http.post(path, json={"reason": "a kill is near"})):
                     self._life.switches += 1
                 await asyncio.sleep(0.3)
 
     async def _change_threshold(self, http: httpx.AsyncClient) -> None:
         while True:
             body = {"image": self._drawn.random(), "reason": "a kill is near"}
-            if self._has_answer(await http.put(f"/v1/models/{MODEL}/threshold", json=body)):
+            if await self._has_answer(await http.put(f"/v1/models/{MODEL}/threshold", json=body)):
                 self._life.changes += 1
             await asyncio.sleep(0.2)
 
@@ -201,7 +204,7 @@ class MixedLoad:
             await http.delete(f"/v1/learning/{job['id']}")
         while True:
             made = await http.post("/v1/learning", json={"model": "nut", "size": "64"})
-            if not self._has_answer(made, 201):
+            if not await self._has_answer(made, 201):
                 return
             path = f"/v1/learning/{made.json()['id']}"
             for seed in range(_LEARNED_FROM):
@@ -241,11 +244,22 @@ class MixedLoad:
         self._life.parts[part] = good
         return part, views
 
-    def _has_answer(self, response: httpx.Response, status: int = 200) -> bool:
+    async def _has_answer(self, response: httpx.Response, status: int = 200) -> bool:
         if response.status_code == status:
             return True
-        self._life.refusals[response.json()["code"]] += 1
+        await self._refused(response.json()["code"])
         return False
+
+    async def _has_outcome(self, message: dict[str, Any]) -> bool:
+        if message["type"] == "answer":
+            return True
+        await self._refused(message.get("code", message["type"]))
+        return False
+
+    async def _refused(self, code: str) -> None:
+        self._life.refusals[code] += 1
+        # Nobody who was refused asks again without a pause.
+        await asyncio.sleep(0.02)
 
     def _viewed(
         self,
@@ -261,6 +275,8 @@ class MixedLoad:
             self._life.wrong.append(f"view {view} of {part} was answered as {said}")
         result = said["result"]
         expected = "good" if self._life.parts[part] else "defect"
+        if result is not None:
+            self._life.told.add(part)
         if result is not None and result["verdict"] != expected:
             self._life.wrong.append(f"part {part} is {expected} and was answered {result}")
         self._inspected(kind, request_id, inspection, level)
