@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import pwd
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -49,6 +51,39 @@ class PostgresServer:
     def stop(self) -> None:
         """End it at once, as a machine that fails does; connections break."""
         self._run("pg_ctl", "-D", self._data, "-m", "immediate", "-w", "stop")
+
+    def kill(self) -> None:
+        """End it by `kill -9`; comes back once nothing of it is left."""
+        first = self._postmaster
+        # It starts nobody else from here on.
+        os.kill(first, signal.SIGSTOP)
+        processes = [first, *self._children]
+        os.kill(first, signal.SIGKILL)
+        # PostgreSQL takes those for running that nobody has asked yet what became of them.
+        while any(Path(f"/proc/{one}").exists() for one in processes):
+            time.sleep(0.02)
+
+    def freeze(self) -> None:
+        """Have nothing of it go on; connections stay, and nobody answers."""
+        os.kill(self._postmaster, signal.SIGSTOP)
+        for one in self._children:
+            os.kill(one, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        for one in (*self._children, self._postmaster):
+            os.kill(one, signal.SIGCONT)
+
+    @property
+    def _postmaster(self) -> int:
+        return int(Path(self._data, "postmaster.pid").read_text("ascii").split()[0])
+
+    @property
+    def _children(self) -> list[int]:
+        first = self._postmaster
+        return [
+            int(one) for one in Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        ]
 
     def new_url(self) -> str:
         """URL of a new, empty database."""

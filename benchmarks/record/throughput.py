@@ -33,11 +33,13 @@ class Run:
 
     Attributes:
         per_s: pictures answered in a second.
+        p50_ms: of the answers' latency.
         p99_ms: of the answers' latency.
         cpu_ms: processor time of the server for each picture.
     """
 
     per_s: float
+    p50_ms: float
     p99_ms: float
     cpu_ms: float
 
@@ -80,7 +82,8 @@ class Side:
         if found["failed"] or not found["requests"]:
             raise SystemExit(f"{found['failed']} requests failed:\n{done.stdout}")
         cpu_ms = (self._server.cpu_s - before_s) * 1000 / found["requests"]
-        return Run(found["requests"] / found["run_s"], found["p99_ms"], cpu_ms)
+        per_s = found["requests"] / found["run_s"]
+        return Run(per_s, found["p50_ms"], found["p99_ms"], cpu_ms)
 
 
 @click.command()

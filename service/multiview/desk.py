@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from service.core.errors import RecordError, TaktError
 from service.multiview.book import LOOK_EVERY_S, RecipeBook
@@ -32,6 +32,8 @@ _TOPIC: Final = "part"
 Act = Literal["claim", "take", "release", "end", "find"]
 """What another worker may ask of the one that leads."""
 
+_Found = TypeVar("_Found", bound=WaitingPart | PartResult | None)
+
 logger = logging.getLogger("takt.parts")
 
 
@@ -52,6 +54,8 @@ class PartDesk:
         highest: gives the highest number of a part in the record, which may be of a clock that was
             set back since.
         closing: tells that the server ends, and nobody is to be kept waiting any more.
+        stored: waits until the record has the result of a part of this number; None where nobody
+            waits for that.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class PartDesk:
         ended: Callable[[PartResult], None],
         highest: Callable[[], Awaitable[int]],
         closing: Callable[[], bool] = lambda: False,
+        stored: Callable[[int], Awaitable[None]] | None = None,
     ) -> None:
         self._book = book
         self._peers = peers
@@ -68,6 +73,7 @@ class PartDesk:
         self._highest = highest
         self._numbered = False
         self._closing = closing
+        self._stored = stored
         self._parts = OpenParts(time.monotonic, _now_us, self._ended)
         self._timer: asyncio.TimerHandle | None = None
         self._ends: dict[int, asyncio.Event] = {}
@@ -99,7 +105,7 @@ class PartDesk:
     async def take(self, claim: Claim, seen: SeenView) -> PartResult | None:
         """Take the inspection of a view; see `OpenParts.take`."""
         if self._leads:
-            return self._parts.take(claim, seen)
+            return await self._kept(self._parts.take(claim, seen))
         found = await self._ask("take", claim=asdict(claim), seen=asdict(seen))
         return RESULTS.validate_python(found["result"]) if found["result"] else None
 
@@ -113,7 +119,7 @@ class PartDesk:
     async def end(self, part: str) -> PartResult:
         """End a part now; see `OpenParts.end`."""
         if self._leads:
-            return self._parts.end(part)
+            return await self._kept(self._parts.end(part))
         return RESULTS.validate_python(await self._ask("end", part=part))
 
     async def find(
@@ -173,14 +179,24 @@ class PartDesk:
     ) -> WaitingPart | PartResult | None:
         found = self._parts.find(part, number)
         if not isinstance(found, WaitingPart) or wait_s <= 0:
-            return found
+            return await self._kept(found)
         ended = self._ends.setdefault(found.number, asyncio.Event())
         try:
             async with asyncio.timeout(wait_s):
                 await ended.wait()
         except TimeoutError:
             pass
-        return self._parts.find(part, number)
+        return await self._kept(self._parts.find(part, number))
+
+    async def _kept(self, found: _Found) -> _Found:
+        """The same, once the record has it where it is a result that waits for that.
+
+        Raises:
+            RecordError: it has not yet.
+        """
+        if self._stored is not None and isinstance(found, PartResult):
+            await self._stored(found.number)
+        return found
 
     def _ended(self, result: PartResult) -> None:
         if (waiting := self._ends.pop(result.number, None)) is not None:
@@ -216,13 +232,14 @@ class PartDesk:
                 return asdict(await self._claim(ViewWish(**body["wish"])))
             case "take":
                 seen = SeenView(**body["seen"])
-                result = self._parts.take(CLAIMS.validate_python(body["claim"]), seen)
+                taken = self._parts.take(CLAIMS.validate_python(body["claim"]), seen)
+                result = await self._kept(taken)
                 return {"result": None if result is None else asdict(result)}
             case "release":
                 self._parts.release(CLAIMS.validate_python(body["claim"]))
                 return {}
             case "end":
-                return asdict(self._parts.end(body["part"]))
+                return asdict(await self._kept(self._parts.end(body["part"])))
             case "find":
                 found = await self._find_here(body["part"], body["number"], body["wait_s"])
                 return {"found": None if found is None else asdict(found)}

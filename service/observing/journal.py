@@ -18,6 +18,7 @@ from service.observing.records import (
     NOTHING_ASKED,
     AnswerRecord,
     Asked,
+    Ledger,
     Outlet,
     RefusalRecord,
 )
@@ -48,6 +49,7 @@ class Journal:
         metrics: counts the outcomes.
         requests: writes a line for each, if lines are wanted.
         outlets: take answers with their pictures, in this order.
+        ledger: has every answer before it goes out; None where no answer waits for the record.
     """
 
     def __init__(
@@ -55,17 +57,48 @@ class Journal:
         metrics: Metrics,
         requests: RequestLog | None = None,
         outlets: Sequence[Outlet] = (),
+        ledger: Ledger | None = None,
     ) -> None:
         self._metrics = metrics
         self._requests = requests
         self._outlets = outlets
+        self._ledger = ledger
         self._pending: list[AnswerRecord | RefusalRecord] = []
         self._awaited = False
 
     @property
     def has_outlets(self) -> bool:
         """Whether answers go anywhere else, so that their pictures are kept until they are out."""
-        return bool(self._outlets)
+        return bool(self._outlets) or self._ledger is not None
+
+    async def commit(
+        self,
+        answers: Sequence[tuple[Inspection, Asked]],
+        by: ProtocolName,
+        request_id: str,
+        timeout_s: float,
+    ) -> None:
+        """Have the record take answers before they go out, where answers wait for that.
+
+        Args:
+            answers: of one request, with what came with each.
+            by: protocol by which it came.
+            request_id: id of the request, or of the frame.
+            timeout_s: of the request, which its inspections have used a part of.
+
+        Raises:
+            RecordError: it has not; the answers are to be withheld.
+        """
+        if self._ledger is None:
+            return
+        used_s = max(inspection.timings.total_ms for inspection, _ in answers) / 1000
+        trace = current_trace()
+        trace_id = None if trace is None else trace.trace_id
+        records = [
+            (_record_of(inspection, by, request_id, trace_id, asked), asked)
+            for inspection, asked in answers
+        ]
+        await self._ledger.commit(records, timeout_s - used_s)
 
     def answered(
         self,
@@ -79,23 +112,7 @@ class Journal:
         if trace is not None:
             trace.answered(inspection)
             trace_id = trace.trace_id
-        # Not the inspection itself, which may hold pictures.
-        answer = AnswerRecord(
-            inspection.model,
-            inspection.version,
-            inspection.verdict,
-            inspection.width,
-            inspection.height,
-            inspection.timings,
-            by,
-            request_id,
-            trace_id,
-            time.time(),
-            inspection.warnings,
-            inspection.source,
-            asked.labels.station,
-            inspection.facts,
-        )
+        answer = _record_of(inspection, by, request_id, trace_id, asked)
         self._note(answer)
         for outlet in self._outlets:
             try:
@@ -161,3 +178,25 @@ class Journal:
     def _settle_in_time(self) -> None:
         self._awaited = False
         self.settle()
+
+
+def _record_of(
+    inspection: Inspection, by: ProtocolName, request_id: str, trace_id: str | None, asked: Asked
+) -> AnswerRecord:
+    # Not the inspection itself, which may hold pictures.
+    return AnswerRecord(
+        inspection.model,
+        inspection.version,
+        inspection.verdict,
+        inspection.width,
+        inspection.height,
+        inspection.timings,
+        by,
+        request_id,
+        trace_id,
+        time.time(),
+        inspection.warnings,
+        inspection.source,
+        asked.labels.station,
+        inspection.facts,
+    )

@@ -169,3 +169,18 @@ class Outlet(Protocol):
 
     def close(self, timeout_s: float) -> None:
         """Finish what was taken within a time, and end; what is left then is counted as lost."""
+
+
+class Ledger(Protocol):
+    """The record of a server whose answers wait for it."""
+
+    async def commit(self, answers: Sequence[tuple[AnswerRecord, Asked]], within_s: float) -> None:
+        """Have answers stored, and their pictures where a rule keeps them, on the disk.
+
+        Args:
+            answers: with what came with each.
+            within_s: longest wait.
+
+        Raises:
+            RecordError: one is not there, and has no answer.
+        """

@@ -117,7 +117,8 @@ class Database:
 
         Args:
             durable: whether it is on the disk by then. In SQLite others are in the file, and a loss
-                of power may take those of the last moments.
+                of power may take those of the last moments; in PostgreSQL it is as
+                `synchronous_commit` of the database says, unless that is `off`.
 
         Raises:
             RecordError: the database cannot be reached or written; nothing has changed.
@@ -241,7 +242,7 @@ def _engine(url: str) -> Engine:
         if "@" in (parsed.host or ""):
             raise ArgumentError
         if parsed.drivername in ("postgresql", "postgresql+psycopg"):
-            return create_engine(
+            engine = create_engine(
                 parsed.set(drivername="postgresql+psycopg"),
                 pool_pre_ping=True,
                 connect_args={
@@ -252,6 +253,8 @@ def _engine(url: str) -> Engine:
                     "options": f"-c lock_timeout={int(_BUSY_S * 1000)}",
                 },
             )
+            event.listen(engine, "begin", _on_begin_elsewhere)
+            return engine
     except (ArgumentError, NoSuchModuleError, ValueError):
         raise ConfigurationError(
             f"the record's URL {_shown(url)} cannot be understood; it looks like "
@@ -287,6 +290,18 @@ def _on_begin(connection: Connection) -> None:
         connection.info["takt_durable"] = durable
     # A reader that begins to write later would fail where another has written meanwhile.
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _on_begin_elsewhere(connection: Connection) -> None:
+    if connection.get_execution_options().get("takt_durable", False):
+        connection.exec_driver_sql(_UNLESS_OFF)
+
+
+_UNLESS_OFF = (
+    "SELECT set_config('synchronous_commit', 'on', true) "
+    "WHERE current_setting('synchronous_commit') = 'off'"
+)
+"""Has a transaction wait for the disk; one that waits for more, such as a copy, still does."""
 
 
 @contextlib.contextmanager

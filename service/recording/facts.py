@@ -10,6 +10,7 @@ import orjson
 
 from service.core.domain import Timings, reason_json, regions_json
 from service.observing.records import AnswerRecord, Asked
+from service.recording.committing import Commit
 from service.recording.keeping import Reason
 from service.recording.pictures import (
     Picture,
@@ -32,6 +33,7 @@ class Noted:
         picture: until it is weighed and kept; None where nobody could hold it.
         keep: why the picture is to be kept; None if it is not.
         bytes: that the picture holds in memory.
+        commit: waits until it is stored; None where nobody does.
     """
 
     answer: AnswerRecord
@@ -39,6 +41,7 @@ class Noted:
     picture: Picture | None
     keep: Reason | None
     bytes: int
+    commit: Commit | None = None
 
 
 def key_of(answer: AnswerRecord, picture: Picture) -> PictureKey:

@@ -97,13 +97,17 @@ class PictureStore:
     # Texts of paths, as each picture of a busy line may be written and removed: objects of paths
     # take longer than the system's calls.
 
-    def write(self, key: PictureKey, picture: Picture, *, packed: bool = True) -> int:
+    def write(
+        self, key: PictureKey, picture: Picture, *, packed: bool = True, durable: bool = False
+    ) -> int:
         """Keep a picture as it came; raw pixels as a PNG, which loses nothing.
 
         Args:
             key: of the picture.
             picture: to keep.
             packed: whether raw pixels are made smaller, which takes a processor some ms.
+            durable: whether it is on the disk by then. A loss of power may take others, which
+                `takt records check` finds.
 
         Returns:
             The bytes that the file has; 0 where it was there already.
@@ -112,19 +116,25 @@ class PictureStore:
             RecordError: the disk does not take it; nothing is left behind.
         """
         path = f"{self.folder}/{key.path}"
-        if os.path.exists(path):
-            return 0
-        data = png_of(picture, packed=packed) if isinstance(picture, RawPicture) else picture
-        # No sync: a machine that loses power may lose a picture, which `takt records check` finds.
         folder, _, name = path.rpartition("/")
         unfinished = f"{folder}/.{name}.{secrets.token_hex(4)}.part"
         try:
+            if os.path.exists(path):
+                if durable:
+                    # Whoever has written it may not have waited for the disk.
+                    _sync(path, folder)
+                return 0
+            data = png_of(picture, packed=packed) if isinstance(picture, RawPicture) else picture
+            above: list[str] = []
             try:
-                _write(unfinished, data)
+                _write(unfinished, data, durable=durable)
             except FileNotFoundError:
                 make_private(Path(folder))
-                _write(unfinished, data)
+                above = [str(self.folder.parent), *_levels(str(self.folder), key.path)]
+                _write(unfinished, data, durable=durable)
             os.replace(unfinished, path)
+            if durable:
+                _sync(folder, *above)
         except OSError as error:
             with contextlib.suppress(OSError):
                 os.unlink(unfinished)
@@ -195,11 +205,34 @@ class PictureStore:
         yield from _files(self.folder, self.folder)
 
 
-def _write(path: str, data: bytes | memoryview) -> None:
+def _write(path: str, data: bytes | memoryview, *, durable: bool) -> None:
     with open(path, "wb", buffering=0, opener=private_file) as file:
         left = memoryview(data)
         while left := left[file.write(left) :]:
             pass
+        if durable:
+            os.fsync(file.fileno())
+
+
+def _sync(*paths: str) -> None:
+    """Have files, or the names in folders, on the disk."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _levels(folder: str, path: str) -> Iterator[str]:
+    """A folder and those below it, but for the last one, on the way to a file.
+
+    >>> list(_levels("pictures", "1970/01/02/ab.jpg"))
+    ['pictures', 'pictures/1970', 'pictures/1970/01']
+    """
+    for name in path.split("/")[:-1]:
+        yield folder
+        folder = f"{folder}/{name}"
 
 
 def _files(folder: Path, top: Path) -> Iterator[tuple[str, int]]:

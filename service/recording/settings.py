@@ -41,3 +41,10 @@ class RecordSettings(BaseModel):
         "which those bounds do not count; and `record_days`, how long it keeps inspections at all. "
         "What is left out has no bound, but `recent_gb` is 2 then. Pinned ones stay.",
     )
+    commit_before_answer: bool = _kept(
+        False,
+        "Whether an answer waits until its inspection is in the record, on the disk, and so is its "
+        "picture where `keep` has it: then no kill and no loss of power takes an inspection that "
+        "was answered, and where the record cannot take one, the caller gets 503 and no verdict. "
+        "Otherwise no answer waits for the record, and the last tenths of a second may be missing.",
+    )

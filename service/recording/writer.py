@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 import math
@@ -9,9 +10,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import partial
-from typing import TypeVar
+from dataclasses import asdict, dataclass, field, replace
+from typing import Generic, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -21,12 +21,13 @@ from service.core.errors import RecordError
 from service.observing.records import AnswerRecord, Asked, PartRecord
 from service.peers import Alone, Peers
 from service.recording.clock import RecordClock, elapsed_s
+from service.recording.committing import LONGEST_S, Commit, all_stored, not_stored
 from service.recording.database import NewerRecordError, RefusedRowsError
 from service.recording.facts import Noted, Row, key_of, row_of
 from service.recording.keeping import KeepingRule
 from service.recording.kept_elsewhere import KeptElsewhere
 from service.recording.metrics import RecordMetrics
-from service.recording.multiview.parts import insert_parts
+from service.recording.multiview.parts import insert_parts, part_of
 from service.recording.pictures import Picture, PictureKey
 from service.recording.record import Record
 from service.recording.retention import Retention, RetentionRule
@@ -70,6 +71,9 @@ class Recorder:
     everything else: they are skipped while much waits, the disk is short of room or the database is
     away.
 
+    A server whose answers wait for the record (`commit_before_answer`) has them stored by `commit`:
+    what came together is one transaction, and what cannot be stored fails at once.
+
     Args:
         record: where to.
         keep: which pictures are kept.
@@ -80,6 +84,7 @@ class Recorder:
         clock: gives Unix time in seconds.
         elapsed: gives seconds that nobody can set.
         peers: other workers that keep inspections in the same record; the one that leads sweeps.
+        durable: whether what is stored is on the disk by then; `commit` needs it.
     """
 
     def __init__(
@@ -93,8 +98,10 @@ class Recorder:
         clock: Callable[[], float] = time.time,
         elapsed: Callable[[], float] = elapsed_s,
         peers: Peers | None = None,
+        durable: bool = False,
     ) -> None:
         self.record = record
+        self._durable = durable
         if not (keep.recent and retain.recent_bytes):
             # What was kept as recent before it was turned off goes with the first sweep.
             keep, retain = replace(keep, recent=False), replace(retain, recent_bytes=0)
@@ -109,15 +116,22 @@ class Recorder:
         self._found_us: int | None = None
         self._grows_old = retain.days is not None or retain.record_days is not None
         self._noted: deque[Noted] = deque()
-        self._rows: deque[tuple[Source, Row]] = deque()
-        self._parts: deque[PartRecord] = deque()
+        self._rows: _Line[_WaitingRow] = _Line(
+            self._insert, self._has_row, lambda _: "an inspection", lambda one: one.commit
+        )
+        self._part_commits: dict[int, Commit] = {}
+        self._parts: _Line[PartRecord] = _Line(
+            *(self._insert_parts, self._has_part, lambda one: f"part {one.part!r}"),
+            lambda one: self._part_commits.pop(one.number, None),
+        )
         # Two counts, each changed by one thread alone.
         self._taken_bytes = 0
         self._given_back_bytes = 0
         self._ending = threading.Event()
+        self._due = threading.Event()
         self._ids: dict[_SourceKey, int] = {}
         self._statement: SQLCompiler | None = None
-        self._retention = Retention(record, retain, self._ending.is_set, record.pictures.free_bytes)
+        self._retention = Retention(record, retain, self._sweep_ends, record.pictures.free_bytes)
         self._peers = peers or Alone()
         self._elsewhere = KeptElsewhere(self._peers)
         self._sweep_at_s = -math.inf
@@ -132,7 +146,7 @@ class Recorder:
     @property
     def waiting(self) -> int:
         """Inspections that wait to be stored."""
-        return len(self._noted) + len(self._rows)
+        return len(self._noted) + len(self._rows.waiting)
 
     def start(self) -> None:
         """Begin to store; the database is opened by the thread."""
@@ -148,6 +162,47 @@ class Recorder:
         if self._newer or self.waiting >= self._backlog.rows:
             self._metrics.inspections("lost")
             return
+        self._take(answer, asked, None)
+
+    async def commit(self, answers: Sequence[tuple[AnswerRecord, Asked]], within_s: float) -> None:
+        """Have answers stored, and their pictures where a rule keeps them, on the disk.
+
+        Args:
+            answers: with what came with each.
+            within_s: longest wait.
+
+        Raises:
+            RecordError: one is not there, and has no answer.
+        """
+        if self._newer or self._down:
+            raise not_stored(f"the record {self.record.database.name} cannot be used now")
+        if self.waiting + len(answers) > self._backlog.rows:
+            raise not_stored(f"{self.waiting} others wait for the record, as many as may")
+        commits = [self._begin(*one) for one in answers]
+        self._due.set()
+        await all_stored(commits, min(within_s, LONGEST_S))
+
+    async def part_stored(self, number: int, within_s: float = LONGEST_S) -> None:
+        """Wait until the result of a part is stored that was noted; at once where it is.
+
+        Raises:
+            RecordError: it is not yet; it is stored once the record can be used.
+        """
+        if (commit := self._part_commits.get(number)) is not None:
+            try:
+                async with asyncio.timeout(within_s):
+                    await commit.wait()
+            except (RecordError, TimeoutError):
+                raise RecordError(
+                    "the result of the part is not in the record yet; ask for the part again"
+                ) from None
+
+    def _begin(self, answer: AnswerRecord, asked: Asked) -> Commit:
+        commit = Commit()
+        self._take(answer, asked, commit)
+        return commit
+
+    def _take(self, answer: AnswerRecord, asked: Asked, commit: Commit | None) -> None:
         picture, keep = asked.picture, self._keep.reason(answer.verdict)
         size = 0 if picture is None else _bytes_of(picture)
         waiting = self._taken_bytes - self._given_back_bytes + size
@@ -161,31 +216,39 @@ class Recorder:
             self._taken_bytes += size
         if keep is not None and picture is None:
             self._metrics.pictures("lost")
-        self._noted.append(Noted(answer, asked._replace(picture=None), picture, keep, size))
+            if commit is not None:
+                raise not_stored("the pictures that wait for the record take all their memory")
+        self._noted.append(Noted(answer, asked._replace(picture=None), picture, keep, size, commit))
 
     def note_part(self, part: PartRecord) -> None:
         """Take the result of a part, which is stored after the inspections of its views."""
-        if self._newer or len(self._parts) >= self._backlog.rows:
+        if self._newer or len(self._parts.waiting) >= self._backlog.rows:
             self._metrics.inspections("lost")
             return
-        self._parts.append(part)
+        if self._durable:
+            self._part_commits[part.number] = Commit()
+            self._due.set()
+        self._parts.waiting.append(part)
 
     def close(self, timeout_s: float) -> None:
         """Store what waits, within a time, and end; what is left then is counted as lost."""
         self._ending.set()
+        self._due.set()
         self._thread.join(timeout_s)
         if left := self.waiting:
             self._metrics.inspections("lost", left)
             logger.error("%d inspections are missing from the record, as it ends", left)
-        if self._parts:
-            self._metrics.inspections("lost", len(self._parts))
-            logger.error("%d parts are missing from the record, as it ends", len(self._parts))
+        if parts := len(self._parts.waiting):
+            self._metrics.inspections("lost", parts)
+            logger.error("%d parts are missing from the record, as it ends", parts)
         if not self._thread.is_alive():
             self._elsewhere.end()
             self.record.close()
 
     def _run(self) -> None:
-        while not self._ending.wait(self._every_s):
+        while not self._ending.is_set():
+            self._due.wait(self._every_s)
+            self._due.clear()
             self.turn()
         # Once more, whatever failed a moment ago.
         self._try_at_s = 0.0
@@ -209,8 +272,12 @@ class Recorder:
             self._try_at_s = time.monotonic() + _AGAIN_S
             self._metrics.up.set(0)
             if not self._down:
-                logger.error("%s; inspections wait, and are lost if it takes long", error)
+                told = "wait, and are lost if it takes long"
+                if self._durable:
+                    told = "have no answer until it can be"
+                logger.error("%s; inspections %s", error, told)
             self._down = True
+            self._withhold(str(error))
         except Exception:
             logger.exception("the record has met something unforeseen, and goes on")
 
@@ -225,11 +292,29 @@ class Recorder:
         if not self._newer:
             logger.error("%s; nothing is recorded meanwhile", error)
         self._newer = self._down = True
+        self._withhold(str(error))
         self._metrics.inspections("lost", self.waiting)
         while self._noted:
             self._given_back_bytes += self._noted.popleft().bytes
-        self._rows.clear()
-        self._parts.clear()
+        self._rows.waiting.clear()
+        self._parts.waiting.clear()
+        self._rows.unsure = self._parts.unsure = 0
+        self._part_commits.clear()
+
+    def _withhold(self, why: str) -> None:
+        """Have whoever waits for a commit do without an answer; none of it is stored any more."""
+        if not self._durable:
+            return
+        while self._noted:
+            noted = self._noted.popleft()
+            self._given_back_bytes += noted.bytes
+            _settle(noted.commit, why)
+        while self._rows.waiting:
+            _settle(self._rows.waiting.popleft().commit, why)
+        self._rows.unsure = 0
+        # Parts have ended, whoever waits for that: they are stored as soon as they can be.
+        for commit in list(self._part_commits.values()):
+            commit.settle(why)
 
     def _prepare(self) -> None:
         """Weigh pictures and write those that are kept, so that rows alone wait from then on."""
@@ -237,10 +322,14 @@ class Recorder:
         for _ in range(len(self._noted)):
             noted = self._noted.popleft()
             try:
-                self._rows.append((noted.answer.source, self._row(noted)))
-            except Exception:
-                logger.exception("an inspection is missing from the record")
-                self._metrics.inspections("lost")
+                if noted.commit is None or not noted.commit.withdrawn:
+                    row = _WaitingRow(noted.answer.source, self._row(noted), noted.commit)
+                    self._rows.waiting.append(row)
+            except Exception as error:
+                if not isinstance(error, RecordError):
+                    logger.exception("an inspection is missing from the record")
+                    self._metrics.inspections("lost")
+                _settle(noted.commit, str(error))
             finally:
                 if noted.picture is not None:
                     noted.picture = None
@@ -254,13 +343,17 @@ class Recorder:
         there = noted.keep is not None and self._write(key, noted.picture, recent=recent)
         if recent and not there:
             noted.keep = None
+        if noted.commit is not None and noted.keep is not None and not there:
+            raise RecordError("the disk does not take its picture")
         return row_of(noted, key, picture=there)
 
     def _write(self, key: PictureKey, picture: Picture, *, recent: bool) -> bool:
         """Keep a picture; False where the disk does not take it, or it is no picture."""
         try:
             # Recent pixels go again soon, and are many: nobody waits for them to be packed.
-            size = self.record.pictures.write(key, picture, packed=not recent)
+            size = self.record.pictures.write(
+                key, picture, packed=not recent, durable=self._durable
+            )
             self._retention.added(size, recent=recent)
             self._elsewhere.added(size)
         except RecordError as error:
@@ -293,55 +386,72 @@ class Recorder:
         Raises:
             RecordError: the database does not answer; what is not stored still waits.
         """
-        self._empty(self._rows, self._insert, lambda _: "an inspection")
-        insert_some = partial(insert_parts, self.record.database)
-        self._empty(self._parts, insert_some, lambda one: f"part {one.part!r}")
+        self._empty(self._rows)
+        self._empty(self._parts)
         if self._down is not False:
             # Nothing waits, so that nothing has told whether the database is there and takes rows.
             self.record.database.check_writable()
             self._works()
 
-    def _empty(
-        self,
-        waiting: deque[Waiting],
-        insert_some: Callable[[Sequence[Waiting]], None],
-        name: Callable[[Waiting], str],
-    ) -> None:
+    def _empty(self, line: _Line[Waiting]) -> None:
         """Write what waits; one by one where the database refuses something of it.
 
         Raises:
             RecordError: the database does not answer; what is not stored still waits.
         """
+        waiting = line.waiting
         while waiting:
-            some = list(itertools.islice(waiting, _AT_ONCE))
+            some = list(itertools.islice(waiting, line.unsure or _AT_ONCE))
             try:
-                insert_some(some)
+                line.store(some)
             except RefusedRowsError:
                 for one in some:
                     try:
-                        insert_some([one])
+                        line.store([one])
                     except RefusedRowsError as error:
                         self._metrics.inspections("lost")
-                        logger.error("%s is missing from the record: %s", name(one), error)
+                        _settle(line.commit_of(one), str(error))
+                        logger.error("%s is missing from the record: %s", line.name(one), error)
+                    else:
+                        self._stored(line, [one])
                     # At once: where the database goes away now, it is not stored again.
                     waiting.popleft()
             else:
+                self._stored(line, some)
                 for _ in some:
                     waiting.popleft()
             self._works()
 
-    def _insert(self, some: Sequence[tuple[Source, Row]]) -> None:
+    def _stored(self, line: _Line[Waiting], some: Sequence[Waiting]) -> None:
+        if line is self._rows:
+            self._metrics.inspections("stored", len(some))
+        for one in some:
+            _settle(line.commit_of(one), None)
+
+    def _insert_parts(self, some: Sequence[PartRecord]) -> None:
+        insert_parts(self.record.database, some, durable=self._durable)
+
+    def _has_part(self, one: PartRecord) -> bool:
+        with self.record.database.reading() as connection:
+            return part_of(connection, one.part, one.number) is not None
+
+    def _has_row(self, one: _WaitingRow) -> bool:
+        names = ("at_us", "request_id", "part_number")
+        same = (inspections.c[name].is_not_distinct_from(one.row[name]) for name in names)
+        with self.record.database.reading() as connection:
+            return connection.scalar(select(inspections.c.id).where(*same)) is not None
+
+    def _insert(self, some: Sequence[_WaitingRow]) -> None:
         found: dict[_SourceKey, int] = {}
-        with self.record.database.writing() as connection:
-            for source, row in some:
+        with self.record.database.writing(durable=self._durable) as connection:
+            for source, row, _ in some:
                 key = (row["model"], row["version"], source)
                 found[key] = row["source_id"] = (
                     self._ids.get(key) or found.get(key) or _source_id(connection, key)
                 )
-            self._insert_rows(connection, [row for _, row in some])
+            self._insert_rows(connection, [one.row for one in some])
         # Only now is it certain that they are there.
         self._ids |= found
-        self._metrics.inspections("stored", len(some))
 
     def _insert_rows(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Insert rows by the driver itself, which takes two thirds of the time."""
@@ -359,6 +469,13 @@ class Recorder:
         if self._down:
             logger.warning("the record %s is back", self.record.database.name)
         self._down = False
+
+    def _sweep_ends(self) -> bool:
+        """Whether a sweep is to end; what waits for its commit does not wait for a sweep."""
+        if self._durable:
+            self._prepare()
+            self._store()
+        return self._ending.is_set()
 
     def _sweep(self) -> None:
         elapsed_s = self._elapsed()
@@ -392,6 +509,55 @@ class Recorder:
     def _tell_bytes(self) -> None:
         self._metrics.picture_bytes.set(max(0, self._retention.kept_bytes or 0))
         self._metrics.recent_bytes.set(self._retention.recent.bytes)
+
+
+class _WaitingRow(NamedTuple):
+    source: Source
+    row: Row
+    commit: Commit | None
+
+
+@dataclass(slots=True)
+class _Line(Generic[Waiting]):
+    """What waits to be stored, the oldest first, each of it once.
+
+    Attributes:
+        insert: stores some in one transaction.
+        is_there: whether one is in the database.
+        name: what the log calls one.
+        commit_of: what waits until one is stored; None where nothing does.
+        waiting: those that are not known to be stored.
+        unsure: how many of the first may be: their commit has failed, or its success was not told.
+    """
+
+    insert: Callable[[Sequence[Waiting]], None]
+    is_there: Callable[[Waiting], bool]
+    name: Callable[[Waiting], str]
+    commit_of: Callable[[Waiting], Commit | None]
+    waiting: deque[Waiting] = field(default_factory=deque)
+    unsure: int = 0
+
+    def store(self, some: Sequence[Waiting]) -> None:
+        """Store some in one transaction, unless they are there since a try that seemed to fail.
+
+        Raises:
+            RefusedRowsError: the database takes none of them.
+            RecordError: it does not answer.
+        """
+        # They came together: where one is there, all are.
+        if not (self.unsure and self.is_there(some[0])):
+            self.unsure = len(some)
+            try:
+                self.insert(some)
+            except RefusedRowsError:
+                self.unsure = 0
+                raise
+        self.unsure = 0
+
+
+def _settle(commit: Commit | None, failure: str | None) -> None:
+    if commit is not None:
+        commit.settle(failure)
 
 
 _SourceKey = tuple[str, str, Source]

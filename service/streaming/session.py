@@ -35,6 +35,8 @@ Explain = Callable[[int, Exception], FailedFrame]
 """Makes an outcome of the error that ended the frame of this number."""
 InspectView = Callable[[Frame, Entrance], Awaitable[InspectedView | FailedFrame]]
 """Inspects a frame as the view of a part that it shows, by the recipe of the part."""
+Commit = Callable[[Inspection, Frame], Awaitable[None]]
+"""Waits until the answer to a frame may go out; raises if it may not."""
 Observe = Callable[[Outcome, Frame | None], None]
 """Hears of an outcome; the frame of an answer is there until it returns."""
 
@@ -106,6 +108,7 @@ class Session:
         about: what those are told who want to watch; None for a stream that nobody finds.
         audience: those who watch; nobody by default.
         inspect_view: inspects views of parts; None for a stream that takes none.
+        commit: is waited for before the answer to a frame that is no view; None for nothing.
 
     Attributes:
         finished: whether it takes no more frames, so that nobody may go on with it.
@@ -123,6 +126,7 @@ class Session:
         about: About | None = None,
         audience: Audience | None = None,
         inspect_view: InspectView | None = None,
+        commit: Commit | None = None,
     ) -> None:
         self.about = about
         self.audience = Audience() if audience is None else audience
@@ -131,6 +135,7 @@ class Session:
         self.rules = rules
         self._entrance = Entrance(inspect, rules.patience_s if rules.policy == "all" else 0.0)
         self._inspect_view = inspect_view
+        self._commit = commit
         self._explain = explain
         self._observe = observe
         self._voting = Voting(rules.vote) if rules.vote else None
@@ -320,7 +325,10 @@ class Session:
 
     async def _inspect(self, slot: _Slot, frame: Frame) -> None:
         if frame.view is None:
-            slot.result = await self._entrance.inspect(frame.picture)
+            inspection = await self._entrance.inspect(frame.picture)
+            if self._commit is not None:
+                await self._commit(inspection, frame)
+            slot.result = inspection
             return
         assert self._inspect_view is not None
         slot.result = seen = await self._inspect_view(frame, self._entrance)

@@ -14,6 +14,7 @@ from tests.hostile import (
     faults,
     killing,
     malformed,
+    mixed_kills,
     rotation,
     schema,
     soak,
@@ -77,6 +78,19 @@ def kills_command(count: int) -> None:
         lives = killing.run(count, Path(folder))
     click.echo(killing.report(lives))
     killing.judge(lives).end(f"{count} kills")
+
+
+@main.command("mixed-kills")
+@click.option("--minutes", default=10.0, help="Length of the run.")
+@click.option("--every-s", default=20.0, help="Time under load before each kill.")
+@click.option("--first", is_flag=True, help="Have answers wait for the record.")
+def mixed_kills_command(minutes: float, every_s: float, first: bool) -> None:
+    """Kills a server under mixed load, and holds its record against what was answered."""
+    count = max(1, round(minutes * 60 / every_s))
+    with tempfile.TemporaryDirectory(prefix="takt-kills-") as folder:
+        lives = mixed_kills.run(count, every_s, Path(folder), first=first)
+    click.echo(mixed_kills.report(lives))
+    mixed_kills.judge_mixed(lives, first=first).end(f"{count} kills")
 
 
 @main.command("features")

@@ -30,11 +30,11 @@ def spotted_picture() -> bytes:
     return cv2.imencode(".png", picture)[1].tobytes()
 
 
-def write_bundle(repository: Path, version: str = "1") -> Bundle:
-    """Write the bundle into a repository."""
+def write_bundle(repository: Path, version: str = "1", scale: float = 1.0) -> Bundle:
+    """Write the bundle into a repository; its model answers brightness times `scale`."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (3, SIDE, SIDE, 3), dtype=np.uint8)
-    maps = (images.mean(axis=-1) / 255).astype(np.float32)
+    maps = (images.mean(axis=-1) / 255 * scale).astype(np.float32)
     good, none = np.linspace(0.1, 0.49, 40, dtype=np.float32), np.zeros(0, np.float32)
 
     def manifest(files: dict[str, str]) -> Manifest:
@@ -59,13 +59,13 @@ def write_bundle(repository: Path, version: str = "1") -> Bundle:
         repository / MODEL / version,
         Golden(images, maps, maps.max(axis=(1, 2))),
         Calibration(good, good, none, none),
-        lambda path: onnx.save(_graph(), path),
+        lambda path: onnx.save(_graph(scale), path),
         manifest,
     )
 
 
-def _graph() -> onnx.ModelProto:
-    """Map: the mean of the channels / 255; score: its maximum."""
+def _graph(scale: float) -> onnx.ModelProto:
+    """Map: the mean of the channels / 255 times `scale`; score: its maximum."""
     nodes = [
         helper.make_node("Cast", ["images"], ["float"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["float", "channel"], ["mean"], keepdims=0),
@@ -84,7 +84,7 @@ def _graph() -> onnx.ModelProto:
         [
             helper.make_tensor("channel", TensorProto.INT64, [1], [3]),
             helper.make_tensor("plane", TensorProto.INT64, [2], [1, 2]),
-            helper.make_tensor("scale", TensorProto.FLOAT, [], [1 / 255]),
+            helper.make_tensor("scale", TensorProto.FLOAT, [], [scale / 255]),
         ],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)

@@ -155,17 +155,17 @@ def _live(data: Path, command: list[str], number: int, drawn: random.Random) -> 
         with Load(server, life, number).running():
             ends_s = time.monotonic() + drawn.uniform(*LIVES_S)
             while time.monotonic() < ends_s:
-                life.acknowledged = _stored(server)
-                life.seen |= _ids(record)
+                life.acknowledged = stored(server)
+                life.seen |= ids_of(record)
                 time.sleep(0.02)
             server.process.send_signal(signal.SIGKILL)
             server.process.wait()
-    _look(record, life)
+    look(record, life)
     record.close()
     return life
 
 
-def _stored(server: Server) -> int:
+def stored(server: Server) -> int:
     """Inspections that the server counts as stored in this life."""
     address = server.address
     with contextlib.closing(http.client.HTTPConnection(address.host, address.port)) as connection:
@@ -176,14 +176,14 @@ def _stored(server: Server) -> int:
     return 0
 
 
-def _ids(record: Record) -> set[int]:
+def ids_of(record: Record) -> set[int]:
     with record.database.reading() as connection:
         return set(connection.execute(select(inspections.c.id)).scalars())
 
 
-def _look(record: Record, life: Life) -> None:
+def look(record: Record, life: Life) -> None:
     """Note what a record has after its server was killed."""
-    there = _ids(record)
+    there = ids_of(record)
     life.rows = len(there)
     life.lost = len(life.seen - there)
     checked = check_record(record, content=True, young_s=0)

@@ -46,7 +46,7 @@ from service.multiview.desk import PartDesk
 from service.multiview.open_parts import ViewWish, WaitingPart, no_part
 from service.multiview.result import PartResult
 from service.observing.journal import UNKNOWN, Journal
-from service.observing.records import Asked, ViewOfPart
+from service.observing.records import Asked
 from service.recording.multiview.parts import (
     MOST_PARTS,
     PartFilters,
@@ -133,7 +133,6 @@ class ViewHandler:
         except Exception as error:
             self.journal.refused(known, "rest", error, request_id)
             raise
-        asked = asked._replace(view=ViewOfPart(claimed.claim.number, view))
         self.journal.answered(inspection, "rest", request_id, asked)
         answer = {
             "request_id": request_id,
@@ -155,7 +154,11 @@ class ViewHandler:
                     keeps=self.journal.has_outlets,
                 )
                 inspection = await loaded.pipeline.inspect(reading, options)
-        return inspection, reading.kept
+        asked = reading.kept._replace(view=claimed.of_part)
+        # Before the part has it, so that no part gets its result by what is not recorded.
+        request_id = request_id_of(request.scope)
+        await self.journal.commit([(inspection, asked)], "rest", request_id, options.timeout_s)
+        return inspection, asked
 
 
 def parts_router(handler: ViewHandler, desk: PartDesk, threads: RecordThreads) -> APIRouter:

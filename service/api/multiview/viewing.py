@@ -12,6 +12,7 @@ from service.core.errors import RecipeOutdatedError
 from service.multiview.desk import PartDesk
 from service.multiview.open_parts import Claim, ViewWish
 from service.multiview.result import PartResult, SeenView, scaled_score
+from service.observing.records import ViewOfPart
 from service.repository.model_version import Loaded
 from service.repository.repository import ModelRepository
 
@@ -61,6 +62,11 @@ class ClaimedView:
             pixel_threshold=thresholds.pixel,
             timeout_s=min(wanted.timeout_s, left_s),
         )
+
+    @property
+    def of_part(self) -> ViewOfPart:
+        """Which view of which part it is, as it is recorded."""
+        return ViewOfPart(self.claim.number, self.claim.view.name)
 
     async def take(self, request_id: str, inspection: Inspection) -> PartResult | None:
         """Give the part the inspection; gives the part's result if that was its last view.

@@ -62,12 +62,15 @@ def infer_handler(
                         pipeline, inference, taken_s, share_of(request.scope)
                     )
                     response = await written(response_of, inference, inspections)
+            asked = [asked_of(request.scope, picture, labels) for picture in inference.pictures]
+            answers = list(zip(inspections, asked, strict=True))
+            timeout_s = inference.options.timeout_s - taken_s
+            await journal.commit(answers, "oip", request_id, timeout_s)
         except Exception as error:
             journal.refused(known, "oip", error, request_id)
             raise
-        for inspection, picture in zip(inspections, inference.pictures, strict=True):
-            asked = asked_of(request.scope, picture, labels)
-            journal.answered(inspection, "oip", request_id, asked)
+        for answer in answers:
+            journal.answered(answer[0], "oip", request_id, answer[1])
         if response.json_bytes is None:
             return Response(response.body, media_type="application/json")
         headers = {HEADER_LENGTH: str(response.json_bytes)}

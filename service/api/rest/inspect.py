@@ -140,6 +140,9 @@ class InspectHandler:
                         keeps=journal.has_outlets,
                     )
                     inspection = await model.pipeline.inspect(reading, options)
+            await journal.commit(
+                [(inspection, reading.kept)], "rest", request_id, options.timeout_s
+            )
         except Exception as error:
             journal.refused(known, "rest", error, request_id)
             raise

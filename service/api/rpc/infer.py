@@ -55,19 +55,22 @@ def infer_answer(backend: RpcBackend) -> Answer:
                 held.add(sum(len(one) for one in request.pictures if isinstance(one, bytes)))
                 # Looked up again: another version may have become the active one meanwhile.
                 pipeline = repository.get(name, version).pipeline
-                inspections = await inspect_together(
-                    pipeline, _ending(request, deadline_s), time.monotonic() - started_s, share
-                )
+                request = _ending(request, deadline_s)
+                taken_s = time.monotonic() - started_s
+                inspections = await inspect_together(pipeline, request, taken_s, share)
                 answer = await written(answer_of, request, inspections)
+            asked = [asked_of(call.scope, picture, labels) for picture in request.pictures]
+            answers = list(zip(inspections, asked, strict=True))
+            timeout_s = request.options.timeout_s - taken_s
+            await journal.commit(answers, "oip", call.request_id, timeout_s)
         except asyncio.CancelledError:
             journal.refused(known, "oip", call.ended(), call.request_id)
             raise
         except Exception as error:
             journal.refused(known, "oip", error, call.request_id)
             raise
-        for inspection, picture in zip(inspections, request.pictures, strict=True):
-            asked = asked_of(call.scope, picture, labels)
-            journal.answered(inspection, "oip", call.request_id, asked)
+        for answered in answers:
+            journal.answered(answered[0], "oip", call.request_id, answered[1])
         return answer
 
     return infer

@@ -182,6 +182,15 @@ class Streams:
             # Looked up for each frame: another version may have become the active one.
             return await self.repository.get(name, version).pipeline.inspect(read, options)
 
+        async def commit(inspection: Inspection, frame: Frame, view: ViewOfPart | None) -> None:
+            asked = asked_of(scope, frame.picture, frame.labels)._replace(view=view)
+            request_id = frame_id(key, frame.sequence)
+            answers = [(inspection, asked)]
+            await self.journal.commit(answers, "stream", request_id, options.timeout_s)
+
+        async def commit_frame(inspection: Inspection, frame: Frame) -> None:
+            await commit(inspection, frame, None)
+
         def explain(sequence: int, error: Exception) -> FailedFrame:
             return failed_of(sequence, error, frame_id(key, sequence))
 
@@ -224,9 +233,10 @@ class Streams:
         who = caller.name if caller.credential else client_of(websocket) or caller.name
         about = About(name, version, who, time.time(), labels)
         audience = Audience(partial(held_in, self.memory))
-        views = StreamViews(self.views, options, key)
+        views = StreamViews(self.views, options, key, commit)
         return Session(
-            *(key, wishes, inspect, explain, rules, trace, about, audience), views.inspect
+            *(key, wishes, inspect, explain, rules, trace, about, audience),
+            *(views.inspect, commit_frame),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from service.api.multiview.answers import result_json
@@ -11,9 +12,13 @@ from service.core.domain import Inspection, InspectOptions
 from service.core.errors import DeadlineExceededError
 from service.multiview.open_parts import ViewWish
 from service.observing.journal import UNKNOWN
+from service.observing.records import ViewOfPart
 from service.streaming.entrance import Entrance, Inspect, Read
 from service.streaming.frames import Frame
 from service.streaming.outcomes import FailedFrame, InspectedView, ViewAnswer, failed_of
+
+Commit = Callable[[Inspection, Frame, ViewOfPart | None], Awaitable[None]]
+"""Has the record take the answer to a frame before it goes out; raises if it has not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +29,13 @@ class StreamViews:
         views: takes them on.
         options: of the stream's frames; a recipe has thresholds of its own.
         key: of the stream.
+        commit: has the record take a view before its part does.
     """
 
     views: Views
     options: InspectOptions
     key: str
+    commit: Commit
 
     async def inspect(self, frame: Frame, entrance: Entrance) -> InspectedView | FailedFrame:
         """Inspect a frame as the view that it shows; fails as `POST /v1/parts/{id}/views/{view}`.
@@ -47,6 +54,7 @@ class StreamViews:
             async with self.views.claimed(wish) as claimed:
                 known = claimed.claim.view.model
                 inspection = await entrance.inspect(frame.picture, self._by(claimed))
+                await self.commit(inspection, frame, claimed.of_part)
                 result = await claimed.take(request_id, inspection)
         except Exception as error:
             return replace(failed_of(frame.sequence, error, request_id), model=known)

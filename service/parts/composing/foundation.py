@@ -16,6 +16,7 @@ from service.core.batching.memory import MemoryBudget
 from service.core.batching.uploads import PLACES, Uploads
 from service.core.distribution import version
 from service.core.engines.opener import EngineFactory
+from service.core.errors import ConfigurationError
 from service.core.host import let_others_go_first, own_names
 from service.core.inspection.inference import Pools
 from service.observing.instruments.gpu_metrics import GpuCollector, find_gpus
@@ -153,9 +154,13 @@ def lay_foundation(
     lifetime = Lifetime(trail, peers, version(), without_secrets(stated), lambda: sessions.closing)
     access = open_access(settings, metrics.access, lifetime.note_keys, peers)
     records = RecordThreads(record)
-    outlets = _open_outlets(settings, record, metrics, peers)
+    recorder = _open_recorder(settings, record, metrics, peers)
+    outlets = _open_outlets(settings, recorder, metrics, peers)
     requests = RequestLog(write, settings.log_format) if write and settings.request_log else None
-    journal = Journal(metrics, requests, outlets)
+    ledger = recorder if settings.commit_before_answer else None
+    # It has every answer before the others, and so is not told of it with them.
+    told = outlets if ledger is None else outlets[1:]
+    journal = Journal(metrics, requests, told, ledger)
     host_metrics = HostMetrics(metrics, journal, peers)
     pools = _open_pools(settings.threads_for_decoding)
     context = version_context(settings, pools, metrics, open_engine, supervision, trail.tell, peers)
@@ -183,7 +188,9 @@ def lay_foundation(
         bodies=Bodies(Uploads(places, settings.upload_timeout_s), memory),
         sessions=sessions,
         listeners=Listeners(peers),
-        multiview=open_multiview(records, peers, outlets, sessions),
+        multiview=open_multiview(
+            records, peers, outlets, sessions, None if ledger is None else ledger.part_stored
+        ),
     )
 
 
@@ -194,18 +201,29 @@ def _open_sessions(settings: Settings, metrics: Metrics, peers: Peers) -> Sessio
     return Sessions(limits, metrics.streams.set, peers)
 
 
-def _open_outlets(
+def _open_recorder(
     settings: Settings, record: Record | None, metrics: Metrics, peers: Peers
+) -> Recorder | None:
+    if record is None:
+        if settings.commit_before_answer:
+            raise ConfigurationError(
+                "commit_before_answer has every answer wait for the record, and record=none keeps "
+                "none; set record, or leave commit_before_answer out"
+            )
+        return None
+    keep, retain = KeepingRule.read(settings.keep), RetentionRule.read(settings.retain)
+    told, durable = RecordMetrics(metrics.registry), settings.commit_before_answer
+    return Recorder(record, keep, retain, told, peers=peers, durable=durable)
+
+
+def _open_outlets(
+    settings: Settings, recorder: Recorder | None, metrics: Metrics, peers: Peers
 ) -> list[Outlet]:
     surroundings = Surroundings(
-        settings.data_folder, metrics.registry, peers.worker, record is not None
+        settings.data_folder, metrics.registry, peers.worker, recorder is not None
     )
     outlets = open_outlets(settings.plugins, settings, surroundings)
-    if record is None:
-        return outlets
-    keep, retain = KeepingRule.read(settings.keep), RetentionRule.read(settings.retain)
-    recorder = Recorder(record, keep, retain, RecordMetrics(metrics.registry), peers=peers)
-    return [recorder, *outlets]
+    return outlets if recorder is None else [recorder, *outlets]
 
 
 def _open_pools(threads: int) -> Pools:

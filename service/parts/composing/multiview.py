@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from service.api.multiview.answers import recorded_of
 from service.api.records.threads import RecordThreads
+from service.core.errors import RecordError
 from service.multiview.book import RecipeBook
 from service.multiview.desk import PartDesk
 from service.multiview.result import PartResult
@@ -17,6 +19,9 @@ from service.peers import Peers
 from service.recording.multiview.parts import highest_number
 from service.recording.multiview.recipes import current_recipes, recipe_changes
 from service.streaming.sessions import Sessions
+
+Stored = Callable[[int], Awaitable[None]]
+"""Waits until the record has the result of a part of this number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,11 @@ class Multiview:
 
 
 def open_multiview(
-    records: RecordThreads, peers: Peers, outlets: Sequence[Outlet], sessions: Sessions
+    records: RecordThreads,
+    peers: Peers,
+    outlets: Sequence[Outlet],
+    sessions: Sessions,
+    stored: Stored | None = None,
 ) -> Multiview:
     """Make both; whoever ends the server closes the desk.
 
@@ -42,18 +51,35 @@ def open_multiview(
         peers: the other workers.
         outlets: are told the result of each part.
         sessions: the streams, which tell that the server ends.
+        stored: is waited for before a result is told; None where no answer waits for the record.
     """
+    telling: set[asyncio.Task[None]] = set()
 
-    def note(part: PartRecord) -> None:
-        for outlet in outlets:
+    def note(part: PartRecord, some: Sequence[Outlet] = outlets) -> None:
+        for outlet in some:
             outlet.note_part(part)
+
+    async def tell(part: PartRecord, stored: Stored) -> None:
+        # Whoever brought the last view waits as well, and began to before this did.
+        with contextlib.suppress(RecordError):
+            await stored(part.number)
+        note(part, outlets[1:])
 
     def ended(result: PartResult) -> None:
         # In the loop's next turn: by then the last view's own answer is noted.
-        asyncio.get_running_loop().call_soon(note, recorded_of(result))
+        part = recorded_of(result)
+        if stored is None:
+            asyncio.get_running_loop().call_soon(note, part)
+            return
+        # The record has the part's views already, and the others hear of it behind the record.
+        note(part, outlets[:1])
+        task = asyncio.create_task(tell(part, stored))
+        telling.add(task)
+        task.add_done_callback(telling.discard)
 
     book = RecipeBook(
         partial(records.read, current_recipes), partial(records.read, recipe_changes), peers
     )
     highest = partial(records.read, highest_number)
-    return Multiview(book, PartDesk(book, peers, ended, highest, lambda: sessions.closing))
+    desk = PartDesk(book, peers, ended, highest, lambda: sessions.closing, stored)
+    return Multiview(book, desk)

@@ -38,15 +38,20 @@ class PartFilters:
     before: int | None = None
 
 
-def insert_parts(database: Database, some: Sequence[PartRecord]) -> None:
+def insert_parts(database: Database, some: Sequence[PartRecord], *, durable: bool = False) -> None:
     """Store parts in one transaction.
+
+    Args:
+        database: where to.
+        some: the parts.
+        durable: whether they are on the disk by then.
 
     Raises:
         RefusedRowsError: the database takes none of them.
         RecordError: it does not answer.
     """
     rows = [{**asdict(one), "views": orjson.dumps(one.views).decode()} for one in some]
-    with database.writing() as connection:
+    with database.writing(durable=durable) as connection:
         connection.execute(insert(parts), rows)
 
 

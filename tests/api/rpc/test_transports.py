@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 
 import numpy as np
 import pytest
 from sqlalchemy import select
+from tritonclient.utils import InferenceServerException
 
 from service.recording.tables import inspections
 from tests.api.apps import until
@@ -220,3 +222,23 @@ async def test_an_answer_is_recorded_with_what_the_headers_say(
         (row,) = connection.execute(select(inspections)).all()
     assert (row.protocol, row.request_id, row.part) == ("oip", "belt-3", "A-17")
     assert row.caller == "camera"
+
+
+@BOTH
+async def test_an_answer_waits_for_its_commit_where_it_is_to(
+    serve, transport, sqlite_record, bad_part, picture_bytes
+) -> None:
+    pictures = [bad_part, picture_bytes(50)]
+    async with serve(transport, record=sqlite_record, commit_before_answer=True) as server:
+        await server.client.infer("parts", transport.images(pictures))
+        with sqlite_record.database.reading() as connection:
+            found = connection.execute(select(inspections)).all()
+        assert [row.anomalous for row in found] == [True, False]
+        other = sqlite3.connect(sqlite_record.folder / "record.sqlite", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(InferenceServerException, match="is not in the record") as refused:
+            await server.client.infer(
+                "parts", transport.images(pictures), parameters={"timeout_ms": 300}
+            )
+        assert refused.value.status() == transport.status(503)
+        other.close()

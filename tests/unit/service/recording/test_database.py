@@ -184,3 +184,22 @@ def test_what_a_record_writes_is_for_the_servers_user_alone(tmp_path: Path) -> N
     assert {"data/record.sqlite", "data/record.sqlite-wal"} <= modes.keys()
     assert {modes[name] for name in folders} == {"0o700"}
     assert {modes[name] for name in modes.keys() - folders} == {"0o600"}
+
+
+def test_what_has_to_be_on_the_disk_is_so_where_the_database_would_not_wait_for_it(
+    record: Record,
+) -> None:
+    if record.database.is_sqlite:
+        asked, behind, first = "PRAGMA synchronous", 1, 2
+    else:
+        asked, behind, first = "SHOW synchronous_commit", "off", "on"
+        record.database.prepare()
+        name = record.database._engine.url.database
+        with record.database.writing() as connection:
+            connection.execute(text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
+        record.database.close()
+    for _ in range(2):
+        with record.database.writing() as connection:
+            assert connection.scalar(text(asked)) == behind
+        with record.database.writing(durable=True) as connection:
+            assert connection.scalar(text(asked)) == first

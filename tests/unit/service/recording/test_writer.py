@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, event, select
 
 from service.core.domain import Box, Labels, RawPicture, Region, Source, Timings, Verdict
 from service.core.errors import RecordError
@@ -54,6 +55,7 @@ class Kept:
         keep: str = "rejects",
         backlog: Backlog | None = None,
         retain: RetentionRule | None = None,
+        durable: bool = False,
     ):
         self.registry = CollectorRegistry()
         self.record = record
@@ -64,6 +66,7 @@ class Kept:
             RecordMetrics(self.registry),
             backlog,
             clock=lambda: AT_S,
+            durable=durable,
         )
 
     def count(self, name: str, outcome: str) -> float:
@@ -490,3 +493,90 @@ def test_a_record_that_is_of_this_release_again_is_recorded_into(
     assert len(kept.rows()) == 1 and len(kept.files()) == 1
     assert kept.registry.get_sample_value("takt_record_newer") == 0
     assert kept.registry.get_sample_value("takt_record_up") == 1
+
+
+async def committing(recording: Kept, *names: str) -> list[asyncio.Task[None]]:
+    """Answers that wait for the record, each of a request of its own."""
+    tasks = [
+        asyncio.create_task(
+            recording.recorder.commit([(answer(request_id=name), Asked(JPEG))], 60.0)
+        )
+        for name in names
+    ]
+    await asyncio.sleep(0)
+    assert recording.recorder.waiting == len(names)
+    return tasks
+
+
+async def test_answers_that_wait_together_share_one_commit(record: Record) -> None:
+    recording = Kept(record, durable=True)
+    recording.recorder.turn()
+    commits: list[object] = []
+    event.listen(record.database._engine, "commit", commits.append)
+    waiting = await committing(recording, *(f"r{number}" for number in range(20)))
+    recording.recorder.turn()
+    await asyncio.gather(*waiting)
+    # Another of the sweep's, which only reads.
+    written = [one for one in commits if one.get_execution_options().get("takt_durable")]
+    assert (len(recording.rows()), len(written)) == (20, 1)
+
+
+async def test_an_answer_that_nobody_waits_for_any_more_is_not_stored(record: Record) -> None:
+    recording = Kept(record, durable=True)
+    gone, there = await committing(recording, "gone", "there")
+    gone.cancel()
+    await asyncio.wait([gone])
+    recording.recorder.turn()
+    await there
+    assert [row.request_id for row in recording.rows()] == ["there"]
+
+
+async def test_more_than_may_wait_is_told_and_not_counted_as_lost(record: Record) -> None:
+    recording = Kept(record, durable=True, backlog=Backlog(rows=2))
+    waiting = await committing(recording, "a", "b")
+    with pytest.raises(RecordError, match="2 others wait for the record, as many as may"):
+        await recording.recorder.commit([(answer(), Asked(JPEG))], 60.0)
+    recording.recorder.turn()
+    await asyncio.gather(*waiting)
+    assert (len(recording.rows()), recording.count("inspections", "lost")) == (2, 0)
+
+
+async def test_a_sweep_keeps_no_answer_waiting(record: Record) -> None:
+    recording = Kept(record, durable=True, retain=RetentionRule.read("days=1"))
+    recording.recorder.turn()
+    waiting = await committing(recording, "meanwhile")
+    assert not recording.recorder._retention.stop()
+    await asyncio.gather(*waiting)
+    assert [row.request_id for row in recording.rows()] == ["meanwhile"]
+
+
+def test_what_was_committed_as_the_connection_broke_is_there_once(
+    impatient, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = Kept(record)
+    recording.recorder.turn()
+    commit, broken = type(record.database._engine.dialect).do_commit, []
+
+    def breaks(dialect: Any, connection: Any) -> None:
+        commit(dialect, connection)
+        if not broken:
+            broken.append(connection)
+            raise OSError("the connection broke before the commit was told")
+
+    for number in range(3):
+        recording.recorder.note(answer(request_id=f"r{number}"), Asked(JPEG))
+        recording.recorder.note_part(a_part(number))
+    monkeypatch.setattr(type(record.database._engine.dialect), "do_commit", breaks)
+    recording.recorder.turn()
+    assert broken and recording.recorder.waiting == 3
+    recording.recorder.note(answer(request_id="r3"), Asked(JPEG))
+    recording.recorder.turn()
+    assert [row.request_id for row in recording.rows()] == ["r0", "r1", "r2", "r3"]
+    broken.clear()
+    recording.recorder.note_part(a_part(3))
+    recording.recorder.turn()
+    recording.recorder.note_part(a_part(4))
+    recording.recorder.turn()
+    assert parts_in(record) == [0, 1, 2, 3, 4]
+    assert recording.count("inspections", "stored") == 4
+    assert recording.count("inspections", "lost") == 0

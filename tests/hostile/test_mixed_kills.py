@@ -1,0 +1,16 @@
+"""A server that is killed under mixed load: a short `python -m tests.hostile mixed-kills`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.hostile.mixed_kills import judge_mixed, run
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["behind", "before the answer"])
+def test_kills_under_mixed_load_leave_no_wrong_answer_and_lose_no_more_than_is_said(
+    tmp_path: Path, first: bool
+) -> None:
+    assert judge_mixed(run(2, 3.0, tmp_path, first=first), first=first).missed == []
