@@ -111,7 +111,7 @@ class PromiseOut(Schema):
     )
     promised: float | None = Field(
         description="Share of good parts that one honest model of twenty rejects more than. Null "
-        "where no rate is proven: then only judged parts tell whether alpha is kept."
+        "where the thresholds were found for none."
     )
     parts: int = Field(
         validation_alias=AliasPath("rejects", "parts"),

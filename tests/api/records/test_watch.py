@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from service.core.bundles.bundle import Bundle
+from service.core.bundles.manifest import Promise, Thresholds
 from service.parts import watching
 from service.recording.record import Record
 from tests.watched import COUNT, encoded, with_facts
@@ -99,6 +101,51 @@ async def test_a_fading_lamp_calls_until_somebody_takes_note(
             return f"{shown} 0.0" in (await client.get("/metrics")).text
 
         await eventually(is_nought)
+
+
+@pytest.mark.parametrize("promise", ["measured", "proven"])
+@pytest.mark.parametrize("share", [0.48, 1.0])
+async def test_far_more_rejects_than_thresholds_were_found_for_are_a_condition_that_stays(
+    serve: Serve,
+    sqlite_record: Record,
+    make_bundle: Callable[..., Bundle],
+    picture_bytes: Callable[[int], bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    promise: Promise,
+    share: float,
+) -> None:
+    monkeypatch.setattr(watching, "EVERY_S", 0.02)
+    found = Thresholds(
+        image=0.5, pixel=0.5, method="tests", alpha=0.05, promise=promise, good_count=40
+    )
+    make_bundle(name="nuts", thresholds=found)
+    good, bad = picture_bytes(50), picture_bytes(200)
+    async with serve(record=sqlite_record) as client:
+
+        async def broken() -> list[str]:
+            conditions = (await get(client, "/v1/status"))["conditions"]
+            said = [one for one in conditions if one["name"] == "TaktPromiseBroken"]
+            return [one["text"] for one in said if one["firing"]]
+
+        assert await broken() == []
+        rejects = np.random.default_rng(1).random(50) < share
+        for reject in rejects.tolist():
+            picture = bad if reject else good
+            await client.post("/v1/models/nuts/inspect", content=picture)
+
+        async def told() -> bool:
+            return len(await broken()) == 1
+
+        await eventually(told)
+        (promised,) = (await get(client, "/v1/watch"))["promises"]
+        assert promised["broken"] and 0.1 < promised["promised"] < 0.12
+        (alarm,) = (await get(client, "/v1/watch"))["calling"]
+        await client.post(f"/v1/watch/alarms/{alarm['id']}/acknowledge", json={"note": "cracks"})
+
+        async def quiet() -> bool:
+            return await broken() == []
+
+        await eventually(quiet)
 
 
 async def test_marks_stand_on_the_time_line(serve: Serve, sqlite_record: Record) -> None:
