@@ -89,6 +89,7 @@ class WatchedStreamOut(Schema):
     model: str
     version: str
     station: str = Field(description="Empty for pictures without one.")
+    active: bool = Field(description="Whether the version answers where a request names none.")
     pictures: int = Field(
         validation_alias="seen", description="That were watched against this version."
     )
