@@ -42,7 +42,7 @@ def busy_metrics(models: int) -> Metrics:
     RecordMetrics(metrics.registry).begin()
     for model in map("model-{}".format, range(models)):
         for version in ("1", "2"):
-            metrics.versions.watch(model, version, VersionGauges(*[lambda: 1] * 4))
+            metrics.versions.watch(model, version, VersionGauges(*[lambda: 1] * 5))
             metrics.loaded(model, version, seconds=1, instances=2, bounds=(0.1, 0.2, 0.3, 0.4))
             metrics.versions.self_tested(model, version, ())
         metrics.of_model(model)

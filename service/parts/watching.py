@@ -16,6 +16,7 @@ from service.observing.instruments.watch_metrics import WatchMetrics
 from service.parts.composing.foundation import Foundation
 from service.parts.composing.part import ServerPart
 from service.recording.record import Record
+from service.recording.watch.activations import Activations
 from service.recording.watch.alarms import MOST_AT_ONCE, alarms_of
 from service.recording.watch.known import KnownBundle
 from service.recording.watch.store import watched_keys
@@ -48,9 +49,9 @@ class _Bundles:
         bundle = self._bundle(model, version)
         return self._of(bundle) if bundle is not None and bundle.digest == digest else None
 
-    def facts(self, model: str) -> GoodFacts | None:
-        """The facts of the good pictures of a model's active version."""
-        bundle = self._bundle(model, None)
+    def facts(self, model: str, version: str | None) -> GoodFacts | None:
+        """The facts of the good pictures of a model's version, or of its active one."""
+        bundle = self._bundle(model, version)
         return None if bundle is None else self._of(bundle).facts
 
     def _bundle(self, model: str, version: str | None) -> Bundle | None:
@@ -75,14 +76,25 @@ def watching_part(foundation: Foundation) -> ServerPart:
     bundles = _Bundles(foundation.models.repository)
     watcher: RecordWatcher | None = None
 
-    def is_active(model: str, version: str, _: int) -> bool:
-        # What is seen now was answered a moment ago.
-        return foundation.models.repository.is_active(model, version)
+    known: Activations | None = None
 
     def turn(record: Record) -> WatchTurn:
-        nonlocal watcher
+        nonlocal watcher, known
+
+        def was_active(model: str, version: str, at_us: int) -> bool:
+            nonlocal known
+            if known is None:
+                with record.database.reading() as connection:
+                    known = Activations(connection)
+            # An activation may have come between a picture and this turn.
+            active = known.active(model, at_us)
+            if active is None:
+                return foundation.models.repository.is_active(model, version)
+            return active == version
+
         if watcher is None:
-            watcher = RecordWatcher(record.database, bundles.known, was_active=is_active)
+            watcher = RecordWatcher(record.database, bundles.known, was_active=was_active)
+        known = None
         done = watcher.turn()
         with record.database.reading() as connection:
             for key in watched_keys(connection):
@@ -113,7 +125,9 @@ def watching_part(foundation: Foundation) -> ServerPart:
     return ServerPart(
         name="watching",
         routers=(
-            watch_router(records, bundles.known, bundles.facts),
+            watch_router(
+                records, bundles.known, bundles.facts, foundation.models.repository.is_active
+            ),
             alarms_router(records),
             marks_router(records),
         ),

@@ -45,6 +45,7 @@ class VersionContext:
         device_id: the GPU, where engines run on one.
         noticed: hears of versions, decisions and thresholds that were changed beside the server.
         peers: the other workers; the one that leads counts and tells what was changed.
+        recorded: whether answers are recorded.
     """
 
     open_engine: EngineOpener
@@ -60,6 +61,7 @@ class VersionContext:
     noticed: Noticed
     peers: Peers
     device_id: int = 0
+    recorded: bool = False
 
 
 def version_context(

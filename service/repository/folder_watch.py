@@ -155,8 +155,10 @@ class FolderWatch:
             if not self._unreadable:
                 logger.warning("the models stay as they are: %s", error)
             self._unreadable = True
+            self._repository.found_on_disk(())
             return
         self._unreadable = False
+        self._repository.found_on_disk(found)
         missing = self._known.keys() - found.keys()
         for path in missing & self._missing:
             await self._remove(path)

@@ -61,6 +61,7 @@ class Loaded:
         batcher: queues model inputs and runs them on the engines.
         supervisor: keeps the engines at work.
         pipeline: the journey of a picture.
+        recorded: whether what it answers is recorded, and so may be watched.
         load_s: seconds that loading took.
     """
 
@@ -72,6 +73,7 @@ class Loaded:
     batcher: Batcher[ModelInput, ModelOutput]
     supervisor: Supervisor
     pipeline: Pipeline
+    recorded: bool
     load_s: float
 
 
@@ -100,6 +102,8 @@ class ModelVersion:
         failed_s: when loading it failed, or what is to take its place, on the monotonic clock; None
             where that did not, or where it is no use to try again: the answers drift, an engine
             hangs, or thresholds in the folder cannot be read.
+        gone: whether its folder is not there, or cannot be read, by now.
+        refused: why what its folder has by now does not take its place; None while it may.
     """
 
     def __init__(self, path: Path) -> None:
@@ -113,6 +117,8 @@ class ModelVersion:
         self.thresholds: DeployedThresholds | None = None
         self.loaded: Loaded | None = None
         self.failed_s: float | None = None
+        self.gone = False
+        self.refused: str | None = None
         self._failure: str | None = None
         self._read_thresholds: Callable[[], Overrides] | None = None
         self._room: EngineRoom | None = None
@@ -124,10 +130,15 @@ class ModelVersion:
 
     @property
     def reason(self) -> str | None:
-        """Why it failed, or what is wrong with its engines; None while it is ready or loading."""
+        """Why it failed, or what is wrong with its engines or files; None while all is well."""
         if self.state == "ready" and self.loaded is not None and not self.ready:
             return self.loaded.supervisor.trouble
-        return self._failure
+        return self._failure or self.refused
+
+    @property
+    def spoilt(self) -> bool:
+        """Whether it answers from memory alone: the next start would not find it as it is."""
+        return self.ready and (self.gone or self.refused is not None)
 
     @property
     def depth(self) -> int:
@@ -249,6 +260,8 @@ class ModelVersion:
                 logger.warning("%s, self-test, %s: %s", self.title, code, text)
         promised = metrics.versions.promised.labels(self.name, self.version)
         promised.set_function(lambda: thresholds.promised_rate)
+        has_facts, recorded = knows_good_facts(bundle.calibration), self.loaded.recorded
+        metrics.versions.watched(self.name, self.version, recorded=recorded, has_facts=has_facts)
         for kind in THRESHOLD_KINDS:
             metrics.versions.watch_threshold(
                 self.name,
@@ -264,7 +277,7 @@ class ModelVersion:
                     getattr(thresholds.in_force, kind),
                     origin.since,
                 )
-        if thresholds.in_force.undecided and not knows_good_facts(bundle.calibration):
+        if thresholds.in_force.undecided and not has_facts:
             logger.warning(
                 "%s judges every picture, though it is to be undecided about some: it does not "
                 "know what its good pictures look like; `takt calibrate` adds it",
@@ -369,6 +382,7 @@ class ModelVersion:
             batcher=batcher,
             supervisor=supervisor,
             pipeline=pipeline,
+            recorded=context.recorded,
             load_s=time.perf_counter() - started_s,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from pathlib import Path
 
 from service.core.errors import ConfigurationError, ModelNotFoundError
@@ -201,6 +201,11 @@ class ModelRepository:
         """Stops serving a version whose folder is gone; see `Model.remove_version`."""
         model = self._models.get(path.parent.name)
         return model is None or await model.remove_version(path.name)
+
+    def found_on_disk(self, paths: Collection[Path]) -> None:
+        """Notes whose folders are there by now."""
+        for version in self:
+            version.gone = version.path not in paths
 
     async def close(self, drain_timeout_s: float) -> None:
         """Answers the accepted pictures within a time, then closes every version."""

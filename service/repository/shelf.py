@@ -85,7 +85,7 @@ class Shelf:
 
     async def _replace(self, old: ModelVersion, version: ModelVersion) -> None:
         if old.ready and not version.ready:
-            old.failed_s = version.failed_s
+            old.failed_s, old.refused = version.failed_s, version.reason
             logger.error("%s %s goes on as it was", version.name, version.version)
             return
         if old.thresholds is not None and version.thresholds is not None:
@@ -110,6 +110,7 @@ class Shelf:
                 depth=lambda: one.depth if (one := find()) else 0,
                 ready=lambda: one.ready if (one := find()) else 0,
                 working=lambda: one.working if (one := find()) else 0,
+                spoilt=lambda: one.spoilt if (one := find()) else 0,
                 active=partial(self._is_active, version),
             ),
         )

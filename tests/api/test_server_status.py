@@ -9,12 +9,14 @@ from typing import Any
 import httpx
 import pytest
 
+from service.core.bundles.bundle import Bundle
 from service.core.distribution import version
 from service.core.engines.fake import FakeEngine
 from service.observing.status import watch
 from service.recording.record import Record
 from tests.api.apps import until
 from tests.api.keys import KEYS, bearer
+from tests.watched import with_facts
 
 REST = "/v1/models/parts/inspect"
 STATUS = "/v1/status"
@@ -38,7 +40,7 @@ async def conditions_of(client: httpx.AsyncClient) -> dict[str, dict[str, Any]]:
 async def test_a_server_that_nobody_has_asked_is_well(serve) -> None:
     async with serve() as client:
         found = await status_of(client)
-    assert found["conditions"] == []
+    assert [one for one in found["conditions"] if not one["note"]] == []
     assert found["version"] == version()
     assert found["last_minute"]["answered"] == found["since_start"]["answered"] == 0
     assert {one["p99_ms"] for one in found["last_minute"]["stages"]} == {None}
@@ -150,6 +152,53 @@ async def test_a_version_that_cannot_be_served_is_told_with_its_name(
     assert not_ready["labels"]["model"] in ("few", "parts")
     assert not_ready["severity"] == "critical"
     assert not not_ready["firing"]
+
+
+async def test_a_byte_that_is_flipped_in_a_served_graph_is_told_until_it_is_right_again(
+    serve, bundle: Bundle, bad_part
+) -> None:
+    graph = bundle.path / "model.onnx"
+    whole = graph.read_bytes()
+    async with serve(repository_poll_s=0.02) as client:
+        assert "TaktModelFilesSpoilt" not in await conditions_of(client)
+        graph.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
+        async with asyncio.timeout(60):
+            while "TaktModelFilesSpoilt" not in (found := await conditions_of(client)):
+                await asyncio.sleep(0.02)
+        spoilt = found["TaktModelFilesSpoilt"]
+        assert spoilt["labels"] == {"model": "parts", "version": "1"}
+        assert (spoilt["severity"], spoilt["note"]) == ("warning", False)
+        (version,) = (await client.get("/v1/models/parts")).json()["versions"]
+        assert version["state"] == "ready" and "model.onnx" in version["reason"]
+        assert (await client.post(REST, content=bad_part)).status_code == 200
+        graph.write_bytes(whole)
+        async with asyncio.timeout(60):
+            while "TaktModelFilesSpoilt" in await conditions_of(client):
+                await asyncio.sleep(0.02)
+
+
+async def test_a_served_version_whose_folder_is_gone_is_told(serve, bundle: Bundle) -> None:
+    async with serve(repository_poll_s=0.02) as client:
+        (bundle.path / "manifest.json").unlink()
+        async with asyncio.timeout(60):
+            while "TaktModelFilesSpoilt" not in await conditions_of(client):
+                await asyncio.sleep(0.02)
+
+
+async def test_an_active_version_that_nobody_watches_is_a_note(
+    serve, bundle: Bundle, sqlite_record: Record, make_bundle
+) -> None:
+    async def reasons(**options) -> set[tuple[str, str]]:
+        async with serve(**options) as client:
+            conditions = (await status_of(client))["conditions"]
+        found = [one for one in conditions if one["name"] == "TaktModelNotWatched"]
+        assert all((one["severity"], one["note"]) == ("warning", True) for one in found)
+        return {(one["labels"]["version"], one["labels"]["reason"]) for one in found}
+
+    assert await reasons() == {("1", "no_record"), ("1", "no_facts")}
+    assert await reasons(record=sqlite_record) == {("1", "no_facts")}
+    with_facts(bundle)
+    assert await reasons(record=sqlite_record) == set()
 
 
 async def test_it_needs_the_scope_read(serve) -> None:

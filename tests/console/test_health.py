@@ -108,6 +108,29 @@ def test_a_version_that_has_failed_is_told_with_what_to_do_and_goes_when_it_is_m
     expect(page.get_by_text("All is well")).to_be_visible()
 
 
+def test_a_spoilt_file_of_a_served_version_is_told_and_what_is_not_watched_is_a_note(
+    page: Page, serve: Serve, tmp_path: Path
+) -> None:
+    repository = tmp_path / "models"
+    shutil.copytree(BANK / MODEL, repository / MODEL)
+    server = serve(repository, "--repository-poll-s", "0.2")
+    page.goto(f"{server.url}/console/health")
+    note = page.get_by_role("article", name="TaktModelNotWatched")
+    expect(note.locator("strong")).to_have_text("Note")
+    expect(note).to_contain_text("version 1, which inspects, is not watched (no_record)")
+    expect(note.get_by_role("link", name="Look at it on the page Watch")).to_be_visible()
+    expect(page.get_by_text("All is well")).to_be_visible()
+    graph = next((repository / MODEL / "1").glob("*.onnx"))
+    data = bytearray(graph.read_bytes())
+    data[len(data) // 2] ^= 1
+    graph.write_bytes(data)
+    spoilt = page.get_by_role("article", name="TaktModelFilesSpoilt")
+    expect(spoilt).to_contain_text(f"The files of version 1 of {MODEL} are gone, or have changed")
+    expect(page.get_by_text("All is well")).to_have_count(0)
+    spoilt.get_by_text("What to do about").click()
+    expect(spoilt.locator("pre").first).to_contain_text("takt verify")
+
+
 def test_what_to_do_has_the_run_book_with_its_tables_and_commands(page: Page, serve: Serve) -> None:
     server = serve()
     page.route(
@@ -185,8 +208,8 @@ def test_nothing_is_well_of_a_server_that_does_not_answer(page: Page, serve: Ser
     well = page.get_by_text("All is well")
     expect(well).to_be_visible()
     server.process.kill()
-    expect(page.get_by_role("article")).to_contain_text("Not known")
-    expect(page.get_by_role("article")).to_contain_text("What is below is of")
+    expect(page.get_by_role("article").first).to_contain_text("Not known")
+    expect(page.get_by_role("article").first).to_contain_text("What is below is of")
     expect(well).to_have_count(0)
     serve(BANK, "--port", server.url.rpartition(":")[2])
     expect(well).to_be_visible()

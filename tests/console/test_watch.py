@@ -152,6 +152,25 @@ def test_where_all_is_as_ever_it_says_what_is_watched_and_what_is_promised(
     expect(page.get_by_role("link", name="What judged parts tell")).to_be_visible()
 
 
+def test_pictures_of_a_former_version_say_nothing_of_the_one_that_answers_now(
+    page: Page, serve: Serve
+) -> None:
+    server = serve(record=True)
+    work_a_shift(server.url, 1)
+
+    def former(route: Route) -> None:
+        watch = route.fetch().json()
+        for one in watch["streams"]:
+            one["active"] = False
+        route.fulfill(json=watch)
+
+    page.route("**/v1/watch", former)
+    page.goto(f"{server.url}/console/watch")
+    expect(page.get_by_text("The version that answers now was not watched yet")).to_be_visible()
+    expect(page.get_by_text(f"What was watched are pictures of {MODEL} 1")).to_be_visible()
+    expect(page.get_by_text("are as ever")).to_have_count(0)
+
+
 def test_causes_that_are_no_camera_lead_to_the_rejects(page: Page, serve: Serve) -> None:
     server = serve(record=True)
     work_a_shift(server.url, 1)

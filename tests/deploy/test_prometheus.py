@@ -38,6 +38,8 @@ OFF = {
     "TaktNoServer": ('absent(up{job="takt"})', 'up{job="takt"}'),
     "TaktNoActiveVersion": ("takt_model_active) == 0", "takt_model_active) > 0"),
     "TaktModelDoubtful": ("takt_model_finding == 1", "takt_model_ready == 1"),
+    "TaktModelFilesSpoilt": ("takt_model_spoilt == 1", "takt_model_spoilt == 0"),
+    "TaktModelNotWatched": ("takt_model_unwatched == 1", "takt_model_unwatched == 0"),
     "TaktRejectRateHigh": (
         "line_model:takt_reject_limit:ratio",
         "(0.1 * line_model:takt_reject_limit:ratio)",

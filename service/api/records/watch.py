@@ -36,8 +36,9 @@ from service.recording.watch.oddness import oddness_of
 from service.recording.watch.state import watched_streams
 from service.watching.calibration import PICTURES_BETWEEN
 
-FactsOf = Callable[[str], GoodFacts | None]
-"""Gives the facts of the good pictures of a model's active version; None where there are none."""
+FactsOf = Callable[[str, str | None], GoodFacts | None]
+"""Gives the facts of the good pictures of a model's version, or of its active one if None; None
+where there are none."""
 
 _NO_FACTS = InspectionNotFoundError(
     "nothing is known of how usual the picture of inspection 17 is: version 1 of pitting keeps no "
@@ -46,13 +47,19 @@ _NO_FACTS = InspectionNotFoundError(
 _MEANINGS = {fact.name: fact.meaning for fact in FACTS}
 
 
-def watch_router(threads: RecordThreads, known_of: KnownOf, facts_of: FactsOf) -> APIRouter:
+def watch_router(
+    threads: RecordThreads,
+    known_of: KnownOf,
+    facts_of: FactsOf,
+    is_active: Callable[[str, str], bool],
+) -> APIRouter:
     """The routes of the watch.
 
     Args:
         threads: work on the record.
         known_of: what bundles say.
-        facts_of: the facts of good pictures of a model's active version.
+        facts_of: the facts of good pictures of a model's version.
+        is_active: whether a version answers where a request names none, by model and version.
     """
     router = APIRouter(tags=["watch"])
 
@@ -61,7 +68,7 @@ def watch_router(threads: RecordThreads, known_of: KnownOf, facts_of: FactsOf) -
         """What is watched: each stream of pictures, what each model rejects, and what calls."""
 
         def read(connection: Connection) -> WatchOut:
-            found = watched_streams(connection, known_of)
+            found = watched_streams(connection, known_of, is_active)
             standing = alarms_of(connection, standing=True, limit=MOST_AT_ONCE)
             at_us = now_us()
             calling = [one for one in standing if one.calls(at_us)]
@@ -85,10 +92,15 @@ def watch_router(threads: RecordThreads, known_of: KnownOf, facts_of: FactsOf) -
         fact: Annotated[FactName, Path(description="Name of the fact.")],
         model: Annotated[Text, Query(description="Whose pictures.")],
         station: Annotated[Text, Query(description="Empty for pictures without one.")] = "",
+        version: Annotated[
+            Text | None, Query(description="Whose pictures; of any version unless given.")
+        ] = None,
     ) -> CourseOut:
         """The course of a fact over the latest pictures of a model at a station."""
-        facts = facts_of(model)
-        found = await threads.read(lambda some: course_of(some, model, station, fact, facts))
+        facts = facts_of(model, version)
+        found = await threads.read(
+            lambda some: course_of(some, model, station, fact, facts, version)
+        )
         return CourseOut(
             request_id=request_id_of(request.scope),
             fact=fact,

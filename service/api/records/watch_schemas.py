@@ -89,6 +89,7 @@ class WatchedStreamOut(Schema):
     model: str
     version: str
     station: str = Field(description="Empty for pictures without one.")
+    active: bool = Field(description="Whether the version answers where a request names none.")
     pictures: int = Field(
         validation_alias="seen", description="That were watched against this version."
     )
@@ -111,7 +112,7 @@ class PromiseOut(Schema):
     )
     promised: float | None = Field(
         description="Share of good parts that one honest model of twenty rejects more than. Null "
-        "where no rate is proven: then only judged parts tell whether alpha is kept."
+        "where the thresholds were found for none."
     )
     parts: int = Field(
         validation_alias=AliasPath("rejects", "parts"),

@@ -119,7 +119,8 @@ def _condition(alarm: Alarm, status: Status) -> ConditionOut:
     condition = alarm.condition
     return ConditionOut(
         name=condition.name,
-        severity=condition.severity,
+        severity="critical" if condition.severity == "critical" else "warning",
+        note=condition.severity == "info",
         firing=alarm.firing,
         since=_time(status.unix_s - (status.reading.at_s - alarm.since_s)),
         for_s=condition.for_s,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import ConfigDict, Field
 
 from service.api.schemas import Schema
-from service.observing.status.conditions import Severity
 from service.observing.status.host_state import DiskUse
 
 
@@ -15,9 +15,13 @@ class ConditionOut(Schema):
     """One case of an alert condition that holds."""
 
     name: str = Field(description="Of the alert, as Prometheus' rules have it.")
-    severity: Severity = Field(
+    severity: Literal["critical", "warning"] = Field(
         description="`critical`: parts pass uninspected, or soon will. `warning`: somebody should "
         "look during the shift."
+    )
+    note: bool = Field(
+        description="Whether nobody need be called: it is to be known, and may stay as it is. Its "
+        "severity is `warning`, and `info` in Prometheus' rules."
     )
     firing: bool = Field(description="Whether it has held for `for_s`, and is an alarm by now.")
     since: datetime = Field(description="When it began to hold.")

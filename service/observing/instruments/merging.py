@@ -19,6 +19,8 @@ LARGEST = frozenset(
         "takt_model_active",
         "takt_model_finding",
         "takt_model_load_seconds",
+        "takt_model_spoilt",
+        "takt_model_unwatched",
         "takt_promised_reject_ratio",
         "takt_record_clock_doubted",
         "takt_record_newer",

@@ -22,12 +22,14 @@ class VersionGauges:
         ready: 1 if it would answer.
         working: engines that take pictures.
         active: 1 if it answers where a request names none.
+        spoilt: 1 if it answers from memory alone.
     """
 
     depth: Callable[[], float]
     ready: Callable[[], float]
     working: Callable[[], float]
     active: Callable[[], float]
+    spoilt: Callable[[], float]
 
 
 class VersionInstruments:
@@ -93,6 +95,17 @@ class VersionInstruments:
             "nothing is promised, as of thresholds that somebody set.",
             of_version,
         )
+        self._spoilt = gauge(
+            "takt_model_spoilt",
+            "1 if it answers from memory alone: its files are gone, or refused as they are.",
+            of_version,
+        )
+        self._unwatched = gauge(
+            "takt_model_unwatched",
+            "1 if nobody watches camera and light for it: nothing is recorded (no_record), or the "
+            "bundle has no facts of good pictures (no_facts).",
+            ("model", "version", "reason"),
+        )
         self._findings = gauge(
             "takt_model_finding",
             "1 if the self-test found this against the model, else 0; absent where none was made.",
@@ -112,6 +125,7 @@ class VersionInstruments:
             (self._ready, figures.ready),
             (self._working, figures.working),
             (self._active, figures.active),
+            (self._spoilt, figures.spoilt),
         ):
             gauge.labels(name, version).set_function(read)
 
@@ -132,12 +146,20 @@ class VersionInstruments:
         for finding in get_args(FindingCode):
             self._findings.labels(name, version, finding).set(finding in findings)
 
+    def watched(self, name: str, version: str, *, recorded: bool, has_facts: bool) -> None:
+        """Show why nobody watches camera and light for a version, if so."""
+        for reason, is_there in (("no_record", recorded), ("no_facts", has_facts)):
+            self._unwatched.labels(name, version, reason).set(not is_there)
+
     def forget(self, name: str, version: str) -> None:
         """Remove the figures of a version that is gone."""
-        watched = (self._queue_depth, self._ready, self._working, self._active, self.promised)
-        for gauge in (*watched, self._load_seconds, self._instances):
+        watched = (self._queue_depth, self._ready, self._working, self._active, self._spoilt)
+        for gauge in (*watched, self.promised, self._load_seconds, self._instances):
             with contextlib.suppress(KeyError):
                 gauge.remove(name, version)
+        for reason in ("no_record", "no_facts"):
+            with contextlib.suppress(KeyError):
+                self._unwatched.remove(name, version, reason)
         for kind in get_args(ThresholdKind):
             with contextlib.suppress(KeyError):
                 self.thresholds.remove(name, version, kind)

@@ -76,13 +76,19 @@ def not_ready(readings: Readings, *, active: bool) -> Found:
     }
 
 
-def doubtful(readings: Readings) -> Found:
-    """Findings of the self-test against an active version."""
-    activity = readings.last("takt_model_active", _OF_VERSION)
-    found = readings.last("takt_model_finding", (*_OF_VERSION, "finding"))
-    return {
-        labels: 1 for labels, value in found.items() if value == 1 and activity.get(labels[:2]) == 1
-    }
+def of_active(name: str, label: str) -> Find:
+    """Finds what a gauge says of active versions, by one more label."""
+
+    def find(readings: Readings) -> Found:
+        activity = readings.last("takt_model_active", _OF_VERSION)
+        found = readings.last(name, (*_OF_VERSION, label))
+        return {
+            labels: 1
+            for labels, value in found.items()
+            if value == 1 and activity.get(labels[:2]) == 1
+        }
+
+    return find
 
 
 def engine_missing(readings: Readings) -> Found:

@@ -15,7 +15,7 @@ from service.observing.status import cases
 from service.observing.status.cases import Find
 from service.observing.status.readings import Labels
 
-Severity = Literal["critical", "warning"]
+Severity = Literal["critical", "warning", "info"]
 
 _MINUTE_S = 60.0
 
@@ -30,7 +30,7 @@ class Condition:
         find: the cases that hold now, with the value of each.
         labels: names of the labels that tell one case of it from another.
         for_s: how long it must hold until it is an alarm.
-        severity: `critical`: parts pass uninspected, or soon will.
+        severity: `critical`: parts pass uninspected, or soon will. `info`: nobody need be called.
     """
 
     name: str
@@ -102,9 +102,17 @@ CONDITIONS = (
         for_s=10 * _MINUTE_S,
     ),
     Condition(
+        "TaktModelFilesSpoilt",
+        "The files of version {version} of {model} are gone, or have changed and are refused. What "
+        "was loaded of them answers on, until the next start.",
+        cases.shown("takt_model_spoilt", _VERSION),
+        labels=_VERSION,
+        for_s=2 * _MINUTE_S,
+    ),
+    Condition(
         "TaktModelDoubtful",
         "The self-test of version {version} of {model}, which inspects, found {finding}.",
-        cases.doubtful,
+        cases.of_active("takt_model_finding", "finding"),
         labels=(*_VERSION, "finding"),
         for_s=5 * _MINUTE_S,
     ),
@@ -282,6 +290,14 @@ CONDITIONS = (
         "The audit log is not as it was written: entries were changed, cut off or put in. The "
         "server's log and `takt audit verify` say which.",
         cases.shown("takt_audit_broken"),
+    ),
+    Condition(
+        "TaktModelNotWatched",
+        "Nobody is told if camera or light change for {model}: version {version}, which inspects, "
+        "is not watched ({reason}).",
+        cases.of_active("takt_model_unwatched", "reason"),
+        labels=(*_VERSION, "reason"),
+        severity="info",
     ),
 )
 """The gravest first."""

@@ -41,6 +41,8 @@ NAMES = frozenset(
         "takt_workers_still",
         "takt_model_active",
         "takt_model_finding",
+        "takt_model_spoilt",
+        "takt_model_unwatched",
         "takt_promised_reject_ratio",
         "takt_connections",
         "takt_connections_limit",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 
@@ -164,6 +164,7 @@ def lay_foundation(
     host_metrics = HostMetrics(metrics, journal, peers)
     pools = _open_pools(settings.threads_for_decoding)
     context = version_context(settings, pools, metrics, open_engine, supervision, trail.tell, peers)
+    context = replace(context, recorded=record is not None)
     models = open_models(settings, context, metrics, trail)
     memory = context.memory
     metrics.watch_memory(lambda: memory.in_use_bytes, memory.limit_bytes)

@@ -33,7 +33,11 @@ class Activations:
 
     def was_active(self, model: str, version: str, at_us: int) -> bool:
         """Whether a version answered at a time where a request named none, as far as is known."""
+        return self.active(model, at_us) == version
+
+    def active(self, model: str, at_us: int) -> str | None:
+        """The version that did; None where none did, or none is known."""
         known = (
             active for since_us, active in reversed(self._of.get(model, [])) if since_us <= at_us
         )
-        return next(known, None) == version
+        return next(known, None)

@@ -64,7 +64,12 @@ class FactCourse:
 
 
 def course_of(
-    connection: Connection, model: str, station: str, fact: FactName, facts: GoodFacts | None
+    connection: Connection,
+    model: str,
+    station: str,
+    fact: FactName,
+    facts: GoodFacts | None,
+    version: str | None = None,
 ) -> FactCourse:
     """The course of a fact over the latest pictures of a model at a station.
 
@@ -73,7 +78,8 @@ def course_of(
         model: name of the model.
         station: empty for pictures without one.
         fact: whose course it is.
-        facts: of the good pictures of the version that is active.
+        facts: of the good pictures of the version.
+        version: whose pictures; of any version if None.
     """
     column = FACT_NAMES.index(fact)
     rows = connection.execute(
@@ -82,6 +88,7 @@ def course_of(
             inspections.c.model == model,
             func.coalesce(inspections.c.station, "") == station,
             inspections.c.facts.is_not(None),
+            *([] if version is None else [inspections.c.version == version]),
         )
         .order_by(inspections.c.at_us.desc())
         .limit(MOST_PICTURES)

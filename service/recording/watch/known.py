@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.core.bundles.bundle import Bundle
-from service.core.bundles.conformal import conformal_rank
+from service.core.bundles.conformal import conformal_rank, needed_for
 from service.core.bundles.manifest import Promise
 from service.core.bundles.thresholds import ThresholdPair
 from service.core.pictures.facts import FACT_NAMES, FACTS
@@ -36,7 +36,7 @@ class KnownBundle:
         alpha: share of good parts that these were found for; None for none.
         promise: what alpha is.
         promised: share of good parts that these reject in one honest model of twenty at most; None
-            where no rate of theirs is proven.
+            where they were found for none.
     """
 
     facts: GoodFacts | None
@@ -57,7 +57,7 @@ class KnownBundle:
         facts = GoodFacts.of(bundle.calibration)
         own = bundle.manifest.thresholds
         promised = None
-        if own.alpha is not None and own.promise == "proven" and own.good_count:
+        if own.alpha and needed_for(own.alpha) <= own.good_count:
             rank = conformal_rank(own.good_count, own.alpha)
             promised = promised_share(own.good_count, rank)
         return cls(

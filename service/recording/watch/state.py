@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
@@ -23,6 +24,7 @@ class WatchedStream:
         model: its name.
         version: that the pictures are held against.
         station: empty for pictures without one, and for what a model rejects at all of them.
+        active: whether the version answers where a request names none.
         seen: number of pictures.
         calibrated_on: good pictures that say what is usual; None where the version is not here.
         least_shift: the least change of a fact that is found in time.
@@ -37,6 +39,7 @@ class WatchedStream:
     model: str
     version: str
     station: str
+    active: bool
     seen: int
     calibrated_on: int | None
     least_shift: LeastShift | None
@@ -47,8 +50,10 @@ class WatchedStream:
     promised: float | None
 
 
-def watched_streams(connection: Connection, known_of: KnownOf) -> list[WatchedStream]:
-    """Every stream that was ever watched, by model and station."""
+def watched_streams(
+    connection: Connection, known_of: KnownOf, is_active: Callable[[str, str], bool]
+) -> list[WatchedStream]:
+    """Every stream that is watched, by model and station."""
     rows = connection.execute(
         select(watched).order_by(watched.c.kind, watched.c.model, watched.c.station)
     )
@@ -62,6 +67,7 @@ def watched_streams(connection: Connection, known_of: KnownOf) -> list[WatchedSt
                 row.model,
                 row.version,
                 row.station,
+                is_active(row.model, row.version),
                 row.seen,
                 None if calibration is None else calibration.pictures,
                 None if known is None or rejects else known.least_shift,

@@ -73,12 +73,14 @@ class WatchChanges:
         position: that it has come to.
         streams: those that have seen something.
         happened: in the order in which it did.
+        gone: streams that are no more, as a version answers that nobody can watch.
     """
 
     before: WatchPosition
     position: WatchPosition
     streams: Sequence[KeptStream]
     happened: Sequence[StoredAlarm | AlarmsEnd]
+    gone: Sequence[StreamKey] = ()
 
 
 class RecordStore:
@@ -138,6 +140,8 @@ class RecordStore:
                     connection.execute(ended)
                 else:
                     connection.execute(insert(alarms), _alarm_row(one))
+            for key in changes.gone:
+                connection.execute(delete(watched).where(_row_of(key)))
             for stream in changes.streams:
                 connection.execute(delete(watched).where(_row_of(stream.key)))
                 connection.execute(
@@ -190,6 +194,8 @@ class ReplayStore:
                 ]
             else:
                 self.alarms.append(replace(one, id=len(self.alarms) + 1))
+        for key in changes.gone:
+            self._streams.pop(key, None)
         self._streams |= {stream.key: stream for stream in changes.streams}
         self._position = changes.position
         return True

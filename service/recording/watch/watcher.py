@@ -95,10 +95,10 @@ class _Watched:
 
 @dataclass(slots=True)
 class _Turn:
-    """What a turn has made of the watch so far."""
+    """What a turn has made of the watch so far; a stream that is no more is None."""
 
     connection: Connection
-    touched: dict[StreamKey, _Watched] = field(default_factory=dict)
+    touched: dict[StreamKey, _Watched | None] = field(default_factory=dict)
     happened: list[StoredAlarm | AlarmsEnd] = field(default_factory=list)
 
     def changes(self, before: WatchPosition, position: WatchPosition) -> WatchChanges:
@@ -106,8 +106,10 @@ class _Turn:
         streams = [
             KeptStream(key, held.version, held.digest, held.seen, held.stream.state())
             for key, held in self.touched.items()
+            if held is not None
         ]
-        return WatchChanges(before, position, streams, self.happened)
+        gone = [key for key, held in self.touched.items() if held is None]
+        return WatchChanges(before, position, streams, self.happened, gone)
 
 
 class RecordWatcher:
@@ -132,7 +134,7 @@ class RecordWatcher:
         self._known_of = known_of
         self._was_active = was_active
         self._store = store or RecordStore(database)
-        self._streams: dict[StreamKey, _Watched] = {}
+        self._streams: dict[StreamKey, _Watched | None] = {}
         # By stream: pictures of other versions since the last one of its own.
         self._passed_over: dict[StreamKey, int] = {}
         self._at: WatchPosition | None = None
@@ -180,7 +182,7 @@ class RecordWatcher:
             known = self._known_of(row.model, row.version, row.digest)
             if known is None:
                 continue
-            if known.calibration is not None and row.facts is not None:
+            if known.calibration is None or row.facts is not None:
                 streams[StreamKey("stream", row.model, row.station or "")].append(row)
             if _is_promised(row, known):
                 streams[StreamKey("promise", row.model, "")].append(row)
@@ -204,6 +206,10 @@ class RecordWatcher:
         if held is None or held.digest != digest:
             if held is not None:
                 turn.happened.append(AlarmsEnd(key, None, rows[0].at_us))
+            if key.kind == "stream" and known.calibration is None:
+                if held is not None:
+                    self._streams[key] = turn.touched[key] = None
+                return
             held = self._streams[key] = _Watched(_new_stream(key, known), version, digest, 0)
         held.active = held.active or self._was_active(key.model, version, rows[0].at_us)
         seen = _seen(rows)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from service.core.bundles.bundle import Bundle
+from service.core.bundles.manifest import Promise, Thresholds
 from service.parts import watching
 from service.recording.record import Record
+from service.recording.watch.watcher import RecordWatcher, WatchTurn
+from service.repository.activation import Activation
 from tests.watched import COUNT, encoded, with_facts
 
 Serve = Callable[..., Any]
@@ -99,6 +104,130 @@ async def test_a_fading_lamp_calls_until_somebody_takes_note(
             return f"{shown} 0.0" in (await client.get("/metrics")).text
 
         await eventually(is_nought)
+
+
+@pytest.mark.parametrize("promise", ["measured", "proven"])
+@pytest.mark.parametrize("share", [0.48, 1.0])
+async def test_far_more_rejects_than_thresholds_were_found_for_are_a_condition_that_stays(
+    serve: Serve,
+    sqlite_record: Record,
+    make_bundle: Callable[..., Bundle],
+    picture_bytes: Callable[[int], bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    promise: Promise,
+    share: float,
+) -> None:
+    monkeypatch.setattr(watching, "EVERY_S", 0.02)
+    found = Thresholds(
+        image=0.5, pixel=0.5, method="tests", alpha=0.05, promise=promise, good_count=40
+    )
+    make_bundle(name="nuts", thresholds=found)
+    good, bad = picture_bytes(50), picture_bytes(200)
+    async with serve(record=sqlite_record) as client:
+
+        async def broken() -> list[str]:
+            conditions = (await get(client, "/v1/status"))["conditions"]
+            said = [one for one in conditions if one["name"] == "TaktPromiseBroken"]
+            return [one["text"] for one in said if one["firing"]]
+
+        assert await broken() == []
+        rejects = np.random.default_rng(1).random(50) < share
+        for reject in rejects.tolist():
+            picture = bad if reject else good
+            await client.post("/v1/models/nuts/inspect", content=picture)
+
+        async def told() -> bool:
+            return len(await broken()) == 1
+
+        await eventually(told)
+        (promised,) = (await get(client, "/v1/watch"))["promises"]
+        assert promised["broken"] and 0.1 < promised["promised"] < 0.12
+        (alarm,) = (await get(client, "/v1/watch"))["calling"]
+        await client.post(f"/v1/watch/alarms/{alarm['id']}/acknowledge", json={"note": "cracks"})
+
+        async def quiet() -> bool:
+            return await broken() == []
+
+        await eventually(quiet)
+
+
+@pytest.mark.parametrize("has_facts", [True, False], ids=["with facts", "without facts"])
+async def test_after_an_activation_in_the_folder_the_watch_is_of_the_version_that_answers(
+    watched_bundle: Bundle,
+    repository: Path,
+    serve: Serve,
+    make_bundle: Callable[..., Bundle],
+    sqlite_record: Record,
+    monkeypatch: pytest.MonkeyPatch,
+    has_facts: bool,
+) -> None:
+    monkeypatch.setattr(watching, "EVERY_S", 0.02)
+    second = make_bundle(version="2")
+    if has_facts:
+        with_facts(second)
+    decided = repository / "parts" / "active.json"
+    decided.write_bytes(Activation.now("1", None, None).json_bytes())
+    async with serve(record=sqlite_record, repository_poll_s=0.02) as client:
+
+        async def streams() -> list[tuple[str, bool, int]]:
+            found = (await get(client, "/v1/watch"))["streams"]
+            return [(one["version"], one["active"], one["pictures"]) for one in found]
+
+        async def until_streams(*wanted: tuple[str, bool, int]) -> None:
+            async def there() -> bool:
+                return await streams() == list(wanted)
+
+            await eventually(there)
+
+        for at in range(5):
+            await inspect(client, encoded(1000 + at))
+        await until_streams(("1", True, 5))
+        decided.write_bytes(Activation.now("2", "1", "taught").json_bytes())
+
+        async def is_followed() -> bool:
+            return (await get(client, "/v1/models/parts"))["active"] == "2"
+
+        await eventually(is_followed)
+        assert await streams() == [("1", False, 5)]
+        assert (await inspect(client, encoded(2000)))["version"] == "2"
+        await until_streams(*([("2", True, 1)] if has_facts else []))
+        (promise,) = (await get(client, "/v1/watch"))["promises"]
+        assert (promise["version"], promise["parts"]) == ("2", 1)
+        query = {"model": "parts", "version": "2"}
+        course = await get(client, "/v1/watch/facts/brightness", **query)
+        assert course["pictures"] == int(has_facts)
+
+
+async def test_pictures_and_an_activation_within_one_turn_leave_the_watch_with_what_answers(
+    watched_bundle: Bundle,
+    serve: Serve,
+    make_bundle: Callable[..., Bundle],
+    sqlite_record: Record,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watching, "EVERY_S", 0.02)
+    with_facts(make_bundle(version="2"))
+    turn, held = RecordWatcher.turn, True
+    nothing = WatchTurn(0, 0, False)
+    monkeypatch.setattr(RecordWatcher, "turn", lambda one: nothing if held else turn(one))
+    async with serve(record=sqlite_record) as client:
+        await client.post("/v1/models/parts/versions/1/activate")
+        for at in range(5):
+            await inspect(client, encoded(1000 + at))
+        await client.post("/v1/models/parts/versions/2/activate")
+        await inspect(client, encoded(2000))
+
+        async def recorded() -> bool:
+            return len((await get(client, "/v1/inspections"))["inspections"]) == 6
+
+        await eventually(recorded)
+        held = False
+
+        async def gone_over() -> bool:
+            found = (await get(client, "/v1/watch"))["streams"]
+            return [(one["version"], one["pictures"]) for one in found] == [("2", 1)]
+
+        await eventually(gone_over)
 
 
 async def test_marks_stand_on_the_time_line(serve: Serve, sqlite_record: Record) -> None:

@@ -123,6 +123,7 @@ async def test_the_active_version_goes_on_from_memory_when_its_folder_is_gone(
         assert found.active == "2"
         assert found.repository.ready
         assert caplog.text.count("goes on from memory") == 1
+        assert [one.spoilt for one in found.repository] == [False, True]
         await found.repository.model("parts").activate("1")
         await found.look(1)
         assert found.versions == {"parts/1": "ready"}

@@ -149,6 +149,8 @@ async def test_a_bundle_that_was_spoilt_goes_on_as_it_was(watched, make_bundle, 
         assert found.repository.get("parts") is before
         assert before.ready
         assert "parts 1 goes on as it was" in caplog.text
+        assert before.spoilt
+        assert "manifest.json" in before.reason
 
 
 async def test_a_threshold_that_was_set_loads_nothing_anew(watched, make_bundle) -> None:

@@ -13,13 +13,14 @@ const SHAPES = {
   unready: ["near", "M12 2a10 10 0 1 0 .1 0z", "M7 12h10"],
   well: ["good", "M12 2a10 10 0 1 0 .1 0z", "M7 12l4 4 7-8"],
   pending: ["good", "M12 2a10 10 0 1 0 .1 0zm0 4a6 6 0 1 1-.1 0z", ""],
+  note: ["quiet", "M12 2a10 10 0 1 0 .1 0z", "M12 7v1M12 11v6"],
   warning: ["near", "M12 1L23 22H1z", "M12 8v7M12 17v3"],
   critical: ["defect", "M7 1h10l6 6v10l-6 6H7l-6-6V7z", "M12 5v9M12 16v4"],
 };
 
-const WATCHED = ["TaktCameraChanged", "TaktMoreDefects", "TaktPromiseBroken"];
+const WATCHED = ["TaktCameraChanged", "TaktMoreDefects", "TaktPromiseBroken", "TaktModelNotWatched"];
 
-/** All conditions, the gravest first; or that all is well, which nobody knows of a server that does not answer. */
+/** All conditions, the gravest first; or that all is well but for notes, which nobody knows of a server that does not answer. */
 export function Conditions({ found, models, at }) {
   const online = useOnline();
   const unanswered = models.length === 0 ? [null] : models.filter(({ version }) => version === null);
@@ -27,7 +28,7 @@ export function Conditions({ found, models, at }) {
   return html`<section aria-label=${t.health.conditions} aria-live="polite">
     ${!online && html`<${State} kind="unknown"><p>${fill(t.problem.former, { at: when(at) })}</p><//>`}
     ${unanswered.map((model) => html`<${Unanswered} key=${model?.model} model=${model} />`)}
-    ${online && found.length + unanswered.length === 0 && html`<${State} kind="well" />`}
+    ${online && unanswered.length === 0 && found.every(({ note }) => note) && html`<${State} kind="well" />`}
     ${found.map((one) => html`<${Condition} key=${key(one)} one=${one} />`)}
   </section>`;
 }
@@ -52,7 +53,7 @@ function State({ kind, name, children }) {
 function Condition({ one }) {
   const [open, setOpen] = useState(false);
   const since = fill(one.firing ? t.health.since : t.health.pendingSince, { since: when(one.since), minutes: one.for_s / 60 });
-  return html`<${State} kind=${one.firing ? one.severity : "pending"} name=${one.name}>
+  return html`<${State} kind=${one.note ? "note" : one.firing ? one.severity : "pending"} name=${one.name}>
     <p>${one.text}</p><small>${since}</small>
     ${one.labels.model && html`<a href=${`/console/models/${encodeURIComponent(one.labels.model)}`}>${one.labels.model}</a>`}
     ${WATCHED.includes(one.name) && html`<a href="/console/watch">${t.watch.look}</a>`}

@@ -34,9 +34,9 @@ function chosenOf({ streams, calling }, query) {
 export function Course({ watch, alarms, marks, changed }) {
   const { query } = useAddress();
   const { stream, fact } = chosenOf(watch, query);
-  const { model, station, pictures } = stream, asked = JSON.stringify([model, station, fact]);
+  const { model, version, station, pictures } = stream, asked = JSON.stringify([model, version, station, fact]);
   const { data, error } = useFetched(async (signal) =>
-    ({ ...(await call("get_course", { path: { fact }, query: { model, station }, signal })), asked }), [asked, pictures]);
+    ({ ...(await call("get_course", { path: { fact }, query: { model, version, station }, signal })), asked }), [asked, pictures]);
   const choose = ({ target }) => {
     const { model: name, station: place } = watch.streams[target.value];
     setQuery({ model: name, station: place, fact });

@@ -40,17 +40,17 @@ function Watch() {
     ${watch && html`
       ${online && watch.calling.length === 0 && html`<${Calm} watch=${watch} standing=${alarms.filter((one) => !one.ended).length} />`}
       ${watch.calling.map((one) => html`<${Alarm} key=${one.id} alarm=${one} changed=${changed} />`)}
-      ${watch.streams.length > 0 && html`<${Course} ...${{ watch, alarms, marks, changed }} />
-        <${Streams} watch=${watch} /><${Promises} promises=${watch.promises} />`}
+      ${watch.streams.length > 0 && html`<${Course} ...${{ watch, alarms, marks, changed }} /><${Streams} watch=${watch} />`}
+      <${Promises} promises=${watch.promises} />
       <${Past} alarms=${alarms.filter((one) => !one.calls)} />`}`;
 }
 
 /** One calm sentence where nothing calls. */
-function Calm({ watch: { streams }, standing }) {
-  const able = streams.filter((one) => one.calibrated_on !== null);
+function Calm({ watch: { streams, promises }, standing }) {
+  const known = streams.filter((one) => one.calibrated_on !== null), able = known.filter((one) => one.active);
   const pictures = able.reduce((sum, one) => sum + one.pictures, 0);
-  const models = [...new Set(able.map((one) => one.model))].join(", ");
-  const said = able.length > 0 ? "calm" : streams.length > 0 ? "unable" : "nothingYet";
+  const models = [...new Set(able.length > 0 ? able.map((one) => one.model) : known.map((one) => `${one.model} ${one.version}`))].join(", ");
+  const said = able.length > 0 ? "calm" : known.length > 0 ? "formerly" : streams.length + promises.length > 0 ? "unable" : "nothingYet";
   return html`<section class="card"><h2>${w.calmTitle[said]}</h2>
     <p>${fill(w[said], { pictures: count(pictures), streams: count(able.length), models })}</p>
     ${standing > 0 && html`<p>${fill(w.standing, { number: standing })}</p>`}</section>`;

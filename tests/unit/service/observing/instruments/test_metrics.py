@@ -33,7 +33,7 @@ def answered(score: float = 0.2, version: str = "1", request_id: str = "id") -> 
 
 def load(metrics: Metrics, version: str = "1") -> None:
     metrics.versions.watch(
-        "parts", version, VersionGauges(lambda: 0, lambda: 1, lambda: 1, lambda: 1)
+        "parts", version, VersionGauges(lambda: 0, lambda: 1, lambda: 1, lambda: 1, lambda: 0)
     )
     metrics.loaded("parts", version, seconds=1.5, instances=2, bounds=score_bounds(0.1, 0.5))
 

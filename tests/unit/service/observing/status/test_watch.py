@@ -33,7 +33,7 @@ class Server:
             began_s=lambda: began_s,
             leads=lambda: self.leads,
         )
-        one = VersionGauges(lambda: 3, lambda: 1, lambda: 1, lambda: 1)
+        one = VersionGauges(lambda: 3, lambda: 1, lambda: 1, lambda: 1, lambda: 0)
         self.metrics.versions.watch("nut", "1", one)
         self.metrics.loaded("nut", "1", seconds=1, instances=2, bounds=(0.5,))
 
@@ -133,6 +133,7 @@ def test_every_series_that_is_read_is_one_that_a_server_shows(server: Server) ->
     server.refuse("queue_full")
     server.metrics.versions.self_tested("nut", "1", ())
     server.metrics.versions.promised.labels("nut", "1").set(1)
+    server.metrics.versions.watched("nut", "1", recorded=True, has_facts=True)
     server.metrics.of_model("nut")
     server.metrics.engines.of("nut").restarts["hung"].inc()
     server.metrics.connections.watch(lambda: 1, lambda: 2)

@@ -322,6 +322,44 @@ def test_a_line_that_names_its_version_stays_watched_though_the_active_one_is_tr
     assert parts_counted(watched) == ("2", 330)
 
 
+def test_a_version_without_facts_that_takes_over_leaves_no_stream_of_the_one_before(
+    watched: Record,
+) -> None:
+    unknown = replace(BUNDLE, facts=None, calibration=None)
+    activated(watched, "1", NOON_US)
+    store(watched, facts(60, 2, brightness=-4.0), at_us=NOON_US)
+    with watched.database.writing() as connection:
+        source = {"model": "bolt", "version": "2", **SOURCE, "digest": "0b" * 32}
+        connection.execute(sources.insert().values(source))
+    activated(watched, "2", NOON_US + 1)
+    answered = {"version": "2", "source_id": 2, "at_us": NOON_US + 2}
+    insert_inspections(watched, [answered])
+    with watched.database.reading() as connection:
+        was_active = Activations(connection).was_active
+    watcher = RecordWatcher(
+        watched.database,
+        lambda model, version, digest: unknown if version == "2" else BUNDLE,
+        was_active=was_active,
+    )
+    watcher.turn()
+    (alarm,) = found(watched)
+    assert alarm.ended_us == NOON_US + 2
+    key = StreamKey("stream", "bolt", "")
+    with watched.database.reading() as connection:
+        assert RecordStore(watched.database).stream(connection, key) is None
+    assert parts_counted(watched) == ("2", 1)
+
+    # Another activation brings the watch of the former one back, from its beginning.
+    activated(watched, "1", NOON_US + 3)
+    with watched.database.reading() as connection:
+        watcher._was_active = Activations(connection).was_active
+    store(watched, facts(10, 3), at_us=NOON_US + 4)
+    watcher.turn()
+    with watched.database.reading() as connection:
+        kept = RecordStore(watched.database).stream(connection, key)
+    assert kept is not None and (kept.version, kept.seen) == ("1", 10)
+
+
 def activated(record: Record, version: str, at_us: int) -> None:
     change = activation("ann", "bolt", None, version, None)
     with record.database.writing(durable=True) as connection:
