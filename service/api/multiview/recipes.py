@@ -164,9 +164,9 @@ def recipe_changes_router(desk: RecipeDesk) -> APIRouter:
         """Save a recipe, as a new revision; parts that have begun keep the one that they have.
 
         A version that is null becomes the active one, and thresholds that are null those that the
-        models' calibrations give: a single one those of its model, several jointly where these share
-        enough parts, else each of n views may reject α/n of good parts. `revision` keeps what
-        somebody else has saved meanwhile.
+        models' calibrations give: a single one those of its model, several jointly where these
+        share enough parts, else each of n views may reject α/n of good parts. `revision` keeps
+        what somebody else has saved meanwhile.
         """
         given = await read_json(request, RecipeIn)
         threads.check()
