@@ -92,12 +92,9 @@ def _part(
 
 def _view(view: PartView, state: ViewState | str, ids: Mapping[str, int]) -> PartViewOut:
     seen = view.seen
-    said: dict[str, Any] = dict.fromkeys(
-        ("request_id", "model", "version", "verdict", "score", "threshold", "scaled")
-    )
-    if seen is not None:
-        said = {name: getattr(seen, name) for name in said}
-        said["witness"] = witness_of(seen.verdict, seen.score, seen.threshold)
+    names = ("request_id", "model", "version", "verdict", "score", "threshold", "scaled")
+    said: dict[str, Any] = {name: getattr(seen, name, None) for name in names}
+    said["witness"] = seen and witness_of(seen.verdict, seen.score, seen.threshold)
     return PartViewOut.model_validate(
         {"view": view.name, "state": state, "inspection_id": ids.get(view.name), **said}
     )

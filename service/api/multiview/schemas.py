@@ -360,7 +360,6 @@ class PartViewOut(Schema):
         "where one of them is not above 0."
     )
     witness: Witness | None = Field(
-        None,
         description="What decided that it is a defect: its score, or a region where the map alone "
         "did; null where it is none.",
     )

@@ -7,7 +7,7 @@ globalThis.fetch = async (path) => {
   const text = await readFile(new URL(path.replace("/console/static/", ""), STATIC), "utf-8");
   return { json: async () => JSON.parse(text) };
 };
-const { byOf, ofInspection, ofStation, whyOfPart } = await import(new URL("parts/part.js", STATIC));
+const { byOf, ofInspection, ofStation, whyOfPart } = await import(new URL("parts/multiview/part.js", STATIC));
 const { t } = await import(new URL("core/strings.js", STATIC));
 
 const SHAPES = { result: (said) => said, inspection: ofInspection, station: ofStation };

@@ -7,7 +7,7 @@ import { useFetched } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { Notice, Problem } from "../../parts/notice.js";
-import { byOf, ofInspection, PartResult, plcPartOf } from "../../parts/part.js";
+import { byOf, ofInspection, PartResult, plcPartOf } from "../../parts/multiview/part.js";
 import { Table } from "../../parts/table.js";
 import { Verdict, verdictOf } from "../../parts/verdict.js";
 
@@ -83,7 +83,8 @@ function Inspections({ query }) {
       one.lot, `${one.model} ${one.version}`, html`<${Verdict} verdict=${verdictOf(one)} />`, byOf(one), score, threshold,
       ofInspection(one) && html`<${PartResult} result=${ofInspection(one)} />`, one.judgement && t.review.words.judgement[one.judgement]];
   };
-  return html`<${Filters} asked=${asked} fields=${FIELDS} verdicts=${VERDICTS.inspections}>${FORMATS.map((one) => took("export_inspections", asked, one))}${print()}<//>
+  return html`<${Filters} asked=${asked} fields=${FIELDS} verdicts=${VERDICTS.inspections}>
+      ${FORMATS.map((one) => took("export_inspections", asked, one))}${print()}<//>
     <${Problem} error=${error} />
     ${data && html`<section class="card"><h2>${fill(a.heading, { since: when(since), until: until ? when(until) : a.now })}</h2>
       <p>${found.length === 0 ? a.nothing
@@ -103,7 +104,8 @@ function Parts({ query }) {
   };
   const row = ({ result, ...one }) => [one.number, when(result.ended_at), one.station, one.part, plcPartOf(one), one.lot,
     fill(t.part.recipe, one), html`<${PartResult} result=${result} />`, one.views.map(viewOf)];
-  return html`<${Filters} asked=${asked} fields=${FIELDS} verdicts=${VERDICTS.parts}>${FORMATS.map((one) => took("export_parts", asked, one))}${print()}<//>
+  return html`<${Filters} asked=${asked} fields=${FIELDS} verdicts=${VERDICTS.parts}>
+      ${FORMATS.map((one) => took("export_parts", asked, one))}${print()}<//>
     <${Problem} error=${error} />
     ${data && html`<section class="card"><h2>${fill(a.partsHeading, { since: when(since), until: until ? when(until) : a.now })}</h2>
       ${parts.length === 0 ? html`<p>${a.noPart}</p>` : table(a.views.parts, a.partColumns, parts.map(row))}

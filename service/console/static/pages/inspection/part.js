@@ -5,7 +5,7 @@ import { percent } from "../../core/format.js";
 import { useFetched } from "../../core/hooks.js";
 import { fill, t } from "../../core/strings.js";
 import { Problem } from "../../parts/notice.js";
-import { PartResult } from "../../parts/part.js";
+import { PartResult } from "../../parts/multiview/part.js";
 import { Table } from "../../parts/table.js";
 import { Verdict } from "../../parts/verdict.js";
 

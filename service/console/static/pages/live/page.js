@@ -6,7 +6,7 @@ import { useFetched, useInterval } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { Notice, Problem } from "../../parts/notice.js";
-import { PartResult } from "../../parts/part.js";
+import { PartResult } from "../../parts/multiview/part.js";
 import { Verdict, verdictOf } from "../../parts/verdict.js";
 import { comparedOf, whyOf } from "../../parts/threshold/witness.js";
 import { linkOf, yesterdaysRejects } from "../review/filters.js";

@@ -4,7 +4,7 @@ import { call } from "../../core/api.js";
 import { useFetched, useInterval } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
-import { PartResult } from "../../parts/part.js";
+import { PartResult } from "../../parts/multiview/part.js";
 
 const [WAITS_MS, AGAIN_MS] = [10_000, 11_000];
 

@@ -3,7 +3,7 @@ import { html, useMemo } from "../../vendor/htm-preact.js";
 import { ms, score, when } from "../../core/format.js";
 import { fill, t } from "../../core/strings.js";
 import { Chart } from "../../parts/chart.js";
-import { ofStation, whyOfPart } from "../../parts/part.js";
+import { ofStation, whyOfPart } from "../../parts/multiview/part.js";
 import { Light } from "./light.js";
 
 const TONES = { ok: "good", ng: "defect", no_decision: "near" };

@@ -1,7 +1,7 @@
 /** What is said of a part of several views, the same wherever it is shown: one verdict, and what decided. */
-import { html } from "../vendor/htm-preact.js";
-import { fill, t } from "../core/strings.js";
-import { Verdict } from "./verdict.js";
+import { html } from "../../vendor/htm-preact.js";
+import { fill, t } from "../../core/strings.js";
+import { Verdict } from "../verdict.js";
 
 const VERDICTS = { ok: "good", ng: "defect", no_decision: "undecided" };
 const w = t.part;
