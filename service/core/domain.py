@@ -209,6 +209,21 @@ def verdict_name(anomalous: bool, undecided: object | None) -> VerdictName:
     return "defect" if anomalous else "good"
 
 
+Witness = Literal["score", "region"]
+"""What decided that a picture is a defect: its score, or a region where the map alone did."""
+
+
+def witness_of(verdict: VerdictName, score: float, threshold: float) -> Witness | None:
+    """What decided that a picture is a defect; None where it is none.
+
+    >>> witness_of("defect", 0.6, 0.5), witness_of("defect", 0.4, 0.5), witness_of("good", 0.4, 0.5)
+    ('score', 'region', None)
+    """
+    if verdict != "defect":
+        return None
+    return "score" if score > threshold else "region"
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The meaning of a score and a map at the thresholds.
@@ -241,6 +256,11 @@ class Verdict:
     def name(self) -> VerdictName:
         """The verdict in a word."""
         return verdict_name(self.anomalous, self.undecided)
+
+    @property
+    def witness(self) -> Witness | None:
+        """What decided that the picture is a defect; None where it is none."""
+        return witness_of(self.name, self.score, self.threshold)
 
 
 @dataclass(frozen=True, slots=True)

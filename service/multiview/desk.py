@@ -116,11 +116,12 @@ class PartDesk:
             return
         self._messenger.tell(_TOPIC, {"act": "release", "claim": asdict(claim)})
 
-    async def end(self, part: str) -> PartResult:
+    async def end(self, part: str, unseen: ViewWish | None = None) -> PartResult:
         """End a part now; see `OpenParts.end`."""
         if self._leads:
-            return await self._kept(self._parts.end(part))
-        return RESULTS.validate_python(await self._ask("end", part=part))
+            return await self._kept(await self._end(part, unseen))
+        said = None if unseen is None else asdict(unseen)
+        return RESULTS.validate_python(await self._ask("end", part=part, unseen=said))
 
     async def find(
         self, part: str, wait_s: float = 0.0, number: int | None = None
@@ -158,6 +159,12 @@ class PartDesk:
         claim = self._parts.claim(wish, self._book.current)
         self._arm()
         return claim
+
+    async def _end(self, part: str, unseen: ViewWish | None) -> PartResult:
+        if unseen is not None:
+            await self._book.load()
+            await self._number()
+        return self._parts.end(part, unseen, self._book.current)
 
     async def _number(self) -> None:
         if not self._numbered:
@@ -239,7 +246,8 @@ class PartDesk:
                 self._parts.release(CLAIMS.validate_python(body["claim"]))
                 return {}
             case "end":
-                return asdict(await self._kept(self._parts.end(body["part"])))
+                unseen = None if body["unseen"] is None else ViewWish(**body["unseen"])
+                return asdict(await self._kept(await self._end(body["part"], unseen)))
             case "find":
                 found = await self._find_here(body["part"], body["number"], body["wait_s"])
                 return {"found": None if found is None else asdict(found)}

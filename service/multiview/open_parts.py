@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -34,6 +34,9 @@ LATE_S: Final = 60.0
 MOST_ENDED: Final = 4096
 """Most parts whose ends are remembered."""
 
+RecipeOf = Callable[[str], RecipeRevision]
+"""Gives a recipe as it is now."""
+
 ViewState = Literal["waiting", "inspecting", "inspected"]
 
 
@@ -43,12 +46,13 @@ class ViewWish:
 
     Attributes:
         part: id of the part.
-        view: name of the view.
+        view: name of the view; empty for whoever says that none comes.
         recipe: name of the recipe.
         token: tells who sends it; whoever asks again by the same gets the same.
         again: whether the id stands for another part than the one that has just ended.
         station: where the part is; None where the caller does not say.
         lot: that it belongs to; None where the caller does not say.
+        tags: anything else that the caller says, as names and values.
     """
 
     part: str
@@ -58,6 +62,7 @@ class ViewWish:
     again: bool = False
     station: str | None = None
     lot: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,9 @@ class WaitingPart:
         left_ms: time until its deadline.
         views: what there is of each view, in the recipe's order.
         inspecting: names of the views that are being inspected.
+        station: where it is, as the first view says.
+        lot: that it belongs to, as the first view says.
+        tags: anything else that the first view says, as names and values.
     """
 
     part: str
@@ -110,6 +118,9 @@ class WaitingPart:
     left_ms: float
     views: tuple[PartView, ...]
     inspecting: tuple[str, ...]
+    station: str | None = None
+    lot: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def state_of(self, view: PartView) -> ViewState:
         """What becomes of one of its views."""
@@ -195,7 +206,7 @@ class OpenParts:
         """
         self._highest, self._known_at_s = number, self._clock()
 
-    def claim(self, wish: ViewWish, recipe: Callable[[str], RecipeRevision]) -> Claim:
+    def claim(self, wish: ViewWish, recipe: RecipeOf) -> Claim:
         """Take a view on, which begins a part if it is the first one of it.
 
         Args:
@@ -218,11 +229,7 @@ class OpenParts:
             view = _view(current, wish.view)
             found = self._begin(wish, current)
         else:
-            if found.revision.name != wish.recipe:
-                raise OtherRecipeError(
-                    f"part {wish.part!r} is open by recipe {found.revision.name!r}; send its views "
-                    f"with that, or end it to begin it by {wish.recipe!r}"
-                )
+            _check_recipe(found, wish.recipe)
             view = _view(found.revision, wish.view)
             holder = found.claimed.get(wish.view)
             if wish.view in found.seen or holder not in (None, wish.token):
@@ -270,19 +277,34 @@ class OpenParts:
             return self._end(found, "views")
         return None
 
-    def end(self, part: str) -> PartResult:
+    def end(
+        self, part: str, unseen: ViewWish | None = None, recipe: RecipeOf | None = None
+    ) -> PartResult:
         """End a part now; one that has ended has the result that it has.
+
+        Args:
+            part: id of the part.
+            unseen: what is said of a part that has not begun, as no view of it came; None for
+                whoever knows that it has.
+            recipe: gives a recipe as it is now; asked only for such a part.
 
         Raises:
             PartNotFoundError: none of this id is open, or has ended lately.
+            RecipeNotFoundError: there is no such recipe.
+            OtherRecipeError: the part is open by another recipe.
+            TooManyPartsError: as many parts are open as may be.
         """
         self.expire()
         found = self._open.get(part)
         if found is not None:
+            if unseen is not None:
+                _check_recipe(found, unseen.recipe)
             return self._end(found, "end")
         if part in self._latest:
             return self._ended[self._latest[part]][1]
-        raise no_part(part)
+        if unseen is None or recipe is None:
+            raise no_part(part)
+        return self._end(self._begin(unseen, recipe(unseen.recipe)), "end")
 
     def expire(self) -> None:
         """End what is due by now."""
@@ -318,6 +340,9 @@ class OpenParts:
             max(0.0, found.deadline_s - self._clock()) * 1000,
             views,
             tuple(name for name in found.claimed if name not in found.seen),
+            found.wish.station,
+            found.wish.lot,
+            found.wish.tags,
         )
 
     def _check_next(self, wish: ViewWish) -> None:
@@ -371,6 +396,7 @@ class OpenParts:
             station=found.wish.station,
             lot=found.wish.lot,
             views=views,
+            tags=found.wish.tags,
         )
         self._ended[found.number] = self._clock(), result
         self._latest[part] = found.number
@@ -385,6 +411,14 @@ class OpenParts:
 def no_part(part: str) -> PartNotFoundError:
     """What is said where there is no such part."""
     return PartNotFoundError(f"no part {part!r} is open or recorded; it begins with its first view")
+
+
+def _check_recipe(found: _Open, recipe: str) -> None:
+    if found.revision.name != recipe:
+        raise OtherRecipeError(
+            f"part {found.wish.part!r} is open by recipe {found.revision.name!r}; send its views "
+            f"with that, or end it to begin it by {recipe!r}"
+        )
 
 
 def _taken(part: str, view: str) -> ViewTakenError:

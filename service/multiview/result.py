@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from pydantic import TypeAdapter
@@ -75,6 +76,7 @@ class PartResult:
         station: where it was, as the first view says.
         lot: that it belongs to, as the first view says.
         views: all views of the recipe, in its order.
+        tags: anything else that the first view says, as names and values.
     """
 
     part: str
@@ -91,6 +93,7 @@ class PartResult:
     station: str | None
     lot: str | None
     views: tuple[PartView, ...]
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 RESULTS: Final = TypeAdapter(PartResult)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from service.core.domain import (
@@ -18,6 +19,8 @@ from service.core.domain import (
     Verdict,
     VerdictName,
     WarningCode,
+    Witness,
+    witness_of,
 )
 
 
@@ -93,6 +96,43 @@ class ViewOfPart(NamedTuple):
     view: str
 
 
+class Deciding(NamedTuple):
+    """What decided on a part.
+
+    Attributes:
+        view: name of the view that did: the first one that is missing or cannot be judged, or of
+            those that are a defect the one that is furthest over its thresholds; None where all
+            are good.
+        witness: what decided that this view is a defect; None where the part is none.
+    """
+
+    view: str | None = None
+    witness: Witness | None = None
+
+
+def deciding(verdict: VerdictName, reason: str | None, views: Sequence[Json]) -> Deciding:
+    """What decided on a part.
+
+    Args:
+        verdict: on the part.
+        reason: why it is undecided; None where it is not.
+        views: what became of each, as JSON.
+    """
+    if verdict == "good":
+        return Deciding()
+    if reason == "missing_view":
+        return Deciding(next(one["name"] for one in views if one["seen"] is None))
+    of_verdict = [one["seen"] for one in views if one["seen"] and one["seen"]["verdict"] == verdict]
+    if verdict == "undecided":
+        return Deciding(of_verdict[0]["view"])
+    seen = max(of_verdict, key=_nearness)
+    return Deciding(seen["view"], witness_of(verdict, seen["score"], seen["threshold"]))
+
+
+def _nearness(seen: Json) -> float:
+    return -math.inf if seen["scaled"] is None else float(seen["scaled"])
+
+
 @dataclass(frozen=True, slots=True)
 class PartRecord:
     """A part of several views that has its result.
@@ -112,6 +152,7 @@ class PartRecord:
         station: where it was; None where nobody said so.
         lot: that it belongs to; None where nobody said so.
         views: what became of each view of the recipe, as JSON.
+        tags: anything else that the first view says, as names and values.
     """
 
     number: int
@@ -128,6 +169,12 @@ class PartRecord:
     station: str | None
     lot: str | None
     views: Sequence[Json]
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def decided(self) -> Deciding:
+        """What decided."""
+        return deciding(self.verdict, self.reason, self.views)
 
 
 class Asked(NamedTuple):

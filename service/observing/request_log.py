@@ -114,7 +114,7 @@ def _text_line(record: AnswerRecord | RefusalRecord, level: str) -> str:
     else:
         verdict = record.verdict
         score, threshold = apart(verdict.score, verdict.threshold, digits=6)
-        by_map = verdict_label(verdict) == "anomalous" and verdict.score <= verdict.threshold
+        by_map = verdict.witness == "region"
         what = (
             f"{verdict_label(verdict)} {score} "
             f"(threshold {threshold}{', by a region' if by_map else ''}) {record.model} "

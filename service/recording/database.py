@@ -37,7 +37,7 @@ from service.core.errors import ConfigurationError, RecordError
 if TYPE_CHECKING:
     from service.recording.audit.metrics import AuditMetrics
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest revision in `migrations/versions/`."""
 
 _BUSY_S = 5.0

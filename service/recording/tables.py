@@ -318,10 +318,12 @@ parts = Table(
     Column("station", Text),
     Column("lot", Text),
     Column("views", Text, nullable=False),
+    Column("tags", Text),
     UniqueConstraint("number", name="part_number"),
     Index("parts_part", "part", "number"),
     Index("parts_verdict", "verdict", "number"),
     Index("parts_recipe", "recipe", "number"),
+    Index("parts_ended", "ended_us"),
 )
 """Parts of several views that have their result, one row for each.
 
@@ -331,4 +333,5 @@ parts = Table(
 - reason: why it is undecided; null where it is not.
 - score: the highest one of its views, 1 at their thresholds; view: whose that is.
 - views: JSON, what became of each view of the recipe.
+- tags: a JSON object of texts, as the first view says; null for none.
 """

@@ -67,7 +67,15 @@ ROUTES: tuple[RouteNeed, ...] = (
     *_routes("read", WEBSOCKET, "/v1/streams/{id}/watch"),
     *_routes("operate", "PUT DELETE", "*/v1/models/{name}/threshold"),
     *_routes("inspect", "POST", "/v1/parts/{id}/views/{view}", "/v1/parts/{id}/end"),
-    *_routes("read", "GET", "/v1/parts", "/v1/parts/{id}", "/v1/recipes", "/v1/recipes/{recipe}"),
+    *_routes(
+        "read",
+        "GET",
+        "/v1/parts",
+        "/v1/parts-export",
+        "/v1/parts/{id}",
+        "/v1/recipes",
+        "/v1/recipes/{recipe}",
+    ),
     *_routes("read", "GET", "/v1/recipes/{recipe}/revisions"),
     *_routes("operate", "PUT DELETE", "/v1/recipes/{recipe}"),
     # A station has the key by which it has parts inspected.

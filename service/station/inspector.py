@@ -72,3 +72,11 @@ class PartInspector(Protocol):
             shots: the picture of each view.
             left_s: time until its result is due.
         """
+
+    async def missed(self, part: PartInCycle, recipe: StationRecipe) -> None:
+        """Hear that there is no picture of a part; nothing is raised.
+
+        Args:
+            part: the part.
+            recipe: by which it would have been judged.
+        """

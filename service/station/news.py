@@ -60,6 +60,8 @@ class StationNews:
             "result": decision.code.name.lower(),
             "reason": None if decision.reason is None else decision.reason.value,
             "score": decision.score if math.isfinite(decision.score) else None,
+            "decided_by": decision.decided_by,
+            "witness": decision.witness,
             "took_ms": round(max(took_ms, 0.0), 3),
             "shown": given.shown,
             "late": None,

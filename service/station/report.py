@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import orjson
 
-from service.station.cycle.effects import CameLate, Faulted, Given
+from service.station.cycle.effects import CameLate, Faulted, Given, PartDecision
 from service.station.cycle.signals import NoDecisionReason, ResultCode
 from service.station.inspector import StationRecipe
 
@@ -30,6 +30,16 @@ WORDS: Final = {
     NoDecisionReason.BUSY: "the trigger came while the station was not ready",
 }
 """The reasons as people say them."""
+
+
+_WITNESSES: Final = {"score": "by the score", "region": "by a region"}
+
+
+def decision_words(decision: PartDecision) -> str:
+    """Why a part is as it is, in words; empty where it is good."""
+    why = "" if decision.reason is None else WORDS[decision.reason]
+    why = _WITNESSES.get(decision.witness or "", why)
+    return why if decision.decided_by is None else f"{why}: {decision.decided_by}"
 
 
 @dataclass(slots=True)
@@ -58,7 +68,7 @@ class StationReport:
         self._count(decision.code, took_ms)
         self._lost += not given.shown
         score = None if math.isnan(decision.score) else round(decision.score, 4)
-        why = "" if decision.reason is None else WORDS[decision.reason]
+        why = decision_words(decision)
         lost = "" if given.shown else "; lost to the PLC, as eight results wait"
         shown = "" if score is None else f"{score:.4f}"
         self.say(
@@ -76,6 +86,8 @@ class StationReport:
             result=decision.code.name.lower(),
             reason=decision.reason,
             score=score,
+            decided_by=decision.decided_by,
+            witness=decision.witness,
             recipe=None if recipe is None else recipe.name,
             recipe_number=part.recipe,
             took_ms=round(took_ms, 3),

@@ -221,6 +221,9 @@ class Station:
             why = str(error) or "it came too late, and may be of another part"
             logger.warning("no picture of part %d: %s", part.part, why)
             self._do(self._cycle.see_acquisition_error(self._now_s(), part.sequence))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LISTED_WITHIN_S):
+                    await self._inspector.missed(part, recipe)
             return
         self._do(self._cycle.see_acquired(self._now_s(), part.sequence))
         try:

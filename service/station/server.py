@@ -20,13 +20,14 @@ from takt_client.errors import (
     RecipeOutdatedError,
     UnreachableError,
 )
-from takt_client.parts import ViewChoices
+from takt_client.parts import PartChoices
 
 _REASONS: Final = {
     "undecided": NoDecisionReason.UNDECIDED,
     "missing_view": NoDecisionReason.VIEW,
 }
 
+_CODES: Final = {"good": ResultCode.OK, "defect": ResultCode.NG}
 _NEVER_S: Final = 1e12
 """A wait before a second try that no deadline has room for, however much chance takes off it."""
 
@@ -110,7 +111,7 @@ class ServerInspector:
     ) -> PartDecision:
         """Judge a part by all its views, which are sent at once."""
         name = part_id(self._station, self._run, part.sequence)
-        choices = self._choices(part, left_s)
+        timeout_ms, labels = max(left_s * 1000, 1.0), self._labels(part)
         try:
             async with asyncio.TaskGroup() as group:
                 asked = [
@@ -120,7 +121,8 @@ class ServerInspector:
                             view,
                             sendable(shot.picture),
                             recipe=recipe.name,
-                            **choices,
+                            timeout_ms=timeout_ms,
+                            **labels,
                         )
                     )
                     for view, shot in shots.items()
@@ -142,20 +144,24 @@ class ServerInspector:
                 return _decision(result)
         return no_decision(NoDecisionReason.VIEW)
 
-    def _choices(self, part: PartInCycle, left_s: float) -> ViewChoices:
-        """The options of each view of a part."""
+    async def missed(self, part: PartInCycle, recipe: StationRecipe) -> None:
+        """Have the record know a part of which there is no picture."""
+        name = part_id(self._station, self._run, part.sequence)
+        try:
+            await self._client.end_part(name, recipe=recipe.name, **self._labels(part))
+        except takt_client.TaktError as error:
+            logger.warning("part %d is not recorded: %s", part.part, error)
+
+    def _labels(self, part: PartInCycle) -> PartChoices:
+        """What the record is to say of a part."""
         tags = {"plc_part": str(part.part)}
         if part.code:
             # A comma ends a tag.
             tags["code"] = part.code.replace(",", ";")
-        choices: ViewChoices = {
-            "timeout_ms": max(left_s * 1000, 1.0),
-            "station": self._station,
-            "tags": tags,
-        }
+        labels: PartChoices = {"station": self._station, "tags": tags}
         if part.lot:
-            choices["lot"] = part.lot
-        return choices
+            labels["lot"] = part.lot
+        return labels
 
     def _tell(self, why_not: str) -> None:
         """Say once why the server cannot judge, and once that it can again."""
@@ -173,14 +179,10 @@ def _known(recipe: takt_client.Recipe) -> StationRecipe:
 
 def _decision(result: PartResult) -> PartDecision:
     score = float("nan") if result.score is None else result.score
-    match result.verdict:
-        case "good":
-            return PartDecision(ResultCode.OK, None, score)
-        case "defect":
-            return PartDecision(ResultCode.NG, None, score)
-        case _:
-            reason = _REASONS.get(result.reason or "", NoDecisionReason.UNDECIDED)
-            return no_decision(reason, score)
+    code, reason = _CODES.get(result.verdict, ResultCode.NO_DECISION), None
+    if code is ResultCode.NO_DECISION:
+        reason = _REASONS.get(result.reason or "", NoDecisionReason.UNDECIDED)
+    return PartDecision(code, reason, score, result.decided_by, result.witness)
 
 
 def _reason(error: takt_client.TaktError) -> NoDecisionReason:

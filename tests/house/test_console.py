@@ -19,7 +19,7 @@ OURS = sorted(
     if path.suffix in (".js", ".css", ".html") and VENDOR not in path.parents and path != GENERATED
 )
 
-_MOST_LINES = 6200
+_MOST_LINES = 6450
 _MOST_SENT_BYTES = 400_000
 _MOST_COLUMNS = 150
 

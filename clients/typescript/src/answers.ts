@@ -91,6 +91,8 @@ export interface PartView {
   threshold: number | null;
   /** How near it is to being rejected, 1 at its thresholds; null where one is not above 0. */
   scaled: number | null;
+  /** What decided that it is a defect; null where it is none. */
+  witness: "score" | "region" | null;
 }
 
 /** The one result of a part. */
@@ -103,6 +105,10 @@ export interface PartResult {
   score: number | null;
   /** The view whose that is. */
   view: string | null;
+  /** The view that decided; null where all are good. */
+  decided_by: string | null;
+  /** What decided that this view is a defect: its score, or a region where the map alone did. */
+  witness: "score" | "region" | null;
   ended_by: "views" | "end" | "deadline" | "closing";
   ended_at: string;
   /** Every view of the recipe, in its order. */
@@ -117,6 +123,10 @@ export interface Part {
   recipe: string;
   /** Of the recipe, for all views of the part. */
   revision: number;
+  /** Where it was; this and what follows as its first view says. */
+  station: string | null;
+  lot: string | null;
+  tags: Record<string, string>;
   state: "open" | "ended";
   began_at: string;
   /** Time until its deadline; null when it has ended. */

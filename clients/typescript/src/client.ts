@@ -168,9 +168,9 @@ export class TaktClient {
     return partOf(await this.#ask(`${partPath(part)}${query}`));
   }
 
-  /** End a part now; views that are missing make it undecided. */
-  async endPart(part: string): Promise<Part> {
-    return partOf(await this.#ask(`${partPath(part)}/end`, { method: "POST" }));
+  /** End a part now; views that are missing make it undecided. With `recipe` also one of which no view came. */
+  async endPart(part: string, options: { recipe?: string; station?: string; lot?: string } = {}): Promise<Part> {
+    return partOf(await this.#ask(`${partPath(part)}/end${queryOf(options)}`, { method: "POST" }));
   }
 
   /** The recipes as they are, by name; or the one of a number, if there is one. */

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from service.api.multiview.schemas import PartOut, PartResultOut, PartViewOut
-from service.core.domain import Json
+from service.core.domain import Json, witness_of
 from service.multiview.open_parts import ViewState, WaitingPart
 from service.multiview.result import RESULTS, PartResult, PartView
 from service.observing.records import PartRecord
@@ -35,7 +35,10 @@ def ended_part(found: PartResult, ids: Mapping[str, int] = NO_IDS) -> PartOut:
 
 def result_out(found: PartResult, ids: Mapping[str, int] = NO_IDS) -> PartResultOut:
     """The result of a part."""
+    decided = recorded_of(found).decided
     return PartResultOut(
+        decided_by=decided.view,
+        witness=decided.witness,
         verdict=found.verdict,
         reason=found.reason,
         score=found.score,
@@ -77,6 +80,9 @@ def _part(
         recipe=found.recipe,
         revision=found.revision,
         state="open" if result is None else "ended",
+        station=found.station,
+        lot=found.lot,
+        tags=dict(found.tags),
         began_at=time_of(found.began_us),
         left_ms=left_ms,
         views=views,
@@ -86,11 +92,9 @@ def _part(
 
 def _view(view: PartView, state: ViewState | str, ids: Mapping[str, int]) -> PartViewOut:
     seen = view.seen
-    said: dict[str, Any] = dict.fromkeys(
-        ("request_id", "model", "version", "verdict", "score", "threshold", "scaled")
-    )
-    if seen is not None:
-        said = {name: getattr(seen, name) for name in said}
+    names = ("request_id", "model", "version", "verdict", "score", "threshold", "scaled")
+    said: dict[str, Any] = {name: getattr(seen, name, None) for name in names}
+    said["witness"] = seen and witness_of(seen.verdict, seen.score, seen.threshold)
     return PartViewOut.model_validate(
         {"view": view.name, "state": state, "inspection_id": ids.get(view.name), **said}
     )

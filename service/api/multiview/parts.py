@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import Field
 
 from service.api.bodies import Bodies
 from service.api.disconnect import CancelOnDisconnect
@@ -19,8 +18,12 @@ from service.api.labels import Label, labels_of_headers
 from service.api.multiview.answers import ended_part, open_part, result_json, result_of
 from service.api.multiview.recipes import NO_RECIPE
 from service.api.multiview.schemas import (
+    EndOptionsIn,
     OnePartOut,
+    PartNumber,
     PartOut,
+    PartsExportIn,
+    PartsIn,
     PartsOut,
     PlainName,
     ViewAnswerOut,
@@ -29,9 +32,10 @@ from service.api.multiview.schemas import (
 from service.api.multiview.viewing import ClaimedView, Views
 from service.api.problems import problem_responses, request_id_of, share_of
 from service.api.records.problems import NO_LIMIT, NO_RECORD, UNREACHABLE, record_responses
+from service.api.records.search import EXPORTED, exported
 from service.api.records.threads import RecordThreads
 from service.api.rest.inspect import PICTURE_BODY, PictureReading
-from service.core.domain import Inspection, Labels, VerdictName, inspection_json
+from service.core.domain import Inspection, Labels, inspection_json
 from service.core.errors import (
     InvalidParameterError,
     OtherRecipeError,
@@ -47,13 +51,13 @@ from service.multiview.open_parts import ViewWish, WaitingPart, no_part
 from service.multiview.result import PartResult
 from service.observing.journal import UNKNOWN, Journal
 from service.observing.records import Asked
+from service.recording.multiview.export import PartsExport
 from service.recording.multiview.parts import (
-    MOST_PARTS,
-    PartFilters,
     inspections_of,
     part_of,
     parts_of,
 )
+from service.recording.search.exports.export import media_type_of
 
 LONGEST_WAIT_MS = 60_000.0
 
@@ -62,7 +66,6 @@ PartId = Annotated[
     Path(alias="id", description="Id of the part, such as its serial number; without a slash."),
 ]
 ViewName = Annotated[PlainName, Path(alias="view", description="Name of the view in the recipe.")]
-PartNumber = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 _NO_PART = no_part("A-17")
 _NO_VIEW = ViewNotFoundError("recipe 'bracket', revision 1, has no view 'below', but top, side")
@@ -95,7 +98,7 @@ _OF_VIEW = problem_responses(
 )
 _NO_ID = InvalidParameterError("id: String should have at most 128 characters")
 _OF_PART = record_responses(_NO_PART, NOT_LED, _NO_ID)
-_ENDING = record_responses(_NO_PART, NOT_LED, _NO_ID, FOREIGN_PAGE)
+_ENDING = record_responses(*(_NO_PART, NOT_LED, _NO_ID, FOREIGN_PAGE, NO_RECIPE, _OTHER, _TOO_MANY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,7 @@ class ViewHandler:
                 *(part, view, query.recipe, request_id, query.again),
                 station=labels.station,
                 lot=labels.lot,
+                tags=dict(labels.tags),
             )
             async with self.views.claimed(wish) as claimed:
                 known = claimed.claim.view.model
@@ -188,23 +192,21 @@ def parts_router(handler: ViewHandler, desk: PartDesk, threads: RecordThreads) -
         return await handler(request, part, view, query)
 
     @router.get("/v1/parts", responses=record_responses(NO_LIMIT))
-    async def list_parts(
-        request: Request,
-        part: Annotated[
-            str | None, Query(max_length=128, description="Parts of this id alone.")
-        ] = None,
-        recipe: Annotated[PlainName | None, Query(description="Of this recipe alone.")] = None,
-        verdict: Annotated[VerdictName | None, Query(description="Of this one alone.")] = None,
-        before: Annotated[PartNumber | None, Query(description="Those before this number.")] = None,
-        limit: Annotated[int, Query(gt=0, le=MOST_PARTS)] = 50,
-    ) -> PartsOut:
+    async def list_parts(request: Request, query: Annotated[PartsIn, Query()]) -> PartsOut:
         """Parts that have their result, the latest first."""
-        wanted = PartFilters(part, recipe, verdict, before)
-        found = await threads.read(lambda some: parts_of(some, wanted, limit))
+        wanted = replace(query.filters(), before=query.before)
+        found = await threads.read(lambda some: parts_of(some, wanted, query.limit))
         return PartsOut(
             request_id=request_id_of(request.scope),
             parts=[ended_part(result_of(one)) for one in found],
         )
+
+    @router.get("/v1/parts-export", response_class=Response, responses=EXPORTED)
+    async def export_parts(query: Annotated[PartsExportIn, Query()]) -> Response:
+        """All parts that the filters want, with the verdict on each, as a file."""
+        name, media_type = f"parts.{query.format}", media_type_of(query.format)
+        export = PartsExport(query.filters(), query.format)
+        return await exported(threads, export, name, media_type)
 
     @router.get("/v1/parts/{id}", responses=_OF_PART)
     async def get_part(
@@ -228,13 +230,16 @@ def parts_router(handler: ViewHandler, desk: PartDesk, threads: RecordThreads) -
         return OnePartOut(request_id=request_id_of(request.scope), part=await _told(threads, found))
 
     @router.post("/v1/parts/{id}/end", responses=_ENDING)
-    async def end_part(request: Request, part: PartId) -> OnePartOut:
+    async def end_part(
+        request: Request, part: PartId, query: Annotated[EndOptionsIn, Query()]
+    ) -> OnePartOut:
         """End a part now: views that are missing make it undecided.
 
-        A part that has just ended stays as it is.
+        A part that has just ended stays as it is. With `recipe`, one of which no view came is
+        begun and ended at once, so that the record has it, too.
         """
         threads.check()
-        result = await desk.end(part)
+        result = await desk.end(part, query.unseen(part))
         return OnePartOut(
             request_id=request_id_of(request.scope), part=await _told(threads, result)
         )

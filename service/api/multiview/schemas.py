@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
 from service.api.given import BodyIn, QueryIn
-from service.api.labels import Label, LabelsIn, TagText
+from service.api.labels import Label, LabelsIn, TagText, tags_of
+from service.api.records.filters import Text
 from service.api.schemas import InspectionOut, ReplyOut, Schema
 from service.core.bundles.conformal import USUAL_ALPHA
 from service.core.bundles.thresholds import MAX_REASON
-from service.core.domain import HeatmapKind, ImageFormat, InspectOptions, Labels, Priority
+from service.core.domain import HeatmapKind, ImageFormat, InspectOptions, Labels, Priority, Witness
 from service.core.domain import VerdictName as Verdict
-from service.multiview.open_parts import ViewState
+from service.multiview.open_parts import ViewState, ViewWish
 from service.multiview.recipe import (
     HIGHEST_NUMBER,
     LONGEST_CODE,
@@ -24,6 +25,9 @@ from service.multiview.recipe import (
 )
 from service.multiview.result import EndedBy, NoDecision
 from service.multiview.view_thresholds import Difference
+from service.recording.multiview.parts import MOST_PARTS, PartFilters
+from service.recording.search.filters import ExportFormat
+from service.recording.search.times import EXAMPLES, us_of
 
 LONGEST_MS = 3_600_000.0
 MOST_CAMERA_SETTINGS = 32
@@ -35,6 +39,7 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 _CODE = r"^[!-~]([ -~]*[!-~])?$"
 """Printable ASCII without a blank at its ends, as a station reads codes."""
 
+PartNumber = Annotated[int, Field(ge=0, le=2**63 - 1)]
 PlainName = Annotated[str, Field(pattern=NAME)]
 RecipeNumber = Annotated[int, Field(ge=1, le=HIGHEST_NUMBER)]
 CodePattern = Annotated[str, Field(max_length=LONGEST_CODE, pattern=_CODE)]
@@ -278,6 +283,64 @@ class ViewOptionsIn(QueryIn):
         )
 
 
+class PartFiltersIn(QueryIn):
+    """Which parts are wanted: those that meet every filter that is given."""
+
+    part: str | None = Field(None, max_length=128, description="Parts of this id alone.")
+    recipe: PlainName | None = Field(None, description="Of this recipe alone.")
+    verdict: Verdict | None = Field(None, description="Of this one alone.")
+    station: Text | None = Field(None, description="Of this station alone.")
+    since: Text | None = Field(None, description=f"Ended at this time or later: {EXAMPLES}.")
+    until: Text | None = Field(None, description="Ended before this time.")
+
+    def filters(self) -> PartFilters:
+        """The filters.
+
+        Raises:
+            InvalidParameterError: one cannot be met, whatever the record has.
+        """
+        now = datetime.now(UTC)
+        return PartFilters(
+            *(self.part, self.recipe, self.verdict),
+            station=self.station,
+            since_us=None if self.since is None else us_of(self.since, now),
+            until_us=None if self.until is None else us_of(self.until, now),
+        )
+
+
+class PartsIn(PartFiltersIn):
+    """Some parts, the latest first."""
+
+    before: PartNumber | None = Field(None, description="Those before this number.")
+    limit: int = Field(50, gt=0, le=MOST_PARTS)
+
+
+class PartsExportIn(PartFiltersIn):
+    """An export of parts."""
+
+    format: ExportFormat = Field(description="CSV, JSON lines or Parquet.")
+
+
+class EndOptionsIn(QueryIn):
+    """What is said of a part of which no view came."""
+
+    recipe: PlainName | None = Field(
+        None, description="Name of the recipe that such a part is of; null where one has begun."
+    )
+    station: Label | None = Field(None, description="Where it was; recorded, with `recipe`.")
+    lot: Label | None = Field(None, description="The lot that it belongs to; recorded.")
+    tags: TagText | None = Field(
+        None, description="Anything else to be recorded: names and values, plc_part=17."
+    )
+
+    def unseen(self, part: str) -> ViewWish | None:
+        """What is said of such a part; None where a part has begun."""
+        if self.recipe is None:
+            return None
+        tags = dict(tags_of(self.tags)) if self.tags else {}
+        return ViewWish(part, "", self.recipe, "", station=self.station, lot=self.lot, tags=tags)
+
+
 class PartViewOut(Schema):
     """A view of a part."""
 
@@ -296,6 +359,10 @@ class PartViewOut(Schema):
         description="How near it is to being rejected, by score and map: 1 at its thresholds. Null "
         "where one of them is not above 0."
     )
+    witness: Witness | None = Field(
+        description="What decided that it is a defect: its score, or a region where the map alone "
+        "did; null where it is none.",
+    )
 
 
 class PartResultOut(Schema):
@@ -310,6 +377,14 @@ class PartResultOut(Schema):
         description="The highest `scaled` of its views; null where none has one."
     )
     view: str | None = Field(description="The view whose that is.")
+    decided_by: str | None = Field(
+        description="The view that decided: of those that are a defect the furthest over its "
+        "thresholds, or the first that is missing or cannot be judged; null where all are good."
+    )
+    witness: Witness | None = Field(
+        description="What decided that this view is a defect: its score, or a region where the map "
+        "alone did; null where the part is none."
+    )
     ended_by: EndedBy = Field(description="Its last view, a caller, the deadline, or a stop.")
     ended_at: datetime
     views: list[PartViewOut] = Field(description="Every view of the recipe, in its order.")
@@ -325,6 +400,11 @@ class PartOut(Schema):
     recipe: str
     revision: int = Field(description="Of the recipe, for all views of the part.")
     state: Literal["open", "ended"]
+    station: str | None = Field(description="Where it was, as its first view says.")
+    lot: str | None = Field(description="That it belongs to, as its first view says.")
+    tags: dict[str, str] = Field(
+        description="Anything else that its first view says; `plc_part` is a PLC's number of it."
+    )
     began_at: datetime
     left_ms: float | None = Field(description="Time until its deadline; null when it has ended.")
     views: list[PartViewOut] = Field(description="Every view of the recipe, in its order.")

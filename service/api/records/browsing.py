@@ -18,7 +18,7 @@ from service.api.records.schemas import Moment
 from service.api.records.search import PageIn
 from service.api.records.threads import RecordThreads
 from service.api.schemas import ReplyOut, Schema
-from service.core.domain import VerdictName
+from service.core.domain import VerdictName, Witness
 from service.recording.keeping import Chosen
 from service.recording.recent import RecentPictures, recent_pictures
 from service.recording.review.calendar import MOST_DAYS, USUAL_DAYS, calendar
@@ -53,6 +53,19 @@ class CalendarIn(FiltersIn):
     )
 
 
+class TilePartOut(Schema):
+    """What is said of the part that a picture is a view of."""
+
+    number: int = Field(description="Tells the part from others of its id.")
+    view: str = Field(description="That the picture shows.")
+    verdict: VerdictName = Field(description="On the part.")
+    reason: str | None = Field(description="Why it is undecided; null where it is not.")
+    decided_by: str | None = Field(description="View that decided; null where all are good.")
+    witness: Witness | None = Field(
+        description="What decided that this view is a defect; null where the part is none."
+    )
+
+
 class TileOut(Schema):
     """What a grid shows of an inspection."""
 
@@ -68,6 +81,10 @@ class TileOut(Schema):
         description="The first eight regions: x, y, width and height in pixels."
     )
     part: str | None = Field(description="Part id that the caller named.")
+    of_part: TilePartOut | None = Field(
+        description="Of the part whose view it is; null where it is no view of one, or the part "
+        "has no result yet."
+    )
     kept: Chosen | None = Field(
         description="Why the picture was chosen to be kept; null where nothing has chosen it, "
         "though it may be there for a while."

@@ -21,6 +21,7 @@ from service.api.schemas import BYTES
 from service.core.domain import RawPicture
 from service.core.errors import InspectionNotFoundError, NotInstalledError
 from service.recording.audit.search import AuditCsv
+from service.recording.multiview.export import PartsExport
 from service.recording.pictures import png_of
 from service.recording.record import Record
 from service.recording.search.cursor import Cursor
@@ -55,9 +56,9 @@ _PICTURE: dict[int | str, dict[str, Any]] = {
     304: {"description": "The caller has it already."},
 }
 _TEXT = {"schema": {"type": "string"}}
-_EXPORTED: dict[int | str, dict[str, Any]] = {
+EXPORTED: dict[int | str, dict[str, Any]] = _NO_FORMAT | {
     200: {
-        "description": "The inspections, the newest first.",
+        "description": "All of them, the newest first.",
         "content": {
             media_type_of("csv"): _TEXT,
             media_type_of("jsonl"): _TEXT,
@@ -120,7 +121,7 @@ def search_router(threads: RecordThreads) -> APIRouter:
     @router.get(
         "/v1/inspections/export",
         response_class=Response,
-        responses=_EXPORTED | _OF_FILTERS | _NO_FORMAT,
+        responses=EXPORTED | _OF_FILTERS,
     )
     async def export_inspections(query: Annotated[ExportIn, Query()]) -> Response:
         """All inspections that the filters want, as a file that is made while it is sent."""
@@ -178,7 +179,7 @@ def search_router(threads: RecordThreads) -> APIRouter:
 
 
 async def exported(
-    threads: RecordThreads, export: Export | AuditCsv, name: str, media_type: str
+    threads: RecordThreads, export: Export | PartsExport | AuditCsv, name: str, media_type: str
 ) -> Response:
     """A file of the record, which is made while it is sent.
 

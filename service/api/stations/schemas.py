@@ -12,6 +12,7 @@ from service.api.labels import Label
 from service.api.multiview.schemas import RecipeNumber
 from service.api.schemas import ReplyOut, Schema
 from service.core.bundles.thresholds import MAX_REASON
+from service.core.domain import Witness
 from service.stations.flow import Flow
 
 MOST_RESULTS = 50
@@ -100,6 +101,12 @@ class StationResult(BodyIn):
     result: ResultName
     reason: NoDecisionName | None = Field(description="Why there is no decision; else null.")
     score: float | None
+    decided_by: str | None = Field(
+        None, description="View that decided, as a part's result has it; null where nobody said."
+    )
+    witness: Witness | None = Field(
+        None, description="What decided that this view is a defect; null where the part is none."
+    )
     took_ms: Milliseconds = Field(description="From the trigger's edge to the result.")
     shown: bool = Field(description="Whether there was room for it; else the PLC never reads it.")
     late: StationLate | None = Field(description="The verdict that came too late, if any did.")

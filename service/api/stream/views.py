@@ -49,6 +49,7 @@ class StreamViews:
             *(shown.part, shown.view, shown.recipe, f"{self.key}-{frame.sequence}", shown.again),
             station=frame.labels.station,
             lot=frame.labels.lot,
+            tags=dict(frame.labels.tags),
         )
         try:
             async with self.views.claimed(wish) as claimed:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select
 from service.core.domain import VerdictName
 from service.observing.records import PartRecord
 from service.recording.database import Database
+from service.recording.search.filters import check_moment, check_sought
 from service.recording.tables import inspections, parts
 
 MOST_PARTS: Final = 200
@@ -30,12 +31,27 @@ class PartFilters:
         recipe: name of the recipe.
         verdict: on the part.
         before: number of a part; only those before it.
+        station: where it was.
+        since_us: ended at this time or later, in µs of Unix time.
+        until_us: ended before this time, in µs of Unix time.
+
+    Raises:
+        InvalidParameterError: a filter cannot be met whatever the record has.
     """
 
     part: str | None = None
     recipe: str | None = None
     verdict: VerdictName | None = None
     before: int | None = None
+    station: str | None = None
+    since_us: int | None = None
+    until_us: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("part", "station"):
+            check_sought(name, getattr(self, name))
+        for name in ("since_us", "until_us"):
+            check_moment(name, getattr(self, name))
 
 
 def insert_parts(database: Database, some: Sequence[PartRecord], *, durable: bool = False) -> None:
@@ -50,7 +66,14 @@ def insert_parts(database: Database, some: Sequence[PartRecord], *, durable: boo
         RefusedRowsError: the database takes none of them.
         RecordError: it does not answer.
     """
-    rows = [{**asdict(one), "views": orjson.dumps(one.views).decode()} for one in some]
+    rows = [
+        {
+            **asdict(one),
+            "views": orjson.dumps(one.views).decode(),
+            "tags": orjson.dumps(one.tags).decode() if one.tags else None,
+        }
+        for one in some
+    ]
     with database.writing(durable=durable) as connection:
         connection.execute(insert(parts), rows)
 
@@ -58,12 +81,16 @@ def insert_parts(database: Database, some: Sequence[PartRecord], *, durable: boo
 def parts_of(connection: Connection, wanted: PartFilters, limit: int) -> tuple[PartRecord, ...]:
     """Parts, the latest first."""
     query = select(parts).order_by(parts.c.number.desc()).limit(min(limit, MOST_PARTS))
-    for name in ("part", "recipe", "verdict"):
+    for name in ("part", "recipe", "verdict", "station"):
         if (value := getattr(wanted, name)) is not None:
             query = query.where(parts.c[name] == value)
     if wanted.before is not None:
         query = query.where(parts.c.number < wanted.before)
-    return tuple(_stored(row) for row in connection.execute(query))
+    if wanted.since_us is not None:
+        query = query.where(parts.c.ended_us >= wanted.since_us)
+    if wanted.until_us is not None:
+        query = query.where(parts.c.ended_us < wanted.until_us)
+    return tuple(stored_part(row) for row in connection.execute(query))
 
 
 def part_of(connection: Connection, part: str, number: int | None = None) -> PartRecord | None:
@@ -72,7 +99,7 @@ def part_of(connection: Connection, part: str, number: int | None = None) -> Par
     if number is not None:
         query = query.where(parts.c.number == number)
     row = connection.execute(query).one_or_none()
-    return None if row is None else _stored(row)
+    return None if row is None else stored_part(row)
 
 
 def highest_number(connection: Connection) -> int:
@@ -103,7 +130,9 @@ def remove_parts(database: Database, before_us: int, stop: Callable[[], bool]) -
             return
 
 
-def _stored(row: Row[Any]) -> PartRecord:
+def stored_part(row: Row[Any]) -> PartRecord:
+    """The part of a row of the table."""
     values = row._asdict()
     del values["id"]
-    return PartRecord(**{**values, "views": orjson.loads(values["views"])})
+    tags = orjson.loads(values.pop("tags") or "{}")
+    return PartRecord(**{**values, "views": orjson.loads(values["views"])}, tags=tags)

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from service.core.domain import Json, optional_reason_json, regions_json
-from service.recording.search.stored import COLUMNS, StoredInspection
+from service.recording.search.stored import COLUMNS, Column, ColumnKind
 
 
-def json_of(inspection: StoredInspection) -> Json:
-    """An inspection as a JSON object, with the names of `StoredInspection`."""
-    body: Json = {column.name: getattr(inspection, column.name) for column in COLUMNS}
-    return body | {
-        "at": time_text(inspection.at),
-        "judged_at": None if inspection.judged_at is None else time_text(inspection.judged_at),
-        "regions": regions_json(inspection.regions),
-        "undecided": optional_reason_json(inspection.undecided),
-    }
+def json_of(row: Any, columns: Sequence[Column] = COLUMNS) -> Json:
+    """An inspection, or a row of other columns, as a JSON object with the columns' names."""
+    return {column.name: _json_value(getattr(row, column.name), column.kind) for column in columns}
+
+
+def _json_value(value: Any, kind: ColumnKind) -> Any:
+    match kind:
+        case "time":
+            return None if value is None else time_text(value)
+        case "regions":
+            return regions_json(value)
+        case "reason":
+            return optional_reason_json(value)
+    return value
 
 
 def time_text(at: datetime) -> str:

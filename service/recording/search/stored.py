@@ -8,7 +8,7 @@ from datetime import datetime
 from types import UnionType
 from typing import Annotated, Final, Literal, get_args, get_origin, get_type_hints
 
-from service.core.domain import Reason, Region, VerdictName
+from service.core.domain import Reason, Region, VerdictName, Witness
 
 ColumnKind = Literal[
     "integer", "number", "truth", "text", "time", "texts", "regions", "tags", "reason"
@@ -112,6 +112,30 @@ class StoredInspection:
         int | None,
         Meaning("Number of the part whose view it is, which tells parts of one id apart."),
     ]
+    witness: Annotated[
+        Witness | None,
+        Meaning(
+            "What decided that it is a defect: score, or region where the map alone did; null "
+            "where it is none."
+        ),
+    ]
+    part_verdict: Annotated[
+        VerdictName | None,
+        Meaning("Verdict on the part whose view it is; null until it has its result."),
+    ]
+    part_reason: Annotated[
+        str | None,
+        Meaning("Why that part is undecided: missing_view or undecided; null where it is not."),
+    ]
+    part_decided_by: Annotated[
+        str | None, Meaning("View that decided on that part; null where all are good.")
+    ]
+    part_witness: Annotated[
+        Witness | None,
+        Meaning(
+            "What decided that this view is a defect, as witness; null where the part is none."
+        ),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +163,7 @@ _KINDS: Final[dict[object, ColumnKind]] = {
     bool: "truth",
     str: "text",
     VerdictName: "text",
+    Witness: "text",
     datetime: "time",
     tuple[str, ...]: "texts",
     tuple[Region, ...]: "regions",
@@ -155,8 +180,11 @@ def _column(name: str, hint: object) -> Column:
     return Column(name, _KINDS[kind], optional, meaning.text, meaning.unit)
 
 
-COLUMNS: Final[tuple[Column, ...]] = tuple(
-    _column(name, hint)
-    for name, hint in get_type_hints(StoredInspection, include_extras=True).items()
-)
+def columns_of(kind: type) -> tuple[Column, ...]:
+    """The fields of a class, each `Annotated` with its meaning, in their order."""
+    hints = get_type_hints(kind, include_extras=True)
+    return tuple(_column(name, hint) for name, hint in hints.items())
+
+
+COLUMNS: Final = columns_of(StoredInspection)
 """The columns, in the order of `StoredInspection`."""

@@ -9,23 +9,39 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection, select
 
-from service.core.domain import VerdictName, verdict_name
+from service.core.domain import VerdictName, Witness, verdict_name
 from service.core.errors import InvalidParameterError
 from service.recording.keeping import CHOSEN, Chosen
 from service.recording.search.cursor import Cursor
 from service.recording.search.filters import Filters
 from service.recording.search.json_form import time_text
 from service.recording.search.paths import newest
+from service.recording.search.rows import decided_of
 from service.recording.search.times import time_of
-from service.recording.tables import inspections
+from service.recording.tables import inspections, parts
 
 MOST_TILES: Final = 2000
 
 _MOST_BOXES: Final = 8
 _READ: Final = (
     *("id", "at_us", "anomalous", "score", "threshold", "width", "height", "regions"),
-    *("part", "kept", "judgement", "picture", "sha256", "undecided"),
+    *("part", "kept", "judgement", "picture", "sha256", "undecided", "view", "part_number"),
 )
+
+
+_OF_PART: Final = ("verdict", "reason", "views")
+
+
+@dataclass(frozen=True, slots=True)
+class TilePart:
+    """What is said of the part that an inspection is a view of; as in `StoredInspection`."""
+
+    number: int
+    view: str
+    verdict: VerdictName
+    reason: str | None
+    decided_by: str | None
+    witness: Witness | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +54,8 @@ class InspectionTile:
         kept: why a rule or chance has chosen the picture; None where nothing has.
         picture: SHA-256 of the picture in hex, if it is kept now.
         verdict: in a word.
+        of_part: what is said of the part whose view it is; None where it is no view of one, or the
+            part has no result yet.
         id, anomalous, score, threshold, width, height, part, judgement: as in `StoredInspection`.
     """
 
@@ -54,6 +72,7 @@ class InspectionTile:
     judgement: str | None
     picture: str | None
     verdict: VerdictName
+    of_part: TilePart | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +107,9 @@ def tiles_of(
     # One more than asked for tells whether there is a next page.
     chosen = newest(connection, filters, after, limit + 1).subquery()
     rows = connection.execute(
-        select(*(inspections.c[name] for name in _READ))
+        select(*(inspections.c[name] for name in _READ), *(parts.c[name] for name in _OF_PART))
         .join_from(chosen, inspections, inspections.c.id == chosen.c.id)
+        .outerjoin(parts, inspections.c.part_number == parts.c.number)
         .order_by(chosen.c.at_us.desc(), chosen.c.id.desc())
     ).all()
     last = rows[limit - 1] if len(rows) > limit else None
@@ -102,7 +122,7 @@ def tiles_of(
 def _tile(row: Sequence[Any]) -> InspectionTile:
     # By position: names would take twice the time, of thousands of rows.
     number, at_us, anomalous, score, threshold, width, height, regions, *more = row
-    part, kept, judgement, picture, sha256, undecided = more
+    part, kept, judgement, picture, sha256, undecided, view, part_number, *of_part = more
     return InspectionTile(
         id=number,
         at=time_text(time_of(at_us)),
@@ -117,4 +137,12 @@ def _tile(row: Sequence[Any]) -> InspectionTile:
         judgement=judgement,
         picture=bytes(sha256).hex() if picture and sha256 is not None else None,
         verdict=verdict_name(anomalous, undecided),
+        of_part=None if of_part[0] is None else _tile_part(view, part_number, *of_part),
     )
+
+
+def _tile_part(
+    view: str, number: int, verdict: VerdictName, reason: str | None, views: str
+) -> TilePart:
+    decided = decided_of(verdict, reason, views)
+    return TilePart(number, view, verdict, reason, decided.view, decided.witness)

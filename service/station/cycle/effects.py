@@ -43,11 +43,15 @@ class PartDecision:
         code: the result.
         reason: why there is no decision; None where there is one.
         score: of the part; NaN where there is none.
+        decided_by: name of the view that decided; None where all are good, or nobody said.
+        witness: what decided that this view is a defect: `score` or `region`; None where none is.
     """
 
     code: ResultCode
     reason: NoDecisionReason | None = None
     score: float = float("nan")
+    decided_by: str | None = None
+    witness: str | None = None
 
 
 def no_decision(reason: NoDecisionReason, score: float = float("nan")) -> PartDecision:

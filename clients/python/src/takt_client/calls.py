@@ -17,6 +17,7 @@ from takt_client.errors import InvalidParameterError
 from takt_client.failures import overdue, refusal_of, unreachable
 from takt_client.parts import (
     Part,
+    PartChoices,
     Recipe,
     RecipeChoices,
     RecipeRevision,
@@ -197,9 +198,20 @@ class Calls(ABC):
             "a part", part_of, "GET", part_path(part), query=query, wait_ms=wait_ms
         )
 
-    async def end_part(self, part: str) -> Part:
-        """End a part now; views that are missing make it undecided."""
-        return await self._answer("a part", part_of, "POST", f"{part_path(part)}/end")
+    async def end_part(
+        self, part: str, *, recipe: str | None = None, **choices: Unpack[PartChoices]
+    ) -> Part:
+        """End a part now; views that are missing make it undecided.
+
+        Args:
+            part: its id.
+            recipe: name of the recipe of a part of which no view came, so that the record has it
+                all the same; else a part that has not begun raises PartNotFoundError.
+            **choices: what the record is to say of such a part; see `PartChoices`.
+        """
+        query = urlencode(query_of({"recipe": recipe, **choices}))
+        path = f"{part_path(part)}/end"
+        return await self._answer("a part", part_of, "POST", f"{path}?{query}" if query else path)
 
     async def recipes(self, *, number: int | None = None) -> tuple[Recipe, ...]:
         """The recipes as they are, by name.

@@ -17,7 +17,21 @@ from takt_client.values import (
 )
 
 
-class ViewChoices(TypedDict, total=False):
+class PartChoices(TypedDict, total=False):
+    """What the server's record is to say of a part.
+
+    Attributes:
+        station: where it was.
+        lot: that it belongs to.
+        tags: anything else, as names and values.
+    """
+
+    station: str
+    lot: str
+    tags: Mapping[str, str]
+
+
+class ViewChoices(PartChoices, total=False):
     """Options of a view; the server chooses those that are left out.
 
     Attributes:
@@ -26,9 +40,6 @@ class ViewChoices(TypedDict, total=False):
         format: of the coloured pictures.
         timeout_ms: after which the server gives up.
         priority: `line` goes before `bulk` where both wait.
-        station: where the picture was taken; this and what follows is for the server's record.
-        lot: that the part belongs to.
-        tags: anything else, as names and values.
     """
 
     again: bool
@@ -36,9 +47,6 @@ class ViewChoices(TypedDict, total=False):
     format: ImageFormat
     timeout_ms: float
     priority: Priority
-    station: str
-    lot: str
-    tags: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +282,9 @@ def result_of(result: Json | None) -> PartResult | None:
         return None
     if result["verdict"] not in ("good", "defect", "undecided"):
         raise ValueError(f"{result['verdict']!r} is no verdict")
-    return record_of(PartResult, result, views=_views(result["views"]))
+    # A server of an earlier release does not say what decided.
+    decided = {name: result.get(name) for name in ("decided_by", "witness")}
+    return record_of(PartResult, result, views=_views(result["views"]), **decided)
 
 
 def _views(views: list[Json]) -> tuple[PartView, ...]:

@@ -262,6 +262,9 @@ class PartResult:
         ended_by: `views`, `end`, `deadline` or `closing`.
         ended_at: UTC, ISO 8601.
         views: every view of the recipe, in its order.
+        decided_by: the view that decided; None where all are good.
+        witness: what decided that this view is a defect, its `score`, or a `region` where the map
+            alone did; None where the part is none.
     """
 
     verdict: VerdictName
@@ -271,6 +274,8 @@ class PartResult:
     ended_by: str
     ended_at: str
     views: tuple[PartView, ...]
+    decided_by: str | None = None
+    witness: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ export const OPERATIONS = {
   end_session: ["DELETE", "/v1/session"],
   explain_condition: ["GET", "/v1/status/conditions/{condition}"],
   export_inspections: ["GET", "/v1/inspections/export"],
+  export_parts: ["GET", "/v1/parts-export"],
   feed_inspections: ["GET", "/v1/inspections/feed"],
   get_alarm: ["GET", "/v1/watch/alarms/{id}"],
   get_calendar: ["GET", "/v1/review/calendar"],

@@ -14,7 +14,7 @@ import orjson
 from service.core.domain import regions_json
 from service.recording.search.exports.row_encoder import RowEncoder
 from service.recording.search.json_form import time_text
-from service.recording.search.stored import COLUMNS, ColumnKind, StoredInspection
+from service.recording.search.stored import COLUMNS, Column, ColumnKind
 
 _BEGINS: Final = "'=+-@\t\r＝＋－＠"
 """Characters with which a formula begins, or a text that is none."""
@@ -31,13 +31,18 @@ class CsvEncoder(RowEncoder):
 
     media_type = "text/csv; charset=utf-8"
 
-    def __init__(self) -> None:
-        self._first = [[column.name for column in COLUMNS]]
+    def __init__(self, columns: Sequence[Column] = COLUMNS) -> None:
+        self._first = [[column.name for column in columns]]
+        self._cells = [(attrgetter(column.name), _CELLS[column.kind]) for column in columns]
 
-    def rows(self, inspections: Sequence[StoredInspection]) -> bytes:
-        """A line for each inspection, after the first line."""
+    def rows(self, rows: Sequence[Any]) -> bytes:
+        """A line for each row, after the first line."""
         first, self._first = self._first, []
-        return csv_bytes([*first, *map(_line, inspections)])
+        return csv_bytes([*first, *map(self._line, rows)])
+
+    def _line(self, row: Any) -> list[str]:
+        values = ((get(row), cell) for get, cell in self._cells)
+        return ["" if value is None else cell(value) for value, cell in values]
 
 
 def csv_bytes(lines: Iterable[Sequence[str]]) -> bytes:
@@ -81,9 +86,3 @@ _CELLS: Final[Mapping[ColumnKind, Callable[[Any], str]]] = {
     "tags": _json,
     "reason": lambda reason: reason.text,
 }
-_COLUMN_CELLS: Final = [(attrgetter(column.name), _CELLS[column.kind]) for column in COLUMNS]
-
-
-def _line(inspection: StoredInspection) -> list[str]:
-    values = ((get(inspection), cell) for get, cell in _COLUMN_CELLS)
-    return ["" if value is None else cell(value) for value, cell in values]

@@ -20,7 +20,7 @@ _CHUNK: Final = MOST_ON_A_PAGE
 """Inspections of a part."""
 
 
-_FORMATS: Final[dict[ExportFormat, type[RowEncoder]]] = {
+ENCODERS: Final[dict[ExportFormat, type[RowEncoder]]] = {
     "csv": CsvEncoder,
     "jsonl": JsonLinesEncoder,
     "parquet": ParquetEncoder,
@@ -29,7 +29,7 @@ _FORMATS: Final[dict[ExportFormat, type[RowEncoder]]] = {
 
 def media_type_of(wanted: ExportFormat) -> str:
     """The media type of a format."""
-    return _FORMATS[wanted].media_type
+    return ENCODERS[wanted].media_type
 
 
 class Export:
@@ -48,7 +48,7 @@ class Export:
 
     def __init__(self, filters: Filters, wanted: ExportFormat) -> None:
         self._filters = filters
-        self._encoder = _FORMATS[wanted]()
+        self._encoder = ENCODERS[wanted]()
         self._after: Cursor | None = None
         self.ended = False
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import orjson
 
 from service.recording.search.exports.row_encoder import RowEncoder
 from service.recording.search.json_form import json_of
-from service.recording.search.stored import StoredInspection
+from service.recording.search.stored import COLUMNS, Column
 
 
 class JsonLinesEncoder(RowEncoder):
@@ -20,9 +21,10 @@ class JsonLinesEncoder(RowEncoder):
 
     media_type = "application/jsonl"
 
-    def rows(self, inspections: Sequence[StoredInspection]) -> bytes:
-        """A line for each inspection."""
-        lines = (
-            orjson.dumps(json_of(one), option=orjson.OPT_APPEND_NEWLINE) for one in inspections
-        )
-        return b"".join(lines)
+    def __init__(self, columns: Sequence[Column] = COLUMNS) -> None:
+        self._columns = columns
+
+    def rows(self, rows: Sequence[Any]) -> bytes:
+        """A line for each row."""
+        bodies = (json_of(one, self._columns) for one in rows)
+        return b"".join(orjson.dumps(one, option=orjson.OPT_APPEND_NEWLINE) for one in bodies)

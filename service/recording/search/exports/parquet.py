@@ -10,7 +10,7 @@ from service.core.distribution import install_hint
 from service.core.domain import optional_reason_json, regions_json
 from service.core.errors import NotInstalledError
 from service.recording.search.exports.row_encoder import RowEncoder
-from service.recording.search.stored import COLUMNS, Column, ColumnKind, StoredInspection
+from service.recording.search.stored import COLUMNS, Column, ColumnKind
 
 if TYPE_CHECKING:
     import pyarrow
@@ -28,7 +28,7 @@ class ParquetEncoder(RowEncoder):
 
     media_type = "application/vnd.apache.parquet"
 
-    def __init__(self) -> None:
+    def __init__(self, columns: Sequence[Column] = COLUMNS) -> None:
         try:
             import pyarrow
             from pyarrow import parquet
@@ -37,14 +37,15 @@ class ParquetEncoder(RowEncoder):
                 f"Parquet needs pyarrow, which is not installed; {install_hint('parquet')}"
             ) from None
         self._pyarrow = pyarrow
-        self._schema = parquet_schema()
+        self._columns = columns
+        self._schema = parquet_schema(columns)
         self._out = _Outflow()
         self._writer = parquet.ParquetWriter(self._out, self._schema, compression="zstd")
-        self._waiting: list[StoredInspection] = []
+        self._waiting: list[Any] = []
 
-    def rows(self, inspections: Sequence[StoredInspection]) -> bytes:
+    def rows(self, rows: Sequence[Any]) -> bytes:
         """Whole groups of rows; others wait for the next ones."""
-        self._waiting += inspections
+        self._waiting += rows
         if len(self._waiting) >= _GROUP:
             self._write()
         return self._out.take()
@@ -59,7 +60,7 @@ class ParquetEncoder(RowEncoder):
     def _write(self) -> None:
         arrays = [
             self._pyarrow.array([_value(one, column) for one in self._waiting], field.type)
-            for column, field in zip(COLUMNS, self._schema, strict=True)
+            for column, field in zip(self._columns, self._schema, strict=True)
         ]
         batch = self._pyarrow.record_batch(arrays, schema=self._schema)
         self._writer.write_batch(batch, row_group_size=len(self._waiting))
@@ -91,7 +92,7 @@ class _Outflow(io.RawIOBase):
         return data
 
 
-def parquet_schema() -> pyarrow.Schema:
+def parquet_schema(columns: Sequence[Column] = COLUMNS) -> pyarrow.Schema:
     """The columns as Arrow has them; meaning and unit are each field's metadata."""
     import pyarrow as pa
 
@@ -126,13 +127,13 @@ def parquet_schema() -> pyarrow.Schema:
                 nullable=column.optional,
                 metadata={"meaning": column.meaning, "unit": column.unit},
             )
-            for column in COLUMNS
+            for column in columns
         ]
     )
 
 
-def _value(inspection: StoredInspection, column: Column) -> object:
-    value = getattr(inspection, column.name)
+def _value(row: Any, column: Column) -> object:
+    value = getattr(row, column.name)
     match column.kind:
         case "regions":
             return regions_json(value)

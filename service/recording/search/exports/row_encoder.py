@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from service.recording.search.stored import StoredInspection
+from service.recording.search.stored import COLUMNS, Column
 
 
 class RowEncoder(ABC):
-    """Turns inspections into the bytes of one file, some at a time.
+    """Turns rows of the record into the bytes of one file, some at a time.
+
+    Args:
+        columns: that each row has, as attributes of their names.
 
     Attributes:
         media_type: of the file, over HTTP.
@@ -19,8 +22,11 @@ class RowEncoder(ABC):
     media_type: ClassVar[str]
 
     @abstractmethod
-    def rows(self, inspections: Sequence[StoredInspection]) -> bytes:
-        """Bytes of some more inspections; what cannot be told yet comes later."""
+    def __init__(self, columns: Sequence[Column] = COLUMNS) -> None: ...
+
+    @abstractmethod
+    def rows(self, rows: Sequence[Any]) -> bytes:
+        """Bytes of some more rows; what cannot be told yet comes later."""
 
     def end(self) -> bytes:
         """The last bytes of the file."""

@@ -38,6 +38,8 @@ def test_results_are_told_with_the_id_of_their_part_on_the_server() -> None:
         "result": "ok",
         "reason": None,
         "score": 0.25,
+        "decided_by": None,
+        "witness": None,
         "took_ms": 20.0,
         "shown": True,
         "late": None,

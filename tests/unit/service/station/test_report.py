@@ -45,11 +45,33 @@ def test_a_result_is_a_line_and_a_note() -> None:
         "result": "ng",
         "reason": None,
         "score": 0.75,
+        "decided_by": None,
+        "witness": None,
         "recipe": "lid",
         "recipe_number": 2,
         "took_ms": 42.1,
         "shown": True,
     }
+
+
+@pytest.mark.parametrize(
+    ("decision", "said"),
+    [
+        (PartDecision(ResultCode.NG, None, 1.5, "top", "region"), "by a region: top"),
+        (PartDecision(ResultCode.NG, None, 1.5, "top", "score"), "by the score: top"),
+        (
+            PartDecision(ResultCode.NO_DECISION, NoDecisionReason.VIEW, 0.5, "side"),
+            "a view is missing: side",
+        ),
+    ],
+)
+def test_a_result_says_which_view_decided_and_by_what(decision: PartDecision, said: str) -> None:
+    made, lines, notes = report()
+    made.given(Given(PART, decision, 9, 100.05, shown=True), RECIPE)
+
+    assert lines[0].endswith(said)
+    note = json.loads(notes[0])
+    assert (note["decided_by"], note["witness"]) == (decision.decided_by, decision.witness)
 
 
 def test_a_result_has_the_part_s_lot_and_code_and_says_what_could_not_be_read() -> None:

@@ -52,6 +52,7 @@ class FakeInspector:
     views: tuple[str, ...] = ("top",)
     listed: tuple[StationRecipe, ...] = ()
     asked: list[tuple[int, str, list[bytes]]] = field(default_factory=list)
+    unseen: list[tuple[int, str]] = field(default_factory=list)
 
     async def ready(self) -> bool:
         return self.is_ready
@@ -74,6 +75,9 @@ class FakeInspector:
         self.asked.append((part.part, recipe.name, [bytes(one.picture) for one in shots.values()]))
         await asyncio.sleep(self.takes_s)
         return self.decide(part)
+
+    async def missed(self, part: PartInCycle, recipe: StationRecipe) -> None:
+        self.unseen.append((part.part, recipe.name))
 
 
 @dataclass
@@ -211,10 +215,12 @@ def test_a_camera_that_is_unplugged_is_no_decision() -> None:
     assert heard.codes == ["OK", "acquisition", "OK"]
 
 
-def test_a_camera_that_is_too_slow_is_no_decision_in_time() -> None:
-    heard = line(lambda plc: plc.trigger(1), camera=FakeCamera(takes_s=5))
+def test_a_camera_that_is_too_slow_is_no_decision_in_time_and_the_part_is_recorded() -> None:
+    inspector = FakeInspector()
+    heard = line(lambda plc: plc.trigger(1), FakeCamera(takes_s=5), inspector)
 
     assert heard.codes == ["acquisition"]
+    assert (inspector.asked, inspector.unseen) == ([], [(1, "recipe 1")])
     due_s = heard.given_[0].part.due_s
     assert due_s - 0.01 < heard.given_[0].at_s <= due_s
 

@@ -121,6 +121,24 @@ def test_every_view_is_sent_as_one_of_the_part_with_the_time_that_is_left() -> N
     assert float(query["timeout_ms"]) == pytest.approx(80)
 
 
+def test_a_part_without_a_picture_is_ended_on_the_server_so_that_its_record_has_it() -> None:
+    requests: list[httpx.Request] = []
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return problem(404, "recipe_not_found")
+
+    assert ask(refuse, lambda inspector: inspector.missed(replace(PART, lot="L7"), TWO)) is None
+    (asked,) = requests
+    assert asked.url.path == "/v1/parts/line3-20260301T120000-12/end"
+    assert dict(asked.url.params) == {
+        "recipe": "bracket",
+        "station": "line3",
+        "lot": "L7",
+        "tags": "plc_part=1017",
+    }
+
+
 def test_a_part_s_lot_and_code_go_with_each_of_its_views() -> None:
     server = Server(result())
     inspect(server, replace(PART, lot="L7", code="AB-1,2=3"))

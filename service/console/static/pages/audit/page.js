@@ -7,6 +7,7 @@ import { useFetched } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { Notice, Problem } from "../../parts/notice.js";
+import { byOf, ofInspection, PartResult, plcPartOf } from "../../parts/multiview/part.js";
 import { Table } from "../../parts/table.js";
 import { Verdict, verdictOf } from "../../parts/verdict.js";
 
@@ -16,7 +17,9 @@ const SHIFT_HOURS = 8;
 const MOST_TOLD = 120;
 const FORMATS = ["csv", "jsonl"];
 const FIELDS = ["since", "until", "station", "verdict"];
-const VIEWS = { inspections: Inspections, changes: Changes };
+const VIEWS = { inspections: Inspections, parts: Parts, changes: Changes };
+const { reject, pass, undecided } = t.review.words.verdict;
+const VERDICTS = { inspections: { reject, pass, undecided }, parts: { good: t.verdict.good, defect: t.verdict.defect, undecided } };
 const a = t.audit;
 
 /** The page. */
@@ -40,7 +43,7 @@ const hourOf = (ms) => Math.floor(ms / HOUR_MS) * HOUR_MS;
 /** A moment to the minute, as a field wants it. */
 const localOf = (moment) => (moment ? local(moment).slice(0, 16) : "");
 
-function Filters({ asked, fields, children }) {
+function Filters({ asked, fields, verdicts, children }) {
   // What is half typed is no empty field, which would be filled anew under who types.
   const change = (name) => ({ target: { type, value, validity } }) => validity.badInput ||
     setQuery({ [name]: (type === "datetime-local" && value ? new Date(value).toISOString() : value) || null });
@@ -48,8 +51,8 @@ function Filters({ asked, fields, children }) {
     since: () => html`<${Field} ...${MOMENT} value=${localOf(asked.since)} onChange=${change("since")} />`,
     until: () => html`<${Field} ...${MOMENT} value=${localOf(asked.until)} onChange=${change("until")} />`,
     station: () => html`<${Field} value=${asked.station ?? ""} maxlength="256" placeholder=${a.any} onChange=${change("station")} />`,
-    verdict: () => html`<select onChange=${change("verdict")}>${["", "reject", "pass", "undecided"].map((one) => html`
-      <option value=${one} selected=${one === (asked.verdict ?? "")}>${one ? t.review.words.verdict[one] : a.any}</option>`)}</select>`,
+    verdict: () => html`<select onChange=${change("verdict")}>${[["", a.any], ...Object.entries(verdicts)].map(([one, word]) => html`
+      <option value=${one} selected=${one === (asked.verdict ?? "")}>${word}</option>`)}</select>`,
   };
   return html`<div class="row card audit-filters">${fields.map((name) => html`<label>${a.fields[name]}${inputs[name]()}</label>`)}
     <div class="row audit-take">${children}</div></div>`;
@@ -76,16 +79,37 @@ function Inspections({ query }) {
   const rejected = found.filter(({ anomalous }) => anomalous).length;
   const row = (one) => {
     const [score, threshold] = apart(one.score, one.threshold);
-    return [html`<a href=${`/console/inspection/${one.id}`}>${one.id}</a>`, when(one.at), one.station, one.part, one.lot,
-      `${one.model} ${one.version}`, html`<${Verdict} verdict=${verdictOf(one)} />`, score, threshold,
-      one.judgement && t.review.words.judgement[one.judgement]];
+    return [html`<a href=${`/console/inspection/${one.id}`}>${one.id}</a>`, when(one.at), one.station, one.part, plcPartOf(one), one.view,
+      one.lot, `${one.model} ${one.version}`, html`<${Verdict} verdict=${verdictOf(one)} />`, byOf(one), score, threshold,
+      ofInspection(one) && html`<${PartResult} result=${ofInspection(one)} />`, one.judgement && t.review.words.judgement[one.judgement]];
   };
-  return html`<${Filters} asked=${asked} fields=${FIELDS}>${FORMATS.map((one) => took("export_inspections", asked, one))}${print()}<//>
+  return html`<${Filters} asked=${asked} fields=${FIELDS} verdicts=${VERDICTS.inspections}>
+      ${FORMATS.map((one) => took("export_inspections", asked, one))}${print()}<//>
     <${Problem} error=${error} />
     ${data && html`<section class="card"><h2>${fill(a.heading, { since: when(since), until: until ? when(until) : a.now })}</h2>
       <p>${found.length === 0 ? a.nothing
         : fill(data.next === null ? a.counted : a.first, { count: count(found.length), rejected: count(rejected) })}</p>
       ${found.length > 0 && table(a.views.inspections, a.columns, found.map(row))}</section>`}`;
+}
+
+/** The parts of several views, each with its one result, also those of which no picture came. */
+function Parts({ query }) {
+  const asked = useMemo(() => askedOf(query), [`${query}`]);
+  const { data, error } = useFetched(async (signal) =>
+    ({ ...(await call("list_parts", { query: { ...asked, limit: SHOWN }, signal })), asked }), [asked]);
+  const { parts = [], asked: { since, until } = {} } = data ?? {};
+  const viewOf = ({ view, state, verdict, inspection_id: id }) => {
+    const said = fill(t.part.said, { part: view, verdict: verdict ? t.verdict[verdict] : t.part.states[state] });
+    return html`<div>${id ? html`<a href=${`/console/inspection/${id}`}>${said}</a>` : said}</div>`;
+  };
+  const row = ({ result, ...one }) => [one.number, when(result.ended_at), one.station, one.part, plcPartOf(one), one.lot,
+    fill(t.part.recipe, one), html`<${PartResult} result=${result} />`, one.views.map(viewOf)];
+  return html`<${Filters} asked=${asked} fields=${FIELDS} verdicts=${VERDICTS.parts}>
+      ${FORMATS.map((one) => took("export_parts", asked, one))}${print()}<//>
+    <${Problem} error=${error} />
+    ${data && html`<section class="card"><h2>${fill(a.partsHeading, { since: when(since), until: until ? when(until) : a.now })}</h2>
+      ${parts.length === 0 ? html`<p>${a.noPart}</p>` : table(a.views.parts, a.partColumns, parts.map(row))}
+      ${parts.length === SHOWN && html`<p>${fill(a.firstParts, { count: count(SHOWN) })}</p>`}</section>`}`;
 }
 
 function Changes({ query }) {

@@ -5,6 +5,7 @@ import { percent } from "../../core/format.js";
 import { useFetched } from "../../core/hooks.js";
 import { fill, t } from "../../core/strings.js";
 import { Problem } from "../../parts/notice.js";
+import { PartResult } from "../../parts/multiview/part.js";
 import { Table } from "../../parts/table.js";
 import { Verdict } from "../../parts/verdict.js";
 
@@ -21,11 +22,10 @@ export function Part({ row: { id, part, part_number: number } }) {
 
 function Found({ found, id }) {
   const { result, views } = found;
-  const said = result && (result.reason ? words.reasons[result.reason] : result.verdict === "good" ? words.good : fill(words.defect, result));
   const name = ({ view, inspection_id: to }) =>
     (to && to !== id ? html`<a href=${`/console/inspection/${to}`}>${view}</a>` : to === id ? html`<strong>${view}</strong>` : view);
   const shown = (one) => (one.verdict ? html`<${Verdict} verdict=${one.verdict} />` : words.states[one.state]);
-  return html`${result ? html`<${Verdict} verdict=${result.verdict} /><p>${said}</p>` : html`<p>${words.open}</p>`}
+  return html`<p>${result ? html`<${PartResult} result=${result} />` : words.open}</p>
     <${Table} label=${words.views} head=${[words.view, t.facts.verdict, words.scaled]}
       rows=${views.map((one) => [name(one), shown(one), percent(one.scaled, 0)])} />
     <p class="quiet">${fill(words.recipe, found)}</p>`;

@@ -6,6 +6,7 @@ import { useFetched, useInterval } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { Notice, Problem } from "../../parts/notice.js";
+import { PartResult } from "../../parts/multiview/part.js";
 import { Verdict, verdictOf } from "../../parts/verdict.js";
 import { comparedOf, whyOf } from "../../parts/threshold/witness.js";
 import { linkOf, yesterdaysRejects } from "../review/filters.js";
@@ -84,6 +85,8 @@ function Tile({ stream }) {
     <canvas ref=${canvas} class="screen" />
     <${Verdict} verdict=${verdictOf(outcome)} />
     <span>${outcome?.regions ? whyOf(outcome) : fill(l.score, comparedOf(outcome))}</span>
+    ${outcome?.view && html`<span>${fill(t.part.viewOf, outcome.view)}${outcome.view.result
+      && html`: <${PartResult} result=${outcome.view.result} />`}</span>`}
     <span>${error?.detail ?? (stream.connected ? fill(l.counts, stream.counts) : l.lost)}</span>
   </a></li>`;
 }

@@ -6,6 +6,7 @@ import { fill, t } from "../../core/strings.js";
 import { Notice, Problem } from "../../parts/notice.js";
 import { Verdict, verdictOf } from "../../parts/verdict.js";
 import { comparedOf, whyOf } from "../../parts/threshold/witness.js";
+import { OfPart } from "./part.js";
 import { Rejects } from "./rejects.js";
 import { createScreen } from "./screen.js";
 import { openShift } from "./shift.js";
@@ -59,6 +60,7 @@ export function Station({ feed, onState }) {
     <div class="card">
       <${Verdict} verdict=${verdictOf(outcome)} size="large" />
       <p>${outcome?.regions ? whyOf(outcome) : fill(l.score, comparedOf(outcome))}</p>
+      ${outcome?.view && html`<${OfPart} view=${outcome.view} />`}
       <${Strip} scores=${at.scores} threshold=${outcome?.threshold ?? 0} />
       <div class="station-facts"><span>${fill(l.times, { engine: ms(outcome?.timings_ms?.engine), queue: ms(outcome?.timings_ms?.queue) })}</span>
         ${counts && html`<span>${fill(l.counts, counts)}</span>`}</div>

@@ -11,6 +11,7 @@ import { Problem } from "../../parts/notice.js";
 import { Pane, usePicture, useView } from "../../parts/picture.js";
 import { Verdict, verdictOf } from "../../parts/verdict.js";
 import { comparedOf, whyOf } from "../../parts/threshold/witness.js";
+import { Part } from "../inspection/part.js";
 import { Boxes, thumbnailOf } from "./grid.js";
 
 const LOOKED_MS = 250;
@@ -51,6 +52,7 @@ export function Detail({ tile, times, said, marking, reviewer }) {
     <div class="row acts">${buttons}<a class="button" href=${`/console/inspection/${id}`}>${r.open}</a>
       ${picture && html`<button type="button" class="button" aria-pressed=${String(heat)} onClick=${() => setHeat(!heat)}>${r.heat}</button>`}</div>
     <${Problem} error=${error} />
+    ${data?.[0].view && html`<${Part} key=${data[0].part_number} row=${data[0]} />`}
     ${data && known(...data)}
   </section>`;
 }

@@ -74,6 +74,9 @@ export function Grid({ tiles, total, selected, onMove, onOpen, onReach }) {
   </div>`;
 }
 
+/** The part, and what is said of it where the picture is but one of its views. */
+const saidOf = ({ part, of_part: of }) => (of ? fill(t.part.said, { part, verdict: t.verdict[of.verdict] }) : part);
+
 function Tile({ tile, place, total, moving, chosen }) {
   const [ready, setReady] = useState(!moving);
   useEffect(() => moving || setReady(true), [moving]);
@@ -84,6 +87,6 @@ function Tile({ tile, place, total, moving, chosen }) {
       <${Boxes} tile=${tile} />
     </div>
     <div class="caption"><${Verdict} verdict=${verdictOf(tile)} /><span>${score(tile.score)}</span></div>
-    <div class=${`caption ${tile.judgement ?? "quiet"}`}><span>${r.judged[tile.judgement ?? "none"]}</span><span>${tile.part}</span></div>
+    <div class=${`caption ${tile.judgement ?? "quiet"}`}><span>${r.judged[tile.judgement ?? "none"]}</span><span>${saidOf(tile)}</span></div>
   </div>`;
 }

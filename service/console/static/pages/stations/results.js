@@ -3,6 +3,7 @@ import { html, useMemo } from "../../vendor/htm-preact.js";
 import { ms, score, when } from "../../core/format.js";
 import { fill, t } from "../../core/strings.js";
 import { Chart } from "../../parts/chart.js";
+import { ofStation, whyOfPart } from "../../parts/multiview/part.js";
 import { Light } from "./light.js";
 
 const TONES = { ok: "good", ng: "defect", no_decision: "near" };
@@ -11,6 +12,7 @@ const SHAPES = { ok: "M1 21h6v7H1z", ng: "M1 5h6v23H1z", no_decision: "M4 12l4 1
 const [WIDTH, HEIGHT, PLACES] = [10, 32, 50];
 const s = t.stations;
 
+const wordOf = (result) => t.verdict[ofStation({ result }).verdict];
 const numberOf = (results) => (name) => results.filter(({ result }) => result === name).length;
 
 /** `results` are those of the API, the newest last, and so is the strip's right end. */
@@ -18,7 +20,7 @@ export function Strip({ results }) {
   const [ok, ng, none] = ["ok", "ng", "no_decision"].map(numberOf(results));
   const late = results.filter((one) => one.late !== null).length;
   const key = (name) => html`<span><svg viewBox="0 0 8 32" aria-hidden="true" class=${TONES[name]}><path d=${SHAPES[name]} /></svg>
-    ${s.results[name]}</span>`;
+    ${wordOf(name)}</span>`;
   return html`<figure class="results-strip"><svg viewBox=${`0 0 ${PLACES * WIDTH} ${HEIGHT}`} role="img"
       aria-label=${fill(s.strip, { number: results.length, ok, ng, none, late })}>
       ${results.map((one, at) => html`<g transform=${`translate(${(PLACES - results.length + at) * WIDTH + 1} 0)`}>
@@ -31,10 +33,10 @@ export function Strip({ results }) {
 export function Results({ results }) {
   const partOf = ({ part, part_id: id }) => (id === null ? part
     : html`<a href=${`/console/review?${new URLSearchParams({ part: id, kept: "all" })}`}>${part}</a>`);
-  const notes = (one) => [one.reason && s.reasons[one.reason], !one.shown && s.unshown,
-    one.late && fill(s.cameLate, { result: s.results[one.late.result], late: ms(one.late.late_ms) })].filter(Boolean).join("; ");
+  const notes = (one) => [whyOfPart(ofStation(one)), !one.shown && s.unshown,
+    one.late && fill(s.cameLate, { result: wordOf(one.late.result), late: ms(one.late.late_ms) })].filter(Boolean).join("; ");
   const row = (one) => html`<tr key=${`${one.at} ${one.part}`}><th scope="row">${partOf(one)}</th>
-    <td><${Light} tone=${TONES[one.result]}>${s.results[one.result]}<//></td><td>${notes(one)}</td>
+    <td><${Light} tone=${TONES[one.result]}>${wordOf(one.result)}<//></td><td>${notes(one)}</td>
     <td class="number">${score(one.score)}</td><td class="number">${ms(one.took_ms)}</td><td>${when(one.at)}</td></tr>`;
   return html`<div class="scrolled results" tabindex="0" role="region" aria-label=${s.last}><table>
     <thead><tr>${s.columns.map((name, at) => html`<th scope="col" class=${at === 3 || at === 4 ? "number" : ""}>${name}</th>`)}</tr></thead>

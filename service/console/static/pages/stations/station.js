@@ -76,8 +76,8 @@ function Counted({ station: { counts, times, result_ms: result } }) {
   const reasons = Object.entries(counts.no_decision).filter(([, number]) => number > 0);
   const why = reasons.map(([reason, number]) => `${s.reasons[reason]}: ${count(number)}`).join("; ");
   const tiles = [
-    [s.results.ok, count(counts.ok)], [s.results.ng, count(counts.ng)],
-    [s.results.no_decision, count(decided(counts).none), why],
+    [t.verdict.good, count(counts.ok)], [t.verdict.defect, count(counts.ng)],
+    [t.verdict.undecided, count(decided(counts).none), why],
     [s.lateVerdicts, count(counts.late), s.lateMeans],
     [s.lost, count(counts.lost), s.lostMeans],
     [s.faults, count(counts.faults)],

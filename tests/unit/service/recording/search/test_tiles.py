@@ -46,6 +46,7 @@ def test_a_tile_has_what_a_grid_shows(record: Record) -> None:
         judgement="good",
         picture="00" * 32,
         verdict="defect",
+        of_part=None,
     )
 
 
