@@ -3,8 +3,8 @@
     python -m benchmarks.record.committing REPOSITORY MODEL PICTURE.jpg
 
 Runs come in adjacent pairs whose order turns, as in `benchmarks.record.throughput`; every twentieth
-picture is a reject, which is kept. `--folder` names a folder on the disk whose syncs are to be
-waited for. It needs Debian's `wrk`.
+picture is a reject, which is kept. `--folder` names a folder on the disk that is measured.
+It needs Debian's `wrk`.
 """
 
 from __future__ import annotations
