@@ -71,6 +71,11 @@ class Journal:
         """Whether answers go anywhere else, so that their pictures are kept until they are out."""
         return bool(self._outlets) or self._ledger is not None
 
+    @property
+    def commits(self) -> bool:
+        """Whether answers wait until the record has them; `commit` does nothing otherwise."""
+        return self._ledger is not None
+
     async def commit(
         self,
         answers: Sequence[tuple[Inspection, Asked]],

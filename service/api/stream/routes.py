@@ -236,7 +236,7 @@ class Streams:
         views = StreamViews(self.views, options, key, commit)
         return Session(
             *(key, wishes, inspect, explain, rules, trace, about, audience),
-            *(views.inspect, commit_frame),
+            *(views.inspect, commit_frame if self.journal.commits else None),
         )
 
 
