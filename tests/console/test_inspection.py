@@ -91,7 +91,7 @@ def test_a_view_shows_its_part_and_leads_to_the_other_views(
     top, side = (one["inspection_id"] for one in found[:2])
     page.goto(f"{server.url}/console/inspection/{top}")
     card = page.locator(".card", has=page.get_by_role("heading", name="Part A-17"))
-    expect(card).to_contain_text("No decision: a view has not come in time.")
+    expect(card).to_contain_text("No decision end has not come in time.")
     expect(card.get_by_role("row", name=re.compile("^top"))).to_contain_text("39 %")
     expect(card.get_by_role("row", name=re.compile("^end"))).to_contain_text("missing")
     expect(card).to_contain_text("Recipe bracket, revision 1")

@@ -75,7 +75,7 @@ export function Grid({ tiles, total, selected, onMove, onOpen, onReach }) {
 }
 
 /** The part, and what is said of it where the picture is but one of its views. */
-const saidOf = ({ part, of_part: of }) => (of ? fill(t.part.said, { part, verdict: t.verdict[of.verdict] }) : part);
+const saidOf = ({ part, of_part: of }) => (of ? fill(t.part.tile, { part, verdict: t.verdict[of.verdict] }) : part);
 
 function Tile({ tile, place, total, moving, chosen }) {
   const [ready, setReady] = useState(!moving);
