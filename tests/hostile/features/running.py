@@ -11,7 +11,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.hostile.features import archives, learning_files, modbus, mqtt, tokens, webhooks
+from tests.hostile.features import (
+    archives,
+    learning_files,
+    modbus,
+    mqtt,
+    multiview,
+    tokens,
+    webhooks,
+)
 from tests.hostile.features.outcome import Outcome
 from tests.hostile.report import Verdict, table
 
@@ -37,10 +45,13 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "archives": Kind(archives.send, 1_000),
-    "tokens": Kind(tokens.send),
+    "codes": Kind(multiview.send_codes),
     "learning_files": Kind(learning_files.send),
     "modbus": Kind(modbus.send),
     "mqtt": Kind(mqtt.send),
+    "recipes": Kind(multiview.send_recipes),
+    "tokens": Kind(tokens.send),
+    "views": Kind(multiview.send_views),
     "webhooks": Kind(webhooks.send),
 }
 
