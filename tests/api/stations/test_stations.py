@@ -24,7 +24,7 @@ async def test_a_station_is_seen_as_it_says_it_fares(serve) -> None:
         )
         assert "results" not in listed
         found = (await client.get(URL)).json()["station"]
-        assert found["results"] == [RESULT]
+        assert found["results"] == [{**RESULT, "decided_by": None, "witness": None}]
         assert found["counts"] == REPORT["counts"]
         assert found["silent_ms"] < 5000
         await client.put(URL, json={**REPORT, "online": False, "offline_reason": "camera"})
