@@ -67,7 +67,10 @@ REFUSED = (
         "nor which texts are points in time, nor that a version is one of a model that is named",
     ),
     Refused(
-        ("list_inspections", "export_inspections", "list_tiles", "feed_inspections"),
+        (
+            *("list_inspections", "export_inspections", "list_tiles", "feed_inspections"),
+            *("list_parts", "export_parts"),
+        ),
         (422,),
         "nor which cursor a page gave, beside what those of the review cannot say of filters",
     ),
