@@ -178,7 +178,16 @@ class Recorder:
             raise not_stored(f"the record {self.record.database.name} cannot be used now")
         if self.waiting + len(answers) > self._backlog.rows:
             raise not_stored(f"{self.waiting} others wait for the record, as many as may")
-        commits = [self._begin(*one) for one in answers]
+        commits: list[Commit] = []
+        try:
+            for answer, asked in answers:
+                commit = Commit()
+                self._take(answer, asked, commit)
+                commits.append(commit)
+        except RecordError:
+            for commit in commits:
+                commit.withdrawn = True
+            raise
         self._due.set()
         await all_stored(commits, min(within_s, LONGEST_S))
 
@@ -196,11 +205,6 @@ class Recorder:
                 raise RecordError(
                     "the result of the part is not in the record yet; ask for the part again"
                 ) from None
-
-    def _begin(self, answer: AnswerRecord, asked: Asked) -> Commit:
-        commit = Commit()
-        self._take(answer, asked, commit)
-        return commit
 
     def _take(self, answer: AnswerRecord, asked: Asked, commit: Commit | None) -> None:
         picture, keep = asked.picture, self._keep.reason(answer.verdict)

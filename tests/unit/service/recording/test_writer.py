@@ -541,6 +541,15 @@ async def test_more_than_may_wait_is_told_and_not_counted_as_lost(record: Record
     assert (len(recording.rows()), recording.count("inspections", "lost")) == (2, 0)
 
 
+async def test_of_pictures_that_are_refused_together_none_is_stored(record: Record) -> None:
+    recording = Kept(record, durable=True, backlog=Backlog(bytes=len(JPEG) + 1))
+    both = [(answer(0.9, request_id=name), Asked(JPEG)) for name in ("fits", "does not")]
+    with pytest.raises(RecordError, match="take all their memory"):
+        await recording.recorder.commit(both, 60.0)
+    recording.recorder.turn()
+    assert recording.rows() == []
+
+
 async def test_a_sweep_keeps_no_answer_waiting(record: Record) -> None:
     recording = Kept(record, durable=True, retain=RetentionRule.read("days=1"))
     recording.recorder.turn()
