@@ -34,7 +34,7 @@ from export.bundling.tiles import with_tiling
 from export.calibration.by_heart import digests_taught, known_defects
 from export.calibration.camera_files import tell_of_files
 from export.calibration.cross_conformal import cross_conformal
-from export.calibration.good_facts import facts_taken_over, good_facts
+from export.calibration.good_facts import facts_taken_over, good_facts, with_further
 from export.calibration.grouping import BY_LOOKS, Grouping
 from export.calibration.known_parts import part_ids, part_ids_of_fit, tell_of_ids
 from export.calibration.pictures_to_use import (
@@ -234,11 +234,7 @@ def export_bundle(
             np.array(facts.seen, np.str_),
             parts=parts,
         )
-        usual = None
-        if options.former is not None and scored is not None:
-            usual = facts_taken_over(options.former, scored)
-        if usual is None:
-            usual = _usual(facts, of_good, chosen, quiet=quiet)
+        usual = _usual(facts, of_good, chosen, options.former, quiet=quiet)
         fitted_with = {f"fit:{name}": value for name, value in facts.made_with.items()}
         ready()
         bundle = save_bundle(
@@ -285,16 +281,28 @@ def export_bundle(
 
 
 def _usual(
-    facts: SourceFacts, of_good: PictureScores, chosen: CalibrationPictures, *, quiet: bool
+    facts: SourceFacts,
+    of_good: PictureScores,
+    chosen: CalibrationPictures,
+    former: Bundle | None,
+    *,
+    quiet: bool,
 ) -> GoodFacts | None:
     """The facts of the pictures that calibrate, with what a model says that has not seen them."""
-    level, score = of_good.level, of_good.score
-    if facts.out_of_fold is not None:
-        level, score = facts.out_of_fold.of([picture_digest(path) for path in chosen.unseen])
-        if facts.inside is not None:
-            # The mean of the served map is one of the cells outside, too.
-            level = np.full_like(level, np.nan)
-    return good_facts(chosen.unseen, chosen.unseen_parts, facts, level, score, quiet=quiet)
+    pictures, parts, scored = chosen.unseen, chosen.unseen_parts, facts.out_of_fold
+    if scored is None:
+        return good_facts(pictures, parts, facts, of_good.level, of_good.score, quiet=quiet)
+
+    def answers(digests: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        level, score = scored.of(digests)
+        # The mean of the served map is one of the cells outside, too.
+        return level if facts.inside is None else np.full_like(level, np.nan), score
+
+    of_these = answers([picture_digest(path) for path in pictures])
+    known = None if former is None else facts_taken_over(former, *answers(scored.digests))
+    if known is None:
+        return good_facts(pictures, parts, facts, *of_these, quiet=quiet)
+    return with_further(known, pictures, parts, facts, *of_these, quiet=quiet)
 
 
 def _part_ids(

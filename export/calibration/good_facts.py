@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from export.calibration.cross_conformal import OutOfFoldScores
 from export.calibration.parts import Parts
 from export.pictures import MAX_PIXELS, named
 from service.core.bundles.bundle import Bundle
@@ -19,6 +18,7 @@ from service.core.pictures.facts import (
     FACT_NAMES,
     PictureFacts,
     look_of,
+    look_with,
     looks_without_each,
     with_answer,
 )
@@ -54,12 +54,7 @@ def good_facts(
     """
     if parts.count < LEAST:
         return None
-    first, kept = parts.first, min(parts.count, MOST)
-    chosen = [first[at * parts.count // kept] for at in range(kept)]
-    seen = [
-        _facts(pictures[at], view)
-        for at in tqdm(chosen, desc="facts of good pictures", unit="picture", disable=quiet or None)
-    ]
+    chosen, seen = _seen(pictures, parts, view, quiet=quiet)
     smalls = [facts.small for facts in seen]
     rows = [
         with_answer(facts.beside(look), float(level[at]), float(score[at]))
@@ -68,15 +63,59 @@ def good_facts(
     return GoodFacts(np.stack(rows), look_of(smalls))
 
 
-def facts_taken_over(former: Bundle, scored: OutOfFoldScores) -> GoodFacts | None:
-    """The facts that a version knows, for a model that rests on the same good pictures.
+def with_further(
+    known: GoodFacts,
+    pictures: Sequence[Path],
+    parts: Parts,
+    view: View,
+    level: NDArray[np.float32],
+    score: NDArray[np.float32],
+    *,
+    quiet: bool,
+) -> GoodFacts:
+    """The facts of good pictures with those of further ones, however few these are.
 
-    What a picture tells by itself stays. Its score is the new one, where the former one tells which
-    picture it was: the two are scores of the same parts in the same order.
+    The further ones are held against what the former ones look like.
+
+    Args:
+        known: facts of the former pictures.
+        pictures: the further ones [n]; there may be none.
+        parts: that these show.
+        view: how the model sees them.
+        level: mean of each one's map [n]; NaN where it is unknown.
+        score: of each, by a model that has not seen it [n].
+        quiet: show no progress bar.
+
+    Raises:
+        PicturesError: a picture cannot be read.
+    """
+    chosen, seen = _seen(pictures, parts, view, quiet=quiet)
+    if not seen:
+        return known
+    rows = [
+        with_answer(facts.beside(known.look), float(level[at]), float(score[at]))
+        for at, facts in zip(chosen, seen, strict=True)
+    ]
+    former = len(known.table)
+    table = np.concatenate([known.table, np.stack(rows)])
+    kept = min(len(table), MOST)
+    look = look_with(known.look, former, [facts.small for facts in seen])
+    return GoodFacts(table[np.arange(kept) * len(table) // kept], look)
+
+
+def facts_taken_over(
+    former: Bundle, level: NDArray[np.float32], score: NDArray[np.float32]
+) -> GoodFacts | None:
+    """The facts that a version knows, for a model that rests on the same good pictures as well.
+
+    What a picture tells by itself stays. What the model answers is the new one's, where the former
+    score tells which picture it was.
 
     Args:
         former: the version.
-        scored: what the new model says of them.
+        level: mean of the new model's map of each part [n]; NaN where it is unknown. The first
+            ones are those of the version, in the order of its calibration.
+        score: of each, by the new model [n].
 
     Returns:
         None where the version knows none.
@@ -85,11 +124,22 @@ def facts_taken_over(former: Bundle, scored: OutOfFoldScores) -> GoodFacts | Non
     if facts is None:
         return None
     before = former.calibration.good_score.tolist()
-    by_fit = former.manifest.thresholds.promise == "measured" and len(before) == len(scored.score)
-    now = dict(zip(before, scored.score.tolist(), strict=True)) if by_fit else {}
-    score = FACT_NAMES.index("score")
-    rows = [with_answer(row.copy(), nan, now.get(float(row[score]), nan)) for row in facts.table]
+    by_fit = former.manifest.thresholds.promise == "measured" and len(before) <= len(score)
+    answers = zip(level.tolist(), score.tolist(), strict=True)
+    now = dict(zip(before, answers, strict=False)) if by_fit else {}
+    at = FACT_NAMES.index("score")
+    rows = [with_answer(row.copy(), *now.get(float(row[at]), (nan, nan))) for row in facts.table]
     return GoodFacts(np.stack(rows), facts.look)
+
+
+def _seen(
+    pictures: Sequence[Path], parts: Parts, view: View, *, quiet: bool
+) -> tuple[list[int], list[PictureFacts]]:
+    """What is looked at, one picture of each part at most, and what it tells by itself."""
+    first, kept = parts.first, min(parts.count, MOST)
+    chosen = [first[at * parts.count // kept] for at in range(kept)]
+    bar = tqdm(chosen, desc="facts of good pictures", unit="picture", disable=quiet or None)
+    return chosen, [_facts(pictures[at], view) for at in bar]
 
 
 def _facts(path: Path, view: View) -> PictureFacts:

@@ -138,6 +138,7 @@ def update(
             wanted,
             origin=(checkpoint, base.path / CHECKPOINT),
             former_parts=former_part_ids(base, former),
+            former=base,
             # The head goes on, and with it what it was taught with.
             taught=base.manifest.taught,
             judgements=judgements_of(base),

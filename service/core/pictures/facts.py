@@ -236,6 +236,17 @@ def look_of(smalls: Sequence[NDArray[np.float32]]) -> Look:
     return _Sums.of(smalls).look()
 
 
+def look_with(look: Look, count: int, smalls: Sequence[NDArray[np.float32]]) -> Look:
+    """What good pictures look like on average once there are further ones.
+
+    Args:
+        look: of the former pictures.
+        count: number of these.
+        smalls: of the further pictures; at least one.
+    """
+    return _Sums.of_look(look, count).plus(_Sums.of(smalls)).look()
+
+
 def looks_without_each(smalls: Sequence[NDArray[np.float32]]) -> Iterator[Look]:
     """For each good picture what the others look like on average: it is compared with others.
 
@@ -261,6 +272,20 @@ class _Sums:
         stack = np.stack(smalls).astype(np.float64)
         blocks = np.stack([_blocks(small) for small in smalls]).astype(np.float64)
         return _Sums(len(smalls), stack.sum(0), blocks.sum(0), (blocks**2).sum(0))
+
+    @staticmethod
+    def of_look(look: Look, count: int) -> _Sums:
+        blocks, spread = look.blocks.astype(np.float64), look.spread.astype(np.float64)
+        levels = count * look.mean.astype(np.float64)
+        return _Sums(count, levels, count * blocks, count * (spread**2 + blocks**2))
+
+    def plus(self, other: _Sums) -> _Sums:
+        return _Sums(
+            self.count + other.count,
+            self.levels + other.levels,
+            self.blocks + other.blocks,
+            self.squares + other.squares,
+        )
 
     def without(self, small: NDArray[np.float32]) -> _Sums:
         blocks = _blocks(small).astype(np.float64)

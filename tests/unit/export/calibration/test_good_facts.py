@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.calibration.good_facts import good_facts
+from export.calibration.good_facts import good_facts, with_further
 from export.calibration.parts import Parts
 from export.pictures import list_pictures
 from service.core.batching.batcher import Batcher
@@ -135,3 +135,25 @@ def test_a_part_of_many_pictures_counts_once(bundle: Bundle, pictures: list[Path
     assert found is not None
     kept = found.table[:, FACT_NAMES.index("score")]
     assert kept.tolist() == [0, *range(5, len(pictures))]
+
+
+def test_further_pictures_join_those_that_are_known_however_few(
+    bundle: Bundle, pictures: list[Path]
+) -> None:
+    score = np.full(2, 7, np.float32)
+    most = known(bundle, pictures[:22])
+    given = Parts.single(2), bundle.manifest, score, score
+    found = with_further(most, pictures[22:], *given, quiet=True)
+    np.testing.assert_array_equal(found.table[:22], most.table)
+    assert found.table[22:, FACT_NAMES.index("score")].tolist() == [7, 7]
+    at_once = known(bundle, pictures).look
+    np.testing.assert_allclose(found.look.mean, at_once.mean, atol=1e-3)
+    np.testing.assert_allclose(found.look.spread, at_once.spread, atol=0.05)
+
+
+def test_no_further_pictures_leave_the_facts_as_they_are(
+    bundle: Bundle, pictures: list[Path]
+) -> None:
+    most = known(bundle, pictures)
+    none = np.empty(0, np.float32)
+    assert with_further(most, [], Parts.single(0), bundle.manifest, none, none, quiet=True) is most

@@ -14,6 +14,8 @@ from families.every import learnable
 from service.core.bundles.bundle import CHECKPOINT, Bundle, load_bundle
 from service.core.bundles.manifest import Thresholds
 from service.core.bundles.thresholds import DeployedThresholds, Overrides
+from service.core.pictures.facts import FACT_NAMES, FACTS
+from service.core.pictures.good_facts import LEAST
 from service.repository.activation import Activation, keep_activation, read_activation
 from tests.conftest import MakeBundle
 
@@ -93,11 +95,11 @@ def test_an_alpha_that_the_pictures_gave_is_not_taken_for_one_that_was_asked_for
 def test_an_update_adds_pictures_and_shows_before_and_after_and_waits(
     run: Callable[..., Result], write_pictures: Any, tmp_path: Path, repository: Path
 ) -> None:
-    write_pictures(tmp_path / "good", 6)
+    write_pictures(tmp_path / "good", LEAST)
     write_pictures(tmp_path / "new", 7, seed=5, high=120)
     first = run(tmp_path / "good", "--model", "parts", "--group", r"(\d+)\.")
     assert first.exit_code == 0, first.output
-    assert "parts known by ids: 6, such as '000'" in first.output
+    assert f"parts known by ids: {LEAST}, such as '000'" in first.output
     assert "the fit was told of" not in first.output  # it was told the same
     bundle = load_bundle(repository / "parts" / "1")
     DeployedThresholds(bundle, Overrides()).change(image=2.5, pixel=None, reason="new lamp")
@@ -114,10 +116,17 @@ def test_an_update_adds_pictures_and_shows_before_and_after_and_waits(
     one, two = (load_bundle(repository / "parts" / version) for version in "12")
     assert CHECKPOINT in two.manifest.files
     assert len(two.calibration.good_score) == len(one.calibration.good_score) + 7
-    assert len(two.calibration.seen) == 13
+    assert len(two.calibration.seen) == LEAST + 7
     # Of the former parts the ids stay, and nobody has named the new ones.
-    assert len(set(one.calibration.parts.tolist())) == 6
+    assert len(set(one.calibration.parts.tolist())) == LEAST
     assert two.calibration.parts.tolist() == [*one.calibration.parts.tolist(), *[""] * 7]
+    # The facts of the former pictures stay, and those of the new ones join them.
+    of_pictures = [at for at, fact in enumerate(FACTS) if fact.of_picture]
+    known, further = np.split(two.calibration.facts[:, of_pictures], [LEAST])
+    np.testing.assert_array_equal(known, one.calibration.facts[:, of_pictures])
+    assert len(further) == 7
+    scores = two.calibration.facts[:, FACT_NAMES.index("score")].tolist()
+    assert sorted(scores) == sorted(two.calibration.good_score.tolist())
     again = run("--update", "parts", "--good", tmp_path / "good")
     assert "has seen all of these pictures" in again.output
 
