@@ -67,6 +67,11 @@ class StationSection(_Section):
     cafile: Path | None = Field(
         None, description="PEM file of the authority that signed the server's certificate."
     )
+    certfile: Path | None = Field(
+        None,
+        description="PEM file with a certificate and its private key, for a server that asks "
+        "for one.",
+    )
     recipe: int = Field(
         0, ge=0, le=65535, description="Number of the recipe at the start; 0 waits for the PLC's."
     )

@@ -57,7 +57,11 @@ async def open_station(
     # To the microsecond, as a part of another process would be this one otherwise.
     run = f"{began:%Y%m%dT%H%M%S.%f}"
     retry = try_within(file.cycle.result_ms)
-    access: ServerAccess = {"key": _key(section.key_file), "cafile": section.cafile}
+    access: ServerAccess = {
+        "key": _key(section.key_file),
+        "cafile": section.cafile,
+        "certfile": section.certfile,
+    }
     async with (
         AsyncTaktClient(section.server, retry=retry, **access) as client,
         # Its own connections: no part waits for one that a report has.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import os
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +31,7 @@ from service.station.plant.faults import PLC_FAULTS, Fault, FaultKind
 from service.station.plant.layout import PlantError, PlantLayout, pictures_of
 from service.station.plant.network import Cable
 from service.station.plant.program import GateMove
+from takt_client.connection import ServerAccess
 
 _LOOK_S: Final = 0.05
 _TELLS_S: Final = 10.0
@@ -61,12 +63,12 @@ class BoxServer:
     Attributes:
         url: of the server.
         own: its process, to be halted and killed; None where it is not ours.
-        key: that it asks for; None for none.
+        access: what it is shown, and whom to trust.
     """
 
     url: str
     own: DemoServer | None = None
-    key: str | None = None
+    access: ServerAccess = field(default_factory=ServerAccess)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,9 @@ class PlantBox:
         pictures = pictures_of(self._layout)
         if expected is None:
             server, of = self._server, self._layout
-            expected = await expected_of(server.url, server.key, of.recipe, of.conveyor, pictures)
+            expected = await expected_of(
+                server.url, server.access, of.recipe, of.conveyor, pictures
+            )
         async with self._cable, self._ended():
             self._write_station()
             self._layout.write(self._plant_file)
@@ -165,11 +169,16 @@ class PlantBox:
             "plc": {"port": self._station_port},
             f"cameras.{VIEW}": {"snapshot": f"http://127.0.0.1:{self._camera_port}/now.jpg"},
         }
-        if self._server.key is not None:
+        if (key := self._server.access.get("key")) is not None:
             key_file = self._folder / "key"
             key_file.touch(mode=0o600)
-            key_file.write_text(self._server.key)
+            key_file.write_text(key)
             said["station"]["key_file"] = str(key_file)
+        files = {
+            "cafile": self._server.access.get("cafile"),
+            "certfile": self._server.access.get("certfile"),
+        }
+        said["station"] |= {name: os.fspath(file) for name, file in files.items() if file}
         (self._folder / "station.toml").write_text(_toml(said))
 
     def _start(self, name: str) -> None:

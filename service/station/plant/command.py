@@ -134,7 +134,7 @@ def simulate(
         opened.enter_context(ended_by_signals())
         folder = Path(opened.enter_context(TemporaryDirectory(prefix="takt-plant-")))
         if url is not None:
-            server = BoxServer(url, key=access.get("key"))
+            server = BoxServer(url, access=access)
         else:
             server = opened.enter_context(_demo_server(folder, recipe))
         asyncio.run(_play(layout.drawn(folder / "pictures"), rate, gate_ms, server, folder, faults))
@@ -155,7 +155,9 @@ async def _play(
     from service.station.plant.table import HEADING, PartTable
 
     pictures = pictures_of(layout)
-    expected = await expected_of(server.url, server.key, layout.recipe, layout.conveyor, pictures)
+    expected = await expected_of(
+        server.url, server.access, layout.recipe, layout.conveyor, pictures
+    )
     chosen = pace_for(expected.times_ms, rate, gate_ms)
     pace = chosen.pace
     conveyor = replace(layout.conveyor, every_s=1 / pace.rate, gate_s=pace.gate_ms / 1000)

@@ -16,6 +16,7 @@ from service.station.plant.conveyor import Conveyor, PartPictures
 from service.station.plant.layout import PlantError
 from service.station.plant.program import GateMove
 from takt_client import AsyncTaktClient, PartResult, TaktError
+from takt_client.connection import ServerAccess
 
 VIEW: Final = "top"
 """The one view that the camera of a plant takes."""
@@ -44,13 +45,13 @@ class Expected:
 
 
 async def expected_of(
-    url: str, key: str | None, recipe: int, conveyor: Conveyor, pictures: PartPictures
+    url: str, access: ServerAccess, recipe: int, conveyor: Conveyor, pictures: PartPictures
 ) -> Expected:
     """What the server thinks of each picture that will be seen.
 
     Args:
         url: of the server.
-        key: that it asks for; None for none.
+        access: what it is shown, and whom to trust.
         recipe: number of the recipe.
         conveyor: with the parts.
         pictures: of the parts.
@@ -63,7 +64,7 @@ async def expected_of(
     shown = {conveyor.picture(part, pictures): None for part in range(1, conveyor.parts + 1)}
     times = max(len(shown), _WARM_AFTER + _MEASURED)
     try:
-        async with AsyncTaktClient(url, key=key) as client:
+        async with AsyncTaktClient(url, **access) as client:
             recipes = await client.recipes(number=recipe)
             if not recipes:
                 raise PlantError(

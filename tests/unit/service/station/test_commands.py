@@ -105,6 +105,14 @@ def test_own_pictures_need_a_server_that_knows_them(tmp_path: Path) -> None:
     assert "--url" in done.output
 
 
+@pytest.mark.parametrize("option", ["--cafile", "--certfile"])
+def test_certificates_that_cannot_be_read_are_said_before_a_plant_begins(option: str) -> None:
+    done = CliRunner().invoke(simulate, ["--url", "https://127.0.0.1:9", option, "gone.pem"])
+
+    assert done.exit_code == 1
+    assert "gone.pem has not" in done.output
+
+
 @pytest.mark.parametrize("fault", ["earthquake@1", "network_cut", "network_cut@x", "camera_slow@1"])
 def test_a_fault_that_processes_cannot_have_is_refused(fault: str) -> None:
     done = CliRunner().invoke(simulate, ["--fault", fault])
