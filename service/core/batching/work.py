@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -180,10 +179,12 @@ def settle(callers: Sequence[asyncio.Future[Any]], outcomes: Sequence[object]) -
             else:
                 future.set_result(outcome)
 
-    # A loop that has closed has nobody left to answer.
-    with contextlib.suppress(RuntimeError):
-        if callers:
-            callers[0].get_loop().call_soon_threadsafe(set_all)
+    if not callers:
+        return
+    try:
+        callers[0].get_loop().call_soon_threadsafe(set_all)
+    except RuntimeError:
+        return  # a loop that has closed has nobody left to answer
 
 
 def fail(callers: Sequence[asyncio.Future[Any]], error: Exception) -> None:
