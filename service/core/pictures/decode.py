@@ -221,9 +221,10 @@ def _divisor(header: ImageHeader, least: int) -> int:
     if header.format != "JPEG":
         return 1
     for divisor in (8, 4, 2):
+        if min(header.width, header.height) < divisor * least:
+            continue
         width, height = _size(header, divisor)
-        square = header.width == header.height
-        if min(header.width, header.height) >= divisor * least and (square or width != height):
+        if width != height or header.width == header.height:
             return divisor
     return 1
 
