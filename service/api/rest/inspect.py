@@ -16,6 +16,7 @@ from service.api.json_body import JsonAnswer
 from service.api.labels import labels_of_headers
 from service.api.paths import Name, version_of, versioned
 from service.api.problems import asked_of, problem_responses, request_id_of, share_of
+from service.api.request_context import header_of
 from service.api.schemas import BYTES, InspectionOut, OptionsIn, PictureForm, reference_to
 from service.core.batching.memory import EncodedBytes
 from service.core.domain import (
@@ -130,7 +131,7 @@ class InspectHandler:
         try:
             model = self.repository.get(asked.name, asked.version)
             known = model.name
-            picture_format = _wanted_format(request.headers.get("accept"), query.format)
+            picture_format = _wanted_format(header_of(scope, b"accept"), query.format)
             wanted = query.options(self.default_timeout_ms, asked.share)
             options = _options(query, picture_format, wanted)
             with self.bodies.memory.encoded() as held:
