@@ -133,7 +133,7 @@ class InspectHandler:
             known = model.name
             picture_format = _wanted_format(header_of(scope, b"accept"), query.format)
             wanted = query.options(self.default_timeout_ms, asked.share)
-            options = _options(query, picture_format, wanted)
+            options = wanted if picture_format is None else _drawn(query, picture_format, wanted)
             with self.bodies.memory.encoded() as held:
                 async with CancelOnDisconnect(request) as disconnect:
                     reading = PictureReading(
@@ -197,11 +197,10 @@ def inspect_router(handler: InspectHandler) -> APIRouter:
     return router
 
 
-def _options(
-    query: OptionsIn, picture_format: ImageFormat | None, options: InspectOptions
+def _drawn(
+    query: OptionsIn, picture_format: ImageFormat, options: InspectOptions
 ) -> InspectOptions:
-    if picture_format is None:
-        return options
+    """The options of a request for the heatmap alone."""
     if query.heatmap == "raw":
         raise InvalidParameterError(
             "heatmap=raw is no picture; ask for it with `Accept: application/json`"
