@@ -11,7 +11,7 @@ import os
 import re
 import warnings
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -91,12 +91,12 @@ def _compute(
     sizes, places = [], []
     for number, path in enumerate(paths):
         with named(path):
-            read = prepare(path.read_bytes(), spec, MAX_PIXELS)
+            read, model_input = prepare(path.read_bytes(), spec, MAX_PIXELS)
         if read.turn != NO_TURN:
             raise CorpusError(f"{path} is turned by its EXIF data: store it upright")
         sizes.append((read.width, read.height))
-        places.append((*astuple(read.placed.x), *astuple(read.placed.y)))
-        image = as_image(np.asarray(read.model_input, np.uint8), torch.device("cpu"))
+        places.append((*read.placed.x, *read.placed.y))
+        image = as_image(np.asarray(model_input, np.uint8), torch.device("cpu"))
         found = run(model.normalize(image).numpy())
         if not kept:
             kept = [

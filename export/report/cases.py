@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import cv2
@@ -123,7 +123,7 @@ def _case(
         picture = _scaled(whole_picture(path.read_bytes(), spec, MAX_PIXELS))
     height, width, _ = picture.shape
     placed = Placement(
-        x=replace(answer.placed.x, original=width), y=replace(answer.placed.y, original=height)
+        x=answer.placed.x._replace(original=width), y=answer.placed.y._replace(original=height)
     )
     roi = context.manifest.roi
     pixel_threshold = max(context.thresholds.pixel, -math.inf if roi is None else roi.outside)

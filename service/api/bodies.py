@@ -12,7 +12,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.types import Message
 
-from service.api.request_context import DECLARED_BYTES_KEY
+from service.api.request_context import DECLARED_BYTES_KEY, header_of
 from service.core.batching.memory import EncodedBytes, MemoryBudget
 from service.core.batching.uploads import Upload, Uploads
 from service.core.errors import ClientGoneError, InvalidImageError, InvalidParameterError
@@ -45,8 +45,8 @@ class Bodies:
             InvalidParameterError: the form has another field, which would be no option.
             TaktError: as `read` does.
         """
-        content_type = request.headers.get("content-type", "").lower()
-        if content_type.startswith("multipart/form-data"):
+        content_type = header_of(request.scope, b"content-type") or ""
+        if content_type.lower().startswith("multipart/form-data"):
             return await self._read_form(request, held, share)
         return await self.read(request, held, share)
 

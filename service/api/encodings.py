@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -16,6 +17,9 @@ _ENCODED = "write it in UTF-8, and percent-encode what is not ASCII"
 _BESIDE = frozenset({b"user-agent", b"referer", b"cookie"})
 """Headers that browsers write by themselves, with texts of others in encodings of others. No id is
 read from them: of the cookies, ours is ASCII."""
+
+
+_value_of = itemgetter(1)
 
 
 def check_encodings(scope: Mapping[str, Any]) -> None:
@@ -39,7 +43,7 @@ def check_encodings(scope: Mapping[str, Any]) -> None:
         raise _refusal("query", _ENCODED)
     headers = scope["headers"]
     # One look at all of them costs less than one at each.
-    if b"".join([value for _, value in headers]).isascii():
+    if b"".join(map(_value_of, headers)).isascii():
         return
     for name, value in headers:
         if name not in _BESIDE and not _is_utf8(value):

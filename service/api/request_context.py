@@ -257,6 +257,18 @@ def id_and_length(headers: Sequence[Pair]) -> tuple[bytes | None, int]:
     return given, int(length) if length.isdigit() else 0
 
 
+def header_of(scope: Scope, name: bytes) -> str | None:
+    """The first header of a name, in lower case; starlette makes objects for one look.
+
+    >>> header_of({"headers": [(b"accept", b"image/*")]}, b"accept")
+    'image/*'
+    """
+    for found, value in scope["headers"]:
+        if found == name:
+            return str(value, "latin-1")
+    return None
+
+
 def _forget_odd_client(scope: Scope) -> None:
     """Whom a proxy names stands in logs and in the audit log, so it has to be an address."""
     client = scope.get("client")

@@ -6,7 +6,7 @@ import base64
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,8 +138,7 @@ class RawPicture:
     format: PixelFormat
 
 
-@dataclass(frozen=True, slots=True)
-class ModelOutput:
+class ModelOutput(NamedTuple):
     """A graph's output for one picture: anomaly_map, float32 [h, w], and score."""
 
     anomaly_map: AnomalyMap
@@ -358,8 +357,7 @@ STAGES = tuple(field.name.removesuffix("_ms") for field in fields(Timings))
 """Names of the times in `Timings`: the stages of a picture in their order, and `total`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Inspection:
+class Inspection(NamedTuple):
     """The answer to one picture.
 
     Attributes:

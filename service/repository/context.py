@@ -46,6 +46,7 @@ class VersionContext:
         noticed: hears of versions, decisions and thresholds that were changed beside the server.
         peers: the other workers; the one that leads counts and tells what was changed.
         recorded: whether answers are recorded.
+        keeps_facts: whether anybody keeps the facts of pictures.
     """
 
     open_engine: EngineOpener
@@ -62,6 +63,7 @@ class VersionContext:
     peers: Peers
     device_id: int = 0
     recorded: bool = False
+    keeps_facts: bool = True
 
 
 def version_context(

@@ -119,11 +119,11 @@ class Model:
             ModelNotFoundError: there is none; the message lists the versions that there are.
             NotReadyError: none is named, and the first one waits for its activation.
         """
-        if version is None and (waits := self.waits) is not None:
-            raise NotReadyError(waits)
         wanted = self.active if version is None else version
         found = self._versions.get(wanted or "")
         if found is None:
+            if version is None and (waits := self.waits) is not None:
+                raise NotReadyError(waits)
             names = ", ".join(one.version for one in self)
             raise ModelNotFoundError(f"model {self.name} has no version {wanted!r}; it has {names}")
         return found

@@ -365,6 +365,7 @@ class ModelVersion:
                 thresholds,
                 context.memory,
                 source_of(bundle, first.engine, plan, context.device_id),
+                keeps_facts=context.keeps_facts,
             )
         except Exception:
             await batcher.close(0)

@@ -106,7 +106,7 @@ def answer_json(answer: AnsweredFrame, request_id: str) -> Json:
     inspection = answer.inspection
     heatmap = inspection.heatmap
     if heatmap is not None:
-        inspection = replace(inspection, heatmap=None)
+        inspection = inspection._replace(heatmap=None)
     return {
         "type": "answer",
         "sequence": answer.sequence,
@@ -166,7 +166,7 @@ class KeptOutcomes:
                 break
             if isinstance(kept, AnsweredFrame):
                 self._held_bytes -= _heatmap_bytes(kept)
-                self._kept[i] = replace(kept, inspection=replace(kept.inspection, heatmap=None))
+                self._kept[i] = replace(kept, inspection=kept.inspection._replace(heatmap=None))
 
     def after(self, sequence: int | None) -> list[Outcome]:
         """Outcomes of later frames, in the order in which they came about; all, after None."""

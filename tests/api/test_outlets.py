@@ -23,6 +23,7 @@ from service.recording.record import Record
 from service.recording.tables import inspections
 from tests.api.apps import until
 from tests.conftest import InstallPlugins
+from tests.good_parts import with_good_facts
 from tests.unit.service.outlets.webhooks.receivers import Receiver
 
 URL = "/v1/models/parts/inspect"
@@ -79,7 +80,10 @@ async def counted(client: httpx.AsyncClient) -> dict[str, float]:
 
 
 @pytest.mark.usefixtures("outlets")
-async def test_an_answer_goes_to_each_outlet_with_what_the_caller_said(serve, bad_part) -> None:
+async def test_an_answer_goes_to_each_outlet_with_what_the_caller_said(
+    serve, bundle, bad_part
+) -> None:
+    with_good_facts(bundle)
     async with serve(plugins="archive,pictures") as client:
         headers = {"X-Takt-Part": "A-17"}
         answer = (await client.post(URL, content=bad_part, headers=headers)).json()
@@ -91,6 +95,7 @@ async def test_an_answer_goes_to_each_outlet_with_what_the_caller_said(serve, ba
         "parts",
         answer["score"],
     )
+    assert one.facts is not None
     assert (asked.labels.part, asked.picture) == ("A-17", None)
     ((_, asked),) = made_up().got["pictures"]
     assert bytes(asked.picture) == bad_part

@@ -57,8 +57,8 @@ def pipelines(monkeypatch: pytest.MonkeyPatch) -> list[Pipeline]:
     made: list[Pipeline] = []
 
     class Recorded(Pipeline):
-        def __init__(self, *args: Any) -> None:
-            super().__init__(*args)
+        def __init__(self, *args: Any, **named: Any) -> None:
+            super().__init__(*args, **named)
             made.append(self)
 
     monkeypatch.setattr("service.repository.model_version.Pipeline", Recorded)

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from service.core.bundles.bundle import Bundle
 from service.core.bundles.thresholds import OVERRIDES
+from service.core.pictures.facts import PictureFacts, picture_facts
 from service.recording.record import Record
 from service.recording.tables import inspections
 from tests.api.oip.requests import INFER, in_json
@@ -158,3 +159,22 @@ async def test_what_is_undecided_is_recorded_found_and_counted(
         assert [tile["verdict"] for tile in tiles] == ["good", "undecided"]
         csv = (await client.get("/v1/inspections/export", params={"format": "csv"})).text
         assert given["undecided"]["text"] in csv
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+async def test_facts_are_told_only_where_they_are_kept_or_a_verdict_needs_them(
+    serve, knowing, black, sqlite_record, monkeypatch: pytest.MonkeyPatch, recorded: bool
+) -> None:
+    told = []
+
+    def counted(*picture: Any) -> PictureFacts:
+        told.append(picture)
+        return picture_facts(*picture)
+
+    monkeypatch.setattr("service.core.pictures.prepare.picture_facts", counted)
+    async with serve(record=sqlite_record if recorded else None) as client:
+        await answer(client, black)
+        assert len(told) == recorded
+        await switched(client)
+        await answer(client, black)
+        assert len(told) == recorded + 1

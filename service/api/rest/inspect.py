@@ -16,6 +16,7 @@ from service.api.json_body import JsonAnswer
 from service.api.labels import labels_of_headers
 from service.api.paths import Name, version_of, versioned
 from service.api.problems import asked_of, problem_responses, request_id_of, share_of
+from service.api.request_context import header_of
 from service.api.schemas import BYTES, InspectionOut, OptionsIn, PictureForm, reference_to
 from service.core.batching.memory import EncodedBytes
 from service.core.domain import (
@@ -130,9 +131,9 @@ class InspectHandler:
         try:
             model = self.repository.get(asked.name, asked.version)
             known = model.name
-            picture_format = _wanted_format(request.headers.get("accept"), query.format)
+            picture_format = _wanted_format(header_of(scope, b"accept"), query.format)
             wanted = query.options(self.default_timeout_ms, asked.share)
-            options = _options(query, picture_format, wanted)
+            options = wanted if picture_format is None else _drawn(query, picture_format, wanted)
             with self.bodies.memory.encoded() as held:
                 async with CancelOnDisconnect(request) as disconnect:
                     reading = PictureReading(
@@ -196,11 +197,10 @@ def inspect_router(handler: InspectHandler) -> APIRouter:
     return router
 
 
-def _options(
-    query: OptionsIn, picture_format: ImageFormat | None, options: InspectOptions
+def _drawn(
+    query: OptionsIn, picture_format: ImageFormat, options: InspectOptions
 ) -> InspectOptions:
-    if picture_format is None:
-        return options
+    """The options of a request for the heatmap alone."""
     if query.heatmap == "raw":
         raise InvalidParameterError(
             "heatmap=raw is no picture; ask for it with `Accept: application/json`"

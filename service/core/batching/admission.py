@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -45,7 +44,7 @@ class Shares:
         self._clock = clock
         # By caller, when it asked last; the latest last.
         self._asked_s: dict[str, float] = {}
-        self._held: Counter[str] = Counter()
+        self._held: dict[str, int] = {}
 
     def asks(self, caller: str) -> None:
         """Note that a caller wants a place; it counts for the next seconds."""
@@ -69,11 +68,11 @@ class Shares:
 
     def held_by(self, caller: str) -> int:
         """Places that a caller has, those at the engine included."""
-        return self._held[caller]
+        return self._held.get(caller, 0)
 
     def take(self, caller: str) -> None:
         """Count one place more for a caller; `leave` gives it back."""
-        self._held[caller] += 1
+        self._held[caller] = self._held.get(caller, 0) + 1
 
     def leave(self, caller: str) -> None:
         """Count one place less."""

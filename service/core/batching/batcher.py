@@ -9,10 +9,9 @@ batch waits until it is full or its first item has waited that long.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from service.core.batching.crew import Crew
@@ -58,7 +57,7 @@ class Batcher(Crew[Item, Result]):
         """Raise NotReadyError if the batcher is closing, or none of its runners works."""
         if self._intake.closing:
             raise NotReadyError("the model is closing; send the picture to another server")
-        if self.working == 0:
+        if self._throughput.workers == 0:
             raise self.outage()
 
     async def submit(
@@ -74,8 +73,12 @@ class Batcher(Crew[Item, Result]):
             TaktError: the error that the runner raised for the item's batch.
         """
         waiter = Waiter(deadline_s, item)
-        with self._queued([waiter], priority):
+        self._queue_up([waiter], priority)
+        try:
             done: Done[Result] = await waiter.future
+        except BaseException:
+            self._withdraw([waiter])
+            raise
         return done
 
     async def submit_parts(
@@ -90,8 +93,12 @@ class Batcher(Crew[Item, Result]):
             NotReadyError, DeadlineExceededError, TaktError: as `submit` does.
         """
         waiters = [Waiter(deadline_s, part) for part in parts]
-        with self._queued(waiters, priority):
+        self._queue_up(waiters, priority)
+        try:
             done: list[Done[Result]] = await asyncio.gather(*(one.future for one in waiters))
+        except BaseException:
+            self._withdraw(waiters)
+            raise
         return done
 
     async def run_job(
@@ -113,25 +120,26 @@ class Batcher(Crew[Item, Result]):
         """
         job = Job(function, self._observer)
         waiter = Waiter(deadline_s, job, alone=True, future=job.future)
-        with self._queued([waiter], priority):
+        self._queue_up([waiter], priority)
+        try:
             made: Made = await waiter.future
+        except BaseException:
+            self._withdraw([waiter])
+            raise
         return made
 
-    @contextlib.contextmanager
-    def _queued(self, waiters: Sequence[Waiter], priority: Priority) -> Iterator[None]:
-        """Queue waiters for a block; if it fails, those that still wait leave the queue."""
-        with self._changed:
+    def _queue_up(self, waiters: Sequence[Waiter], priority: Priority) -> None:
+        with self._lock:
             self.check_open()
             for waiter in waiters:
                 self._queue.append(waiter, priority)
             self._changed.notify(len(waiters))
-        try:
-            yield
-        except BaseException:
-            for waiter in waiters:
-                with self._changed:
-                    waited = self._queue.remove(waiter)
-                if waited:
-                    expired = time.monotonic() >= waiter.deadline_s
-                    self._observer.on_dropped("expired" if expired else "abandoned")
-            raise
+
+    def _withdraw(self, waiters: Sequence[Waiter]) -> None:
+        """Take those that still wait out of the queue."""
+        for waiter in waiters:
+            with self._lock:
+                waited = self._queue.remove(waiter)
+            if waited:
+                expired = time.monotonic() >= waiter.deadline_s
+                self._observer.on_dropped("expired" if expired else "abandoned")

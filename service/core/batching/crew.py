@@ -59,7 +59,8 @@ class Crew(Generic[Item, Result]):
         self._name = name
         self._keeper = keeper
         self._limits = limits
-        self._changed, self._queue = self._intake.changed, self.stage.queue
+        self._lock, self._changed = self._intake.lock, self._intake.changed
+        self._queue = self.stage.queue
         self._throughput = self.stage.throughput
         self._times = RunTimes(limits)
         self._watch = RunWatch(self._times, limits.look_every_s)
@@ -96,7 +97,7 @@ class Crew(Generic[Item, Result]):
             Done once the thread of that worker has ended; None if there was none.
         """
         worker = Worker(place, runner, self._work, f"{self._name}-{place}")
-        with self._changed:
+        with self._lock:
             before = self._in_place.get(place)
             if before is not None:
                 self._dismiss(before)
@@ -113,7 +114,7 @@ class Crew(Generic[Item, Result]):
 
     def look(self, now_s: float) -> None:
         """Give up every worker whose batch has run for too long; happens by itself, too."""
-        with self._changed:
+        with self._lock:
             alive = list(self._alive)
         for worker, since_s in self._watch.look(alive, now_s):
             work = worker.work
@@ -138,7 +139,7 @@ class Crew(Generic[Item, Result]):
             Whether all threads have ended but for those that were given up as hung.
         """
         self._intake.close()
-        with self._changed:
+        with self._lock:
             ends = {worker.ended for worker in self._alive}
         if ends:
             await asyncio.wait(ends, timeout=drain_timeout_s)
@@ -146,7 +147,7 @@ class Crew(Generic[Item, Result]):
             self._watching.cancel()
         late = NotReadyError("the service closed before the picture's turn came")
         self._intake.fail_waiting(late)
-        with self._changed:
+        with self._lock:
             left = [worker.work for worker in self._alive]
         for work in left:
             if work is not None:
@@ -173,7 +174,7 @@ class Crew(Generic[Item, Result]):
         except BaseException:
             logger.critical("%s: an engine's thread has died", worker.thread.name, exc_info=True)
             self._died(worker)
-        with self._changed:
+        with self._lock:
             self._dismiss(worker)
             self._alive.discard(worker)
         settle([worker.ended], [None])
@@ -209,7 +210,7 @@ class Crew(Generic[Item, Result]):
         Returns:
             Whether that is news: it was not out of service, and the batch still hangs.
         """
-        with self._changed:
+        with self._lock:
             if fault == "hung":
                 if worker.since_s != since_s:
                     return False
@@ -265,7 +266,7 @@ class Crew(Generic[Item, Result]):
         """Count a batch that has ended; gives the seconds that it ran."""
         ended_s = time.monotonic()
         run_s = ended_s - started_s
-        with self._changed:
+        with self._lock:
             worker.since_s = None
             if worker.lost:  # its callers know already
                 return run_s

@@ -24,14 +24,16 @@ class Intake(Generic[Item, Result]):
 
     Attributes:
         stage: items that wait, and how fast they run; its workers are those that work.
-        changed: the lock of all that is here; the workers wait on it.
+        lock: of all that is here.
+        changed: with that lock; the workers wait on it.
         idle: workers that wait.
         closing: whether nothing more comes.
     """
 
     def __init__(self, options: BatcherOptions, observer: Observer) -> None:
         self.stage = Stage(workers=0)
-        self.changed = threading.Condition()
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
         self.idle = 0
         self.closing = False
         self._options = options
@@ -45,15 +47,16 @@ class Intake(Generic[Item, Result]):
 
     def take(self, worker: Worker[Item, Result]) -> Batch[Item, Result] | Job[Item, Result] | None:
         """Wait for a worker's next work; None if it is dismissed, or all is closed and drained."""
-        with self.changed:
+        with self.lock:
             self.idle += 1
             try:
                 while not worker.dismissed:
-                    if (wait_s := self._due_in_s()) is None or wait_s > 0:
+                    waiting = len(self._queue)
+                    if (wait_s := self._due_in_s(waiting)) is None or wait_s > 0:
                         self.changed.wait(wait_s)
-                    elif not len(self._queue):
+                    elif not waiting:
                         return None
-                    elif waiters := self._next_batch():
+                    elif waiters := self._next_batch(waiting):
                         job = waiters[0].item
                         return job if isinstance(job, Job) else Batch(waiters)
                 return None
@@ -62,23 +65,23 @@ class Intake(Generic[Item, Result]):
 
     def close(self) -> None:
         """Have the workers end once nothing waits."""
-        with self.changed:
+        with self.lock:
             self.closing = True
             self.changed.notify_all()
 
     def fail_waiting(self, error: TaktError) -> None:
         """Answer everyone who waits by an error."""
-        with self.changed:
+        with self.lock:
             waiting = [waiter.future for waiter in self._queue.clear()]
         fail(waiting, error)
 
-    def _due_in_s(self) -> float | None:
-        """Seconds until the waiting items should run; None while there are none."""
+    def _due_in_s(self, waiting: int) -> float | None:
+        """Seconds until so many waiting items should run; None if there are none."""
         if self.closing:
             return 0.0
-        if not len(self._queue):
+        if not waiting:
             return None
-        if len(self._queue) >= self._options.max_batch_size:
+        if waiting >= self._options.max_batch_size:
             return 0.0
         due_s = self._queue.oldest_s + self._options.max_queue_delay_s
         if self._options.max_queue_delay_s:
@@ -86,10 +89,10 @@ class Intake(Generic[Item, Result]):
             due_s = min(due_s, self._queue.earliest_deadline_s - self._throughput.batch_s)
         return due_s - time.monotonic()
 
-    def _next_batch(self) -> list[Waiter]:
+    def _next_batch(self, waiting: int) -> list[Waiter]:
         # Who waits for full batches does not want them cut into shares.
         idle = 1 if self._options.max_queue_delay_s else self.idle
-        size = self._options.batch_size(math.ceil(len(self._queue) / idle))
+        size = self._options.batch_size(math.ceil(waiting / idle))
         expired: list[Waiter] = []
         waiters = self._queue.take(size, time.monotonic(), expired)
         if expired:

@@ -89,11 +89,6 @@ take before they are decoded; send a smaller one or raise max_memory_mb
                 retry_after_s=1,
             )
 
-    def _add_encoded(self, size: int, held: int) -> None:
-        if self._encoded + size > self._encoded_limit:
-            self.check_encoded(held + size)
-        self._encoded += size
-
     def _fits_work(self, size: int) -> bool:
         return self._at_work + size <= self._at_work_limit
 
@@ -152,7 +147,10 @@ class EncodedBytes:
             ImageTooLargeError: the request has more than all requests together may have.
             MemoryFullError: there is no room now.
         """
-        self._memory._add_encoded(size, self._held)
+        memory = self._memory
+        if memory._encoded + size > memory._encoded_limit:
+            memory.check_encoded(self._held + size)
+        memory._encoded += size
         self._held += size
 
     def close(self) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from service.core.batching.priority_queue import Waiter
 from service.core.domain import DropReason
@@ -22,8 +20,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True)
-class Done(Generic[Result]):
+class Done(NamedTuple, Generic[Result]):
     """An item's result, and the seconds that the item waited and ran."""
 
     result: Result
@@ -180,10 +177,12 @@ def settle(callers: Sequence[asyncio.Future[Any]], outcomes: Sequence[object]) -
             else:
                 future.set_result(outcome)
 
-    # A loop that has closed has nobody left to answer.
-    with contextlib.suppress(RuntimeError):
-        if callers:
-            callers[0].get_loop().call_soon_threadsafe(set_all)
+    if not callers:
+        return
+    try:
+        callers[0].get_loop().call_soon_threadsafe(set_all)
+    except RuntimeError:
+        return  # a loop that has closed has nobody left to answer
 
 
 def fail(callers: Sequence[asyncio.Future[Any]], error: Exception) -> None:

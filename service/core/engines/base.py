@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +17,7 @@ Port = tuple[str, str]
 """Name and element type of an input or output of a graph."""
 
 
-@dataclass(frozen=True, slots=True)
-class EngineOutput:
+class EngineOutput(NamedTuple):
     """Output of a graph for a batch: anomaly_map float32 [N,h,w], score float32 [N]."""
 
     anomaly_map: AnomalyMap

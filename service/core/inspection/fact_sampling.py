@@ -24,12 +24,14 @@ class FactSampling:
     The watch of a record needs many pictures and not each: of a model that answers more than
     `TOLD_PER_S` for long, a sample is drawn by chance, so that no station of several which take
     turns is left out. Where a picture may be undecided, each is told, as its verdict needs it.
+    Where nobody keeps facts, no others are.
 
     Args:
         look: of good pictures, beside which facts are told.
         thresholds: in force, and whether a picture may be undecided; read for each picture.
         clock: gives seconds that only go on.
         chance: gives a number from 0 to 1.
+        kept: whether anybody keeps the facts.
     """
 
     def __init__(
@@ -38,11 +40,14 @@ class FactSampling:
         thresholds: DeployedThresholds,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
+        *,
+        kept: bool = True,
     ) -> None:
         self.look = look
         self._thresholds = thresholds
         self._clock = clock
         self._chance = chance
+        self._kept = kept
         # Two threads at once may tell one more, and nothing else is lost.
         self._left = float(MOST_AT_ONCE)
         self._seen_s = clock()
@@ -52,6 +57,8 @@ class FactSampling:
         ours = self._thresholds.in_force.undecided
         if ours if options.undecided is None else options.undecided:
             return self.look
+        if not self._kept:
+            return None
         now_s = self._clock()
         left = min(self._left + (now_s - self._seen_s) * TOLD_PER_S, MOST_AT_ONCE)
         self._seen_s = now_s

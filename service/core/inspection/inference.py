@@ -6,8 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, TypeVar
 
 from service.core.batching.memory import DecodedBytes
 from service.core.batching.stage import Stage
@@ -39,8 +39,7 @@ class Pools:
     large: Executor | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AdmittedPicture:
+class AdmittedPicture(NamedTuple):
     """A picture that was admitted, on its way through a model.
 
     Attributes:
@@ -62,8 +61,7 @@ class AdmittedPicture:
         return self.options.heatmap == "overlay" and self.room.keep(self.weight.kept_bytes)
 
 
-@dataclass(frozen=True, slots=True)
-class Inference:
+class Inference(NamedTuple):
     """A picture that the engine has answered.
 
     Attributes:
@@ -84,8 +82,8 @@ class Inference:
         if turn == NO_TURN:
             return self
         result = self.done.result
-        turned = replace(result, anomaly_map=turn.array(result.anomaly_map))
-        return replace(self, done=replace(self.done, result=turned))
+        turned = result._replace(anomaly_map=turn.array(result.anomaly_map))
+        return self._replace(done=self.done._replace(result=turned))
 
 
 class Pictures(Protocol):

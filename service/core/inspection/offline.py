@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -78,9 +78,9 @@ def inspect_offline(
         EngineError: the engine failed.
     """
     if view.tiling is None:
-        prepared = prepare(data, view.preprocess, max_pixels)
-        answer = _upright(_answer(engine, prepared.model_input), prepared.turn)
-        return OfflineInspection(answer, prepared.width, prepared.height, prepared.placed)
+        seen, model_input = prepare(data, view.preprocess, max_pixels)
+        answer = _upright(_answer(engine, model_input), seen.turn)
+        return OfflineInspection(answer, seen.width, seen.height, seen.placed)
     decoded = read_for_model(data, view.preprocess, max_pixels)
     picture, turn = decoded.picture, decoded.turn
     height, width, _ = picture.shape
@@ -104,13 +104,13 @@ def facts_offline(data: Picture, view: View, max_pixels: int) -> PictureFacts:
     """
     if view.tiling is not None:
         return facts_of_large(read_for_model(data, view.preprocess, max_pixels).picture)
-    seen = prepare(data, view.preprocess, max_pixels)
-    return picture_facts(seen.model_input, seen.width, seen.height)
+    seen, model_input = prepare(data, view.preprocess, max_pixels)
+    return picture_facts(model_input, seen.width, seen.height)
 
 
 def _upright(answer: ModelOutput, turn: Turn) -> ModelOutput:
     """The answer with its map as a person sees the picture."""
-    return replace(answer, anomaly_map=turn.array(answer.anomaly_map))
+    return answer._replace(anomaly_map=turn.array(answer.anomaly_map))
 
 
 def _answer(engine: Engine, model_input: ModelInput) -> ModelOutput:

@@ -97,6 +97,7 @@ class Pipeline:
         thresholds: in force where a request names none; read for each picture.
         memory: of pictures in flight; one without a limit if None.
         source: what answers, for the record.
+        keeps_facts: whether anybody keeps the facts of pictures.
     """
 
     def __init__(
@@ -108,19 +109,20 @@ class Pipeline:
         thresholds: DeployedThresholds,
         memory: MemoryBudget | None = None,
         source: Source = UNKNOWN_SOURCE,
+        *,
+        keeps_facts: bool = True,
     ) -> None:
         self._source = source
         self._manifest = bundle.manifest
         self._batcher = batcher
         self._pools = pools
         good_facts = GoodFacts.of(bundle.calibration)
+        sampling = None
+        if good_facts is not None:
+            sampling = FactSampling(good_facts.look, thresholds, kept=keeps_facts)
         pictures = WholePictures if bundle.manifest.tiling is None else TiledPictures
         self._pictures: Pictures = pictures(
-            bundle.manifest,
-            batcher,
-            pools,
-            limits.max_image_pixels,
-            None if good_facts is None else FactSampling(good_facts.look, thresholds),
+            bundle.manifest, batcher, pools, limits.max_image_pixels, sampling
         )
         self._finisher = Finisher(
             bundle, thresholds, limits.max_regions, limits.max_image_pixels, good_facts

@@ -6,7 +6,7 @@ up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from service.core.domain import HeatmapKind, RawPicture
 from service.core.pictures.formats.image_header import ImageHeader
@@ -23,8 +23,7 @@ _DRAWING = 10
 """Bytes for each pixel of a heatmap: the drawing, its levels, and its file twice."""
 
 
-@dataclass(frozen=True, slots=True)
-class Weight:
+class Weight(NamedTuple):
     """Memory that a picture takes, beside the bytes in which it came.
 
     Attributes:

@@ -83,10 +83,11 @@ class WholePictures:
             ready = partial(self._prepare, picture, picture.keeps_decoded(), begun_s)
             prepared, waited_ms = await on_thread(executor, ready, room)
             room.give_back()
-        run_s = (prepared.decode_ms + prepared.preprocess_ms) / 1000
+        seen = prepared.seen
+        run_s = (seen.decode_ms + seen.preprocess_ms) / 1000
         stage.throughput.ran(1, run_s)
         done = await self._batcher.submit(prepared.model_input, priority, deadline_s)
-        return Inference(picture, prepared, done, waited_ms)
+        return Inference(picture, seen, done, waited_ms)
 
     @property
     def _engines_decode(self) -> bool:
@@ -107,7 +108,7 @@ class WholePictures:
         job = partial(_run_here, ready, deadline_s)
         prepared, done, waited_ms = await self._batcher.run_job(job, priority, deadline_s)
         picture.room.give_back()
-        return Inference(picture, prepared, done, waited_ms)
+        return Inference(picture, prepared.seen, done, waited_ms)
 
     async def drain(self, timeout_s: float) -> None:
         """See `Pictures.drain`: the batcher itself answers what it has accepted."""

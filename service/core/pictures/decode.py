@@ -22,8 +22,7 @@ has what is looked at in each format.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import cv2
 import numpy as np
@@ -60,8 +59,7 @@ _REDUCED = {
 _CHANNELS: dict[PixelFormat, int] = {"rgb8": 3, "bgr8": 3, "mono8": 1}
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     """A decoded picture, whole or reduced.
 
     Attributes:
@@ -221,9 +219,10 @@ def _divisor(header: ImageHeader, least: int) -> int:
     if header.format != "JPEG":
         return 1
     for divisor in (8, 4, 2):
+        if min(header.width, header.height) < divisor * least:
+            continue
         width, height = _size(header, divisor)
-        square = header.width == header.height
-        if min(header.width, header.height) >= divisor * least and (square or width != height):
+        if width != height or header.width == header.height:
             return divisor
     return 1
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import NamedTuple
 
 from service.core.bundles.manifest import Preprocess
 from service.core.domain import Box
 from service.core.pictures.turning import NO_TURN, Turn
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedAxis:
+class PlacedAxis(NamedTuple):
     """The part of one axis of the picture that the model sees, in whole numbers.
 
     Attributes:
@@ -29,7 +28,7 @@ class PlacedAxis:
     @property
     def mirrored(self) -> PlacedAxis:
         """The axis counted from its other end."""
-        return replace(self, start=self.resized - self.start - self.length)
+        return self._replace(start=self.resized - self.start - self.length)
 
     @property
     def rounded(self) -> tuple[int, int]:
@@ -58,8 +57,7 @@ class PlacedAxis:
         return (2 * edge * self.original + self.resized) // (2 * self.resized)
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(NamedTuple):
     """The place of an anomaly map on a picture; `placement` makes it."""
 
     x: PlacedAxis

@@ -195,7 +195,7 @@ def _highest(anomaly_map: AnomalyMap, rows: _Samples, columns: _Samples) -> floa
 def _percentile(score: float, good_scores: NDArray[np.float32]) -> float | None:
     if good_scores.size == 0:
         return None
-    return 100.0 * int(np.searchsorted(good_scores, score, side="right")) / good_scores.size
+    return 100.0 * int(good_scores.searchsorted(score, side="right")) / good_scores.size
 
 
 def _regions(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from service.core.bundles.manifest import Preprocess
 from service.core.domain import FactVector, Image, ModelInput, RawPicture, WarningCode
@@ -18,8 +17,7 @@ from service.core.pictures.turning import Turn
 Picture = bytes | RawPicture
 
 
-@dataclass(frozen=True, slots=True)
-class ReadPicture:
+class ReadPicture(NamedTuple):
     """A picture that was read.
 
     Attributes:
@@ -45,10 +43,15 @@ class ReadPicture:
     facts: FactVector | None
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared(ReadPicture):
-    """A picture with the model's input, RGB [*spec.input_size, 3] of the type `spec.input`."""
+class Prepared(NamedTuple):
+    """A picture that was read, and the model's input.
 
+    Attributes:
+        seen: the picture.
+        model_input: RGB [*spec.input_size, 3] of the type `spec.input`.
+    """
+
+    seen: ReadPicture
     model_input: ModelInput
 
 
@@ -90,8 +93,7 @@ def prepare(
     facts = None
     if look is not None:
         facts = picture_facts(model_input, decoded.width, decoded.height).beside(look)
-    return Prepared(
-        model_input=model_input,
+    seen = ReadPicture(
         width=decoded.width,
         height=decoded.height,
         placed=placement(spec, decoded.width, decoded.height, decoded.turn),
@@ -102,6 +104,7 @@ def prepare(
         warning=decoded.warning,
         facts=facts,
     )
+    return Prepared(seen, model_input)
 
 
 def whole_picture(

@@ -164,7 +164,8 @@ def lay_foundation(
     host_metrics = HostMetrics(metrics, journal, peers)
     pools = _open_pools(settings.threads_for_decoding)
     context = version_context(settings, pools, metrics, open_engine, supervision, trail.tell, peers)
-    context = replace(context, recorded=record is not None)
+    # Outlets, the record among them, are given the facts with each answer.
+    context = replace(context, recorded=record is not None, keeps_facts=bool(outlets))
     models = open_models(settings, context, metrics, trail)
     memory = context.memory
     metrics.watch_memory(lambda: memory.in_use_bytes, memory.limit_bytes)

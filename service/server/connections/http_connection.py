@@ -143,7 +143,7 @@ class HttpConnection(WholeAnswers, GuardedConnection):
         if relays is not None and (owner := relays.owner(self.url)) is not None:
             raise OwnedElsewhereError(owner)
         super().on_headers_complete()
-        if self.cycle and (self.asked_by or (self.stays and self.server_state.leaving)):
+        if self.cycle and (self.asked_by or (self.server_state.leaving and self.stays)):
             # A pipe lasts for one request; and no other process goes on where this one leaves.
             self.cycle.keep_alive = False
 

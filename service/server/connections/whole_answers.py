@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from starlette.responses import Response
 from uvicorn._types import ASGI3Application
@@ -54,7 +54,7 @@ class WholeAnswers(HttpToolsProtocol):
             if refusal is not None:
                 self._answer(cycle, refusal.status_code, refusal.raw_headers, refusal.body)
                 return
-        scope = cast(dict[str, Any], cycle.scope)
+        scope: Any = cycle.scope
         scope[WRITE_KEY] = partial(self._answer, cycle)
         if isinstance(app, ProxyHeadersMiddleware) and not _is_forwarded(scope["headers"]):
             app = app.app

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 PictureFormat = Literal["JPEG", "PNG", "BMP", "WebP", "TIFF"]
 
 
-@dataclass(frozen=True, slots=True)
-class ImageHeader:
+class ImageHeader(NamedTuple):
     """Facts that a picture's file declares.
 
     >>> ImageHeader("PNG", 4000, 3000).decoding_bytes

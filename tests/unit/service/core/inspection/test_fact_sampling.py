@@ -21,7 +21,7 @@ OPTIONS = InspectOptions(timeout_s=1.0)
 class Line:
     """Pictures that come at an even pace."""
 
-    def __init__(self, *, undecided: bool = False) -> None:
+    def __init__(self, *, undecided: bool = False, kept: bool = True) -> None:
         self.now_s = 0.0
         in_force = SimpleNamespace(in_force=SimpleNamespace(undecided=undecided))
         self._sampling = FactSampling(
@@ -29,6 +29,7 @@ class Line:
             cast(DeployedThresholds, in_force),
             lambda: self.now_s,
             random.Random(1).random,
+            kept=kept,
         )
 
     def told(self, pictures: int, per_s: float, options: InspectOptions = OPTIONS) -> list[int]:
@@ -78,3 +79,9 @@ def test_a_request_that_wants_no_third_verdict_is_sampled_as_any_other() -> None
     line = Line(undecided=True)
     told = line.told(1000, 1e9, InspectOptions(timeout_s=1.0, undecided=False))
     assert len(told) <= MOST_AT_ONCE
+
+
+def test_where_nobody_keeps_facts_only_those_that_a_verdict_needs_are_told() -> None:
+    line = Line(kept=False)
+    assert line.told(100, TOLD_PER_S) == []
+    assert len(line.told(100, TOLD_PER_S, InspectOptions(timeout_s=1.0, undecided=True))) == 100

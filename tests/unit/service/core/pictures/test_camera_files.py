@@ -93,13 +93,13 @@ def test_the_map_of_a_crop_lies_where_a_person_sees_it(orientation: int) -> None
 
 
 def test_what_is_kept_to_draw_on_is_upright_and_what_the_model_sees_is_not() -> None:
-    prepared = prepare(turned_file("PNG", 6), AS_STORED, MOST, keep=True)
-    assert prepared.whole is not None
-    assert prepared.whole.shape == (40, 24, 3)
-    assert (prepared.width, prepared.height) == (24, 40)
+    seen, model_input = prepare(turned_file("PNG", 6), AS_STORED, MOST, keep=True)
+    assert seen.whole is not None
+    assert seen.whole.shape == (40, 24, 3)
+    assert (seen.width, seen.height) == (24, 40)
     plain = prepare(cv2.imencode(".png", STORED[..., ::-1])[1].tobytes(), SPEC, MOST)
-    np.testing.assert_array_equal(prepared.model_input, plain.model_input)
-    assert plain.turn == NO_TURN
+    np.testing.assert_array_equal(model_input, plain.model_input)
+    assert plain.seen.turn == NO_TURN
 
 
 @pytest.mark.parametrize(

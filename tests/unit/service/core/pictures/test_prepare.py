@@ -32,14 +32,14 @@ def test_it_is_decode_then_preprocess() -> None:
     prepared = prepare(jpeg(), WHOLE, MAX_PIXELS)
     expected = preprocess(decode(jpeg(), MAX_PIXELS), WHOLE)
     assert np.array_equal(prepared.model_input, expected)
-    assert (prepared.width, prepared.height, prepared.whole) == (128, 96, None)
-    assert prepared.placed == placement(WHOLE, 128, 96)
+    assert (prepared.seen.width, prepared.seen.height, prepared.seen.whole) == (128, 96, None)
+    assert prepared.seen.placed == placement(WHOLE, 128, 96)
 
 
 def test_a_reduced_picture_is_placed_as_the_whole_one_and_looks_much_alike() -> None:
     whole, reduced = (prepare(jpeg(), spec, MAX_PIXELS) for spec in (WHOLE, REDUCED))
-    assert (reduced.width, reduced.height) == (whole.width, whole.height)
-    assert reduced.placed == whole.placed
+    assert (reduced.seen.width, reduced.seen.height) == (whole.seen.width, whole.seen.height)
+    assert reduced.seen.placed == whole.seen.placed
     levels = np.abs(reduced.model_input.astype(int) - whole.model_input)
     assert 0 < levels.mean() < 3
 
@@ -47,8 +47,8 @@ def test_a_reduced_picture_is_placed_as_the_whole_one_and_looks_much_alike() -> 
 @pytest.mark.parametrize("spec", [WHOLE, REDUCED])
 def test_what_is_kept_to_draw_on_is_the_whole_picture(spec: Preprocess) -> None:
     kept = prepare(jpeg(), spec, MAX_PIXELS, keep=True)
-    assert kept.whole is not None
-    assert np.array_equal(kept.whole, decode(jpeg(), MAX_PIXELS))
+    assert kept.seen.whole is not None
+    assert np.array_equal(kept.seen.whole, decode(jpeg(), MAX_PIXELS))
     assert np.array_equal(kept.model_input, prepare(jpeg(), spec, MAX_PIXELS).model_input)
 
 

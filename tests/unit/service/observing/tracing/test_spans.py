@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
 
@@ -177,7 +177,7 @@ def test_stages_that_add_up_to_more_than_the_request_do_not_begin_before_it(
 
 def test_without_a_heatmap_nothing_was_rendered(tracing, exported, inspection: Inspection) -> None:
     trace = begun(tracing)
-    trace.answered(replace(inspection, heatmap=None))
+    trace.answered(inspection._replace(heatmap=None))
     trace.end("r1", 200)
     assert [span.name for span in exported.get_finished_spans()[:-1]] == STAGES[:-1]
 
