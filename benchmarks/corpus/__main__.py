@@ -8,7 +8,6 @@ python -m benchmarks.corpus dirty
 python -m benchmarks.corpus few --seeds 2
 python -m benchmarks.corpus remedies
 python -m benchmarks.corpus teach --wrong --splits
-python -m benchmarks.corpus kinds --sets mvtec_bottle deeppcb
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar, get_args
 
-from benchmarks.corpus import choosing, comparing, dirty, few, kinds, lessons, remedies, thresholds
+from benchmarks.corpus import choosing, comparing, dirty, few, lessons, remedies, thresholds
 from benchmarks.corpus.measuring import Task
 from benchmarks.corpus.results import ROOT, Result, load, load_scores, save
 from benchmarks.corpus.running import Run, run, run_each
@@ -60,9 +59,6 @@ def main(words: Sequence[str]) -> None:
             case ["remedies", *rest]:
                 told = "Tries what learning and the self-test advise, with seed 0."
                 _of_each_set(rest, "remedies", told, remedies.measure_remedies, remedies.report)
-            case ["kinds", *rest]:
-                told = "Tries to tell kinds of defects by the bank's features, with seed 0."
-                _of_each_set(rest, "kinds", told, kinds.measure_kinds, kinds.report)
             case ["teach", *rest]:
                 _teach(rest)
             case _:
@@ -78,8 +74,7 @@ def _run(words: Sequence[str]) -> None:
         epilog="Of logged results: compare A.json B.json; leave-one-out A.json B.json ...; "
         "thresholds A.json. Of the sets: dirty, what defects in a good folder cost; few, what "
         "turned pictures give where good ones are few; remedies, what "
-        "advice does; teach, what a head of judged defects finds; kinds, whether the kinds of "
-        "defects are told apart",
+        "advice does; teach, what a head of judged defects finds",
     )
     _add_what_is_fitted(parser)
     parser.add_argument("--name", help="of the result; the setting itself without")
