@@ -15,6 +15,7 @@ import math
 import os
 import statistics
 import tempfile
+import urllib.request
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,6 @@ import click
 import cv2
 
 from benchmarks.realtime.server import TaktServer
-from benchmarks.record.faults import counted
 from benchmarks.record.throughput import LEAST_RATIO, Side, pairs_of, table_of, warm_up
 
 ROOT = Path(__file__).parents[2]
@@ -90,6 +90,13 @@ def main(
         f"median of {pairs} pairs: throughput {ratio} (at least {LEAST_RATIO}), p99 {p99}, "
         f"processor time {cpu}: {'met' if ratio.value >= LEAST_RATIO else 'MISSED'}"
     )
+
+
+def counted(server: TaktServer, series: str) -> float:
+    """The sum of the series that begin so."""
+    with urllib.request.urlopen(f"{server.url}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(series))
 
 
 @dataclass(frozen=True, slots=True)
