@@ -6,7 +6,6 @@ python -m benchmarks.corpus leave-one-out out/corpus/results/*.json
 python -m benchmarks.corpus thresholds out/corpus/results/A.json
 python -m benchmarks.corpus dirty
 python -m benchmarks.corpus few --seeds 2
-python -m benchmarks.corpus remedies
 python -m benchmarks.corpus teach --wrong --splits
 """
 
@@ -22,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar, get_args
 
-from benchmarks.corpus import choosing, comparing, dirty, few, lessons, remedies, thresholds
+from benchmarks.corpus import choosing, comparing, dirty, few, lessons, thresholds
 from benchmarks.corpus.measuring import Task
 from benchmarks.corpus.results import ROOT, Result, load, load_scores, save
 from benchmarks.corpus.running import Run, run, run_each
@@ -56,9 +55,6 @@ def main(words: Sequence[str]) -> None:
             case ["few", *rest]:
                 told = "Fits a few good pictures as they are, and with turned ones."
                 _of_each_set(rest, "few", told, few.measure_few, few.report)
-            case ["remedies", *rest]:
-                told = "Tries what learning and the self-test advise, with seed 0."
-                _of_each_set(rest, "remedies", told, remedies.measure_remedies, remedies.report)
             case ["teach", *rest]:
                 _teach(rest)
             case _:
@@ -73,8 +69,7 @@ def _run(words: Sequence[str]) -> None:
         description="Fits a PatchCore to each set as `takt learn` does, and prints one table.",
         epilog="Of logged results: compare A.json B.json; leave-one-out A.json B.json ...; "
         "thresholds A.json. Of the sets: dirty, what defects in a good folder cost; few, what "
-        "turned pictures give where good ones are few; remedies, what "
-        "advice does; teach, what a head of judged defects finds",
+        "turned pictures give where good ones are few; teach, what a head of judged defects finds",
     )
     _add_what_is_fitted(parser)
     parser.add_argument("--name", help="of the result; the setting itself without")
