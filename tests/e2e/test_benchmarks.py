@@ -271,7 +271,7 @@ def test_what_a_gpu_is_measured_by_runs_on_a_processor(
     assert found["device"]
 
 
-@runs("station.virtual parts", "station.virtual faults", "station.virtual day")
+@runs("station.virtual", "station.virtual parts", "station.virtual faults", "station.virtual day")
 def test_a_station_in_made_up_time_breaks_no_promise(
     monkeypatch: pytest.MonkeyPatch, told: Told, in_a_thread: Callable[[str], None]
 ) -> None:
@@ -337,7 +337,7 @@ def test_parts_pass_a_station_of_real_processes(
     assert "1 plays of 30 parts, " in faults
 
 
-@runs("answers bundles", "answers record", "answers compare")
+@runs("answers", "answers bundles", "answers record", "answers compare")
 def test_two_records_of_one_version_are_the_same(
     monkeypatch: pytest.MonkeyPatch, told: Told, tmp_path: Path, sets: Path
 ) -> None:
