@@ -333,7 +333,7 @@ def test_parts_pass_a_station_of_real_processes(
     times = numbers(r": +p50 (\S+) ms, p99 (\S+) ms, worst (\S+) ms$", line)
     assert len(times) == 4
     assert all(list(row) == sorted(row) for row in times)
-    assert re.search(r"^  PLC_KILLED: ", faults, re.MULTILINE)
+    assert re.search(r"^  plc_killed: ", faults, re.MULTILINE)
     assert "1 plays of 30 parts, " in faults
 
 
@@ -346,10 +346,10 @@ def test_two_records_of_one_version_are_the_same(
     takt = ("--takt", Path(sys.executable).with_name("takt"), "--data", sets)
     models, out = tmp_path / "made", tmp_path / "answers.json"
 
-    told("answers", "bundles", *takt, "--out", models)
+    told("answers.__main__", "bundles", *takt, "--out", models)
     few = ("--pictures", "2", "--full", "whole")
-    recorded = told("answers", "record", *takt, "--repository", models, "--out", out, *few)
-    compared = told("answers", "compare", out, out)
+    recorded = told("answers.__main__", "record", *takt, "--repository", models, "--out", out, *few)
+    compared = told("answers.__main__", "compare", out, out)
 
     ((answers,),) = numbers(r": (\d+) answers in \d+ s$", recorded)
     assert answers > 0
