@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.false_rejects import ALPHAS, Rates, rows_of_all, rows_of_set
-from benchmarks.patchcore.splits import (
+from benchmarks.splits import (
     Kept,
     KnownSet,
     Split,
