@@ -146,12 +146,9 @@ def _teach(words: Sequence[str]) -> None:
     parser.add_argument(
         "--splits", nargs="?", type=int, const=200, default=0, help="of the good parts"
     )
-    parser.add_argument(
-        "--leave-one-out", action="store_true", help="try other limits of the threshold's rise"
-    )
     given = parser.parse_args(words)
     setting, sets = Setting.parsed(given.values), find_sets(given.data, given.sets)
-    asked = Asked(given.draws, given.wrong, given.splits, given.leave_one_out)
+    asked = Asked(given.draws, given.wrong, given.splits)
     fits = Run(sets, setting, given.seeds, given.scratch, given.processes)
     print(lessons.report(run_each(fits, partial(measure_taught, asked=asked))))
 
