@@ -33,7 +33,7 @@ from tests.conftest import MakeBundle
 from tests.made_up_sets import write_set
 from tests.unit.benchmarks import test_gpu
 from tests.unit.benchmarks.corpus import test_main as corpus
-from tests.unit.benchmarks.corpus import test_teaching
+from tests.unit.benchmarks.corpus import test_teaching, test_thresholds
 
 ROOT = Path(__file__).parents[2]
 SLACK = 0.03
@@ -44,7 +44,9 @@ FORMS: dict[str, Callable[..., object]] = {
     "corpus": corpus.test_sets_are_measured_logged_compared_and_left_out,
     "corpus compare": corpus.test_sets_are_measured_logged_compared_and_left_out,
     "corpus leave-one-out": corpus.test_sets_are_measured_logged_compared_and_left_out,
-    "corpus thresholds": corpus.test_sets_are_measured_logged_compared_and_left_out,
+    "corpus thresholds": (
+        test_thresholds.test_the_report_has_every_rule_for_each_rate_and_what_each_absence_would_choose
+    ),
     "corpus dirty": (
         corpus.test_a_defect_in_the_good_folder_is_named_and_neither_folder_is_asked_about_it
     ),
