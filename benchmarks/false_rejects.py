@@ -30,7 +30,7 @@ import numpy as np
 import torch
 from scipy.stats import t as student
 
-from benchmarks.patchcore.splits import Split, Task, fit_and_judge, kept_of, known_set
+from benchmarks.splits import Split, Task, fit_and_judge, kept_of, known_set
 from models.fit.patchcore.features import CANDIDATES
 from service.core.bundles.conformal import needed_for
 

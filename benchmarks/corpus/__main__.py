@@ -6,9 +6,7 @@ python -m benchmarks.corpus leave-one-out out/corpus/results/*.json
 python -m benchmarks.corpus thresholds out/corpus/results/A.json
 python -m benchmarks.corpus dirty
 python -m benchmarks.corpus few --seeds 2
-python -m benchmarks.corpus remedies
 python -m benchmarks.corpus teach --wrong --splits
-python -m benchmarks.corpus kinds --sets mvtec_bottle deeppcb
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar, get_args
 
-from benchmarks.corpus import choosing, comparing, dirty, few, kinds, lessons, remedies, thresholds
+from benchmarks.corpus import choosing, comparing, dirty, few, lessons, thresholds
 from benchmarks.corpus.measuring import Task
 from benchmarks.corpus.results import ROOT, Result, load, load_scores, save
 from benchmarks.corpus.running import Run, run, run_each
@@ -57,12 +55,6 @@ def main(words: Sequence[str]) -> None:
             case ["few", *rest]:
                 told = "Fits a few good pictures as they are, and with turned ones."
                 _of_each_set(rest, "few", told, few.measure_few, few.report)
-            case ["remedies", *rest]:
-                told = "Tries what learning and the self-test advise, with seed 0."
-                _of_each_set(rest, "remedies", told, remedies.measure_remedies, remedies.report)
-            case ["kinds", *rest]:
-                told = "Tries to tell kinds of defects by the bank's features, with seed 0."
-                _of_each_set(rest, "kinds", told, kinds.measure_kinds, kinds.report)
             case ["teach", *rest]:
                 _teach(rest)
             case _:
@@ -77,9 +69,7 @@ def _run(words: Sequence[str]) -> None:
         description="Fits a PatchCore to each set as `takt learn` does, and prints one table.",
         epilog="Of logged results: compare A.json B.json; leave-one-out A.json B.json ...; "
         "thresholds A.json. Of the sets: dirty, what defects in a good folder cost; few, what "
-        "turned pictures give where good ones are few; remedies, what "
-        "advice does; teach, what a head of judged defects finds; kinds, whether the kinds of "
-        "defects are told apart",
+        "turned pictures give where good ones are few; teach, what a head of judged defects finds",
     )
     _add_what_is_fitted(parser)
     parser.add_argument("--name", help="of the result; the setting itself without")
@@ -156,12 +146,9 @@ def _teach(words: Sequence[str]) -> None:
     parser.add_argument(
         "--splits", nargs="?", type=int, const=200, default=0, help="of the good parts"
     )
-    parser.add_argument(
-        "--leave-one-out", action="store_true", help="try other limits of the threshold's rise"
-    )
     given = parser.parse_args(words)
     setting, sets = Setting.parsed(given.values), find_sets(given.data, given.sets)
-    asked = Asked(given.draws, given.wrong, given.splits, given.leave_one_out)
+    asked = Asked(given.draws, given.wrong, given.splits)
     fits = Run(sets, setting, given.seeds, given.scratch, given.processes)
     print(lessons.report(run_each(fits, partial(measure_taught, asked=asked))))
 

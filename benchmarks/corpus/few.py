@@ -14,11 +14,12 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
+from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from benchmarks.corpus.fitted import answers_of
+from benchmarks.corpus.figures import rates_of
+from benchmarks.corpus.fitted import Answers, answers_of, limits_of
 from benchmarks.corpus.measuring import Subject, Task, compute
-from benchmarks.corpus.remedies import Outcome, outcome_of
 from benchmarks.corpus.table import markdown
 from export.learning.family import reader
 from models.fit.patchcore import turning
@@ -27,6 +28,21 @@ from models.patchcore.detector import PatchCore
 
 COUNTS: Mapping[int, float] = MappingProxyType({6: 0.2, 10: 0.1, 30: 0.05})
 """Numbers of good pictures, drawn anew with each seed, and a rate that they allow."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a model and its thresholds do to the tested pictures.
+
+    Attributes:
+        found: share of the defects found.
+        rejected: share of the good pictures rejected.
+        auroc: image AUROC.
+    """
+
+    found: float
+    rejected: float
+    auroc: float
 
 
 @dataclass(frozen=True)
@@ -77,7 +93,15 @@ def _learned(
     assert fitted.out_of_fold is not None
     tested = torch.stack([_distances(subject, fitted.model, int(one)) for one in subject.tested])
     answers = answers_of(fitted.model, fitted.out_of_fold, tested)
-    return fitted.turned, outcome_of(subject, answers, alpha)
+    return fitted.turned, _outcome_of(subject, answers, alpha)
+
+
+def _outcome_of(subject: Subject, answers: Answers, alpha: float) -> Outcome:
+    """What a model does to the tested pictures at a rate of rejected good ones."""
+    limits = {alpha: limits_of(answers.good, alpha)}
+    (rates,) = rates_of(limits, answers.scores, answers.peaks, subject.defective)
+    auroc = float(roc_auc_score(subject.defective, answers.scores))
+    return Outcome(rates.found, rates.rejected, auroc)
 
 
 @torch.no_grad()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from statistics import fmean, stdev
 
@@ -104,11 +104,6 @@ class Lesson:
         mean = fmean(self.change)
         return mean < -MOST_LOST and mean < -two_errors(self.change)
 
-    @property
-    def surely_loses(self) -> bool:
-        """Whether less would be found of another test as well."""
-        return self.loses and fmean(self.change) < -math.hypot(self.chance, two_errors(self.change))
-
 
 @dataclass(frozen=True)
 class WrongLesson:
@@ -150,7 +145,6 @@ class TaughtFigures:
         lessons: for each α and number of judged defects.
         wrong: for each α; empty if it was not asked for.
         splits: for each α for which half the parts are enough; None if it was not asked for.
-        by_limit: lessons by candidate for the limit of the threshold's rise, if it was asked for.
     """
 
     name: str
@@ -158,11 +152,6 @@ class TaughtFigures:
     lessons: tuple[Lesson, ...]
     wrong: tuple[WrongLesson, ...] = ()
     splits: tuple[SplitRates, ...] | None = None
-    by_limit: Mapping[float, tuple[Lesson, ...]] = field(default_factory=dict)
-
-
-ByLimit = Mapping[float, Mapping[str, Sequence[Lesson]]]
-"""Lessons by candidate and set."""
 
 
 def two_errors(values: Sequence[float]) -> float:
@@ -176,35 +165,6 @@ def mean_found(lessons: Sequence[Lesson]) -> float | None:
     return fmean(counted) if counted else None
 
 
-def merit(lessons: Sequence[Sequence[Lesson]]) -> float:
-    """The mean of `mean_found` over each α and number of judged defects, by lessons of each set."""
-    means = [mean_found(some) for some in _by_kind(lessons).values()]
-    known = [mean for mean in means if mean is not None]
-    return fmean(known) if known else 0.0
-
-
-def chosen(by_limit: ByLimit, without: str | None = None, *, surely: bool = False) -> float | None:
-    """The candidate that finds most among those with which no set loses; None if there is none.
-
-    Args:
-        by_limit: lessons of each set with each candidate.
-        without: name of a set that has no say.
-        surely: whether only a loss counts that another test would show as well.
-    """
-    sets = {
-        limit: [lessons for name, lessons in of_sets.items() if name != without]
-        for limit, of_sets in by_limit.items()
-    }
-    harmless = {
-        limit: merit(lessons)
-        for limit, lessons in sets.items()
-        if not any(
-            one.surely_loses if surely else one.loses for of_set in lessons for one in of_set
-        )
-    }
-    return max(harmless, key=lambda limit: harmless[limit]) if harmless else None
-
-
 def report(found: Mapping[str, TaughtFigures]) -> str:
     """All tables that there are figures for."""
     parts = [_of_sets(found), _of_means(found)]
@@ -212,8 +172,6 @@ def report(found: Mapping[str, TaughtFigures]) -> str:
         parts.append(_of_wrong(found))
     if any(one.splits is not None for one in found.values()):
         parts.append(_of_splits(found))
-    if any(one.by_limit for one in found.values()):
-        parts.append(_of_limits(found))
     return "\n\n".join(parts)
 
 
@@ -322,39 +280,6 @@ def _of_splits(found: Mapping[str, TaughtFigures]) -> str:
     return "\n".join([markdown(head, rows), "", *lines])
 
 
-def _of_limits(found: Mapping[str, TaughtFigures]) -> str:
-    limits = [*next(iter(found.values())).by_limit]
-    by_limit = {
-        limit: {name: one.by_limit[limit] for name, one in found.items()} for limit in limits
-    }
-    head = ["limit", "found of the missed", "largest loss of a set", "lose", "surely"]
-    rows = []
-    for limit, of_sets in by_limit.items():
-        changes = {name: min(fmean(one.change) for one in some) for name, some in of_sets.items()}
-        worst = min(changes, key=lambda name: changes[name])
-        lose = [name for name, some in of_sets.items() if any(one.loses for one in some)]
-        surely = [name for name, some in of_sets.items() if any(one.surely_loses for one in some)]
-        rows.append(
-            [
-                f"{limit:.3g}",
-                f"{merit([*of_sets.values()]):.1%}",
-                f"{changes[worst]:+.1%} ({worst})",
-                ", ".join(lose) or "none",
-                ", ".join(surely) or "none",
-            ]
-        )
-    lines = []
-    for surely_so, told in ((False, "no set loses"), (True, "no set surely loses")):
-        of_all = chosen(by_limit, surely=surely_so)
-        others = {name: chosen(by_limit, name, surely=surely_so) for name in found}
-        differing = [f"{name} ({_written(one)})" for name, one in others.items() if one != of_all]
-        lines.append(
-            f"so that {told}, all sets choose {_written(of_all)}; without one of these another: "
-            f"{', '.join(differing) or 'none'}"
-        )
-    return "\n".join([markdown(head, rows), "", *lines])
-
-
 def _by_kind(lessons: Sequence[Sequence[Lesson]]) -> dict[tuple[float, int], list[Lesson]]:
     """Lessons of all sets by α and number of judged defects."""
     found: dict[tuple[float, int], list[Lesson]] = {}
@@ -365,10 +290,6 @@ def _by_kind(lessons: Sequence[Sequence[Lesson]]) -> dict[tuple[float, int], lis
 
 def _spread(values: Sequence[float], *, sign: str = "", digits: int = 1) -> str:
     return f"{fmean(values):{sign}.{digits}%} ± {100 * two_errors(values):.{digits}f}"
-
-
-def _written(limit: float | None) -> str:
-    return "nothing" if limit is None else f"{limit:.3g}"
 
 
 def _met(met: bool) -> str:

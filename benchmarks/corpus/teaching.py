@@ -9,7 +9,6 @@ it and the bank together find at the same α.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,6 @@ from numpy.typing import NDArray
 from benchmarks.corpus.fitted import answered, known_model, numbered
 from benchmarks.corpus.lessons import BARS, Lesson, SplitRates, TaughtFigures, WrongLesson
 from benchmarks.corpus.measuring import Subject, Task, compute
-from benchmarks.corpus.settings import MOST_RISEN, Setting
 from export.calibration.cross_conformal import joint_thresholds
 from export.learning.teaching.verdicts import Verdicts, costs_more
 from families.patchcore.scaled_head import GoodParts, ScaledHead, out_of_fold
@@ -39,9 +37,6 @@ COUNTS = tuple(BARS)
 WRONG = 2
 """Good pictures among the most judged ones that are judged defects by mistake."""
 
-LIMITS = (0.25, 0.3, 0.35, math.log(1.5), 0.45, 0.5, 0.75, math.inf)
-"""Candidates for `MOST_RISEN` of `export/calibration/head_scale.py`; the last one is no limit."""
-
 Numbers = NDArray[np.int64]
 
 
@@ -53,13 +48,11 @@ class Asked:
         draws: number of draws of judged defects.
         wrong: whether some judgements are wrong as well.
         splits: number of splits of the good parts; 0 for none.
-        limits: whether each of `LIMITS` is tried as well.
     """
 
     draws: int = 20
     wrong: bool = False
     splits: int = 0
-    limits: bool = False
 
 
 @dataclass(frozen=True)
@@ -213,18 +206,13 @@ def measure_taught(task: Task, asked: Asked) -> TaughtFigures:
     """
     with task.setting.applied():
         pupil = Pupil.of(task)
-        heads = _Heads(pupil, LIMITS if asked.limits else ())
-        lessons = [*_lessons(heads, asked.draws)]
+        heads = _Heads(pupil)
         return TaughtFigures(
             pupil.name,
             len(pupil.good.cells.parts),
-            tuple(lesson for lesson, *_ in lessons),
+            tuple(_lessons(heads, asked.draws)),
             tuple(_wrong(heads, asked.draws)) if asked.wrong else (),
             tuple(_splits(pupil, asked)) if asked.splits else None,
-            {
-                limit: tuple(of_limits[number] for _, *of_limits in lessons)
-                for number, limit in enumerate(heads.limits)
-            },
         )
 
 
@@ -233,43 +221,25 @@ class _Heads:
 
     Args:
         pupil: the bank and its pictures.
-        limits: those of the threshold's rise that are tried besides.
     """
 
-    def __init__(self, pupil: Pupil, limits: Sequence[float]) -> None:
+    def __init__(self, pupil: Pupil) -> None:
         self.pupil = pupil
-        self.limits = limits
-        self._known: dict[tuple[float, bytes], list[NDArray[np.bool_]]] = {}
+        self._known: dict[tuple[float, bytes], NDArray[np.bool_]] = {}
 
-    def lessons(self, alpha: float, count: int, draws: Sequence[Numbers]) -> list[Lesson]:
-        """What the heads of some draws do: as they are, then with each limit."""
+    def lesson(self, alpha: float, count: int, draws: Sequence[Numbers]) -> Lesson:
+        """What the heads of some draws do."""
         pupil = self.pupil
         before = pupil.by_bank(pupil.asked, alpha)
         judged = min(count, len(pupil.others))
-        of_draws = [self._rejects(draw, alpha) for draw in draws]
-        return [
-            Lesson.of(alpha, count, judged, before, np.stack(after), len(pupil.tested))
-            for after in zip(*of_draws, strict=True)
-        ]
+        after = np.stack([self._rejects(draw, alpha) for draw in draws])
+        return Lesson.of(alpha, count, judged, before, after, len(pupil.tested))
 
-    def _rejects(self, judged: Numbers, alpha: float) -> list[NDArray[np.bool_]]:
+    def _rejects(self, judged: Numbers, alpha: float) -> NDArray[np.bool_]:
         key = alpha, judged.tobytes()
         if key not in self._known:
-            head = self.pupil.head(judged, alpha)
-            self._known[key] = [
-                self._by(head, judged, alpha),
-                *self._by_each_limit(head, judged, alpha),
-            ]
+            self._known[key] = self._by(self.pupil.head(judged, alpha), judged, alpha)
         return self._known[key]
-
-    def _by_each_limit(
-        self, head: ScaledHead, judged: Numbers, alpha: float
-    ) -> Iterator[NDArray[np.bool_]]:
-        """By the same head with each limit."""
-        for limit in self.limits:
-            with Setting({MOST_RISEN: limit}).applied():
-                other = head.some(self.pupil.good, range(len(judged)), alpha)
-                yield self._by(other, judged, alpha)
 
     def _by(self, head: ScaledHead, judged: Numbers, alpha: float) -> NDArray[np.bool_]:
         """By bank and head, or by the bank alone where the teaching leaves the head out."""
@@ -279,12 +249,12 @@ class _Heads:
         return head.verdicts(pupil.good, pupil.seen(pupil.asked)).anomalous
 
 
-def _lessons(heads: _Heads, draws: int) -> Iterator[list[Lesson]]:
+def _lessons(heads: _Heads, draws: int) -> Iterator[Lesson]:
     pupil = heads.pupil
     for alpha in pupil.alone:
         for count in COUNTS:
             judged = [pupil.judged(alpha, count, draw) for draw in range(draws)]
-            yield heads.lessons(alpha, count, judged)
+            yield heads.lesson(alpha, count, judged)
 
 
 def _wrong(heads: _Heads, draws: int) -> Iterator[WrongLesson]:
@@ -300,9 +270,7 @@ def _wrong(heads: _Heads, draws: int) -> Iterator[WrongLesson]:
             mistaken = random.choice(pupil.good_pictures, wrong, replace=False)
             right.append(judged)
             mixed.append(np.sort(np.concatenate([kept, mistaken])))
-        yield WrongLesson(
-            heads.lessons(alpha, count, right)[0], heads.lessons(alpha, count, mixed)[0]
-        )
+        yield WrongLesson(heads.lesson(alpha, count, right), heads.lesson(alpha, count, mixed))
 
 
 def _splits(pupil: Pupil, asked: Asked) -> Iterator[SplitRates]:

@@ -72,7 +72,6 @@ class Generator:
         pictures: sent in turn.
         query: options of each request, such as `timeout_ms=250`; of REST only.
         stream: whether they go over a WebSocket for each client.
-        key: a caller's, if one is shown.
         model: that is asked.
 
     Raises:
@@ -86,7 +85,6 @@ class Generator:
         query: str = "",
         *,
         stream: bool = False,
-        key: str = "",
         model: str = "bench",
     ) -> None:
         self._folder = tempfile.TemporaryDirectory()
@@ -94,8 +92,6 @@ class Generator:
         at = urlsplit(url)
         self._port = str(at.port)
         common = f"HTTP/1.1\r\nHost: {at.netloc}\r\nUser-Agent: generator\r\n"
-        if key:
-            common += f"Authorization: Bearer {key}\r\n"
         path = f"/v1/models/{model}/{'stream' if stream else 'inspect'}{query and '?' + query}"
         bodies = [picture.read_bytes() for picture in pictures]
         self._opening = "-"

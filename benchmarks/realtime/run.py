@@ -27,6 +27,7 @@ from service.core.bundles.bundle import load_bundle
 from service.core.domain import Batch
 from service.core.engines.onnxruntime import OnnxRuntimeEngine
 
+SMOKE = 1 / 50
 EACH_CORE = ("--engine-instances", str(os.cpu_count() or 1), "--engine-threads", "1")
 
 
@@ -52,6 +53,7 @@ class Given:
         images: pictures to send to the first two.
         heavy_images: to the third.
         seconds: of each closed loop.
+        share: of each fixed time and number.
     """
 
     light: Path
@@ -60,6 +62,16 @@ class Given:
     images: Path
     heavy_images: Path
     seconds: float
+    share: float
+
+    def long(self, count: float) -> float:
+        """Of seconds or requests: as many as there are to be."""
+        return count * self.share
+
+    @property
+    def warmup(self) -> tuple[str, str]:
+        """Of `takt bench`."""
+        return "--warmup", str(self.long(2))
 
 
 def overload(given: Given) -> Iterator[Row]:
@@ -77,10 +89,10 @@ def overload(given: Given) -> Iterator[Row]:
             _generator(server, repository, images) as closed,
             _generator(server, repository, images, query) as generator,
         ):
-            closed.run(5.0, "closed", 16)
-            before = closed.run(max(20.0, given.seconds), "closed", 16).answered_per_s
-            outcomes = generator.run(60.0, "poisson", rate=2 * before)
-            after = closed.run(max(20.0, given.seconds), "closed", 16).answered_per_s
+            closed.run(given.long(5.0), "closed", 16)
+            before = closed.run(max(given.long(20.0), given.seconds), "closed", 16).answered_per_s
+            outcomes = generator.run(given.long(60.0), "poisson", rate=2 * before)
+            after = closed.run(max(given.long(20.0), given.seconds), "closed", 16).answered_per_s
         capacity = (before + after) / 2
         scenario = f"overload, {name} model"
         yield Row(scenario, "capacity, closed loop of 16, 1/s", capacity, "")
@@ -107,7 +119,7 @@ def streams(given: Given) -> Iterator[Row]:
             for clients in (1, 8, 32):
                 rates: dict[Generator, list[float]] = {rest: [], stream: []}
                 costs: dict[Generator, list[float]] = {rest: [], stream: []}
-                for turn in range(8):
+                for turn in range(max(2, round(given.long(8)))):
                     for generator in (rest, stream) if turn % 2 else (stream, rest):
                         before_s = server.cpu_s
                         outcomes = generator.run(given.seconds, "closed", clients)
@@ -131,13 +143,13 @@ def latest(given: Given) -> Iterator[Row]:
         ("light", given.light, given.images),
     ):
         with TaktServer(repository) as server:
-            seen = ("--images", str(images), "--protocol", "stream")
+            seen = ("--images", str(images), "--protocol", "stream", *given.warmup)
             alone = server.bench(*seen, "--concurrency", "1", "--duration", str(given.seconds))
             before = server.engine_seconds()
             rate = 3 * alone["answered_per_s"]
             figures = server.bench(
                 *seen, "--policy", "latest", "--rate", str(rate), "--arrivals", "fixed",
-                "--duration", str(max(20.0, given.seconds)),
+                "--duration", str(max(given.long(20.0), given.seconds)),
             )  # fmt: skip
             after = server.engine_seconds()
         engine_ms = 1000 * (after[0] - before[0]) / (after[1] - before[1])
@@ -154,13 +166,14 @@ def latest(given: Given) -> Iterator[Row]:
 
 def every_frame(given: Given) -> Iterator[Row]:
     """Ten thousand frames of which none may be lost."""
+    count = round(given.long(10_000))
     with TaktServer(given.null, *EACH_CORE) as server:
         figures = server.bench(
             "--images", str(given.images), "--protocol", "stream", "--policy", "all",
-            "--requests", "10000", "--warmup", "0", "--duration", "600",
+            "--requests", str(count), "--warmup", "0", "--duration", "600",
         )  # fmt: skip
     stream, answered = figures["stream"], figures["answered"]
-    yield Row("all", "answered of 10,000", answered, "10000", answered == 10_000)
+    yield Row("all", f"answered of {count:,}", answered, f"{count}", answered == count)
     for figure in ("lost_frames", "order_violations", "dropped"):
         yield Row("all", figure, stream[figure], "0", stream[figure] == 0)
     yield Row("all", "frames/s", figures["answered_per_s"], "")
@@ -173,8 +186,10 @@ def bursts(given: Given) -> Iterator[Row]:
         TaktServer(given.light, *EACH_CORE) as server,
         _generator(server, given.light, given.images) as generator,
     ):
-        generator.run(2.0, "burst", 16, rate=5.0)
-        p99 = generator.run(max(30.0, given.seconds), "burst", 16, rate=5.0).percentile_ms(99)
+        generator.run(given.long(2.0), "burst", 16, rate=5.0)
+        p99 = generator.run(
+            max(given.long(30.0), given.seconds), "burst", 16, rate=5.0
+        ).percentile_ms(99)
     yield Row("bursts of 16", "one batch of 16, engine alone on all cores, ms", batch_ms, "")
     yield Row("bursts of 16", "p99, ms", p99, "")
     ratio = p99 / batch_ms
@@ -184,14 +199,16 @@ def bursts(given: Given) -> Iterator[Row]:
 def idle(given: Given) -> Iterator[Row]:
     """The heavy model, ready and unasked for half a minute."""
     with TaktServer(given.heavy) as server:
-        time.sleep(3)
+        time.sleep(given.long(3))
         before_s, started_s = server.cpu_s, time.monotonic()
-        time.sleep(30)
+        time.sleep(given.long(30))
         share = (server.cpu_s - before_s) / (time.monotonic() - started_s)
         resident = server.memory_mib()
         yield Row("idle", "share of a core", share, "< 0.01", share < 0.01)
         yield Row("idle", "resident memory, MiB", resident, "< 250", resident < 250)
-        server.bench("--images", str(given.heavy_images), "--duration", "5")
+        server.bench(
+            "--images", str(given.heavy_images), "--duration", str(given.long(5)), *given.warmup
+        )
         yield Row("idle", "resident memory after pictures, MiB", server.memory_mib(), "")
         yield Row("idle", "peak while loading, MiB", server.memory_mib("VmHWM"), "")
 
@@ -214,9 +231,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--smoke", action="store_true", help="each time and number a fiftieth")
     arguments = vars(parser.parse_args())
     only, out = arguments.pop("only"), arguments.pop("json")
-    given = Given(**arguments)
+    share = SMOKE if arguments.pop("smoke") else 1.0
+    given = Given(**arguments, share=share)
     rows = []
     for name in only:
         for row in SCENARIOS[name](given):

@@ -12,7 +12,6 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,17 +27,25 @@ class TaktServer:
     Args:
         repository: folder of bundles.
         options: further ones of `takt serve`.
-        takt: the command line's beginning, instead of that of `takt`.
 
     Raises:
         SystemExit: the server ended or was not ready in time.
     """
 
-    def __init__(self, repository: Path, *options: str, takt: Sequence[str] = (str(TAKT),)) -> None:
+    def __init__(self, repository: Path, *options: str) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self._log = Path(self._folder.name) / "server.log"
         kept = () if "--record" in options else ("--record", "none")
-        command = [*takt, "serve", "--repository", str(repository), "--port", "0", *kept, *options]
+        command = [
+            str(TAKT),
+            "serve",
+            "--repository",
+            str(repository),
+            "--port",
+            "0",
+            *kept,
+            *options,
+        ]
         with self._log.open("w") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         self.url = ""

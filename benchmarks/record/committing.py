@@ -56,7 +56,7 @@ def main(
         off, on = (Side(one, model, picture, 5) for one in (plain, waiting))
         print("clients   rate  p50 behind  before  added   p99 behind  before  added   (ms)")
         for number in clients:
-            warm_up(off, on, number)
+            warm_up(off, on, number, seconds)
             found = pairs_of(off, on, number, pairs, seconds)
             print(line_of(number, found))
         for side in (off, on):

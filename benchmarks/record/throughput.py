@@ -116,7 +116,7 @@ def main(
             TaktServer(repository, *layout, *kept) as keeping,
         ):
             off, on = (Side(one, model, picture, rejects) for one in (plain, keeping))
-            warm_up(off, on, clients)
+            warm_up(off, on, clients, seconds)
             found = pairs_of(off, on, clients, pairs, seconds)
             for side in (off, on):
                 side.resume()
@@ -132,10 +132,9 @@ def main(
     )
 
 
-def warm_up(one: Side, other: Side, clients: int) -> None:
-    """Let both answer for two seconds."""
-    _turn(one, other, clients, 2)
-    _turn(other, one, clients, 2)
+def warm_up(one: Side, other: Side, clients: int, seconds: int) -> None:
+    """Let both answer for as long as a run."""
+    pairs_of(one, other, clients, 1, seconds)
 
 
 def table_of(pairs: Sequence[tuple[Run, Run]]) -> str:

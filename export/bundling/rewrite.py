@@ -1,7 +1,7 @@
 """A model rewritten for engines: the same answers up to rounding, in operations that run fast.
 
 The trained model stays as it is, formula by formula. Graphs are written from the rewritten form,
-and compared with the trained model. `benchmarks/graph.py` measures what a rewriting gains.
+and compared with the trained model. `docs/graph.md` says what it gains.
 """
 
 from __future__ import annotations

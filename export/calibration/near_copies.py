@@ -6,7 +6,7 @@ part lies to a few pixels, how bright it is and how much contrast it has change 
 pictures are near-copies if these magnitudes, scaled to a length of 1, are at most `NEAR` apart, and
 a copy of a copy is a copy.
 
-Measured on pictures of surfaces, bottles, cookies and circuit boards (`benchmarks/near_copies.py`):
+Measured on pictures of surfaces, bottles, cookies and circuit boards (`docs/calibration.md`):
 JPEG of quality 50, a shift by 3 pixels, 8 % more or less light or noise of 5 levels leave a picture
 within 0.05 of itself. Pictures of different bottles or cookies are 0.17 apart and more, those of
 one place on a spindle, weeks apart, 0.14 on the median; of 900 circuit boards, three pairs with few

@@ -4,7 +4,7 @@ With D the share of pairs of decisions that disagree and E the share that would 
 given how often each side rejects, kappa = 1 - D/E: Cohen's, where the two sides are told apart
 (an appraiser and the reference, two appraisers); Fleiss', where they are not (trials of one part,
 whose order means nothing). Its interval is that of D, whose parts are clusters, at the E that was
-found. `python -m benchmarks.msa_intervals` measures how often it holds the true value.
+found. `docs/msa.md` says how often it holds the true value.
 """
 
 from __future__ import annotations

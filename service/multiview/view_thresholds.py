@@ -24,7 +24,7 @@ own N good pictures. Where each view rejects at most α/n of good parts, all tog
 they let a score or a peak of 1 / (N + 1) more good pictures pass than α, as two joint ranks may be
 one higher than they seem, which of n views is n / (N + 1).
 
-Both are measured by `benchmarks.parts.good_parts` and `benchmarks.parts.found_parts`.
+Both are measured in `docs/parts.md`.
 
 Views that one model judges are never judged jointly: it was calibrated with one score a part, and
 nothing says which view's that is.

@@ -6,15 +6,12 @@ import numpy as np
 import pytest
 
 from benchmarks.false_rejects import ALPHAS, Rates, rows_of_all, rows_of_set
-from benchmarks.patchcore.splits import (
-    WHOLE,
+from benchmarks.splits import (
     Kept,
     KnownSet,
     Split,
     Task,
-    Window,
     fit_and_judge,
-    fit_and_judge_windows,
     known_set,
 )
 from models.checkpoints.facts import InputRecipe
@@ -66,16 +63,6 @@ def test_a_split_judges_good_pictures_that_its_fit_has_not_seen_and_some_defects
     # The same number gives the same split, and another one another.
     assert fit_and_judge(made_up, TASK, number=3).good == found.good
     assert fit_and_judge(made_up, TASK, number=4).good != found.good
-
-
-def test_windows_of_a_fit_judge_the_same_pictures_by_the_values_within() -> None:
-    made_up = known(140, 50)
-    top, bottom = Window("top", rows=(0, 0.5)), Window("bottom", rows=(0.5, 1))
-    whole, upper, lower = fit_and_judge_windows(made_up, TASK, 3, (WHOLE, top, bottom))
-    assert whole.good == fit_and_judge(made_up, TASK, number=3).good
-    for kind in ("good", "judged", "defects"):
-        peaks = [getattr(one, kind)[1] for one in (whole, upper, lower)]
-        assert peaks[0] == [max(both) for both in zip(*peaks[1:], strict=True)]
 
 
 def test_over_the_splits_each_defect_is_judged_as_often_as_the_others() -> None:

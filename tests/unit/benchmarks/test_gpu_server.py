@@ -5,8 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.gpu_server import BATCHES, CLIENTS, WORKERS, main
-from benchmarks.random_bundle import make_bundle
+from benchmarks.gpu_server import main
 
 
 @pytest.fixture
@@ -23,24 +22,6 @@ def measure(monkeypatch: pytest.MonkeyPatch, out: Path, *arguments: object) -> d
     monkeypatch.setattr("sys.argv", words)
     main()
     return json.loads(out.read_text())
-
-
-@pytest.mark.slow
-def test_a_model_of_random_weights_is_measured_alone_and_through_a_server(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, images: Path
-) -> None:
-    bundle = make_bundle("inpformer-micro", tmp_path / "models" / "inpformer-micro" / "1")
-    found = measure(
-        monkeypatch,
-        tmp_path / "out.json",
-        *(bundle.path, "--images", images, "--engines", "onnxruntime"),
-    )
-    assert [row["batch"] for row in found["engines"]] == list(BATCHES)
-    asked = [(row["workers"], row["clients"]) for row in found["served"]]
-    assert asked == [*((1, clients) for clients in CLIENTS), (WORKERS, CLIENTS[-1])]
-    assert all(row["images_per_s"] > 0 for row in [*found["engines"], *found["served"]])
-    assert not any(row["failed"] for row in found["served"])
-    assert found["device"]
 
 
 def test_an_engine_that_cannot_run_here_is_named_and_is_a_failure(

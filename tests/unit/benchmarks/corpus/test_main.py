@@ -70,23 +70,6 @@ def test_a_defect_in_the_good_folder_is_named_and_neither_folder_is_asked_about_
     assert row[8] == "100.0%"
 
 
-def test_each_remedy_has_a_row_of_what_it_did(
-    sets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
-    words = ["remedies", str(sets), "--scratch", str(tmp_path), "--processes", "0"]
-
-    main([*words, "--set", "size=64", "bank_size=300"])
-
-    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
-    # Of 22 good pictures neither 1 % nor a half can be had, and all defects are found.
-    assert [row[:2] for row in rows] == [
-        ["| --alpha 0.1 instead of 0.05", "all: 2"],
-        ["| --size half as large again", "all: 2"],
-        ["| --size two thirds", "all: 2"],
-    ]
-    assert rows[0][2] == "100.0% → 100.0%"
-
-
 def test_few_pictures_are_learned_as_they_are_and_turned(
     sets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

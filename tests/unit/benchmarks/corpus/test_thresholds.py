@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from benchmarks.corpus.__main__ import main
 from benchmarks.corpus.measuring import Scores
-from benchmarks.corpus.thresholds import RULES, by_levels, chosen, rates, report
+from benchmarks.corpus.results import Result, save
+from benchmarks.corpus.thresholds import RULES, by_levels, chosen, rates
 from export.calibration.cross_conformal import joint_thresholds
 
 
@@ -47,8 +51,12 @@ def test_values_beyond_the_quantile_move_no_robust_threshold() -> None:
     assert robust(spoilt, peaks, 0.01).image < plain(spoilt, peaks, 0.01).image
 
 
-def test_the_report_has_every_rule_for_each_rate_and_what_each_absence_would_choose() -> None:
-    text = report({"one": a_set(3), "two": a_set(4, good=40)})
+def test_the_report_has_every_rule_for_each_rate_and_what_each_absence_would_choose(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = {"one": a_set(3), "two": a_set(4, good=40)}
+    main(["thresholds", str(save(Result.of_now("made_up", {}, []), kept, tmp_path))])
+    text = capsys.readouterr().out
     for rule in RULES:
         assert text.count(f"\n| {rule} |") == 2
     # Forty scores allow no 1 %.

@@ -10,7 +10,7 @@ import ast
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -85,31 +85,6 @@ class KnownSet:
         """Features [T,C] of a picture's cells, by layer."""
         known = (torch.from_numpy(layer[picture].astype(np.float32)) for layer in self.layers)
         return [layer.flatten(1).T.contiguous() for layer in known]
-
-
-@dataclass(frozen=True)
-class Window:
-    """A rectangle of the map, which is judged as if its camera saw nothing else.
-
-    Attributes:
-        name: in the name of its file.
-        rows: where it begins and ends, as shares of the height.
-        columns: the same of the width.
-    """
-
-    name: str
-    rows: tuple[float, float] = (0, 1)
-    columns: tuple[float, float] = (0, 1)
-
-    def of(self, maps: Tensor) -> Tensor:
-        """The maps [n,h,w] -> the values within, [n,m]."""
-        _, height, width = maps.shape
-        top, bottom = (round(height * share) for share in self.rows)
-        left, right = (round(width * share) for share in self.columns)
-        return maps[:, top:bottom, left:right].flatten(1)
-
-
-WHOLE = Window("")
 
 
 @dataclass
@@ -203,16 +178,9 @@ def known_set(task: Task) -> KnownSet:
     return KnownSet(encoder, known.layers, len(good))
 
 
+@torch.no_grad()
 def fit_and_judge(known: KnownSet, task: Task, number: int) -> Split:
     """Fits to one split of a set's good pictures, and judges others and the defects."""
-    return fit_and_judge_windows(known, task, number, (WHOLE,))[0]
-
-
-@torch.no_grad()
-def fit_and_judge_windows(
-    known: KnownSet, task: Task, number: int, windows: Sequence[Window]
-) -> list[Split]:
-    """The same for each window of the pictures; the pictures are in one order for all of them."""
     started_s = time.perf_counter()
     order = np.random.default_rng(number).permutation(known.good).tolist()
     features = _KnownFeatures(
@@ -236,19 +204,15 @@ def fit_and_judge_windows(
         _maps(filled.model, known, defects.tolist()),
     )
     seconds = time.perf_counter() - started_s
-    return [
-        Split(number, good, judged, found, seconds)
-        for window in windows
-        for good, judged, found in [[_witnesses(filled.model, window.of(one)) for one in maps]]
-    ]
+    good, of_judged, found = (_witnesses(filled.model, one.flatten(1)) for one in maps)
+    return Split(number, good, of_judged, found, seconds)
 
 
-def kept_of(task: Task, known: KnownSet, window: Window = WHOLE) -> Kept:
+def kept_of(task: Task, known: KnownSet) -> Kept:
     """What is kept of a task; other settings and other code have a file of their own."""
     height, width = known.encoder.config.input_size
     key = f"{width}x{height}-{task.bank_size}-{task.candidates}-{_code()}"
-    named = "-".join(filter(None, (task.root.name, key, window.name)))
-    return Kept(task.out / f"{named}.jsonl")
+    return Kept(task.out / f"{task.root.name}-{key}.jsonl")
 
 
 def _turns(known: KnownSet) -> int:

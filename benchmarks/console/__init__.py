@@ -1,1 +1,0 @@
-"""Measurements of the console in Chromium, before a real server."""

@@ -1,1 +1,0 @@
-"""What outlets cost, and how soon they tell."""

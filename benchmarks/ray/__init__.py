@@ -1,1 +1,0 @@
-"""Takt on Ray Serve beside a plain application of it."""
