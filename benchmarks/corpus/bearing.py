@@ -259,7 +259,8 @@ def comparison(former: MovesResult, result: MovesResult) -> str:
             [name, *(_change(known, after, figure) for figure in ("rejected", "found", "auroc"))]
         )
     head = ["movement", "good rejected", "found", "AUROC"]
-    return f"{former.name} → {result.name}, {len(common)} sets\n\n" + markdown(head, rows)
+    title = f"{former.name} → {result.name}: {', '.join(common)}"
+    return f"{title}\n\n{markdown(head, rows)}"
 
 
 def _change(before: Sequence[Borne], after: Sequence[Borne], figure: str) -> str:
