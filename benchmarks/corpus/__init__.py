@@ -7,5 +7,6 @@ and logs the setting with its figures; `compare` and `leave-one-out` read what w
 features on disk. `fitted.py` alone touches the fit and the model. `measuring.py` measures a set,
 and `running.py` all of them in processes. `figures.py` and `results.py` hold what came of it,
 `table.py` prints it. `comparing.py` and `choosing.py` judge settings, `speed.py` times the graphs.
+`moves.py` alters pictures as a line does, `moved.py` asks models about them, `bearing.py` tells.
 Start reading at `running.py`. Imports what it measures, and nothing imports it.
 """

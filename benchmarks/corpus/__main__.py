@@ -7,6 +7,7 @@ python -m benchmarks.corpus thresholds out/corpus/results/A.json
 python -m benchmarks.corpus dirty
 python -m benchmarks.corpus few --seeds 2
 python -m benchmarks.corpus teach --wrong --splits
+python -m benchmarks.corpus moves --name before
 """
 
 from __future__ import annotations
@@ -21,7 +22,16 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar, get_args
 
-from benchmarks.corpus import choosing, comparing, dirty, few, lessons, thresholds
+from benchmarks.corpus import (
+    bearing,
+    bearing_smoke,
+    choosing,
+    comparing,
+    dirty,
+    few,
+    lessons,
+    thresholds,
+)
 from benchmarks.corpus.measuring import Task
 from benchmarks.corpus.results import ROOT, Result, load, load_scores, save
 from benchmarks.corpus.running import Run, run, run_each
@@ -57,6 +67,8 @@ def main(words: Sequence[str]) -> None:
                 _of_each_set(rest, "few", told, few.measure_few, few.report)
             case ["teach", *rest]:
                 _teach(rest)
+            case ["moves", *rest]:
+                _moves(rest)
             case _:
                 _run(words)
     except (CorpusError, FitError, TaktError) as error:
@@ -69,7 +81,8 @@ def _run(words: Sequence[str]) -> None:
         description="Fits a PatchCore to each set as `takt learn` does, and prints one table.",
         epilog="Of logged results: compare A.json B.json; leave-one-out A.json B.json ...; "
         "thresholds A.json. Of the sets: dirty, what defects in a good folder cost; few, what "
-        "turned pictures give where good ones are few; teach, what a head of judged defects finds",
+        "turned pictures give where good ones are few; teach, what a head of judged defects finds; "
+        "moves, what movement, light and noise a model bears",
     )
     _add_what_is_fitted(parser)
     parser.add_argument("--name", help="of the result; the setting itself without")
@@ -80,7 +93,7 @@ def _run(words: Sequence[str]) -> None:
     given = parser.parse_args(words)
     setting = Setting.parsed(given.values)
     sets = find_sets(given.data, given.sets)
-    name = given.name or re.sub(r"[^\w=,.+-]+", "_", setting.text)
+    name = given.name or _name_of(setting)
     if (given.results / f"{name}.json").exists() and not given.overwrite:
         raise CorpusError(
             f"{given.results} has a result {name}: give another --name, or --overwrite"
@@ -102,6 +115,10 @@ def _run(words: Sequence[str]) -> None:
     print(f"{name}: {given.seeds} seed{'s' * (given.seeds > 1)}, {result.made_with['commit']}\n")
     print(table(result.sets))
     print(f"\n{path}, after {time.perf_counter() - started_s:.0f} s", file=sys.stderr)
+
+
+def _name_of(setting: Setting) -> str:
+    return re.sub(r"[^\w=,.+-]+", "_", setting.text)
 
 
 def _add_what_is_fitted(parser: argparse.ArgumentParser) -> None:
@@ -153,6 +170,46 @@ def _teach(words: Sequence[str]) -> None:
     print(lessons.report(run_each(fits, partial(measure_taught, asked=asked))))
 
 
+def _moves(words: Sequence[str]) -> None:
+    """Measures what movement each set's models bear, and logs it."""
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.corpus moves",
+        description="Learns the middles of the good pictures, and inspects moved ones.",
+    )
+    _add_what_is_fitted(parser)
+    parser.add_argument(
+        "--choosing",
+        action="store_true",
+        help="by other movements, which settings are chosen by; a model is judged without",
+    )
+    parser.add_argument("--name", help="of the result; the setting itself without")
+    parser.add_argument("--results", type=Path, default=OUT / "results")
+    parser.add_argument("--overwrite", action="store_true", help="a result of the same name")
+    parser.add_argument(
+        "--compare", nargs="+", type=Path, default=[], metavar="JSON", help="former results"
+    )
+    parser.add_argument("--smoke", action="store_true", help="two tiny made-up sets, in seconds")
+    given = parser.parse_args(words)
+    if given.smoke:
+        print(bearing_smoke.checked(choosing=given.choosing))
+        return
+    setting = Setting.parsed(given.values)
+    sets = find_sets(given.data, given.sets)
+    former = [bearing.MovesResult.load(path) for path in given.compare]
+    name = given.name or _name_of(setting)
+    path = bearing.file_of(name, given.results)
+    if path.exists() and not given.overwrite:
+        raise CorpusError(f"there is a result {path}: give another --name, or --overwrite")
+    fits = Run(sets, setting, given.seeds, given.scratch, given.processes)
+    result = bearing.measured(fits, name, choosing=given.choosing)
+    result.save(given.results)
+    print(f"{name}: {given.seeds} seed{'s' * (given.seeds > 1)}, {result.made_with['commit']}\n")
+    print(bearing.report(result))
+    for one in former:
+        print(f"\n{bearing.comparison(one, result)}")
+    print(f"\n{path}", file=sys.stderr)
+
+
 def _compare(words: Sequence[str]) -> None:
     parser = argparse.ArgumentParser("python -m benchmarks.corpus compare")
     parser.add_argument("old", type=Path, help="result of the old setting")
@@ -166,7 +223,8 @@ def _leave_one_out(words: Sequence[str]) -> None:
     parser = argparse.ArgumentParser("python -m benchmarks.corpus leave-one-out")
     parser.add_argument("results", nargs="+", type=Path)
     given = parser.parse_args(words)
-    print(choosing.report(choosing.aurocs_of([load(path) for path in given.results])))
+    results = [path for path in given.results if not path.name.startswith(bearing.PREFIX)]
+    print(choosing.report(choosing.aurocs_of([load(path) for path in results])))
 
 
 def _thresholds(words: Sequence[str]) -> None:

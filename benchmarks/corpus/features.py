@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -62,23 +62,47 @@ def known_features(paths: Sequence[Path], encoder: PatchCoreEncoder, scratch: Pa
         PicturesError: a picture cannot be read.
     """
     folder = scratch / "features" / _key(paths, encoder)
-    layers = encoder.config.layers
-    missing = [block for block in layers if not _file(folder, block).is_file()]
-    if missing:
-        folder.mkdir(parents=True, exist_ok=True)
-        _compute(paths, encoder, missing, folder)
+    files = ((path, path.read_bytes()) for path in paths)
+    layers = features_in(folder, files, len(paths), encoder)
     places = np.load(folder / "places.npy").tolist()
     return Known(
         folder,
-        tuple(np.load(_file(folder, block), mmap_mode="r") for block in layers),
+        layers,
         np.load(folder / "sizes.npy"),
         tuple(Placement(PlacedAxis(*one[:4]), PlacedAxis(*one[4:])) for one in places),
     )
 
 
+def features_in(
+    folder: Path, files: Iterable[tuple[Path, bytes]], count: int, encoder: PatchCoreEncoder
+) -> tuple[NDArray[np.float16], ...]:
+    """The features that a folder keeps, by the encoder's layers; what is missing is made.
+
+    Args:
+        folder: of these pictures and this encoder alone.
+        files: the pictures by their names and bytes; not read if nothing is missing.
+        count: number of them.
+        encoder: with the size of the input.
+
+    Raises:
+        CorpusError: a picture is turned by its EXIF data.
+        PicturesError: a picture cannot be read.
+    """
+    layers = encoder.config.layers
+    missing = [block for block in layers if not _file(folder, block).is_file()]
+    if missing:
+        folder.mkdir(parents=True, exist_ok=True)
+        _compute(files, count, encoder, missing, folder)
+    return tuple(np.load(_file(folder, block), mmap_mode="r") for block in layers)
+
+
 @torch.no_grad()
 def _compute(
-    paths: Sequence[Path], encoder: PatchCoreEncoder, blocks: Sequence[int], folder: Path
+    files: Iterable[tuple[Path, bytes]],
+    count: int,
+    encoder: PatchCoreEncoder,
+    blocks: Sequence[int],
+    folder: Path,
 ) -> None:
     config = replace(
         encoder.config, layers=tuple(sorted(blocks)), bank_sizes=(1,) * len(set(blocks))
@@ -89,9 +113,9 @@ def _compute(
     spec = preprocess_of(encoder.recipe)
     kept: list[NDArray[np.float16]] = []
     sizes, places = [], []
-    for number, path in enumerate(paths):
+    for number, (path, data) in enumerate(files):
         with named(path):
-            read, model_input = prepare(path.read_bytes(), spec, MAX_PIXELS)
+            read, model_input = prepare(data, spec, MAX_PIXELS)
         if read.turn != NO_TURN:
             raise CorpusError(f"{path} is turned by its EXIF data: store it upright")
         sizes.append((read.width, read.height))
@@ -101,7 +125,7 @@ def _compute(
         if not kept:
             kept = [
                 np.lib.format.open_memmap(
-                    _part(folder, block), "w+", np.float16, (len(paths), *layer.shape[1:])
+                    _part(folder, block), "w+", np.float16, (count, *layer.shape[1:])
                 )
                 for block, layer in zip(config.layers, found, strict=True)
             ]

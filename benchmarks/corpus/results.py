@@ -41,9 +41,7 @@ class Result:
     @classmethod
     def of_now(cls, name: str, setting: Mapping[str, Any], sets: Sequence[SetFigures]) -> Result:
         """The result with date, versions and commit."""
-        now = datetime.datetime.now(datetime.UTC)
-        versions = package_versions() | {"commit": _commit()}
-        return cls(name, setting, tuple(sets), now.isoformat(timespec="seconds"), versions)
+        return cls(name, setting, tuple(sets), *made_now())
 
     @property
     def by_set(self) -> dict[str, SetFigures]:
@@ -101,6 +99,12 @@ def _set_of(plain: dict[str, Any]) -> SetFigures:
 
 def _seed_of(plain: dict[str, Any]) -> SeedFigures:
     return SeedFigures(**plain | {"rates": tuple(Rates(**rates) for rates in plain["rates"])})
+
+
+def made_now() -> tuple[str, dict[str, str]]:
+    """Date and time, UTC, and the versions with the commit."""
+    now = datetime.datetime.now(datetime.UTC)
+    return now.isoformat(timespec="seconds"), package_versions() | {"commit": _commit()}
 
 
 def _commit() -> str:

@@ -33,7 +33,7 @@ from tests.conftest import MakeBundle
 from tests.made_up_sets import write_set
 from tests.unit.benchmarks import test_gpu
 from tests.unit.benchmarks.corpus import test_main as corpus
-from tests.unit.benchmarks.corpus import test_teaching, test_thresholds
+from tests.unit.benchmarks.corpus import test_moves, test_teaching, test_thresholds
 
 ROOT = Path(__file__).parents[2]
 SLACK = 0.03
@@ -51,6 +51,7 @@ FORMS: dict[str, Callable[..., object]] = {
         corpus.test_a_defect_in_the_good_folder_is_named_and_neither_folder_is_asked_about_it
     ),
     "corpus few": corpus.test_few_pictures_are_learned_as_they_are_and_turned,
+    "corpus moves": test_moves.test_the_smoke_form_has_a_row_for_each_movement,
     "corpus teach": test_teaching.test_each_set_is_taught_judged_wrongly_and_split,
     "gpu.sh": test_gpu.test_both_models_are_measured_in_the_engine_and_served,
 }
