@@ -49,7 +49,7 @@ _FEWEST, _MOST = 12, 32
 _AT_ONCE: Final = 4096
 """Pictures whose worth is computed at once, so that it needs little memory."""
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class CauseWatch:
         weights, most = calibration.weights, self._most
         events: list[CauseEvent] = []
         for start in range(0, len(pictures), _AT_ONCE):
-            portion = pictures[start : start + _AT_ONCE]
+            portion = calibration.nearest.beside(pictures[start : start + _AT_ONCE])
             worth = calibration.worth(portion)
             earlier = len(self._last)
             seen = np.concatenate([self._last, portion])
@@ -263,7 +263,7 @@ class CauseWatch:
 
         Args:
             fact: its name.
-            last: pictures [m, d].
+            last: pictures beside what is usual for them [m, d].
             deviations: of these by which their mean has moved at least.
             usual_deviations: those of the calibration by which it has at least.
         """
