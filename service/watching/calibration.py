@@ -50,6 +50,7 @@ class CalibratedFacts:
         limit: evidence at which there is an alarm.
         means: of the facts beside what is usual [d].
         deviations: of the same [d].
+        scatters: deviations of the facts themselves [d].
         weights: of each bet in the evidence for the camera and in that for defects [k, 2].
         most: evidence of each bet that is enough for an alarm [k].
     """
@@ -60,10 +61,9 @@ class CalibratedFacts:
         self.pictures = len(table)
         alike = [place for place, fact in enumerate(self.facts) if fact != _SCORE]
         self.nearest = NearestGood(table, alike)
+        _, self.scatters = _means_and_deviations(table)
         table = self.nearest.own(table)
-        known = [column[~np.isnan(column)] for column in table.T]
-        self.means = np.array([column.mean() if len(column) else 0.0 for column in known])
-        self.deviations = np.array([column.std() if len(column) else 0.0 for column in known])
+        self.means, self.deviations = _means_and_deviations(table)
         wanted = [
             FactSide(fact, side)
             for fact in self.facts
@@ -126,3 +126,13 @@ class CalibratedFacts:
 
 def _sign(one: FactSide) -> float:
     return 1.0 if one.side == "high" else -1.0
+
+
+def _means_and_deviations(
+    table: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Of the known values of each column; 0 where none is."""
+    known = [column[~np.isnan(column)] for column in table.T]
+    means = np.array([column.mean() if len(column) else 0.0 for column in known])
+    deviations = np.array([column.std() if len(column) else 0.0 for column in known])
+    return means, deviations

@@ -282,3 +282,39 @@ def test_a_lamp_that_fades_within_a_batch_of_one_kind_is_the_camera(
     assert alarm.cause == "camera"
     assert (alarm.moved[0].fact, alarm.moved[0].side) == ("brightness", "low")
     assert alarm.picture < 250
+
+
+def test_defects_in_a_batch_of_one_kind_are_defects_though_their_facts_have_moved(
+    dice: CauseWatch, rng: np.random.Generator
+) -> None:
+    pictures = faces(rng, np.full(400, 5))
+    pictures[100:, BRIGHTNESS] += rng.normal(-3, 4, 300)
+    pictures[100:, SCORE] += rng.gamma(2, 3, 300)
+    (alarm,) = dice.see_all(pictures)
+    assert isinstance(alarm, CauseAlarm)
+    assert alarm.cause == "defects"
+
+
+def together(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
+    """Facts that nearly follow one another, and a score that does not."""
+    found = 0.1 * rng.normal(size=(count, len(FACTS)))
+    found[:, :SCORE] += rng.normal(size=(count, 1))
+    found[:, SCORE] *= 10
+    return found
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(("moved", "within"), [((-2, 2, 0, 0), 20), ((-2.5, 0, 0, 0), 60)])
+def test_what_moves_facts_apart_that_go_together_is_the_camera_though_scores_scatter(
+    moved: tuple[float, ...], within: int, seed: int
+) -> None:
+    # Which good pictures are most alike is then off, and what is usual by them scatters.
+    rng = np.random.default_rng(seed)
+    watch = CauseWatch(CalibratedFacts(FACTS, together(rng, 200)))
+    pictures = together(rng, 400)
+    pictures[200:, :SCORE] += moved
+    pictures[200:, SCORE] += 8 * (rng.random(200) < 0.5)
+    (alarm,) = watch.see_all(pictures)
+    assert isinstance(alarm, CauseAlarm)
+    assert alarm.cause == "camera"
+    assert 200 <= alarm.picture < 200 + within
