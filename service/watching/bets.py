@@ -40,7 +40,7 @@ class Shift:
     share: float = 1.0
 
 
-SHIFTS: Final = (Shift(0.5), Shift(1), Shift(2), Shift(4, 0.3), Shift(4, 0.1))
+SHIFTS: Final = (Shift(0.5), Shift(1), Shift(2), Shift(4), Shift(4, 0.3), Shift(4, 0.1))
 """Slow and sudden changes, those of all pictures and those of some."""
 
 

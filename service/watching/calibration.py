@@ -10,9 +10,10 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from service.watching.bands import Band, band_of
+from service.watching.bands import OF_A_KIND, Band, band_of
 from service.watching.bets import SHIFTS
 from service.watching.evidence import Bets
+from service.watching.kinds import NearestGood
 
 Side = Literal["low", "high"]
 
@@ -44,10 +45,12 @@ class CalibratedFacts:
         table: facts of the calibration's pictures, one of each part [n, d]; NaN where not known.
 
     Attributes:
+        nearest: tells what is usual for a picture.
         sides: of the facts: those of the camera, then that of the score, if it is known [s].
         limit: evidence at which there is an alarm.
-        means: of the facts [d].
-        deviations: of the facts [d].
+        means: of the facts beside what is usual [d].
+        deviations: of the same [d].
+        scatters: deviations of the facts themselves [d].
         weights: of each bet in the evidence for the camera and in that for defects [k, 2].
         most: evidence of each bet that is enough for an alarm [k].
     """
@@ -56,9 +59,11 @@ class CalibratedFacts:
         self.facts = tuple(facts)
         self.limit = float(PICTURES_BETWEEN)
         self.pictures = len(table)
-        known = [column[~np.isnan(column)] for column in table.T]
-        self.means = np.array([column.mean() if len(column) else 0.0 for column in known])
-        self.deviations = np.array([column.std() if len(column) else 0.0 for column in known])
+        alike = [place for place, fact in enumerate(self.facts) if fact != _SCORE]
+        self.nearest = NearestGood(table, alike)
+        _, self.scatters = _means_and_deviations(table)
+        table = self.nearest.own(table)
+        self.means, self.deviations = _means_and_deviations(table)
         wanted = [
             FactSide(fact, side)
             for fact in self.facts
@@ -72,7 +77,9 @@ class CalibratedFacts:
         for one in wanted + of_score:
             sign = _sign(one)
             column = np.asarray(table[:, self.facts.index(one.fact)], np.float64)
-            band = band_of(sign * column, self.bands, USUAL_DEFECTS)
+            # Defects are a few pictures, of which the wider bound would hide most.
+            of_a_kind = 1.0 if one.fact == _SCORE else OF_A_KIND
+            band = band_of(sign * column, self.bands, USUAL_DEFECTS, of_a_kind)
             if band is not None:
                 sides.append(one)
                 bands.append(band)
@@ -95,7 +102,7 @@ class CalibratedFacts:
         """What each picture is worth for each bet of a watch [m, k].
 
         Args:
-            pictures: their facts [m, d]; NaN where one is not known.
+            pictures: their facts beside what is usual for them [m, d]; NaN where not known.
         """
         return self.bets.worth(pictures).reshape(len(pictures), -1)
 
@@ -119,3 +126,13 @@ class CalibratedFacts:
 
 def _sign(one: FactSide) -> float:
     return 1.0 if one.side == "high" else -1.0
+
+
+def _means_and_deviations(
+    table: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Of the known values of each column; 0 where none is."""
+    known = [column[~np.isnan(column)] for column in table.T]
+    means = np.array([column.mean() if len(column) else 0.0 for column in known])
+    deviations = np.array([column.std() if len(column) else 0.0 for column in known])
+    return means, deviations

@@ -49,7 +49,7 @@ _FEWEST, _MOST = 12, 32
 _AT_ONCE: Final = 4096
 """Pictures whose worth is computed at once, so that it needs little memory."""
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,8 @@ class CauseWatch:
         self._evidence = GatheredEvidence.none(calibration.size)
         self.pictures = 0
         self._most = calibration.most.copy()
-        self._last = np.empty((0, len(calibration.facts)))
+        # The last pictures' facts, and the same beside what is usual for them.
+        self._last = np.empty((0, 2, len(calibration.facts)))
         self._waited = 0
         self._standing: dict[Cause, CauseAlarm] = {}
 
@@ -151,9 +152,10 @@ class CauseWatch:
         events: list[CauseEvent] = []
         for start in range(0, len(pictures), _AT_ONCE):
             portion = pictures[start : start + _AT_ONCE]
-            worth = calibration.worth(portion)
+            beside = calibration.nearest.beside(portion)
+            worth = calibration.worth(beside)
             earlier = len(self._last)
-            seen = np.concatenate([self._last, portion])
+            seen = np.concatenate([self._last, np.stack([portion, beside], axis=1)])
             for number, row in enumerate(worth, earlier + 1):
                 evidence.add(row, most)
                 self._last = seen[max(0, number - _MOST) : number]
@@ -218,7 +220,7 @@ class CauseWatch:
         numbers = np.frombuffer(arrays, "<f8").astype(np.float64)
         self._evidence = GatheredEvidence(numbers[:size].copy(), numbers[size : 2 * size].copy())
         self._most = numbers[2 * size : 3 * size].copy()
-        self._last = numbers[3 * size :].reshape(-1, len(self._calibration.facts)).copy()
+        self._last = numbers[3 * size :].reshape(-1, 2, len(self._calibration.facts)).copy()
         self.pictures = said["pictures"]
         self._waited = said["waited"]
         self._standing = {one["cause"]: _ALARM.validate_python(one) for one in said["standing"]}
@@ -261,23 +263,30 @@ class CauseWatch:
         They differ then as the calibration's pictures do; the larger the change, the more may it
         have changed that as well.
 
+        Where the change has moved what the most alike good pictures are chosen by, pictures scatter
+        beside those, though all have moved alike. So it is enough that they scatter as ever by
+        themselves.
+
         Args:
             fact: its name.
-            last: pictures [m, d].
+            last: facts of pictures, and the same beside what is usual for them [m, 2, d].
             deviations: of these by which their mean has moved at least.
             usual_deviations: those of the calibration by which it has at least.
         """
-        column = self._calibration.facts.index(fact)
-        values = last[:, column]
-        values = values[~np.isnan(values)]
-        if len(values) < _FEWEST:
+        calibration = self._calibration
+        column = calibration.facts.index(fact)
+        own, beside = last[~np.isnan(last[:, 0, column]), :, column].T
+        if len(own) < _FEWEST:
             return False
-        away = abs(float(values.mean() - self._calibration.means[column]))
-        deviation = float(values.std(ddof=1))
-        usual = float(self._calibration.deviations[column])
-        if away < max(deviations * deviation, usual_deviations * usual):
-            return False
-        return deviation <= 1.2 * usual + away / 16
+        away = abs(float(beside.mean() - calibration.means[column]))
+        least = usual_deviations * calibration.deviations[column]
+        return any(
+            away >= max(deviations * scatter, least) and scatter <= 1.2 * usual + away / 16
+            for scatter, usual in (
+                (float(beside.std(ddof=1)), calibration.deviations[column]),
+                (float(own.std(ddof=1)), calibration.scatters[column]),
+            )
+        )
 
     def _raise_camera(self) -> Iterator[CauseEvent]:
         alarm = self._raise("camera")

@@ -25,6 +25,7 @@ import numpy as np
 import pytest
 
 from benchmarks.calls import KEPT, PYTHON
+from benchmarks.drift.kinds import RULES
 from benchmarks.gpu_server import BATCHES, CLIENTS, WORKERS
 from benchmarks.realtime.server import TaktServer
 from benchmarks.station.line import LIGHT, server_of
@@ -436,6 +437,22 @@ def test_false_alarms_and_delays_of_the_watch_are_measured_on_pictures(
     assert len(found) == 8
     assert all(in_time + late <= runs == 1 for in_time, late, _, runs in found)
     assert re.search(r"^no change, all sets: \d of 1 streams of 200 have", text, re.MULTILINE)
+
+
+@runs("drift.kinds")
+def test_alarms_of_good_parts_that_come_in_batches_are_counted(
+    monkeypatch: pytest.MonkeyPatch, told: Told, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("benchmarks.drift.kinds.OUT", tmp_path / "kinds")
+    for name, value in (("MOST", 60), ("MADE_OF", 10), ("BATCH", 20), ("AFTER", 30)):
+        monkeypatch.setattr(f"benchmarks.drift.kinds.{name}", value)
+    write_set(tmp_path / "few" / "one", seed=1, good=60)
+
+    text = told("drift.kinds", "one", "--data", tmp_path / "few", "--runs", "1")
+
+    found = numbers(r"alarms: mixed (\d+) and batches (\d+) of (\d+), made kinds (\d+) of", text)
+    assert len(found) == 2 * len(RULES)
+    assert all(max(mixed, batches) <= runs for mixed, batches, runs, _ in found)
 
 
 @runs("drift.synthetic")

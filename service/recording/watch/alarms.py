@@ -36,7 +36,8 @@ class MovedFact:
         fact: its name.
         side: to which it has moved, low or high.
         share: of the evidence.
-        usual: its median over the calibration.
+        usual: its median over the calibration; over those like the pictures since, where they lie
+            on the other side of that.
         now: its median since the change, as far as it was seen with the alarm.
     """
 

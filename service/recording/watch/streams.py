@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.recording.watch.alarms import AlarmCause, MovedFact
-from service.recording.watch.known import WATCHED
 from service.watching.calibration import CalibratedFacts
 from service.watching.causes import Cause, CauseAlarm, CauseEnded, CauseWatch
 from service.watching.promise import PromiseTest
@@ -60,7 +59,8 @@ class StreamRaised:
         cause: of it.
         at: number of the picture among those that were seen just now.
         back: how many pictures of the stream before that one it seems to have begun.
-        moved: what speaks for it; `now` is NaN for facts of pictures, which whoever has them tells.
+        moved: what speaks for it; `usual` and `now` are NaN for facts of pictures, which whoever
+            has them tells.
     """
 
     cause: Cause | Literal["promise"]
@@ -87,9 +87,8 @@ class PictureStream:
         calibration: of the bundle that they are held against.
     """
 
-    def __init__(self, calibration: CalibratedFacts, usual: NDArray[np.float64]) -> None:
+    def __init__(self, calibration: CalibratedFacts) -> None:
         self._watch = CauseWatch(calibration)
-        self._usual = usual
 
     def see(self, seen: Seen) -> list[StreamEvent]:
         """What some pictures make happen."""
@@ -109,7 +108,7 @@ class PictureStream:
                 one.fact,
                 one.side,
                 share=one.evidence / whole,
-                usual=float(self._usual[WATCHED.index(one.fact)]),
+                usual=float("nan"),
                 now=float("nan"),
             )
             for one in alarm.moved

@@ -18,12 +18,13 @@ from itertools import groupby
 from typing import Any, Final, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from service.recording.database import Database
 from service.recording.search.feed import settled_end
 from service.recording.tables import inspections, sources
-from service.recording.watch.alarms import Mark, StoredAlarm, marks_after
+from service.recording.watch.alarms import Mark, MovedFact, StoredAlarm, marks_after
 from service.recording.watch.known import (
     WATCHED,
     KnownBundle,
@@ -217,7 +218,7 @@ class RecordWatcher:
             if isinstance(event, StreamOver):
                 turn.happened.append(AlarmsEnd(key, event.cause, int(seen.at_us[event.at])))
             else:
-                turn.happened.append(_alarm(turn.connection, key, held, seen, event))
+                turn.happened.append(_alarm(turn.connection, key, held, seen, event, known))
         held.seen += len(seen)
         turn.touched[key] = held
 
@@ -272,9 +273,8 @@ class RecordWatcher:
 def _new_stream(key: StreamKey, known: KnownBundle) -> Stream:
     if key.kind == "promise":
         return RejectStream(known.promised)
-    assert known.facts is not None and known.calibration is not None
-    usual = np.nanmedian(watched_of(known.facts.table), axis=0)
-    return PictureStream(known.calibration, usual)
+    assert known.calibration is not None
+    return PictureStream(known.calibration)
 
 
 def _new_rows(connection: Connection, after: int) -> tuple[Sequence[Row[Any]], int, bool]:
@@ -340,7 +340,12 @@ def _seen(rows: Sequence[Row[Any]]) -> Seen:
 
 
 def _alarm(
-    connection: Connection, key: StreamKey, held: _Watched, seen: Seen, event: StreamRaised
+    connection: Connection,
+    key: StreamKey,
+    held: _Watched,
+    seen: Seen,
+    event: StreamRaised,
+    known: KnownBundle,
 ) -> StoredAlarm:
     first = event.at - event.back
     since = (int(seen.ids[first]), int(seen.at_us[first])) if first >= 0 else None
@@ -348,8 +353,8 @@ def _alarm(
     since_id, since_us = since or (int(seen.ids[0]), int(seen.at_us[0]))
     raised_id, moved = int(seen.ids[event.at]), event.moved
     if key.kind == "stream":
-        now = _medians(connection, key, held, since_id, raised_id)
-        moved = tuple(replace(one, now=now[one.fact]) for one in moved)
+        table = _since(connection, key, held, since_id, raised_id)
+        moved = tuple(_with_medians(moved, known, table))
     return StoredAlarm(
         id=0,
         model=key.model,
@@ -364,10 +369,26 @@ def _alarm(
     )
 
 
-def _medians(
+def _with_medians(
+    moved: Sequence[MovedFact], known: KnownBundle, table: NDArray[np.float64]
+) -> Iterator[MovedFact]:
+    """Facts that have moved, with what is usual and what they are in some pictures [m, watched]."""
+    assert known.facts is not None and known.calibration is not None
+    usual = np.nanmedian(watched_of(known.facts.table), axis=0)
+    now = np.nanmedian(table, axis=0)
+    away = np.nanmedian(known.calibration.nearest.beside(table), axis=0)
+    for one in moved:
+        at = WATCHED.index(one.fact)
+        # A batch of one kind may lie on the other side of the middle of all kinds.
+        is_of_a_kind = (now[at] > usual[at]) != (one.side == "high")
+        of_these = now[at] - away[at] if is_of_a_kind else usual[at]
+        yield replace(one, usual=float(of_these), now=float(now[at]))
+
+
+def _since(
     connection: Connection, key: StreamKey, held: _Watched, since_id: int, raised_id: int
-) -> dict[str, float]:
-    """The medians of a stream's facts since a change, as far as it was seen with an alarm.
+) -> NDArray[np.float64]:
+    """The facts of a stream's pictures since a change, as far as it was seen with an alarm.
 
     They are read, since a turn may have begun after the change.
     """
@@ -378,8 +399,7 @@ def _medians(
         .order_by(inspections.c.id.desc())
         .limit(_MOST_SINCE)
     ).all()
-    table = watched_of(np.stack([stored_facts(row.facts) for row in rows]))
-    return dict(zip(WATCHED, np.nanmedian(table, axis=0).tolist(), strict=True))
+    return watched_of(np.stack([stored_facts(row.facts) for row in rows]))
 
 
 def _earlier(

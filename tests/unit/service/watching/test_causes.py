@@ -93,7 +93,7 @@ def test_the_camera_takes_over_an_alarm_of_defects_that_it_caused(
 ) -> None:
     # Brightness falls slowly, and scores have risen at once.
     changed = pictures(rng, 2000)
-    changed[:, BRIGHTNESS] -= np.minimum(2, np.arange(2000) / 200)
+    changed[:, BRIGHTNESS] -= np.minimum(3, np.arange(2000) / 50)
     changed[:, SCORE] += 6 * (rng.random(2000) < 0.4)
 
     events = watch.see_all(changed)
@@ -117,7 +117,7 @@ def test_an_alarm_ends_when_its_facts_are_back_and_may_come_again(
 
 
 def test_a_change_that_stays_is_one_alarm(watch: CauseWatch, rng: np.random.Generator) -> None:
-    events = watch.see_all(pictures(rng, 20_000, brightness=1))
+    events = watch.see_all(pictures(rng, 20_000, brightness=1.5))
 
     assert len(events) == 1
 
@@ -241,3 +241,80 @@ def test_evidence_of_nothing_does_not_grow_with_time(rng: np.random.Generator, c
 
     for cause in ("camera", "defects"):
         assert all(one.evidence < 1000 for one in watch.moved(cause))
+
+
+FACES = np.array([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5])
+
+
+def faces(rng: np.random.Generator, face: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Facts of dice that show faces: the more pips, the brighter and the richer in contrast."""
+    found = rng.normal(size=(len(face), len(FACTS)))
+    found[:, [0, 1, 2]] += 3 * FACES[face][:, None] * [1, 0.5, -0.5]
+    found[:, SCORE] += 2 * np.abs(FACES[face])
+    return found
+
+
+@pytest.fixture
+def dice(rng: np.random.Generator) -> CauseWatch:
+    """A watch that was calibrated on all faces in turn."""
+    return CauseWatch(CalibratedFacts(FACTS, faces(rng, np.arange(200) % 6)))
+
+
+def test_kinds_of_good_parts_that_come_in_batches_are_no_change(
+    dice: CauseWatch, rng: np.random.Generator
+) -> None:
+    batches = np.repeat([rng.permutation(6) for _ in range(5)], 200)
+    assert dice.see_all(faces(rng, batches)) == []
+
+
+def test_kinds_that_come_mixed_are_no_change(dice: CauseWatch, rng: np.random.Generator) -> None:
+    assert dice.see_all(faces(rng, rng.integers(6, size=6000))) == []
+
+
+@pytest.mark.parametrize("face", range(6))
+def test_a_lamp_that_fades_within_a_batch_of_one_kind_is_the_camera(
+    dice: CauseWatch, rng: np.random.Generator, face: int
+) -> None:
+    pictures = faces(rng, np.full(300, face))
+    pictures[200:, BRIGHTNESS] -= 4
+    (alarm,) = dice.see_all(pictures)
+    assert isinstance(alarm, CauseAlarm)
+    assert alarm.cause == "camera"
+    assert (alarm.moved[0].fact, alarm.moved[0].side) == ("brightness", "low")
+    assert alarm.picture < 250
+
+
+def test_defects_in_a_batch_of_one_kind_are_defects_though_their_facts_have_moved(
+    dice: CauseWatch, rng: np.random.Generator
+) -> None:
+    pictures = faces(rng, np.full(400, 5))
+    pictures[100:, BRIGHTNESS] += rng.normal(-3, 4, 300)
+    pictures[100:, SCORE] += rng.gamma(2, 3, 300)
+    (alarm,) = dice.see_all(pictures)
+    assert isinstance(alarm, CauseAlarm)
+    assert alarm.cause == "defects"
+
+
+def together(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
+    """Facts that nearly follow one another, and a score that does not."""
+    found = 0.1 * rng.normal(size=(count, len(FACTS)))
+    found[:, :SCORE] += rng.normal(size=(count, 1))
+    found[:, SCORE] *= 10
+    return found
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(("moved", "within"), [((-2, 2, 0, 0), 20), ((-2.5, 0, 0, 0), 60)])
+def test_what_moves_facts_apart_that_go_together_is_the_camera_though_scores_scatter(
+    moved: tuple[float, ...], within: int, seed: int
+) -> None:
+    # Which good pictures are most alike is then off, and what is usual by them scatters.
+    rng = np.random.default_rng(seed)
+    watch = CauseWatch(CalibratedFacts(FACTS, together(rng, 200)))
+    pictures = together(rng, 400)
+    pictures[200:, :SCORE] += moved
+    pictures[200:, SCORE] += 8 * (rng.random(200) < 0.5)
+    (alarm,) = watch.see_all(pictures)
+    assert isinstance(alarm, CauseAlarm)
+    assert alarm.cause == "camera"
+    assert 200 <= alarm.picture < 200 + within

@@ -18,7 +18,7 @@ def test_the_least_shift_is_seen_after_about_so_many_pictures(rng: np.random.Gen
         least = least_shift(calibration)
         assert least is not None
         stream = rng.normal(size=(1000, len(FACTS)))
-        stream[:, 1] += least.deviations
+        stream[:, 1] += least.deviations * calibration.deviations[1]
         alarm = CauseWatch(calibration).see_all(stream)[0]
         assert isinstance(alarm, CauseAlarm)
         delays.append(alarm.picture + 1)
