@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ from service.core.bundles.manifest import (
 )
 from service.core.bundles.writing import save_bundle
 from service.recording.record import Record, open_record
+from tests.forked import Forked
 from tests.plugins import Groups, install
 from tests.recording_databases import PostgresServer, postgres_server
 from tests.targets import COLLECTED, OF_FOLDER, ROOT, is_below
@@ -225,11 +226,13 @@ def install_plugins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
 
 TAKT = Path(sys.executable).with_name("takt")
 
+Process = subprocess.Popen[str] | Forked
+
 
 @dataclass(frozen=True)
 class Server:
     url: str
-    process: subprocess.Popen[str]
+    process: Process
     log: list[str]
     reader: threading.Thread
 
@@ -244,11 +247,22 @@ class Server:
 StartServer = Callable[..., AbstractContextManager[Server]]
 
 
+def _start(arguments: Sequence[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen([str(TAKT), *arguments], stderr=subprocess.PIPE, text=True)
+
+
 @contextmanager
-def run_server(repository: Path, *options: str, told: str = " is ready on ") -> Iterator[Server]:
-    """`takt serve` on a free port, once its models are ready, or its log has told that."""
-    command = [str(TAKT), "serve", "--repository", str(repository), "--port", "0", *options]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+def run_server(
+    repository: Path,
+    *options: str,
+    told: str = " is ready on ",
+    start: Callable[[Sequence[str]], Process] = _start,
+) -> Iterator[Server]:
+    """`takt serve` on a free port, once its models are ready, or its log has told that.
+
+    `start` makes the process.
+    """
+    process = start(["serve", "--repository", str(repository), "--port", "0", *options])
     assert process.stderr is not None
     log: list[str] = []
     url, ready = "", False
