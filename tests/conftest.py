@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import onnx
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
@@ -45,6 +46,10 @@ InstallPlugins = Callable[..., None]
 
 # A server that a test starts keeps no record, unless the test says where.
 os.environ.setdefault("TAKT_RECORD", "none")
+
+# httpx waits for five seconds, and a busy machine may take longer for any answer.
+for _step in ("connect", "read", "write", "pool"):
+    setattr(DEFAULT_TIMEOUT_CONFIG, _step, 60.0)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -309,7 +309,7 @@ def test_a_server_that_comes_back_is_watched_on_without_a_reload(page: Page, ser
         expect(page.locator(".verdict.large")).to_have_text("Good")
         page.evaluate("window.same = true")
         server.process.kill()
-        expect(page.get_by_text("The server does not answer")).to_be_visible(timeout=3000)
+        expect(page.get_by_text("The server does not answer")).to_be_visible()
         again = serve(BANK, "--port", server.url.rpartition(":")[2])
         send()
         until_watched(again)
@@ -330,7 +330,7 @@ def test_the_camera_of_the_browser_goes_on_when_the_server_is_back(
     answered = page.get_by_text(re.compile(r"[1-9]\d* answered"))
     expect(answered).to_be_visible()
     server.process.kill()
-    expect(page.get_by_text("The server does not answer")).to_be_visible(timeout=3000)
+    expect(page.get_by_text("The server does not answer")).to_be_visible()
     before = int(re.findall(r"(\d+) answered", answered.inner_text())[0])
     serve(BANK, "--port", server.url.rpartition(":")[2])
     page.wait_for_function(
