@@ -23,7 +23,8 @@ from tests.fake_learn import RESULT
 
 pytestmark = pytest.mark.browser
 
-LEARNED_WITHIN_MS = 240_000
+LEARNED_WITHIN_MS = 600_000
+"""Learning lets everybody else go first, so that a busy machine takes minutes."""
 
 
 def part(seed: int, *, high: int = 200) -> bytes:
@@ -87,6 +88,7 @@ def versions(server: Server, name: str) -> dict[str, Any]:
     return model
 
 
+@pytest.mark.timeout(1800)
 def test_thirty_dropped_pictures_become_a_version_that_is_served_and_an_update_is_activated(
     page: Page, serve_learning: Callable[..., Server]
 ) -> None:
