@@ -31,6 +31,7 @@ STATION = "tests/unit/service/station"
 ROUNDS = 5
 OFTEN = 100
 BY_CHANCE = (
+    "tests/api/rpc/test_calls.py::test_calls_that_say_nothing_are_in_no_probes_way",
     "tests/console/test_audit.py::test_a_moment_is_typed_at_one_go",
     "tests/console/test_audit.py::test_a_moment_is_typed_over_another_one",
     "tests/console/test_health.py::test_a_page_that_nobody_sees_asks_nothing",
