@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import onnx
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
@@ -32,6 +33,7 @@ from service.core.bundles.manifest import (
 )
 from service.core.bundles.writing import save_bundle
 from service.recording.record import Record, open_record
+from tests.forked import Forked
 from tests.plugins import Groups, install
 from tests.recording_databases import PostgresServer, postgres_server
 from tests.targets import COLLECTED, OF_FOLDER, ROOT, is_below
@@ -44,6 +46,10 @@ InstallPlugins = Callable[..., None]
 
 # A server that a test starts keeps no record, unless the test says where.
 os.environ.setdefault("TAKT_RECORD", "none")
+
+# httpx waits for five seconds, and a busy machine may take longer for any answer.
+for _step in ("connect", "read", "write", "pool"):
+    setattr(DEFAULT_TIMEOUT_CONFIG, _step, 60.0)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -225,11 +231,13 @@ def install_plugins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
 
 TAKT = Path(sys.executable).with_name("takt")
 
+Process = subprocess.Popen[str] | Forked
+
 
 @dataclass(frozen=True)
 class Server:
     url: str
-    process: subprocess.Popen[str]
+    process: Process
     log: list[str]
     reader: threading.Thread
 
@@ -244,11 +252,22 @@ class Server:
 StartServer = Callable[..., AbstractContextManager[Server]]
 
 
+def _start(arguments: Sequence[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen([str(TAKT), *arguments], stderr=subprocess.PIPE, text=True)
+
+
 @contextmanager
-def run_server(repository: Path, *options: str, told: str = " is ready on ") -> Iterator[Server]:
-    """`takt serve` on a free port, once its models are ready, or its log has told that."""
-    command = [str(TAKT), "serve", "--repository", str(repository), "--port", "0", *options]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+def run_server(
+    repository: Path,
+    *options: str,
+    told: str = " is ready on ",
+    start: Callable[[Sequence[str]], Process] = _start,
+) -> Iterator[Server]:
+    """`takt serve` on a free port, once its models are ready, or its log has told that.
+
+    `start` makes the process.
+    """
+    process = start(["serve", "--repository", str(repository), "--port", "0", *options])
     assert process.stderr is not None
     log: list[str] = []
     url, ready = "", False

@@ -31,6 +31,8 @@ def each_declaration_once() -> Iterator[None]:
             (fastapi.routing, "get_typed_return_annotation"),
         ):
             patch.setattr(module, name, _each_function_once(getattr(module, name)))
+        module = fastapi.dependencies.utils
+        patch.setattr(module, "analyze_param", _each_parameter_once(module.analyze_param))
         yield
 
 
@@ -73,3 +75,19 @@ def _each_function_once(read: Read) -> Read:
         return known[declared][0]
 
     return read_once
+
+
+def _each_parameter_once(analyze: Callable[..., Any]) -> Callable[..., Any]:
+    known: dict[object, tuple[Any, object, object]] = {}
+
+    def analyze_once(*, param_name: str, annotation: Any, value: Any, **path: Any) -> Any:
+        # The oldest FastAPI says itself whether it is of the path.
+        of_path = path.get("is_path_param") or param_name in path.get("path_param_names", ())
+        declared = (param_name, id(annotation), id(value), of_path)
+        if declared not in known:
+            found = analyze(param_name=param_name, annotation=annotation, value=value, **path)
+            # Both are kept, so that nothing else gets their ids.
+            known[declared] = found, annotation, value
+        return known[declared][0]
+
+    return analyze_once

@@ -3,6 +3,8 @@
     python -m tests.flaky                   # goes on where it was ended
     python -m tests.flaky --fresh           # begins anew
     python -m tests.flaky tests/console     # files below that alone
+    python -m tests.flaky --known           # what has failed by chance before alone
+    python -m tests.flaky --part 2/3        # a third of all that, for one of three machines
 
 Files of the console, servers, services and the station are run five times, and what has failed by
 chance before a hundred times. It prints each failure, keeps its output below `out/flaky`, and ends
@@ -29,6 +31,7 @@ STATION = "tests/unit/service/station"
 ROUNDS = 5
 OFTEN = 100
 BY_CHANCE = (
+    "tests/api/rpc/test_calls.py::test_calls_that_say_nothing_are_in_no_probes_way",
     "tests/console/test_audit.py::test_a_moment_is_typed_at_one_go",
     "tests/console/test_audit.py::test_a_moment_is_typed_over_another_one",
     "tests/console/test_health.py::test_a_page_that_nobody_sees_asks_nothing",
@@ -79,6 +82,18 @@ def burning(count: int = 2) -> Iterator[None]:
             one.wait()
 
 
+def part_of(text: str) -> slice:
+    """What takes that part of a list.
+
+    >>> "abcdefg"[part_of("2/3")]
+    'be'
+    """
+    number, parts = map(int, text.split("/"))
+    if not 1 <= number <= parts:
+        raise ValueError(text)
+    return slice(number - 1, None, parts)
+
+
 def run(file: str, runs: Runs) -> None:
     """Run a file, or several tests, once more, and note what came of it."""
     report = OUT / "report.xml"
@@ -111,6 +126,8 @@ def main() -> int:
     parser.add_argument("below", nargs="*", help="files and folders; all if none")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of each file; %(default)s")
     parser.add_argument("--often", type=int, default=OFTEN, help="of BY_CHANCE; %(default)s")
+    parser.add_argument("--known", action="store_true", help="only BY_CHANCE")
+    parser.add_argument("--part", type=part_of, default="1/1", help="of several, as 2/3")
     parser.add_argument("--fresh", action="store_true", help="forget earlier runs")
     given = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
@@ -118,13 +135,16 @@ def main() -> int:
     known: dict[str, Runs] = {}
     if kept.exists() and not given.fresh:
         known = {file: Runs(**runs) for file, runs in json.loads(kept.read_text("utf-8")).items()}
-    chosen = [
-        file for file in files()
-        if not given.below or any(is_below(file, one.rstrip("/")) for one in given.below)
-    ]  # fmt: skip
-    wanted = dict.fromkeys(chosen, given.rounds)
-    if not given.below:
+    wanted: dict[str, int] = {}
+    if not given.known:
+        chosen = [
+            file for file in files()
+            if not given.below or any(is_below(file, one.rstrip("/")) for one in given.below)
+        ]  # fmt: skip
+        wanted |= dict.fromkeys(chosen, given.rounds)
+    if given.known or not given.below:
         wanted[" ".join(BY_CHANCE)] = given.often
+    wanted = dict([*wanted.items()][given.part])
     with burning():
         for number in range(max(wanted.values())):
             for file, times in wanted.items():

@@ -92,4 +92,5 @@ def targets_of_all() -> set[str]:
 def targets_of_integration() -> set[str]:
     """Those that continuous integration runs."""
     script = (ROOT / ".ci/run").read_text("utf-8")
-    return set(re.findall(r"^stage make (test[a-z-]*)$", script, re.MULTILINE))
+    stages = re.findall(r"^(?:stage|at_once) .*", script, re.MULTILINE)
+    return set(re.findall(r"make (test[a-z-]*)", "\n".join(stages)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +15,8 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from tests.api.keys import KEYS, secret
 from tests.chromium import PATIENCE_MS, ChromiumMissingError, chromium
+from tests.conftest import StartServer, run_server
+from tests.forked import forking
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "examples/pictures"
@@ -82,6 +85,13 @@ def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
 def page(new_page: Callable[..., Page]) -> Page:
     """A page of 1280 × 800 pixels."""
     return new_page()
+
+
+@pytest.fixture(scope="session")
+def start_server() -> Iterator[StartServer]:
+    """Starts a server that is forked, as each test has one of its own; it ends with the block."""
+    with forking() as start:
+        yield partial(run_server, start=start)
 
 
 @pytest.fixture

@@ -23,7 +23,8 @@ from tests.fake_learn import RESULT
 
 pytestmark = pytest.mark.browser
 
-LEARNED_WITHIN_MS = 240_000
+LEARNED_WITHIN_MS = 600_000
+"""Learning lets everybody else go first, so that a busy machine takes minutes."""
 
 
 def part(seed: int, *, high: int = 200) -> bytes:
@@ -87,6 +88,7 @@ def versions(server: Server, name: str) -> dict[str, Any]:
     return model
 
 
+@pytest.mark.timeout(1800)
 def test_thirty_dropped_pictures_become_a_version_that_is_served_and_an_update_is_activated(
     page: Page, serve_learning: Callable[..., Server]
 ) -> None:
@@ -276,12 +278,15 @@ def test_a_learning_that_is_gone_before_it_has_made_a_version_is_told_as_lost(
     expect(page.get_by_text("The learning is gone")).to_be_visible()
 
 
-def test_a_server_without_a_model_leads_to_its_first_one_and_needs_no_restart(
-    page: Page, serve: Serve, tmp_path: Path
-) -> None:
+@pytest.fixture
+def without_model(serve: Serve, tmp_path: Path) -> Server:
+    """A server that has no model yet, and may learn one."""
     (empty := tmp_path / "empty").mkdir()
-    data = str(tmp_path / "data")
-    server = serve(empty, "--data-folder", data, told="has no model yet")
+    return serve(empty, "--data-folder", str(tmp_path / "data"), told="has no model yet")
+
+
+def test_a_server_without_a_model_leads_to_its_first_one(page: Page, without_model: Server) -> None:
+    server = without_model
     assert httpx.get(f"{server.url}/health/ready").status_code == 503
     page.goto(server.url)
     expect(page.get_by_text("This server has no model yet")).to_be_visible()
@@ -294,9 +299,16 @@ def test_a_server_without_a_model_leads_to_its_first_one_and_needs_no_restart(
     page.get_by_role("link", name="Live", exact=True).click()
     page.get_by_role("link", name="Learn the first model").click()
     page.get_by_label("Model (a new name").fill("bolts")
-    page.get_by_text("More", exact=True).click()
-    page.get_by_label("Size").fill("64")
     page.get_by_role("button", name="Gather pictures").click()
+    expect(page.get_by_role("heading", name="Pictures of good parts for bolts")).to_be_visible()
+
+
+@pytest.mark.slow
+def test_a_server_without_a_model_answers_by_its_first_one_without_a_restart(
+    page: Page, without_model: Server
+) -> None:
+    server = without_model
+    begin(page, server, "bolts", Size="64")
     drop(page, [part(seed) for seed in range(8)])
     page.get_by_role("button", name="Learn", exact=True).click()
     expect(page.get_by_text("Version 1 is active and answers")).to_be_visible(
@@ -350,13 +362,21 @@ def test_a_learning_is_begun_and_cancelled_by_keyboard_and_leaves_nothing_behind
     assert not any((tmp_path / "data" / "learning").iterdir())
 
 
-def test_what_is_no_picture_is_told_by_its_name_and_too_few_keep_theirs_for_another_try(
+def test_what_is_no_picture_is_told_by_its_name(
     page: Page, serve_learning: Callable[..., Server]
 ) -> None:
-    server = serve_learning()
-    begin(page, server, "bolts", Size="64")
+    begin(page, serve_learning(), "bolts")
     drop(page, [part(1), b"<img src=x onerror=alert(1)>"])
     expect(page.get_by_text("<b>part</b> 1.png: the body is a text such as SVG")).to_be_visible()
+    expect(page.get_by_text("Pictures: 1 (")).to_be_visible()
+
+
+@pytest.mark.slow
+def test_too_few_pictures_are_not_learned_and_stay_for_another_try(
+    page: Page, serve_learning: Callable[..., Server]
+) -> None:
+    begin(page, serve_learning(), "bolts", Size="64")
+    drop(page, [part(1)])
     page.get_by_role("button", name="Learn", exact=True).click()
     expect(page.get_by_text("It was not learned")).to_be_visible(timeout=LEARNED_WITHIN_MS)
     expect(page.get_by_text("Pictures: 1 (")).to_be_visible()

@@ -7,7 +7,6 @@ import csv
 import io
 import json
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -182,9 +181,7 @@ async def test_a_locked_database_holds_up_no_change_and_the_entry_follows(
     async with serve(record=sqlite_record, keys=KEYS) as client:
         await eventually(client, "models_loaded")
         with locked(sqlite_record):
-            began_s = time.monotonic()
             answer = await client.put(THRESHOLD, json={"image": 0.9}, headers=OPERATOR)
-            took_s = time.monotonic() - began_s
             assert answer.status_code == 200
             assert await waiting(client) == 1
             model = await client.get("/v1/models/parts", headers=bearer("scraper"))
@@ -196,8 +193,6 @@ async def test_a_locked_database_holds_up_no_change_and_the_entry_follows(
         # It is counted a moment after it can be read.
         while await waiting(client):
             pass
-    # Two seconds, and what else two cores have to do.
-    assert 1.5 < took_s < 4
     ((_, stored),) = [line for line in audit_lines(caplog) if line[0] == "entry_stored"]
     assert (stored["audit_seq"], stored["audit_hash"]) == (entry["seq"], entry["hash"])
 
