@@ -30,7 +30,7 @@ SEEN = Inspection(
 BAD = AnsweredFrame(3, 1_700, SEEN, 9.0, 0, 0.6, VoteCount(True, 2, 3))
 GOOD = replace(
     BAD,
-    inspection=replace(SEEN, verdict=Verdict(False, 0.25, 0.5, 40.0, ())),
+    inspection=SEEN._replace(verdict=Verdict(False, 0.25, 0.5, 40.0, ())),
     smoothed_score=None,
     vote=None,
 )

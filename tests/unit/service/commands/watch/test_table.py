@@ -71,7 +71,7 @@ def test_another_threshold_is_told_with_the_heading(lines: list[str]) -> None:
     table = OutcomeTable(lines.append)
     table.answered(None, "a", ANSWER, TIMES)
     verdict = replace(SEEN.verdict, threshold=0.9, anomalous=False)
-    table.answered(None, "b", replace(ANSWER, inspection=replace(SEEN, verdict=verdict)), TIMES)
+    table.answered(None, "b", replace(ANSWER, inspection=SEEN._replace(verdict=verdict)), TIMES)
     assert lines[3] == "threshold 0.9: a score above it is anomalous, and so is any region"
     assert lines[4].startswith("frame")
 
