@@ -28,7 +28,7 @@ def test_a_shift_moves_real_content_in():
     np.testing.assert_array_equal(shifted, whole[16:184, 26:194])
 
 
-@pytest.mark.parametrize("name", ALTERED.keys() | CHOSEN_ON.keys())
+@pytest.mark.parametrize("name", ALTERED | CHOSEN_ON)
 def test_every_movement_gives_a_middle_of_the_same_size_and_only_one_leaves_it_as_it_is(name: str):
     whole = picture()
 
