@@ -231,12 +231,16 @@ def test_the_number_beside_the_name_is_of_the_server_that_is_back(page: Page, se
     fade_a_lamp(server.url, "saw")
     page.goto(f"{server.url}/console/live")
     expect(calls(page)).to_have_text("1")
+    # A page that is not whole yet is loaded again once the server is back.
+    shown = page.get_by_role("main").get_by_role("heading", level=1)
+    expect(shown).to_be_visible()
     away = page.get_by_role("status").filter(has_text="The server does not answer")
     for record, number in ((False, 0), (True, 1)):
         server.process.kill()
         expect(away).to_be_visible()
         server = serve(BANK, "--port", server.url.rpartition(":")[2], record=record)
         expect(away).to_be_hidden()
+        expect(shown).to_be_visible()
         expect(calls(page)).to_have_count(number)
 
 
