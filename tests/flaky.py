@@ -36,6 +36,7 @@ BY_CHANCE = (
     "tests/console/test_audit.py::test_a_moment_is_typed_over_another_one",
     "tests/console/test_health.py::test_a_page_that_nobody_sees_asks_nothing",
     "tests/console/test_judging.py",
+    "tests/console/test_live.py::test_a_running_stream_is_found_on_the_wall_and_watched_large",
     "tests/console/test_live.py::test_nothing_can_be_chosen_before_the_models_are_known",
     "tests/console/test_review.py::test_the_first_tiles_that_are_drawn_stand_side_by_side",
     "tests/e2e/test_workers.py::test_connections_are_spread_evenly_and_what_each_worker_counts_is_added",

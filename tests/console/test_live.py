@@ -180,6 +180,7 @@ def test_a_running_stream_is_found_on_the_wall_and_watched_large(page: Page, ser
         send()
         expect(tile).to_contain_text("Defect")
         tile.click()
+        until_watched(page)
         send()
         expect(page.locator(".verdict.large")).to_have_text("Good")
         send()
@@ -197,8 +198,7 @@ def test_a_reject_stays_until_it_is_seen_and_leads_to_its_inspection(
     with streaming(server, [PITTED[0], GOOD[0]]) as send:
         page.goto(f"{server.url}/console/live")
         page.get_by_role("link", name="press 3").click()
-        expect(page.get_by_role("button", name="Freeze")).to_be_visible()
-        until_watched(server)
+        until_watched(page)
         send(2)
         expect(page.locator(".verdict.large")).to_have_text("Good")
         expect(page.get_by_text("Rejects to look at: 1")).to_be_visible()
@@ -208,7 +208,7 @@ def test_a_reject_stays_until_it_is_seen_and_leads_to_its_inspection(
             "() => Object.keys(localStorage).some((key) => key.startsWith('live.shift'))"
         )
         page.reload()
-        expect(page.get_by_text("press 3, model pitting")).to_be_visible()
+        until_watched(page)
         send()
         expect(page.get_by_text("Rejects to look at: 2")).to_be_visible()
         assert link.first.get_attribute("href") is not None
@@ -225,7 +225,7 @@ def test_what_was_seen_just_before_a_reload_stays_seen(page: Page, serve: Serve)
     with streaming(server, [PITTED[0]]) as send:
         page.goto(f"{server.url}/console/live")
         page.get_by_role("link", name="press 3").click()
-        until_watched(server)
+        until_watched(page)
         send()
         expect(page.get_by_text("Rejects to look at: 1")).to_be_visible()
         page.wait_for_function(
@@ -243,7 +243,7 @@ def test_tabs_that_show_one_station_have_one_shift(page: Page, serve: Serve) -> 
         for tab in (page, other):
             tab.goto(f"{server.url}/console/live")
             tab.get_by_role("link", name="press 3").click()
-            expect(tab.get_by_text("press 3, model pitting")).to_be_visible()
+            until_watched(tab)
         send(2)
         for tab in (page, other):
             expect(tab.get_by_text("1 good of 2 since")).to_be_visible()
@@ -270,16 +270,16 @@ def test_a_reject_leads_to_its_inspection_however_late_the_record_has_it(
     with streaming(server, [PITTED[0]]) as send:
         page.goto(f"{server.url}/console/live")
         page.get_by_role("link", name="press 3").click()
-        until_watched(server)
+        until_watched(page)
         with page.expect_response("**/v1/inspections?request_id=*"):
             send()
         expect(page.locator(".rejects li")).to_have_count(1)
         expect(page.locator(".rejects a")).to_be_visible()
 
 
-def until_watched(server: Server) -> None:
-    while not get(server, "/v1/streams")["streams"][0]["watchers"]:
-        pass
+def until_watched(page: Page) -> None:
+    """Until the page is told each frame from now on; the wall's tile counts as a watcher, too."""
+    expect(page.get_by_text("press 3, model pitting")).to_be_visible()
 
 
 def test_a_frozen_display_stays_and_counts_go_on(page: Page, serve: Serve) -> None:
@@ -287,7 +287,7 @@ def test_a_frozen_display_stays_and_counts_go_on(page: Page, serve: Serve) -> No
     with streaming(server, [GOOD[0], PITTED[0]]) as send:
         page.goto(server.url)
         page.get_by_role("link", name="press 3").click()
-        until_watched(server)
+        until_watched(page)
         send()
         expect(page.locator(".verdict.large")).to_have_text("Good")
         page.keyboard.press("f")
@@ -305,7 +305,7 @@ def test_a_server_that_comes_back_is_watched_on_without_a_reload(page: Page, ser
     with streaming(server, [GOOD[0], PITTED[0]]) as send:
         page.goto(server.url)
         page.get_by_role("link", name="press 3").click()
-        until_watched(server)
+        until_watched(page)
         send()
         expect(page.locator(".verdict.large")).to_have_text("Good")
         page.evaluate("window.same = true")
@@ -313,7 +313,7 @@ def test_a_server_that_comes_back_is_watched_on_without_a_reload(page: Page, ser
         expect(page.get_by_text("The server does not answer")).to_be_visible()
         again = serve(BANK, "--port", server.url.rpartition(":")[2])
         send()
-        until_watched(again)
+        eventually(lambda: get(again, "/v1/streams")["streams"][0]["watchers"])
         send(2)
         expect(page.locator(".verdict.large")).to_have_text("Defect")
         told = "3 frames: 3 answered, 2 rejected (0 without a decision)"
@@ -365,7 +365,7 @@ def test_texts_of_others_stay_texts(page: Page, serve: Serve) -> None:
     with streaming(server, [PITTED[0]], station=evil) as send:
         page.goto(server.url)
         page.get_by_role("link", name=evil).click()
-        until_watched(server)
+        expect(page.locator(".station")).to_contain_text("model pitting")
         send()
         expect(page.locator(".station")).to_contain_text(evil)
         expect(page.locator("img[src=x]")).to_have_count(0)
