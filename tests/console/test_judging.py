@@ -227,6 +227,8 @@ def test_a_record_that_is_late_is_asked_again_and_at_last_the_page_says_so(
         else:
             route.fulfill(status=404, json=refused)
 
+    # Where the record itself is late, the page asks once more.
+    eventually(lambda: numbers_of(tried))
     page.route("**/v1/inspections/judgements", answer)
     button(page, WRONG).click()
     expect(page.get_by_text("You said: there is a defect.")).to_be_visible()
