@@ -9,7 +9,6 @@ import sqlite3
 import numpy as np
 import pytest
 from sqlalchemy import select
-from tritonclient.utils import InferenceServerException
 
 from service.recording.tables import inspections
 from tests.api.apps import until
@@ -236,9 +235,15 @@ async def test_an_answer_waits_for_its_commit_where_it_is_to(
         assert [row.anomalous for row in found] == [True, False]
         other = sqlite3.connect(sqlite_record.folder / "record.sqlite", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(InferenceServerException, match="is not in the record") as refused:
-            await server.client.infer(
-                "parts", transport.images(pictures), parameters={"timeout_ms": 300}
+        # On a busy machine the time may be too short for what comes before.
+        for timeout_ms in (300, 3_000, 30_000):
+            status, text = await refusal_of(
+                server.client.infer(
+                    "parts", transport.images(pictures), parameters={"timeout_ms": timeout_ms}
+                )
             )
-        assert refused.value.status() == transport.status(503)
+            if status == transport.status(503):
+                break
+        assert status == transport.status(503)
+        assert "is not in the record" in text
         other.close()
