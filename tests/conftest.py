@@ -35,6 +35,7 @@ from service.core.bundles.writing import save_bundle
 from service.recording.record import Record, open_record
 from tests.forked import Forked
 from tests.plugins import Groups, install
+from tests.ports import kept_port
 from tests.recording_databases import PostgresServer, postgres_server
 from tests.targets import COLLECTED, OF_FOLDER, ROOT, is_below
 
@@ -265,9 +266,14 @@ def run_server(
 ) -> Iterator[Server]:
     """`takt serve` on a free port, once its models are ready, or its log has told that.
 
-    `start` makes the process.
+    `start` makes the process. After its end another one may have the port, as long as the block.
     """
-    process = start(["serve", "--repository", str(repository), "--port", "0", *options])
+    with kept_port() as port:
+        process = start(["serve", "--repository", str(repository), "--port", f"{port}", *options])
+        yield from _running(process, told)
+
+
+def _running(process: Process, told: str) -> Iterator[Server]:
     assert process.stderr is not None
     log: list[str] = []
     url, ready = "", False
