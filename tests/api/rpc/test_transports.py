@@ -225,10 +225,13 @@ async def test_an_answer_is_recorded_with_what_the_headers_say(
 
 @BOTH
 async def test_an_answer_waits_for_its_commit_where_it_is_to(
-    serve, transport, sqlite_record, bad_part, picture_bytes
+    serve, transport, sqlite_record, bad_part, picture_bytes, monkeypatch
 ) -> None:
+    # A busy disk may need more than an answer waits at most.
+    monkeypatch.setattr("service.recording.writer.LONGEST_S", 60.0)
+    given = {"commit_before_answer": True, "timeout_ms": 60_000.0}
     pictures = [bad_part, picture_bytes(50)]
-    async with serve(transport, record=sqlite_record, commit_before_answer=True) as server:
+    async with serve(transport, record=sqlite_record, **given) as server:
         await server.client.infer("parts", transport.images(pictures))
         with sqlite_record.database.reading() as connection:
             found = connection.execute(select(inspections)).all()
