@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -33,7 +34,7 @@ from service.core.bundles.manifest import (
 )
 from service.core.bundles.writing import save_bundle
 from service.recording.record import Record, open_record
-from tests.forked import Forked
+from tests.forked import Forked, forking
 from tests.plugins import Groups, install
 from tests.ports import kept_port
 from tests.recording_databases import PostgresServer, postgres_server
@@ -303,6 +304,13 @@ def _running(process: Process, told: str) -> Iterator[Server]:
 def start_server() -> StartServer:
     """Starts a real server process; it ends with the block."""
     return run_server
+
+
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[StartServer]:
+    """Starts a server of one process that is forked, for tests of what it does once it runs."""
+    with forking() as start:
+        yield partial(run_server, start=start)
 
 
 @pytest.fixture(scope="session")
