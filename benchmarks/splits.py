@@ -28,7 +28,7 @@ from export.calibration.cross_conformal import joint_thresholds
 from export.pictures import list_pictures
 from models.fit.device import Compute
 from models.fit.patchcore.encoders import PatchCoreEncoder
-from models.fit.patchcore.features import CANDIDATES, PictureFeatures
+from models.fit.patchcore.features import CANDIDATES, Move, PictureFeatures
 from models.fit.patchcore.fit import fill_banks
 from models.fit.patchcore.options import PatchCoreOptions
 from models.patchcore.detector import PatchCore
@@ -69,11 +69,13 @@ class KnownSet:
     Attributes:
         encoder: shapes the model.
         layers: float16 [N,C,h,w] of all pictures, by layer.
+        copies: the same of their moved copies.
         good: number of good pictures.
     """
 
     encoder: PatchCoreEncoder
     layers: tuple[NDArray[np.float16], ...]
+    copies: tuple[NDArray[np.float16], ...]
     good: int
 
     @property
@@ -83,8 +85,16 @@ class KnownSet:
 
     def features(self, picture: int) -> list[Tensor]:
         """Features [T,C] of a picture's cells, by layer."""
-        known = (torch.from_numpy(layer[picture].astype(np.float32)) for layer in self.layers)
-        return [layer.flatten(1).T.contiguous() for layer in known]
+        return _cells([layer[picture] for layer in self.layers])
+
+    def copy_features(self, picture: int) -> list[Tensor]:
+        """The same of its moved copy."""
+        return _cells([layer[picture] for layer in self.copies])
+
+
+def _cells(layers: Iterable[NDArray[np.float16]]) -> list[Tensor]:
+    known = (torch.from_numpy(layer.astype(np.float32)) for layer in layers)
+    return [layer.flatten(1).T.contiguous() for layer in known]
 
 
 @dataclass
@@ -96,6 +106,10 @@ class _KnownFeatures(PictureFeatures):
     def _embed(self, index: int) -> list[Tensor]:
         assert self.known is not None
         return self.known.features(int(self.paths[index].name))
+
+    def _embed_moved(self, index: int, move: Move) -> list[Tensor]:
+        assert self.known is not None
+        return self.known.copy_features(int(self.paths[index].name))
 
 
 @dataclass(frozen=True)
@@ -175,7 +189,7 @@ def known_set(task: Task) -> KnownSet:
     setting = Setting({} if task.size is None else {"size": str(task.size)})
     encoder = setting.encoder_for(fitted_on, Compute.choose("cpu", bf16=False))
     known = known_features([*good, *spread], encoder, task.out)
-    return KnownSet(encoder, known.layers, len(good))
+    return KnownSet(encoder, known.layers, known.copies, len(good))
 
 
 @torch.no_grad()
@@ -193,6 +207,7 @@ def fit_and_judge(known: KnownSet, task: Task, number: int) -> Split:
         known=known,
     )
     features.read(range(len(features)))
+    features.read_moved()
     filled = fill_banks(features, task.bank_size, seed=number, quiet=True)
     defects = np.random.default_rng(number // _turns(known)).permutation(
         np.arange(known.good, len(known.layers[0]))

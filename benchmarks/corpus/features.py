@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,12 +22,17 @@ from torch import nn
 from benchmarks.corpus.sets import CorpusError
 from export.bundling.checkpoint_source import preprocess_of
 from export.pictures import MAX_PIXELS, named
+from models.fit.patchcore import moving
 from models.fit.patchcore.encoders import PatchCoreEncoder, load_into
+from models.fit.patchcore.moving import Movement
 from models.fit.pictures import as_image
 from models.patchcore.detector import PatchCore
 from service.core.pictures.placement import PlacedAxis, Placement
 from service.core.pictures.prepare import prepare
 from service.core.pictures.turning import NO_TURN
+
+Alter = Callable[[int, NDArray[np.uint8]], NDArray[np.uint8]]
+"""The number of a picture and the encoder's input, RGB uint8 [H,W,3] -> another input."""
 
 ON_ONE_THREAD = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
 
@@ -41,12 +46,14 @@ class Known:
         layers: float16 [N,C,h,w] of each layer of the model.
         sizes: width and height of each picture, upright, [N,2].
         placed: place of the model's map on each picture.
+        copies: the same of moved copies of the pictures.
     """
 
     folder: Path
     layers: tuple[NDArray[np.float16], ...]
     sizes: NDArray[np.int64]
     placed: tuple[Placement, ...]
+    copies: tuple[NDArray[np.float16], ...]
 
 
 def known_features(paths: Sequence[Path], encoder: PatchCoreEncoder, scratch: Path) -> Known:
@@ -62,19 +69,35 @@ def known_features(paths: Sequence[Path], encoder: PatchCoreEncoder, scratch: Pa
         PicturesError: a picture cannot be read.
     """
     folder = scratch / "features" / _key(paths, encoder)
-    files = ((path, path.read_bytes()) for path in paths)
-    layers = features_in(folder, files, len(paths), encoder)
+
+    def files() -> Iterator[tuple[Path, bytes]]:
+        return ((path, path.read_bytes()) for path in paths)
+
+    layers = features_in(folder, files(), len(paths), encoder)
+    movement = hashlib.sha256(Path(moving.__file__).read_bytes()).hexdigest()
+    copies = features_in(
+        folder / f"copies-{movement[:12]}",
+        files(),
+        len(paths),
+        encoder,
+        lambda number, picture: Movement.drawn(number).of(picture),
+    )
     places = np.load(folder / "places.npy").tolist()
     return Known(
         folder,
         layers,
         np.load(folder / "sizes.npy"),
         tuple(Placement(PlacedAxis(*one[:4]), PlacedAxis(*one[4:])) for one in places),
+        copies,
     )
 
 
 def features_in(
-    folder: Path, files: Iterable[tuple[Path, bytes]], count: int, encoder: PatchCoreEncoder
+    folder: Path,
+    files: Iterable[tuple[Path, bytes]],
+    count: int,
+    encoder: PatchCoreEncoder,
+    alter: Alter | None = None,
 ) -> tuple[NDArray[np.float16], ...]:
     """The features that a folder keeps, by the encoder's layers; what is missing is made.
 
@@ -83,6 +106,7 @@ def features_in(
         files: the pictures by their names and bytes; not read if nothing is missing.
         count: number of them.
         encoder: with the size of the input.
+        alter: alters the encoder's input.
 
     Raises:
         CorpusError: a picture is turned by its EXIF data.
@@ -92,7 +116,7 @@ def features_in(
     missing = [block for block in layers if not _file(folder, block).is_file()]
     if missing:
         folder.mkdir(parents=True, exist_ok=True)
-        _compute(files, count, encoder, missing, folder)
+        _compute(files, count, encoder, missing, folder, alter)
     return tuple(np.load(_file(folder, block), mmap_mode="r") for block in layers)
 
 
@@ -103,6 +127,7 @@ def _compute(
     encoder: PatchCoreEncoder,
     blocks: Sequence[int],
     folder: Path,
+    alter: Alter | None,
 ) -> None:
     config = replace(
         encoder.config, layers=tuple(sorted(blocks)), bank_sizes=(1,) * len(set(blocks))
@@ -120,7 +145,9 @@ def _compute(
             raise CorpusError(f"{path} is turned by its EXIF data: store it upright")
         sizes.append((read.width, read.height))
         places.append((*read.placed.x, *read.placed.y))
-        image = as_image(np.asarray(model_input, np.uint8), torch.device("cpu"))
+        levels = np.asarray(model_input, np.uint8)
+        altered = levels if alter is None else alter(number, levels)
+        image = as_image(altered, torch.device("cpu"))
         found = run(model.normalize(image).numpy())
         if not kept:
             kept = [

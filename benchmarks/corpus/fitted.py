@@ -25,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from benchmarks.corpus.features import Known
 from benchmarks.corpus.figures import ALPHAS
 from benchmarks.corpus.sets import CorpusError
 from export.calibration.cross_conformal import OutOfFoldScores, cross_conformal
@@ -90,7 +91,7 @@ class Answers:
 
 @torch.no_grad()
 def fitted(
-    layers: Sequence[NDArray[np.float16]],
+    known: Known,
     good: Sequence[int],
     part: Sequence[int],
     tested: Sequence[int],
@@ -101,7 +102,7 @@ def fitted(
     """Fits a model to some pictures, and asks its banks about others.
 
     Args:
-        layers: features [N,C,h,w] of all pictures, by layer.
+        known: features of all pictures, and of their moved copies.
         good: numbers of the pictures to fit on.
         part: number of the part that each of them shows.
         tested: numbers of the pictures to ask about.
@@ -119,11 +120,20 @@ def fitted(
     given = {**_further(options), **(further or {})}
     compute = Compute.choose("cpu", bf16=False)
     model = PatchCore(encoder.config).eval()
-    model.encoder = KnownEncoder(model, layers, [*good, *tested])  # type: ignore[assignment]
+    shown = [*good, *tested]
+    layers = [
+        np.concatenate([layer[shown], copies[[*good]]])
+        for layer, copies in zip(known.layers, known.copies, strict=True)
+    ]
+    numbers = range(len(layers[0]))
+    model.encoder = KnownEncoder(model, layers, numbers)  # type: ignore[assignment]
     height, width = encoder.config.input_size
 
     def load(path: Path) -> NDArray[np.uint8]:
         return numbered(int(path.name), width, height)
+
+    def move(index: int, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return numbered(len(shown) + index, width, height)
 
     started_s = time.process_time()
     features = PictureFeatures(
@@ -135,6 +145,7 @@ def fitted(
         **{name: value for name, value in given.items() if name in _names(PictureFeatures)},
     )
     features.read(range(len(features)))
+    features.read_moved(move)
     filled = fill_banks(
         features,
         options.bank_size,

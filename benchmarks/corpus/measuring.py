@@ -114,7 +114,8 @@ class Subject:
         """
         pictures = pictures_of(task.root)
         encoder = task.setting.encoder_for(pictures.good, compute())
-        return cls(task, pictures, encoder, known_features(pictures.paths, encoder, task.scratch))
+        known = known_features(pictures.paths, encoder, task.scratch)
+        return cls(task, pictures, encoder, known)
 
     @property
     def good(self) -> NDArray[np.int64]:
@@ -157,7 +158,7 @@ class Subject:
         def fit() -> Distances:
             further = self.task.setting.further
             model, distances = fitted(
-                self.known.layers, chosen, parts, asked, self.encoder, options, further
+                self.known, chosen, parts, asked, self.encoder, options, further
             )
             if seed == 0 and self.task.graph is not None:
                 write_for_timing(with_encoder(model, self.encoder), self.task.graph)

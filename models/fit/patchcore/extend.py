@@ -93,6 +93,7 @@ def extend_patchcore(
     reading = with_banks(model, former_vectors).to(compute.device)
     features = PictureFeatures(pictures, load, reading, compute, seed)
     features.read(Progress("patchcore", len(pictures), unit="picture", quiet=quiet))
+    features.read_moved()
     folds = Folds.deal(kept_together(range(len(pictures)), part), seed)
     growth = min(1.0, len(pictures) / seen)
     counts = [max(1, int(growth * len(vectors))) for vectors in former_vectors]

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from models.fit.device import Compute
 from models.fit.errors import FitError
+from models.fit.patchcore.moving import Movement
 from models.fit.pictures import Load, as_image
 from models.patchcore.detector import PatchCore
 
 Flip = tuple[int, ...]
 """Axes of a picture [1,3,H,W] that are reversed: 2 for the rows, 3 for the columns."""
 
+Move = Callable[[int, NDArray[np.uint8]], NDArray[np.uint8]]
+"""The number of a picture and the picture, RGB uint8 [H,W,3] -> the same picture moved."""
+
 MEMORY_BYTES = 2**29
 """Largest memory of kept features; those of further pictures are computed anew when needed."""
 
 CANDIDATES = 100_000
-"""Most cells, of all pictures together, among which the vectors of banks are chosen."""
+"""Most cells, of all pictures and their moved copies together, among which the vectors of banks are
+chosen."""
 
 SPREAD_FLOOR = 0.1
 """Least deviation of a channel, over the median deviation of all channels."""
@@ -40,8 +46,8 @@ class PictureFeatures:
         compute: device of the encoder, which runs in float32.
         seed: seed of the choice of candidates.
         room: bytes that kept features may still take.
-        most_candidates: most candidates of all pictures together for each layer's bank; each
-            picture gives at least one.
+        most_candidates: most candidates of all pictures and their moved copies together for each
+            layer's bank; each gives at least one.
     """
 
     paths: Sequence[Path]
@@ -54,6 +60,7 @@ class PictureFeatures:
     _kept: dict[int, list[Tensor]] = field(default_factory=dict)
     _sampled: list[list[Tensor]] = field(default_factory=list)
     _turned: dict[int, list[list[Tensor]]] = field(default_factory=dict)
+    _moved: list[list[Tensor]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -125,6 +132,23 @@ class PictureFeatures:
                 chosen = [layer[self._drawn(draw, len(layer), count)].cpu() for layer in layers]
                 self._turned[index].append(chosen)
 
+    @torch.no_grad()
+    def read_moved(self, move: Move | None = None) -> None:
+        """Reads every picture once more, moved; copies give as many candidates as pictures do.
+
+        Args:
+            move: moves a picture; as a line might if None.
+        """
+        if not self._has_copies:
+            return
+        for index in range(len(self)):
+            layers = self._embed_moved(index, move or _moved)
+            draw = np.random.default_rng((self.seed, 3, index))
+            count = self._shown
+            self._moved.append(
+                [layer[self._drawn(draw, len(layer), count)].cpu() for layer in layers]
+            )
+
     def cells(self, index: int) -> list[Tensor]:
         """Standardised features [T,C] of a picture's cells by layer, on the model's device."""
         layers = zip(self.model.banks, self.raw(index), strict=True)
@@ -132,7 +156,10 @@ class PictureFeatures:
 
     def candidates(self, indices: Iterable[int]) -> list[Tensor]:
         """Standardised features [n,C] of a sample of these pictures' cells by layer, on the CPU."""
-        seen = ((self._sampled[index], *self._turned.get(index, ())) for index in indices)
+        seen = (
+            (self._sampled[index], *self._turned.get(index, ()), *self._moved[index : index + 1])
+            for index in indices
+        )
         sampled = zip(*chain.from_iterable(seen), strict=True)
         return [
             (torch.cat(raw) - bank.mean.cpu()) / bank.std.cpu()
@@ -155,6 +182,10 @@ class PictureFeatures:
     def _embed(self, index: int) -> list[Tensor]:
         return self._cells_of(self._image(index))
 
+    def _embed_moved(self, index: int, move: Move) -> list[Tensor]:
+        moved = move(index, self.load(self.paths[index]))
+        return self._cells_of(as_image(moved, self.compute.device))
+
     def _image(self, index: int) -> Tensor:
         return as_image(self.load(self.paths[index]), self.compute.device)
 
@@ -163,8 +194,22 @@ class PictureFeatures:
         return [layer[0].contiguous() for layer in self.model.embed(self.model.normalize(image))]
 
     def _choice(self, index: int, cells: int) -> Tensor:
-        return self._drawn(np.random.default_rng((self.seed, 1, index)), cells, len(self))
+        return self._drawn(np.random.default_rng((self.seed, 1, index)), cells, self._shown)
+
+    @property
+    def _has_copies(self) -> bool:
+        # It was tried with this encoder alone.
+        return self.model.config.encoder == "lite0"
+
+    @property
+    def _shown(self) -> int:
+        """Number of the pictures with their moved copies."""
+        return len(self) * (2 if self._has_copies else 1)
 
     def _drawn(self, draw: np.random.Generator, cells: int, pictures: int) -> Tensor:
         count = min(cells, max(1, self.most_candidates // pictures))
         return torch.from_numpy(np.sort(draw.permutation(cells)[:count])).to(self.compute.device)
+
+
+def _moved(number: int, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return Movement.drawn(number).of(picture)

@@ -83,6 +83,7 @@ def fit_patchcore(
     parts = kept_together(range(len(features)), part)
     deepest = bank_sizes(options.bank_size * len(good), model)[-1]
     turned = read_turned(features, parts, deepest, options.seed)
+    features.read_moved()
     filled = fill_banks(
         features, options.bank_size * len(good), part, seed=options.seed, quiet=quiet
     )

@@ -38,9 +38,7 @@ def test_known_features_give_the_answers_of_the_fit_that_reads_the_pictures(
 
     tested = range(len(pictures.good), len(pictures.paths))
     good = range(len(pictures.good))
-    model, distances = fitted(
-        known.layers, good, pictures.part, tested, encoder, setting.options(seed=0)
-    )
+    model, distances = fitted(known, good, pictures.part, tested, encoder, setting.options(seed=0))
     found = answered(distances, encoder)
 
     load = reader(encoder.recipe)
