@@ -266,7 +266,10 @@ async def test_calls_that_say_nothing_are_in_no_probes_way(serve, bad_part, monk
     given = {"keys": KEYS, "max_connections": 300, "timeout_ms": 60_000.0}
     async with serve(GRPC, **given) as server, channel_to(server) as channel:
         silent = [channel.stream_unary(CHECK)() for _ in range(500)]
-        assert (await refused(silent[0])).code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        # They may come in another order than they were made in.
+        waiting = [asyncio.ensure_future(refused(call)) for call in silent]
+        ended, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        assert {one.result().code() for one in ended} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
         check = health_pb2_grpc.HealthStub(channel).Check
         for _ in range(10):
             answer = await check(health_pb2.HealthCheckRequest())
@@ -275,6 +278,7 @@ async def test_calls_that_say_nothing_are_in_no_probes_way(serve, bad_part, monk
         assert await server.client.infer("parts", images, headers=bearer("camera"))
         for call in silent:
             call.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
 
 
 async def test_a_call_is_traced_below_its_caller(serve, bad_part, monkeypatch) -> None:
