@@ -51,7 +51,7 @@ test-postgresql: $(VENV)/.dev ## Run the tests of a record in PostgreSQL (Debian
 test-services: $(VENV)/.dev ## Run the tests against real services of others, such as Prometheus and Mosquitto.
 	$(BIN)/python -m pytest -m "services and not gpu" --ignore=tests/deploy/ray tests/deploy tests/services
 
-test-console: $(VENV)/.dev ## Run the tests that open the console in a browser (Debian's package `chromium`).
+test-console: $(VENV)/.dev ## Run the tests that open the console in a browser (Debian's package `chromium-headless-shell`).
 	$(BIN)/python -m pytest -m "browser and not slow" $(ON_TWO) tests/console tests/deploy tests/docs
 
 test-release: $(VENV)/.dev ## Build both wheels, and try them in clean environments of Python 3.11 and 3.13.

@@ -69,7 +69,7 @@ class KnownSet:
     Attributes:
         encoder: shapes the model.
         layers: float16 [N,C,h,w] of all pictures, by layer.
-        copies: float16 [n,C,h,w] of moved copies of the good ones, by layer.
+        copies: the same of their moved copies.
         good: number of good pictures.
     """
 
@@ -88,7 +88,7 @@ class KnownSet:
         return _cells([layer[picture] for layer in self.layers])
 
     def copy_features(self, picture: int) -> list[Tensor]:
-        """The same of a good picture's moved copy."""
+        """The same of its moved copy."""
         return _cells([layer[picture] for layer in self.copies])
 
 
@@ -188,7 +188,7 @@ def known_set(task: Task) -> KnownSet:
     good = [*fitted_on, *list_pictures(test / "good")]
     setting = Setting({} if task.size is None else {"size": str(task.size)})
     encoder = setting.encoder_for(fitted_on, Compute.choose("cpu", bf16=False))
-    known = known_features([*good, *spread], len(good), encoder, task.out)
+    known = known_features([*good, *spread], encoder, task.out)
     return KnownSet(encoder, known.layers, known.copies, len(good))
 
 

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -33,8 +34,9 @@ from service.core.bundles.manifest import (
 )
 from service.core.bundles.writing import save_bundle
 from service.recording.record import Record, open_record
-from tests.forked import Forked
+from tests.forked import Forked, forking
 from tests.plugins import Groups, install
+from tests.ports import kept_port
 from tests.recording_databases import PostgresServer, postgres_server
 from tests.targets import COLLECTED, OF_FOLDER, ROOT, is_below
 
@@ -265,9 +267,14 @@ def run_server(
 ) -> Iterator[Server]:
     """`takt serve` on a free port, once its models are ready, or its log has told that.
 
-    `start` makes the process.
+    `start` makes the process. After its end another one may have the port, as long as the block.
     """
-    process = start(["serve", "--repository", str(repository), "--port", "0", *options])
+    with kept_port() as port:
+        process = start(["serve", "--repository", str(repository), "--port", f"{port}", *options])
+        yield from _running(process, told)
+
+
+def _running(process: Process, told: str) -> Iterator[Server]:
     assert process.stderr is not None
     log: list[str] = []
     url, ready = "", False
@@ -297,6 +304,13 @@ def run_server(
 def start_server() -> StartServer:
     """Starts a real server process; it ends with the block."""
     return run_server
+
+
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[StartServer]:
+    """Starts a server of one process that is forked, for tests of what it does once it runs."""
+    with forking() as start:
+        yield partial(run_server, start=start)
 
 
 @pytest.fixture(scope="session")

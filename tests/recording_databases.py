@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -13,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.ports import kept_port
 
 BINARIES = Path("/usr/lib/postgresql")
 
@@ -22,7 +23,7 @@ class PostgresServer:
     """A server of its own in a folder, for as long as somebody needs it; it trusts this machine."""
 
     folder: Path
-    port: int = 0
+    port: int
     databases: int = 0
     _as_postgres: dict[str, object] = field(default_factory=dict)
 
@@ -34,10 +35,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Begin, or begin again with the same data."""
-        if not self.port:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                self.port = free.getsockname()[1]
+        if not Path(self._data).exists():
             if os.geteuid() == 0:
                 # PostgreSQL refuses to run as root.
                 user = pwd.getpwnam("postgres")
@@ -113,8 +111,8 @@ class PostgresServer:
 def postgres_server() -> Iterator[PostgresServer]:
     """A running server; its data goes with it."""
     # Not in pytest's folder, into which nobody but its own user may look.
-    with tempfile.TemporaryDirectory(prefix="takt-postgres-") as folder:
-        server = PostgresServer(Path(folder))
+    with kept_port() as port, tempfile.TemporaryDirectory(prefix="takt-postgres-") as folder:
+        server = PostgresServer(Path(folder), port)
         server.start()
         try:
             yield server

@@ -140,11 +140,15 @@ def ready(server: Server) -> bool:
 
 
 def wait_until_all_serve(server: Server, workers: int) -> None:
-    """Wait until new connections are shared among this many workers, and none is open."""
+    """Wait until new connections are shared among this many workers, and none is open.
+
+    Connections are shared among workers that load their models, too, until one says it is ready.
+    """
 
     def shared() -> bool:
         with callers(server.url, workers) as clients:
-            return len({one.ask("GET", "/health/ready") for one in clients}) == workers
+            answers = {one.ask("GET", "/health/ready") for one in clients}
+        return len(answers) == workers and {status for status, _ in answers} == {200}
 
     eventually(shared)
     # The one that asks.

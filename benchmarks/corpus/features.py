@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -46,7 +46,7 @@ class Known:
         layers: float16 [N,C,h,w] of each layer of the model.
         sizes: width and height of each picture, upright, [N,2].
         placed: place of the model's map on each picture.
-        copies: float16 [n,C,h,w] of each layer: of moved copies of the first n pictures.
+        copies: the same of moved copies of the pictures.
     """
 
     folder: Path
@@ -56,14 +56,11 @@ class Known:
     copies: tuple[NDArray[np.float16], ...]
 
 
-def known_features(
-    paths: Sequence[Path], copied: int, encoder: PatchCoreEncoder, scratch: Path
-) -> Known:
+def known_features(paths: Sequence[Path], encoder: PatchCoreEncoder, scratch: Path) -> Known:
     """The features of pictures by the layers of the encoder's settings; what is missing is made.
 
     Args:
         paths: files of the pictures.
-        copied: number of the first ones of them that are shown moved besides.
         encoder: with the size of the input.
         scratch: folder of what is kept.
 
@@ -72,13 +69,16 @@ def known_features(
         PicturesError: a picture cannot be read.
     """
     folder = scratch / "features" / _key(paths, encoder)
-    files = ((path, path.read_bytes()) for path in paths)
-    layers = features_in(folder, files, len(paths), encoder)
+
+    def files() -> Iterator[tuple[Path, bytes]]:
+        return ((path, path.read_bytes()) for path in paths)
+
+    layers = features_in(folder, files(), len(paths), encoder)
     movement = hashlib.sha256(Path(moving.__file__).read_bytes()).hexdigest()
     copies = features_in(
-        folder / f"copies-{copied}-{movement[:12]}",
-        ((path, path.read_bytes()) for path in paths[:copied]),
-        copied,
+        folder / f"copies-{movement[:12]}",
+        files(),
+        len(paths),
         encoder,
         lambda number, picture: Movement.drawn(number).of(picture),
     )

@@ -102,7 +102,7 @@ def fitted(
     """Fits a model to some pictures, and asks its banks about others.
 
     Args:
-        known: features of all pictures, and of moved copies of the good ones.
+        known: features of all pictures, and of their moved copies.
         good: numbers of the pictures to fit on.
         part: number of the part that each of them shows.
         tested: numbers of the pictures to ask about.

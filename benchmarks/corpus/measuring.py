@@ -73,7 +73,7 @@ def encode(task: Task) -> float:
     started_s = time.perf_counter()
     pictures = pictures_of(task.root)
     encoder = task.setting.encoder_for(pictures.good, compute())
-    known_features(pictures.paths, len(pictures.good), encoder, task.scratch)
+    known_features(pictures.paths, encoder, task.scratch)
     return time.perf_counter() - started_s
 
 
@@ -114,7 +114,7 @@ class Subject:
         """
         pictures = pictures_of(task.root)
         encoder = task.setting.encoder_for(pictures.good, compute())
-        known = known_features(pictures.paths, len(pictures.good), encoder, task.scratch)
+        known = known_features(pictures.paths, encoder, task.scratch)
         return cls(task, pictures, encoder, known)
 
     @property

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,8 +14,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from tests.api.keys import KEYS, secret
 from tests.chromium import PATIENCE_MS, ChromiumMissingError, chromium
-from tests.conftest import StartServer, run_server
-from tests.forked import forking
+from tests.conftest import StartServer
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "examples/pictures"
@@ -88,10 +86,9 @@ def page(new_page: Callable[..., Page]) -> Page:
 
 
 @pytest.fixture(scope="session")
-def start_server() -> Iterator[StartServer]:
+def start_server(fork_server: StartServer) -> StartServer:
     """Starts a server that is forked, as each test has one of its own; it ends with the block."""
-    with forking() as start:
-        yield partial(run_server, start=start)
+    return fork_server
 
 
 @pytest.fixture

@@ -38,7 +38,9 @@ def test_what_is_typed_stays_while_the_inspections_are_on_their_way(
 ) -> None:
     asked: list[Route] = []
     page.route("**/v1/inspections?**", lambda route: asked.append(route))
-    page.goto(f"{serve(record=True).url}/console/audit")
+    server = serve(record=True)
+    with page.expect_request("**/v1/inspections?**"):
+        page.goto(f"{server.url}/console/audit")
     station = page.get_by_label("Station")
     station.press_sequentially("press")
     asked.pop().continue_()

@@ -78,6 +78,13 @@ def fields(page: Page) -> list[int]:
     return [int(group.get_by_label(name).input_value()) for name in ("X", "Y", "Width", "Height")]
 
 
+def begin_to_mark(page: Page, canvas: Locator) -> None:
+    """Press the button, and wait for the picture and for the form, which moves it."""
+    button(page, "Mark a defect").click()
+    expect(canvas).to_be_focused()
+    expect(canvas).to_have_attribute("data-whole", "")
+
+
 @pytest.fixture
 def tried(page: Page, serve: Serve, bundle: Any, repository: Path, picture_bytes: Any) -> Server:
     """A part of 640 × 480 pixels that passed on the page Try, whose picture is kept."""
@@ -103,8 +110,7 @@ def test_a_box_is_drawn_by_mouse_on_a_picture_that_is_zoomed_and_moved(
     page: Page, tried: Server
 ) -> None:
     canvas = pane(page, "Picture")
-    button(page, "Mark a defect").click()
-    expect(canvas).to_be_focused()
+    begin_to_mark(page, canvas)
     for key in ("+", "+", "ArrowRight", "ArrowUp"):
         page.keyboard.press(key)
     corners = []
@@ -128,7 +134,7 @@ def test_a_box_is_pulled_by_its_corner_moved_from_within_and_drawn_anew_from_out
     page: Page, tried: Server
 ) -> None:
     canvas = pane(page, "Picture")
-    button(page, "Mark a defect").click()
+    begin_to_mark(page, canvas)
     draw(page, canvas, (0.2, 0.2), (0.4, 0.4))
     left, top, wide, high = fields(page)
     draw(page, canvas, (0.4, 0.4), (0.6, 0.5))
@@ -184,8 +190,8 @@ def test_a_finger_draws_and_two_of_them_still_zoom(
     page = new_page(has_touch=True)
     page.goto(f"{serve(repository, *KEPT, record=True).url}/console/try?show=picture")
     drop(page, "part.png", picture_bytes(50, size=SIZE))
-    button(page, "Mark a defect").click()
     canvas = pane(page, "Picture")
+    begin_to_mark(page, canvas)
     whole = pixels(canvas)
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
@@ -227,6 +233,8 @@ def test_a_record_that_is_late_is_asked_again_and_at_last_the_page_says_so(
         else:
             route.fulfill(status=404, json=refused)
 
+    # Where the record itself is late, the page asks once more.
+    eventually(lambda: numbers_of(tried))
     page.route("**/v1/inspections/judgements", answer)
     button(page, WRONG).click()
     expect(page.get_by_text("You said: there is a defect.")).to_be_visible()
@@ -275,7 +283,7 @@ def test_on_an_inspection_a_reject_is_good_and_boxes_of_people_are_drawn_and_lis
     expect(button(page, WRONG)).to_be_visible()
     expect(page.get_by_text(MARKED)).to_have_count(0)
     plain = pixels(pane(page, "Picture"))
-    button(page, "Mark a defect").click()
+    begin_to_mark(page, pane(page, "Picture"))
     draw(page, pane(page, "Picture"), (0.3, 0.3), (0.6, 0.6))
     box = fields(page)
     page.get_by_role("form").get_by_label("Kind of defect").fill("scratch")
@@ -298,10 +306,8 @@ def test_in_review_a_tile_is_marked_by_mouse_and_stays_until_the_next_key(
     ids = seed(tmp_path / "data", 6)
     server = serve(record=True)
     page.goto(f"{server.url}/console/review")
-    button(page, "Mark a defect").click()
     canvas = page.locator(".whole canvas")
-    expect(canvas).to_be_focused()
-    pixels(canvas)
+    begin_to_mark(page, canvas)
     draw(page, canvas, (0.4, 0.3), (0.6, 0.5))
     box = fields(page)
     page.get_by_role("form").get_by_label("Kind of defect").fill("dent")

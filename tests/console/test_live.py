@@ -177,6 +177,7 @@ def test_a_running_stream_is_found_on_the_wall_and_watched_large(page: Page, ser
         send()
         tile = page.get_by_role("link", name="press 3")
         expect(tile).to_be_visible()
+        eventually(lambda: get(server, "/v1/streams")["streams"][0]["watchers"])
         send()
         expect(tile).to_contain_text("Defect")
         tile.click()

@@ -317,8 +317,9 @@ def test_a_time_in_an_address_that_is_no_date_is_answered_or_refused_in_words(
 
 
 def test_yesterdays_rejects_are_three_clicks_away(page: Page, serve: Serve, data: Path) -> None:
-    noon = datetime.now().replace(hour=12, minute=0, second=0)
+    noon = datetime(2026, 3, 9, 12)
     ids = seed(data, 8, end_us=int(noon.timestamp() * 1e6), gap_us=DAY_US)
+    page.clock.set_fixed_time(noon)  # no midnight comes between
     page.goto(serve(record=True).url)
     page.get_by_role("link", name="Review", exact=True).click()
     page.get_by_role("link", name="Yesterday's rejects").click()
@@ -329,8 +330,9 @@ def test_yesterdays_rejects_are_three_clicks_away(page: Page, serve: Serve, data
 def test_the_calendar_tells_what_nobody_has_judged_and_leads_there(
     page: Page, serve: Serve, data: Path
 ) -> None:
-    end = datetime.now().replace(day=2, hour=12)
+    end = datetime(2026, 3, 2, 12)
     seed(data, 8, end_us=int(end.timestamp() * 1e6), gap_us=DAY_US // 24)
+    page.clock.set_fixed_time(end)  # no month ends between
     page.goto(f"{serve(record=True).url}/console/review/calendar")
     day = page.get_by_role("link", name="2 8 to judge")
     expect(day).to_have_attribute("title", re.compile("8 not judged, 0 judged; 3 rejects"))

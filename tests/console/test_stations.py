@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -18,12 +19,42 @@ from tests.console.scene import MODEL
 pytestmark = pytest.mark.browser
 
 
-def report(url: str, headers: dict[str, str] | None = None, **changed: Any) -> Any:
-    """Have a station say how it fares; gives what is wanted of it."""
-    said = {**REPORT, **changed}
-    answer = httpx.put(f"{url}/v1/stations/press-1", json=said, headers=headers)
-    assert answer.status_code == 200, answer.text
-    return answer.json()["wish"]
+Report = Callable[..., Any]
+
+
+@pytest.fixture
+def report() -> Iterator[Report]:
+    """Has a station say how it fares, again and again; gives what is wanted of it.
+
+    One that has said nothing for five seconds is silent, and takes no recipe.
+    """
+    said: dict[str, Any] = {}
+    saying, ended = threading.Lock(), threading.Event()
+
+    def say() -> Any:
+        with saying:
+            answer = httpx.put(**said)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["wish"]
+
+    def go_on() -> None:
+        while not ended.wait(1.0):
+            say()
+
+    thread = threading.Thread(target=go_on)
+
+    def begin(url: str, headers: dict[str, str] | None = None, **changed: Any) -> Any:
+        with saying:
+            body = {**REPORT, **changed}
+            said.update(url=f"{url}/v1/stations/press-1", json=body, headers=headers)
+        if not thread.is_alive():
+            thread.start()
+        return say()
+
+    yield begin
+    ended.set()
+    if thread.is_alive():
+        thread.join()
 
 
 def save_recipe(url: str, name: str, number: int, headers: dict[str, str] | None = None) -> None:
@@ -35,7 +66,7 @@ def save_recipe(url: str, name: str, number: int, headers: dict[str, str] | None
     assert answer.status_code == 200, answer.text
 
 
-def asked_for_recipe_8(page: Page, url: str) -> Locator:
+def asked_for_recipe_8(page: Page, url: str, report: Report) -> Locator:
     """The dialog that offers the other one of two recipes at a station."""
     save_recipe(url, "bracket", 7)
     save_recipe(url, "bolt", 8)
@@ -56,7 +87,7 @@ def test_where_no_station_runs_the_page_says_how_to_begin(page: Page, serve: Ser
 
 
 def test_a_station_is_seen_as_it_says_it_fares_and_its_parts_lead_to_their_inspections(
-    page: Page, serve: Serve
+    page: Page, serve: Serve, report: Report
 ) -> None:
     url = serve(record=True).url
     save_recipe(url, "bracket", 7)
@@ -123,10 +154,10 @@ def test_the_largest_word_says_whether_parts_flow_or_what_keeps_them(
 
 
 def test_another_recipe_is_put_in_force_with_a_reason_and_the_page_waits_for_the_station(
-    page: Page, serve: Serve
+    page: Page, serve: Serve, report: Report
 ) -> None:
     url = serve(record=True).url
-    dialog = asked_for_recipe_8(page, url)
+    dialog = asked_for_recipe_8(page, url, report)
     dialog.get_by_label("Why").fill("next lot")
     dialog.get_by_role("button", name="Put in force").click()
     expect(page.get_by_text("The station is asked to put recipe 8 in force.")).to_be_visible()
@@ -142,10 +173,10 @@ def test_another_recipe_is_put_in_force_with_a_reason_and_the_page_waits_for_the
 
 
 def test_a_recipe_that_is_offered_stays_while_a_plc_puts_it_in_force(
-    page: Page, serve: Serve
+    page: Page, serve: Serve, report: Report
 ) -> None:
     url = serve(record=True).url
-    dialog = asked_for_recipe_8(page, url)
+    dialog = asked_for_recipe_8(page, url, report)
     report(url, recipe={"number": 8, "name": "bolt", "changing": False})
     expect(page.locator(".station-recipe")).to_have_text("bolt (8)")
     expect(dialog.get_by_label("Recipe")).to_have_value("8")
@@ -155,7 +186,7 @@ def test_a_recipe_that_is_offered_stays_while_a_plc_puts_it_in_force(
 
 
 def test_a_recipe_that_the_server_refuses_is_told_in_its_own_words(
-    page: Page, serve: Serve
+    page: Page, serve: Serve, report: Report
 ) -> None:
     url = serve(record=True).url
     save_recipe(url, "bracket", 7)
@@ -168,7 +199,7 @@ def test_a_recipe_that_the_server_refuses_is_told_in_its_own_words(
     expect(page.get_by_role("alert")).to_contain_text("there is no recipe of the number 7")
 
 
-def test_who_may_look_only_changes_no_recipe(page: Page, serve: Serve) -> None:
+def test_who_may_look_only_changes_no_recipe(page: Page, serve: Serve, report: Report) -> None:
     url = serve(record=True, keys=True).url
     report(url, bearer("camera"))
     page.goto(f"{url}/console/stations/press-1")

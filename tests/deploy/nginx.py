@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.deploy.live_prometheus import eventually
+from tests.ports import kept_port
 
 _REQUIRED = "TAKT_REQUIRE_NGINX"
 _OF_NGINX = "nginx.ingress.kubernetes.io/"
@@ -92,9 +93,17 @@ def routed(
         pair: the certificate of its Secret, and its key.
         folder: an empty one.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    with kept_port() as port:
+        yield from _listening(ingress, backends, pair, folder, port)
+
+
+def _listening(
+    ingress: Mapping[str, Any],
+    backends: Mapping[str, str | None],
+    pair: tuple[bytes, bytes],
+    folder: Path,
+    port: int,
+) -> Iterator[int]:
     for name, content in zip(("tls.crt", "tls.key"), pair, strict=True):
         (folder / name).write_bytes(content)
     (folder / "nginx.conf").write_text(_configured(ingress, backends, port, folder))

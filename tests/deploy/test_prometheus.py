@@ -128,7 +128,8 @@ def answer(plant: Plant, query: Query, choice: str) -> Sequence[Series]:
     asked = asked.replace('alertstate="firing"', 'alertstate="pending"')
     if query.instant:
         return plant.prometheus.instant(asked)
-    return plant.prometheus.over(asked, plant.began_s, plant.ended_s, 1.0)
+    # The last step lies after the last scrape: the second before it has not seen all of the load.
+    return plant.prometheus.over(asked, plant.began_s, plant.ended_s + 1.0, 1.0)
 
 
 def finite(series: Series) -> list[float]:

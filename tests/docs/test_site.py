@@ -69,7 +69,7 @@ def test_the_first_hour_learns_serves_finds_pits_and_draws_them(site: Path) -> N
     assert "ready: ['spindle']" in text
     (found,) = re.findall(r"at \d+\.\d+: (\d) of 6 pitted spindles are found", text)
     assert int(found) >= 3
-    assert "at 2.500: 6 of 6" in text
+    assert "at 2.000: 6 of 6" in text
     assert "Finished server process" in text
     pictures = re.findall(r'<img [^>]*src="(\.\./_images/\w+\.(?:jpeg|jpg|png))"', html)
     assert len(pictures) >= 3

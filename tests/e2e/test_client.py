@@ -29,10 +29,10 @@ TAKT = Path(sys.executable).with_name("takt")
 
 
 @pytest.fixture(scope="module")
-def url(start_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def url(fork_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     repository = tmp_path_factory.mktemp("client") / "models"
     write_bundle(repository)
-    with start_server(repository) as server:
+    with fork_server(repository) as server:
         yield server.url
 
 
@@ -184,7 +184,7 @@ def test_a_server_is_loaded_and_answers_all(url, picture_bytes, tmp_path, protoc
 
 
 @pytest.fixture
-def guarded(start_server, bundle, repository: Path, tmp_path: Path) -> Iterator[tuple[str, Path]]:
+def guarded(fork_server, bundle, repository: Path, tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """The URL of a server with keys that asks for certificates, and the folder of the client's."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
@@ -194,7 +194,7 @@ def guarded(start_server, bundle, repository: Path, tmp_path: Path) -> Iterator[
     options = {"tls-certificate": "server.pem", "tls-client-ca": "ca.pem", "keys-file": "keys"}
     (tmp_path / "keys").write_text(KEYS, encoding="utf-8")
     files = [part for name, file in options.items() for part in (f"--{name}", tmp_path / file)]
-    with start_server(repository, *map(str, files)) as server:
+    with fork_server(repository, *map(str, files)) as server:
         yield server.url, tmp_path
 
 

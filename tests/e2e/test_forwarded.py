@@ -20,7 +20,7 @@ NAMED = "203.0.113.9"
     ids=["no proxy is named", "another is", "this one is"],
 )
 def test_a_program_of_this_machine_names_no_client_unless_it_is_a_proxy_that_is_trusted(
-    start_server: StartServer,
+    fork_server: StartServer,
     bundle: Bundle,
     repository: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -30,7 +30,7 @@ def test_a_program_of_this_machine_names_no_client_unless_it_is_a_proxy_that_is_
     monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
     if trusted is not None:
         monkeypatch.setenv("FORWARDED_ALLOW_IPS", trusted)
-    with start_server(repository) as server:
+    with fork_server(repository) as server:
         url = f"{server.url}/v1/models/parts/threshold"
         headers = {"X-Forwarded-For": NAMED}
         assert httpx.put(url, json={"image": 0.9}, headers=headers).status_code == 200

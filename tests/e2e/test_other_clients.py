@@ -29,25 +29,25 @@ GOOD, ANOMALOUS, FAILED = range(3)
 
 
 @pytest.fixture(scope="module")
-def url(start_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def url(fork_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server that knows the keys of `tests.api.keys`."""
     folder = tmp_path_factory.mktemp("others")
     write_bundle(folder / "models")
     (folder / "keys.toml").write_text(KEYS, encoding="utf-8")
     options = ["--keys-file", str(folder / "keys.toml"), "--record", "sqlite"]
     options += ["--data-folder", str(folder / "data")]
-    with start_server(folder / "models", *options) as server:
+    with fork_server(folder / "models", *options) as server:
         yield server.url
 
 
 @pytest.fixture(scope="module")
-def undecided_url(start_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def undecided_url(fork_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server whose model makes no decision on pictures that are unlike its good ones."""
     models = tmp_path_factory.mktemp("undecided")
     bundle = with_good_facts(write_bundle(models))
     switched = Overrides(undecided=Switch(value=True, set_at="2026-12-01T12:00:00Z"))
     (bundle.path / OVERRIDES).write_bytes(switched.json_bytes())
-    with start_server(models) as server:
+    with fork_server(models) as server:
         yield server.url
 
 

@@ -25,7 +25,7 @@ class Exchange:
 
 
 def test_a_thousand_requests_while_versions_come_and_go_are_all_answered_by_the_one_they_name(
-    start_server, make_bundle, repository: Path, picture_bytes: Callable[..., bytes]
+    fork_server, make_bundle, repository: Path, picture_bytes: Callable[..., bytes]
 ) -> None:
     """Version 2 answers four fifths of what version 1 does, so that each score tells its own."""
     make_bundle()
@@ -63,7 +63,7 @@ def test_a_thousand_requests_while_versions_come_and_go_are_all_answered_by_the_
                     await asyncio.sleep(0)
             await asyncio.gather(*(client() for _ in range(CLIENTS)))
 
-    with start_server(repository) as server:
+    with fork_server(repository) as server:
         asyncio.run(run(server.url))
     assert [change.answer.status_code for change in changes] == [200] * 4
     assert [change.answer.json()["version"] for change in changes] == ["1", "2", "1", "2"]
@@ -90,7 +90,7 @@ def versions_during(exchange: Exchange, changes: list[Exchange]) -> set[str]:
 
 
 def test_what_is_put_into_the_folder_is_served_soon_without_a_restart_and_a_later_version_waits(
-    start_server, make_bundle, repository: Path, picture_bytes: Callable[..., bytes]
+    fork_server, make_bundle, repository: Path, picture_bytes: Callable[..., bytes]
 ) -> None:
     make_bundle()
 
@@ -106,14 +106,14 @@ def test_what_is_put_into_the_folder_is_served_soon_without_a_restart_and_a_late
             versions.add((await http.get(MODEL)).json()["active"])
         return versions
 
-    with start_server(repository, "--repository-poll-s", "0.05") as server:
+    with fork_server(repository, "--repository-poll-s", "0.05") as server:
         assert asyncio.run(run(server.url)) == {"1"}
 
 
 def test_the_log_has_one_json_object_for_each_picture_and_for_all_else(
-    start_server, bundle, repository: Path, picture_bytes: Callable[..., bytes]
+    fork_server, bundle, repository: Path, picture_bytes: Callable[..., bytes]
 ) -> None:
-    with start_server(repository, "--log-format", "json") as server:
+    with fork_server(repository, "--log-format", "json") as server:
         sent = {"X-Request-ID": "from-the-line"}
         path = f"{server.url}{MODEL}/inspect"
         assert httpx.post(path, content=picture_bytes(200), headers=sent).status_code == 200

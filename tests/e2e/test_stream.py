@@ -44,7 +44,7 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
 
 
 def test_two_hundred_frames_come_back_in_order_and_uncompressed(
-    start_server, bundle, repository: Path, picture_bytes: Callable[..., bytes]
+    fork_server, bundle, repository: Path, picture_bytes: Callable[..., bytes]
 ) -> None:
     pictures = [picture_bytes(50, ".jpg", size=(640, 480)), picture_bytes(200, ".jpg")]
 
@@ -70,14 +70,14 @@ def test_two_hundred_frames_come_back_in_order_and_uncompressed(
             await socket.wait_closed()
             assert socket.close_code == 1000
 
-    with start_server(repository) as server:
+    with fork_server(repository) as server:
         run(test)
         assert server.stop() in (0, -signal.SIGTERM)
         assert "Traceback" not in "".join(server.log)
 
 
 def test_a_slow_engine_gets_the_newest_frames_only(
-    start_server, bundle, repository: Path, picture_bytes: Callable[..., bytes]
+    fork_server, bundle, repository: Path, picture_bytes: Callable[..., bytes]
 ) -> None:
     slow = picture_bytes(50, ".png", size=(4000, 3000))
 
@@ -96,12 +96,12 @@ def test_a_slow_engine_gets_the_newest_frames_only(
             assert len(dropped) > len(answers)
             assert bye["stats"]["dropped"] == len(dropped)
 
-    with start_server(repository) as server:
+    with fork_server(repository) as server:
         run(test)
 
 
 def test_a_stopped_server_answers_the_frames_it_accepted_and_goes_away(
-    start_server, bundle, repository: Path, picture_bytes: Callable[..., bytes]
+    fork_server, bundle, repository: Path, picture_bytes: Callable[..., bytes]
 ) -> None:
     slow = picture_bytes(50, ".png", size=(3000, 2000))
 
@@ -121,14 +121,14 @@ def test_a_stopped_server_answers_the_frames_it_accepted_and_goes_away(
             assert answers == [0, 1, 2, 3]
             assert socket.close_code == 1001
 
-    with start_server(repository) as server:
+    with fork_server(repository) as server:
         run(test)
         assert server.process.wait(timeout=60) in (0, -signal.SIGTERM)
         assert "Traceback" not in "".join(server.log)
 
 
 def test_a_message_over_the_limit_closes_the_stream_and_a_foreign_page_gets_none(
-    start_server, bundle, repository: Path
+    fork_server, bundle, repository: Path
 ) -> None:
     async def test() -> None:
         async with stream(server.url) as socket:
@@ -144,7 +144,7 @@ def test_a_message_over_the_limit_closes_the_stream_and_a_foreign_page_gets_none
         async with connect(address, proxy=None, origin=server.url):
             pass
 
-    with start_server(repository, "--max-image-bytes", "100000") as server:
+    with fork_server(repository, "--max-image-bytes", "100000") as server:
         run(test)
         assert server.stop() in (0, -signal.SIGTERM)
         assert "Traceback" not in "".join(server.log)

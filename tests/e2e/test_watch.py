@@ -31,10 +31,10 @@ def clip(tmp_path: Path) -> Path:
 
 
 def test_a_video_is_watched_by_a_server(
-    start_server, bundle, repository: Path, clip: Path, tmp_path: Path
+    fork_server, bundle, repository: Path, clip: Path, tmp_path: Path
 ) -> None:
     save = tmp_path / "saved"
-    with start_server(repository) as server:
+    with fork_server(repository) as server:
         command = [TAKT, "watch", clip, "--url", server.url, "--save", save, "--vote", "1/2"]
         ended = subprocess.run(
             [*map(str, command), "--json"], capture_output=True, text=True, timeout=60
@@ -73,9 +73,9 @@ def test_a_signal_ends_a_watch_with_its_figures(
 
 
 def test_a_server_that_refuses_ends_a_watch_with_one_line(
-    start_server, bundle, repository: Path, clip: Path
+    fork_server, bundle, repository: Path, clip: Path
 ) -> None:
-    with start_server(repository) as server:
+    with fork_server(repository) as server:
         command = [TAKT, "watch", clip, "--url", server.url, "--model", "none"]
         ended = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=60)
     assert ended.returncode == 1
@@ -84,13 +84,13 @@ def test_a_server_that_refuses_ends_a_watch_with_one_line(
 
 
 def test_a_server_is_watched_from_several_sources_and_ctrl_c_ends_all(
-    start_server, bundle, repository: Path, tmp_path: Path, picture_bytes: Callable[..., bytes]
+    fork_server, bundle, repository: Path, tmp_path: Path, picture_bytes: Callable[..., bytes]
 ) -> None:
     folders = [tmp_path / name for name in ("left", "right")]
     for folder in folders:
         folder.mkdir()
         (folder / "one.png").write_bytes(picture_bytes())
-    with start_server(repository) as server:
+    with fork_server(repository) as server:
         command = [TAKT, "watch", *folders, "--url", server.url]
         with subprocess.Popen(
             [*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -158,7 +158,7 @@ def test_ctrl_c_ends_a_watch_of_cameras_without_an_abort(
 
 @pytest.mark.parametrize("by", ["names", "table"])
 def test_a_watched_folder_records_part_lot_and_file_of_each_picture(
-    start_server,
+    fork_server,
     bundle,
     repository: Path,
     tmp_path: Path,
@@ -172,7 +172,7 @@ def test_a_watched_folder_records_part_lot_and_file_of_each_picture(
     table = tmp_path / "parts.csv"
     table.write_text("file,part,lot\nL7_S1.png,S1,L7\nL7_S2,S2,L7\n")
     said = {"names": ["--part", "(?P<lot>L.+)_(?P<part>.+)"], "table": ["--parts", table]}[by]
-    with start_server(
+    with fork_server(
         repository, "--record", "sqlite", "--data-folder", str(tmp_path / "data")
     ) as server:
         command = [TAKT, "watch", folder, "--url", server.url, "--lot", "L0", "--limit", "3", *said]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import pytest
 
 from service.core.bundles.bundle import Bundle
 from tests.conftest import TAKT, Server, StartServer
+from tests.ports import kept_port
 from tests.workers import (
     INSPECT,
     callers,
@@ -120,10 +120,12 @@ def test_workers_are_started_again_when_what_they_are_forked_from_has_ended_too(
 def test_kept_connections_to_the_port_of_metrics_read_metrics_and_nothing_else_after_a_reload(
     bundle: Bundle, repository: Path, start_server: StartServer
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    options = ("--workers", "2", "--record", "none", "--metrics-port", str(port))
-    with start_server(repository, *options) as server:
+    with (
+        kept_port() as port,
+        start_server(
+            repository, "--workers", "2", "--record", "none", "--metrics-port", str(port)
+        ) as server,
+    ):
         eventually(lambda: said(server, READY) == 2)
         with callers(f"http://127.0.0.1:{port}", 2) as scrapers:
             addresses = [one.address for one in scrapers]

@@ -7,7 +7,6 @@ import contextlib
 import json
 import resource
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -23,6 +22,7 @@ from tests.hostile.connections import headers_only, hold
 from tests.hostile.line import LOST, REFUSED, UNANSWERED, WRONG, Line, until
 from tests.hostile.report import Verdict, table
 from tests.hostile.server import POLL_S, Server, end, launch
+from tests.ports import kept_port
 
 LASTS_S = 2.0
 WARM_S = 1.0
@@ -75,11 +75,7 @@ async def scene(descriptors: int | None = None, lasts_s: float = LASTS_S) -> Asy
     with contextlib.ExitStack() as entered:
         root = Path(entered.enter_context(tempfile.TemporaryDirectory(prefix="takt-hostile-")))
         write_bundle(root / "models")
-        # Bound as long as the scene lasts, or somebody else has the port before a restart.
-        kept = entered.enter_context(socket.socket())
-        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        kept.bind(("127.0.0.1", 0))
-        port = kept.getsockname()[1]
+        port = entered.enter_context(kept_port())
         program = [
             "-m",
             "tests.hostile.faulty_server",

@@ -38,6 +38,8 @@ GOOD, BAD = range(10, 100), range(160, 250)
 """Brightness of the views of parts, far on either side of the recipe's threshold."""
 
 NEARLY = 1e-4
+KINDS = ("rest", "stream", "part", "part by stream")
+"""Of clients that get answers."""
 _LEARNED_FROM = 8
 
 
@@ -75,6 +77,11 @@ class MixedLife(Life):
     learnings: Counter[str] = field(default_factory=Counter)
     killed_s: float = 0.0
     unrecorded_s: list[float] = field(default_factory=list)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything that is to be under way was."""
+        return self.switches > 0 and all(self.answers[kind] for kind in KINDS)
 
 
 def picture_of(level: int) -> bytes:

@@ -18,6 +18,8 @@ from typing import Any, Self
 
 import pytest
 
+from tests.ports import kept_port
+
 _REQUIRED = "TAKT_REQUIRE_MOSQUITTO"
 _READY = "tests/ready"
 WITHIN_S = 60.0
@@ -44,9 +46,8 @@ class Mosquitto:
     """
 
     def __init__(self, folder: Path, *lines: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self._kept = contextlib.ExitStack()
+        self.port = self._kept.enter_context(kept_port())
         self._config = folder / "mosquitto.conf"
         # As root it would become another user, who may not read a test's files.
         stated = [f"listener {self.port} 127.0.0.1", "user root", *lines]
@@ -84,6 +85,7 @@ class Mosquitto:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
+        self._kept.close()
 
 
 @dataclass(frozen=True)

@@ -59,8 +59,7 @@ class PictureFeatures:
     most_candidates: int = CANDIDATES
     _kept: dict[int, list[Tensor]] = field(default_factory=dict)
     _sampled: list[list[Tensor]] = field(default_factory=list)
-    _turned: dict[int, list[list[Tensor]]] = field(default_factory=dict)
-    _moved: list[list[Tensor]] = field(default_factory=list)
+    _further: list[list[list[Tensor]]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -75,6 +74,7 @@ class PictureFeatures:
         for index in turns:
             layers = self._embed(index)
             self._sampled.append([layer[self._choice(index, len(layer))].cpu() for layer in layers])
+            self._further.append([])
             # Half precision moves a distance by a thousandth, and keeps twice as many.
             size = sum(layer.nbytes for layer in layers) // 2
             if size <= self.room:
@@ -125,12 +125,11 @@ class PictureFeatures:
             flips: how the pictures are turned.
         """
         for index in range(len(self)):
-            self._turned[index] = []
             for number, layers in enumerate(self.turned(index, flips)):
                 draw = np.random.default_rng((self.seed, 2, index, number))
                 count = len(self) * len(flips)
                 chosen = [layer[self._drawn(draw, len(layer), count)].cpu() for layer in layers]
-                self._turned[index].append(chosen)
+                self._further[index].append(chosen)
 
     @torch.no_grad()
     def read_moved(self, move: Move | None = None) -> None:
@@ -144,10 +143,8 @@ class PictureFeatures:
         for index in range(len(self)):
             layers = self._embed_moved(index, move or _moved)
             draw = np.random.default_rng((self.seed, 3, index))
-            count = self._shown
-            self._moved.append(
-                [layer[self._drawn(draw, len(layer), count)].cpu() for layer in layers]
-            )
+            chosen = [layer[self._drawn(draw, len(layer), self._shown)].cpu() for layer in layers]
+            self._further[index].append(chosen)
 
     def cells(self, index: int) -> list[Tensor]:
         """Standardised features [T,C] of a picture's cells by layer, on the model's device."""
@@ -156,10 +153,7 @@ class PictureFeatures:
 
     def candidates(self, indices: Iterable[int]) -> list[Tensor]:
         """Standardised features [n,C] of a sample of these pictures' cells by layer, on the CPU."""
-        seen = (
-            (self._sampled[index], *self._turned.get(index, ()), *self._moved[index : index + 1])
-            for index in indices
-        )
+        seen = ((self._sampled[index], *self._further[index]) for index in indices)
         sampled = zip(*chain.from_iterable(seen), strict=True)
         return [
             (torch.cat(raw) - bank.mean.cpu()) / bank.std.cpu()

@@ -96,11 +96,13 @@ class Acceptor:
     def _able(self) -> list[Member]:
         """Those that can take connections: where models are loaded, or any until then.
 
-        One that stands still gets none while another goes on.
+        One that stands still gets none while another goes on. Where the others only load yet,
+        connections wait, rather than to be refused: for those, or for it to go on or be killed.
         """
         up = [one for one in self._members() if one.state in (State.UP, State.LOADED)]
-        up = [one for one in up if not one.still] or up
-        return [one for one in up if one.ready] or up
+        ready = [one for one in up if one.ready] or up
+        awake = [one for one in ready if not one.still]
+        return awake or (ready if all(one.still for one in up) else [])
 
     def _accept(self, listener: socket.socket, handed: Handed) -> None:
         for _ in range(_AT_ONCE):

@@ -170,6 +170,7 @@ class WorkerSupervisor:
             self._gatherings.give_up(member)
         else:
             logger.warning("worker %d (process %s) goes on", member.slot, member.pid)
+        self._acceptor.look()
         self._tell_still(member)
 
     def _tell_still(self, changed: Member) -> None:

@@ -99,11 +99,17 @@ async def test_a_deadline_that_outlasts_the_servers_timeout_counts(serve, engine
     async with serve(GRPC, timeout_ms=50.0) as server, channel_to(server) as channel:
         infer = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer
         engine.gate.clear()
-        short = infer(request(bad_part))
-        long = infer(request(bad_part), timeout=60)
-        error = await refused(short)
-        assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-        assert "allow more time with timeout_ms" in error.details()
+        said = ""
+        # On a busy machine the message itself may come too late.
+        async with asyncio.timeout(60):
+            while not engine.batch_sizes:
+                long = infer(request(bad_part), timeout=60)
+                while not (long.done() or engine.batch_sizes):
+                    await asyncio.sleep(0)
+            while "allow more time with timeout_ms" not in said:
+                error = await refused(infer(request(bad_part)))
+                assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+                said = error.details()
         engine.gate.set()
         assert (await long).model_name == "parts"
 
@@ -182,7 +188,8 @@ async def test_a_message_that_does_not_come_holds_no_place_and_meets_the_timeout
     async with serve(GRPC, **given) as server, channel_to(server) as channel:
         silent = channel.stream_unary(INFER)()
         await silent.wait_for_connection()
-        assert await server.client.infer("parts", GRPC.images([bad_part]))
+        # With time of its own, as a busy machine may need more than the server gives.
+        assert await server.client.infer("parts", GRPC.images([bad_part]), client_timeout=60)
         error = await refused(silent)
         assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED
         assert "the message was not there within 300 ms" in error.details()
@@ -259,7 +266,10 @@ async def test_calls_that_say_nothing_are_in_no_probes_way(serve, bad_part, monk
     given = {"keys": KEYS, "max_connections": 300, "timeout_ms": 60_000.0}
     async with serve(GRPC, **given) as server, channel_to(server) as channel:
         silent = [channel.stream_unary(CHECK)() for _ in range(500)]
-        assert (await refused(silent[0])).code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        # They may come in another order than they were made in.
+        waiting = [asyncio.ensure_future(refused(call)) for call in silent]
+        ended, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        assert {one.result().code() for one in ended} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
         check = health_pb2_grpc.HealthStub(channel).Check
         for _ in range(10):
             answer = await check(health_pb2.HealthCheckRequest())
@@ -268,6 +278,7 @@ async def test_calls_that_say_nothing_are_in_no_probes_way(serve, bad_part, monk
         assert await server.client.infer("parts", images, headers=bearer("camera"))
         for call in silent:
             call.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
 
 
 async def test_a_call_is_traced_below_its_caller(serve, bad_part, monkeypatch) -> None:

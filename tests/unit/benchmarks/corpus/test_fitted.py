@@ -34,7 +34,7 @@ def test_known_features_give_the_answers_of_the_fit_that_reads_the_pictures(
     setting = Setting.parsed(["size=64", "bank_size=20000"])
     pictures = pictures_of(sets / "one")
     encoder = setting.encoder_for(pictures.good, CPU)
-    known = known_features(pictures.paths, len(pictures.good), encoder, tmp_path / "scratch")
+    known = known_features(pictures.paths, encoder, tmp_path / "scratch")
 
     tested = range(len(pictures.good), len(pictures.paths))
     good = range(len(pictures.good))

@@ -94,10 +94,10 @@ def test_new_pictures_are_scored_before_and_after_and_neither_has_seen_them(
     torch.testing.assert_close(extended.before, scores_of(fitted.model, NEW), atol=0.05, rtol=0.01)
     # What shifted is far from the former bank, and near to others of its own kind.
     assert extended.after.mean() < 0.5 * extended.before.mean()
-    # The served bank has seen them.
+    # The served bank has seen them, but for the cells in whose place are those of moved copies.
     new = extended.out_of_fold.distances[len(GOOD) :].transpose(0, 1)
     nearer = distances_of(extended.model, NEW).mean((0, 2, 3)) < new.mean((0, 2, 3))
-    assert nearer.float().mean() > 0.9
+    assert nearer.float().mean() > 0.8
 
 
 def test_new_distances_join_those_of_the_former_pictures(

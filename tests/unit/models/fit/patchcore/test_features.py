@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models.fit.device import Compute
 from models.fit.patchcore.features import PictureFeatures
+from models.fit.pictures import Load
 from models.patchcore.config import PatchCoreConfig
 from models.patchcore.detector import PatchCore
 from tests.patchcore import a_patchcore
@@ -36,7 +37,7 @@ def model() -> PatchCore:
     return a_patchcore(PatchCoreConfig((1, 1), 64, 32))
 
 
-def measured(model: PatchCore, disk: Disk, **limits: int) -> PictureFeatures:
+def measured(model: PatchCore, disk: Load, **limits: int) -> PictureFeatures:
     compute = Compute.choose("cpu", bf16=False)
     features = PictureFeatures(PATHS, disk, model, compute, **limits)
     features.read(range(len(features)))
@@ -62,11 +63,35 @@ def test_what_finds_no_room_is_computed_anew_and_is_the_same(model: PatchCore) -
 
 
 def test_candidates_are_cells_of_the_asked_pictures(model: PatchCore) -> None:
-    features = measured(model, Disk(), most_candidates=20)
+    features = measured(model, Disk(), most_candidates=40)
     for layer, candidates in enumerate(features.candidates([1, 3])):
         assert candidates.shape == (10, SHAPES[layer][1])
         cells = torch.cat([features.cells(index)[layer] for index in (1, 3)])
         assert (torch.cdist(candidates, cells).amin(1) < 0.05).all()
+
+
+def test_cells_of_moved_copies_are_as_many_candidates_as_those_of_the_pictures(
+    model: PatchCore,
+) -> None:
+    # First, as the statistics of whoever measures last are the model's.
+    inverted = measured(model, lambda path: 255 - Disk()(path))
+    features = measured(model, Disk(), most_candidates=40)
+    without = features.candidates([1, 3])
+    features.read_moved(lambda _, picture: 255 - picture)
+    candidates = features.candidates([1, 3])
+    for layer, bank in enumerate(model.banks):
+        assert candidates[layer].shape == (20, SHAPES[layer][1])
+        raw = torch.cat([inverted.raw(index)[layer] for index in (1, 3)])
+        of_copies = torch.cdist(candidates[layer], bank.standardize(raw)).amin(1) < 0.05
+        of_pictures = torch.cdist(candidates[layer], without[layer]).amin(1) < 0.05
+        assert int(of_copies.sum()) == int(of_pictures.sum()) == 10
+
+
+def test_tokens_that_are_compared_by_direction_have_no_moved_copies() -> None:
+    config = PatchCoreConfig((1,), 28, 28, encoder="dinov2", layers=(0,), embed_dim=12)
+    compute = Compute.choose("cpu", bf16=False)
+    features = PictureFeatures(PATHS, Disk(), a_patchcore(config), compute)
+    features.read_moved(lambda _, picture: pytest.fail("nothing is to be moved"))
 
 
 def test_many_pictures_give_a_cell_each(model: PatchCore) -> None:

@@ -97,11 +97,11 @@ def test_few_pictures_that_look_alike_turned_fill_the_banks_so_and_are_scored_as
     encoder: PatchCoreEncoder, fitted: Fitted[PatchCore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(turning, "FEW", len(GOOD))
-    turned = fit(encoder, bank_size=4000)
+    turned = fit(encoder, bank_size=8000)
     assert turned.turned == tuple(TURNS)
     assert fitted.turned == ()
-    # Each of eight pictures has 32 and 8 cells, and is there in four ways.
-    assert turned.model.config.bank_sizes == (8 * 4 * 32, 8 * 4 * 8)
+    # Each of eight pictures has 32 and 8 cells, and is there in four ways, and moved.
+    assert turned.model.config.bank_sizes == (8 * 5 * 32, 8 * 5 * 8)
     assert min(shares_in_banks(turned, 0)) == 1
     assert turned.out_of_fold is not None
     assert (turned.out_of_fold.pictures, turned.out_of_fold.folds) == (tuple(range(8)), 8)
@@ -196,7 +196,8 @@ def test_the_banks_grow_with_the_kinds_of_part(encoder: PatchCoreEncoder) -> Non
 
 def test_few_pictures_give_smaller_banks(encoder: PatchCoreEncoder) -> None:
     fitted = fit(encoder, (GOOD[:3],), bank_size=2000)
-    assert fitted.model.config.bank_sizes == (3 * 32, 3 * 8)
+    # Each picture is there as it is, and moved.
+    assert fitted.model.config.bank_sizes == (3 * 2 * 32, 3 * 2 * 8)
 
 
 def test_too_few_pictures_are_refused(encoder: PatchCoreEncoder) -> None:

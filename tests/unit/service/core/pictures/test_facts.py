@@ -1,5 +1,7 @@
 """Facts of a picture: each tells the change that it is there for, and little of the others."""
 
+from functools import cache
+
 import cv2
 import numpy as np
 import pytest
@@ -27,6 +29,7 @@ def part(seed: int = 0, shift: int = 0) -> Image:
     return np.clip(levels, 0, 255).astype(np.uint8)
 
 
+@cache
 def look() -> Look:
     return look_of([picture_facts(part(seed), SIZE, SIZE).small for seed in range(1, 9)])
 

@@ -116,6 +116,23 @@ async def test_a_worker_that_stands_still_gets_none_while_another_goes_on(plant:
     assert [one.arrived() for one in plant.members] == [1, 1]
 
 
+async def test_while_the_only_ready_worker_stands_still_connections_wait_for_it_or_another_one(
+    plant: Plant,
+) -> None:
+    plant.members = [Told(0), Told(1, State.UP, ready=False)]
+    plant.members[0].still = True
+    await plant.connect(2)
+    assert [one.arrived() for one in plant.members] == [0, 0]
+    plant.members[0].still = False
+    await plant.connect(0)
+    assert [one.arrived() for one in plant.members] == [2, 0]
+    plant.members[0].still = True
+    await plant.connect(1)
+    plant.members[1].ready = True
+    await plant.connect(0)
+    assert [one.arrived() for one in plant.members] == [0, 1]
+
+
 async def test_what_a_worker_never_took_is_given_back_at_its_end(plant: Plant) -> None:
     plant.members = [Told(0)]
     await plant.connect(3)
