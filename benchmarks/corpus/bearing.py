@@ -172,7 +172,7 @@ def _borne(moved: MovedSet, seed: int) -> dict[str, Borne]:
     subject = moved.subject
     distances = subject.learned(seed)
     asked = replace(distances, tested=moved.distances(distances))
-    answers = answered(asked, subject.encoder)
+    answers = answered(asked, subject.encoder, moved.new_content())
     limits = {ALPHA: answers.limits[ALPHA]}
     pictures = np.array([one.picture for one in moved.shown])
     names = np.array([moved.moved[one.movement].name for one in moved.shown])

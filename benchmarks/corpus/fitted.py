@@ -194,20 +194,34 @@ def known_model(
 
 
 @torch.no_grad()
-def answered(distances: Distances, encoder: PatchCoreEncoder) -> Answers:
-    """What the model of these distances says, and its thresholds."""
+def answered(
+    distances: Distances, encoder: PatchCoreEncoder, new: NDArray[np.bool_] | None = None
+) -> Answers:
+    """What the model of these distances says, and its thresholds.
+
+    Args:
+        distances: of its fit.
+        encoder: settings of the model.
+        new: cells of the tested pictures' maps that its locator takes for new content, [m,h,w].
+    """
     model = PatchCore(encoder.config).eval()
     set_places(model, distances.out_of_fold.places, distances.seen)
-    return answers_of(model, distances.out_of_fold, distances.tested)
+    return answers_of(model, distances.out_of_fold, distances.tested, new)
 
 
-def answers_of(model: PatchCore, out_of_fold: OutOfFold, tested: Tensor) -> Answers:
+def answers_of(
+    model: PatchCore,
+    out_of_fold: OutOfFold,
+    tested: Tensor,
+    new: NDArray[np.bool_] | None = None,
+) -> Answers:
     """What a model says, by its places alone.
 
     Args:
         model: that knows what is usual at each place.
         out_of_fold: good pictures' distances to banks that have not seen them.
         tested: the tested pictures' distances to its banks, [m,L,h,w].
+        new: cells of their maps that show what came from beyond the border, [m,h,w]; none if None.
     """
     values = out_of_fold.maps.flatten(1)
     good = OutOfFoldScores(
@@ -220,6 +234,8 @@ def answers_of(model: PatchCore, out_of_fold: OutOfFold, tested: Tensor) -> Answ
         score_of=lambda cells: float(model.score_of(torch.from_numpy(cells)[None])),
     )
     maps = model.fuse(tested.transpose(0, 1))
+    if new is not None:
+        maps = torch.where(torch.from_numpy(new), maps.clamp_max(0), maps)
     return Answers(
         good=good,
         limits={alpha: limits_of(good, alpha) for alpha in allowed(len(good.score))},

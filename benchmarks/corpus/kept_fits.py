@@ -15,7 +15,12 @@ from benchmarks.corpus.fitted import Distances
 from models.checkpoints.out_of_fold import OutOfFold
 
 _MODELS = Path(__file__).parents[2] / "models"
-_AFTER_THE_BANKS = frozenset({"places.py", "head.py", "directions.py", "looked.py", "cells.py"})
+_AFTER_THE_BANKS = frozenset(
+    {
+        *("places.py", "head.py", "directions.py", "looked.py", "cells.py"),
+        *("locator.py", "locating.py"),
+    }
+)
 _FORM = "with banks and what they have seen"
 """Of the files; one of another form is not found."""
 

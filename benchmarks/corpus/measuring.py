@@ -6,6 +6,7 @@ import resource
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from benchmarks.corpus.features import Known, known_features
 from benchmarks.corpus.figures import SeedFigures, SetFigures, other_time_p, rates_of
 from benchmarks.corpus.fitted import Distances, answered, fitted, with_encoder
 from benchmarks.corpus.kept_fits import KeptFit
+from benchmarks.corpus.locators import Grays, Located, grays_in
 from benchmarks.corpus.sets import Pictures, pictures_of
 from benchmarks.corpus.settings import Setting
 from benchmarks.corpus.speed import write_for_timing
@@ -132,6 +134,18 @@ class Subject:
         """Which of the tested pictures are, [m]."""
         return np.array([sample.defect is not None for sample in self.pictures.tested])
 
+    @cached_property
+    def located(self) -> Located:
+        """The locator that models of all good pictures have."""
+        good = self.pictures.good
+        return Located.of(self.grays[: len(good)], good, self.pictures.part, self.encoder)
+
+    @property
+    def grays(self) -> Grays:
+        """All pictures, gray: the good ones, then the tested ones."""
+        files = ((path, path.read_bytes()) for path in self.pictures.paths)
+        return grays_in(self.known.folder, files, self.encoder)
+
     def learned(
         self,
         seed: int,
@@ -176,7 +190,8 @@ def _measured(task: Task) -> tuple[SetFigures, Scores]:
     seeds, kept = [], []
     for seed in range(task.seeds):
         distances = subject.learned(seed)
-        answers = answered(distances, subject.encoder)
+        new = subject.located.new_content(subject.grays[subject.tested])
+        answers = answered(distances, subject.encoder, new)
         good = answers.good
         pixel = _pixel_metrics(pictures, subject.known, answers.maps) if task.pixels else None
         seeds.append(

@@ -22,6 +22,7 @@ from torch import Tensor
 from benchmarks.corpus import moves
 from benchmarks.corpus.features import features_in
 from benchmarks.corpus.fitted import Distances, known_model
+from benchmarks.corpus.locators import grays_in
 from benchmarks.corpus.measuring import Subject, Task
 from benchmarks.corpus.moves import ALTERED, CHOSEN_ON, Alteration, combinations, middle
 from export.calibration.pictures_to_use import sample_evenly
@@ -148,6 +149,11 @@ class MovedSet:
             # A distance moves by half a thousandth, as those of the fit do.
             np.save(path, torch.stack(found).half().numpy())
         return torch.from_numpy(np.load(path)).float()
+
+    def new_content(self) -> NDArray[np.bool_]:
+        """The cells of the moved pictures' maps that models take for new, [m,h,w]."""
+        grays = grays_in(self.folder, self._files(), self.subject.encoder)
+        return self.subject.located.new_content(grays)
 
     def _files(self) -> Iterator[tuple[Path, bytes]]:
         read: dict[int, NDArray[np.uint8]] = {}

@@ -46,6 +46,7 @@ def patchcore(
     from export.commands.fit.kinds import Kinds
     from export.learning.family import reader
     from export.learning.sizing import sized_patchcore
+    from export.pictures import usual_size
     from models.fit.patchcore.fit import fit_patchcore
     from models.fit.patchcore.turning import turned_text
 
@@ -55,6 +56,7 @@ def patchcore(
         kinds = Kinds.read(good, grouping)
         bank_size = len(good) * asked.bank_size
         chosen = sized_patchcore(sizing, kinds.all, encoder, bank_size, compute, click.echo)
+        usual = usual_size(kinds.all)
         fitted = fit_patchcore(
             kinds.paths,
             reader(chosen.recipe),
@@ -62,6 +64,7 @@ def patchcore(
             asked,
             compute,
             part=kinds.parts.number,
+            aspect=usual.height / usual.width,
             quiet=quiet,
         )
         if fitted.turned:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from export.learning.family import ExtendRequest, Extension, FamilyLearning, FitRequest, reader
 from export.learning.sizing import sized_patchcore
 from export.learning.stages import Stages
+from export.pictures import usual_size
 from export.versions import package_versions
 from families.patchcore.scaled_head import with_same_head
 from families.patchcore.teaching import teach_patchcore_to
@@ -30,6 +31,7 @@ def fit_patchcore_to(request: FitRequest, stages: Stages) -> None:
     else:
         options = replace(options, bank_size=request.bank.bank_size)
         encoder = request.bank.encoder()
+    usual = usual_size(paths)
     fitted = fit_patchcore(
         [paths],
         stages.counted(reader(encoder.recipe), len(paths)),
@@ -37,6 +39,7 @@ def fit_patchcore_to(request: FitRequest, stages: Stages) -> None:
         options,
         request.compute,
         part=request.pictures.parts.number,
+        aspect=usual.height / usual.width,
         quiet=True,
     )
     if fitted.turned:

@@ -53,6 +53,7 @@ class PatchCoreConfig:
         embed_dim: channels of a token of dinov2.
         encoder_heads: attention heads of dinov2.
         directions: of the head; 0 without a head.
+        locates: whether it tells where a part lies.
 
     >>> PatchCoreConfig((800, 2200), width=320, height=160).input_size
     (160, 320)
@@ -69,6 +70,7 @@ class PatchCoreConfig:
     embed_dim: int = 384
     encoder_heads: int = 6
     directions: int = 0
+    locates: bool = False
 
     def __post_init__(self) -> None:
         if self.encoder not in get_args(EncoderKind):

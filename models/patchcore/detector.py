@@ -15,6 +15,7 @@ from models.patchcore.bank import LEAST_DISTANCE, Bank
 from models.patchcore.config import PatchCoreConfig
 from models.patchcore.encoder import DinoPyramid, Lite0Pyramid
 from models.patchcore.head import DefectHead
+from models.patchcore.locator import Locator
 
 SCORED_CELLS = 16
 """Number of the map's cells, the highest ones, whose mean is the score.
@@ -42,6 +43,10 @@ class PatchCore(Detector):
     parts of known structure in a coarse one. The score is the mean of the map's 16 highest cells.
     Both are deviations: 0 is usual, and less than 0 more like the bank than usual.
 
+    Where good parts all lie alike, a locator tells how far a part lies from there (`locator.py`).
+    Cells of the map that show what came from beyond the border are at most 0: they are new, and no
+    defect.
+
     A model that was taught has a head besides (`head.py`): score and map are the higher of what
     bank and head say.
 
@@ -54,6 +59,7 @@ class PatchCore(Detector):
         usual: means m_l of the layers' distances at each place, [L,h,w].
         spread: their deviations s_l, above 0, [L,h,w].
         head: what judged defects look like; None unless the model was taught.
+        locator: where a part lies; None where good parts do not lie alike.
     """
 
     family = "patchcore"
@@ -78,6 +84,7 @@ class PatchCore(Detector):
         self.head: DefectHead | None = None
         if config.directions:
             self.head = DefectHead(config.directions, sum(self.encoder.channels), self.grids[-1])
+        self.locator = Locator(self.input_size, self.map_size) if config.locates else None
         places = (len(self.grids), *self.map_size)
         self.register_buffer("usual", torch.zeros(places))
         self.register_buffer("spread", torch.ones(places))
@@ -154,6 +161,9 @@ class PatchCore(Detector):
         """RGB [N,3,H,W] in [0,1] -> anomaly map [N,h,w] and score [N], float32, in deviations."""
         layers = self.embed(self.normalize(images))
         anomaly_map = self.fuse(self.distances(layers))
+        if self.locator is not None:
+            new = self.locator.new_content(self.locator(images))
+            anomaly_map = torch.where(new, anomaly_map.clamp_max(0), anomaly_map)
         score = self.score_of(anomaly_map.flatten(1))
         if self.head is None:
             return anomaly_map, score

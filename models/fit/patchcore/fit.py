@@ -31,11 +31,13 @@ from models.fit.patchcore.folds import (
     score_fold,
     seen_distances,
 )
+from models.fit.patchcore.locating import gray_of, taught
 from models.fit.patchcore.options import PatchCoreOptions
 from models.fit.patchcore.turning import read_turned
 from models.fit.pictures import Load
 from models.fit.progress import Fitted, Progress
 from models.patchcore.detector import PatchCore
+from models.patchcore.locator import Locator
 from models.patchcore.places import Places
 
 
@@ -54,6 +56,7 @@ def fit_patchcore(
     compute: Compute,
     *,
     part: Sequence[int] | None = None,
+    aspect: float | None = None,
     quiet: bool = False,
 ) -> Fitted[PatchCore]:
     """Fills banks from pictures of good parts.
@@ -67,6 +70,8 @@ def fit_patchcore(
         compute: device; the encoder runs in float32.
         part: number of the part that each picture shows, of all kinds one after another; all
             pictures of a part share a fold. Each shows its own if None.
+        aspect: height of the pictures over their width, before `load` made them the input; the
+            model gets no locator if None.
         quiet: whether the progress bar is left out.
 
     Raises:
@@ -89,6 +94,11 @@ def fit_patchcore(
     )
     cells = good_cells(filled.model, features, filled.out_of_fold.pictures)
     place(filled.model, torch.device("cpu"), torch.contiguous_format)
+    if aspect is not None:
+        set_locator(
+            filled.model,
+            taught(filled.model, lambda number: gray_of(load(paths[number])), parts, aspect),
+        )
     return Fitted(
         filled.model,
         [],
@@ -155,13 +165,18 @@ def fill_banks(
 def with_banks(model: PatchCore, vectors: Sequence[Tensor]) -> PatchCore:
     """The model with other banks [M,C], one for each layer; everything else is shared."""
     filled = PatchCore(replace(model.config, bank_sizes=tuple(map(len, vectors))))
-    filled.encoder, filled.head = model.encoder, model.head
+    filled.encoder, filled.head, filled.locator = model.encoder, model.head, model.locator
     for bank, former, kept in zip(filled.banks, model.banks, vectors, strict=True):
         bank.mean, bank.std = former.mean, former.std
         bank.vectors.data = kept.to(former.mean.device)
     filled.usual = model.usual.clone()
     filled.spread = model.spread.clone()
     return filled.eval().to(model.usual.device)
+
+
+def set_locator(model: PatchCore, locator: Locator | None) -> None:
+    """Gives the model a locator, or none."""
+    model.config, model.locator = replace(model.config, locates=locator is not None), locator
 
 
 def set_places(model: PatchCore, places: Places, seen: Tensor) -> None:
