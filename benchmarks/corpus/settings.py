@@ -29,7 +29,17 @@ ENCODER, SIZE = "encoder", "size"
 """Names that stand for what `takt learn` calls `--encoder` and `--size`."""
 
 NOT_SET = frozenset(
-    {"bank_sizes", "width", "height", ENCODER, "embed_dim", "encoder_heads", "directions", "seed"}
+    {
+        "bank_sizes",
+        "width",
+        "height",
+        ENCODER,
+        "embed_dim",
+        "encoder_heads",
+        "directions",
+        "locates",
+        "seed",
+    }
 )
 """Fields that follow from others; seeds are counted by the run."""
 

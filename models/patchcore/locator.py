@@ -26,7 +26,11 @@ LEAST = (0.0125, 0.0125, 1.5)
 """Movements up to these are none: shifts as shares of the sides, and degrees."""
 
 AROUND = 2
-"""Cells beside new content that do not count either: the encoder sees as far."""
+"""Content from within so many cells of the border does not count either.
+
+The encoder sees as far. Besides, a part that is a little farther away brings in something on all
+sides, which nothing tells.
+"""
 
 BORDER = 0.075
 """Share of each side that tells nothing of a movement, as its content changes."""
@@ -109,7 +113,7 @@ class Locator(nn.Module):
     def new_content(self, moves: Tensor) -> Tensor:
         """Movements [N,3] -> bool [N,h,w]: cells whose content came from beyond the border.
 
-        Those beside them count as well.
+        What came from within `AROUND` cells of it counts as well.
         """
         height, width = self.map_size
         right, down, turn = (one.view(-1, 1, 1) for one in moves.unbind(1))
