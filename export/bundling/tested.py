@@ -18,11 +18,11 @@ from export.calibration.odd_pictures import OddPictures, odd_pictures
 from export.calibration.outliers import outliers
 from export.calibration.pictures_to_use import CalibrationPictures
 from export.calibration.self_test import (
-    Subject,
     refuse_findings,
     self_test,
     with_findings_of_pictures,
 )
+from export.calibration.subject import Subject
 from export.pictures import MAX_PIXELS, read_picture, short_name
 from models.checkpoints.picture_digest import picture_digest
 from service.core.bundles.conformal import conformal_threshold
