@@ -120,7 +120,7 @@ def row_of(
             good_peak=scored.peak,
             defect_score=np.zeros(0, np.float32),
             defect_peak=np.zeros(0, np.float32),
-            unseen=lambda path, picture: scored.altered(
+            unseen=lambda path, picture, _: scored.altered(
                 str(path), judge.answer(picture)[0].flatten().numpy()
             ),
             read=partial(read_picture, spec=spec),

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from export.calibration.bearing import bearing
 from export.calibration.findings import Evidence, find
 from export.calibration.pictures_to_use import (
     COUNTED_ONCE,
@@ -75,6 +76,9 @@ def self_test(subject: Subject, pictures: CalibrationPictures, *, quiet: bool) -
     altered = [passing[i * len(passing) // ROUNDS] for i in range(ROUNDS)] if passing else []
     made_up = _made_up(subject, altered, quiet=quiet)
     found = anomalous(subject.thresholds, subject.defect_score, subject.defect_peak)
+    bears = None
+    if subject.alpha is not None and pictures.unseen:
+        bears = bearing(subject, pictures.unseen, subject.alpha, quiet=quiet)
     evidence = Evidence(
         family=subject.family,
         fit=subject.fit,
@@ -90,11 +94,13 @@ def self_test(subject: Subject, pictures: CalibrationPictures, *, quiet: bool) -
         odd=subject.odd,
         groups=two_groups(scores, [short_name(path) for path in looked]),
         alpha=subject.alpha,
+        bears=bears,
     )
     return SelfTest(
         pictures=made_up.pictures,
         sizes=made_up.sizes,
         findings=find(evidence),
+        bears=bears,
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

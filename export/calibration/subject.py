@@ -18,8 +18,15 @@ from service.core.domain import Image
 Look = Callable[[Image], tuple[float, float]]
 """A whole picture -> its score and the highest value of its map, as the service would have them."""
 
+Shown = NDArray[np.bool_] | None
+"""The pixels [H,W] of an altered picture that a camera could have seen; all if None."""
+
 Counted = Callable[[int, int], NDArray[np.bool_]]
 """(width, height) -> bool [height,width]: the pixels of a picture that the model judges."""
+
+
+LookUnseen = Callable[[Path, Image, Shown], tuple[float, float]]
+"""A good picture's file, the picture altered and what of it is shown -> score and highest value."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +62,18 @@ class Subject:
     defect_peak: NDArray[np.float32]
     odd: OddPictures | None = None
     alpha: float | None = None
-    unseen: Callable[[Path, Image], tuple[float, float]] | None = None
+    unseen: LookUnseen | None = None
     read: Callable[[Path], Image] = read_picture
 
-    def look_unseen(self, path: Path, altered: Image) -> tuple[float, float]:
-        """Score and peak of an altered picture, as if the model had not seen the picture."""
-        return self.look(altered) if self.unseen is None else self.unseen(path, altered)
+    def look_unseen(self, path: Path, altered: Image, shown: Shown = None) -> tuple[float, float]:
+        """Score and peak of an altered picture, as if the model had not seen the picture.
+
+        Args:
+            path: of the picture.
+            altered: the picture, altered.
+            shown: the pixels of it that count, where a model has seen the picture; another one has
+                a single score for all of them.
+        """
+        if self.unseen is None:
+            return self.look(altered)
+        return self.unseen(path, altered, shown)
