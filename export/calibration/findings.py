@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from export.calibration.odd_pictures import OddPictures
 from export.calibration.two_groups import TwoGroups
 from families.every import known, usual
-from service.core.bundles.bearing import Bearing, MovementKind
 from service.core.bundles.findings import Finding, FitRecord, PictureSizes, SizeResult
 from service.core.domain import FindingCode, Json
 from service.digits import short
@@ -42,12 +41,6 @@ HIGHER_ALPHAS = (0.05, 0.1)
 
 _FINDS_TOO_LITTLE: frozenset[FindingCode] = frozenset({"made_up_missed", "defects_missed"})
 
-LEAST_BORNE: tuple[tuple[MovementKind, float, str], ...] = (
-    ("shift", 1, "the part lay 1 % of the picture's sides elsewhere"),
-    ("light", 5, "the light were 5 % stronger or weaker"),
-)
-"""What a model is to bear of a movement, and in words what happens if it does not."""
-
 EXAMPLES = 3
 """Pictures of a group that a finding names."""
 
@@ -71,7 +64,6 @@ class Evidence:
         odd: good pictures of which one makes the threshold; None if none does.
         groups: two groups of good pictures; None if they are one.
         alpha: false-reject rate of the thresholds; None if good pictures gave none.
-        bears: what movement the model bears; None if that was not tested.
     """
 
     family: str
@@ -88,7 +80,6 @@ class Evidence:
     odd: OddPictures | None = None
     groups: TwoGroups | None = None
     alpha: float | None = None
-    bears: Bearing | None = None
 
 
 def find(evidence: Evidence) -> tuple[Finding, ...]:
@@ -267,26 +258,6 @@ def _other_size(evidence: Evidence) -> Finding | None:
     )
 
 
-def _bears_little(evidence: Evidence) -> Finding | None:
-    bears = evidence.bears
-    if bears is None:
-        return None
-    named = [
-        text
-        for kind, least, text in LEAST_BORNE
-        if (bound := bears.bound(kind)) is not None and bound < least
-    ]
-    if not named:
-        return None
-    return Finding(
-        code="bears_little",
-        text=f"more than {bears.limit:.0%} of the good pictures would be rejected if "
-        f"{' or if '.join(named)}",
-        remedy="fix the part mechanically and keep the light steady, or take pictures as the line "
-        "shows them, lying and lit a little otherwise, and learn them too",
-    )
-
-
 def _range_text(sizes: PictureSizes) -> str:
     least = f"{sizes.least_width}x{sizes.least_height}"
     most = f"{sizes.most_width}x{sizes.most_height}"
@@ -302,5 +273,4 @@ RULES: tuple[Callable[[Evidence], Finding | None], ...] = (
     _few_pictures,
     _duplicate_pictures,
     _other_size,
-    _bears_little,
 )

@@ -96,7 +96,6 @@ FindingCode = Literal[
     "few_pictures",
     "duplicate_pictures",
     "other_size",
-    "bears_little",
 ]
 """What a self-test can find against a model."""
 CloseReason = Literal[

@@ -8,7 +8,6 @@ import pytest
 from export.calibration.findings import RULES, Evidence, advice, find
 from export.calibration.odd_pictures import OddPictures
 from export.calibration.two_groups import TwoGroups
-from service.core.bundles.bearing import Bearing, KindBorne, MovedShare, MovementKind
 from service.core.bundles.findings import Finding, FitRecord, PictureSizes, SizeResult
 from service.core.domain import FindingCode
 
@@ -47,15 +46,6 @@ def fit(**changes: Any) -> FitRecord:
     return GOOD.fit.model_copy(update=changes)
 
 
-def bears(shift: float, light: float) -> Bearing:
-    def kind(name: MovementKind, bound: float, least: float) -> KindBorne:
-        step = MovedShare(magnitude=least, rejected=0.02 if bound else 0.2)
-        return KindBorne(kind=name, bound=bound, steps=(step,))
-
-    kinds = kind("shift", shift, 1), kind("light", light, 5)
-    return Bearing(pictures=50, limit=0.08, kinds=kinds)
-
-
 def test_nothing_speaks_against_a_good_model() -> None:
     assert codes() == []
 
@@ -73,17 +63,10 @@ def test_nothing_speaks_against_a_good_model() -> None:
         ({"made_up": made_up(0, 0, 0, 1), "defects": 0, "missed": 0}, "made_up_missed"),
         ({"odd": ODD}, "odd_picture"),
         ({"groups": TWO}, "odd_picture"),
-        ({"bears": bears(0, 5)}, "bears_little"),
-        ({"bears": bears(1, 0)}, "bears_little"),
     ],
 )
 def test_each_finding_has_its_rule(changes: dict[str, Any], expected: str) -> None:
     assert codes(**changes) == [expected]
-
-
-def test_a_model_that_bears_enough_or_of_which_that_is_not_known_has_no_finding() -> None:
-    assert codes(bears=bears(1, 5)) == []
-    assert codes(bears=Bearing(pictures=6, limit=0.08, kinds=())) == []
 
 
 @pytest.mark.parametrize(
@@ -106,7 +89,6 @@ WORST = dataclasses.replace(
     sizes=((64, 64),) * 50,
     made_up=made_up(0, 0, 0, 0),
     odd=ODD,
-    bears=bears(0, 0),
 )
 
 
