@@ -94,7 +94,6 @@ def self_test(subject: Subject, pictures: CalibrationPictures, *, quiet: bool) -
         odd=subject.odd,
         groups=two_groups(scores, [short_name(path) for path in looked]),
         alpha=subject.alpha,
-        bears=bears,
     )
     return SelfTest(
         pictures=made_up.pictures,
@@ -138,8 +137,11 @@ def notes_beside(tested: SelfTest | None, notes: Sequence[str]) -> list[str]:
 
 
 def finding_lines(tested: SelfTest) -> list[str]:
-    """One loud line for each finding, with its remedy."""
-    return [f"WARNING     {one.code}: {one.text}; {one.remedy}" for one in tested.findings]
+    """One loud line for each finding, with its remedy, and one if the model bears little."""
+    lines = [f"WARNING     {one.code}: {one.text}; {one.remedy}" for one in tested.findings]
+    if tested.bears is not None and tested.bears.warning is not None:
+        lines.append(f"WARNING     bears little: {tested.bears.warning}")
+    return lines
 
 
 @dataclass(frozen=True)

@@ -190,7 +190,11 @@ def _self_test(manifest: Manifest) -> list[str]:
 def _bears(bears: Bearing | None) -> list[str]:
     if bears is None:
         return []
-    return ["", f"Moved as a line does it, it bears: {_plain(bears.text)}."]
+    return [
+        "",
+        f"Moved as a line does it, it bears: {_plain(bears.text)}.",
+        *([] if bears.warning is None else _bullets([f"**bears little**: {bears.warning}"])),
+    ]
 
 
 def _drift(manifest: Manifest) -> list[str]:

@@ -127,6 +127,9 @@ class BearingOut(Schema):
     """What movement, light and noise a model bears."""
 
     text: str = Field(description="All of it, in words.")
+    warning: str | None = Field(
+        description="What to do where it bears so little that most lines show more; else null."
+    )
     pictures: int = Field(description="Good pictures that the model has not seen.")
     limit: float = Field(
         description="Largest share of them that may be rejected where a movement is borne."

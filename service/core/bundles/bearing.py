@@ -21,6 +21,13 @@ _WORDS: dict[MovementKind, tuple[str, str]] = {
 }
 
 
+_LEAST: dict[MovementKind, tuple[float, str]] = {
+    "shift": (1, "the part lies 1 % of the picture's sides elsewhere"),
+    "light": (5, "the light is 5 % stronger or weaker"),
+}
+"""What a model is to bear, and what happens where it does not."""
+
+
 class MovedShare(StrictModel):
     """Good pictures that were moved by one magnitude."""
 
@@ -96,6 +103,22 @@ class Bearing(StrictModel):
     def bound(self, kind: MovementKind) -> float | None:
         """The largest magnitude that is borne; None where that is not known."""
         return next((one.bound for one in self.kinds if one.kind == kind), None)
+
+    @property
+    def warning(self) -> str | None:
+        """What to do where it bears so little that most lines show more; None if it bears more."""
+        little = [
+            what
+            for kind, (least, what) in _LEAST.items()
+            if (bound := self.bound(kind)) is not None and bound < least
+        ]
+        if not little:
+            return None
+        return (
+            f"more than {100 * self.limit:.3g} % of good parts are rejected where "
+            f"{' or '.join(little)}; fix the part mechanically and keep the light steady, or take "
+            "pictures as the line shows them, lying and lit a little otherwise, and learn them too"
+        )
 
     @property
     def text(self) -> str:
