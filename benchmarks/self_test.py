@@ -31,7 +31,8 @@ from scipy.stats import spearmanr
 from export.bundling.checkpoint_source import preprocess_of
 from export.calibration.cross_conformal import cross_conformal
 from export.calibration.pictures_to_use import CalibrationPictures, sample_evenly
-from export.calibration.self_test import Subject, self_test
+from export.calibration.self_test import self_test
+from export.calibration.subject import Subject
 from export.learning.search.bank_choice import BankChoice
 from export.learning.search.trials import Judge, scores_out_of_fold
 from export.pictures import list_pictures, read_fit_input, read_picture
@@ -119,7 +120,7 @@ def row_of(
             good_peak=scored.peak,
             defect_score=np.zeros(0, np.float32),
             defect_peak=np.zeros(0, np.float32),
-            unseen=lambda path, picture: scored.altered(
+            unseen=lambda path, picture, _: scored.altered(
                 str(path), judge.answer(picture)[0].flatten().numpy()
             ),
             read=partial(read_picture, spec=spec),

@@ -22,3 +22,20 @@ def self_test(*codes: FindingCode) -> dict[str, Any]:
 
 GRAVE = self_test("made_up_missed", "few_pictures")
 HARMLESS = self_test("few_pictures")
+
+BEARS = {
+    "pictures": 60,
+    "limit": 0.08,
+    "kinds": [
+        {
+            "kind": "shift",
+            "bound": 2.0,
+            "steps": [
+                {"magnitude": 1.0, "rejected": 0.05},
+                {"magnitude": 2.0, "rejected": 0.06},
+                {"magnitude": 3.0, "rejected": 0.12},
+            ],
+        }
+    ],
+}
+"""What a model bears that was moved."""

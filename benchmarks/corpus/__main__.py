@@ -8,6 +8,7 @@ python -m benchmarks.corpus dirty
 python -m benchmarks.corpus few --seeds 2
 python -m benchmarks.corpus teach --wrong --splits
 python -m benchmarks.corpus moves --name before
+python -m benchmarks.corpus bears --choosing
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import TypeVar, get_args
 from benchmarks.corpus import (
     bearing,
     bearing_smoke,
+    bears,
     choosing,
     comparing,
     dirty,
@@ -69,6 +71,8 @@ def main(words: Sequence[str]) -> None:
                 _teach(rest)
             case ["moves", *rest]:
                 _moves(rest)
+            case ["bears", *rest]:
+                _bears(rest)
             case _:
                 _run(words)
     except (CorpusError, FitError, TaktError) as error:
@@ -82,7 +86,7 @@ def _run(words: Sequence[str]) -> None:
         epilog="Of logged results: compare A.json B.json; leave-one-out A.json B.json ...; "
         "thresholds A.json. Of the sets: dirty, what defects in a good folder cost; few, what "
         "turned pictures give where good ones are few; teach, what a head of judged defects finds; "
-        "moves, what movement, light and noise a model bears",
+        "moves, what movement, light and noise a model bears; bears, whether it says so itself",
     )
     _add_what_is_fitted(parser)
     parser.add_argument("--name", help="of the result; the setting itself without")
@@ -208,6 +212,28 @@ def _moves(words: Sequence[str]) -> None:
     for one in former:
         print(f"\n{bearing.comparison(one, result)}")
     print(f"\n{path}", file=sys.stderr)
+
+
+def _bears(words: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.corpus bears",
+        description="Learns the middles of the good pictures, and holds moved ones against what "
+        "the model says that it bears.",
+    )
+    parser.add_argument("data", nargs="?", type=Path, default=DATA, help="folder of the sets")
+    parser.add_argument("--sets", nargs="+", default=[], help="names of some sets; all without")
+    parser.add_argument("--processes", type=int, default=2, help="0 starts none")
+    parser.add_argument("--scratch", type=Path, default=OUT, help="folder of what is kept")
+    parser.add_argument("--choosing", action="store_true", help="by other movements")
+    parser.add_argument("--smoke", action="store_true", help="a tiny made-up set")
+    given = parser.parse_args(words)
+    work = partial(bears.measure_bears, choosing=given.choosing)
+    if given.smoke:
+        print(bearing_smoke.bears_checked(work))
+        return
+    sets = find_sets(given.data, given.sets)
+    asked = Run(sets, Setting.parsed([]), 1, given.scratch, given.processes)
+    print(bears.report(run_each(asked, work)))
 
 
 def _compare(words: Sequence[str]) -> None:

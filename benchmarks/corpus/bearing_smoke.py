@@ -1,16 +1,21 @@
-"""What movement a model bears, on two tiny made-up sets: does the whole way still go?"""
+"""What movement a model bears, on tiny made-up sets: does the whole way still go?"""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from benchmarks.corpus.bearing import MovesResult, measured, report
+from benchmarks.corpus.bears import SetBears
+from benchmarks.corpus.bears import report as bears_report
+from benchmarks.corpus.measuring import Task
 from benchmarks.corpus.moved import movements
-from benchmarks.corpus.running import Run
+from benchmarks.corpus.moves import AS_IT_IS
+from benchmarks.corpus.running import Run, run_each
 from benchmarks.corpus.sets import CorpusError
 from benchmarks.corpus.settings import Setting
 
@@ -38,6 +43,24 @@ def checked(*, choosing: bool) -> str:
         if [*found] != expected or counts != {(TESTED, TESTED)} or not 0 <= max(shares) <= 1:
             raise CorpusError(f"{name} has other movements, pictures or shares than it should")
     return report(result)
+
+
+def bears_checked(work: Callable[[Task], SetBears]) -> str:
+    """The report on what a model of one set says that it bears.
+
+    Raises:
+        CorpusError: it lacks something.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        root = _drawn(Path(folder) / NAMES[0], 0)
+        found = run_each(
+            Run([root], Setting.parsed([]), 1, Path(folder) / "out", processes=0), work
+        )
+    for name, one in found.items():
+        within = [key for key, shown in one.movements.items() if shown.within]
+        if {shown.good for shown in one.movements.values()} != {TESTED} or AS_IT_IS not in within:
+            raise CorpusError(f"{name} has other movements or pictures than it should")
+    return bears_report(found)
 
 
 def _drawn(root: Path, turn: int) -> Path:

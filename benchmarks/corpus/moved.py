@@ -106,7 +106,7 @@ class MovedSet:
             CorpusError: the setting cannot be had.
             PicturesError: a picture cannot be read.
         """
-        root, whole = _middles(task.root, task.scratch / "middles")
+        root, whole = middles_of(task.root, task.scratch / "middles")
         subject = Subject.of(replace(task, root=root))
         names = subject.pictures.tested_names
         return cls(subject, tuple(whole[name] for name in names), tuple(moved))
@@ -160,7 +160,7 @@ class MovedSet:
         for one in self.shown:
             path = self.whole[one.picture]
             if one.picture not in read:
-                read = {one.picture: _read(path)}
+                read = {one.picture: read_whole(path)}
             yield path, _png(self.moved[one.movement].alter(read[one.picture]))
 
 
@@ -170,7 +170,7 @@ def _cells(layers: Sequence[NDArray[np.float16]]) -> Iterator[list[Tensor]]:
         yield [one.flatten(2).transpose(1, 2) for one in picture]
 
 
-def _middles(root: Path, scratch: Path) -> tuple[Path, Mapping[str, Path]]:
+def middles_of(root: Path, scratch: Path) -> tuple[Path, Mapping[str, Path]]:
     """A set's middles on disk, and the whole tested pictures by the names of their middles."""
     good, tested = list_pictures(root / "train" / "good"), _tested(root)
     whole = {path.relative_to(root).as_posix() + ".png": path for path in (*good, *tested)}
@@ -183,7 +183,7 @@ def _middles(root: Path, scratch: Path) -> tuple[Path, Mapping[str, Path]]:
         part = Path(tempfile.mkdtemp(dir=folder.parent))
         for name, path in whole.items():
             (part / name).parent.mkdir(parents=True, exist_ok=True)
-            (part / name).write_bytes(_png(middle(_read(path))))
+            (part / name).write_bytes(_png(middle(read_whole(path))))
         shutil.move(part, folder)
     return folder, whole
 
@@ -197,7 +197,8 @@ def _tested(root: Path) -> list[Path]:
     return good + some([one for one in samples if one.defect is not None])
 
 
-def _read(path: Path) -> NDArray[np.uint8]:
+def read_whole(path: Path) -> NDArray[np.uint8]:
+    """A picture as the movements take it, BGR [H,W,3]."""
     picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
     assert picture is not None, path
     return np.asarray(picture, np.uint8)

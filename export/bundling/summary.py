@@ -51,6 +51,8 @@ class ExportReport:
         lines += [f"note        {note}" for note in notes]
         if manifest.self_test is not None:
             lines.append(f"self-test   {manifest.self_test.text}")
+            if (bears := manifest.self_test.bears) is not None:
+                lines.append(f"bears       {bears.text}")
             lines += finding_lines(manifest.self_test)
         if (found := defects_text(self.bundle)) is not None:
             lines.append(f"defects     {found}")

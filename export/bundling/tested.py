@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,11 +19,11 @@ from export.calibration.odd_pictures import OddPictures, odd_pictures
 from export.calibration.outliers import outliers
 from export.calibration.pictures_to_use import CalibrationPictures
 from export.calibration.self_test import (
-    Subject,
     refuse_findings,
     self_test,
     with_findings_of_pictures,
 )
+from export.calibration.subject import Shown, Subject
 from export.pictures import MAX_PIXELS, read_picture, short_name
 from models.checkpoints.picture_digest import picture_digest
 from service.core.bundles.conformal import conformal_threshold
@@ -34,6 +35,9 @@ from service.core.inspection.offline import inspect_offline
 from service.core.pictures.placement import placement
 from service.core.pictures.postprocess import picture_score
 from service.core.pictures.roi import RoiDrawing
+
+WHOLE = 0.004
+"""Share of a cell that may be missing where it is called whole: less than a level of 255."""
 
 
 class KnownModel(Recipe, Protocol):
@@ -119,7 +123,7 @@ def tested(
 
 def _out_of_fold(
     subject: Subject,
-    altered: Callable[[Image], NDArray[np.float32]],
+    altered: Callable[[Image, Shown], NDArray[np.float32]],
     pictures: CalibrationPictures,
     scored: OutOfFoldScores,
     alpha: float | None,
@@ -132,9 +136,11 @@ def _out_of_fold(
     )
     names = {digest: short_name(path) for path, digest in digests.items()}
 
-    def unseen(path: Path, picture: Image) -> tuple[float, float]:
+    def unseen(path: Path, picture: Image, shown: Shown) -> tuple[float, float]:
         # Pictures of another part have no score out of fold.
-        return scored.altered(digests[path], altered(picture)) if path in digests else look(picture)
+        if path not in digests:
+            return look(picture)
+        return scored.altered(digests[path], altered(picture, shown))
 
     look = subject.look
     return replace(
@@ -167,11 +173,27 @@ def witnesses_of(engine: Engine, model: Recipe, picture: Image) -> tuple[float, 
 
 
 def _altered_map(
-    engine: Engine, model: Recipe, inside: Cells | None, picture: Image
+    engine: Engine, model: Recipe, inside: Cells | None, picture: Image, shown: Shown
 ) -> NDArray[np.float32]:
-    """The map values [m] of a picture that count."""
+    """The map values [m] of a picture that count; below all others where nothing is shown."""
     anomaly_map = _answer(engine, model, picture).anomaly_map
+    if shown is not None:
+        seen = _shown_cells(model, shown, anomaly_map.shape)
+        anomaly_map = np.where(seen, anomaly_map, np.float32(-np.inf))
     return anomaly_map.ravel() if inside is None else anomaly_map[inside]
+
+
+def _shown_cells(
+    model: Recipe, shown: NDArray[np.bool_], map_size: tuple[int, ...]
+) -> NDArray[np.bool_]:
+    """The cells [h,w] of a map that show these pixels alone, and whose neighbours do as well."""
+    height, width = shown.shape
+    seen = placement(model.preprocess, width, height).box
+    part = shown[seen.y : seen.y + seen.height, seen.x : seen.x + seen.width]
+    share = cv2.resize(part.astype(np.float32), map_size[::-1], interpolation=cv2.INTER_AREA)
+    whole = (share > 1 - WHOLE).astype(np.uint8)
+    # A cell tells of what lies around it, too.
+    return cv2.erode(whole, np.ones((3, 3), np.uint8)).astype(np.bool_)
 
 
 def _answer(engine: Engine, model: Recipe, picture: Image) -> ModelOutput:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,21 +19,21 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from export.calibration.bearing import bearing
 from export.calibration.findings import Evidence, find
-from export.calibration.odd_pictures import OddPictures
 from export.calibration.pictures_to_use import (
     COUNTED_ONCE,
     LEFT_OUT_AS_COPIES,
     CalibrationPictures,
     sample_evenly,
 )
+from export.calibration.subject import Counted, Subject
 from export.calibration.two_groups import two_groups
 from export.errors import SelfTestError
-from export.pictures import picture_size, read_picture, short_name
+from export.pictures import picture_size, short_name
 from export.synthetic.part_mask import PartMask, estimate_part_mask
 from export.synthetic.sized import SHAPE_KINDS, make_defect
-from service.core.bundles.findings import FitRecord, SelfTest, SizeResult
-from service.core.bundles.thresholds import ThresholdPair
+from service.core.bundles.findings import SelfTest, SizeResult
 from service.core.bundles.witnesses import anomalous
 from service.core.domain import FindingCode, Image
 
@@ -52,53 +52,6 @@ BUDGET_S = 15.0
 
 _OF_PICTURES: frozenset[FindingCode] = frozenset({"duplicate_pictures"})
 """Findings that no model has a part in."""
-
-Look = Callable[[Image], tuple[float, float]]
-"""A whole picture -> its score and the highest value of its map, as the service would have them."""
-
-Counted = Callable[[int, int], NDArray[np.bool_]]
-"""(width, height) -> bool [height,width]: the pixels of a picture that the model judges."""
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A model with its thresholds, and the scores of the pictures that these rest on.
-
-    Attributes:
-        family: of the model.
-        fit: what is known of its fit.
-        thresholds: of score and map; a picture that exceeds either is anomalous.
-        look: looks at a whole picture.
-        counted: the pixels of a picture that the model judges.
-        good_score: scores of the calibrating pictures [n], in their order, by a model that has not
-            seen them.
-        good_peak: their highest map values [n].
-        defect_score: scores of the given defective pictures [m].
-        defect_peak: their highest map values [m].
-        odd: good pictures that score far above the others; None if none does.
-        alpha: false-reject rate of the thresholds; None if good pictures gave none.
-        unseen: score and peak that an altered picture would have if the model had not seen the
-            picture; those of `look` if None.
-        read: reads a picture as the model sees it, RGB uint8 [H,W,3].
-    """
-
-    family: str
-    fit: FitRecord
-    thresholds: ThresholdPair
-    look: Look
-    counted: Counted
-    good_score: NDArray[np.float32]
-    good_peak: NDArray[np.float32]
-    defect_score: NDArray[np.float32]
-    defect_peak: NDArray[np.float32]
-    odd: OddPictures | None = None
-    alpha: float | None = None
-    unseen: Callable[[Path, Image], tuple[float, float]] | None = None
-    read: Callable[[Path], Image] = read_picture
-
-    def look_unseen(self, path: Path, altered: Image) -> tuple[float, float]:
-        """Score and peak of an altered picture, as if the model had not seen the picture."""
-        return self.look(altered) if self.unseen is None else self.unseen(path, altered)
 
 
 def self_test(subject: Subject, pictures: CalibrationPictures, *, quiet: bool) -> SelfTest:
@@ -123,6 +76,9 @@ def self_test(subject: Subject, pictures: CalibrationPictures, *, quiet: bool) -
     altered = [passing[i * len(passing) // ROUNDS] for i in range(ROUNDS)] if passing else []
     made_up = _made_up(subject, altered, quiet=quiet)
     found = anomalous(subject.thresholds, subject.defect_score, subject.defect_peak)
+    bears = None
+    if subject.alpha is not None and pictures.unseen:
+        bears = bearing(subject, pictures.unseen, subject.alpha, quiet=quiet)
     evidence = Evidence(
         family=subject.family,
         fit=subject.fit,
@@ -143,6 +99,7 @@ def self_test(subject: Subject, pictures: CalibrationPictures, *, quiet: bool) -
         pictures=made_up.pictures,
         sizes=made_up.sizes,
         findings=find(evidence),
+        bears=bears,
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -180,8 +137,11 @@ def notes_beside(tested: SelfTest | None, notes: Sequence[str]) -> list[str]:
 
 
 def finding_lines(tested: SelfTest) -> list[str]:
-    """One loud line for each finding, with its remedy."""
-    return [f"WARNING     {one.code}: {one.text}; {one.remedy}" for one in tested.findings]
+    """One loud line for each finding, with its remedy, and one if the model bears little."""
+    lines = [f"WARNING     {one.code}: {one.text}; {one.remedy}" for one in tested.findings]
+    if tested.bears is not None and tested.bears.warning is not None:
+        lines.append(f"WARNING     bears little: {tested.bears.warning}")
+    return lines
 
 
 @dataclass(frozen=True)

@@ -200,6 +200,8 @@ def calibration_table(found: Recalibration) -> str:
         )
     lines += [_entry("note", note) for note in _notes(found)]
     lines.append(_entry("self-test", found.self_test.text))
+    if (bears := found.self_test.bears) is not None:
+        lines.append(_entry("bears", bears.text))
     lines += finding_lines(found.self_test)
     return "\n".join(lines)
 

@@ -81,6 +81,7 @@ def facts(learned: Learned, told: Sequence[str], compared: Sequence[str] = ()) -
         "threshold": manifest.thresholds.image,
         "promise": promise(learned.bundle),
         "self_test": tested.text if tested else None,
+        "bears": tested.bears.text if tested and tested.bears else None,
         "findings": [f"{one.text}; {one.remedy}" for one in tested.findings] if tested else [],
         "advice": advice(
             manifest.family, manifest.thresholds.alpha, tested.findings if tested else ()
@@ -175,7 +176,11 @@ def _nobody_answers(grave: Finding) -> str:
 def _tested(found: SelfTest | None) -> list[str]:
     if found is None:
         return []
-    return [entry("self-test", found.text), *(entry("", line) for line in finding_lines(found))]
+    return [
+        entry("self-test", found.text),
+        *([entry("bears", found.bears.text)] if found.bears else []),
+        *(entry("", line) for line in finding_lines(found)),
+    ]
 
 
 def _notes(bundle: Bundle, told: Sequence[str]) -> list[str]:

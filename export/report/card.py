@@ -7,6 +7,7 @@ from pathlib import Path
 from shlex import quote
 
 from export.wording import drift_text, number, resize_text, roi_text, share, tiles_text
+from service.core.bundles.bearing import Bearing
 from service.core.bundles.bundle import Bundle
 from service.core.bundles.card import CARD
 from service.core.bundles.files import write_atomically
@@ -179,9 +180,20 @@ def _self_test(manifest: Manifest) -> list[str]:
         f"On {tested.pictures} good pictures with made-up defects, at the threshold, it "
         f"{_plain(tested.text)}.",
         "Made-up defects are no real ones: a model that finds them may miss others.",
+        *_bears(tested.bears),
         *_bullets([f"**{one.code}**: {one.text}; {one.remedy}" for one in tested.findings]),
         *([""] if rows else []),
         *(_table(_SIZES_HEAD, rows) if rows else ()),
+    ]
+
+
+def _bears(bears: Bearing | None) -> list[str]:
+    if bears is None:
+        return []
+    return [
+        "",
+        f"Moved as a line does it, it bears: {_plain(bears.text)}.",
+        *([] if bears.warning is None else _bullets([f"**bears little**: {bears.warning}"])),
     ]
 
 

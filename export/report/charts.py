@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,9 +11,12 @@ import numpy as np
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from export.evaluation.metrics import Confusion
+from service.core.bundles.bearing import Bearing, KindBorne, MovementKind
 from service.digits import short
 
 BINS = 48
+
+UNITS: Mapping[MovementKind, str] = {"shift": "%", "turn": "°", "light": "± %", "noise": "levels"}
 
 
 class Bar(NamedTuple):
@@ -78,6 +81,56 @@ class Curve:
 
     points: tuple[tuple[float, float], ...]
     deployed: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class BorneChart:
+    """Good pictures that are rejected under a movement, by its magnitude, in the unit square.
+
+    Attributes:
+        name: of the movement, with its unit.
+        points: (x, y), each 0..1, from the smallest magnitude on.
+        ticks: the magnitudes that were tried.
+        shares: round shares on the upright axis.
+        limit: place of the largest share that is borne.
+        description: the chart in words.
+    """
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+    ticks: tuple[Tick, ...]
+    shares: tuple[Tick, ...]
+    limit: float
+    description: str
+
+
+def borne_charts(bears: Bearing) -> tuple[BorneChart, ...]:
+    """A chart of each kind of movement, all with the same upright axis.
+
+    >>> from service.core.bundles.bearing import MovedShare
+    >>> step = MovedShare(magnitude=2, rejected=0.05)
+    >>> kind = KindBorne(kind="shift", bound=2, steps=(step,))
+    >>> (chart,) = borne_charts(Bearing(pictures=60, limit=0.1, kinds=(kind,)))
+    >>> chart.points, chart.limit, chart.name
+    (((1.0, 0.25),), 0.5, 'shift, %')
+    """
+    rejected = [step.rejected for one in bears.kinds for step in one.steps]
+    high = max(2 * bears.limit, *rejected) if rejected else 1.0
+    shares = tuple(Tick(share / high, share) for share in round_numbers(0, high))
+    return tuple(_borne_chart(one, bears.limit, high, shares) for one in bears.kinds)
+
+
+def _borne_chart(one: KindBorne, limit: float, high: float, shares: tuple[Tick, ...]) -> BorneChart:
+    most = one.steps[-1].magnitude
+    told = ", ".join(f"{step.rejected:.1%} at {step.magnitude:g}" for step in one.steps)
+    return BorneChart(
+        name=f"{one.kind}, {UNITS[one.kind]}",
+        points=tuple((step.magnitude / most, step.rejected / high) for step in one.steps),
+        ticks=tuple(Tick(step.magnitude / most, step.magnitude) for step in one.steps),
+        shares=shares,
+        limit=limit / high,
+        description=f"{told}; the line is at {limit:.1%}.",
+    )
 
 
 def score_histogram(

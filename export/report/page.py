@@ -13,7 +13,13 @@ from export.evaluation.evaluate import Evaluation
 from export.evaluation.metrics import DetectionMetrics
 from export.evaluation.record import EvaluationContext
 from export.report.cases import Case
-from export.report.charts import Curve, ScoreHistogram, ranking_curves, score_histogram
+from export.report.charts import (
+    Curve,
+    ScoreHistogram,
+    borne_charts,
+    ranking_curves,
+    score_histogram,
+)
 from export.report.evaluation_table import SYNTHETIC_NOTICE, compared_at
 from export.wording import number
 
@@ -36,12 +42,16 @@ class Section:
 def report_html(result: Evaluation, context: EvaluationContext, cases: Sequence[Case]) -> str:
     """The whole page; it loads nothing, and every name in it is escaped."""
     page = templates().get_template("page.html")
+    tested = context.manifest.self_test
+    bears = None if tested is None else tested.bears
     return page.render(
         result=result,
         context=context,
         manifest=context.manifest,
         sections=[_section(group, result) for group in result.groups],
         cases=cases,
+        bears=bears,
+        charts=() if bears is None else borne_charts(bears),
         compared_at=compared_at(result.pixel_side),
         synthetic_notice=SYNTHETIC_NOTICE,
         versions=", ".join(f"{name} {v}" for name, v in context.versions.items()),

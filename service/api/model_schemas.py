@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from service.api.schemas import ImageSize, Schema
+from service.core.bundles.bearing import MovementKind
 from service.core.bundles.tiling import Blend
 from service.core.domain import FindingCode
 
@@ -101,6 +102,41 @@ class FindingOut(Schema):
     remedy: str = Field(description="What to do about it.")
 
 
+class MovedShareOut(Schema):
+    """Good pictures that were moved by one magnitude."""
+
+    magnitude: float = Field(description="Per cent of the sides or the light, degrees, or levels.")
+    rejected: float = Field(description="Share of the good pictures that would be rejected.")
+
+
+class KindBorneOut(Schema):
+    """What a model bears of one kind of movement."""
+
+    kind: MovementKind
+    bound: float = Field(
+        description="The largest magnitude that is borne, as are all smaller ones; 0 if not even "
+        "the smallest."
+    )
+    steps: list[MovedShareOut] = Field(
+        description="From the smallest magnitude to the first that is not borne, or to the largest "
+        "tried."
+    )
+
+
+class BearingOut(Schema):
+    """What movement, light and noise a model bears."""
+
+    text: str = Field(description="All of it, in words.")
+    warning: str | None = Field(
+        description="What to do where it bears so little that most lines show more; else null."
+    )
+    pictures: int = Field(description="Good pictures that the model has not seen.")
+    limit: float = Field(
+        description="Largest share of them that may be rejected where a movement is borne."
+    )
+    kinds: list[KindBorneOut] = Field(description="Empty where the pictures are too few to tell.")
+
+
 class SelfTestOut(Schema):
     """A model's answers to made-up defects, and what speaks against it."""
 
@@ -109,6 +145,9 @@ class SelfTestOut(Schema):
     found: int = Field(description="Those whose picture the model calls anomalous.")
     smallest_px: int | None = Field(
         description="The smallest size of which it finds at least half, in pixels of the picture."
+    )
+    bears: BearingOut | None = Field(
+        description="What movement it bears; null if that was not tested."
     )
     findings: list[FindingOut] = Field(description="The gravest first; empty is good.")
     made_at: str = Field(description="UTC, ISO 8601.")

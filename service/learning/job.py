@@ -81,6 +81,7 @@ class LearnedVersion:
         threshold: of its score.
         promise: of its thresholds, in words.
         self_test: the result on made-up defects, in words; None if none could be made.
+        bears: what movement it bears, in words; None if that was not tested.
         findings: what speaks against it, each with its remedy.
         compared: an update beside the version before, a line each.
         notes: what else its answers rest on.
@@ -93,6 +94,7 @@ class LearnedVersion:
     threshold: float = 0.0
     promise: _Text = ""
     self_test: _Text | None = None
+    bears: _Text | None = None
     findings: _Texts = ()
     compared: _Texts = ()
     notes: _Texts = ()

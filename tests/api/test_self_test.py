@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from service.core.bundles.bundle import Bundle
+from tests.tested import BEARS
 
 URL = "/v1/models/parts"
 FINDING = {"code": "few_steps", "text": "the fit took 50 steps", "remedy": "fit it longer"}
@@ -39,12 +40,23 @@ async def test_a_version_shows_its_self_test_with_the_remedy(
         "defects": 36,
         "found": 20,
         "smallest_px": 16,
+        "bears": None,
         "findings": [FINDING],
         "made_at": "2026-01-01T00:00:00+00:00",
     }
     assert 'takt_model_finding{finding="few_steps",model="parts",version="2"} 1.0' in metrics
     assert 'takt_model_finding{finding="other_size",model="parts",version="2"} 0.0' in metrics
     assert "few_steps: the fit took 50 steps; fit it longer" in caplog.text
+
+
+async def test_a_version_shows_what_movement_it_bears(
+    serve, make_bundle: Callable[..., Bundle]
+) -> None:
+    make_bundle(version="2", self_test=SELF_TEST | {"bears": BEARS})
+    async with serve() as client:
+        shown = (await version_of(client, "2"))["self_test"]["bears"]
+    words = {"text": "shifts to 2 %; beyond that good parts are rejected", "warning": None}
+    assert shown == words | BEARS
 
 
 async def test_a_bundle_without_a_self_test_is_served_and_says_that_none_was_made(serve) -> None:

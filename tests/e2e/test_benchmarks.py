@@ -53,6 +53,7 @@ FORMS: dict[str, Callable[..., object]] = {
     ),
     "corpus few": corpus.test_few_pictures_are_learned_as_they_are_and_turned,
     "corpus moves": test_moves.test_the_smoke_form_has_a_row_for_each_movement,
+    "corpus bears": test_moves.test_the_smoke_form_holds_moved_pictures_against_what_is_said,
     "corpus teach": test_teaching.test_each_set_is_taught_judged_wrongly_and_split,
     "gpu.sh": test_gpu.test_both_models_are_measured_in_the_engine_and_served,
 }

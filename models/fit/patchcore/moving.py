@@ -93,12 +93,9 @@ class Movement:
             picture: RGB uint8 [H,W,3].
         """
         height, width, _ = picture.shape
-        middle = ((width - 1) / 2, (height - 1) / 2)
-        matrix = cv2.getRotationMatrix2D(middle, self.degrees, self.scale)
-        matrix[:, 2] += self.shift_x * width, self.shift_y * height
         moved = cv2.warpAffine(
             picture,
-            matrix,
+            self._matrix(width, height),
             (width, height),
             flags=cv2.INTER_CUBIC,
             borderMode=cv2.BORDER_REFLECT_101,
@@ -107,3 +104,22 @@ class Movement:
         levels = 255 * (moved / 255) ** self.gamma * light
         levels += np.random.default_rng(self.seed).normal(0, self.noise, (height, width, 1))
         return cast(NDArray[np.uint8], np.clip(np.rint(levels), 0, 255).astype(np.uint8))
+
+    def shown(self, width: int, height: int) -> NDArray[np.bool_]:
+        """The pixels [H,W] of a moved picture that are not mirrored in."""
+        kept = cv2.warpAffine(
+            np.full((height, width), 255, np.uint8),
+            self._matrix(width, height),
+            (width, height),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=0,
+        )
+        return cast(NDArray[np.bool_], kept == 255)
+
+    def _matrix(self, width: int, height: int) -> NDArray[np.float64]:
+        middle = ((width - 1) / 2, (height - 1) / 2)
+        matrix = cv2.getRotationMatrix2D(middle, self.degrees, self.scale)
+        matrix[0, 2] += self.shift_x * width
+        matrix[1, 2] += self.shift_y * height
+        return cast(NDArray[np.float64], matrix)

@@ -197,6 +197,9 @@ class LearnedOut(Schema):
     threshold: float = Field(description="Of its score.")
     promise: str = Field(description="Of its thresholds, in words.")
     self_test: str | None = Field(description="The result on made-up defects, in words.")
+    bears: str | None = Field(
+        description="What movement, light and noise it bears, in words; null if not tested."
+    )
     findings: list[str] = Field(description="What speaks against it, the gravest first.")
     advice: list[AdviceOut] = Field(
         description="Settings that may help against that, each for another learning."

@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from service.core.bundles.bearing import Bearing
 from service.core.bundles.strict_model import StrictModel
 from service.core.domain import FindingCode
 
@@ -106,6 +107,9 @@ class SelfTest(StrictModel):
 
     findings: tuple[Finding, ...] = ()
     """What speaks against the model, the gravest first."""
+
+    bears: Bearing | None = None
+    """What movement the model bears; None if that was not tested."""
 
     made_at: str
     """UTC, ISO 8601."""

@@ -83,6 +83,18 @@ def test_the_smoke_form_has_a_row_for_each_movement(
 
 
 @pytest.mark.torch
+def test_the_smoke_form_holds_moved_pictures_against_what_is_said(
+    capsys: pytest.CaptureFixture[str],
+):
+    main(["bears", "--smoke"])
+
+    told = capsys.readouterr().out
+    (row,) = [line for line in told.splitlines() if line.startswith("| disks ")]
+    assert "shift" in row.split(" | ")[1]
+    assert "points more than unmoved" in told
+
+
+@pytest.mark.torch
 def test_a_result_is_logged_and_compared_and_no_leaving_out_takes_it_for_another(
     sets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -20,7 +20,8 @@ from export.bundling.summary import ExportReport
 from export.calibration.cross_conformal import TAIL_METHOD, joint_thresholds
 from export.calibration.grouping import Grouping
 from export.calibration.pictures_to_use import CalibrationPictures
-from export.calibration.self_test import Subject, self_test
+from export.calibration.self_test import self_test
+from export.calibration.subject import Subject
 from export.pictures import read_model_input
 from export.report.card import card
 from models.checkpoints.facts import Checkpoint, InputRecipe

@@ -10,7 +10,8 @@ import pytest
 from export.calibration import self_test as module
 from export.calibration.parts import Parts
 from export.calibration.pictures_to_use import CalibrationPictures
-from export.calibration.self_test import Subject, finding_lines, refuse_findings, self_test
+from export.calibration.self_test import finding_lines, refuse_findings, self_test
+from export.calibration.subject import Subject
 from export.errors import SelfTestError
 from export.pictures import read_picture
 from export.synthetic.sized import SHAPE_KINDS

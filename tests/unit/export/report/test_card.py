@@ -16,6 +16,7 @@ from service.core.bundles.findings import FitRecord
 from service.core.bundles.manifest import Drift, Manifest, Preprocess, Thresholds
 from service.core.bundles.region import Roi
 from service.core.bundles.taught import TaughtRecord
+from tests.tested import BEARS, self_test
 
 MakeBundle = Callable[..., Bundle]
 
@@ -244,6 +245,12 @@ def test_a_card_says_what_speaks_against_the_model(make_bundle: MakeBundle) -> N
     assert "finds 17 of 18 made-up defects; the smallest found is about 16 pixels" in text
     assert "- **few_steps**: 50 steps; fit it longer" in text
     assert ["16", "17 of 18 (94.4%)"] in rows(text)
+
+
+def test_a_card_says_what_movement_a_model_bears(make_bundle: MakeBundle) -> None:
+    text = card(make_bundle(self_test=self_test() | {"bears": BEARS}).manifest)
+    assert "it bears: shifts to 2 %; beyond that good parts are rejected." in text
+    assert "it bears" not in card(make_bundle(version="2", self_test=self_test()).manifest)
 
 
 def test_a_card_says_what_a_version_was_taught(make_bundle: MakeBundle) -> None:

@@ -6,8 +6,17 @@ from xml.etree import ElementTree
 
 import pytest
 
-from export.report.charts import BINS, Curve, ScoreHistogram, in_steps, score_histogram
+from export.report.charts import (
+    BINS,
+    Curve,
+    ScoreHistogram,
+    borne_charts,
+    in_steps,
+    score_histogram,
+)
 from export.report.page import templates
+from service.core.bundles.bearing import Bearing
+from tests.tested import BEARS
 
 
 def drawn(chart: ScoreHistogram, title: str = "Scores") -> str:
@@ -93,3 +102,15 @@ def test_a_curve_runs_straight_or_in_steps_up_first() -> None:
     (ring,) = ElementTree.fromstring(svgs[0]).iter("circle")
     assert (float(ring.attrib["cx"]), float(ring.attrib["cy"])) == (x1, y1)
     assert "found over rejected. Half and half." in svgs[0]
+
+
+def test_what_a_model_bears_is_drawn_by_magnitude_with_a_line_at_its_limit() -> None:
+    (chart,) = borne_charts(Bearing.model_validate(BEARS))
+    assert chart.name == "shift, %"
+    assert [round(x, 3) for x, _ in chart.points] == [0.333, 0.667, 1]
+    assert [y > chart.limit for _, y in chart.points] == [False, False, True]
+    svg: str = templates().get_template("charts.html").module.borne(chart)
+    root = ElementTree.fromstring(svg.strip())
+    assert len(root.findall("circle")) == 3
+    assert [one.get("class") for one in root.findall("line")].count("threshold") == 1
+    assert "5.0% at 1, 6.0% at 2, 12.0% at 3; the line is at 8.0%." in svg

@@ -94,6 +94,8 @@ function Facts({ version }) {
     <h3><${Term} of="self-test" text=${t.models.selfTest} /></h3>
     <p>${tested ? `${tested.text} (${when(tested.made_at)})` : t.models.noSelfTest}</p>
     ${list(tested?.findings.map((one) => `${one.text}; ${one.remedy}`))}
+    ${tested?.bears && html`<h3><${Term} of="bears" text=${t.models.bears} /></h3>
+    <p>${tested.bears.text}</p>${list([tested.bears.warning].filter(Boolean))}`}
     ${notes.length > 0 && html`<h3>${t.models.notes}</h3>`}${list(notes)}
     <h3>${t.models.files}</h3>
     <table><tbody>${Object.entries(facts).map(([name, value]) => value && html`

@@ -35,7 +35,8 @@ export function Learned({ job, again, end }) {
   const { version, standing: state, reason: why } = learned, path = { name, version };
   const activate = (reason) => call("activate_version", { path, body: { reason } }).then(again);
   const text = fill(t.learn.activate, path);
-  const rows = { pictures: learned.pictures, threshold: score(learned.threshold), promise: learned.promise, test: learned.self_test };
+  const { pictures, promise, self_test: test, bears } = learned;
+  const rows = { pictures, threshold: score(learned.threshold), promise, test, bears };
   return html`<section class="card learn">
     <h2>${fill(t.learn.done, path)}</h2>
     <${Lines} tone=${TONES[state] ?? (why && "near")} title=${fill(t.learn.standing[state], path)} lines=${[why]} />

@@ -61,3 +61,12 @@ def test_noise_is_that_of_a_gray_camera(seed: int) -> None:
     noisy = Movement(noise=1.5, seed=seed).of(grey)
     assert (noisy == noisy[..., :1]).all()
     assert float(noisy[..., 0].std()) == pytest.approx(1.5, rel=0.1)
+
+
+def test_what_is_mirrored_in_is_not_shown_and_all_else_is() -> None:
+    shown = Movement(shift_x=0.1, shift_y=-0.05).shown(100, 60)
+    assert shown.shape == (60, 100)
+    assert not shown[:, :10].any()
+    assert not shown[57:].any()
+    assert shown[:57, 10:].all()
+    assert Movement(gain=1.2).shown(100, 60).all()

@@ -1,0 +1,181 @@
+"""What movement a learned model says that it bears, and whether it does.
+
+`takt learn` learns the middles of a set's good pictures, the whole way, and says what the model
+bears. Then others of its good pictures, whose moved middles have real content at the border, are
+inspected by the bundle. Of a model that tells the truth, few are rejected up to what it says.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from benchmarks.corpus.bearing import ALPHA
+from benchmarks.corpus.measuring import Task, compute
+from benchmarks.corpus.moved import Movement, middles_of, movements, read_whole
+from benchmarks.corpus.moves import AS_IT_IS
+from benchmarks.corpus.table import markdown
+from export.bundling.tested import witnesses_of
+from export.calibration.bearing import MARGIN
+from export.learning.learn import LearnOptions, learn
+from export.learning.place import next_place
+from export.learning.stages import Stages
+from families.every import usual
+from service.core.bundles.bearing import Bearing, MovementKind
+from service.core.bundles.bundle import Bundle
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
+
+KINDS: Mapping[str, MovementKind] = {
+    "shift": "shift",
+    "turn": "turn",
+    "darker": "light",
+    "brighter": "light",
+    "noise": "noise",
+}
+
+LEAST: Mapping[MovementKind, float] = {"shift": 2, "turn": 3, "light": 10}
+"""What a line asks of a model."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Good pictures that show a movement.
+
+    Attributes:
+        within: whether the model says that it bears it.
+        good: number of pictures.
+        rejected: number of those that are rejected.
+    """
+
+    within: bool
+    good: int
+    rejected: int
+
+
+@dataclass(frozen=True)
+class SetBears:
+    """What a set's model bears.
+
+    Attributes:
+        bears: as it says.
+        movements: by name; `AS_IT_IS` is none.
+        core_s: processor seconds of learning.
+    """
+
+    bears: Bearing
+    movements: Mapping[str, Shown]
+    core_s: float
+
+
+def measure_bears(task: Task, *, choosing: bool) -> SetBears:
+    """Learns a set's middles, and inspects moved ones.
+
+    Raises:
+        PicturesError: the pictures do not do.
+    """
+    root, whole = middles_of(task.root, task.scratch / "middles")
+    tested = [path for name, path in whole.items() if name.startswith("test/good/")]
+    with tempfile.TemporaryDirectory() as folder:
+        started_s = time.process_time()
+        bundle = _learned(root / "train" / "good", Path(folder))
+        core_s = time.process_time() - started_s
+        bears = bundle.manifest.self_test.bears if bundle.manifest.self_test else None
+        assert bears is not None
+        with closing(OnnxRuntimeEngine.open(bundle.model_path, threads=1)) as engine:
+            look = partial(witnesses_of, engine, bundle.manifest)
+            found = {
+                one.name: _shown(one, bears, bundle, tested, look)
+                for one in movements(choosing=choosing)
+                if one.name == AS_IT_IS or _asked(one.name) is not None
+            }
+    return SetBears(bears, found, core_s)
+
+
+def _learned(good: Path, repository: Path) -> Bundle:
+    options = LearnOptions(usual().name, ALPHA, threads=1, quiet=True)
+    with Stages(quiet=True) as stages:
+        place = next_place(repository, "part")
+        return learn(good, None, place, options, compute(), stages).bundle
+
+
+def _shown(
+    movement: Movement,
+    bears: Bearing,
+    bundle: Bundle,
+    tested: list[Path],
+    look: Callable[..., tuple[float, float]],
+) -> Shown:
+    limits = bundle.manifest.thresholds
+    rejected = 0
+    for path in tested:
+        picture = movement.alter(read_whole(path))[..., ::-1]
+        score, peak = look(picture)
+        rejected += score > limits.image or peak > limits.pixel
+    asked = _asked(movement.name)
+    within = asked is None or asked[1] <= (bears.bound(asked[0]) or 0.0)
+    return Shown(within, len(tested), rejected)
+
+
+def _asked(name: str) -> tuple[MovementKind, float] | None:
+    """The kind and magnitude of a movement by its name; None if models do not tell of it."""
+    found = re.fullmatch(r"(\w+) -?([\d.]+)\D*", name)
+    if found is None or found[1] not in KINDS:
+        return None
+    return KINDS[found[1]], float(found[2])
+
+
+def report(sets: Mapping[str, SetBears]) -> str:
+    """A row for each set, and whether the models tell the truth."""
+    names = [name for name in next(iter(sets.values())).movements if name != AS_IT_IS]
+    rows = [
+        [name, one.bears.text, *(_cell(one.movements[key]) for key in (AS_IT_IS, *names))]
+        for name, one in sets.items()
+    ]
+    enough = [name for name, one in sets.items() if _bears_enough(one.bears)]
+    times = ", ".join(f"{name} {one.core_s:.0f}" for name, one in sets.items())
+    least = ", ".join(f"{kind} {most:g}" for kind, most in LEAST.items())
+    return "\n\n".join(
+        [
+            f"good test pictures rejected at α = {ALPHA:.0%}, per cent; in brackets beyond what "
+            "the model says that it bears",
+            markdown(["set", "bears", AS_IT_IS, *names], rows),
+            _pooled("within", sets, within=True),
+            _pooled("beyond", sets, within=False),
+            f"bar: {ALPHA + MARGIN:.0%} within, or {100 * MARGIN:.0f} points more than unmoved",
+            f"{len(enough)} of {len(sets)} say {least} or more: {', '.join(enough) or 'none'}",
+            f"core seconds of learning: {times}",
+        ]
+    )
+
+
+def _pooled(name: str, sets: Mapping[str, SetBears], *, within: bool) -> str:
+    shown = list(_pairs(sets, within=within))
+    if not shown:
+        return f"{name}: nothing"
+    good = sum(one.good for one, _ in shown)
+    moved = sum(one.rejected for one, _ in shown) / good
+    still = sum(other.rejected for _, other in shown) / good
+    return f"{name}: {moved:.1%} of {good} rejected; the same unmoved: {still:.1%}"
+
+
+def _pairs(sets: Mapping[str, SetBears], *, within: bool) -> Iterator[tuple[Shown, Shown]]:
+    """Each moved figure of such movements, beside that of the same pictures unmoved."""
+    for one in sets.values():
+        for name, shown in one.movements.items():
+            if name != AS_IT_IS and shown.within == within:
+                yield shown, one.movements[AS_IT_IS]
+
+
+def _bears_enough(bears: Bearing) -> bool:
+    return all((bears.bound(kind) or 0.0) >= least for kind, least in LEAST.items())
+
+
+def _cell(one: Shown) -> str:
+    share = f"{100 * one.rejected / one.good:.0f}"
+    return share if one.within else f"({share})"
