@@ -16,15 +16,6 @@ TAKT = Path(sys.executable).with_name("takt")
 PATH = "/v1/models/parts/inspect"
 
 
-def test_importing_the_app_loads_no_torch_and_no_offline_code() -> None:
-    code = "import sys, service.app; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout.split()
-    assert "service.app" in loaded
-    assert not {name.partition(".")[0] for name in loaded} & {"torch", "export", "models", "onnx"}
-
-
 def test_thirty_two_clients_are_batched_and_a_corrupt_picture_fails_alone(
     start_server, bundle, repository: Path, picture_bytes: Callable[..., bytes]
 ) -> None:
