@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -45,6 +45,12 @@ class Forked:
             self.returncode = int(self.keeper.recv(_MESSAGE_BYTES))
             self.keeper.close()
         return self.returncode
+
+    def poll(self) -> int | None:
+        """Its exit code, or None while it runs."""
+        with suppress(BlockingIOError):
+            return self.wait(0)
+        return None
 
     def send_signal(self, number: int) -> None:
         """Send a signal, unless it is known to have ended."""

@@ -100,13 +100,16 @@ class S3Shelf:
     """A bucket of moto's server, which speaks S3 over HTTP."""
 
     def __init__(self) -> None:
-        from moto.server import ThreadedMotoServer  # imports half of AWS
+        from moto.moto_server import werkzeug_app as moto  # imports half of AWS
+        from werkzeug.serving import make_server
 
-        self._make = ThreadedMotoServer
+        app = moto.DomainDispatcherApplication(moto.create_backend_app)
+        handler = moto.MotoRequestHandler
+        self._make = partial(make_server, app=app, threaded=True, request_handler=handler)
         self._port = 0
         self.back()
         # The server's memory is the process's.
-        httpx.post(f"{self.endpoint}/moto-api/reset").raise_for_status()
+        self._client.post(f"{self.endpoint}/moto-api/reset").raise_for_status()
         self._ask("PUT", "")
 
     @property
@@ -118,12 +121,16 @@ class S3Shelf:
         return f"http://127.0.0.1:{self._port}"
 
     def back(self) -> None:
-        self._server = self._make("127.0.0.1", self._port, verbose=False)
-        self._server.start()
-        self._port = self._server.get_host_and_port()[1]
+        self._client = httpx.Client()
+        self._server = self._make("127.0.0.1", self._port)
+        self._port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
 
     def vanish(self) -> None:
-        self._server.stop()
+        self._client.close()
+        self._server.shutdown()
+        self._thread.join()
 
     def put(self, name: str, content: bytes) -> None:
         self._ask("PUT", f"/line-3/{name}", content)
@@ -136,7 +143,7 @@ class S3Shelf:
         scope = "Credential=tests/20260101/us-east-1/s3/aws4_request"
         signed = {"Authorization": f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0"}
         url = f"{self.endpoint}/bundles{name}"
-        httpx.request(method, url, content=content, headers=signed).raise_for_status()
+        self._client.request(method, url, content=content, headers=signed).raise_for_status()
 
 
 Shelf = WebShelf | S3Shelf

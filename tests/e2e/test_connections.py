@@ -32,10 +32,10 @@ def connected(server: Server, stack: ExitStack) -> socket.socket:
 
 
 def test_silent_connections_neither_shut_clients_out_nor_use_up_the_descriptors(
-    start_server, bundle, repository, picture_bytes: Callable[..., bytes]
+    fork_server, bundle, repository, picture_bytes: Callable[..., bytes]
 ) -> None:
     body = picture_bytes()
-    with start_server(repository) as server, ExitStack() as stack:
+    with fork_server(repository) as server, ExitStack() as stack:
         # Once it is ready, so that what it needs for itself is open.
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (160, hard))
@@ -64,9 +64,9 @@ def test_signals_that_mean_nothing_change_nothing(start_server, bundle, reposito
 
 
 def test_sighup_takes_what_the_repository_states_by_now(
-    start_server, bundle, make_bundle, repository
+    fork_server, bundle, make_bundle, repository
 ) -> None:
-    unwatched = start_server(repository, "--repository-poll-s", "0")
+    unwatched = fork_server(repository, "--repository-poll-s", "0")
     with unwatched as server, httpx.Client(base_url=server.url) as client:
         before = client.get("/v1/models/parts").json()
         assert (before["active"], len(before["versions"])) == ("1", 1)
@@ -105,13 +105,13 @@ def test_sigquit_answers_what_was_accepted_and_dumps_no_core(
         assert server.process.wait(timeout=60) in (0, -signal.SIGTERM)
 
 
-def test_refused_handshakes_fill_no_log(start_server, bundle, repository) -> None:
+def test_refused_handshakes_fill_no_log(fork_server, bundle, repository) -> None:
     asked = (
         "GET /v1/models/none/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: http://evil.example\r\n"
         "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     )
-    with start_server(repository) as server:
+    with fork_server(repository) as server:
         before = len(server.log)
         for _ in range(50):
             with ExitStack() as stack:

@@ -50,7 +50,7 @@ def test_the_demo_fails_when_an_answer_does_not_come(
 
 
 def test_sixteen_clients_share_batches_and_a_corrupt_picture_fails_alone(
-    start_server, bundle: Bundle, repository: Path
+    fork_server, bundle: Bundle, repository: Path
 ) -> None:
     bodies = [PICTURES[i % len(PICTURES)].read_bytes() for i in range(16)]
     bodies[5] = bodies[5][:-2000]
@@ -63,7 +63,7 @@ def test_sixteen_clients_share_batches_and_a_corrupt_picture_fails_alone(
 
     # Only full batches run, so that their number does not depend on who comes when.
     batches = ("--max-batch-size", "5", "--max-queue-delay-ms", "60000", "--engine-instances", "1")
-    with start_server(repository, "--timeout-ms", "600000", *batches) as server:
+    with fork_server(repository, "--timeout-ms", "600000", *batches) as server:
         answers, metrics = asyncio.run(run(server.url))
     corrupt = answers.pop(5)
     assert corrupt.status_code == 400

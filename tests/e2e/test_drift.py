@@ -88,14 +88,14 @@ def killed_at_the_end(server: Server) -> Iterator[Server]:
 
 
 def test_a_server_that_is_killed_at_any_moment_raises_an_alarm_once(
-    watched: Bundle, repository: Path, data: Path, start_server: StartServer
+    watched: Bundle, repository: Path, data: Path, fork_server: StartServer
 ) -> None:
     options = ("--data-folder", str(data), "--record", "sqlite")
     at = 0
     # With usual pictures; just before the alarm; while it stands; and once more.
     for light, count in ((1.0, 30), (0.8, 8), (0.8, 30), (0.8, 30)):
         with (
-            start_server(repository, *options) as server,
+            fork_server(repository, *options) as server,
             killed_at_the_end(server),
             callers(server.url, 1) as (client,),
         ):
@@ -106,7 +106,7 @@ def test_a_server_that_is_killed_at_any_moment_raises_an_alarm_once(
             eventually(lambda last=at: recorded(server) == last)
             if count == 30:
                 eventually(lambda seen=at: pictures(server) == [seen])
-    with start_server(repository, *options) as server:
+    with fork_server(repository, *options) as server:
         eventually(lambda: pictures(server) == [at])
         (alarm,) = alarms(server)
         assert alarm["cause"] == "camera"

@@ -34,10 +34,10 @@ FEW = [part(40), part(70), part(50, spot=160), part(60, spot=230)]
 
 
 @pytest.fixture(scope="module")
-def server(start_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(fork_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     repository = tmp_path_factory.mktemp("oip") / "models"
     write_bundle(repository)
-    with start_server(repository, "--grpc-port", "0") as found:
+    with fork_server(repository, "--grpc-port", "0") as found:
         yield found
 
 

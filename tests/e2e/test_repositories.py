@@ -33,7 +33,7 @@ def told(server: Server, line: str) -> bool:
 
 
 def test_versions_come_when_asked_and_a_password_is_in_no_line(
-    start_server: StartServer,
+    fork_server: StartServer,
     shelf: WebShelf,
     make_bundle: MakeBundle,
     tmp_path: Path,
@@ -41,7 +41,7 @@ def test_versions_come_when_asked_and_a_password_is_in_no_line(
     url = shelf.url.replace("://", "://me:secretword@")
     upload(shelf, make_bundle().path)
     options = ("--data-folder", str(tmp_path / "data"), "--repository-poll-s", "0")
-    with start_server(url, *options) as server:
+    with fork_server(url, *options) as server:
         upload(shelf, make_bundle(version="2").path, spoil="golden.npz")
         server.process.send_signal(signal.SIGHUP)
         eventually(lambda: told(server, "parts/2 is not taken"), 60)
@@ -55,7 +55,7 @@ def test_versions_come_when_asked_and_a_password_is_in_no_line(
 
 
 def test_a_start_with_a_mirror_does_not_wait_for_a_store_that_says_nothing(
-    start_server: StartServer, make_bundle: MakeBundle, tmp_path: Path
+    fork_server: StartServer, make_bundle: MakeBundle, tmp_path: Path
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -63,7 +63,7 @@ def test_a_start_with_a_mirror_does_not_wait_for_a_store_that_says_nothing(
         mirror = mirror_folder(data, url)
         mirror.parent.mkdir(parents=True)
         make_bundle().path.parents[1].rename(mirror)
-        with start_server(url, "--data-folder", str(data)) as server:
+        with fork_server(url, "--data-folder", str(data)) as server:
             # Ready, and nobody knows yet that nothing will come.
             assert not told(server, "what came until now is served")
             assert httpx.get(f"{server.url}/health/ready").status_code == 200
@@ -72,16 +72,14 @@ def test_a_start_with_a_mirror_does_not_wait_for_a_store_that_says_nothing(
 
 
 def test_a_server_that_is_told_to_end_while_a_file_comes_ends_and_leaves_nothing_half(
-    start_server: StartServer,
+    fork_server: StartServer,
     shelf: WebShelf,
     make_bundle: MakeBundle,
     tmp_path: Path,
 ) -> None:
     data = tmp_path / "data"
     upload(shelf, make_bundle().path)
-    with start_server(
-        shelf.url, "--data-folder", str(data), "--repository-poll-s", "0.1"
-    ) as server:
+    with fork_server(shelf.url, "--data-folder", str(data), "--repository-poll-s", "0.1") as server:
         shelf.stalls = {"2/model.onnx"}
         upload(shelf, make_bundle(version="2").path)
         assert shelf.stalled.wait(30)
@@ -91,7 +89,7 @@ def test_a_server_that_is_told_to_end_while_a_file_comes_ends_and_leaves_nothing
     assert [path.name for path in mirror.glob("parts/*")] == ["1"]
 
     shelf.stalls = set()
-    with start_server(shelf.url, "--data-folder", str(data)):
+    with fork_server(shelf.url, "--data-folder", str(data)):
         # It fetches that version anew, and removes what is left of the first try.
         eventually(lambda: (mirror / "parts" / "2").is_dir())
         eventually(lambda: not list(mirror.glob(".incoming-*/parts/2")))

@@ -16,17 +16,8 @@ TAKT = Path(sys.executable).with_name("takt")
 PATH = "/v1/models/parts/inspect"
 
 
-def test_importing_the_app_loads_no_torch_and_no_offline_code() -> None:
-    code = "import sys, service.app; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout.split()
-    assert "service.app" in loaded
-    assert not {name.partition(".")[0] for name in loaded} & {"torch", "export", "models", "onnx"}
-
-
 def test_thirty_two_clients_are_batched_and_a_corrupt_picture_fails_alone(
-    start_server, bundle, repository: Path, picture_bytes: Callable[..., bytes]
+    fork_server, bundle, repository: Path, picture_bytes: Callable[..., bytes]
 ) -> None:
     async def client(http: httpx.AsyncClient, number: int) -> list[int]:
         body = picture_bytes(200 if number % 2 else 50, ".jpg", size=(640, 480))
@@ -41,7 +32,7 @@ def test_thirty_two_clients_are_batched_and_a_corrupt_picture_fails_alone(
             statuses = await asyncio.gather(*(client(http, number) for number in range(32)))
             return statuses, (await http.get("/metrics")).text
 
-    with start_server(repository, "--max-batch-size", "8") as server:
+    with fork_server(repository, "--max-batch-size", "8") as server:
         statuses, metrics = asyncio.run(run(server.url))
         assert statuses.pop(7) == [200, 200, 200, 400, 200, 200]
         assert statuses == [[200] * 6] * 31
@@ -71,7 +62,7 @@ def test_a_stopped_server_answers_what_it_accepted(
 
 
 def test_what_a_stopped_server_has_no_time_for_is_told_so(
-    start_server, bundle, repository: Path, picture_bytes: Callable[..., bytes]
+    fork_server, bundle, repository: Path, picture_bytes: Callable[..., bytes]
 ) -> None:
     head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
 
@@ -87,7 +78,7 @@ def test_what_a_stopped_server_has_no_time_for_is_told_so(
             writer.close()
             return answer
 
-    with start_server(repository, "--drain-timeout-s", "0.2") as server:
+    with fork_server(repository, "--drain-timeout-s", "0.2") as server:
         answer = asyncio.run(post_then_stop(server))
         assert server.stop() in (0, -signal.SIGTERM)
         assert "Traceback" not in "".join(server.log)
@@ -98,7 +89,7 @@ def test_what_a_stopped_server_has_no_time_for_is_told_so(
 
 
 def test_who_hears_events_does_not_hold_up_a_server_that_ends(
-    start_server, bundle, repository: Path, tmp_path: Path
+    fork_server, bundle, repository: Path, tmp_path: Path
 ) -> None:
     async def hear_then_stop(server) -> str:
         async with asyncio.timeout(60), httpx.AsyncClient(base_url=server.url) as http:
@@ -110,14 +101,14 @@ def test_who_hears_events_does_not_hold_up_a_server_that_ends(
                 return begin + "".join([part async for part in heard])
 
     options = ("--record", "sqlite", "--data-folder", str(tmp_path), "--drain-timeout-s", "600")
-    with start_server(repository, *options) as server:
+    with fork_server(repository, *options) as server:
         assert asyncio.run(hear_then_stop(server)).startswith("retry: ")
         assert server.stop() in (0, -signal.SIGTERM)
         assert "Traceback" not in "".join(server.log)
 
 
 def test_a_caller_that_hangs_up_is_given_up(
-    start_server, bundle, repository: Path, picture_bytes: Callable[..., bytes]
+    fork_server, bundle, repository: Path, picture_bytes: Callable[..., bytes]
 ) -> None:
     body = picture_bytes(50, ".png", size=(4000, 3000))
     head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -143,7 +134,7 @@ def test_a_caller_that_hangs_up_is_given_up(
                     await answer
             assert (await http.post(PATH, content=picture_bytes())).status_code == 200
 
-    with start_server(repository) as server:
+    with fork_server(repository) as server:
         asyncio.run(hang_up(server))
         assert server.stop() in (0, -signal.SIGTERM)
         assert "Traceback" not in "".join(server.log)

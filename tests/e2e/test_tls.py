@@ -18,7 +18,7 @@ from tests.tls import pair_of
 
 
 def test_a_client_with_certificate_and_key_inspects_and_streams_and_none_else_gets_in(
-    start_server, bundle, repository, tmp_path: Path, picture_bytes: Callable[..., bytes]
+    fork_server, bundle, repository, tmp_path: Path, picture_bytes: Callable[..., bytes]
 ) -> None:
     authority = trustme.CA()
     files = {
@@ -36,7 +36,7 @@ def test_a_client_with_certificate_and_key_inspects_and_streams_and_none_else_ge
         *("--keys-file", str(keys), "--metrics-port", "0"),
     ]
 
-    with start_server(repository, *options) as server:
+    with fork_server(repository, *options) as server:
         assert server.url.startswith("https://")
         shown = {"key": secret, "cafile": paths["ca"]}
         with TaktClient(server.url, **shown, certfile=paths["client"]) as client:

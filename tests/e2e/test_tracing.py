@@ -72,7 +72,7 @@ def collector() -> Iterator[Collector]:
 
 
 def test_every_picture_is_at_the_collector_once_the_server_has_ended(
-    start_server,
+    fork_server,
     bundle,
     repository: Path,
     picture_bytes: Callable[..., bytes],
@@ -82,7 +82,7 @@ def test_every_picture_is_at_the_collector_once_the_server_has_ended(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "3600000")
-    with start_server(repository, "--tracing", "otlp") as server:
+    with fork_server(repository, "--tracing", "otlp") as server:
         headers = {"traceparent": f"00-{TRACE_ID}-{SPAN_ID}-01"}
         with httpx.Client(base_url=server.url, headers=headers) as http:
             for _ in range(PICTURES):
@@ -104,7 +104,7 @@ def test_every_picture_is_at_the_collector_once_the_server_has_ended(
 
 
 def test_a_collector_that_is_not_there_disturbs_nobody(
-    start_server,
+    fork_server,
     bundle,
     repository: Path,
     picture_bytes: Callable[..., bytes],
@@ -117,7 +117,7 @@ def test_a_collector_that_is_not_there_disturbs_nobody(
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "10")
     monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "16")
     monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "8")
-    with start_server(repository, "--tracing", "otlp") as server:
+    with fork_server(repository, "--tracing", "otlp") as server:
         with httpx.Client(base_url=server.url) as http:
             told: list[str] = []
             while not told:

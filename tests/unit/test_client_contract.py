@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, is_dataclass
@@ -129,12 +127,3 @@ def test_the_client_has_the_licence_and_the_version_of_the_project() -> None:
     for fact in ("version", "license", "authors", "requires-python"):
         assert ours[fact] == client[fact]
     assert (ROOT / "LICENSE").read_bytes() == (CLIENT / "LICENSE").read_bytes()
-
-
-def test_serving_imports_no_client() -> None:
-    script = (
-        "import sys, service.app, service.server.server, service.cli; "
-        "print([name for name in ('takt_client', 'httpx') if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert (done.stdout.strip(), done.stderr) == ("[]", "")

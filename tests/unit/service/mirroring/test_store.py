@@ -1,8 +1,6 @@
 """A store at the end of a wire: its errors, its bounds and its pace."""
 
 import os
-import subprocess
-import sys
 import threading
 import tomllib
 from collections.abc import Iterator
@@ -176,9 +174,3 @@ def test_a_pipe_is_no_file(tmp_path: Path, ending: threading.Event) -> None:
     os.mkfifo(tmp_path / "a")
     with pytest.raises(FileNotFoundError):
         open_store(parse_location(tmp_path.as_uri()), ending).read("a", most_bytes=10)
-
-
-def test_a_server_of_a_folder_imports_nothing_of_it() -> None:
-    code = "import sys, service.app; print([n for n in sys.modules if n in ('fsspec', 'aiohttp')])"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "[]"
