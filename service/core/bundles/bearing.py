@@ -22,7 +22,7 @@ _WORDS: dict[MovementKind, tuple[str, str]] = {
 
 
 _LEAST: dict[MovementKind, tuple[float, str]] = {
-    "shift": (1, "the part lies 1 % of the picture's sides elsewhere"),
+    "shift": (1, "the part lies 1 % elsewhere"),
     "light": (5, "the light is 5 % stronger or weaker"),
 }
 """What a model is to bear, and what happens where it does not."""
@@ -116,8 +116,8 @@ class Bearing(StrictModel):
             return None
         return (
             f"more than {100 * self.limit:.3g} % of good parts are rejected where "
-            f"{' or '.join(little)}; fix the part mechanically and keep the light steady, or take "
-            "pictures as the line shows them, lying and lit a little otherwise, and learn them too"
+            f"{' or '.join(little)}; fix part and light, or learn parts that lie and are lit "
+            "otherwise, too"
         )
 
     @property

@@ -42,8 +42,8 @@ def test_a_model_that_bears_hardly_a_movement_says_what_to_do(little: KindBorne)
     warning = bearing(little).warning
     assert warning is not None
     assert warning.startswith("more than 8 % of good parts are rejected where the ")
-    assert "fix the part mechanically" in warning
-    assert "learn them too" in warning
+    assert "fix part and light" in warning
+    assert "lit otherwise, too" in warning
 
 
 def test_nothing_is_said_against_a_model_of_which_too_little_is_known() -> None:
