@@ -82,9 +82,9 @@ class Locator(nn.Module):
 
     def gray(self, images: Tensor) -> Tensor:
         """RGB [N,3,H,W] in [0,1] -> gray levels [N,1,h,w] of the cells."""
+        cells = F.avg_pool2d(images, self.stride)
         red, green, blue = GRAY
-        levels = red * images[:, :1] + green * images[:, 1:2] + blue * images[:, 2:]
-        return F.avg_pool2d(levels, self.stride)
+        return red * cells[:, :1] + green * cells[:, 1:2] + blue * cells[:, 2:]
 
     def standardised(self, gray: Tensor) -> Tensor:
         """Gray levels [N,1,h,w] of the cells -> ĝ, [N,F]."""
