@@ -35,6 +35,8 @@ SCALE = 0.04
 PENALTY = 0.1
 """Of the squared weights, over the mean of the squares that they meet."""
 
+TINY = 1e-12
+
 FEWEST, MOST = 20, 200
 """Parts below which nothing is taught, and most that teach."""
 
@@ -153,7 +155,8 @@ class _Lessons:
         locator.weights.zero_()
         for number, seen in enumerate(_without_a_quarter(locator.seen)):
             own = xx[seen][:, seen]
-            own.diagonal().add_(PENALTY * own.diagonal().mean())
+            # Where no cell varies, nothing is told.
+            own.diagonal().add_(PENALTY * own.diagonal().mean() + TINY)
             weights = torch.linalg.solve(own, xy[seen])
             columns = slice(3 * number, 3 * number + 3)
             locator.weights[seen, columns] = weights.to(locator.weights)

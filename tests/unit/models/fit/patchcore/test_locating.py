@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from export.bundling.graph import write_graph
 from models.checkpoints.facts import InputRecipe
+from models.checkpoints.formats import load_checkpoint
+from models.checkpoints.own import FitFacts, save_checkpoint
 from models.fit.device import Compute
 from models.fit.patchcore import locating
 from models.fit.patchcore.encoders import PatchCoreEncoder
@@ -115,6 +117,19 @@ def test_what_looks_alike_everywhere_gets_no_locator() -> None:
     assert locator_of(cloth) is None
 
 
+def test_pictures_without_a_gray_contrast_get_no_locator() -> None:
+    assert locator_of(lambda number: np.full((HEIGHT, WIDTH, 3), 90, np.uint8)) is None
+
+
+def test_an_input_of_a_few_cells_gets_no_locator() -> None:
+    small = PatchCore(PatchCoreConfig((1, 1), 32, 32))
+
+    def gray(number: int) -> Gray:
+        return gray_of(np.random.default_rng(number).integers(0, 256, (32, 32, 3), np.uint8))
+
+    assert taught(small, gray, [[number] for number in range(24)], 1.0) is None
+
+
 def test_few_parts_get_no_locator() -> None:
     assert locator_of(alike, 19) is None
 
@@ -155,6 +170,19 @@ def test_a_graph_tells_of_moved_parts_as_the_model_does(locator: Locator, tmp_pa
     np.testing.assert_allclose(found.score, scores, atol=2e-3)
     np.testing.assert_allclose(found.anomaly_map, maps, atol=2e-3)
     engine.close()
+
+
+def test_a_checkpoint_keeps_the_locator(locator: Locator, tmp_path: Path) -> None:
+    model = a_patchcore(CONFIG)
+    set_locator(model, locator)
+    facts = FitFacts(model.config, ("0123456789abcdef",), 1, 0, {"takt": "0.2.0"})
+    save_checkpoint(tmp_path / "fitted.safetensors", model, facts)
+    again = load_checkpoint(tmp_path / "fitted.safetensors").model
+    assert isinstance(again, PatchCore)
+    image = image_of(part_at(0.05, 0, 1000))
+    with torch.no_grad():
+        for found, former in zip(again.eval()(image), model(image), strict=True):
+            torch.testing.assert_close(found, former)
 
 
 def test_a_fit_of_parts_that_lie_alike_has_a_locator_where_their_shape_is_given() -> None:
