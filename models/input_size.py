@@ -51,6 +51,11 @@ class InputSize:
         """Number of pixels."""
         return self.width * self.height
 
+    @property
+    def aspect(self) -> float:
+        """Height over width."""
+        return self.height / self.width
+
 
 @dataclass(frozen=True)
 class SizeLimits:

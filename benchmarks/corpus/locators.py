@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional as F
 
 from export.bundling.checkpoint_source import preprocess_of
 from export.pictures import MAX_PIXELS, named, usual_size
 from models.fit.parts import kept_together
 from models.fit.patchcore.encoders import PatchCoreEncoder
-from models.fit.patchcore.locating import gray_of, taught
+from models.fit.patchcore.locating import gray_of, movements, taught
 from models.patchcore.detector import PatchCore
 from models.patchcore.locator import Locator
 from service.core.pictures.prepare import prepare
@@ -65,9 +64,8 @@ class Located:
     ) -> Located:
         """The locator that good pictures teach, as a fit has it."""
         model = PatchCore(encoder.config)
-        usual = usual_size(paths)
         parts = kept_together(range(len(good)), [*part])
-        aspect = usual.height / usual.width
+        aspect = usual_size(paths).aspect
         return cls(taught(model, lambda number: good[number], parts, aspect), model.map_size)
 
     @torch.no_grad()
@@ -75,7 +73,6 @@ class Located:
         """The cells of the pictures' maps that show what came from beyond the border, [N,h,w]."""
         if self.locator is None:
             return np.zeros((len(grays), *self.map_size), np.bool_)
-        levels = torch.from_numpy(grays)[:, None].float() / 255
-        cells = F.avg_pool2d(levels, self.locator.stride // 2)
-        found: NDArray[np.bool_] = self.locator.new_content(self.locator.movements(cells)).numpy()
+        moves = movements(self.locator, [*grays])
+        found: NDArray[np.bool_] = self.locator.new_content(moves).numpy()
         return found

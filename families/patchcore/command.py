@@ -56,7 +56,6 @@ def patchcore(
         kinds = Kinds.read(good, grouping)
         bank_size = len(good) * asked.bank_size
         chosen = sized_patchcore(sizing, kinds.all, encoder, bank_size, compute, click.echo)
-        usual = usual_size(kinds.all)
         fitted = fit_patchcore(
             kinds.paths,
             reader(chosen.recipe),
@@ -64,7 +63,7 @@ def patchcore(
             asked,
             compute,
             part=kinds.parts.number,
-            aspect=usual.height / usual.width,
+            aspect=usual_size(kinds.all).aspect,
             quiet=quiet,
         )
         if fitted.turned:

@@ -31,7 +31,6 @@ def fit_patchcore_to(request: FitRequest, stages: Stages) -> None:
     else:
         options = replace(options, bank_size=request.bank.bank_size)
         encoder = request.bank.encoder()
-    usual = usual_size(paths)
     fitted = fit_patchcore(
         [paths],
         stages.counted(reader(encoder.recipe), len(paths)),
@@ -39,7 +38,7 @@ def fit_patchcore_to(request: FitRequest, stages: Stages) -> None:
         options,
         request.compute,
         part=request.pictures.parts.number,
-        aspect=usual.height / usual.width,
+        aspect=usual_size(paths).aspect,
         quiet=True,
     )
     if fitted.turned:

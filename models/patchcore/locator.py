@@ -4,7 +4,7 @@ Where all good parts lie alike, a part that lies elsewhere brings something into
 bank knows: what lies beyond the border. Its cells are no defect, and nothing there can be judged.
 
 The gray level of each cell less the mean around it, g_p, is standardised over the picture without
-its border, and times a matrix gives shift and turn, each in a share of its range:
+its border, and times a matrix gives shift and turn:
 
     e_q = W_q ĝ + c_q,    ĝ = (g - mean g) / |g - mean g|,    q = 1 … 4.
 

@@ -8,7 +8,6 @@ the fold's pictures must take few of them for moved, and most of their made-up m
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.fit.patchcore.moving import Movement
 from models.patchcore.detector import PatchCore
 from models.patchcore.locator import GRAY, Locator
 
@@ -104,6 +104,16 @@ def taught(
     return locator
 
 
+def movements(locator: Locator, pictures: Sequence[Gray]) -> Tensor:
+    """The movements [N,3] that a locator tells of pictures, as `Locator.forward` gives them.
+
+    Args:
+        locator: with its weights.
+        pictures: at least one, as `gray_of` gives it.
+    """
+    return torch.cat([locator.movements(cells) for cells in _cells(locator, pictures)])
+
+
 @dataclass(frozen=True)
 class _Lessons:
     """Sums over made-up movements y of pictures with cells x, float64.
@@ -175,10 +185,7 @@ def _without_a_quarter(size: tuple[int, int]) -> Iterator[Tensor]:
 
 def _told(locator: Locator, pictures: Sequence[Gray]) -> int:
     """How many of the pictures are taken for moved."""
-    if not pictures:
-        return 0
-    moves = torch.cat([locator.movements(cells) for cells in _cells(locator, pictures)])
-    return int((moves != 0).any(1).sum())
+    return int((movements(locator, pictures) != 0).any(1).sum()) if pictures else 0
 
 
 def _standardised(locator: Locator, pictures: Sequence[Gray]) -> Tensor:
@@ -198,16 +205,13 @@ def _moved(
     """A gray picture whose content is moved; what lies beyond its border is mirrored in."""
     right, down, degrees = move
     height, width = gray.shape
-    cos, sin = (scale * f(math.radians(degrees)) for f in (math.cos, math.sin))
     # A turn of the picture before it was stretched to the input.
     stretch = float(locator.aspect) * width / height
-    turn = np.array(((cos, sin * stretch), (-sin / stretch, cos)))
-    middle = np.array(((width - 1) / 2, (height - 1) / 2))
-    shift = middle + np.array((right * width, down * height)) - turn @ middle
+    by = Movement(right, down, degrees, scale)
     return np.asarray(
         cv2.warpAffine(
             gray,
-            np.column_stack((turn, shift)),
+            by.matrix(width, height, stretch),
             (width, height),
             flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REFLECT_101,

@@ -12,6 +12,7 @@ thresholds are, is of pictures as they are.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Self, cast
 
@@ -95,7 +96,7 @@ class Movement:
         height, width, _ = picture.shape
         moved = cv2.warpAffine(
             picture,
-            self._matrix(width, height),
+            self.matrix(width, height),
             (width, height),
             flags=cv2.INTER_CUBIC,
             borderMode=cv2.BORDER_REFLECT_101,
@@ -109,7 +110,7 @@ class Movement:
         """The pixels [H,W] of a moved picture that are not mirrored in."""
         kept = cv2.warpAffine(
             np.full((height, width), 255, np.uint8),
-            self._matrix(width, height),
+            self.matrix(width, height),
             (width, height),
             flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_CONSTANT,
@@ -117,9 +118,16 @@ class Movement:
         )
         return cast(NDArray[np.bool_], kept == 255)
 
-    def _matrix(self, width: int, height: int) -> NDArray[np.float64]:
-        middle = ((width - 1) / 2, (height - 1) / 2)
-        matrix = cv2.getRotationMatrix2D(middle, self.degrees, self.scale)
-        matrix[0, 2] += self.shift_x * width
-        matrix[1, 2] += self.shift_y * height
-        return cast(NDArray[np.float64], matrix)
+    def matrix(self, width: int, height: int, stretch: float = 1.0) -> NDArray[np.float64]:
+        """The affine map [2,3] of places on a picture.
+
+        Args:
+            width: of the picture in pixels.
+            height: of the picture in pixels.
+            stretch: by which it was widened over its height, before which it is turned.
+        """
+        cos, sin = (self.scale * f(math.radians(self.degrees)) for f in (math.cos, math.sin))
+        turn = np.array(((cos, sin * stretch), (-sin / stretch, cos)))
+        middle = np.array(((width - 1) / 2, (height - 1) / 2))
+        shift = np.array((self.shift_x * width, self.shift_y * height))
+        return np.column_stack((turn, middle + shift - turn @ middle))
