@@ -62,7 +62,7 @@ def events(log: Path) -> list[str]:
             found.append("answer")
         elif "sync resumed>" in line:
             found.append(begun.pop(thread))
-        elif synced := re.search(r"sync\(\d+<(.*)>", line):
+        elif synced := re.search(r"sync\(\d+<([^>]*)>", line):
             kind = "row" if synced[1].endswith("record.sqlite-wal") else "other"
             if "/pictures/" in synced[1] and ".part" in synced[1]:
                 kind = "picture"
