@@ -8,18 +8,27 @@ Such a server starts in a fraction of the time, and is otherwise the one of the 
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 from typing import TextIO
 
+import httpx
+
+_BANK = Path(__file__).parents[1] / "examples/bank"
 _MESSAGE_BYTES = 1 << 17
 
 Start = Callable[[Sequence[str]], "Forked"]
@@ -128,14 +137,39 @@ def _keep(client: socket.socket, log: int) -> None:
     os._exit(0)
 
 
+def _declare() -> None:
+    """Load what a server loads, make an app with a record, and let it answer."""
+    for name in ("numpy.ma", "onnxruntime", "service.server.run", "uvloop"):
+        import_module(name)
+    from service.app import create_app
+    from service.recording.record import open_record
+    from service.settings import Settings
+
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(repository=str(_BANK), data_folder=Path(folder))
+        record = open_record(settings.data_folder, "sqlite")
+        assert record is not None
+        app = create_app(settings, record=record)
+
+        async def ask() -> None:
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as asked:
+                (await asked.get("/health/live")).raise_for_status()
+
+        asyncio.run(ask())
+        record.close()
+    assert threading.active_count() == 1  # a server would lack the others
+
+
 def _main(channel: socket.socket) -> None:
-    import service.app
-    import service.server.run  # noqa: F401
     from service.cli import main
     from tests.declared_once import each_declaration_once
     from tests.migrated_once import each_migration_once
 
     with each_declaration_once(), each_migration_once():
+        _declare()
+        gc.collect()
+        gc.freeze()  # what is there is looked at by no server's collector, nor copied for it
         _fork_servers(channel)
         main()
 
