@@ -28,6 +28,15 @@ def faded(start_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield server.url
 
 
+@pytest.fixture(scope="module")
+def worked(start_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server with a shift in which nothing has changed."""
+    folder = str(tmp_path_factory.mktemp("worked"))
+    with start_server(BANK, "--record", "sqlite", "--data-folder", folder) as server:
+        work_a_shift(server.url, 1)
+        yield server.url
+
+
 def alarms(page: Page, station: str) -> Locator:
     """What calls at a station."""
     return page.get_by_role("article").filter(has_text=f"at {station}")
@@ -153,11 +162,8 @@ def test_where_all_is_as_ever_it_says_what_is_watched_and_what_is_promised(
 
 
 def test_pictures_of_a_former_version_say_nothing_of_the_one_that_answers_now(
-    page: Page, serve: Serve
+    page: Page, worked: str
 ) -> None:
-    server = serve(record=True)
-    work_a_shift(server.url, 1)
-
     def former(route: Route) -> None:
         watch = route.fetch().json()
         for one in watch["streams"]:
@@ -165,16 +171,13 @@ def test_pictures_of_a_former_version_say_nothing_of_the_one_that_answers_now(
         route.fulfill(json=watch)
 
     page.route("**/v1/watch", former)
-    page.goto(f"{server.url}/console/watch")
+    page.goto(f"{worked}/console/watch")
     expect(page.get_by_text("The version that answers now was not watched yet")).to_be_visible()
     expect(page.get_by_text(f"What was watched are pictures of {MODEL} 1")).to_be_visible()
     expect(page.get_by_text("are as ever")).to_have_count(0)
 
 
-def test_causes_that_are_no_camera_lead_to_the_rejects(page: Page, serve: Serve) -> None:
-    server = serve(record=True)
-    work_a_shift(server.url, 1)
-
+def test_causes_that_are_no_camera_lead_to_the_rejects(page: Page, worked: str) -> None:
     def broken(route: Route) -> None:
         watch = route.fetch().json()
         for one in watch["promises"]:
@@ -189,7 +192,7 @@ def test_causes_that_are_no_camera_lead_to_the_rejects(page: Page, serve: Serve)
         route.fulfill(json=watch)
 
     page.route("**/v1/watch", broken)
-    page.goto(f"{server.url}/console/watch")
+    page.goto(f"{worked}/console/watch")
     promise = page.get_by_role("article", name="The model rejects more than it promises")
     expect(promise).to_contain_text("6.00 % rejected instead of 1.90 %")
     expect(promise).to_contain_text("No picture of then or of now is kept")
@@ -203,10 +206,7 @@ def test_causes_that_are_no_camera_lead_to_the_rejects(page: Page, serve: Serve)
     expect(page.get_by_role("heading", name="Review")).to_be_visible()
 
 
-def test_a_version_without_facts_says_what_adds_them(page: Page, serve: Serve) -> None:
-    server = serve(record=True)
-    work_a_shift(server.url, 1)
-
+def test_a_version_without_facts_says_what_adds_them(page: Page, worked: str) -> None:
     def without(route: Route) -> None:
         watch = route.fetch().json()
         for one in watch["streams"]:
@@ -214,7 +214,7 @@ def test_a_version_without_facts_says_what_adds_them(page: Page, serve: Serve) -
         route.fulfill(json=watch)
 
     page.route("**/v1/watch", without)
-    page.goto(f"{server.url}/console/watch")
+    page.goto(f"{worked}/console/watch")
     expect(page.get_by_text("Nothing can be watched yet")).to_be_visible()
     streams = page.get_by_role("region", name="What is watched")
     expect(streams).to_contain_text("“takt calibrate” adds them")
