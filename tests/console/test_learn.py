@@ -88,11 +88,8 @@ def versions(server: Server, name: str) -> dict[str, Any]:
     return model
 
 
-@pytest.mark.timeout(1800)
-def test_thirty_dropped_pictures_become_a_version_that_is_served_and_an_update_is_activated(
-    page: Page, serve_learning: Callable[..., Server]
-) -> None:
-    server = serve_learning(record=True)
+def become_a_version(page: Page, server: Server) -> None:
+    """Drop thirty pictures and a copy, and wait until version 1 of `bolts` answers."""
     begin(page, server, "bolts", Size="64")
     drop(page, [part(seed) for seed in range(30)] + [part(0)])
     expect(page.get_by_text("Pictures: 30 (")).to_be_visible()
@@ -105,11 +102,27 @@ def test_thirty_dropped_pictures_become_a_version_that_is_served_and_an_update_i
     expect(page.get_by_text("Version 1 is active and answers")).to_be_visible(
         timeout=LEARNED_WITHIN_MS
     )
+
+
+@pytest.mark.timeout(1800)
+def test_thirty_dropped_pictures_become_a_version_that_is_served(
+    page: Page, serve_learning: Callable[..., Server]
+) -> None:
+    server = serve_learning()
+    become_a_version(page, server)
     expect(page.get_by_text("30 pictures, 80 x 60")).to_be_visible()
     assert "bolts" in [one["name"] for one in httpx.get(f"{server.url}/v1/models").json()["models"]]
     answer = httpx.post(f"{server.url}/v1/models/bolts/inspect", content=part(3))
     assert (answer.status_code, answer.json()["version"]) == (200, "1")
 
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_dropped_pictures_are_added_to_a_version_and_the_update_is_activated(
+    page: Page, serve_learning: Callable[..., Server]
+) -> None:
+    server = serve_learning(record=True)
+    become_a_version(page, server)
     page.get_by_role("button", name="Learn another one").click()
     page.get_by_label("Model (a new name").fill("bolts")
     expect(page.get_by_role("radio", name="Add the pictures to version 1")).to_be_checked()
@@ -225,6 +238,43 @@ def test_advice_for_pictures_that_are_gone_has_no_button(
     page.goto(f"{serve_learning().url}/console/learn")
     expect(another(page)).to_be_visible()
     expect(page.get_by_role("button", name="Learn again")).to_have_count(0)
+
+
+def test_a_version_that_waits_is_compared_with_the_one_before_and_activated(
+    page: Page, serve_learning: Callable[..., Server], make_bundle: Any
+) -> None:
+    make_bundle(version="2")
+    told = Told(learned("7", "parts", standing="waiting"))
+    told.tell(page)
+    server = serve_learning()
+    while versions(server, "parts")["active"] != "2":
+        pass
+    page.goto(f"{server.url}/console/learn")
+    expect(page.get_by_text("Version 1 is loaded and waits")).to_be_visible()
+    compared = page.get_by_role("status").filter(has_text="Before and after")
+    expect(compared.get_by_role("paragraph")).to_have_count(2)
+    page.get_by_role("button", name="Activate version 1").click()
+    page.get_by_label("Why").fill("the dark shift")
+    with page.expect_response("**/v1/models/parts/**"):
+        page.get_by_label("Why").press("Enter")
+    assert versions(server, "parts")["active"] == "1"
+    told.jobs[0]["learned"]["standing"] = "active"
+    expect(page.get_by_text("Version 1 is active and answers")).to_be_visible()
+    page.get_by_role("link", name="Look at it").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("parts, version 1")
+
+
+def test_where_a_version_answers_pictures_are_added_to_it_unless_somebody_says_otherwise(
+    page: Page, serve_learning: Callable[..., Server]
+) -> None:
+    server = serve_learning()
+    page.goto(f"{server.url}/console/learn")
+    page.get_by_label("Model (a new name").fill("parts")
+    expect(page.get_by_role("radio", name="Add the pictures to version 1")).to_be_checked()
+    page.get_by_role("button", name="Gather pictures").click()
+    expect(page.get_by_text("Pictures: 0 (")).to_be_visible()
+    (job,) = httpx.get(f"{server.url}/v1/learning").json()["jobs"]
+    assert job["update"]
 
 
 def test_learning_another_one_passes_over_what_was_learned_before(
