@@ -76,7 +76,7 @@ PAGES: dict[str, tuple[str, Prepare]] = {
 }
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_every_page_shows_a_shift(
     new_page: Callable[..., Page], serve: Serve, tmp_path: Path, theme: str
 ) -> None:

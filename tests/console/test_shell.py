@@ -154,7 +154,15 @@ def test_a_page_that_was_asked_for_in_an_outage_comes_when_the_server_is_back(
     expect(page.get_by_role("heading", name=heading)).to_be_visible()
 
 
-@pytest.mark.parametrize("path", ["models", "models/pitting?version=1", "watch", "stations"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "models",
+        pytest.param("models/pitting?version=1", marks=pytest.mark.slow),
+        "watch",
+        pytest.param("stations", marks=pytest.mark.slow),
+    ],
+)
 def test_an_outage_is_told_once_and_of_when_the_numbers_are(
     page: Page, serve: Serve, path: str
 ) -> None:
