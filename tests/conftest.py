@@ -6,20 +6,23 @@ import gc
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import cv2
+import httpx._transports.default as transports
 import numpy as np
 import onnx
 import pytest
-from httpx._config import DEFAULT_TIMEOUT_CONFIG
+from httpx._config import DEFAULT_TIMEOUT_CONFIG, create_ssl_context
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
@@ -52,6 +55,23 @@ os.environ.setdefault("TAKT_RECORD", "none")
 # httpx waits for five seconds, and a busy machine may take longer for any answer.
 for _step in ("connect", "read", "write", "pool"):
     setattr(DEFAULT_TIMEOUT_CONFIG, _step, 60.0)
+
+
+@cache
+def _usual_context(*_: str | None) -> ssl.SSLContext:
+    return create_ssl_context()
+
+
+def _create_context_once(
+    verify: Any = True, cert: Any = None, trust_env: bool = True
+) -> ssl.SSLContext:
+    if verify is not True or cert is not None or not trust_env:
+        return create_ssl_context(verify, cert, trust_env)
+    return _usual_context(*map(os.environ.get, ("SSL_CERT_FILE", "SSL_CERT_DIR")))
+
+
+# httpx reads all certificates of the machine for each client, in up to 25 ms of the processor.
+vars(transports)["create_ssl_context"] = _create_context_once
 
 
 @pytest.hookimpl(tryfirst=True)
