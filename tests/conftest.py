@@ -141,8 +141,7 @@ def repository(tmp_path: Path) -> Path:
     return tmp_path / "models"
 
 
-@pytest.fixture
-def make_bundle(repository: Path) -> MakeBundle:
+def bundle_maker(repository: Path) -> MakeBundle:
     """Writes a bundle whose model answers brightness times `scale`; 0.5 is its threshold.
 
     It was trained to answer brightness times `trained`. A graph of float32 takes what torchvision's
@@ -202,6 +201,12 @@ def make_bundle(repository: Path) -> MakeBundle:
         )
 
     return make
+
+
+@pytest.fixture
+def make_bundle(repository: Path) -> MakeBundle:
+    """Writes bundles into the test's repository, as `bundle_maker` says."""
+    return bundle_maker(repository)
 
 
 @pytest.fixture

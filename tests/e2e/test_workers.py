@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from service.core.bundles.bundle import Bundle
-from tests.conftest import TAKT, Server, StartServer
+from tests.conftest import TAKT, Server, StartServer, bundle_maker
 from tests.ports import kept_port
 from tests.workers import (
     INSPECT,
@@ -42,6 +42,24 @@ def server(
         yield started
 
 
+@pytest.fixture(scope="module")
+def of_the_module(
+    tmp_path_factory: pytest.TempPathFactory, start_server: StartServer
+) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("shared")
+    bundle_maker(folder / "models")()
+    options = ("--workers", "2", "--data-folder", str(folder / "data"), "--no-request-log")
+    with start_server(folder / "models", *options) as started:
+        yield started
+
+
+@pytest.fixture
+def shared(of_the_module: Server) -> Server:
+    """A server that no test changes; nobody is connected to it."""
+    wait_until_all_serve(of_the_module, 2)
+    return of_the_module
+
+
 def counted(server: Server, pattern: str) -> float:
     return sum(
         float(value) for value in re.findall(rf"^{pattern} (\S+)$", metrics(server), re.MULTILINE)
@@ -52,20 +70,20 @@ ANSWERED = r'takt_requests_total\{model="parts",outcome="ok",protocol="rest",.*\
 
 
 def test_connections_are_spread_evenly_and_what_each_worker_counts_is_added(
-    server: Server, picture_bytes: Callable[..., bytes]
+    shared: Server, picture_bytes: Callable[..., bytes]
 ) -> None:
     picture = picture_bytes()
-    with callers(server.url, 8) as clients:
+    with callers(shared.url, 8) as clients:
         answers = [one.ask("POST", INSPECT, picture) for one in clients for _ in range(3)]
         assert {status for status, _ in answers} == {200}
         assert sorted(Counter(worker for _, worker in answers).values()) == [12, 12]
-        assert counted(server, ANSWERED) == 24
-        assert counted(server, r"takt_connections") == 9
-        assert counted(server, r"takt_queue_size_limit") == 256
-        assert counted(server, r"takt_engine_instances\{.*\}") == 2
+        assert counted(shared, ANSWERED) == 24
+        assert counted(shared, r"takt_connections") == 9
+        assert counted(shared, r"takt_queue_size_limit") == 256
+        assert counted(shared, r"takt_engine_instances\{.*\}") == 2
         # What is the same in all of them is not added.
-        assert counted(server, r'takt_threshold\{kind="image",.*\}') == 0.5
-        assert counted(server, r"takt_model_ready\{.*\}") == 1
+        assert counted(shared, r'takt_threshold\{kind="image",.*\}') == 0.5
+        assert counted(shared, r"takt_model_ready\{.*\}") == 1
 
 
 def test_workers_are_replaced_under_load_without_a_failed_request_and_nothing_is_counted_twice(
@@ -137,12 +155,12 @@ def test_kept_connections_to_the_port_of_metrics_read_metrics_and_nothing_else_a
 
 
 def test_what_workers_are_forked_from_shares_the_processor_with_all_else_and_no_ctrl_c(
-    server: Server,
+    shared: Server,
 ) -> None:
-    (nursery,) = psutil.Process(server.process.pid).children()
+    (nursery,) = psutil.Process(shared.process.pid).children()
     # Linux gives a session of its own a share of its own, and for seconds next to nothing.
-    assert os.getsid(nursery.pid) == os.getsid(server.process.pid)
-    assert os.getpgid(nursery.pid) != os.getpgid(server.process.pid)
+    assert os.getsid(nursery.pid) == os.getsid(shared.process.pid)
+    assert os.getpgid(nursery.pid) != os.getpgid(shared.process.pid)
 
 
 def test_workers_log_at_a_terminal_that_stops_what_writes_from_behind(
@@ -162,8 +180,8 @@ def test_workers_log_at_a_terminal_that_stops_what_writes_from_behind(
         assert script.wait(timeout=60) == 0
 
 
-def test_what_one_worker_alone_can_do_is_asked_by_any_connection(server: Server) -> None:
-    with callers_of_all(server.url, 4, 2) as clients:
+def test_what_one_worker_alone_can_do_is_asked_by_any_connection(shared: Server) -> None:
+    with callers_of_all(shared.url, 4, 2) as clients:
         # There is no record here whose pictures could be counted.
         counted_pictures = ("/v1/review/teachable?model=parts", 404)
         for path, status in (("/v1/learning", 200), counted_pictures, ("/v1/status", 200)):
@@ -261,22 +279,21 @@ def test_the_working_folder_gives_the_workers_no_code(
         eventually(lambda: ready(server))
 
 
-@pytest.mark.parametrize(
-    "refused", ["workers = 3", "workers = 2\nmetrics_port = 1", "workers = 2\nmax_queue_size = 0"]
-)
 def test_a_reload_with_settings_that_cannot_be_taken_leaves_all_as_it_is(
-    refused: str, bundle: Bundle, repository: Path, tmp_path: Path, start_server: StartServer
+    bundle: Bundle, repository: Path, tmp_path: Path, start_server: StartServer
 ) -> None:
+    refused = ("workers = 3", "workers = 2\nmetrics_port = 1", "workers = 2\nmax_queue_size = 0")
     config = tmp_path / "takt.toml"
     config.write_text("workers = 2\nrecord = 'none'\n")
     with start_server(repository, "--config", str(config)) as server:
         eventually(lambda: said(server, READY) == 2 and ready(server))
         former = workers_of(server)
-        config.write_text(f"{refused}\nrecord = 'none'\n")
-        server.process.send_signal(signal.SIGUSR2)
-        eventually(lambda: said(server, "the workers stay"))
-        assert workers_of(server) == former
-        assert ready(server)
+        for number, settings in enumerate(refused, 1):
+            config.write_text(f"{settings}\nrecord = 'none'\n")
+            server.process.send_signal(signal.SIGUSR2)
+            eventually(lambda number=number: said(server, "the workers stay") == number)
+            assert workers_of(server) == former
+            assert ready(server)
 
 
 def test_a_reload_whose_worker_cannot_start_leaves_all_as_it_is_and_the_next_one_can_be_asked_for(

@@ -24,7 +24,7 @@ from websockets.asyncio.client import connect
 
 from service.core.bundles.bundle import Bundle
 from takt_client.pictures import pack_frame
-from tests.conftest import Server, StartServer
+from tests.conftest import Server, StartServer, bundle_maker
 from tests.workers import (
     INSPECT,
     callers,
@@ -47,6 +47,25 @@ def server(
     with start_server(repository, *options) as started:
         wait_until_all_serve(started, 2)
         yield started
+
+
+@pytest.fixture(scope="module")
+def of_the_module(
+    tmp_path_factory: pytest.TempPathFactory, start_server: StartServer
+) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("shared")
+    bundle_maker(folder / "models")()
+    data = str(folder / "data")
+    options = ("--workers", "2", "--record", "sqlite", "--data-folder", data, "--no-request-log")
+    with start_server(folder / "models", *options) as started:
+        yield started
+
+
+@pytest.fixture
+def shared(of_the_module: Server) -> Server:
+    """A server to which nobody is connected; each test asks for parts and recipes of its own."""
+    wait_until_all_serve(of_the_module, 2)
+    return of_the_module
 
 
 def test_a_change_at_one_worker_is_in_force_in_each_and_told_once(
@@ -73,7 +92,7 @@ def test_a_change_at_one_worker_is_in_force_in_each_and_told_once(
 
 
 def test_views_of_parts_come_to_every_worker_and_each_part_has_one_result_by_one_revision(
-    server: Server, picture_bytes: Callable[..., bytes]
+    shared: Server, picture_bytes: Callable[..., bytes]
 ) -> None:
     def recipe(revision: int) -> bytes:
         by_hand = {"image": 1.0 + revision, "pixel": 1e30}
@@ -81,7 +100,7 @@ def test_views_of_parts_come_to_every_worker_and_each_part_has_one_result_by_one
         return json.dumps({"number": 7, "deadline_ms": 60_000, "views": views}).encode()
 
     picture = picture_bytes(100)
-    with callers_of_all(server.url, 4, 2) as clients:
+    with callers_of_all(shared.url, 4, 2) as clients:
         workers = set()
         for number in range(24):
             worker = clients[number % 4].ask("PUT", "/v1/recipes/nut", recipe(number + 1))
@@ -96,18 +115,23 @@ def test_views_of_parts_come_to_every_worker_and_each_part_has_one_result_by_one
             assert (first["result"], last["result"]["verdict"]) == (None, "good")
             assert first["revision"] == last["revision"] == 2 * number + 1
         assert len(workers) == 2
-        eventually(lambda: len(httpx.get(f"{server.url}/v1/parts").json()["parts"]) == 24)
+        eventually(lambda: sum(one["part"][:1] == "P" for one in parts_of(shared)) == 24)
+
+
+def parts_of(server: Server) -> list[dict[str, Any]]:
+    parts: list[dict[str, Any]] = httpx.get(f"{server.url}/v1/parts").json()["parts"]
+    return parts
 
 
 def test_views_of_a_part_come_by_streams_of_different_workers(
-    server: Server, picture_bytes: Callable[..., bytes]
+    shared: Server, picture_bytes: Callable[..., bytes]
 ) -> None:
     by_hand = {"image": 1.0, "pixel": 1e30}
     names = [f"v{number}" for number in range(8)]
     views = [{"name": one, "model": "parts", "thresholds": by_hand} for one in names]
-    body = {"number": 7, "deadline_ms": 60_000, "views": views}
-    httpx.put(f"{server.url}/v1/recipes/nut", json=body).raise_for_status()
-    asyncio.run(send_views(server, picture_bytes(100), names))
+    body = {"number": 8, "deadline_ms": 60_000, "views": views}
+    httpx.put(f"{shared.url}/v1/recipes/bolt", json=body).raise_for_status()
+    asyncio.run(send_views(shared, picture_bytes(100), names))
 
 
 async def send_views(server: Server, picture: bytes, names: list[str]) -> None:
@@ -118,7 +142,7 @@ async def send_views(server: Server, picture: bytes, names: list[str]) -> None:
         async with connect(f"{address}/v1/models/parts/stream", proxy=None) as stream:
             await stream.send('{"type": "hello"}')
             await stream.recv()
-            shown = {"type": "view", "part": "A", "view": view, "recipe": "nut"}
+            shown = {"type": "view", "part": "A", "view": view, "recipe": "bolt"}
             for sequence in range(2):
                 await stream.send(json.dumps(shown))
                 await stream.send(pack_frame(sequence, 0, picture))
@@ -174,8 +198,8 @@ async def watch_each(server: Server, picture: bytes) -> None:
                 assert isinstance(await watch.recv(), bytes)
 
 
-def test_a_stream_that_is_resumed_at_another_worker_begins_anew(server: Server) -> None:
-    address = f"{server.url.replace('http', 'ws', 1)}/v1/models/parts/stream"
+def test_a_stream_that_is_resumed_at_another_worker_begins_anew(shared: Server) -> None:
+    address = f"{shared.url.replace('http', 'ws', 1)}/v1/models/parts/stream"
 
     async def hello(**wishes: Any) -> dict[str, Any]:
         async with asyncio.timeout(60), connect(address, proxy=None) as socket:
@@ -188,7 +212,7 @@ def test_a_stream_that_is_resumed_at_another_worker_begins_anew(server: Server) 
         first = await hello()
         for others in range(8):
             # A connection goes to the worker with the fewest: to either, by how many are open.
-            with callers(server.url, others):
+            with callers(shared.url, others):
                 again = await hello(session=first["session"])
             assert again["resumed"] == (again["session"] == first["session"])
             if again["session"][0] != first["session"][0]:
