@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,21 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoxServer]:
         yield BoxServer(served.url, served)
 
 
+@dataclass(frozen=True)
+class Played:
+    """What twenty parts with codes came to, and where the station's log is."""
+
+    outcome: BoxOutcome
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def played(server: BoxServer, tmp_path_factory: pytest.TempPathFactory) -> Played:
+    folder = tmp_path_factory.mktemp("played")
+    box = PlantBox(layout(20, code="PLATE-"), RESULT_MS, server, folder)
+    return Played(asyncio.run(box.run()), folder)
+
+
 async def play(server: BoxServer, folder: Path, parts: int, *faults: Fault) -> BoxOutcome:
     return await PlantBox(layout(parts), RESULT_MS, server, folder).run(faults)
 
@@ -56,23 +72,19 @@ def results(folder: Path) -> list[dict[str, Any]]:
     return [one for one in map(json.loads, lines) if one["event"] == "result"]
 
 
-async def test_parts_pass_by_an_ok_of_their_own(server: BoxServer, tmp_path: Path) -> None:
-    outcome = await play(server, tmp_path, 20)
-
+def test_parts_pass_by_an_ok_of_their_own(played: Played) -> None:
+    outcome = played.outcome
     assert outcome.broken == []
     assert [one.part for one in outcome.moves] == list(range(1, 21))
     # On a machine that is busy a picture may come too late; then there is no decision.
     assert sum(one.result in ("OK", "NG") for one in outcome.moves) >= 10
     assert any(one.passed for one in outcome.moves)
-    told = [one["part"] for one in results(tmp_path)]
+    told = [one["part"] for one in results(played.folder)]
     assert told == sorted(set(told))
     assert {one.part for one in outcome.moves if one.result in ("OK", "NG")} <= set(told)
 
 
-async def test_the_server_knows_how_the_station_fares(server: BoxServer, tmp_path: Path) -> None:
-    outcome = await play(server, tmp_path, 20)
-
-    assert outcome.broken == []
+def test_the_server_knows_how_the_station_fares(server: BoxServer, played: Played) -> None:
     station = httpx.get(f"{server.url}/v1/stations/plant").json()["station"]
     assert station["recipe"] == {"number": 1, "name": "plate", "changing": False}
     assert station["plc"]["heard_at"] is not None
@@ -80,7 +92,7 @@ async def test_the_server_knows_how_the_station_fares(server: BoxServer, tmp_pat
     assert station["result_ms"] == RESULT_MS
     results = station["results"]
     assert len(results) >= 10
-    given = {move.part: move.result for move in outcome.moves}
+    given = {move.part: move.result for move in played.outcome.moves}
     for one in results:
         assert one["result"].upper() == given[one["part"]]
         if one["part_id"] is not None and one["result"] != "no_decision":
@@ -88,14 +100,10 @@ async def test_the_server_knows_how_the_station_fares(server: BoxServer, tmp_pat
             assert part["state"] == "ended"
 
 
-async def test_lot_and_code_go_with_a_part_and_its_code_names_its_recipe(
-    server: BoxServer, tmp_path: Path
+def test_lot_and_code_go_with_a_part_and_its_code_names_its_recipe(
+    server: BoxServer, played: Played
 ) -> None:
-    box = PlantBox(layout(20, code="PLATE-"), RESULT_MS, server, tmp_path)
-    outcome = await box.run()
-
-    assert outcome.broken == []
-    said = results(tmp_path)
+    said = results(played.folder)
     # A slow host may miss a trigger, whose part is rejected.
     given = {(one["part"], one["lot"], one["code"]) for one in said}
     assert given <= {(part, "L1", f"PLATE-{part:06}") for part in range(1, 21)}
@@ -158,6 +166,7 @@ async def test_after_each_fault_the_line_goes_on_and_no_part_passes_by_anothers_
     await goes_on(server, tmp_path, 224, *faults)
 
 
+@pytest.mark.slow
 async def test_what_a_plc_loses_or_sees_twice_costs_its_own_parts_alone(
     server: BoxServer, tmp_path: Path
 ) -> None:
