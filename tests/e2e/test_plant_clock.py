@@ -65,6 +65,7 @@ async def stepped(clock: WallClock, plant: Path) -> None:
         clock.put_forward(ahead_s())
 
 
+@pytest.mark.slow
 async def test_a_clock_that_is_set_changes_no_result_and_no_part_takes_less_than_no_time(
     clock: WallClock, tmp_path: Path
 ) -> None:

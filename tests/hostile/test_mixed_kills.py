@@ -9,7 +9,13 @@ import pytest
 from tests.hostile.mixed_kills import judge_mixed, run
 
 
-@pytest.mark.parametrize("first", [False, True], ids=["behind", "before the answer"])
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param(False, id="behind", marks=pytest.mark.slow),
+        pytest.param(True, id="before the answer"),
+    ],
+)
 def test_kills_under_mixed_load_leave_no_wrong_answer_and_lose_no_more_than_is_said(
     tmp_path: Path, first: bool
 ) -> None:
