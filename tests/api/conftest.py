@@ -34,6 +34,11 @@ def _folders_settle_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.repository.folder_watch._SETTLE_S", 0.01)
 
 
+@pytest.fixture(autouse=True)
+def _each_request_reads_the_status_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.observing.status.watch._FRESH_S", -1.0)
+
+
 @pytest.fixture
 def engines() -> list[FakeEngine]:
     """Every fake engine that the app opened."""

@@ -22,11 +22,6 @@ REST = "/v1/models/parts/inspect"
 STATUS = "/v1/status"
 
 
-@pytest.fixture(autouse=True)
-def each_request_reads_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "_FRESH_S", -1.0)
-
-
 async def status_of(client: httpx.AsyncClient) -> dict[str, Any]:
     answer = await client.get(STATUS)
     assert answer.status_code == 200

@@ -106,8 +106,7 @@ async def test_a_fading_lamp_calls_until_somebody_takes_note(
         await eventually(is_nought)
 
 
-@pytest.mark.parametrize("promise", ["measured", "proven"])
-@pytest.mark.parametrize("share", [0.48, 1.0])
+@pytest.mark.parametrize(("promise", "share"), [("measured", 0.48), ("proven", 1.0)])
 async def test_far_more_rejects_than_thresholds_were_found_for_are_a_condition_that_stays(
     serve: Serve,
     sqlite_record: Record,
