@@ -158,6 +158,7 @@ def test_cells_from_beyond_the_border_are_at_most_usual_and_others_as_without(
     assert torch.equal(score, model.score_of(found.flatten(1)))
 
 
+@pytest.mark.torch
 @torch.no_grad()
 def test_a_graph_tells_of_moved_parts_as_the_model_does(locator: Locator, tmp_path: Path) -> None:
     model = a_patchcore(CONFIG)
