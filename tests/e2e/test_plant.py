@@ -243,6 +243,7 @@ def rows(said: str) -> list[str]:
     return [line for line in said.splitlines() if re.match(r" *\d+  (good|defect) ", line)]
 
 
+@pytest.mark.slow
 async def test_a_host_that_is_slow_is_measured_first_and_given_time(server: BoxServer) -> None:
     async with slowed(server) as url:
         said = await simulated("--url", url, "--parts", "4")
