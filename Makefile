@@ -32,7 +32,7 @@ serve: $(VENV)/.serve ## Serve the shipped model on http://127.0.0.1:8000 until 
 
 install: $(VENV)/.learn ## Put every takt command into .venv, those that learn and export among them.
 
-test: $(VENV)/.dev ## Run the tests that are quick and need nothing else (five minutes on two cores).
+test: $(VENV)/.dev ## Run the tests that are quick and need nothing else (four minutes on two cores).
 	$(PYTEST) -m "not ($(NOT_HERE) or torch or servers or deploy or postgresql)" $(ON_TWO) --no-loadscope-reorder
 
 test-torch: $(VENV)/.dev ## Run the tests that fit networks, or export or quantise them.
