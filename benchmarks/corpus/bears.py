@@ -12,24 +12,34 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
 
 from benchmarks.corpus.bearing import ALPHA
 from benchmarks.corpus.measuring import Task, compute
 from benchmarks.corpus.moved import Movement, middles_of, movements, read_whole
-from benchmarks.corpus.moves import AS_IT_IS
+from benchmarks.corpus.moves import AS_IT_IS, Picture, absent, cut_off, lit, middle, noisy
 from benchmarks.corpus.table import markdown
 from export.bundling.tested import witnesses_of
 from export.calibration.bearing import MARGIN
 from export.learning.learn import LearnOptions, learn
 from export.learning.place import next_place
 from export.learning.stages import Stages
+from export.pictures import MAX_PIXELS
 from families.every import usual
 from service.core.bundles.bearing import Bearing, MovementKind
 from service.core.bundles.bundle import Bundle
+from service.core.domain import RawPicture
+from service.core.engines.base import Engine
 from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.inspection.offline import facts_offline
+from service.core.pictures.good_facts import GoodFacts
+from service.core.pictures.judgeable import FactLimits
+
+Call = Literal["good", "reject", "undecided"]
 
 KINDS: Mapping[str, MovementKind] = {
     "shift": "shift",
@@ -59,17 +69,35 @@ class Shown:
 
 
 @dataclass(frozen=True)
+class Beyond:
+    """Pictures that no model may pass.
+
+    Attributes:
+        shown: number of pictures.
+        passed: number of those that are called good.
+        undecided: number of those that are undecided.
+    """
+
+    shown: int
+    passed: int
+    undecided: int
+
+
+@dataclass(frozen=True)
 class SetBears:
     """What a set's model bears.
 
     Attributes:
         bears: as it says.
         movements: by name; `AS_IT_IS` is none.
+        beyond: by name: defective parts that were found unmoved, at twice what the model bears, and
+            good parts that are cut off or absent.
         core_s: processor seconds of learning.
     """
 
     bears: Bearing
     movements: Mapping[str, Shown]
+    beyond: Mapping[str, Beyond]
     core_s: float
 
 
@@ -88,13 +116,93 @@ def measure_bears(task: Task, *, choosing: bool) -> SetBears:
         bears = bundle.manifest.self_test.bears if bundle.manifest.self_test else None
         assert bears is not None
         with closing(OnnxRuntimeEngine.open(bundle.model_path, threads=1)) as engine:
-            look = partial(witnesses_of, engine, bundle.manifest)
+            judge = _Judge(bundle, engine)
+            defective = [path for name, path in whole.items() if _is_defective(name)]
+            beyond = {
+                **dict(_twice(bears, [read_whole(path) for path in defective], judge)),
+                **dict(_gone([middle(read_whole(path)) for path in tested], judge.calls)),
+            }
             found = {
-                one.name: _shown(one, bears, bundle, tested, look)
+                one.name: _shown(one, bears, tested, judge.rejects)
                 for one in movements(choosing=choosing)
                 if one.name == AS_IT_IS or _asked(one.name) is not None
             }
-    return SetBears(bears, found, core_s)
+    return SetBears(bears, found, beyond, core_s)
+
+
+def _is_defective(name: str) -> bool:
+    return name.startswith("test/") and not name.startswith("test/good/")
+
+
+class _Judge:
+    """What a bundle says of pictures, with and without the switch by which some are undecided."""
+
+    def __init__(self, bundle: Bundle, engine: Engine) -> None:
+        self._manifest, self._engine = bundle.manifest, engine
+        facts = GoodFacts.of(bundle.calibration)
+        assert facts is not None
+        self._look, self._limits = facts.look, FactLimits.beyond(facts.table)
+
+    def rejects(self, picture: Picture) -> bool:
+        """Whether the model rejects a picture, BGR [H,W,3]."""
+        limits = self._manifest.thresholds
+        score, peak = witnesses_of(self._engine, self._manifest, _rgb(picture))
+        return score > limits.image or peak > limits.pixel
+
+    def calls(self, picture: Picture) -> Call:
+        """The verdict where a picture that cannot be judged is undecided."""
+        image = _rgb(picture)
+        height, width, _ = image.shape
+        raw = RawPicture(image.tobytes(), width, height, "rgb8")
+        told = facts_offline(raw, self._manifest, MAX_PIXELS).beside(self._look)
+        if self._limits.reason(told) is not None:
+            return "undecided"
+        return "reject" if self.rejects(picture) else "good"
+
+
+def _rgb(picture: Picture) -> Picture:
+    return np.ascontiguousarray(picture[..., ::-1])
+
+
+def _twice(bears: Bearing, whole: list[Picture], judge: _Judge) -> Iterator[tuple[str, Beyond]]:
+    """Defective parts that were found unmoved, at twice each bound that was met."""
+    found = [picture for picture in whole if judge.rejects(middle(picture))]
+
+    def moved(kind: MovementKind, most: float, sign: int, picture: Picture) -> Picture:
+        match kind:
+            case "shift":
+                return middle(picture, sign * most / 100, most / 100)
+            case "turn":
+                return middle(picture, degrees=sign * most)
+            case "light":
+                return lit(middle(picture), 1 + sign * most / 100)
+            case "noise":
+                return noisy(middle(picture), most)
+
+    for kind in get_args(MovementKind):
+        if bound := bears.bound(kind):
+            yield (
+                f"twice {kind}",
+                _counted(
+                    judge.calls(moved(kind, 2 * bound, sign, picture))
+                    for sign in (-1, 1)
+                    for picture in found
+                ),
+            )
+
+
+def _gone(middles: list[Picture], look: Callable[[Picture], Call]) -> Iterator[tuple[str, Beyond]]:
+    """Good parts of which a part is outside of the picture, and none at all."""
+    yield (
+        "cut off",
+        _counted(look(cut_off(one, number % 4)) for number, one in enumerate(middles)),
+    )
+    yield "absent", _counted(look(absent(one)) for one in middles)
+
+
+def _counted(calls: Iterator[Call]) -> Beyond:
+    found = list(calls)
+    return Beyond(len(found), found.count("good"), found.count("undecided"))
 
 
 def _learned(good: Path, repository: Path) -> Bundle:
@@ -107,16 +215,10 @@ def _learned(good: Path, repository: Path) -> Bundle:
 def _shown(
     movement: Movement,
     bears: Bearing,
-    bundle: Bundle,
     tested: list[Path],
-    look: Callable[..., tuple[float, float]],
+    rejects: Callable[[Picture], bool],
 ) -> Shown:
-    limits = bundle.manifest.thresholds
-    rejected = 0
-    for path in tested:
-        picture = movement.alter(read_whole(path))[..., ::-1]
-        score, peak = look(picture)
-        rejected += score > limits.image or peak > limits.pixel
+    rejected = sum(rejects(movement.alter(read_whole(path))) for path in tested)
     asked = _asked(movement.name)
     within = asked is None or asked[1] <= (bears.bound(asked[0]) or 0.0)
     return Shown(within, len(tested), rejected)
@@ -149,9 +251,29 @@ def report(sets: Mapping[str, SetBears]) -> str:
             _pooled("beyond", sets, within=False),
             f"bar: {ALPHA + MARGIN:.0%} within, or {100 * MARGIN:.0f} points more than unmoved",
             f"{len(enough)} of {len(sets)} say {least} or more: {', '.join(enough) or 'none'}",
+            "passed, and undecided in brackets: defective parts at twice a bound, and good parts "
+            "that are not there",
+            _beyond(sets),
             f"core seconds of learning: {times}",
         ]
     )
+
+
+def _beyond(sets: Mapping[str, SetBears]) -> str:
+    names = list(dict.fromkeys(name for one in sets.values() for name in one.beyond))
+
+    def cell(one: Beyond | None) -> str:
+        return "" if one is None else f"{one.passed} ({one.undecided}) of {one.shown}"
+
+    rows = [[key, *(cell(one.beyond.get(name)) for name in names)] for key, one in sets.items()]
+    pooled = []
+    for name in names:
+        shown = [one.beyond[name] for one in sets.values() if name in one.beyond]
+        pooled.append(cell(Beyond(*(sum(getattr(one, of) for one in shown) for of in _FIELDS))))
+    return markdown(["set", *names], [*rows, ["all", *pooled]])
+
+
+_FIELDS = tuple(one.name for one in fields(Beyond))
 
 
 def _pooled(name: str, sets: Mapping[str, SetBears], *, within: bool) -> str:

@@ -74,6 +74,34 @@ def noisy(picture: Picture, levels: float) -> Picture:
     return _levels(picture + random.normal(0, levels, (*picture.shape[:2], 1 if gray else 3)))
 
 
+def absent(picture: Picture) -> Picture:
+    """No part: what the border shows goes on to the middle, with a camera's noise."""
+    levels = picture.astype(np.float32)
+    height, width = picture.shape[:2]
+    band = max(1, min(height, width) // 40)
+    down = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
+    across = np.linspace(0, 1, width, dtype=np.float32)[None, :, None]
+    left, right = (levels[:, at].mean(1, keepdims=True) for at in (slice(band), slice(-band, None)))
+    top, bottom = (levels[at].mean(0, keepdims=True) for at in (slice(band), slice(-band, None)))
+    ground = (left * (1 - across) + right * across + top * (1 - down) + bottom * down) / 2
+    random = np.random.default_rng(zlib.crc32(picture.tobytes()))
+    return _levels(ground + random.normal(0, 2, (height, width, 1)))
+
+
+def cut_off(picture: Picture, side: int, share: float = 0.4) -> Picture:
+    """The part lies so far away that a share of the picture shows what is beside it.
+
+    Args:
+        picture: BGR [H,W,3].
+        side: 0 to 3, on which it leaves the picture.
+        share: of the picture that it leaves.
+    """
+    part, ground = np.rot90(picture, side), np.rot90(absent(picture), side).copy()
+    by = round(share * part.shape[1])
+    ground[:, by:] = part[:, :-by]
+    return np.ascontiguousarray(np.rot90(ground, -side))
+
+
 @dataclass(frozen=True)
 class Combination:
     """All alterations at once, drawn at random.

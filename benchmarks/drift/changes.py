@@ -1,12 +1,14 @@
-"""What happens to a camera: small jitter, which is no change, and six changes."""
+"""What happens to a camera: small jitter, which is no change, and ten changes."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from typing import Final, cast
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from service.core.domain import Image
 
@@ -32,6 +34,32 @@ def defocused(picture: Image) -> Image:
 def shifted(picture: Image) -> Image:
     """Moved to the right by 3 % of its width; what comes in is what was beside it, mirrored."""
     return _moved(picture, 0.03 * picture.shape[1], 0)
+
+
+def shifted_far(picture: Image) -> Image:
+    """Moved to the right by 5 % of its width."""
+    return _moved(picture, 0.05 * picture.shape[1], 0)
+
+
+def turned(picture: Image) -> Image:
+    """Turned by 5° against the clock; what comes in is mirrored."""
+    height, width = picture.shape[:2]
+    where = np.asarray(
+        cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), 5, 1), np.float64
+    )
+    return _warped(picture, where)
+
+
+def brighter(picture: Image) -> Image:
+    """15 % brighter."""
+    return _levels(picture * np.float32(1.15))
+
+
+def noisy(picture: Image) -> Image:
+    """Noise of four levels, the same in all channels of a gray picture."""
+    gray = bool((picture == picture[..., :1]).all())
+    noise = np.random.default_rng(zlib.crc32(picture.tobytes()))
+    return _levels(picture + noise.normal(0, 4, (*picture.shape[:2], 1 if gray else 3)))
 
 
 def cast_of_colour(picture: Image) -> Image:
@@ -63,14 +91,34 @@ CHANGES: Final[dict[str, Change]] = {
     "colour cast": cast_of_colour,
     "dirty spot": spotted,
     "JPEG quality 30": through_jpeg,
+    "5 % shift": shifted_far,
+    "5° turn": turned,
+    "15 % brighter": brighter,
+    "noise of 4 levels": noisy,
 }
+
+SAYS: Final[dict[str, tuple[str, ...]]] = {
+    "20 % darker": ("brightness", "dark", "bright"),
+    "defocus": ("sharpness", "noise"),
+    "3 % shift": ("shift_x", "shift_y"),
+    "colour cast": ("warmth", "tint", "saturation"),
+    "dirty spot": ("spot",),
+    "5 % shift": ("shift_x", "shift_y"),
+    "5° turn": ("turn",),
+    "15 % brighter": ("brightness", "dark", "bright"),
+    "noise of 4 levels": ("noise",),
+}
+"""Facts of which one is told first where an alarm says what was done."""
 
 SLOW: Final = frozenset({"dirty spot", "JPEG quality 30"})
 """Changes that may take 200 pictures to be seen, and not 50."""
 
 
 def _moved(picture: Image, columns: float, rows: float) -> Image:
-    where = np.array([[1, 0, columns], [0, 1, rows]], np.float32)
+    return _warped(picture, np.array([[1, 0, columns], [0, 1, rows]], np.float64))
+
+
+def _warped(picture: Image, where: NDArray[np.float64]) -> Image:
     size = picture.shape[1], picture.shape[0]
     moved = cv2.warpAffine(
         picture, where, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101

@@ -9,11 +9,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.drift.changes import CHANGES, SLOW
+from benchmarks.drift.changes import CHANGES, SAYS, SLOW
 from benchmarks.drift.seen import DEFECT, GOOD, SeenPictures
-from service.core.pictures.facts import FACTS, Look, look_of, looks_without_each, with_answer
+from service.core.pictures.facts import FACTS, Look, look_of, looks_without_each
+from service.recording.watch.alarms import MovedFact
 from service.watching.calibration import CalibratedFacts
 from service.watching.causes import CauseAlarm, CauseWatch
+from service.watching.explaining import explaining_first
 
 CALIBRATING: Final = 200
 BEFORE, AFTER = 200, 400
@@ -43,7 +45,8 @@ class Cell:
         late: runs whose first alarm is the right one and comes later.
         other: runs whose first alarm is the other one.
         half: pictures until half of the runs have the right alarm; inf where they have not.
-        named: of the runs with an alarm of the camera, those that name the fact first.
+        alarms: runs with an alarm of either cause.
+        named: of these, the runs whose alarm of the camera says what was done.
     """
 
     change: str
@@ -55,6 +58,7 @@ class Cell:
     late: int
     other: int
     half: float
+    alarms: int
     named: int
 
     @property
@@ -117,7 +121,7 @@ def measure(seen: SeenPictures, runs: int, length: int, seed: int) -> OfSet:
 
 def _draw(seen: SeenPictures, rng: np.random.Generator) -> _Drawn:
     chosen = rng.choice(seen.of(GOOD), CALIBRATING).tolist()
-    smalls = [seen.facts(one).small for one in chosen]
+    smalls = [seen.small[one].astype(np.float32) for one in chosen]
     rows = [
         _beside(seen, one, look)
         for one, look in zip(chosen, looks_without_each(smalls), strict=True)
@@ -131,8 +135,7 @@ def _draw(seen: SeenPictures, rng: np.random.Generator) -> _Drawn:
 
 
 def _beside(seen: SeenPictures, number: int, look: Look) -> NDArray[np.float64]:
-    score = float(seen.score[number])
-    return with_answer(seen.facts(number).beside(look), np.nan, score)[_COLUMNS].astype(np.float64)
+    return seen.beside(number, look)[_COLUMNS].astype(np.float64)
 
 
 def _some(drawn: _Drawn, kind: str, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -149,10 +152,11 @@ def _streams(drawn: _Drawn, rng: np.random.Generator) -> Iterator[tuple[str, NDA
 
 
 def _first(events: Sequence[object]) -> tuple[str, int, str]:
-    """Cause of the first alarm after the change, its delay in pictures, and its first fact."""
+    """Cause of the first alarm after the change, its delay in pictures, and what it says."""
     for one in events:
         if isinstance(one, CauseAlarm) and one.picture >= BEFORE:
-            return one.cause, one.picture - BEFORE + 1, one.moved[0].fact
+            moved = [MovedFact(fact.fact, fact.side, fact.evidence, 0, 0) for fact in one.moved]
+            return one.cause, one.picture - BEFORE + 1, explaining_first(moved)[0].fact
     return "none", AFTER + 1, ""
 
 
@@ -184,7 +188,8 @@ def _cell(name: str, found: list[tuple[str, int, str]], moves: NDArray[np.float6
         late=sum(delay > within for delay, _ in right),
         other=sum(cause not in (wanted, "none") for cause, _, _ in found),
         half=float(np.median(delays)),
-        named=sum(fact == WATCHED[most] for _, fact in right),
+        alarms=sum(cause != "none" for cause, _, _ in found),
+        named=sum(fact in SAYS.get(name, ()) for _, fact in right),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +18,11 @@ import torch
 from numpy.typing import NDArray
 
 import service.core.pictures.facts as facts_module
+import service.core.pictures.pose as pose_module
 from benchmarks.drift import changes as changes_module
 from benchmarks.drift.changes import CHANGES, jittered
 from export.bundling.checkpoint_source import preprocess_of
+from export.calibration.poses import taught_poses
 from export.pictures import MAX_PIXELS, list_pictures, read_picture
 from models.fit.device import Compute
 from models.fit.patchcore.encoders import encoder_of
@@ -29,8 +31,15 @@ from models.fit.patchcore.options import PatchCoreOptions
 from models.fit.pictures import as_image
 from models.patchcore.detector import PatchCore
 from service.core.bundles.manifest import Preprocess
-from service.core.domain import Image, RawPicture
-from service.core.pictures.facts import PictureFacts, picture_facts
+from service.core.domain import FactName, FactVector, Image, RawPicture
+from service.core.pictures.facts import (
+    FACT_NAMES,
+    Look,
+    PictureFacts,
+    look_of,
+    picture_facts,
+    with_answer,
+)
 from service.core.pictures.prepare import prepare
 
 GOOD, DEFECT = "good", "defect"
@@ -38,7 +47,9 @@ OUT = Path("out/drift")
 JITTERS = 3
 """Versions of each good picture without a change; there is one with each change."""
 
-DEFECT_JITTERS, MOST_DEFECTS = 2, 100
+DEFECT_JITTERS, MOST_DEFECTS, MOST_GOOD = 2, 100, 200
+PLACE: tuple[FactName, ...] = ("shift_x", "shift_y", "turn", "size", "match")
+_PLACE_AT = [FACT_NAMES.index(name) for name in PLACE]
 SIDE, BANK = 256, 1000
 _BATCH = 8
 
@@ -51,20 +62,27 @@ class SeenPictures:
         kind: `good`, `defect` or the name of a change [n].
         own: facts that need no other picture [n, 10].
         small: small grey pictures, uint8 [n, 64, 64].
+        place: facts of `PLACE`, as a map tells them that has not seen the picture [n, 5].
         score: of the model [n].
     """
 
     kind: NDArray[np.str_]
     own: NDArray[np.float64]
     small: NDArray[np.uint8]
+    place: NDArray[np.float32]
     score: NDArray[np.float64]
 
     def of(self, kind: str) -> NDArray[np.int64]:
         """The numbers of the pictures of a kind."""
         return np.flatnonzero(self.kind == kind)
 
-    def facts(self, number: int) -> PictureFacts:
-        """What a picture tells by itself."""
+    def beside(self, number: int, look: Look) -> FactVector:
+        """The facts of a picture beside what others look like, with its score."""
+        facts = self._facts(number).beside(look)
+        facts[_PLACE_AT] = self.place[number]
+        return with_answer(facts, np.nan, float(self.score[number]))
+
+    def _facts(self, number: int) -> PictureFacts:
         return PictureFacts(tuple(self.own[number].tolist()), self.small[number].astype(np.float32))
 
 
@@ -74,9 +92,9 @@ def seen_pictures(root: Path, out: Path = OUT) -> SeenPictures:
     if not path.is_file():
         out.mkdir(parents=True, exist_ok=True)
         made = _see(root)
-        np.savez_compressed(path, kind=made.kind, own=made.own, small=made.small, score=made.score)
+        np.savez_compressed(path, **{one.name: getattr(made, one.name) for one in fields(made)})
     with np.load(path) as kept:
-        return SeenPictures(*(kept[name] for name in ("kind", "own", "small", "score")))
+        return SeenPictures(*(kept[one.name] for one in fields(SeenPictures)))
 
 
 def _see(root: Path) -> SeenPictures:
@@ -85,21 +103,40 @@ def _see(root: Path) -> SeenPictures:
     tested = [one for one in sorted((root / "test").iterdir()) if one.is_dir() and one.name != GOOD]
     defects = [path for folder in tested for path in list_pictures(folder)]
     defects = [defects[at] for at in sorted(rng.permutation(len(defects))[:MOST_DEFECTS])]
+    good = [good[at] for at in sorted(rng.permutation(len(good))[:MOST_GOOD])]
     order = rng.permutation(len(good))
     halves = [[good[at] for at in sorted(order[half::2])] for half in (0, 1)]
     encoder = encoder_of("lite0", SIDE, SIDE)
     spec = preprocess_of(encoder.recipe)
-    found: list[tuple[str, PictureFacts, float]] = []
+    found: list[tuple[str, PictureFacts, FactVector, float]] = []
     for number, fitted_on in enumerate(halves):
         model = _fitted(fitted_on, encoder_of("lite0", SIDE, SIDE), spec)
         versions = _versions(halves[1 - number], defects[number::2], rng)
-        found += _answers(model, spec, versions)
+        look = _look(fitted_on, spec)
+        found += (
+            (kind, facts, facts.beside(look)[_PLACE_AT], score)
+            for kind, facts, score in _answers(model, spec, versions)
+        )
+    kinds, facts, place, score = zip(*found, strict=True)
     return SeenPictures(
-        np.array([kind for kind, _, _ in found]),
-        np.array([facts.own for _, facts, _ in found]),
-        np.array([facts.small for _, facts, _ in found]).astype(np.uint8),
-        np.array([score for _, _, score in found]),
+        np.array(kinds),
+        np.array([one.own for one in facts]),
+        np.array([one.small for one in facts]).astype(np.uint8),
+        np.array(place),
+        np.array(score),
     )
+
+
+def _look(good: Sequence[Path], spec: Preprocess) -> Look:
+    seen = []
+    for path in good:
+        picture = read_picture(path)
+        height, width, _ = picture.shape
+        raw = RawPicture(picture.tobytes(), width, height, "rgb8")
+        seen.append(picture_facts(prepare(raw, spec, MAX_PIXELS).model_input, width, height))
+    smalls = [one.small for one in seen]
+    aspect = float(np.median([1 / one.aspect for one in seen]))
+    return replace(look_of(smalls), poses=taught_poses(smalls, aspect).all)
 
 
 def _versions(
@@ -154,7 +191,8 @@ def _fitted(paths: Sequence[Path], encoder: object, spec: Preprocess) -> PatchCo
 
 def _key() -> str:
     """Of the code that makes facts and changes."""
-    digest = hashlib.sha256(f"{JITTERS} {DEFECT_JITTERS} {MOST_DEFECTS} {SIDE} {BANK}".encode())
-    for module in (facts_module, changes_module):
+    facts = f"{JITTERS} {DEFECT_JITTERS} {MOST_DEFECTS} {MOST_GOOD} {SIDE} {BANK}"
+    digest = hashlib.sha256(facts.encode())
+    for module in (facts_module, pose_module, changes_module):
         digest.update(Path(str(module.__file__)).read_bytes())
     return digest.hexdigest()[:8]

@@ -18,8 +18,9 @@ Facts are kept in `out/undecided` as they come, and the next run goes on from th
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.corpus.__main__ import DATA
+from benchmarks.corpus.moves import absent, cut_off
 from benchmarks.corpus.sets import find_sets
+from export.calibration.poses import taught_poses
 from export.evaluation.data_sets import read_data_set
 from export.pictures import list_pictures
 from service.core.bundles.manifest import Preprocess
-from service.core.domain import FactVector, Image
+from service.core.domain import FactName, FactVector, Image
 from service.core.pictures.facts import (
     PictureFacts,
     look_of,
@@ -40,6 +43,7 @@ from service.core.pictures.facts import (
     picture_facts,
 )
 from service.core.pictures.judgeable import MARGIN, FactLimits
+from service.core.pictures.pose import Pose
 from service.core.pictures.prepare import prepare
 
 SIDE = 320
@@ -128,6 +132,13 @@ def shifted(picture: Image, number: int) -> Image:
     return moved.astype(np.uint8, copy=False)
 
 
+def posed(picture: Image, number: int, pose: Pose) -> Image:
+    """Moved to one of four sides, turned, and larger or smaller; what comes in is mirrored."""
+    across, down = (-1) ** number, (-1) ** (number // 2)
+    pose = Pose(across * pose.shift_x, down * pose.shift_y, across * pose.turn, across * pose.size)
+    return np.asarray(pose.moved(picture.astype(np.float32), 1.0), np.uint8)
+
+
 SPOILT: Mapping[str, Callable[[Image, int], Image]] = {
     "black": lambda picture, _: scaled(picture, 0.02),
     "white": lambda picture, _: 255 - scaled(255 - picture, 0.05),
@@ -138,7 +149,29 @@ SPOILT: Mapping[str, Callable[[Image, int], Image]] = {
     "exposure / 3": lambda picture, _: scaled(picture, 1 / 3),
     "blurred by 4": lambda picture, _: blurred(picture, 4),
     "shifted 15 %": shifted,
+    "shifted 8 %": lambda picture, number: posed(picture, number, Pose(0.08, 0.0)),
+    "turned 8°": lambda picture, number: posed(picture, number, Pose(turn=8)),
+    "10 % larger": lambda picture, number: posed(picture, 2 * number, Pose(size=0.1)),
+    "cut off": lambda picture, number: cut_off(picture, number % 4),
+    "absent": lambda picture, _: absent(picture),
 }
+
+EMPTY: tuple[FactName, ...] = ("likeness", "texture", "contrast")
+RIGHT: Mapping[str, tuple[FactName, ...]] = {
+    "black": ("brightness", "dark", "contrast"),
+    "white": ("brightness", "bright", "contrast"),
+    "blurred": ("sharpness", "noise"),
+    "blurred by 4": ("sharpness", "noise"),
+    "exposure x 3": ("brightness", "bright", "contrast"),
+    "exposure / 3": ("brightness", "dark", "contrast"),
+    "shifted 15 %": ("shift_x", "shift_y"),
+    "shifted 8 %": ("shift_x", "shift_y"),
+    "turned 8°": ("turn",),
+    "10 % larger": ("size",),
+    "cut off": ("shift_x", "shift_y", "likeness", "texture"),
+    "absent": EMPTY,
+}
+"""Facts that are the right reason for what was made of pictures."""
 """What is made of good pictures, of 320 × 320: those of the bar first."""
 
 
@@ -209,9 +242,15 @@ def splits_of(found: Mapping[str, Seen]) -> Iterator[Split]:
         calibrate = min(count // 2, CALIBRATE)
         good = list(found["good"].each(shuffled[:calibrate]))
         smalls = [one.small for one in good]
-        looks = looks_without_each(smalls)
-        rows = [one.beside(look) for one, look in zip(good, looks, strict=True)]
-        look, judged = look_of(smalls), {}
+        # At the line pictures may be wider than they are high; here all were made square.
+        poses = taught_poses(smalls, 1.0)
+        rows = [
+            one.beside(replace(look, poses=unseen))
+            for one, look, unseen in zip(
+                good, looks_without_each(smalls), poses.unseen, strict=True
+            )
+        ]
+        look, judged = replace(look_of(smalls), poses=poses.all), {}
         for kind, seen in found.items():
             others = shuffled[calibrate:]
             chosen = np.arange(len(seen)) if kind in ("defects", "other product") else others
@@ -234,6 +273,28 @@ def undecided(splits: Sequence[Split], margin: float) -> dict[str, float]:
         )
         for kind in splits[0].judged
     }
+
+
+def reasons(splits: Sequence[Split], kind: str) -> Counter[FactName]:
+    """How often each fact is the reason for which pictures of a kind are undecided."""
+    found: Counter[FactName] = Counter()
+    for split in splits:
+        limits = FactLimits.beyond(split.table)
+        found.update(
+            reason.fact for facts in split.judged[kind] if (reason := limits.reason(facts))
+        )
+    return found
+
+
+def in_five_folds(splits: Sequence[Split]) -> int:
+    """Good pictures of the calibrations that the others' limits call undecided."""
+    found = 0
+    for split in splits:
+        fold = np.arange(len(split.table)) % 5
+        for number in range(5):
+            limits = FactLimits.beyond(split.table[fold != number])
+            found += sum(limits.reason(row) is not None for row in split.table[fold == number])
+    return found
 
 
 def chosen_margin(by_margin: Mapping[float, Mapping[str, dict[str, float]]], without: str) -> float:
@@ -296,6 +357,18 @@ def main() -> None:
         least = min(np.mean([shares[kind] for shares in of_six]) for kind in OF_THE_BAR)
         shown = (max(good), np.mean(defects), max(defects), mean, least)
         print(f"| {margin:g} |", " | ".join(f"{100 * share:.1f} %" for share in shown), "|")
+    print("\nReasons; right ones are those that say what was done")
+    for kind, right in RIGHT.items():
+        of_kind: Counter[FactName] = Counter()
+        for splits in found.values():
+            of_kind += reasons(splits, kind)
+        told = sum(of_kind.values())
+        named = sum(of_kind[fact] for fact in right)
+        most = ", ".join(f"{fact} {count}" for fact, count in of_kind.most_common(5))
+        print(f"  {kind}: right {100 * named / max(1, told):.0f} % of {told}: {most}")
+    print("\nGood pictures that calibrate and are undecided in five folds")
+    for name, splits in found.items():
+        print(f"  {name}: {in_five_folds(splits)} of {sum(len(one.table) for one in splits)}")
     for name in found if len(found) > 1 else ():
         margin = chosen_margin(by_margin, name)
         there = by_margin[margin][name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import nan
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from export.calibration.parts import Parts
+from export.calibration.poses import taught_poses
 from export.pictures import MAX_PIXELS, named
 from service.core.bundles.bundle import Bundle
 from service.core.inspection.offline import View, facts_offline
@@ -56,11 +58,14 @@ def good_facts(
         return None
     chosen, seen = _seen(pictures, parts, view, quiet=quiet)
     smalls = [facts.small for facts in seen]
+    poses = taught_poses(smalls, float(np.median([1 / facts.aspect for facts in seen])))
     rows = [
-        with_answer(facts.beside(look), float(level[at]), float(score[at]))
-        for at, facts, look in zip(chosen, seen, looks_without_each(smalls), strict=True)
+        with_answer(facts.beside(replace(look, poses=unseen)), float(level[at]), float(score[at]))
+        for at, facts, look, unseen in zip(
+            chosen, seen, looks_without_each(smalls), poses.unseen, strict=True
+        )
     ]
-    return GoodFacts(np.stack(rows), look_of(smalls))
+    return GoodFacts(np.stack(rows), replace(look_of(smalls), poses=poses.all))
 
 
 def with_further(

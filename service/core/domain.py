@@ -60,6 +60,9 @@ FactName = Literal[
     "aspect",
     "map_level",
     "score",
+    "turn",
+    "size",
+    "match",
 ]
 """A fact of a picture; `service.core.pictures.facts` has what each means."""
 

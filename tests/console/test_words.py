@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from service.core.pictures.facts import FACT_NAMES
+from service.core.pictures.judgeable import DECIDERS
 from tests.console.conftest import ROOT, Serve
 
 pytestmark = pytest.mark.browser
@@ -53,3 +55,16 @@ def test_every_question_mark_has_a_word_behind_it() -> None:
     asked = re.findall(r'<\$\{Term\} of="([\w-]+)"', scripts)
     assert asked
     assert [one for one in asked if one not in words] == []
+
+
+def test_every_fact_has_words() -> None:
+    watched = json.loads((STATIC / "strings/en.json").read_text("utf-8"))["watch"]["facts"]
+    assert watched.keys() - {"rejected"} == set(FACT_NAMES)
+    assert {fact for fact in FACT_NAMES if watched[fact].keys() != {"name", "low", "high"}} == set()
+
+
+def test_every_fact_that_decides_has_words_on_each_side() -> None:
+    undecided = json.loads((STATIC / "strings/en.json").read_text("utf-8"))["undecided"]
+    assert undecided["low"].keys() == DECIDERS.keys()
+    above = {name for name, decider in DECIDERS.items() if decider.too_high is not None}
+    assert undecided["high"].keys() == above

@@ -37,7 +37,9 @@ class AlarmOut(Schema):
         description="`camera`: camera or light have changed. `defects`: there are more defects. "
         "`promise`: the model rejects more than it promises for good parts."
     )
-    moved: list[MovedOut] = Field(description="What speaks for it, the strongest first.")
+    moved: list[MovedOut] = Field(
+        description="What speaks for it: first what explains the others, then the strongest."
+    )
     since: Moment = Field(validation_alias="since_us", description="When it seems to have begun.")
     since_id: int = Field(description="The inspection from which on it seems to have begun.")
     raised: Moment = Field(validation_alias="raised_us", description="When it was found.")

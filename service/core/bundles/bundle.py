@@ -59,7 +59,7 @@ LONGEST_PART = 64
 
 _SEEN_PICTURES = 1 << 20
 _FACTS = 1 << 18
-"""Most values of facts; the exporter writes 17 each of at most 1,024 pictures."""
+"""Most values of facts; the exporter writes 20 each of at most 1,024 pictures."""
 
 _SCORES = ArraySpec("f", 8, 1, _CALIBRATION_PICTURES)
 _CALIBRATION = {
@@ -72,6 +72,9 @@ _CALIBRATION = {
     "fact_names": ArraySpec("U", 128, 1, 64, required=False),
     "look_mean": ArraySpec("f", 4, 2, 1 << 14, required=False),
     "look_spread": ArraySpec("f", 4, 2, 1 << 12, required=False),
+    "pose_weights": ArraySpec("f", 4, 2, 1 << 14, required=False),
+    "pose_offset": ArraySpec("f", 4, 1, 4, required=False),
+    "pose_aspect": ArraySpec("f", 4, 1, 1, required=False),
     "parts": ArraySpec("U", 4 * LONGEST_PART, 1, _CALIBRATION_PICTURES, required=False),
 }
 _CALIBRATION_BYTES = 96 << 20
@@ -107,6 +110,10 @@ class Calibration:
         fact_names: what they are called [f].
         look_mean: what good pictures look like, grey levels, float32 [rows,columns].
         look_spread: deviation of each block's brightness, float32 [rows,columns].
+        pose_weights: tell where a part lies (`service.core.pictures.pose`), float32 [cells,4];
+            empty where none do.
+        pose_offset: what is added to them, float32 [4]; or empty.
+        pose_aspect: height of good pictures over their width, float32 [1]; or empty.
         parts: id of the part that each good score is of, [n], and empty text where it is not
             known; [0] where none is.
 
@@ -124,6 +131,9 @@ class Calibration:
     fact_names: NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, "U16"))
     look_mean: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     look_spread: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    pose_weights: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    pose_offset: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    pose_aspect: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     parts: NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, "U1"))
 
     def __post_init__(self) -> None:

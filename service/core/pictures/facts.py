@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import cast
+from typing import NamedTuple, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from service.core.domain import FactName, FactVector, Image, ModelInput
+from service.core.pictures.pose import SIDE, PoseMap, correlation, far_shift, laid_upon
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +53,15 @@ FACTS: tuple[Fact, ...] = (
     Fact("aspect", "width of the picture as it came, divided by its height"),
     Fact("map_level", "mean of the anomaly map", of_picture=False),
     Fact("score", "score of the picture", of_picture=False),
+    Fact("turn", "how far the part is turned against the clock, in degrees"),
+    Fact("size", "how much larger the part is than usual, in per cent"),
+    Fact("match", "correlation with the mean picture once the part is moved back, -1 to 1"),
 )
-"""Every fact, in the order of a `FactVector`."""
+"""Every fact, in the order of a `FactVector`; a record has vectors from when there were fewer."""
 
 FACT_NAMES: tuple[FactName, ...] = tuple(fact.name for fact in FACTS)
 
 _MAP_LEVEL, _SCORE = FACT_NAMES.index("map_level"), FACT_NAMES.index("score")
-
-SIDE = 64
-"""Rows and columns of the small grey picture that is compared with others."""
 
 BLOCKS = 8
 """Rows and columns of the blocks that a spot is looked for in."""
@@ -84,8 +85,6 @@ _LEAST_SPREAD = 1.0
 _NOISE_UNIT = math.sqrt(math.pi / 2) / 6
 """Immerkaer's estimate: the mean of the kernel's amounts, times this, is the noise's deviation."""
 
-_WINDOW: NDArray[np.float32] = np.outer(np.hanning(SIDE), np.hanning(SIDE)).astype(np.float32)
-
 
 @dataclass(frozen=True)
 class Look:
@@ -94,20 +93,13 @@ class Look:
     Attributes:
         mean: grey levels, float32 [SIDE, SIDE].
         spread: deviation of each block's brightness, float32 [BLOCKS, BLOCKS], in levels.
+        poses: tells where a part lies; None of a calibration from before there was any, of whose
+            pictures the shift alone is told.
     """
 
     mean: NDArray[np.float32]
     spread: NDArray[np.float32]
-
-    @cached_property
-    def centred(self) -> NDArray[np.float32]:
-        """The mean picture around zero."""
-        return _centred(self.mean)
-
-    @cached_property
-    def windowed(self) -> NDArray[np.float32]:
-        """The mean picture, fading towards its border."""
-        return self.mean * _WINDOW
+    poses: PoseMap | None = None
 
     @cached_property
     def blocks(self) -> NDArray[np.float32]:
@@ -133,6 +125,11 @@ class PictureFacts:
     own: tuple[float, ...]
     small: NDArray[np.float32]
 
+    @property
+    def aspect(self) -> float:
+        """Width of the picture as it came, divided by its height."""
+        return self.own[-1]
+
     def beside(self, look: Look) -> FactVector:
         """All facts, in the order of `FACTS`; those of the model's answer are NaN.
 
@@ -141,21 +138,20 @@ class PictureFacts:
         """
         *first, aspect = self.own
         small = self.small
-        # Windowed by hand, since OpenCV would change the pictures that it is given.
-        (x, y), _ = cv2.phaseCorrelate(look.windowed, small * _WINDOW)
+        place = _place(small, look)
         levels = _blocks(small)
         deviations = np.abs(levels - look.blocks) / look.units
         return np.array(
             (
                 *first,
-                100 * x / SIDE,
-                100 * y / SIDE,
-                _correlation(_centred(small), look.centred),
+                *place.shift,
+                correlation(small, look.mean),
                 deviations.max(),
                 _texture(small, levels),
                 aspect,
                 math.nan,
                 math.nan,
+                *place.others,
             ),
             np.float32,
         )
@@ -240,11 +236,11 @@ def look_with(look: Look, count: int, smalls: Sequence[NDArray[np.float32]]) -> 
     """What good pictures look like on average once there are further ones.
 
     Args:
-        look: of the former pictures.
+        look: of the former pictures, by whose map poses are told still.
         count: number of these.
         smalls: of the further pictures; at least one.
     """
-    return _Sums.of_look(look, count).plus(_Sums.of(smalls)).look()
+    return replace(_Sums.of_look(look, count).plus(_Sums.of(smalls)).look(), poses=look.poses)
 
 
 def looks_without_each(smalls: Sequence[NDArray[np.float32]]) -> Iterator[Look]:
@@ -304,6 +300,23 @@ class _Sums:
         )
 
 
+class _Place(NamedTuple):
+    """Where a part lies: `shift_x` and `shift_y`, and `turn`, `size` and `match`."""
+
+    shift: tuple[float, float]
+    others: tuple[float, float, float]
+
+
+def _place(small: NDArray[np.float32], look: Look) -> _Place:
+    if look.poses is None:
+        x, y = far_shift(look.mean, small)
+        return _Place((100 * x / SIDE, 100 * y / SIDE), (math.nan, math.nan, math.nan))
+    laid = laid_upon(look.mean, small, look.poses)
+    pose = laid.pose
+    shift = 100 * pose.shift_x, 100 * pose.shift_y
+    return _Place(shift, (pose.turn, 100 * pose.size, laid.match))
+
+
 def _mean_and_deviation(grey: cv2.typing.MatLike) -> tuple[float, float]:
     mean, deviation = cv2.meanStdDev(grey)
     return float(mean[0, 0]), float(deviation[0, 0])
@@ -327,13 +340,3 @@ def _texture(small: NDArray[np.float32], levels: NDArray[np.float32]) -> float:
     variances = (_blocks(small * small) - levels * levels).ravel()
     variances.partition(_EVEN)
     return math.log(max(float(variances[_EVEN]), _LEAST_TEXTURE**2)) / 2
-
-
-def _centred(small: NDArray[np.float32]) -> NDArray[np.float32]:
-    return small - cv2.mean(small)[0]
-
-
-def _correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Correlation of two centred pictures, -1 to 1; 0 where one of them is as good as even."""
-    norm = cv2.norm(one) * cv2.norm(other)
-    return float(np.vdot(one, other)) / norm if norm > SIDE * SIDE else 0.0

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from service.core.bundles.bundle import Calibration
 from service.core.pictures.facts import FACT_NAMES, Look
+from service.core.pictures.pose import SEEN, PoseMap
 
 MOST = 1024
 """Most pictures whose facts a bundle keeps: more tell little more of the distributions."""
@@ -45,10 +46,19 @@ class GoodFacts:
         for at, name in enumerate(FACT_NAMES):
             if name in names:
                 table[:, at] = calibration.facts[:, names.index(name)]
-        return cls(table, Look(calibration.look_mean, calibration.look_spread))
+        look = Look(calibration.look_mean, calibration.look_spread, _poses_of(calibration))
+        return cls(table, look)
 
     def put_into(self, calibration: Calibration) -> Calibration:
         """The calibration with these facts."""
+        poses = self.look.poses
+        if poses is not None:
+            calibration = replace(
+                calibration,
+                pose_weights=poses.weights,
+                pose_offset=poses.offset,
+                pose_aspect=np.array([poses.aspect], np.float32),
+            )
         return replace(
             calibration,
             facts=self.table,
@@ -56,3 +66,15 @@ class GoodFacts:
             look_mean=self.look.mean,
             look_spread=self.look.spread,
         )
+
+
+def _poses_of(calibration: Calibration) -> PoseMap | None:
+    weights, offset, aspect = (
+        calibration.pose_weights,
+        calibration.pose_offset,
+        calibration.pose_aspect,
+    )
+    # Of other cells than those that are looked at, weights would tell nothing.
+    if weights.shape != (SEEN, 4) or offset.shape != (4,) or aspect.shape != (1,):
+        return None
+    return PoseMap(weights, offset, float(aspect[0]))

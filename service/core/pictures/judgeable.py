@@ -24,6 +24,10 @@ _NORMAL = 1.349
 """Range of the middle half of normally distributed values, in standard deviations."""
 
 _BRIGHTNESS = FACT_NAMES.index("brightness")
+_MATCH, _LIKENESS_AT = FACT_NAMES.index("match"), FACT_NAMES.index("likeness")
+
+_LEAST_MATCH = 0.05
+"""Share of the good pictures that match the mean one less than a moved part has to."""
 
 _MOST_LIKE = 0.995
 """Correlation above which pictures are equally like the mean one."""
@@ -68,14 +72,19 @@ class Decider:
         scale: on which it is compared.
         spread: least that counts as its spread, on the scale: a defect, however large, moves the
             fact by less than `MARGIN` of them.
-        too_low: what a value below its limit says of the picture.
+        too_low: what a value below its limit says of the picture, or of the part, which may show
+            the value without its sign.
         too_high: what a value above its limit says; None where none is too high.
+        of_place: whether it tells where the part lies. It counts only where the part, moved back,
+            is as like the mean picture as good parts are, and more than where it lies: that is
+            another place for sure, and no defect.
     """
 
     scale: FactScale
     spread: float
     too_low: str
     too_high: str | None
+    of_place: bool = False
 
 
 DECIDERS: dict[FactName, Decider] = {
@@ -92,13 +101,29 @@ DECIDERS: dict[FactName, Decider] = {
     ),
     "likeness": Decider(_LIKENESS, 0.1, "unlike good parts", None),
     "texture": Decider(_EVEN, 0.1, "covered or empty in too many places", "too restless"),
+    "shift_x": Decider(
+        _EVEN, 1.0, "lies {:.3g} % to the left", "lies {:.3g} % to the right", of_place=True
+    ),
+    "shift_y": Decider(
+        _EVEN, 1.0, "lies {:.3g} % too high", "lies {:.3g} % too low", of_place=True
+    ),
+    "turn": Decider(
+        _EVEN,
+        1.0,
+        "is turned by {:.3g}° clockwise",
+        "is turned by {:.3g}° against the clock",
+        of_place=True,
+    ),
+    "size": Decider(_EVEN, 1.0, "is {:.3g} % smaller", "is {:.3g} % larger", of_place=True),
 }
 """The facts that may decide.
 
-Score, level of the map and largest spot are not among them, as a real defect raises them; the shift
-is not, as it is not told of a picture without a place, such as one of cloth; nor is the aspect, of
-which the answer's warnings tell.
+Score, level of the map and largest spot are not among them, as a real defect raises them; nor is
+the aspect, of which the answer's warnings tell.
 """
+
+
+_PLACES = frozenset(FACT_NAMES.index(name) for name, one in DECIDERS.items() if one.of_place)
 
 
 @dataclass(frozen=True)
@@ -117,11 +142,14 @@ class FactLimits:
         low: least values [facts]; -infinity where none is too low.
         high: largest values [facts]; infinity where none is too high.
         spread: what counts as a spread of each fact [facts], on its scale.
+        match: least correlation with the mean picture of a part that is moved back; infinity where
+            good pictures do not tell.
     """
 
     low: FactVector
     high: FactVector
     spread: NDArray[np.float64]
+    match: float = math.inf
 
     @classmethod
     def beyond(cls, table: NDArray[np.float32], margin: float = MARGIN) -> FactLimits:
@@ -145,20 +173,28 @@ class FactLimits:
             low[at] = decider.scale.back(known.min() - margin * spread[at])
             if decider.too_high is not None:
                 high[at] = decider.scale.back(known.max() + margin * spread[at])
-        return cls(low, high, spread)
+        matches = table[:, _MATCH][np.isfinite(table[:, _MATCH])]
+        match = float(np.quantile(matches, _LEAST_MATCH)) if len(matches) >= LEAST else math.inf
+        return cls(low, high, spread, match)
 
     def reason(self, facts: FactVector) -> Reason | None:
         """Why a picture with these facts cannot be judged; None if it can.
 
-        The reason is the brightness, which moves the other facts with it, or else the fact that
-        lies farthest beyond its limit, in spreads. A fact that is not known never decides.
+        The reason is the brightness or the place, which move the other facts with them, or else the
+        fact that lies farthest beyond its limit, in spreads. A fact that is not known never
+        decides.
         """
         beyond = np.flatnonzero((facts < self.low) | (facts > self.high)).tolist()
-        if not beyond:
-            return None
-        if _BRIGHTNESS in beyond:
+        placed = self.match <= facts[_MATCH] > facts[_LIKENESS_AT]
+        places = [at for at in beyond if at in _PLACES]
+        others = [at for at in beyond if at not in _PLACES]
+        if _BRIGHTNESS in others:
             return self._reason(facts, _BRIGHTNESS)
-        return self._reason(facts, max(beyond, key=lambda at: self._excess(facts, at)))
+        # Where the part lies elsewhere for sure, that is why other facts are unusual.
+        decide = places if placed and places else others
+        if not decide:
+            return None
+        return self._reason(facts, max(decide, key=lambda at: self._excess(facts, at)))
 
     def _excess(self, facts: FactVector, at: int) -> float:
         scale = DECIDERS[FACT_NAMES[at]].scale
@@ -169,13 +205,15 @@ class FactLimits:
     def _reason(self, facts: FactVector, at: int) -> Reason:
         name = FACT_NAMES[at]
         value, low, high = float(facts[at]), float(self.low[at]), float(self.high[at])
-        what, usual = DECIDERS[name].too_low, f"at least {low:.3g}"
+        decider = DECIDERS[name]
+        what, usual = decider.too_low, f"at least {low:.3g}"
         if value > high:
-            what, usual = DECIDERS[name].too_high or "", f"at most {high:.3g}"
+            what, usual = decider.too_high or "", f"at most {high:.3g}"
+        what = f"{'the part' if decider.of_place else 'the picture is'} {what.format(abs(value))}"
         return Reason(
             fact=name,
             value=value,
             low=low,
             high=high if math.isfinite(high) else None,
-            text=f"the picture is {what}: its {name} is {value:.3g}, and {usual} is usual",
+            text=f"{what}: its {name} is {value:.3g}, and {usual} is usual",
         )

@@ -15,6 +15,7 @@ from service.recording.audit.entry import Change
 from service.recording.database import Database
 from service.recording.search.times import now_us
 from service.recording.tables import alarms, inspections, marks
+from service.watching.explaining import explaining_first
 
 AlarmCause = Literal["camera", "defects", "promise"]
 
@@ -59,7 +60,7 @@ class StoredAlarm:
         station: where they were taken; empty for none.
         cause: camera: camera or light have changed. defects: there are more defects. promise: the
             model rejects more than it promises.
-        moved: what speaks for it, the strongest first.
+        moved: what speaks for it, as `explaining_first` has it.
         since_id: the inspection from which on it seems to have begun.
         since_us: when that was, in µs of Unix time.
         raised_id: the inspection that told.
@@ -243,5 +244,5 @@ def marks_after(connection: Connection, id: int) -> tuple[Mark, ...]:
 
 def _alarm(row: Row[Any]) -> StoredAlarm:
     values = row._asdict()
-    moved = tuple(MovedFact(**one) for one in json.loads(values.pop("what")))
-    return StoredAlarm(moved=moved, **values)
+    moved = [MovedFact(**one) for one in json.loads(values.pop("what"))]
+    return StoredAlarm(moved=explaining_first(moved), **values)

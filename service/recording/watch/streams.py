@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from service.recording.watch.alarms import AlarmCause, MovedFact
 from service.watching.calibration import CalibratedFacts
 from service.watching.causes import Cause, CauseAlarm, CauseEnded, CauseWatch
+from service.watching.explaining import explaining_first
 from service.watching.promise import PromiseTest
 
 StreamKind = Literal["stream", "promise"]
@@ -114,7 +115,7 @@ class PictureStream:
             for one in alarm.moved
         ]
         back = alarm.picture - alarm.since
-        return StreamRaised(alarm.cause, alarm.picture - first, back, tuple(moved))
+        return StreamRaised(alarm.cause, alarm.picture - first, back, explaining_first(moved))
 
     def restart(self) -> None:
         """Forget what was seen: somebody has seen to the camera or the light."""

@@ -374,9 +374,9 @@ def _with_medians(
 ) -> Iterator[MovedFact]:
     """Facts that have moved, with what is usual and what they are in some pictures [m, watched]."""
     assert known.facts is not None and known.calibration is not None
-    usual = np.nanmedian(watched_of(known.facts.table), axis=0)
-    now = np.nanmedian(table, axis=0)
-    away = np.nanmedian(known.calibration.nearest.beside(table), axis=0)
+    usual = _medians(watched_of(known.facts.table))
+    now = _medians(table)
+    away = _medians(known.calibration.nearest.beside(table))
     for one in moved:
         at = WATCHED.index(one.fact)
         # A batch of one kind may lie on the other side of the middle of all kinds.
@@ -428,3 +428,9 @@ def _of_stream(key: StreamKey, held: _Watched) -> list[ColumnElement[bool]]:
         station = func.coalesce(inspections.c.station, "")
         where += [inspections.c.facts.is_not(None), station == key.station]
     return where
+
+
+def _medians(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each fact [d]; NaN where no picture has it, as a version from before there was such."""
+    known = [column[~np.isnan(column)] for column in table.T]
+    return np.array([np.median(column) if len(column) else np.nan for column in known])

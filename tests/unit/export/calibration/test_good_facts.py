@@ -27,7 +27,7 @@ from service.core.pictures.facts import FACT_NAMES, FACTS
 from service.core.pictures.good_facts import LEAST, GoodFacts
 
 GOOD = Path("examples/pictures/good")
-COMPARED = ("shift_x", "shift_y", "likeness", "spot")
+COMPARED = ("shift_x", "shift_y", "likeness", "spot", "turn", "size", "match")
 LIMITS = Limits(10_000_000, 8)
 
 

@@ -7,7 +7,7 @@ import { fill, t } from "../../core/strings.js";
 import { ReasonDialog } from "../../parts/dialog.js";
 import { useReviewer } from "../../parts/judging/said.js";
 import { Problem } from "../../parts/notice.js";
-import { leading, movedText, toDo } from "../../parts/watching/fact_words.js";
+import { movedText, toDo } from "../../parts/watching/fact_words.js";
 import { placeOf } from "./place.js";
 
 const MOST_MOVED = 4;
@@ -25,8 +25,7 @@ function untilTomorrow() {
 
 /** `changed(text)` is called when somebody has answered it. */
 export function Alarm({ alarm, changed }) {
-  const [first, ...others] = leading(alarm.moved);
-  const rest = alarm.moved.filter((one) => one !== first).slice(0, MOST_MOVED - 1);
+  const [first, ...others] = alarm.moved.slice(0, MOST_MOVED);
   const began = html`<a href=${`/console/inspection/${alarm.since_id}`}>${when(alarm.since)}</a>`;
   const course = new URLSearchParams({ model: alarm.model, station: alarm.station, fact: first.fact });
   return html`<article class="card calling" aria-label=${w.causes[alarm.cause]}>
@@ -34,7 +33,7 @@ export function Alarm({ alarm, changed }) {
     <p class="calling-what">${movedText(first)}</p>
     <p>${placeOf(alarm)}, ${w.since} ${began}. ${fill(w.found, { when: when(alarm.raised) })}
       ${alarm.cause !== "promise" && html` <a href=${`/console/watch?${course}`}>${w.showCourse}</a>.`}
-      ${rest.length > 0 && html` <span class="quiet">${fill(w.also, { facts: rest.map(movedText).join("; ") })}</span>`}</p>
+      ${others.length > 0 && html` <span class="quiet">${fill(w.also, { facts: others.map(movedText).join("; ") })}</span>`}</p>
     <${ThenAndNow} alarm=${alarm} />
     <h3>${w.whatToDo}</h3><p>${alarm.cause === "camera" ? toDo(first) : w.toDo[alarm.cause]}</p>
     ${alarm.cause === "camera" ? others.length > 0 && html`<details><summary>${w.otherwise}</summary>

@@ -11,7 +11,7 @@ import { useReviewer } from "../../parts/judging/said.js";
 import { Problem } from "../../parts/notice.js";
 import { Table } from "../../parts/table.js";
 import { Term } from "../../parts/term.js";
-import { FACTS, leading, nameOf, shown, writing } from "../../parts/watching/fact_words.js";
+import { FACTS, nameOf, shown, writing } from "../../parts/watching/fact_words.js";
 import { placeOf } from "./place.js";
 
 const KINDS = { maintenance: "accent", shift: "quiet" };
@@ -27,7 +27,7 @@ function chosenOf({ streams, calling }, query) {
   const alarm = calling.find((one) => one.cause !== "promise");
   const [model, station] = query.has("model") ? [query.get("model"), query.get("station") ?? ""] : [alarm?.model, alarm?.station];
   const stream = streams.find((one) => one.model === model && one.station === station) ?? streams[0];
-  return { stream, fact: query.get("fact") ?? (alarm ? leading(alarm.moved)[0].fact : "brightness") };
+  return { stream, fact: query.get("fact") ?? (alarm ? alarm.moved[0].fact : "brightness") };
 }
 
 /** The card. */

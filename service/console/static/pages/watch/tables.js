@@ -4,7 +4,7 @@ import { count, percent, when } from "../../core/format.js";
 import { fill, t } from "../../core/strings.js";
 import { Table } from "../../parts/table.js";
 import { Term } from "../../parts/term.js";
-import { leading, movedText } from "../../parts/watching/fact_words.js";
+import { movedText } from "../../parts/watching/fact_words.js";
 import { placeOf, stationOf } from "./place.js";
 
 const w = t.watch;
@@ -41,7 +41,7 @@ function Promised({ one }) {
 /** Alarms that ended, that somebody took note of, or that sleep. */
 export function Past({ alarms }) {
   const row = (one) => [w.causes[one.cause], placeOf(one), html`<a href=${`/console/inspection/${one.since_id}`}>${when(one.since)}</a>`,
-    movedText(leading(one.moved)[0]), one.ended ? when(one.ended) : w.stands, sayOf(one), one.note];
+    movedText(one.moved[0]), one.ended ? when(one.ended) : w.stands, sayOf(one), one.note];
   return html`<section class="card past"><h2>${w.past}</h2>
     ${alarms.length === 0 ? html`<p class="quiet">${w.noPast}</p>`
       : html`<${Table} label=${w.past} head=${w.pastColumns} rows=${alarms.map(row)} />`}</section>`;

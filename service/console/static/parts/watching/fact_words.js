@@ -1,4 +1,4 @@
-/** Facts of pictures in an operator's words: their names, their values, and which of several explains the others. */
+/** Facts of pictures in an operator's words: their names, their values, and what to do. */
 import { score } from "../../core/format.js";
 import { fill, t } from "../../core/strings.js";
 
@@ -12,12 +12,10 @@ const SHOWN = {
   bright: [SAME, " %"],
   shift_x: [SAME, " %"],
   shift_y: [SAME, " %"],
+  turn: [SAME, "°"],
+  size: [SAME, " %"],
   rejected: [(value) => 100 * value, " %"],
 };
-/** What explains others comes first: a darker picture has less contrast, too, and each place of it differs. */
-const EXPLAINS = ["aspect", "shift_x", "shift_y", "brightness", "bright", "dark", "sharpness", "warmth", "tint", "saturation",
-  "noise", "texture", "likeness"];
-const ENOUGH = 0.1;
 const MOST_DECIMALS = 6;
 
 /** Every fact that has words here; the server may know more. */
@@ -51,13 +49,6 @@ export function writing(fact, width) {
 export function movedText({ fact, usual, now }) {
   const [then, since] = textsOf(fact, usual, now);
   return fill(fact === "rejected" ? t.watch.movedPromise : t.watch.moved, { fact: nameOf(fact), now: since, usual: then });
-}
-
-/** What an alarm is about, what explains the rest first: of what speaks for it at least a tenth as much as the strongest. */
-export function leading(moved) {
-  const place = ({ fact }) => (EXPLAINS.includes(fact) ? EXPLAINS.indexOf(fact) : EXPLAINS.length);
-  const strong = moved.filter(({ share }) => share >= ENOUGH * moved[0].share);
-  return strong.sort((one, other) => place(one) - place(other));
 }
 
 /** What to clean or check where a fact has moved. */

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from service.cli import main
 from service.core.bundles.bundle import Bundle, load_bundle
 from service.core.bundles.writing import replace_calibration
-from service.core.pictures.facts import BLOCKS, FACT_NAMES, SIDE, Look
+from service.core.pictures.facts import BLOCKS, FACT_NAMES, Look
 from service.core.pictures.good_facts import GoodFacts
+from service.core.pictures.pose import SIDE
 from service.recording.record import Record
 from service.recording.watch.alarms import acknowledge
 from service.recording.watch.known import KnownBundle
@@ -69,7 +70,7 @@ def test_it_says_what_has_changed_since_when(dimmed: Record) -> None:
     said = run(dimmed)
     assert said.exit_code == 0, said.output
     assert "parts 1 at left: camera or light have changed since inspection 10" in said.output
-    assert re.search(r"brightness -[34]\.\d+ instead of 0\.1", said.output), said.output
+    assert re.search(r"brightness -[34]\.\d+ instead of 0\.00", said.output), said.output
     assert "; stands" in said.output
 
 

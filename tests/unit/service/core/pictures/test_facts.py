@@ -17,6 +17,8 @@ from service.core.pictures.facts import (
 )
 
 SIZE = 256
+OLD = FACT_NAMES[: FACT_NAMES.index("score") + 1]
+"""Facts that a look without poses tells."""
 
 
 def part(seed: int = 0, shift: int = 0) -> Image:
@@ -104,7 +106,7 @@ def test_another_product_is_unlike() -> None:
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_an_even_picture_has_finite_facts(level: int) -> None:
     values = facts(np.full((SIZE, SIZE, 3), level, np.uint8))
-    assert np.isfinite(list(values.values())).all()
+    assert np.isfinite([values[name] for name in OLD]).all()
     assert values["likeness"] == 0.0
 
 
@@ -116,7 +118,14 @@ def test_the_answers_of_the_model_come_last() -> None:
 @pytest.mark.parametrize("shape", [(64, 64), (96, 320), (448, 448), (30, 40)])
 def test_any_size_has_facts(shape: tuple[int, int]) -> None:
     picture = np.ascontiguousarray(np.broadcast_to(np.uint8(100), (*shape, 3)))
-    assert np.isfinite(with_answer(picture_facts(picture, 64, 64).beside(look()), 0.0, 0.0)).all()
+    found = with_answer(picture_facts(picture, 64, 64).beside(look()), 0.0, 0.0)
+    assert np.isfinite(found[: len(OLD)]).all()
+
+
+def test_a_look_from_before_there_were_poses_tells_the_shift_alone() -> None:
+    values = facts(part(0, shift=10))
+    assert values["shift_x"] == pytest.approx(100 * 10 / SIZE, abs=0.5)
+    assert np.isnan([values[name] for name in FACT_NAMES[len(OLD) :]]).all()
 
 
 def test_levels_as_floats_have_the_facts_of_their_bytes() -> None:

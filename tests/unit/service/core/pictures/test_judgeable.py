@@ -28,6 +28,9 @@ GOOD: dict[FactName, float] = {
     "aspect": 1.5,
     "map_level": 0.2,
     "score": 0.3,
+    "turn": 0,
+    "size": 0,
+    "match": 0.95,
 }
 
 
@@ -82,6 +85,50 @@ def test_the_light_is_told_first_as_it_moves_the_other_facts() -> None:
     reason = LIMITS.reason(picture(brightness=3, contrast=1, texture=-1.4, dark=90))
     assert reason is not None
     assert reason.fact == "brightness"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("shift_x", 7, "the part lies 7 % to the right"),
+        ("shift_x", -7, "the part lies 7 % to the left"),
+        ("shift_y", 7, "the part lies 7 % too low"),
+        ("shift_y", -7, "the part lies 7 % too high"),
+        ("turn", 8, "the part is turned by 8° against the clock"),
+        ("turn", -8, "the part is turned by 8° clockwise"),
+        ("size", 9, "the part is 9 % larger"),
+        ("size", -9, "the part is 9 % smaller"),
+    ],
+)
+def test_a_part_that_lies_elsewhere_for_sure_is_the_reason(
+    name: FactName, value: float, said: str
+) -> None:
+    reason = LIMITS.reason(picture(likeness=0.1, **{name: value}))
+    assert reason is not None
+    assert reason.fact == name
+    assert reason.text.startswith(said)
+
+
+def test_what_matches_no_good_part_wherever_it_is_moved_has_no_place() -> None:
+    reason = LIMITS.reason(picture(shift_x=20, likeness=0.1, match=0.5))
+    assert reason is not None
+    assert reason.fact == "likeness"
+
+
+def test_a_part_that_matches_no_better_elsewhere_lies_where_it_should() -> None:
+    assert LIMITS.reason(picture(shift_x=20, likeness=0.97, match=0.96)) is None
+
+
+def test_the_light_is_told_before_the_place() -> None:
+    reason = LIMITS.reason(picture(brightness=3, shift_x=7))
+    assert reason is not None
+    assert reason.fact == "brightness"
+
+
+def test_good_pictures_whose_match_is_unknown_let_no_place_decide() -> None:
+    unknown = table()
+    unknown[:, FACT_NAMES.index("match")] = np.nan
+    assert FactLimits.beyond(unknown, MARGIN).reason(picture(shift_x=20)) is None
 
 
 @pytest.mark.parametrize("name", sorted(set(FACT_NAMES) - set(DECIDERS)))

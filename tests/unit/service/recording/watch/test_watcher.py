@@ -14,8 +14,9 @@ from sqlalchemy import ColumnElement
 
 from service.core.bundles.thresholds import ThresholdPair
 from service.core.errors import RecordError
-from service.core.pictures.facts import BLOCKS, FACT_NAMES, SIDE, Look
+from service.core.pictures.facts import BLOCKS, FACT_NAMES, Look
 from service.core.pictures.good_facts import GoodFacts
+from service.core.pictures.pose import SIDE
 from service.recording.audit.chain import append
 from service.recording.audit.served import activation
 from service.recording.record import Record
