@@ -26,7 +26,15 @@ class Killed:
         self._folder, self._aside = data_folder / "learning", tmp_path / "aside"
 
     def now(self) -> None:
-        shutil.copytree(self._folder, self._aside)
+        # What vanishes while it is copied would not be there a moment later either.
+        for _ in range(100):
+            try:
+                shutil.copytree(self._folder, self._aside)
+            except (FileNotFoundError, shutil.Error):
+                shutil.rmtree(self._aside)
+            else:
+                return
+        raise AssertionError(f"{self._folder} is never still")
 
     def leave(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
