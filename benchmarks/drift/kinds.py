@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 from benchmarks.corpus.__main__ import DATA
 from benchmarks.corpus.sets import find_sets
 from benchmarks.drift.changes import CHANGES, jittered
+from export.calibration.poses import taught_poses
 from export.pictures import list_pictures, read_picture
 from service.core.bundles.manifest import Preprocess
 from service.core.domain import Image, RawPicture
@@ -90,11 +91,14 @@ class Seen:
             for own, small in zip(self.own, self.small, strict=True)
         ]
         smalls = [facts[one].small for one in chosen]
+        poses = taught_poses(smalls, 1.0)
         table = [
-            facts[one].beside(look)[_COLUMNS]
-            for one, look in zip(chosen, looks_without_each(smalls), strict=True)
+            facts[one].beside(replace(look, poses=unseen))[_COLUMNS]
+            for one, look, unseen in zip(
+                chosen, looks_without_each(smalls), poses.unseen, strict=True
+            )
         ]
-        look = look_of(smalls)
+        look = replace(look_of(smalls), poses=poses.all)
         return np.array(table, np.float64), np.array(
             [one.beside(look)[_COLUMNS] for one in facts], np.float64
         )

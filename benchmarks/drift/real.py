@@ -28,6 +28,7 @@ COUNTED: Final = 2.0
 DEFECT_SHARES: Final = {"only defects": 1.0, "one in four a defect": 0.25}
 
 WATCHED: Final = tuple(fact.name for fact in FACTS if fact.of_picture or fact.name == "score")
+_SCORE = WATCHED.index("score")
 _COLUMNS = [place for place, fact in enumerate(FACTS) if fact.name in WATCHED]
 
 
@@ -175,14 +176,16 @@ def _cell(name: str, found: list[tuple[str, int, str]], moves: NDArray[np.float6
     wanted = "defects" if name in DEFECT_SHARES else "camera"
     within = SLOW_WITHIN if name in SLOW or name in DEFECT_SHARES else WITHIN
     moved = np.median(moves, axis=0)
-    most = int(np.argmax(np.abs(moved[:-1])))
+    of_camera = np.abs(moved)
+    of_camera[_SCORE] = 0
+    most = int(np.argmax(of_camera))
     right = [(delay, fact) for cause, delay, fact in found if cause == wanted]
     delays = [*(delay for delay, _ in right), *([np.inf] * (len(found) - len(right)))]
     return Cell(
         change=name,
         deviations=float(abs(moved[most])),
         fact=WATCHED[most],
-        score_deviations=float(moved[-1]),
+        score_deviations=float(moved[_SCORE]),
         runs=len(found),
         right=sum(delay <= within for delay, _ in right),
         late=sum(delay > within for delay, _ in right),

@@ -47,20 +47,20 @@ def taught_poses(grays: Sequence[Gray], aspect: float) -> TaughtPoses:
     """Maps for pictures like these.
 
     Args:
-        grays: small gray pictures of good parts, one of each part.
+        grays: small gray pictures of good parts, one of each part; at least two.
         aspect: height of the pictures over their width, before they became squares.
     """
     random = np.random.default_rng(1)
-    fold = random.permutation(len(grays)) % FOLDS
+    folds = range(min(FOLDS, len(grays)))
+    fold = random.permutation(len(grays)) % len(folds)
     lessons = [
         _Lessons.drawn(
             [grays[at] for at in np.flatnonzero(fold == number).tolist()], aspect, random
         )
-        for number in range(FOLDS)
+        for number in folds
     ]
     without = [
-        _Lessons.all(lessons[:number] + lessons[number + 1 :]).learned(aspect)
-        for number in range(FOLDS)
+        _Lessons.all(lessons[:number] + lessons[number + 1 :]).learned(aspect) for number in folds
     ]
     return TaughtPoses(
         _Lessons.all(lessons).learned(aspect), tuple(without[number] for number in fold)

@@ -435,7 +435,8 @@ def test_false_alarms_and_delays_of_the_watch_are_measured_on_pictures(
     text = told("drift.__main__", "one", "--data", tmp_path / "few", "--runs", "1")
 
     found = numbers(r" in time (\d+), later (\d+), \w+ (\d+), of (\d+);", text)
-    assert len(found) == 8
+    assert len(found) == 12
+    assert re.search(r"^what a line does, together: .* of \d+; bar 85%$", text, re.MULTILINE)
     assert all(in_time + late <= runs == 1 for in_time, late, _, runs in found)
     assert re.search(r"^no change, all sets: \d of 1 streams of 200 have", text, re.MULTILINE)
 
