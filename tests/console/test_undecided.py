@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.api.keys import bearer
 from tests.console.conftest import Serve
@@ -45,6 +45,26 @@ def test_no_decision_is_switched_on_for_a_model_and_said_of_a_black_picture(
     page.goto(f"{server.url}/console/review?kept=all&verdict=undecided")
     expect(page.locator(".tile")).to_have_count(1)
     expect(page.locator(".tile")).to_contain_text("No decision")
+
+
+def test_a_part_that_lies_elsewhere_is_told_in_the_units_of_its_place(
+    page: Page, serve: Serve, make_bundle: Any, repository: Path, picture_bytes: Any
+) -> None:
+    with_good_facts(make_bundle())
+    server = serve_ready(serve, repository)
+    open_model(page, server)
+    inspection, _ = inspected(server, picture_bytes(1), good_part(99))
+    reason = {"fact": "turn", "value": 7.3, "low": -5.2, "high": 5.4, "text": "turned"}
+
+    def undecided(route: Route) -> None:
+        answer = route.fetch().json()
+        route.fulfill(json=answer | {"verdict": "undecided", "undecided": reason})
+
+    page.route(f"**/v1/inspections/{inspection}", undecided)
+    page.goto(f"{server.url}/console/inspection/{inspection}")
+    expect(page.locator(".inspection-why")).to_contain_text(
+        "the part is turned too far against the clock (7.30°, and 5.40° is the limit"
+    )
 
 
 def test_the_switch_does_what_its_dialog_says_although_somebody_else_has_switched_meanwhile(

@@ -1,6 +1,7 @@
 /** Why a picture was rejected or passed: its score and the peak of its map, each beside its threshold. */
-import { apart, score as short } from "../../core/format.js";
+import { apart } from "../../core/format.js";
 import { fill, t } from "../../core/strings.js";
+import { textsOf } from "../watching/fact_words.js";
 
 const w = t.witness;
 
@@ -19,7 +20,8 @@ export function whyOf(answer) {
 /** Why a picture cannot be judged, in an operator's words. */
 function reasonOf({ fact, value, low, high }) {
   const [said, limit] = value < low ? [t.undecided.low, low] : [t.undecided.high, high];
-  return fill(t.undecided.reason, { what: said[fact] ?? fact, value: short(value), limit: short(limit) });
+  const [here, most] = textsOf(fact, value, limit);
+  return fill(t.undecided.reason, { what: said[fact] ?? fact, value: here, limit: most });
 }
 
 /** The witnesses of a verdict in words; `pixel_threshold` is undefined where nobody told it. */
