@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import cv2
@@ -89,8 +90,9 @@ def test_the_smoke_form_holds_moved_pictures_against_what_is_said(
     main(["bears", "--smoke"])
 
     told = capsys.readouterr().out
-    (row,) = [line for line in told.splitlines() if line.startswith("| disks ")]
-    assert "shift" in row.split(" | ")[1]
+    bears, beyond = [line for line in told.splitlines() if line.startswith("| disks ")]
+    assert "shift" in bears.split(" | ")[1]
+    assert re.match(r"\| disks \| \d+ \(\d+\) of \d+ \| \d+ \(\d+\) of \d+ \|", beyond)
     assert "points more than unmoved" in told
 
 
