@@ -187,7 +187,7 @@ def _acknowledging(page: Page) -> None:
 def alarm_of(model: str, version: str, station: str, **_: Any) -> dict[str, Any]:
     """An alarm of a stream: it has become darker."""
     at = "2026-11-30T03:12:59Z"
-    facts = (("contrast", 49.5, 36.9), ("brightness", 122.1, 90.0))
+    facts = (("brightness", 122.1, 90.0), ("contrast", 49.5, 36.9))
     return {
         **{"id": 7, "model": model, "version": version, "station": station, "cause": "camera"},
         "moved": [
