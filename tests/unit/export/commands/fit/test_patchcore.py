@@ -32,6 +32,7 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(fit, ["patchcore", *map(str, (*arguments, *quick))])
 
 
+@pytest.mark.torch
 def test_a_fit_writes_a_checkpoint_that_can_be_exported(
     tmp_path: Path, write_pictures: Any
 ) -> None:
@@ -52,6 +53,7 @@ def test_a_fit_writes_a_checkpoint_that_can_be_exported(
     assert len(loaded.seen) == 4
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize(
     ("size", "expected"), [("96x48", (48, 96)), (64, (64, 64)), ("auto", (272, 368))]
 )

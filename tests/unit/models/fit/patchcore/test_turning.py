@@ -80,6 +80,7 @@ def test_a_small_label_that_would_stand_elsewhere_is_enough_against_a_turn(
     assert turns_of(model, labelled) == ()
 
 
+@pytest.mark.torch
 def test_pictures_of_a_part_ask_no_bank_that_has_seen_the_part(model: PatchCore) -> None:
     # Each picture comes twice: whoever asks about one of a pair has the other one in the bank.
     def twice(path: Path) -> Picture:
@@ -108,6 +109,7 @@ def test_an_encoder_that_it_was_not_tried_with_sees_pictures_as_they_are(model: 
     assert read_turned(other, each_alone(features), BANK_SIZE, seed=0) == ()
 
 
+@pytest.mark.torch
 def test_turned_pictures_give_candidates_with_their_own_picture_alone(model: PatchCore) -> None:
     def mirrored(path: Path) -> Picture:
         return np.ascontiguousarray(half_bright(path)[:, ::-1])
