@@ -60,7 +60,7 @@ class Shown:
     Attributes:
         within: whether the model says that it bears it.
         good: number of pictures.
-        rejected: number of those that are rejected.
+        rejected: number of those that are rejected or undecided.
     """
 
     within: bool
@@ -93,12 +93,14 @@ class SetBears:
         beyond: by name: defective parts that were found unmoved, at twice what the model bears, and
             good parts that are cut off or absent.
         core_s: processor seconds of learning.
+        undecided: whether the model leaves pictures undecided without being told to.
     """
 
     bears: Bearing
     movements: Mapping[str, Shown]
     beyond: Mapping[str, Beyond]
     core_s: float
+    undecided: bool
 
 
 def measure_bears(task: Task, *, choosing: bool) -> SetBears:
@@ -123,11 +125,11 @@ def measure_bears(task: Task, *, choosing: bool) -> SetBears:
                 **dict(_gone([middle(read_whole(path)) for path in tested], judge.calls)),
             }
             found = {
-                one.name: _shown(one, bears, tested, judge.rejects)
+                one.name: _shown(one, bears, tested, judge)
                 for one in movements(choosing=choosing)
                 if one.name == AS_IT_IS or _asked(one.name) is not None
             }
-    return SetBears(bears, found, beyond, core_s)
+    return SetBears(bears, found, beyond, core_s, bundle.manifest.thresholds.undecided)
 
 
 def _is_defective(name: str) -> bool:
@@ -135,29 +137,24 @@ def _is_defective(name: str) -> bool:
 
 
 class _Judge:
-    """What a bundle says of pictures, with and without the switch by which some are undecided."""
+    """What a bundle says of pictures as it was learned."""
 
     def __init__(self, bundle: Bundle, engine: Engine) -> None:
         self._manifest, self._engine = bundle.manifest, engine
         facts = GoodFacts.of(bundle.calibration)
         assert facts is not None
-        self._look, self._limits = facts.look, FactLimits.beyond(facts.table)
-
-    def rejects(self, picture: Picture) -> bool:
-        """Whether the model rejects a picture, BGR [H,W,3]."""
-        limits = self._manifest.thresholds
-        score, peak = witnesses_of(self._engine, self._manifest, _rgb(picture))
-        return score > limits.image or peak > limits.pixel
+        self._look, self._limits = facts.look, FactLimits.of(facts)
 
     def calls(self, picture: Picture) -> Call:
-        """The verdict where a picture that cannot be judged is undecided."""
-        image = _rgb(picture)
+        """The verdict on a picture, BGR [H,W,3]."""
+        image, thresholds = _rgb(picture), self._manifest.thresholds
         height, width, _ = image.shape
         raw = RawPicture(image.tobytes(), width, height, "rgb8")
         told = facts_offline(raw, self._manifest, MAX_PIXELS).beside(self._look)
-        if self._limits.reason(told) is not None:
+        if thresholds.undecided and self._limits.reason(told) is not None:
             return "undecided"
-        return "reject" if self.rejects(picture) else "good"
+        score, peak = witnesses_of(self._engine, self._manifest, image)
+        return "reject" if score > thresholds.image or peak > thresholds.pixel else "good"
 
 
 def _rgb(picture: Picture) -> Picture:
@@ -166,7 +163,7 @@ def _rgb(picture: Picture) -> Picture:
 
 def _twice(bears: Bearing, whole: list[Picture], judge: _Judge) -> Iterator[tuple[str, Beyond]]:
     """Defective parts that were found unmoved, at twice each bound that was met."""
-    found = [picture for picture in whole if judge.rejects(middle(picture))]
+    found = [picture for picture in whole if judge.calls(middle(picture)) == "reject"]
 
     def moved(kind: MovementKind, most: float, sign: int, picture: Picture) -> Picture:
         match kind:
@@ -216,9 +213,10 @@ def _shown(
     movement: Movement,
     bears: Bearing,
     tested: list[Path],
-    rejects: Callable[[Picture], bool],
+    judge: _Judge,
 ) -> Shown:
-    rejected = sum(rejects(movement.alter(read_whole(path))) for path in tested)
+    calls = [judge.calls(movement.alter(read_whole(path))) for path in tested]
+    rejected = len(calls) - calls.count("good")
     asked = _asked(movement.name)
     within = asked is None or asked[1] <= (bears.bound(asked[0]) or 0.0)
     return Shown(within, len(tested), rejected)
@@ -240,17 +238,19 @@ def report(sets: Mapping[str, SetBears]) -> str:
         for name, one in sets.items()
     ]
     enough = [name for name, one in sets.items() if _bears_enough(one.bears)]
+    undecided = [name for name, one in sets.items() if one.undecided]
     times = ", ".join(f"{name} {one.core_s:.0f}" for name, one in sets.items())
     least = ", ".join(f"{kind} {most:g}" for kind, most in LEAST.items())
     return "\n\n".join(
         [
-            f"good test pictures rejected at α = {ALPHA:.0%}, per cent; in brackets beyond what "
-            "the model says that it bears",
+            f"good test pictures rejected or undecided at α = {ALPHA:.0%}, per cent; in brackets "
+            "beyond what the model says that it bears",
             markdown(["set", "bears", AS_IT_IS, *names], rows),
             _pooled("within", sets, within=True),
             _pooled("beyond", sets, within=False),
             f"bar: {ALPHA + MARGIN:.0%} within, or {100 * MARGIN:.0f} points more than unmoved",
             f"{len(enough)} of {len(sets)} say {least} or more: {', '.join(enough) or 'none'}",
+            f"{len(undecided)} leave pictures undecided: {', '.join(undecided) or 'none'}",
             "passed, and undecided in brackets: defective parts at twice a bound, and good parts "
             "that are not there",
             _beyond(sets),

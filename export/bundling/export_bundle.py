@@ -31,10 +31,16 @@ from export.bundling.source import ModelSource, SourceFacts
 from export.bundling.summary import ExportReport
 from export.bundling.tested import tested
 from export.bundling.tiles import with_tiling
+from export.calibration.bearing import with_borne
 from export.calibration.by_heart import digests_taught, known_defects
 from export.calibration.camera_files import tell_of_files
 from export.calibration.cross_conformal import cross_conformal
-from export.calibration.good_facts import facts_taken_over, good_facts, with_further
+from export.calibration.good_facts import (
+    facts_taken_over,
+    good_facts,
+    undecided_by_default,
+    with_further,
+)
 from export.calibration.grouping import BY_LOOKS, Grouping
 from export.calibration.known_parts import part_ids, part_ids_of_fit, tell_of_ids
 from export.calibration.pictures_to_use import (
@@ -235,6 +241,9 @@ def export_bundle(
             parts=parts,
         )
         usual = _usual(facts, of_good, chosen, options.former, quiet=quiet)
+        if usual is not None:
+            usual = with_borne(usual, self_test.bears, chosen.unseen, facts)
+        thresholds = thresholds.model_copy(update={"undecided": undecided_by_default(usual)})
         fitted_with = {f"fit:{name}": value for name, value in facts.made_with.items()}
         ready()
         bundle = save_bundle(

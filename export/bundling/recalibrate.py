@@ -14,9 +14,10 @@ import numpy as np
 from export.bundling.measure import measure_calibration
 from export.bundling.provenance import picture_set
 from export.bundling.tested import tested
+from export.calibration.bearing import with_borne
 from export.calibration.by_heart import digests_taught, judgements_of, known_defects
 from export.calibration.camera_files import tell_of_files
-from export.calibration.good_facts import good_facts
+from export.calibration.good_facts import good_facts, undecided_by_default
 from export.calibration.grouping import BY_LOOKS, Grouping
 from export.calibration.known_parts import part_ids, tell_of_ids
 from export.calibration.pictures_to_use import (
@@ -182,6 +183,8 @@ def find_thresholds(
         of_good.score,
         quiet=quiet,
     )
+    if facts is not None:
+        facts = with_borne(facts, self_test.bears, pictures.unseen, manifest)
     if options.undecided and facts is None:
         raise CalibrationError(f"--undecided: {_TOO_FEW}")
     calibration = Calibration(
@@ -198,7 +201,14 @@ def find_thresholds(
         costs=options.costs,
         candidates=weighed,
         chosen=chosen,
-        thresholds=_thresholds(chosen, alpha, options.costs, pictures, seen_known=bool(seen)),
+        thresholds=_thresholds(
+            chosen,
+            alpha,
+            options.costs,
+            pictures,
+            seen_known=bool(seen),
+            undecided=undecided_by_default(facts),
+        ),
         calibration=calibration if facts is None else facts.put_into(calibration),
         map_low=of_good.map_median,
         self_test=self_test,
@@ -254,6 +264,7 @@ def _thresholds(
     pictures: CalibrationPictures,
     *,
     seen_known: bool,
+    undecided: bool,
 ) -> Thresholds:
     """The chosen thresholds as a manifest holds them."""
     assert chosen.rule is not None
@@ -276,5 +287,6 @@ def _thresholds(
         defect_count=0 if conformal else chosen.of_both.defective,
         found_at=datetime.now(UTC).isoformat(timespec="seconds"),
         sizes=range_of_sizes([*pictures.unseen, *pictures.seen]),
+        undecided=undecided,
         notes=tuple(notes),
     )

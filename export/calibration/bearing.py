@@ -7,8 +7,10 @@ share of all that would be rejected, where counting them would tell twentieths.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -18,6 +20,7 @@ from tqdm import tqdm
 
 from export.calibration.outliers import outliers
 from export.calibration.subject import Subject
+from export.pictures import MAX_PIXELS, read_picture
 from models.fit.patchcore.moving import Movement
 from service.core.bundles.bearing import (
     FEWEST_PICTURES,
@@ -26,6 +29,10 @@ from service.core.bundles.bearing import (
     MovedShare,
     MovementKind,
 )
+from service.core.domain import RawPicture
+from service.core.inspection.offline import View, facts_offline
+from service.core.pictures.facts import with_answer
+from service.core.pictures.good_facts import GoodFacts
 
 MAGNITUDES: Mapping[MovementKind, tuple[float, ...]] = MappingProxyType(
     {
@@ -73,6 +80,35 @@ def bearing(subject: Subject, pictures: Sequence[Path], alpha: float, *, quiet: 
         rows = _spread(len(pictures), number)
         found.append(_borne(subject, usual, pictures, rows, kind, limit))
     return Bearing(pictures=len(pictures), limit=limit, kinds=tuple(found))
+
+
+def with_borne(
+    known: GoodFacts, bears: Bearing | None, pictures: Sequence[Path], view: View
+) -> GoodFacts:
+    """The facts of good pictures with those of some that are moved by all that a model bears.
+
+    Args:
+        known: facts of the pictures as they are.
+        bears: what the model bears; where that is not known, nothing is added.
+        pictures: the good pictures that told it.
+        view: how the model sees them.
+
+    Raises:
+        PicturesError: a picture cannot be read.
+    """
+    if bears is None or not bears.kinds:
+        return known
+    rows = [known.table[:0]]
+    for number, kind in enumerate(MAGNITUDES):
+        if bound := bears.bound(kind):
+            for row in _spread(len(pictures), number):
+                picture = read_picture(pictures[row], spec=view.preprocess)
+                moved = movement(kind, bound, row).of(picture)
+                height, width, _ = moved.shape
+                raw = RawPicture(moved.tobytes(), width, height, "rgb8")
+                facts = facts_offline(raw, view, MAX_PIXELS).beside(known.look)
+                rows.append(with_answer(facts, math.nan, math.nan)[np.newaxis])
+    return replace(known, borne=np.concatenate(rows))
 
 
 def movement(kind: MovementKind, magnitude: float, number: int) -> Movement:

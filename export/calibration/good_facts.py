@@ -25,6 +25,10 @@ from service.core.pictures.facts import (
     with_answer,
 )
 from service.core.pictures.good_facts import LEAST, MOST, GoodFacts
+from service.core.pictures.judgeable import FactLimits
+
+FOLDS = 5
+"""In which good pictures are held against the limits of the others."""
 
 
 def good_facts(
@@ -105,7 +109,7 @@ def with_further(
     table = np.concatenate([known.table, np.stack(rows)])
     kept = min(len(table), MOST)
     look = look_with(known.look, former, [facts.small for facts in seen])
-    return GoodFacts(table[np.arange(kept) * len(table) // kept], look)
+    return GoodFacts(table[np.arange(kept) * len(table) // kept], look, known.borne)
 
 
 def facts_taken_over(
@@ -134,7 +138,26 @@ def facts_taken_over(
     now = dict(zip(before, answers, strict=False)) if by_fit else {}
     at = FACT_NAMES.index("score")
     rows = [with_answer(row.copy(), *now.get(float(row[at]), (nan, nan))) for row in facts.table]
-    return GoodFacts(np.stack(rows), facts.look)
+    return GoodFacts(np.stack(rows), facts.look, facts.borne)
+
+
+def undecided_by_default(known: GoodFacts | None) -> bool:
+    """Whether a model may leave pictures undecided that lie beyond good ones and what it bears.
+
+    Only where none of the good pictures would be, by limits of four fifths of the others, and where
+    it is known what the model bears: what it judges well it is to judge.
+    """
+    if known is None or not len(known.borne):
+        return False
+    number = np.arange(len(known.table)) % FOLDS
+    if np.count_nonzero(number != 0) < LEAST:
+        return False
+    return not any(
+        limits.reason(row)
+        for fold in range(FOLDS)
+        for limits in [FactLimits.of(replace(known, table=known.table[number != fold]))]
+        for row in known.table[number == fold]
+    )
 
 
 def _seen(

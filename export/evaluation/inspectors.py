@@ -91,7 +91,7 @@ class LocalInspector:
     ) -> None:
         self._good_facts = GoodFacts.of(bundle.calibration) if undecided else None
         known = self._good_facts
-        self._limits = None if known is None else FactLimits.beyond(known.table)
+        self._limits = None if known is None else FactLimits.of(known)
         self._manifest = bundle.manifest
         self._good_scores = np.sort(bundle.calibration.good_score)
         wanted = criteria or Criteria(

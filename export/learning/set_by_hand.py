@@ -8,7 +8,13 @@ from collections.abc import Callable
 
 from export.learning.place import Place
 from service.core.bundles.bundle import Bundle
-from service.core.bundles.thresholds import THRESHOLD_KINDS, Override, Overrides, read_overrides
+from service.core.bundles.thresholds import (
+    THRESHOLD_KINDS,
+    Override,
+    Overrides,
+    in_force,
+    read_overrides,
+)
 from service.core.domain import ThresholdKind
 from service.core.errors import BundleError
 
@@ -31,7 +37,7 @@ def tell_of_set_by_hand(place: Place, new: Bundle, url: str, tell: Callable[[str
     except BundleError as error:
         tell(f"warning: what people have set in version {place.base} cannot be told: {error}")
         return
-    for text in (_warning(place, found, new, url), _switched_on(place, found, new, url)):
+    for text in (_warning(place, found, new, url), _switched(place, found, new, url)):
         if text is not None:
             tell(f"warning: {text}")
 
@@ -59,17 +65,19 @@ def _warning(place: Place, found: Overrides, new: Bundle, url: str) -> str | Non
     )
 
 
-def _switched_on(place: Place, found: Overrides, new: Bundle, url: str) -> str | None:
-    """That the new version judges every picture again, and the line that switches it on."""
-    if found.undecided is None or not found.undecided.value:
+def _switched(place: Place, found: Overrides, new: Bundle, url: str) -> str | None:
+    """What the new version does otherwise with what cannot be judged, and the line that sets it."""
+    switch = found.undecided
+    if switch is None or in_force(new, read_overrides(new.path)).undecided == switch.value:
         return None
-    if read_overrides(new.path).undecided == found.undecided:
-        return None
+    before, now = "makes no decision on pictures that cannot be judged", "judges every picture"
+    if not switch.value:
+        before, now = now, before
     return (
-        f"version {place.base} makes no decision on pictures that cannot be judged, which is NOT "
-        f"carried over: version {place.version} judges every picture. Switch it on by\ncurl -s -X "
+        f"version {place.base} {before}, as somebody has set it, which is NOT carried over: "
+        f"version {place.version} {now}. Set it again by\ncurl -s -X "
         f"PUT {url}/v1/models/{place.model}/versions/{place.version}/threshold "
-        """-d '{"undecided": true}'"""
+        f"-d '{json.dumps({'undecided': switch.value})}'"
     )
 
 

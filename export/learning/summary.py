@@ -17,6 +17,7 @@ from service.core.bundles.findings import Finding, SelfTest
 from service.core.domain import Json
 
 WIDTH = 100
+NO_DECISION = "pictures beyond all good ones, and beyond what it bears, are undecided"
 _FEW = 0.05
 """A false-reject rate above which the summary says what it means for the line."""
 
@@ -53,6 +54,7 @@ def summary(
         entry("promise", promise(learned.bundle)),
         *(entry("compared", line) for line in compared),
         *_tested(manifest.self_test),
+        *([entry("no decision", NO_DECISION)] if thresholds.undecided else []),
         *([entry("defects", defects)] if defects else []),
         *(entry("note", note) for note in _notes(learned.bundle, told)),
         *([entry("signed", f"by the key {signer}")] if signer else []),

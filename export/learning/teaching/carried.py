@@ -50,7 +50,7 @@ def kept_good_pictures(base: Bundle, sizes: SizeRange | None, folder: Path) -> t
 
 
 def carry_over(base: Bundle, new: Bundle, tell: Callable[[str], None]) -> None:
-    """Gives a taught version what was switched on in the one before, and tells what it lacks.
+    """Gives a taught version what was switched in the one before, and tells what it lacks.
 
     Args:
         base: the version that was taught.
@@ -62,7 +62,7 @@ def carry_over(base: Bundle, new: Bundle, tell: Callable[[str], None]) -> None:
         OSError: the new version's folder cannot be written to.
     """
     switch = read_overrides(base.path, base.repository).undecided
-    if switch is not None and switch.value and knows_good_facts(new.calibration):
+    if switch is not None and (not switch.value or knows_good_facts(new.calibration)):
         write_atomically(new.path / OVERRIDES, Overrides(undecided=switch).json_bytes())
     before, after = base.manifest, new.manifest
     if count := len(base.calibration.defect_score):

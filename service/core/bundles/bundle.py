@@ -70,6 +70,7 @@ _CALIBRATION = {
     "seen": ArraySpec("U", 64, 1, _SEEN_PICTURES, required=False),
     "facts": ArraySpec("f", 4, 2, _FACTS, required=False),
     "fact_names": ArraySpec("U", 128, 1, 64, required=False),
+    "facts_borne": ArraySpec("f", 4, 2, _FACTS, required=False),
     "look_mean": ArraySpec("f", 4, 2, 1 << 14, required=False),
     "look_spread": ArraySpec("f", 4, 2, 1 << 12, required=False),
     "pose_weights": ArraySpec("f", 4, 2, 1 << 14, required=False),
@@ -108,6 +109,8 @@ class Calibration:
         facts: facts of good pictures, float32 [k,f]; empty where none are known
             (`service.core.pictures.good_facts`).
         fact_names: what they are called [f].
+        facts_borne: facts of good pictures that were moved by what the model bears, float32 [b,f];
+            empty where none are known.
         look_mean: what good pictures look like, grey levels, float32 [rows,columns].
         look_spread: deviation of each block's brightness, float32 [rows,columns].
         pose_weights: tell where a part lies (`service.core.pictures.pose`), float32 [cells,4];
@@ -129,6 +132,7 @@ class Calibration:
     seen: NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, "U16"))
     facts: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     fact_names: NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, "U16"))
+    facts_borne: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     look_mean: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     look_spread: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     pose_weights: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
@@ -140,7 +144,8 @@ class Calibration:
         pairs = (self.good_score, self.good_peak), (self.defect_score, self.defect_peak)
         if any(len(scores) != len(peaks) for scores, peaks in pairs):
             raise BundleError("calibration: each score needs its peak; export the bundle again")
-        if self.facts.shape[1] != len(self.fact_names):
+        borne = self.facts_borne
+        if any(len(self.fact_names) != one.shape[1] for one in (self.facts, borne) if one.size):
             raise BundleError("calibration: each fact needs its name; export the bundle again")
         if len(self.parts) not in (0, len(self.good_score)):
             raise BundleError("calibration: each good score needs its part; export it again")

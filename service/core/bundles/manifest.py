@@ -183,6 +183,9 @@ class Thresholds(StrictModel):
     sizes: PictureSizes | None = None
     """Sizes of the good pictures, as they are stored; None where none were kept."""
 
+    undecided: bool = False
+    """Whether a picture that cannot be judged is undecided, unless somebody has set that."""
+
     defect_count: int = Field(default=0, ge=0)
     """Number of defective pictures that they rest on."""
 

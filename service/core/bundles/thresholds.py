@@ -182,7 +182,7 @@ def in_force(bundle: Bundle, overrides: Overrides) -> ThresholdPair:
     return ThresholdPair(
         image=own.image if overrides.image is None else overrides.image.value,
         pixel=own.pixel if overrides.pixel is None else overrides.pixel.value,
-        undecided=overrides.undecided is not None and overrides.undecided.value,
+        undecided=own.undecided if overrides.undecided is None else overrides.undecided.value,
     )
 
 

@@ -61,7 +61,7 @@ class Finisher:
         max_pixels: int,
         good_facts: GoodFacts | None = None,
     ) -> None:
-        self._limits = None if good_facts is None else FactLimits.beyond(good_facts.table)
+        self._limits = None if good_facts is None else FactLimits.of(good_facts)
         self._manifest = bundle.manifest
         self._roi = roi_drawing(bundle)
         self._thresholds = thresholds

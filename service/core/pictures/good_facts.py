@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import numpy as np
@@ -31,23 +31,25 @@ class GoodFacts:
     Attributes:
         table: float32 [n, facts], in the order of `FACTS`; NaN where a fact is unknown.
         look: of all of the pictures.
+        borne: facts of some that were moved by what the model bears, float32 [b, facts]; the model
+            judges these as well as the others.
     """
 
     table: NDArray[np.float32]
     look: Look
+    borne: NDArray[np.float32] = field(
+        default_factory=lambda: np.zeros((0, len(FACT_NAMES)), np.float32)
+    )
 
     @classmethod
     def of(cls, calibration: Calibration) -> GoodFacts | None:
         """The facts that a calibration has; None if it is from before there were any."""
         if not knows_good_facts(calibration):
             return None
-        table = np.full((len(calibration.facts), len(FACT_NAMES)), np.nan, np.float32)
         names = calibration.fact_names.tolist()
-        for at, name in enumerate(FACT_NAMES):
-            if name in names:
-                table[:, at] = calibration.facts[:, names.index(name)]
         look = Look(calibration.look_mean, calibration.look_spread, _poses_of(calibration))
-        return cls(table, look)
+        borne = _by_name(calibration.facts_borne, names)
+        return cls(_by_name(calibration.facts, names), look, borne)
 
     def put_into(self, calibration: Calibration) -> Calibration:
         """The calibration with these facts."""
@@ -63,9 +65,19 @@ class GoodFacts:
             calibration,
             facts=self.table,
             fact_names=cast("NDArray[np.str_]", np.array(FACT_NAMES)),
+            facts_borne=self.borne,
             look_mean=self.look.mean,
             look_spread=self.look.spread,
         )
+
+
+def _by_name(kept: NDArray[np.float32], names: list[str]) -> NDArray[np.float32]:
+    """Facts in the order of `FACTS`; NaN where none is kept by that name."""
+    table = np.full((len(kept), len(FACT_NAMES)), np.nan, np.float32)
+    for at, name in enumerate(FACT_NAMES):
+        if len(kept) and name in names:
+            table[:, at] = kept[:, names.index(name)]
+    return table
 
 
 def _poses_of(calibration: Calibration) -> PoseMap | None:

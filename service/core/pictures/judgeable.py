@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from service.core.domain import FactName, FactVector, Reason
 from service.core.pictures.facts import FACT_NAMES
-from service.core.pictures.good_facts import LEAST
+from service.core.pictures.good_facts import LEAST, GoodFacts
 
 MARGIN = 5.0
 """How far beyond the calibration's extremes a limit lies, in spreads.
@@ -22,6 +22,9 @@ which no set has more than one in a hundred of its real defects undecided.
 
 _NORMAL = 1.349
 """Range of the middle half of normally distributed values, in standard deviations."""
+
+_MARGIN_BORNE = 1.0
+"""How far beyond what a model bears a limit lies, in spreads."""
 
 _BRIGHTNESS = FACT_NAMES.index("brightness")
 _MATCH, _LIKENESS_AT = FACT_NAMES.index("match"), FACT_NAMES.index("likeness")
@@ -152,27 +155,44 @@ class FactLimits:
     match: float = math.inf
 
     @classmethod
-    def beyond(cls, table: NDArray[np.float32], margin: float = MARGIN) -> FactLimits:
+    def of(cls, good: GoodFacts) -> FactLimits:
+        """Limits beyond good pictures, and beyond what the model bears of moved ones."""
+        return cls.beyond(good.table, borne=good.borne)
+
+    @classmethod
+    def beyond(
+        cls,
+        table: NDArray[np.float32],
+        margin: float = MARGIN,
+        borne: NDArray[np.float32] | None = None,
+    ) -> FactLimits:
         """Limits beyond the extremes of good pictures.
 
         Args:
             table: their facts, float32 [n, facts]; NaN where one is unknown.
             margin: in spreads.
+            borne: facts of good pictures that were moved by what the model bears, float32
+                [b, facts]; what is like one of them is judged.
         """
         low = np.full(len(FACT_NAMES), -np.inf, np.float32)
         high = np.full(len(FACT_NAMES), np.inf, np.float32)
         spread = np.ones(len(FACT_NAMES))
         for name, decider in DECIDERS.items():
             at = FACT_NAMES.index(name)
-            values = table[:, at].astype(np.float64)
-            known = decider.scale.to(values[np.isfinite(values)])
+            known = _known(table, at, decider.scale)
             if len(known) < LEAST:
                 continue
             first, third = np.percentile(known, (25, 75))
             spread[at] = max((third - first) / _NORMAL, decider.spread)
-            low[at] = decider.scale.back(known.min() - margin * spread[at])
+            least = known.min() - margin * spread[at]
+            most = known.max() + margin * spread[at]
+            moved = _known(table[:0] if borne is None else borne, at, decider.scale)
+            if len(moved):
+                least = min(least, moved.min() - _MARGIN_BORNE * spread[at])
+                most = max(most, moved.max() + _MARGIN_BORNE * spread[at])
+            low[at] = decider.scale.back(least)
             if decider.too_high is not None:
-                high[at] = decider.scale.back(known.max() + margin * spread[at])
+                high[at] = decider.scale.back(most)
         matches = table[:, _MATCH][np.isfinite(table[:, _MATCH])]
         match = float(np.quantile(matches, _LEAST_MATCH)) if len(matches) >= LEAST else math.inf
         return cls(low, high, spread, match)
@@ -217,3 +237,9 @@ class FactLimits:
             high=high if math.isfinite(high) else None,
             text=f"{what}: its {name} is {value:.3g}, and {usual} is usual",
         )
+
+
+def _known(table: NDArray[np.float32], at: int, scale: FactScale) -> NDArray[np.float64]:
+    """The values of a fact that are known, on its scale."""
+    values = table[:, at].astype(np.float64)
+    return scale.to(values[np.isfinite(values)])

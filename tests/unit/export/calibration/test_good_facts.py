@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.calibration.good_facts import good_facts, with_further
+from export.calibration.bearing import with_borne
+from export.calibration.good_facts import good_facts, undecided_by_default, with_further
 from export.calibration.parts import Parts
 from export.pictures import list_pictures
 from service.core.batching.batcher import Batcher
 from service.core.batching.options import BatcherOptions
 from service.core.batching.work import Unobserved
+from service.core.bundles.bearing import Bearing, KindBorne, MovedShare
 from service.core.bundles.bundle import Bundle, load_bundle
 from service.core.bundles.thresholds import DeployedThresholds, Overrides
 from service.core.bundles.tiling import Tiling
@@ -25,6 +27,7 @@ from service.core.inspection.inference import Pools
 from service.core.inspection.pipeline import Limits, Pipeline
 from service.core.pictures.facts import FACT_NAMES, FACTS
 from service.core.pictures.good_facts import LEAST, GoodFacts
+from service.core.pictures.judgeable import FactLimits
 
 GOOD = Path("examples/pictures/good")
 COMPARED = ("shift_x", "shift_y", "likeness", "spot", "turn", "size", "match")
@@ -157,3 +160,58 @@ def test_no_further_pictures_leave_the_facts_as_they_are(
     most = known(bundle, pictures)
     none = np.empty(0, np.float32)
     assert with_further(most, [], Parts.single(0), bundle.manifest, none, none, quiet=True) is most
+
+
+def bears(light: float) -> Bearing:
+    steps = (MovedShare(magnitude=20, rejected=0.5),)
+    if light:
+        steps = (MovedShare(magnitude=light, rejected=0.0), *steps)
+    kind = KindBorne(kind="light", bound=light, steps=steps)
+    return Bearing(pictures=24, limit=0.08, kinds=(kind,))
+
+
+def with_light(known: GoodFacts, bundle: Bundle, pictures: list[Path], light: float) -> GoodFacts:
+    return with_borne(known, bears(light), pictures, bundle.manifest)
+
+
+def test_moved_pictures_tell_how_facts_lie_where_a_model_bears_it(
+    bundle: Bundle, pictures: list[Path]
+) -> None:
+    plain = known(bundle, pictures)
+    found = with_light(plain, bundle, pictures, 15)
+    at = FACT_NAMES.index("brightness")
+    assert found.borne[:, at].min() == pytest.approx(0.85 * plain.table[:, at].min(), rel=0.03)
+    assert found.borne[:, at].max() == pytest.approx(1.15 * plain.table[:, at].max(), rel=0.03)
+    assert np.isnan(found.borne[:, FACT_NAMES.index("score")]).all()
+    np.testing.assert_array_equal(found.table, plain.table)
+
+    calibration = found.put_into(bundle.calibration)
+    kept = GoodFacts.of(calibration)
+    assert kept is not None
+    np.testing.assert_array_equal(kept.borne, found.borne)
+    assert (FactLimits.of(kept).high >= FactLimits.of(plain).high).all()
+
+
+def test_what_a_model_does_not_bear_adds_nothing(bundle: Bundle, pictures: list[Path]) -> None:
+    plain = known(bundle, pictures)
+    assert not len(with_light(plain, bundle, pictures, 0).borne)
+    assert with_borne(plain, None, pictures, bundle.manifest) is plain
+
+
+def test_pictures_are_left_undecided_by_default_where_no_good_one_would_be(
+    bundle: Bundle, pictures: list[Path]
+) -> None:
+    assert not undecided_by_default(with_light(known(bundle, pictures), bundle, pictures, 15))
+    enough = pictures + pictures[:6]
+    found = with_light(known(bundle, enough), bundle, enough, 15)
+    assert undecided_by_default(found)
+    # As of scans of other boards each time: one is unlike all others.
+    found.table[7, FACT_NAMES.index("noise")] = 90
+    assert not undecided_by_default(found)
+
+
+def test_a_model_of_which_it_is_unknown_what_it_bears_judges_every_picture(
+    bundle: Bundle, pictures: list[Path]
+) -> None:
+    assert not undecided_by_default(known(bundle, pictures))
+    assert not undecided_by_default(None)

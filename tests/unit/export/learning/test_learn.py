@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from export.bundling import export_bundle
 from export.calibration.grouping import BY_LOOKS
 from export.commands.learn import learn
 from export.errors import LearnError
@@ -494,6 +495,21 @@ def test_a_switch_that_people_have_set_is_told_to_be_not_carried_over(
     assert "makes no decision on pictures that cannot be judged" in " ".join(result.output.split())
     (line,) = (one for one in result.output.splitlines() if "X PUT" in one)
     assert json.loads(shlex.split(line)[-1]) == {"undecided": True}
+
+
+def test_no_decision_that_people_have_switched_off_is_told_where_the_next_version_has_it(
+    learn_parts: Learn, pictures: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export_bundle, "undecided_by_default", lambda _: True)
+    result = learn_parts(pictures / "good")
+    assert "no decision pictures beyond all good ones" in result.output
+    DeployedThresholds(load_bundle(repository / "parts" / "1"), Overrides()).change(
+        image=None, pixel=None, undecided=False, reason=None
+    )
+    result = learn_parts(pictures / "good")
+    assert "judges every picture, as somebody has set it" in " ".join(result.output.split())
+    (line,) = (one for one in result.output.splitlines() if "X PUT" in one)
+    assert json.loads(shlex.split(line)[-1]) == {"undecided": False}
 
 
 def test_thresholds_that_cannot_be_read_do_not_undo_what_was_learned(

@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from service.core.bundles.thresholds import (
     DeployedThresholds,
     Overrides,
     ThresholdPair,
+    in_force,
     keep_switch,
     read_overrides,
     remove_overrides,
@@ -206,6 +208,19 @@ def test_a_picture_is_judged_by_all_means_until_the_switch_is_on(
     assert again.in_force == ThresholdPair(0.5, 0.5, undecided=True)
     assert again.overrides.undecided is not None
     assert again.overrides.undecided.reason == "dirty lens"
+
+
+def test_a_version_that_leaves_pictures_undecided_does_so_until_somebody_switches_it_off(
+    bundle: Bundle,
+) -> None:
+    own = bundle.manifest.thresholds.model_copy(update={"undecided": True})
+    manifest = bundle.manifest.model_copy(update={"thresholds": own})
+    bundle = replace(bundle, manifest=manifest)
+    known = DeployedThresholds(bundle, Overrides())
+    assert known.in_force.undecided is True
+    known.change(image=None, pixel=None, undecided=False, reason="it stops the line")
+    assert known.in_force.undecided is False
+    assert in_force(bundle, read_overrides(bundle.path)).undecided is False
 
 
 def test_the_switch_stays_where_thresholds_go_back_to_the_bundles_own(

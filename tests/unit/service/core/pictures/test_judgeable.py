@@ -153,3 +153,15 @@ def test_a_fact_that_differs_among_good_parts_may_differ_by_as_much_again() -> N
 
 def test_a_picture_more_like_the_mean_one_than_any_is_judged() -> None:
     assert LIMITS.reason(picture(likeness=1.0)) is None
+
+
+def test_what_a_model_bears_of_moved_good_pictures_is_judged() -> None:
+    dim = picture(brightness=GOOD["brightness"] - 80)
+    assert LIMITS.reason(dim) is not None
+    borne = FactLimits.beyond(table(), MARGIN, dim[np.newaxis])
+    assert borne.reason(dim) is None
+    assert borne.reason(picture(brightness=5)) is not None
+    # Facts that no movement has changed are held as before.
+    noisy = picture(noise=40)
+    assert LIMITS.reason(noisy) == borne.reason(noisy)
+    assert LIMITS.reason(noisy) is not None
