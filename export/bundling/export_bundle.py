@@ -29,7 +29,7 @@ from export.bundling.measure import PictureScores, measure_calibration
 from export.bundling.provenance import provenance
 from export.bundling.source import ModelSource, SourceFacts
 from export.bundling.summary import ExportReport
-from export.bundling.tested import tested
+from export.bundling.tested import subject_of, tested
 from export.bundling.tiles import with_tiling
 from export.calibration.bearing import with_borne
 from export.calibration.by_heart import digests_taught, known_defects
@@ -64,6 +64,7 @@ from service.core.bundles.manifest import (
     Thresholds,
 )
 from service.core.bundles.taught import JUDGEMENTS, TaughtRecord
+from service.core.bundles.thresholds import ThresholdPair
 from service.core.bundles.tiling import Tiling
 from service.core.bundles.writing import save_bundle
 from service.core.domain import Batch, Depth, Orientation
@@ -212,21 +213,19 @@ def export_bundle(
                 tell(warning)
             thresholds = _thresholds(facts, of_parts, alpha, chosen)
             stage("self-test")
-            self_test = tested(
+            subject = subject_of(
                 engine,
                 facts,
                 facts.inside,
-                thresholds.image,
+                ThresholdPair(thresholds.image, thresholds.pixel),
                 thresholds.alpha,
                 of_good,
                 of_defects,
                 chosen,
-                pixel_threshold=thresholds.pixel,
-                out_of_fold=scored,
-                former=None if options.former is None else options.former.manifest.self_test,
-                strict=options.strict,
-                quiet=quiet,
+                scored,
             )
+            former = None if options.former is None else options.former.manifest.self_test
+            self_test = tested(subject, chosen, former=former, strict=options.strict, quiet=quiet)
         height, width = facts.map_size
         origin = provenance(good, defects, options.origin)
         golden = _golden(source, facts, (*chosen.unseen, *chosen.seen), defects)

@@ -13,7 +13,7 @@ import numpy as np
 
 from export.bundling.measure import measure_calibration
 from export.bundling.provenance import picture_set
-from export.bundling.tested import tested
+from export.bundling.tested import subject_of, tested
 from export.calibration.bearing import with_borne
 from export.calibration.by_heart import digests_taught, judgements_of, known_defects
 from export.calibration.camera_files import tell_of_files
@@ -36,6 +36,7 @@ from service.core.bundles.manifest import Thresholds
 from service.core.bundles.signing.provenance import PictureSet
 from service.core.bundles.thresholds import (
     DeployedThresholds,
+    ThresholdPair,
     in_force,
     keep_switch,
     read_overrides,
@@ -162,19 +163,17 @@ def find_thresholds(
         of_parts = of_good.of_parts(pictures.unseen_parts)
         weighed = candidates(until_now, of_parts, of_bad, alpha, options.costs)
         chosen = next(one for one in weighed if one.rule == options.rule)
-        self_test = tested(
+        subject = subject_of(
             engine,
             manifest,
             inside,
-            chosen.image,
+            ThresholdPair(chosen.image, chosen.pixel),
             alpha.value if chosen.rule == "conformal" else None,
             of_good,
             of_bad,
             pictures,
-            pixel_threshold=chosen.pixel,
-            strict=options.strict,
-            quiet=quiet,
         )
+        self_test = tested(subject, pictures, strict=options.strict, quiet=quiet)
     facts = good_facts(
         pictures.unseen,
         pictures.unseen_parts,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -52,48 +51,34 @@ class KnownModel(Recipe, Protocol):
         """What is known of its fit."""
 
 
-def tested(
+def subject_of(
     engine: Engine,
     model: KnownModel,
     inside: Cells | None,
-    threshold: float,
+    thresholds: ThresholdPair,
     alpha: float | None,
     of_good: PictureScores,
     of_defects: PictureScores,
     pictures: CalibrationPictures,
-    *,
-    pixel_threshold: float = math.inf,
     out_of_fold: OutOfFoldScores | None = None,
-    former: SelfTest | None = None,
-    strict: bool,
-    quiet: bool,
-) -> SelfTest:
-    """Test a model at its thresholds.
+) -> Subject:
+    """A model at its thresholds, to be tested.
 
     Args:
         engine: runs the graph.
         model: how it sees pictures.
         inside: the cells of the map that count; all if None.
-        threshold: of a picture's score.
+        thresholds: of score and map; at infinity the map does not decide.
         alpha: false-reject rate of the thresholds; None if good pictures gave none.
         of_good: scores of the pictures that calibrate.
         of_defects: scores of the given defective pictures.
         pictures: the good pictures.
-        pixel_threshold: of its map; at infinity only the score decides.
         out_of_fold: scores that the threshold rests on instead of `of_good`.
-        former: self-test of a version that was learned from the same good pictures, which are not
-            given; what it says of them holds.
-        strict: refuse a model that anything speaks against.
-        quiet: show no bar.
-
-    Raises:
-        PicturesError: a picture cannot be read.
-        SelfTestError: it is refused.
     """
     subject = Subject(
         family=model.family,
         fit=model.fit,
-        thresholds=ThresholdPair(threshold, pixel_threshold),
+        thresholds=thresholds,
         look=partial(witnesses_of, engine, model),
         counted=partial(counted_pixels, model, inside),
         good_score=of_good.score,
@@ -105,14 +90,39 @@ def tested(
     )
     if out_of_fold is not None:
         altered = partial(_altered_map, engine, model, inside)
-        subject = _out_of_fold(subject, altered, pictures, out_of_fold, alpha)
-    elif alpha is not None:
+        return _out_of_fold(subject, altered, pictures, out_of_fold, alpha)
+    if alpha is not None:
         parts = pictures.unseen_parts
         names = [
             short_name(pictures.unseen[picture]) for picture in parts.of_highest(of_good.score)
         ]
         rule = partial(conformal_threshold, alpha=alpha)
         subject = replace(subject, odd=odd_pictures(parts.highest(of_good.score), names, rule))
+    return subject
+
+
+def tested(
+    subject: Subject,
+    pictures: CalibrationPictures,
+    *,
+    former: SelfTest | None = None,
+    strict: bool,
+    quiet: bool,
+) -> SelfTest:
+    """Test a model at its thresholds.
+
+    Args:
+        subject: the model.
+        pictures: the good pictures.
+        former: self-test of a version that was learned from the same good pictures, which are not
+            given; what it says of them holds.
+        strict: refuse a model that anything speaks against.
+        quiet: show no bar.
+
+    Raises:
+        PicturesError: a picture cannot be read.
+        SelfTestError: it is refused.
+    """
     found = self_test(subject, pictures, quiet=quiet)
     if former is not None:
         found = with_findings_of_pictures(found, former)
