@@ -6,17 +6,16 @@ from collections.abc import Sequence
 from typing import Final, Protocol, TypeVar
 
 EXPLAINS: Final = (
-    *("aspect", "shift_x", "shift_y", "turn", "size", "brightness", "bright", "dark", "sharpness"),
-    *("warmth", "tint", "saturation", "noise", "texture", "likeness", "match"),
+    *("aspect", "shift_x", "shift_y", "turn", "sharpness low", "brightness", "size", "noise"),
+    *("sharpness high", "bright", "dark", "warmth", "tint", "saturation", "texture"),
+    *("likeness", "match"),
 )
-"""What explains others comes first.
+"""What explains others comes first: facts, or sides of them.
 
-A part that lies elsewhere makes a picture unlike the usual one, and a darker picture has less
-contrast.
+A part that lies elsewhere makes a picture unlike the usual one, a blurred picture has less of what
+is black or white, and a darker one has less contrast. No lens grows sharper by itself. How strongly
+a fact speaks does not count: what follows from a change often speaks more strongly than the change.
 """
-
-ENOUGH: Final = 0.1
-"""Share of the strongest fact's evidence that a fact has to have, to explain others."""
 
 
 class Spoken(Protocol):
@@ -25,6 +24,10 @@ class Spoken(Protocol):
     @property
     def fact(self) -> str:
         """Its name."""
+
+    @property
+    def side(self) -> str:
+        """To which it has moved, low or high."""
 
     @property
     def share(self) -> float:
@@ -40,10 +43,10 @@ def explaining_first(moved: Sequence[One]) -> tuple[One, ...]:
     Args:
         moved: at least one.
     """
-    enough = ENOUGH * max(one.share for one in moved)
 
-    def place(one: One) -> tuple[bool, int, float]:
-        explains = one.share >= enough and one.fact in EXPLAINS
-        return not explains, EXPLAINS.index(one.fact) if explains else 0, -one.share
+    def place(one: One) -> tuple[int, float]:
+        names = one.fact, f"{one.fact} {one.side}"
+        at = next((at for at, name in enumerate(EXPLAINS) if name in names), len(EXPLAINS))
+        return at, -one.share
 
     return tuple(sorted(moved, key=place))

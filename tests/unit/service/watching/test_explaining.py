@@ -6,20 +6,25 @@ from service.recording.watch.alarms import MovedFact
 from service.watching.explaining import explaining_first
 
 
-def facts(**shares: float) -> list[MovedFact]:
-    return [MovedFact(name, "high", share, 0, 1) for name, share in shares.items()]
-
-
-def told(**shares: float) -> list[str]:
-    return [one.fact for one in explaining_first(facts(**shares))]
+def told(side: str = "high", **shares: float) -> list[str]:
+    moved = [MovedFact(name, side, share, 0, 1) for name, share in shares.items()]
+    return [one.fact for one in explaining_first(moved)]
 
 
 def test_a_place_explains_why_a_picture_is_unlike_others() -> None:
     assert told(likeness=0.6, contrast=0.2, turn=0.2) == ["turn", "likeness", "contrast"]
 
 
-def test_a_fact_with_little_evidence_explains_nothing() -> None:
-    assert told(likeness=0.95, brightness=0.05) == ["likeness", "brightness"]
+def test_a_fact_explains_however_weakly_it_speaks() -> None:
+    assert told(likeness=0.95, brightness=0.05) == ["brightness", "likeness"]
+
+
+def test_a_blurred_picture_has_less_that_is_white() -> None:
+    assert told("low", bright=0.6, noise=0.2, sharpness=0.2) == ["sharpness", "noise", "bright"]
+
+
+def test_a_picture_with_more_detail_is_of_another_light_or_a_noisier_sensor() -> None:
+    assert told(sharpness=0.6, noise=0.2, brightness=0.2) == ["brightness", "noise", "sharpness"]
 
 
 def test_what_explains_no_other_comes_after_what_does_the_strongest_first() -> None:
