@@ -31,7 +31,7 @@ from export.bundling.source import ModelSource, SourceFacts
 from export.bundling.summary import ExportReport
 from export.bundling.tested import subject_of, tested
 from export.bundling.tiles import with_tiling
-from export.calibration.bearing import with_borne
+from export.calibration.bearing import raised_to_bear, with_borne
 from export.calibration.by_heart import digests_taught, known_defects
 from export.calibration.camera_files import tell_of_files
 from export.calibration.cross_conformal import cross_conformal
@@ -49,13 +49,16 @@ from export.calibration.pictures_to_use import (
     choose_pictures,
     sample_evenly,
 )
+from export.calibration.subject import Subject
 from export.calibration.thresholds import conformal_thresholds
 from export.out_folder import check_folder
 from export.pictures import read_model_input
 from export.versions import package_versions
 from models.checkpoints.picture_digest import picture_digest
+from service.core.bundles.bearing import MovementKind, movement_text
 from service.core.bundles.bundle import CHECKPOINT, MODEL, Bundle, Calibration, Golden
 from service.core.bundles.conformal import Alpha, choose_alpha, warning_of_ties
+from service.core.bundles.findings import SelfTest
 from service.core.bundles.manifest import (
     Filter,
     InputType,
@@ -66,6 +69,7 @@ from service.core.bundles.manifest import (
 from service.core.bundles.taught import JUDGEMENTS, TaughtRecord
 from service.core.bundles.thresholds import ThresholdPair
 from service.core.bundles.tiling import Tiling
+from service.core.bundles.witnesses import anomalous
 from service.core.bundles.writing import save_bundle
 from service.core.domain import Batch, Depth, Orientation
 from service.core.engines.onnxruntime import OnnxRuntimeEngine
@@ -106,6 +110,7 @@ class ExportOptions:
         former: version whose good pictures these thresholds rest on as well, so that what it knows
             of them holds; None if there is none.
         stand_ins: pictures of good parts to try the model on where none are given.
+        movement: how much of it is to be borne, by its kind, for which thresholds rise.
     """
 
     alpha: float | None = None
@@ -128,6 +133,7 @@ class ExportOptions:
     stand_ins: tuple[Path, ...] = ()
     orientation: Orientation | None = None
     depth: Depth | None = None
+    movement: Mapping[MovementKind, float] = field(default_factory=dict)
 
 
 def export_bundle(
@@ -225,7 +231,10 @@ def export_bundle(
                 scored,
             )
             former = None if options.former is None else options.former.manifest.self_test
-            self_test = tested(subject, chosen, former=former, strict=options.strict, quiet=quiet)
+            test = partial(tested, pictures=chosen, former=former, quiet=quiet)
+            if options.movement:
+                subject, thresholds = _bearing(subject, thresholds, chosen, options.movement, test)
+            self_test = test(subject, strict=options.strict)
         height, width = facts.map_size
         origin = provenance(good, defects, options.origin)
         golden = _golden(source, facts, (*chosen.unseen, *chosen.seen), defects)
@@ -371,6 +380,44 @@ def _thresholds(
             notes=tuple(notes),
         )
     return conformal_thresholds(of_parts.score, of_parts.peak, alpha, chosen, notes)
+
+
+def _bearing(
+    subject: Subject,
+    thresholds: Thresholds,
+    chosen: CalibrationPictures,
+    movement: Mapping[MovementKind, float],
+    test: Callable[..., SelfTest],
+) -> tuple[Subject, Thresholds]:
+    """The model at thresholds that bear movement, with a note of what that costs in defects.
+
+    Raises:
+        CalibrationError: the thresholds promise no rate, or good pictures are too few to move.
+    """
+    if subject.alpha is None:
+        raise CalibrationError("--movement needs thresholds from good pictures")
+    factor = raised_to_bear(subject, chosen.unseen, movement, subject.alpha)
+    asked = movement_text(movement)
+    if factor == 1.0:
+        note = f"bears {asked}, as was asked, without higher thresholds"
+        return subject, thresholds.model_copy(update={"notes": (*thresholds.notes, note)})
+    pair = ThresholdPair(factor * thresholds.image, factor * thresholds.pixel)
+    raised = replace(subject, thresholds=pair)
+    before, after = (
+        [found.found, int(anomalous(one.thresholds, one.defect_score, one.defect_peak).sum())]
+        for one in (subject, raised)
+        for found in [test(one, strict=False)]
+    )
+    note = (
+        f"thresholds are {factor:.2f} times as high, to bear {asked}: of made-up defects "
+        f"{after[0]} are found instead of {before[0]}"
+    )
+    if count := len(subject.defect_score):
+        note += f", of the {count} given ones {after[1]} instead of {before[1]}"
+    raised_thresholds = thresholds.model_copy(
+        update={"image": pair.image, "pixel": pair.pixel, "notes": (*thresholds.notes, note)}
+    )
+    return raised, raised_thresholds
 
 
 def _golden(

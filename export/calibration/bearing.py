@@ -30,6 +30,7 @@ from service.core.bundles.bearing import (
     MovementKind,
 )
 from service.core.domain import RawPicture
+from service.core.errors import CalibrationError
 from service.core.inspection.offline import View, facts_offline
 from service.core.pictures.facts import with_answer
 from service.core.pictures.good_facts import GoodFacts
@@ -80,6 +81,46 @@ def bearing(subject: Subject, pictures: Sequence[Path], alpha: float, *, quiet: 
         rows = _spread(len(pictures), number)
         found.append(_borne(subject, usual, pictures, rows, kind, limit))
     return Bearing(pictures=len(pictures), limit=limit, kinds=tuple(found))
+
+
+def raised_to_bear(
+    subject: Subject,
+    pictures: Sequence[Path],
+    asked: Mapping[MovementKind, float],
+    alpha: float,
+) -> float:
+    """By how much both thresholds have to rise for a model to bear movements; 1 if it does.
+
+    Args:
+        subject: the model.
+        pictures: the good pictures, in the order of the subject's scores.
+        asked: how much of each kind is to be borne.
+        alpha: false-reject rate of the thresholds.
+
+    Raises:
+        CalibrationError: the pictures are too few to tell, or a threshold is not above 0.
+        PicturesError: a picture cannot be read.
+    """
+    if len(pictures) < FEWEST_PICTURES:
+        raise CalibrationError(
+            f"--movement needs at least {FEWEST_PICTURES} good pictures to move, and there are "
+            f"{len(pictures)}: give more, or leave it out"
+        )
+    limits = np.array((subject.thresholds.image, subject.thresholds.pixel))
+    if (limits <= 0).any():
+        raise CalibrationError(
+            f"--movement raises thresholds above 0, and these are {limits[0]:.6g} and "
+            f"{limits[1]:.6g}: leave it out"
+        )
+    usual = ~outliers(subject.good_score, subject.good_peak)
+    factor = 1.0
+    for number, kind in enumerate(MAGNITUDES):
+        for magnitude in {asked[kind] / 2, asked[kind]} if kind in asked else ():
+            rows = _spread(len(pictures), number)
+            moved = [_moved(subject, pictures[row], movement(kind, magnitude, row)) for row in rows]
+            needed = (_as_moved(subject, usual, rows, np.array(moved)) / limits).max(2)
+            factor = max(factor, float(np.quantile(needed, 1 - alpha - MARGIN, method="higher")))
+    return factor
 
 
 def with_borne(
@@ -172,7 +213,13 @@ def _rejected(
         rows: numbers of the pictures that were moved.
         moved: their scores and highest map values, [n,2].
     """
-    as_they_are = np.stack([subject.good_score, subject.good_peak], 1).astype(np.float64)
-    added = moved - as_they_are[[*rows]]
     limits = subject.thresholds.image, subject.thresholds.pixel
-    return float((as_they_are[usual, None] + added > limits).any(2).mean())
+    return float((_as_moved(subject, usual, rows, moved) > limits).any(2).mean())
+
+
+def _as_moved(
+    subject: Subject, usual: NDArray[np.bool_], rows: Sequence[int], moved: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Score and highest value [usual,rows,2] of each usual picture, moved as each of the rows."""
+    as_they_are = np.stack([subject.good_score, subject.good_peak], 1).astype(np.float64)
+    return as_they_are[usual, None] + (moved - as_they_are[[*rows]])

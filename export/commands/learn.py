@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -21,7 +22,7 @@ from export.commands.options import (
     plain_errors,
     threads,
 )
-from export.commands.promise import ALPHA, GROUP
+from export.commands.promise import ALPHA, GROUP, MOVEMENT
 from export.learning.size_request import AUTO, SizeRequest
 from families.every import learnable, named, names_of, usual
 from models.input_size import InputSize
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from export.calibration.grouping import Grouping
+    from service.core.bundles.bearing import MovementKind
 
 
 @click.command(cls=HeadedCommand, context_settings=SHOW_DEFAULTS)
@@ -90,7 +92,7 @@ if TYPE_CHECKING:
         "help to choose. Tiles and other families are not tried.",
     ),
 )
-@under("Thresholds and checks", ALPHA, GROUP, STRICT)
+@under("Thresholds and checks", ALPHA, GROUP, MOVEMENT, STRICT)
 @under(
     "Running",
     SIGN_KEY,
@@ -127,6 +129,7 @@ def learn(
     latency_ms: float | None,
     alpha: float | None,
     grouping: Grouping,
+    movement: Mapping[MovementKind, float],
     minutes: float | None,
     search_minutes: float | None,
     strict: bool,
@@ -209,6 +212,7 @@ def learn(
             sign_key,
             grouping,
             search_minutes or 0.0,
+            movement,
         )
         compute = compute_on(device, threads)
         compared: list[str] = []

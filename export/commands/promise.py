@@ -1,4 +1,4 @@
-"""What a threshold promises: the options --alpha and --group."""
+"""What a threshold promises: the options --alpha, --group and --movement."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 
 if TYPE_CHECKING:  # what finds near-copies takes a while to load
     from export.calibration.grouping import Grouping
+    from service.core.bundles.bearing import MovementKind
 
 
 class FiniteRange(click.FloatRange):
@@ -61,4 +62,36 @@ GROUP = click.option(
     "none; those of one folder; or those for whose FOLDER/FILE a regular expression captures the "
     r"same, such as 'part(\d+)'. The folder's name, or what is captured, is the part's id, by "
     "which a recipe of several views knows it.",
+)
+
+_ASKED = re.compile(r"(?P<most>\d+(\.\d+)?)(?P<unit>%|deg|°)")
+_KINDS: dict[str, MovementKind] = {"%": "shift", "deg": "turn", "°": "turn"}
+_MOST: dict[MovementKind, float] = {"shift": 20, "turn": 45}
+
+
+def _movement(
+    _ctx: click.Context, param: click.Parameter, value: str | None
+) -> dict[MovementKind, float]:
+    """Read how much movement is to be borne."""
+    asked: dict[MovementKind, float] = {}
+    for word in value.split(",") if value else ():
+        found = _ASKED.fullmatch(word.strip())
+        kind = _KINDS[found["unit"]] if found else None
+        most = float(found["most"]) if found else 0.0
+        if kind is None or kind in asked or not 0 < most <= _MOST[kind]:
+            raise click.BadParameter(
+                f"{value!r} is no movement: give a shift of up to 20 % of the sides, a turn of up "
+                "to 45 degrees, or both, such as 5%,3deg",
+                param=param,
+            )
+        asked[kind] = most
+    return asked
+
+
+MOVEMENT = click.option(
+    "--movement",
+    metavar="SHIFT%,TURNdeg",
+    callback=_movement,
+    help="How far parts move on the line, such as 5%,3deg: thresholds rise until the model bears "
+    "it, and the summary says how many made-up and given defects that costs.",
 )

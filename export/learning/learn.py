@@ -7,8 +7,8 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from shlex import quote
@@ -34,6 +34,7 @@ from models.checkpoints.formats import load_checkpoint
 from models.fit.device import Compute
 from models.fit.inpformer.encoders import LITE0
 from models.fit.resume import Resume
+from service.core.bundles.bearing import MovementKind
 from service.core.bundles.bundle import Bundle
 from service.core.bundles.conformal import conformal_rank
 from service.core.errors import BundleError
@@ -59,6 +60,7 @@ class LearnOptions:
         sign_key: signs the bundle; it is not signed if None.
         grouping: tells which good pictures show one part and count once.
         search_minutes: time to try several ways to learn a PatchCore; 0 for none but the default.
+        movement: how much of it is to be borne, by its kind.
     """
 
     family: str
@@ -73,6 +75,7 @@ class LearnOptions:
     sign_key: Ed25519PrivateKey | None = None
     grouping: Grouping = BY_LOOKS
     search_minutes: float = 0.0
+    movement: Mapping[MovementKind, float] = field(default_factory=dict)
 
     @property
     def fit_s(self) -> float:
@@ -92,6 +95,7 @@ class LearnOptions:
             sign_key=self.sign_key,
             origin=(checkpoint,),
             grouping=self.grouping,
+            movement=self.movement,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -26,6 +27,15 @@ _LEAST: dict[MovementKind, tuple[float, str]] = {
     "light": (5, "the light is 5 % stronger or weaker"),
 }
 """What a model is to bear, and what happens where it does not."""
+
+
+def movement_text(movement: Mapping[MovementKind, float]) -> str:
+    """Movement in words.
+
+    >>> movement_text({"shift": 5, "turn": 1})
+    'shifts to 5 % and turns to 1°'
+    """
+    return " and ".join(_WORDS[kind][0].format(f"{most:g}") for kind, most in movement.items())
 
 
 class MovedShare(StrictModel):

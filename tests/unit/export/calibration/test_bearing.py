@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from export.calibration import bearing as module
-from export.calibration.bearing import MAGNITUDES, bearing, movement
+from export.calibration.bearing import MAGNITUDES, bearing, movement, raised_to_bear
 from export.calibration.subject import Subject
 from service.core.bundles.bearing import Bearing
 from service.core.bundles.findings import FitRecord
 from service.core.bundles.thresholds import ThresholdPair
 from service.core.domain import Image
+from service.core.errors import CalibrationError
 
 COUNT = 40
 PATHS = [Path(str(number)) for number in range(COUNT)]
@@ -141,3 +142,37 @@ def test_what_is_mirrored_in_at_the_border_is_told_as_not_shown() -> None:
 def test_a_slow_model_is_shown_one_kind_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BUDGET_S", -1.0)
     assert borne(subject(lambda _: 0.0)).text == "shifts to 6 % and more"
+
+
+def turned_by(picture: Image) -> float:
+    """About the angle by which a picture with a bright upper half is turned, in degrees."""
+    rows = (picture[..., 0] > 128).sum(0).astype(np.float64)
+    return abs(float(np.degrees(np.arctan(np.polyfit(np.arange(len(rows)), rows, 1)[0]))))
+
+
+def half_bright() -> Image:
+    picture = np.full((100, 100, 3), 60, np.uint8)
+    picture[:50] = 190
+    return picture
+
+
+def test_thresholds_rise_as_far_as_the_movement_that_is_asked_for_needs() -> None:
+    model = subject(lambda picture: turned_by(picture) / 2, picture=half_bright())
+    model = dataclasses.replace(model, thresholds=ThresholdPair(1.0, 2.0))
+    assert raised_to_bear(model, PATHS, {"turn": 4.0}, 0.05) == pytest.approx(2, rel=0.1)
+    assert raised_to_bear(model, PATHS, {"shift": 5.0}, 0.05) == 1.0
+
+    factor = raised_to_bear(model, PATHS, {"shift": 5.0, "turn": 5.0}, 0.05)
+    raised = dataclasses.replace(model, thresholds=ThresholdPair(factor, 2 * factor))
+    assert borne(model).bound("turn") == 1
+    assert borne(raised).bound("turn") == 5
+
+
+def test_thresholds_that_cannot_rise_are_said_with_what_to_do() -> None:
+    model = dataclasses.replace(subject(lambda _: 0.0), thresholds=ThresholdPair(1.0, 0.0))
+    with pytest.raises(CalibrationError, match=r"raises thresholds above 0.*leave it out"):
+        raised_to_bear(model, PATHS, {"turn": 4.0}, 0.05)
+    with pytest.raises(
+        CalibrationError, match="at least 20 good pictures to move, and there are 6"
+    ):
+        raised_to_bear(model, PATHS[:6], {"turn": 4.0}, 0.05)
