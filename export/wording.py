@@ -9,6 +9,8 @@ if TYPE_CHECKING:  # the service's models take a while to load
     from service.core.bundles.bundle import Bundle
     from service.core.bundles.manifest import Manifest, Promise
 
+NO_DECISION = "pictures beyond all good ones, and beyond what it bears, are undecided"
+
 
 def drift_text(manifest: Manifest) -> str:
     """The differences from the model that it was made from, as the export measured them."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from export.bundling.graph import GraphFacts
 from export.calibration.self_test import finding_lines, notes_beside
 from export.wording import (
+    NO_DECISION,
     defects_text,
     drift_text,
     guarantee_text,
@@ -54,6 +55,8 @@ class ExportReport:
             if (bears := manifest.self_test.bears) is not None:
                 lines.append(f"bears       {bears.text}")
             lines += finding_lines(manifest.self_test)
+        if thresholds.undecided:
+            lines.append(f"no decision {NO_DECISION}")
         if (found := defects_text(self.bundle)) is not None:
             lines.append(f"defects     {found}")
         if self.bundle.signed_by is not None:

@@ -20,7 +20,7 @@ from export.commands.options import (
 )
 from export.commands.promise import ALPHA, GROUP
 from export.commands.sign import sign_or_warn
-from export.wording import aligned, guarantee_text, share
+from export.wording import NO_DECISION, aligned, guarantee_text, share
 from service.digits import short
 from service.headings import HeadedCommand, under, with_options
 
@@ -83,7 +83,7 @@ WIDTH = 100
         "--undecided/--no-undecided",
         default=None,
         help="Whether a picture that cannot be judged gets no decision and counts as rejected; "
-        "without either, as it was set until now.",
+        "without either, as somebody has set it, or else by whether good pictures allow it.",
     ),
     STRICT,
 )
@@ -203,6 +203,8 @@ def calibration_table(found: Recalibration) -> str:
     if (bears := found.self_test.bears) is not None:
         lines.append(_entry("bears", bears.text))
     lines += finding_lines(found.self_test)
+    if found.undecided is None and found.thresholds.undecided:
+        lines.append(_entry("no decision", f"{NO_DECISION}, unless somebody has switched that off"))
     return "\n".join(lines)
 
 

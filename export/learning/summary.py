@@ -11,13 +11,12 @@ from export.calibration.self_test import finding_lines, notes_beside
 from export.learning.learn import Learned
 from export.learning.place import Place
 from export.learning.running import Running
-from export.wording import defects_text, guarantee_text
+from export.wording import NO_DECISION, defects_text, guarantee_text
 from service.core.bundles.bundle import Bundle
 from service.core.bundles.findings import Finding, SelfTest
 from service.core.domain import Json
 
 WIDTH = 100
-NO_DECISION = "pictures beyond all good ones, and beyond what it bears, are undecided"
 _FEW = 0.05
 """A false-reject rate above which the summary says what it means for the line."""
 

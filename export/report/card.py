@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from shlex import quote
 
-from export.wording import drift_text, number, resize_text, roi_text, share, tiles_text
+from export.wording import NO_DECISION, drift_text, number, resize_text, roi_text, share, tiles_text
 from service.core.bundles.bearing import Bearing
 from service.core.bundles.bundle import Bundle
 from service.core.bundles.card import CARD
@@ -181,6 +181,11 @@ def _self_test(manifest: Manifest) -> list[str]:
         f"{_plain(tested.text)}.",
         "Made-up defects are no real ones: a model that finds them may miss others.",
         *_bears(tested.bears),
+        *(
+            ["", f"{NO_DECISION[0].upper()}{NO_DECISION[1:]}."]
+            if manifest.thresholds.undecided
+            else []
+        ),
         *_bullets([f"**{one.code}**: {one.text}; {one.remedy}" for one in tested.findings]),
         *([""] if rows else []),
         *(_table(_SIZES_HEAD, rows) if rows else ()),
