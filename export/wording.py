@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the service's models take a while to load
     from service.core.bundles.bundle import Bundle
+    from service.core.bundles.findings import Prices
     from service.core.bundles.manifest import Manifest, Promise
 
 NO_DECISION = "pictures beyond all good ones, and beyond what it bears, are undecided"
@@ -122,6 +123,26 @@ def aligned(
         ).rstrip()
         for row in rows
     ]
+
+
+def price_rows(prices: Prices) -> list[list[str]]:
+    """A head, and a row for each false-reject rate, with a star at the one in force."""
+    shown = {"made-up defects found": prices.made_up, "given defects found": prices.given}
+    rows = [["alpha", "good rejected", *(name for name, count in shown.items() if count)]]
+    for one in prices.at:
+        star = " *" if one.alpha == prices.alpha else ""
+        found = (one.made_up, prices.made_up), (one.given, prices.given)
+        cells = [share(part, whole) for part, whole in found if whole]
+        rows.append([f"{100 * one.alpha:g} %{star}", share(one.rejected, prices.good), *cells])
+    return rows
+
+
+def price_advice(prices: Prices) -> str | None:
+    """Another rate that is worth it, and what takes it; None if none is."""
+    advice = prices.advice
+    if advice is None:
+        return None
+    return f"{advice}; the console's page of the model takes that rate, as does --alpha"
 
 
 def share(part: int, whole: int) -> str:

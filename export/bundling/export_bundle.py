@@ -34,7 +34,7 @@ from export.bundling.tiles import with_tiling
 from export.calibration.bearing import raised_to_bear, with_borne
 from export.calibration.by_heart import digests_taught, known_defects
 from export.calibration.camera_files import tell_of_files
-from export.calibration.cross_conformal import cross_conformal
+from export.calibration.cross_conformal import cross_conformal, thresholds_at
 from export.calibration.good_facts import (
     facts_taken_over,
     good_facts,
@@ -57,7 +57,7 @@ from export.versions import package_versions
 from models.checkpoints.picture_digest import picture_digest
 from service.core.bundles.bearing import MovementKind, movement_text
 from service.core.bundles.bundle import CHECKPOINT, MODEL, Bundle, Calibration, Golden
-from service.core.bundles.conformal import Alpha, choose_alpha, warning_of_ties
+from service.core.bundles.conformal import Alpha, calibrate, choose_alpha, warning_of_ties
 from service.core.bundles.findings import SelfTest
 from service.core.bundles.manifest import (
     Filter,
@@ -229,6 +229,9 @@ def export_bundle(
                 of_defects,
                 chosen,
                 scored,
+                partial(thresholds_at, scored)
+                if scored
+                else partial(calibrate, of_parts.score, of_parts.peak),
             )
             former = None if options.former is None else options.former.manifest.self_test
             test = partial(tested, pictures=chosen, former=former, quiet=quiet)
@@ -402,7 +405,7 @@ def _bearing(
         note = f"bears {asked}, as was asked, without higher thresholds"
         return subject, thresholds.model_copy(update={"notes": (*thresholds.notes, note)})
     pair = ThresholdPair(factor * thresholds.image, factor * thresholds.pixel)
-    raised = replace(subject, thresholds=pair)
+    raised = replace(subject, thresholds=pair, at=None)
     before, after = (
         [found.found, int(anomalous(one.thresholds, one.defect_score, one.defect_peak).sum())]
         for one in (subject, raised)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ from export.calibration.rules import METHODS, Rule, RuleThresholds, candidates
 from export.pictures import range_of_sizes
 from models.checkpoints.picture_digest import picture_digest
 from service.core.bundles.bundle import Bundle, Calibration
-from service.core.bundles.conformal import Alpha, choose_alpha
+from service.core.bundles.conformal import Alpha, calibrate, choose_alpha
 from service.core.bundles.findings import SelfTest
 from service.core.bundles.manifest import Thresholds
 from service.core.bundles.signing.provenance import PictureSet
@@ -172,6 +173,7 @@ def find_thresholds(
             of_good,
             of_bad,
             pictures,
+            at=partial(calibrate, of_parts.score, of_parts.peak),
         )
         self_test = tested(subject, pictures, strict=options.strict, quiet=quiet)
     facts = good_facts(

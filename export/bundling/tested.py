@@ -61,6 +61,7 @@ def subject_of(
     of_defects: PictureScores,
     pictures: CalibrationPictures,
     out_of_fold: OutOfFoldScores | None = None,
+    at: Callable[[float], ThresholdPair] | None = None,
 ) -> Subject:
     """A model at its thresholds, to be tested.
 
@@ -74,6 +75,7 @@ def subject_of(
         of_defects: scores of the given defective pictures.
         pictures: the good pictures.
         out_of_fold: scores that the threshold rests on instead of `of_good`.
+        at: both thresholds at another rate; None where good pictures do not give them.
     """
     subject = Subject(
         family=model.family,
@@ -87,6 +89,7 @@ def subject_of(
         defect_peak=of_defects.peak,
         alpha=alpha,
         read=partial(read_picture, spec=model.preprocess),
+        at=at,
     )
     if out_of_fold is not None:
         altered = partial(_altered_map, engine, model, inside)

@@ -171,10 +171,7 @@ def cross_conformal(scored: OutOfFoldScores, alpha: Alpha) -> Thresholds:
     Raises:
         CalibrationError: as `conformal.calibrate` does.
     """
-    if scored.head is None:
-        found = _joint(scored.score, scored.peak, alpha.value)
-    else:
-        found = headed(scored.head, alpha.value)
+    found = _found(scored, alpha.value)
     count = len(scored.score)
     notes = [
         f"{count} good pictures in {scored.folds} folds, each scored by a model that has not seen "
@@ -194,6 +191,21 @@ def cross_conformal(scored: OutOfFoldScores, alpha: Alpha) -> Thresholds:
         good_count=count,
         notes=(*notes, *alpha.notes),
     )
+
+
+def thresholds_at(scored: OutOfFoldScores, alpha: float) -> ThresholdPair:
+    """Both thresholds at a false-reject rate.
+
+    Raises:
+        CalibrationError: as `conformal.calibrate` does.
+    """
+    return _found(scored, alpha).pair
+
+
+def _found(scored: OutOfFoldScores, alpha: float) -> JointThresholds:
+    if scored.head is None:
+        return _joint(scored.score, scored.peak, alpha)
+    return headed(scored.head, alpha)
 
 
 def few_above(count: int, alpha: float) -> bool:

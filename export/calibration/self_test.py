@@ -33,9 +33,10 @@ from export.errors import SelfTestError
 from export.pictures import picture_size, short_name
 from export.synthetic.part_mask import PartMask, estimate_part_mask
 from export.synthetic.sized import SHAPE_KINDS, make_defect
-from service.core.bundles.findings import SelfTest, SizeResult
+from service.core.bundles.findings import AlphaPrice, Prices, SelfTest, SizeResult
 from service.core.bundles.witnesses import anomalous
 from service.core.domain import FindingCode, Image
+from service.core.errors import CalibrationError
 
 SIDE_SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 """Sides of made-up defects, as shares of the side of a square of the picture's area."""
@@ -45,6 +46,9 @@ ROUNDS = 6
 
 OTHERS_LOOKED_AT = 12
 """Good pictures that are looked at where none calibrates."""
+
+ALPHAS = (0.01, 0.02, 0.05, 0.1)
+"""False-reject rates whose price is told."""
 
 FEWEST_ROUNDS = 2
 BUDGET_S = 15.0
@@ -100,6 +104,7 @@ def self_test(subject: Subject, pictures: CalibrationPictures, *, quiet: bool) -
         sizes=made_up.sizes,
         findings=find(evidence),
         bears=bears,
+        prices=_prices(subject, np.array(made_up.witnesses).reshape(-1, 2)),
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -146,15 +151,17 @@ def finding_lines(tested: SelfTest) -> list[str]:
 
 @dataclass(frozen=True)
 class _MadeUp:
-    """Results by size, and the number of pictures that were altered."""
+    """Results by size, the number of pictures that were altered, and each one's score and peak."""
 
     sizes: tuple[SizeResult, ...]
     pictures: int
+    witnesses: tuple[tuple[float, float], ...]
 
 
 def _made_up(subject: Subject, pictures: Sequence[Path], *, quiet: bool) -> _MadeUp:
     sides: dict[float, list[int]] = defaultdict(list)
     found: dict[float, int] = defaultdict(int)
+    witnesses = []
     begun_s, rounds, thresholds = time.monotonic(), 0, subject.thresholds
     for number, path in enumerate(
         tqdm(pictures, desc="self-test", unit="round", disable=quiet or not pictures or None)
@@ -165,6 +172,7 @@ def _made_up(subject: Subject, pictures: Sequence[Path], *, quiet: bool) -> _Mad
         for share, side_px, picture in made_up_defects(subject.read(path), subject.counted, number):
             sides[share].append(side_px)
             score, peak = subject.look_unseen(path, picture)
+            witnesses.append((score, peak))
             found[share] += score > thresholds.image or peak > thresholds.pixel
     return _MadeUp(
         tuple(
@@ -176,6 +184,49 @@ def _made_up(subject: Subject, pictures: Sequence[Path], *, quiet: bool) -> _Mad
             for share in sorted(sides)
         ),
         len(set(pictures[:rounds])),
+        tuple(witnesses),
+    )
+
+
+def _prices(subject: Subject, made_up: NDArray[np.float64]) -> Prices | None:
+    """What the thresholds of each rate that the good pictures allow reject and find.
+
+    Args:
+        subject: the model.
+        made_up: scores and peaks of pictures with made-up defects [n,2].
+    """
+    if subject.at is None or subject.alpha is None:
+        return None
+    priced = []
+    for alpha in sorted({*ALPHAS, subject.alpha}):
+        try:
+            pair = subject.at(alpha)
+        except CalibrationError:
+            continue  # The good pictures are too few for it.
+        rejected, found, given = (
+            int(anomalous(pair, scores, peaks).sum())
+            for scores, peaks in (
+                (subject.good_score, subject.good_peak),
+                (made_up[:, 0], made_up[:, 1]),
+                (subject.defect_score, subject.defect_peak),
+            )
+        )
+        priced.append(
+            AlphaPrice(
+                alpha=alpha,
+                image=pair.image,
+                pixel=pair.pixel,
+                rejected=rejected,
+                made_up=found,
+                given=given,
+            )
+        )
+    return Prices(
+        alpha=subject.alpha,
+        good=len(subject.good_score),
+        made_up=len(made_up),
+        given=len(subject.defect_score),
+        at=tuple(priced),
     )
 
 

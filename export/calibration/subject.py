@@ -49,6 +49,7 @@ class Subject:
         unseen: score and peak that an altered picture would have if the model had not seen the
             picture; those of `look` if None.
         read: reads a picture as the model sees it, RGB uint8 [H,W,3].
+        at: both thresholds at another false-reject rate; None where good pictures do not give them.
     """
 
     family: str
@@ -64,6 +65,7 @@ class Subject:
     alpha: float | None = None
     unseen: LookUnseen | None = None
     read: Callable[[Path], Image] = read_picture
+    at: Callable[[float], ThresholdPair] | None = None
 
     def look_unseen(self, path: Path, altered: Image, shown: Shown = None) -> tuple[float, float]:
         """Score and peak of an altered picture, as if the model had not seen the picture.

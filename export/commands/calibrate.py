@@ -20,7 +20,7 @@ from export.commands.options import (
 )
 from export.commands.promise import ALPHA, GROUP
 from export.commands.sign import sign_or_warn
-from export.wording import NO_DECISION, aligned, guarantee_text, share
+from export.wording import NO_DECISION, aligned, guarantee_text, price_advice, price_rows, share
 from service.digits import short
 from service.headings import HeadedCommand, under, with_options
 
@@ -203,6 +203,10 @@ def calibration_table(found: Recalibration) -> str:
     if (bears := found.self_test.bears) is not None:
         lines.append(_entry("bears", bears.text))
     lines += finding_lines(found.self_test)
+    if (prices := found.self_test.prices) is not None:
+        lines += ["price of α", *(f"{'':<12}{line}" for line in aligned(price_rows(prices)))]
+        if (advice := price_advice(prices)) is not None:
+            lines.append(_entry("advice", advice))
     if found.undecided is None and found.thresholds.undecided:
         lines.append(_entry("no decision", f"{NO_DECISION}, unless somebody has switched that off"))
     return "\n".join(lines)

@@ -11,9 +11,16 @@ from export.calibration.self_test import finding_lines, notes_beside
 from export.learning.learn import Learned
 from export.learning.place import Place
 from export.learning.running import Running
-from export.wording import NO_DECISION, defects_text, guarantee_text
+from export.wording import (
+    NO_DECISION,
+    aligned,
+    defects_text,
+    guarantee_text,
+    price_advice,
+    price_rows,
+)
 from service.core.bundles.bundle import Bundle
-from service.core.bundles.findings import Finding, SelfTest
+from service.core.bundles.findings import Finding, Prices, SelfTest
 from service.core.domain import Json
 
 WIDTH = 100
@@ -181,7 +188,16 @@ def _tested(found: SelfTest | None) -> list[str]:
         entry("self-test", found.text),
         *([entry("bears", found.bears.text)] if found.bears else []),
         *(entry("", line) for line in finding_lines(found)),
+        *_priced(found.prices),
     ]
+
+
+def _priced(prices: Prices | None) -> list[str]:
+    if prices is None:
+        return []
+    table = [f"{'':<12}{line}" for line in aligned(price_rows(prices))]
+    advice = price_advice(prices)
+    return ["price of α", *table, *([entry("advice", advice)] if advice else [])]
 
 
 def _notes(bundle: Bundle, told: Sequence[str]) -> list[str]:

@@ -6,11 +6,22 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from shlex import quote
 
-from export.wording import NO_DECISION, drift_text, number, resize_text, roi_text, share, tiles_text
+from export.wording import (
+    NO_DECISION,
+    drift_text,
+    number,
+    price_advice,
+    price_rows,
+    resize_text,
+    roi_text,
+    share,
+    tiles_text,
+)
 from service.core.bundles.bearing import Bearing
 from service.core.bundles.bundle import Bundle
 from service.core.bundles.card import CARD
 from service.core.bundles.files import write_atomically
+from service.core.bundles.findings import Prices
 from service.core.bundles.manifest import Manifest
 from service.core.bundles.signing.provenance import Provenance
 from service.core.bundles.taught import JUDGEMENTS, TaughtRecord
@@ -189,6 +200,22 @@ def _self_test(manifest: Manifest) -> list[str]:
         *_bullets([f"**{one.code}**: {one.text}; {one.remedy}" for one in tested.findings]),
         *([""] if rows else []),
         *(_table(_SIZES_HEAD, rows) if rows else ()),
+        *_priced(tested.prices),
+    ]
+
+
+def _priced(prices: Prices | None) -> list[str]:
+    if prices is None:
+        return []
+    head, *rows = price_rows(prices)
+    advice = price_advice(prices)
+    return [
+        "",
+        "What other false-reject rates would cost and find, on the pictures that were at hand; the "
+        "star is at the one in force:",
+        "",
+        *_table(head, rows),
+        *(["", f"{advice[0].upper()}{advice[1:]}."] if advice else []),
     ]
 
 

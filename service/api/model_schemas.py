@@ -137,6 +137,28 @@ class BearingOut(Schema):
     kinds: list[KindBorneOut] = Field(description="Empty where the pictures are too few to tell.")
 
 
+class AlphaPriceOut(Schema):
+    """What thresholds at a false-reject rate reject and find."""
+
+    alpha: float = Field(description="Share of good pictures that may be rejected.")
+    image: float = Field(description="Threshold of the score.")
+    pixel: float = Field(description="Threshold of the map.")
+    rejected: int = Field(description="Good pictures, not seen by the model, that they reject.")
+    made_up: int = Field(description="Made-up defects that they find.")
+    given: int = Field(description="Given defects that they find.")
+
+
+class PricesOut(Schema):
+    """What a higher or lower false-reject rate would reject and find."""
+
+    alpha: float = Field(description="The rate of the model's own thresholds.")
+    advice: str | None = Field(description="Another rate that is worth it, in words; else null.")
+    good: int = Field(description="Good pictures.")
+    made_up: int = Field(description="Made-up defects.")
+    given: int = Field(description="Given defects.")
+    at: list[AlphaPriceOut] = Field(description="By rate, the lowest first.")
+
+
 class SelfTestOut(Schema):
     """A model's answers to made-up defects, and what speaks against it."""
 
@@ -148,6 +170,10 @@ class SelfTestOut(Schema):
     )
     bears: BearingOut | None = Field(
         description="What movement it bears; null if that was not tested."
+    )
+    prices: PricesOut | None = Field(
+        description="What other false-reject rates would cost and find; null if good pictures do "
+        "not tell."
     )
     findings: list[FindingOut] = Field(description="The gravest first; empty is good.")
     made_at: str = Field(description="UTC, ISO 8601.")

@@ -41,6 +41,7 @@ async def test_a_version_shows_its_self_test_with_the_remedy(
         "found": 20,
         "smallest_px": 16,
         "bears": None,
+        "prices": None,
         "findings": [FINDING],
         "made_at": "2026-01-01T00:00:00+00:00",
     }
@@ -57,6 +58,21 @@ async def test_a_version_shows_what_movement_it_bears(
         shown = (await version_of(client, "2"))["self_test"]["bears"]
     words = {"text": "shifts to 2 %; beyond that good parts are rejected", "warning": None}
     assert shown == words | BEARS
+
+
+async def test_a_version_shows_what_other_rates_would_find(
+    serve, make_bundle: Callable[..., Bundle]
+) -> None:
+    at = [
+        {"alpha": alpha, "image": 0.5, "pixel": 0.6, "rejected": 1, "made_up": 9, "given": given}
+        for alpha, given in ((0.01, 20), (0.05, 40))
+    ]
+    prices = {"alpha": 0.01, "good": 100, "made_up": 12, "given": 50, "at": at}
+    make_bundle(version="2", self_test=SELF_TEST | {"prices": prices})
+    async with serve() as client:
+        shown = (await version_of(client, "2"))["self_test"]["prices"]
+    advice = "at α = 5 % it finds 40 instead of 20 of the 50 given defects"
+    assert shown == prices | {"advice": advice}
 
 
 async def test_a_bundle_without_a_self_test_is_served_and_says_that_none_was_made(serve) -> None:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from service.core.bundles.findings import Finding, SelfTest, SizeResult
+from service.core.bundles.findings import AlphaPrice, Finding, Prices, SelfTest, SizeResult
 from service.core.bundles.manifest import Thresholds
 from tests.api.keys import bearer
 from tests.console.conftest import BANK, Serve, Server, log_in
@@ -328,6 +328,36 @@ def test_texts_of_a_bundle_and_of_people_stay_texts(
         page.goto(f"{server.url}{address}")
         expect(page.get_by_text(MARKUP).first).to_be_visible()
     assert page.locator("img").count() == 0
+
+
+def test_another_share_of_rejects_is_taken_and_gone_back_from(
+    page: Page, serve: Serve, make_bundle: Any, repository: Path
+) -> None:
+    own = AlphaPrice(alpha=0.01, image=0.5, pixel=0.5, rejected=1, made_up=30, given=44)
+    more = AlphaPrice(alpha=0.05, image=0.4, pixel=0.45, rejected=9, made_up=50, given=82)
+    make_bundle(
+        thresholds=Thresholds(image=0.5, pixel=0.5, method="", alpha=0.01, good_count=200),
+        self_test=SelfTest(
+            pictures=1,
+            sizes=(),
+            prices=Prices(alpha=0.01, good=200, made_up=72, given=100, at=(own, more)),
+            made_at="2026-01-01T00:00:00Z",
+        ),
+    )
+    server = serve_ready(serve, repository)
+    open_model(page, server)
+    card = page.locator("section", has_text="What another share of rejects finds")
+    expect(card).to_contain_text("it finds 82 instead of 44 of the 100 given defects")
+    expect(card.locator("tr", has_text="44 (44")).to_contain_text("in force")
+    card.get_by_role("button", name="Take 5").click()
+    confirm(page, "more defects")
+    expect(card.locator("tr", has_text="82 (82")).to_contain_text("in force")
+    expect(page.locator("section.threshold")).to_contain_text("about 5.0 % are rejected")
+    (entry,) = audited(server)
+    assert (entry["new"]["image"], entry["new"]["pixel"]) == (0.4, 0.45)
+    page.get_by_role("button", name="Go back to the model's own").click()
+    confirm(page, "too many")
+    expect(card.locator("tr", has_text="44 (44")).to_contain_text("in force")
 
 
 def test_a_chart_has_its_numbers_as_a_table_and_takes_the_colours_of_the_theme(

@@ -84,6 +84,101 @@ class SizeResult(StrictModel):
         return self
 
 
+FEWEST_GIVEN = 10
+"""Given defects that say more than made-up ones."""
+
+WORTH = 5.0
+"""Points of the defects that a point of the good parts has to find, to be worth it."""
+
+
+class AlphaPrice(StrictModel):
+    """What thresholds at a false-reject rate reject and find."""
+
+    alpha: float = Field(gt=0, lt=1)
+    """Share of good pictures that may be rejected."""
+
+    image: float
+    """Threshold of the score."""
+
+    pixel: float
+    """Threshold of the map."""
+
+    rejected: int = Field(ge=0)
+    """Good pictures, which the model has not seen, that they reject."""
+
+    made_up: int = Field(ge=0)
+    """Made-up defects that they find."""
+
+    given: int = Field(ge=0)
+    """Given defects that they find."""
+
+
+class Prices(StrictModel):
+    """What a higher or lower false-reject rate would reject and find.
+
+    >>> low = AlphaPrice(alpha=0.01, image=3, pixel=4, rejected=1, made_up=40, given=44)
+    >>> high = AlphaPrice(alpha=0.05, image=2, pixel=3, rejected=5, made_up=60, given=82)
+    >>> prices = Prices(alpha=0.01, good=100, made_up=72, given=100, at=(low, high))
+    >>> prices.advice
+    'at α = 5 % it finds 82 instead of 44 of the 100 given defects'
+    >>> prices.model_copy(update={"alpha": 0.05}).advice is None
+    True
+    """
+
+    alpha: float = Field(gt=0, lt=1)
+    """The rate of the model's thresholds."""
+
+    good: int = Field(ge=0)
+    """Number of good pictures."""
+
+    made_up: int = Field(ge=0)
+    """Number of made-up defects."""
+
+    given: int = Field(ge=0)
+    """Number of given defects."""
+
+    at: tuple[AlphaPrice, ...]
+    """By rate, the lowest first."""
+
+    @property
+    def advice(self) -> str | None:
+        """Another rate that is worth it, in words; None if none is.
+
+        A higher one is where each further point of good parts finds more than `WORTH` points of the
+        defects; a lower one where it finds as many and rejects fewer good pictures.
+        """
+        now = next((one for one in self.at if one.alpha == self.alpha), None)
+        given = self.given >= FEWEST_GIVEN
+        shown = self.given if given else self.made_up
+        if now is None or not shown:
+            return None
+        kind = "given" if given else "made-up"
+
+        def found(one: AlphaPrice) -> int:
+            return one.given if given else one.made_up
+
+        def gain(one: AlphaPrice) -> float:
+            return (found(one) - found(now)) / shown - WORTH * (one.alpha - now.alpha)
+
+        as_many = [
+            one
+            for one in self.at
+            if found(one) == found(now) and one.rejected < now.rejected and one.alpha < now.alpha
+        ]
+        if as_many:
+            return (
+                f"at α = {100 * as_many[0].alpha:g} % it finds as many {kind} defects, and rejects "
+                f"{as_many[0].rejected} instead of {now.rejected} of the {self.good} good pictures"
+            )
+        best = max(self.at, key=gain)
+        if gain(best) <= 0 or best.alpha <= now.alpha:
+            return None
+        return (
+            f"at α = {100 * best.alpha:g} % it finds {found(best)} instead of {found(now)} of the "
+            f"{shown} {kind} defects"
+        )
+
+
 class SelfTest(StrictModel):
     """A model's answers to made-up defects on pictures of good parts, and what was found.
 
@@ -110,6 +205,9 @@ class SelfTest(StrictModel):
 
     bears: Bearing | None = None
     """What movement the model bears; None if that was not tested."""
+
+    prices: Prices | None = None
+    """What other false-reject rates would cost and find; None if good pictures do not tell."""
 
     made_at: str
     """UTC, ISO 8601."""

@@ -243,10 +243,17 @@ class DeployedThresholds:
     def promised_rate(self) -> float:
         """Share of good parts that both together may reject; 1 where nothing is promised.
 
-        Somebody's own threshold promises nothing, even where the bundle's does.
+        Somebody's own threshold promises nothing, even where the bundle's does, unless both are
+        those of another rate that the self-test has priced.
         """
-        alpha = self._bundle.manifest.thresholds.alpha
-        return 1.0 if alpha is None or self._overrides.image or self._overrides.pixel else alpha
+        manifest, current = self._bundle.manifest, self._in_force
+        alpha = manifest.thresholds.alpha
+        if alpha is None or not (self._overrides.image or self._overrides.pixel):
+            return 1.0 if alpha is None else alpha
+        prices = manifest.self_test and manifest.self_test.prices
+        pair = current.image, current.pixel
+        known = {(one.image, one.pixel): one.alpha for one in prices.at} if prices else {}
+        return known.get(pair, 1.0)
 
     def change(
         self,

@@ -18,6 +18,7 @@ from export.synthetic.sized import SHAPE_KINDS
 from service.core.bundles.findings import FitRecord, SelfTest
 from service.core.bundles.thresholds import ThresholdPair
 from service.core.domain import Image
+from service.core.errors import CalibrationError
 
 WritePictures = Callable[..., list[Path]]
 
@@ -90,6 +91,37 @@ def test_the_smallest_size_that_is_found_is_told(pictures: CalibrationPictures) 
     assert tested.smallest_px is not None
     assert tested.smallest_px > 4
     assert tested.text.endswith(f"the smallest found is about {tested.smallest_px} pixels")
+
+
+def test_other_rates_are_priced_by_good_made_up_and_given_pictures(
+    pictures: CalibrationPictures,
+) -> None:
+    def at(alpha: float) -> ThresholdPair:
+        if alpha < 0.05:
+            raise CalibrationError("too few")
+        return ThresholdPair(1 - 10 * alpha, PIXEL_THRESHOLD)
+
+    model = dataclasses.replace(
+        subject(lambda _: 0.6, threshold=at(0.05).image),
+        good_score=np.linspace(0, 0.3, len(pictures.unseen), dtype=np.float32),
+        defect_score=np.array((0.1, 0.45, 0.55), np.float32),
+        defect_peak=np.zeros(3, np.float32),
+        alpha=0.05,
+        at=at,
+    )
+    tested = self_test(model, pictures, quiet=True)
+    prices = tested.prices
+    assert prices is not None
+    assert [one.alpha for one in prices.at] == [0.05, 0.1]
+    assert (prices.made_up, prices.given, prices.good) == (tested.defects, 3, 6)
+    assert [one.made_up for one in prices.at] == [tested.defects, tested.defects]
+    assert [one.given for one in prices.at] == [1, 3]
+    assert [one.rejected for one in prices.at] == [0, 5]
+    assert prices.at[0].image == at(0.05).image
+
+
+def test_without_rates_of_good_pictures_nothing_is_priced(pictures: CalibrationPictures) -> None:
+    assert self_test(subject(lambda _: 0.6), pictures, quiet=True).prices is None
 
 
 def test_the_same_model_gets_the_same_result(pictures: CalibrationPictures) -> None:

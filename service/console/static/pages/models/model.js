@@ -9,6 +9,7 @@ import { ReasonDialog } from "../../parts/dialog.js";
 import { Notice, Problem } from "../../parts/notice.js";
 import { Term } from "../../parts/term.js";
 import { Threshold } from "./threshold.js";
+import { Prices } from "./prices.js";
 import { Undecided } from "./undecided.js";
 
 /** `named` is the version that is shown, the highest where none is named and none answers; `again` asks the server anew. */
@@ -28,6 +29,7 @@ export function ModelPage({ model: { name, active, previous, versions, waits }, 
       : html`<${Notice} tone="near" title=${fill(t.models.noVersion, path)} />`}
     ${may("operate") && html`<${Releases} ...${{ path, version, active, previous, after }} />`}
     ${version?.thresholds && html`<${Threshold} key=${named + version.digest} ...${{ path, version, after }} />`}
+    ${version?.thresholds && html`<${Prices} ...${{ path, version, after }} />`}
     ${version?.thresholds && html`<${Undecided} ...${{ path, version, after }} />`}
     ${version?.digest && html`<${Facts} version=${version} /><${Card} key=${version.digest} path=${path} />`}`;
 }

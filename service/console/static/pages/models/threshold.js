@@ -17,7 +17,7 @@ const STEPS = 200;
 const TONES = { goodKnown: "quiet", defectsKnown: "near", goodJudged: "good", defectsJudged: "defect" };
 
 /** The threshold of a version; `after` is told of each change. */
-export function Threshold({ path, version: { thresholds }, after }) {
+export function Threshold({ path, version: { thresholds, self_test: tested }, after }) {
   const { image: now, origin: { image: origin } } = thresholds;
   const [draft, setDraft] = useState(null);
   const [asked, ask] = useState(null);
@@ -39,8 +39,10 @@ export function Threshold({ path, version: { thresholds }, after }) {
   const confirm = async (reason) => (after(await change(reason)), setDraft(null));
   const button = (name, off) => html`
     <button type="button" class="button" disabled=${off} onClick=${() => ask(name)}>${t.models[name]}</button>`;
-  const { alpha } = thresholds;
-  const promise = at !== origin.bundle ? t.models.noPromise : alpha === null ? t.models.ownThreshold : t.models.promise;
+  const priced = tested?.prices?.at.find((one) => one.image === at && one.pixel === thresholds.pixel);
+  const alpha = at !== origin.bundle && priced ? priced.alpha : thresholds.alpha;
+  const ofOther = priced ? t.models.pricedPromise : t.models.noPromise;
+  const promise = at !== origin.bundle ? ofOther : alpha === null ? t.models.ownThreshold : t.models.promise;
   const judged = data && (data.judged === null ? t.models.noRecord : judgedOf(data) ? t.models.notFair : t.models.nothingJudged);
   return html`<section class="card threshold">
     <h2><${Term} of="own-threshold" text=${t.models.threshold} /></h2>

@@ -6,6 +6,7 @@ import pytest
 
 from service.core.bundles import thresholds as module
 from service.core.bundles.bundle import Bundle, load_bundle
+from service.core.bundles.findings import AlphaPrice, Prices, SelfTest
 from service.core.bundles.manifest import Thresholds
 from service.core.bundles.thresholds import (
     OVERRIDES,
@@ -284,3 +285,19 @@ def test_a_file_without_the_switch_is_one_that_an_older_service_reads(
 ) -> None:
     deployed.change(image=0.4, pixel=None, reason=None)
     assert "undecided" not in (bundle.path / OVERRIDES).read_text()
+
+
+def test_thresholds_of_a_priced_rate_promise_that_rate(bundle: Bundle) -> None:
+    at = AlphaPrice(alpha=0.05, image=0.4, pixel=0.45, rejected=5, made_up=9, given=0)
+    prices = Prices(alpha=0.01, good=100, made_up=9, given=0, at=(at,))
+    tested = SelfTest(pictures=1, sizes=(), prices=prices, made_at="2026-01-01T00:00:00+00:00")
+    own = bundle.manifest.thresholds.model_copy(update={"alpha": 0.01})
+    manifest = bundle.manifest.model_copy(update={"self_test": tested, "thresholds": own})
+    known = DeployedThresholds(replace(bundle, manifest=manifest), Overrides())
+    assert known.promised_rate == 0.01
+    known.change(image=0.4, pixel=0.45, reason="more defects")
+    assert known.promised_rate == 0.05
+    known.change(image=0.41, pixel=None, reason=None)
+    assert known.promised_rate == 1.0
+    known.reset()
+    assert known.promised_rate == 0.01
