@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from service.core.intervals import exact_interval
+
 if TYPE_CHECKING:  # the service's models take a while to load
     from service.core.bundles.bundle import Bundle
     from service.core.bundles.findings import Prices
@@ -132,8 +134,9 @@ def price_rows(prices: Prices) -> list[list[str]]:
     for one in prices.at:
         star = " *" if one.alpha == prices.alpha else ""
         found = (one.made_up, prices.made_up), (one.given, prices.given)
-        cells = [share(part, whole) for part, whole in found if whole]
-        rows.append([f"{100 * one.alpha:g} %{star}", share(one.rejected, prices.good), *cells])
+        cells = [with_interval(part, whole) for part, whole in found if whole]
+        rejected = with_interval(one.rejected, prices.good)
+        rows.append([f"{100 * one.alpha:g} %{star}", rejected, *cells])
     return rows
 
 
@@ -143,6 +146,12 @@ def price_advice(prices: Prices) -> str | None:
     if advice is None:
         return None
     return f"{advice}; the console's page of the model takes that rate, as does --alpha"
+
+
+def with_interval(part: int, whole: int) -> str:
+    """A part of a whole, and where its share lies with 95 %: `3 of 4 (19 to 99 %)`."""
+    interval = exact_interval(part, whole)
+    return f"{part} of {whole} ({100 * interval.low:.0f} to {100 * interval.high:.0f} %)"
 
 
 def share(part: int, whole: int) -> str:

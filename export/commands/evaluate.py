@@ -99,6 +99,8 @@ def evaluate(
             model=manifest.name,
             version=manifest.version,
             pixel_side=pixel_side,
+            prices=None if manifest.self_test is None else manifest.self_test.prices,
+            deployed=deployed,
             inside=lru_cache(maxsize=8)(partial(roi_on_map, loaded)),
             quiet=quiet,
         )

@@ -18,11 +18,15 @@ from export.evaluation.metrics import (
     DetectionMetrics,
     JudgedPicture,
     Latency,
+    RateVerdicts,
     detection_metrics,
     latency,
+    verdicts_at,
 )
 from export.evaluation.pixels import SIDE, RoiMask, compare, everywhere
 from export.pictures import read_mask
+from service.core.bundles.findings import Prices
+from service.core.bundles.witnesses import BothThresholds
 from service.core.errors import TaktError
 
 
@@ -43,6 +47,8 @@ class Evaluation:
         wall: latency that the caller measured.
         pictures: verdict on each picture, in the order of the samples.
         notes: what could not be measured, and why.
+        at_rates: verdicts at other false-reject rates, on real defects or else on synthetic ones;
+            empty where the model has none priced.
     """
 
     model: str
@@ -56,6 +62,7 @@ class Evaluation:
     wall: Latency
     pictures: tuple[JudgedPicture, ...]
     notes: tuple[str, ...]
+    at_rates: tuple[RateVerdicts, ...] = ()
 
     @property
     def groups(self) -> tuple[DetectionMetrics, ...]:
@@ -94,6 +101,8 @@ def evaluate(
     version: str,
     pixel_side: int = SIDE,
     inside: RoiMask = everywhere,
+    prices: Prices | None = None,
+    deployed: BothThresholds | None = None,
     quiet: bool = False,
 ) -> Evaluation:
     """Inspect all pictures, one at a time, and compare the verdicts with the labels.
@@ -108,6 +117,8 @@ def evaluate(
         pixel_side: side in pixels at which maps and masks are compared; 0 for each picture's own
             size.
         inside: region of interest; pixels outside are neither sound nor defective.
+        prices: what other false-reject rates would find, as the model has it.
+        deployed: thresholds by which the inspector judges.
         quiet: show no progress bar.
 
     Raises:
@@ -121,7 +132,14 @@ def evaluate(
         answer = inspect_sample(inspector, sample)
         pixels.add(sample, answer)
         judged.append(
-            JudgedPicture(sample, answer.score, answer.anomalous, answer.total_ms, answer.wall_ms)
+            JudgedPicture(
+                sample,
+                answer.score,
+                float(answer.anomaly_map.max()),
+                answer.anomalous,
+                answer.total_ms,
+                answer.wall_ms,
+            )
         )
     real = [one for one in judged if one.sample.defect and not one.sample.synthetic]
     synthetic = [one for one in judged if one.sample.synthetic]
@@ -144,6 +162,9 @@ def evaluate(
         wall=latency([one.wall_ms for one in judged]),
         pictures=tuple(judged),
         notes=(*data.notes, *_notes(tuple(metrics.values()), pixels.lost)),
+        at_rates=verdicts_at(prices, deployed, good, real or synthetic)
+        if prices is not None and deployed is not None
+        else (),
     )
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
 from export.evaluation.aupro import PixelMetrics
 from export.evaluation.data_sets import Sample
+from service.core.bundles.findings import Prices
+from service.core.bundles.witnesses import BothThresholds
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class JudgedPicture:
     Attributes:
         sample: the picture and its label.
         score: of the picture.
+        peak: the highest value of its map.
         anomalous: the verdict at the deployed thresholds, of score and map.
         total_ms: time that the inspector measured.
         wall_ms: time that the caller measured.
@@ -26,6 +29,7 @@ class JudgedPicture:
 
     sample: Sample
     score: float
+    peak: float
     anomalous: bool
     total_ms: float
     wall_ms: float
@@ -70,6 +74,21 @@ class Confusion:
     precision: float | None
     recall: float | None
     false_reject_rate: float | None
+
+
+@dataclass(frozen=True)
+class RateVerdicts:
+    """Verdicts at the thresholds of a false-reject rate.
+
+    Attributes:
+        alpha: share of good pictures that the thresholds may reject.
+        in_force: whether these are the deployed thresholds.
+        confusion: at these thresholds.
+    """
+
+    alpha: float
+    in_force: bool
+    confusion: Confusion
 
 
 @dataclass(frozen=True)
@@ -122,7 +141,8 @@ def detection_metrics(
 
     >>> from pathlib import Path
     >>> good, bad = Sample(Path("a.png"), None), Sample(Path("b.png"), "dent")
-    >>> judged = [JudgedPicture(good, 0.2, False, 1, 1), JudgedPicture(bad, 0.9, True, 1, 1)]
+    >>> judged = [JudgedPicture(good, 0.2, 0.3, False, 1, 1)]
+    >>> judged += [JudgedPicture(bad, 0.9, 0.9, True, 1, 1)]
     >>> metrics = detection_metrics("dent", judged[:1], judged[1:], None)
     >>> metrics.image.auroc, metrics.confusion.recall
     (1.0, 1.0)
@@ -170,6 +190,42 @@ def count_verdicts(good: Sequence[JudgedPicture], defective: Sequence[JudgedPict
         precision=found / (found + rejected) if found + rejected else None,
         recall=found / len(defective) if defective else None,
         false_reject_rate=rejected / len(good) if good else None,
+    )
+
+
+def verdicts_at(
+    prices: Prices,
+    deployed: BothThresholds,
+    good: Sequence[JudgedPicture],
+    defective: Sequence[JudgedPicture],
+) -> tuple[RateVerdicts, ...]:
+    """Verdicts at each rate that a model's self-test has priced.
+
+    What is undecided stays anomalous, whatever the thresholds are.
+
+    Args:
+        prices: of the model.
+        deployed: thresholds by which the pictures were judged.
+        good: the good pictures.
+        defective: the defective ones.
+    """
+
+    def above(one: JudgedPicture, thresholds: BothThresholds) -> bool:
+        return one.score > thresholds.image or one.peak > thresholds.pixel
+
+    def judged_by(pictures: Sequence[JudgedPicture], by: BothThresholds) -> list[JudgedPicture]:
+        return [
+            replace(one, anomalous=above(one, by) or (one.anomalous and not above(one, deployed)))
+            for one in pictures
+        ]
+
+    return tuple(
+        RateVerdicts(
+            alpha=one.alpha,
+            in_force=(one.image, one.pixel) == (deployed.image, deployed.pixel),
+            confusion=count_verdicts(judged_by(good, one), judged_by(defective, one)),
+        )
+        for one in prices.at
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from export.evaluation.evaluate import Evaluation
 from export.evaluation.metrics import DetectionMetrics, Latency
-from export.wording import aligned, number, share
+from export.wording import aligned, number, share, with_interval
 
 SYNTHETIC_NOTICE = "defects drawn by a program: an estimate, no measurement"
 
@@ -28,6 +28,8 @@ def evaluation_table(result: Evaluation) -> str:
         f"threshold           {result.threshold:.6g}",
         f"latency p50/p95/p99 {_times(result.total)} ms inside, {_times(result.wall)} ms outside",
     ]
+    if result.at_rates:
+        lines += ["", *aligned(rate_rows(result))]
     if result.by_defect:
         head = ["defect", "pictures", "found", "AUROC", "AP", "pixel AUROC", "AUPRO 30 %"]
         rows = [
@@ -71,6 +73,21 @@ def _figure_lines(group: DetectionMetrics, result: Evaluation) -> list[str]:
         f"falsely rejected    {share(confusion.false_positive, group.good)} good",
         f"precision / recall  {number(confusion.precision)} / {number(confusion.recall)}",
     ]
+
+
+def rate_rows(result: Evaluation) -> list[list[str]]:
+    """A head, and a row for each false-reject rate, with a star at the one in force."""
+    rows = [["alpha", "good rejected", "defective found"]]
+    for one in result.at_rates:
+        counts = one.confusion
+        rows.append(
+            [
+                f"{100 * one.alpha:g} %{' *' if one.in_force else ''}",
+                with_interval(counts.false_positive, counts.false_positive + counts.true_negative),
+                with_interval(counts.true_positive, counts.true_positive + counts.false_negative),
+            ]
+        )
+    return rows
 
 
 def compared_at(side: int) -> str:

@@ -20,7 +20,7 @@ from export.report.charts import (
     ranking_curves,
     score_histogram,
 )
-from export.report.evaluation_table import SYNTHETIC_NOTICE, compared_at
+from export.report.evaluation_table import SYNTHETIC_NOTICE, compared_at, rate_rows
 from export.wording import number
 
 
@@ -53,6 +53,7 @@ def report_html(result: Evaluation, context: EvaluationContext, cases: Sequence[
         bears=bears,
         charts=() if bears is None else borne_charts(bears),
         compared_at=compared_at(result.pixel_side),
+        rate_rows=rate_rows(result),
         synthetic_notice=SYNTHETIC_NOTICE,
         versions=", ".join(f"{name} {v}" for name, v in context.versions.items()),
     )

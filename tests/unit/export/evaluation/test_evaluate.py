@@ -15,7 +15,9 @@ from export.evaluation.inspectors import InspectedPicture
 from export.evaluation.metrics import Latency
 from export.report.evaluation_table import evaluation_table
 from export.wording import aligned
+from service.core.bundles.findings import AlphaPrice, Prices
 from service.core.bundles.manifest import Preprocess
+from service.core.bundles.thresholds import ThresholdPair
 from service.core.errors import InvalidImageError
 from service.core.pictures.placement import placement
 
@@ -273,6 +275,46 @@ def test_the_table_is_aligned_and_complete(make_sample: MakeSample) -> None:
         "dent                1      1  1.0000  1.0000            -           -",
     ]
     assert lines[-2] == "note: as labelled"
+
+
+def test_other_rates_are_counted_beside_the_one_in_force(make_sample: MakeSample) -> None:
+    samples = [make_sample(score) for score in (0.1, 0.45, 0.6)]
+    samples += [make_sample(score, "dent") for score in (0.3, 0.45, 0.9)]
+    at = tuple(
+        AlphaPrice(alpha=alpha, image=limit, pixel=limit, rejected=0, made_up=0, given=0)
+        for alpha, limit in ((0.01, THRESHOLD), (0.1, 0.4))
+    )
+    prices = Prices(alpha=0.01, good=100, made_up=0, given=0, at=at)
+    result = evaluate(
+        FakeInspector(), DataSet(Path(), "mvtec", tuple(samples)), model="parts", version="1",
+        quiet=True, prices=prices, deployed=ThresholdPair(THRESHOLD, THRESHOLD),
+    )  # fmt: skip
+    counts = [
+        (one.in_force, one.confusion.false_positive, one.confusion.true_positive)
+        for one in result.at_rates
+    ]
+    assert counts == [(True, 1, 1), (False, 2, 2)]
+    rows = [line.split("  ") for line in evaluation_table(result).splitlines()]
+    counted = "1 of 3 (1 to 91 %)"
+    assert [[cell.strip() for cell in row if cell] for row in rows if row[0] == "1 % *"] == [
+        ["1 % *", counted, counted]
+    ]
+
+
+def test_what_is_undecided_is_anomalous_at_every_rate(make_sample: MakeSample) -> None:
+    class Undecided(FakeInspector):
+        def inspect(self, data: bytes) -> InspectedPicture:
+            return dataclasses.replace(super().inspect(data), anomalous=True)
+
+    price = AlphaPrice(alpha=0.01, image=0.8, pixel=0.8, rejected=0, made_up=0, given=0)
+    samples = (make_sample(0.1), make_sample(0.2, "dent"))
+    result = evaluate(
+        Undecided(), DataSet(Path(), "mvtec", samples), model="parts", version="1", quiet=True,
+        prices=Prices(alpha=0.01, good=100, made_up=0, given=0, at=(price,)),
+        deployed=ThresholdPair(THRESHOLD, THRESHOLD),
+    )  # fmt: skip
+    (one,) = result.at_rates
+    assert (one.confusion.false_positive, one.confusion.true_positive) == (1, 1)
 
 
 def test_columns_are_as_wide_as_their_widest_cell() -> None:

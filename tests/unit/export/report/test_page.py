@@ -225,7 +225,7 @@ def decoded(data: bytes) -> np.ndarray:
 
 
 def judged(score: float, defect: str | None = None) -> JudgedPicture:
-    return JudgedPicture(Sample(Path(f"{score}.png"), defect), score, score > 0.5, 1.0, 1.0)
+    return JudgedPicture(Sample(Path(f"{score}.png"), defect), score, score, score > 0.5, 1.0, 1.0)
 
 
 def test_the_worst_mistakes_and_typical_hits_are_chosen() -> None:
