@@ -124,7 +124,7 @@ def row_of(root: Path, minutes: float) -> SetRow:
 def _measured(
     choice: BankChoice, good: GoodPictures, tested: Sequence[Sample], compute: Compute
 ) -> tuple[Measured, Scores]:
-    judge = fit_judge(choice, good.paths, good.parts.number, SEED, compute)
+    judge = fit_judge(choice, good.paths, good.grouped, SEED, compute)
     looks = [judge.look(read_picture(one.path, judge.spec)) for one in tested]
     scores, peaks = np.array(looks, np.float32).T
     defective = np.array([one.defect is not None for one in tested])

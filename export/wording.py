@@ -127,16 +127,28 @@ def aligned(
     ]
 
 
+def price_lines(prices: Prices | None) -> list[str]:
+    """The table of false-reject rates as lines of text, below its name; none without one."""
+    if prices is None:
+        return []
+    return ["price of α", *(f"{'':<12}{line}" for line in aligned(price_rows(prices)))]
+
+
 def price_rows(prices: Prices) -> list[list[str]]:
     """A head, and a row for each false-reject rate, with a star at the one in force."""
     shown = {"made-up defects found": prices.made_up, "given defects found": prices.given}
-    rows = [["alpha", "good rejected", *(name for name, count in shown.items() if count)]]
+    by_lot = any(one.next_lot is not None for one in prices.at)
+    further = ["further lot at most"] if by_lot else []
+    names = [name for name, count in shown.items() if count]
+    rows = [["alpha", "good rejected", *further, *names]]
     for one in prices.at:
         star = " *" if one.alpha == prices.alpha else ""
         found = (one.made_up, prices.made_up), (one.given, prices.given)
         cells = [with_interval(part, whole) for part, whole in found if whole]
         rejected = with_interval(one.rejected, prices.good)
-        rows.append([f"{100 * one.alpha:g} %{star}", rejected, *cells])
+        limit = "-" if one.next_lot is None else f"{100 * one.next_lot:.2g} %"
+        limits = [limit] if by_lot else []
+        rows.append([f"{100 * one.alpha:g} %{star}", rejected, *limits, *cells])
     return rows
 
 

@@ -236,6 +236,7 @@ def _out_of_fold(
         folds=found.folds,
         cells=values.numpy(),
         files={digests[part]: name for part, name in files.items()},
+        lots=found.lots,
         score_of=lambda cells: float(checkpoint.model.score_of(torch.from_numpy(cells)[None])),
     )
     if asked is None or asked.head is None:

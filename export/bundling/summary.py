@@ -8,12 +8,11 @@ from export.bundling.graph import GraphFacts
 from export.calibration.self_test import finding_lines, notes_beside
 from export.wording import (
     NO_DECISION,
-    aligned,
     defects_text,
     drift_text,
     guarantee_text,
     price_advice,
-    price_rows,
+    price_lines,
     resize_text,
     roi_text,
     tiles_text,
@@ -58,11 +57,12 @@ class ExportReport:
             if (bears := manifest.self_test.bears) is not None:
                 lines.append(f"bears       {bears.text}")
             lines += finding_lines(manifest.self_test)
-            if (prices := manifest.self_test.prices) is not None:
-                table = aligned(price_rows(prices))
-                lines += ["price of α", *(f"{'':<12}{line}" for line in table)]
-                if (advice := price_advice(prices)) is not None:
-                    lines.append(f"advice      {advice}")
+            if (further := manifest.self_test.next_lot) is not None:
+                lines.append(f"next lot    {further.text}")
+            prices = manifest.self_test.prices
+            lines += price_lines(prices)
+            if prices is not None and (advice := price_advice(prices)) is not None:
+                lines.append(f"advice      {advice}")
         if thresholds.undecided:
             lines.append(f"no decision {NO_DECISION}")
         if (found := defects_text(self.bundle)) is not None:

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from export.bundling.measure import Cells, PictureScores, Recipe
 from export.calibration.cross_conformal import OutOfFoldScores, threshold_of
+from export.calibration.lots import Lots
+from export.calibration.next_lot import ScoresByLot
 from export.calibration.odd_pictures import OddPictures, odd_pictures
 from export.calibration.outliers import outliers
 from export.calibration.pictures_to_use import CalibrationPictures
@@ -90,6 +92,7 @@ def subject_of(
         alpha=alpha,
         read=partial(read_picture, spec=model.preprocess),
         at=at,
+        by_lot=None if alpha is None else _by_lot(of_good, pictures, out_of_fold),
     )
     if out_of_fold is not None:
         altered = partial(_altered_map, engine, model, inside)
@@ -102,6 +105,19 @@ def subject_of(
         rule = partial(conformal_threshold, alpha=alpha)
         subject = replace(subject, odd=odd_pictures(parts.highest(of_good.score), names, rule))
     return subject
+
+
+def _by_lot(
+    of_good: PictureScores, pictures: CalibrationPictures, out_of_fold: OutOfFoldScores | None
+) -> ScoresByLot:
+    """The scores that thresholds rest on, with the lots of their pictures."""
+    if out_of_fold is None:
+        parts = pictures.unseen_parts
+        scores, lots = of_good.of_parts(parts), pictures.lots.chosen(parts.first)
+        return ScoresByLot(lots, scores.score, scores.peak, are_unseen=True)
+    held_apart = out_of_fold.lots
+    lots = Lots(held_apart) if held_apart else pictures.lots
+    return ScoresByLot(lots, out_of_fold.score, out_of_fold.peak, are_unseen=bool(held_apart))
 
 
 def tested(

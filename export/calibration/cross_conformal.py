@@ -27,8 +27,8 @@ anomalous if either witness exceeds q + b·c. So both thresholds have one false-
 and the statistics of places and levels come from the same pictures. **Measured**, on six sets of
 real pictures by `benchmarks.false_rejects`: `docs/calibration.md` has the rates.
 
-Where several pictures show one part, they lie in one fold, the R_i are of parts, and a part has the
-highest distance of its pictures at each place.
+Near-copies are one picture, with the highest distance of them at each place. Pictures of one part,
+or of one lot, lie in one fold: none is scored by a model that knows another, and each counts.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ from service.core.bundles.conformal import Alpha, calibrate, conformal_rank
 from service.core.bundles.levels import Scale, levels_of
 from service.core.bundles.manifest import Thresholds
 from service.core.bundles.thresholds import ThresholdPair
+from service.core.bundles.witnesses import anomalous
 
 METHOD = "cross-conformal"
 TAIL_METHOD = "exponential tail"
@@ -102,6 +103,8 @@ class OutOfFoldScores:
         head: what a head that has not seen them says of the pictures, as a level of the bank's
             scales, [n]; score and peak have it in them already. None without a head.
         files: names of the pictures' files by their digests, where the fit has kept them.
+        lots: name of each picture's lot, of which its model has seen none; empty where lots were
+            not held apart.
     """
 
     digests: tuple[str, ...]
@@ -113,6 +116,7 @@ class OutOfFoldScores:
     score_of: ScoreOf
     head: HeadLevels | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    lots: tuple[str, ...] = ()
 
     def of(self, digests: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Mean of the map and score of pictures, each [n], by their digests.
@@ -175,12 +179,17 @@ def cross_conformal(scored: OutOfFoldScores, alpha: Alpha) -> Thresholds:
     count = len(scored.score)
     notes = [
         f"{count} good pictures in {scored.folds} folds, each scored by a model that has not seen "
-        "its own fold"
+        + (
+            f"its own fold, nor its lot, of {len({*scored.lots})}"
+            if scored.lots
+            else "its own fold"
+        )
     ]
     if found.outliers:
+        rejected = int(anomalous(found.pair, scored.score, scored.peak).sum())
         notes.append(
             f"{found.outliers} of them, more than of good pictures would, score far above the "
-            "others: they do not count for the threshold"
+            f"others: they do not count for the threshold, which rejects {rejected} of all {count}"
         )
     return Thresholds(
         image=found.pair.image,

@@ -133,7 +133,7 @@ def facts_taken_over(
     if facts is None:
         return None
     before = former.calibration.good_score.tolist()
-    by_fit = former.manifest.thresholds.promise == "measured" and len(before) <= len(score)
+    by_fit = former.manifest.thresholds.of_fit and len(before) <= len(score)
     answers = zip(level.tolist(), score.tolist(), strict=True)
     now = dict(zip(before, answers, strict=False)) if by_fit else {}
     at = FACT_NAMES.index("score")

@@ -1,4 +1,4 @@
-"""The ways to tell which pictures show one part: `--group`."""
+"""Which good pictures belong together: those of one part (`--group`), and of one lot (`--lot`)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from export.calibration.lots import LotRule, Lots, lots_of
 from export.calibration.near_copies import find_near_copies
 from export.calibration.parts import Parts
 from export.errors import PicturesError
@@ -17,27 +18,89 @@ Rule = Literal["auto", "none", "folder"] | re.Pattern[str]
 
 
 @dataclass(frozen=True)
-class Grouping:
-    r"""A way to tell which pictures show one part.
+class Grouped:
+    """What pictures have in common.
 
     Attributes:
-        rule: `auto`: near-copies do. `none`: no two pictures do. `folder`: those of one folder do.
-            A pattern: those for whose `folder/file` it captures the same, or matches the same if it
-            captures nothing.
+        parts: what counts once for a threshold: each picture, or near-copies of one together.
+        groups: pictures of which none is scored by what has seen another one.
+        lots: the lots that they are of.
+    """
 
-    >>> lots = Grouping(re.compile(r"part(\d+)"))
-    >>> lots.parts_of([Path("a/part1_x.png"), Path("a/part2_x.png"), Path("b/part1_y.png")]).number
-    (0, 1, 0)
+    parts: Parts
+    groups: Parts
+    lots: Lots
+
+    @property
+    def apart(self) -> tuple[int, ...]:
+        """A number for each picture; those of one number are held apart from the others together.
+
+        It stands for the lot where there are lots enough, else for the group. A group lies in the
+        lot of its first picture.
+
+        >>> lots = Lots(("mon", "tue", "wed", "wed"), "folders")
+        >>> Grouped(Parts.single(4), Parts.of("aabc"), lots).apart
+        (0, 0, 1, 1)
+        """
+        return Parts.of(self.lots_apart).number or self.groups.number
+
+    @property
+    def lots_apart(self) -> tuple[str, ...]:
+        """Name of the lot with which each picture is held apart; empty where lots are too few."""
+        if not self.lots.are_apart:
+            return ()
+        first = self.groups.first
+        return tuple(self.lots.of[first[group]] for group in self.groups.number)
+
+    def chosen(self, pictures: Sequence[int]) -> Grouped:
+        """The same of some of the pictures, by their numbers."""
+        return Grouped(
+            self.parts.chosen(pictures), self.groups.chosen(pictures), self.lots.chosen(pictures)
+        )
+
+    @property
+    def text(self) -> str:
+        """How many parts and lots the pictures are of, for people; empty if nothing tells."""
+        pictures, count = len(self.groups.number), self.groups.count
+        parts = f"of {count} part{'s' if count > 1 else ''}" if count < pictures else ""
+        return "; ".join(filter(None, (parts, self.lots.text if self.lots.count else "")))
+
+
+@dataclass(frozen=True)
+class Grouping:
+    r"""A way to tell which pictures belong together.
+
+    Attributes:
+        rule: which show one part. `auto`: near-copies, which count once. `none`: no two pictures.
+            `folder`: those of one folder. A pattern: those for whose `folder/file` it captures the
+            same, or matches the same if it captures nothing. Of a named part each picture counts.
+        lot: which are of one lot, as `lots_of` takes it.
+
+    >>> paths = [Path("a/part1_x.png"), Path("a/part2_x.png"), Path("b/part1_y.png")]
+    >>> grouped = Grouping(re.compile(r"part(\d+)")).grouped(paths)
+    >>> grouped.groups.number, grouped.parts.number
+    ((0, 1, 0), (0, 1, 2))
     """
 
     rule: Rule = "auto"
+    lot: LotRule = "auto"
 
     @property
     def is_guess(self) -> bool:
         """Whether the pictures are looked at, as nobody has said what they show."""
         return self.rule == "auto"
 
-    def parts_of(self, pictures: Sequence[Path]) -> Parts:
+    def grouped(self, pictures: Sequence[Path]) -> Grouped:
+        """What pictures have in common.
+
+        Raises:
+            PicturesError: a picture cannot be read, or a pattern does not match its name.
+        """
+        groups = self.groups_of(pictures)
+        parts = groups if self.is_guess else Parts.single(len(pictures))
+        return Grouped(parts, groups, lots_of(pictures, self.lot))
+
+    def groups_of(self, pictures: Sequence[Path]) -> Parts:
         """The parts that pictures show.
 
         Raises:
@@ -70,12 +133,14 @@ class Grouping:
             case pattern:
                 return tuple(_id(_captured(pattern, path), path) for path in pictures)
 
-    def told(self, parts: Parts, tell: Callable[[str], None]) -> None:
-        """Tells how many parts there are, if fewer than pictures."""
-        pictures = len(parts.number)
-        if parts.count == pictures:
+    def told(self, grouped: Grouped, tell: Callable[[str], None]) -> None:
+        """Tells how many parts and lots there are, if fewer than pictures."""
+        if grouped.lots.count:
+            tell(f"the good pictures are of {grouped.lots.text}")
+        pictures, count = len(grouped.groups.number), grouped.groups.count
+        if count == pictures:
             return
-        told = f"{pictures} good pictures show {parts.count} part{'s' if parts.count > 1 else ''}"
+        told = f"{pictures} good pictures show {count} part{'s' if count > 1 else ''}"
         if self.is_guess:
             told = (
                 f"warning: {told}: near-copies count as one; the command's option group names "
@@ -85,7 +150,7 @@ class Grouping:
 
 
 BY_LOOKS = Grouping()
-EACH_ITS_OWN = Grouping("none")
+EACH_ITS_OWN = Grouping("none", "none")
 
 
 def _captured(pattern: re.Pattern[str], path: Path) -> tuple[str | None, ...]:

@@ -1,6 +1,7 @@
 """The ids of the parts that calibrate: by them the views of one part are told to be one part's.
 
-They are what `--group` names. Near-copies that are found by their looks have no id.
+They are what `--group` names, one for all pictures of a part. Near-copies that are found by their
+looks have no id.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from service.core.bundles.bundle import Bundle
 
 
 def part_ids(pictures: CalibrationPictures, grouping: Grouping) -> NDArray[np.str_]:
-    """The id of each part that unseen pictures show, in the order of `Parts`; [0] without any.
+    """The id of the part of each unseen picture that counts, in their order; [0] without any.
 
     Raises:
         PicturesError: as `Grouping.ids_of` does.
@@ -33,10 +34,10 @@ def part_ids_of_fit(
     grouping: Grouping,
     former: Mapping[str, str],
 ) -> NDArray[np.str_]:
-    """The id of each part that a fit has scored without itself; [0] without any.
+    """The id of the part of each picture that a fit has scored without it; [0] without any.
 
     Args:
-        digests: of a picture of each part.
+        digests: of the pictures.
         pictures: those that are there, among which are those of the digests.
         grouping: names their parts.
         former: ids of parts that were known before, by such digests.
@@ -55,8 +56,7 @@ def former_part_ids(version: Bundle, former: Checkpoint) -> dict[str, str]:
     There are none where something else has calibrated the version since.
     """
     ids, scored = version.calibration.parts, former.out_of_fold
-    by_fit = version.manifest.thresholds.promise == "measured"
-    if scored is None or not by_fit or len(ids) != len(scored.pictures):
+    if scored is None or not version.manifest.thresholds.of_fit or len(ids) != len(scored.pictures):
         return {}
     digests = (former.seen[picture] for picture in scored.pictures)
     return {digest: part for digest, part in zip(digests, ids.tolist(), strict=True) if part}
@@ -66,17 +66,11 @@ def tell_of_ids(ids: NDArray[np.str_], tell: Callable[[str], None]) -> None:
     """Tells how many parts a calibration knows by their ids, if it knows any."""
     if not len(ids):
         return
-    known, counts = np.unique(ids[ids != ""], return_counts=True)
-    twice = known[counts > 1]
+    known = np.unique(ids[ids != ""])
     tell(
         f"parts known by ids: {len(known)}, such as {str(known[0])!r}; views of a recipe that "
         "share enough of them are judged together"
     )
-    if len(twice):
-        tell(
-            f"warning: {len(twice)} ids, such as {str(twice[0])!r}, stand for more than one part "
-            "and count for no recipe"
-        )
 
 
 def _kept(ids: Sequence[str]) -> NDArray[np.str_]:

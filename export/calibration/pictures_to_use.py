@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from export.calibration.grouping import EACH_ITS_OWN, Grouping
+from export.calibration.grouping import EACH_ITS_OWN, Grouped, Grouping
+from export.calibration.lots import NO_LOTS, Lots, lots_of
 from export.calibration.parts import Parts
 from export.errors import PicturesError
 from export.pictures import check_pictures
 from models.checkpoints.picture_digest import picture_digest
+from service.core.bundles.manifest import Promise
 from service.core.errors import CalibrationError
 
 SEEN_UNKNOWN = (
@@ -29,8 +31,11 @@ class CalibrationPictures:
         unseen: pictures that may calibrate; at least one, unless the fit has scored others.
         seen: pictures that only serve for comparisons and ranges.
         copies: number of files that were left out as copies of other pictures.
-        parts: the parts that the unseen pictures show; each shows its own if None.
+        parts: what counts once of the unseen pictures; each counts if None.
         repeated: number of pictures that were found to repeat others, nearly, and do not count.
+        groups: number of parts that the unseen pictures show, where several of one part count.
+        lots: of the unseen pictures, where the training has seen none of these lots; or of those
+            that a fit has learned.
     """
 
     unseen: tuple[Path, ...]
@@ -38,6 +43,16 @@ class CalibrationPictures:
     copies: int = 0
     parts: Parts | None = None
     repeated: int = 0
+    groups: int | None = None
+    lots: Lots = NO_LOTS
+
+    @property
+    def promise(self) -> Promise:
+        """What a conformal threshold of the unseen pictures promises.
+
+        The proof is about pictures that come in no order that matters; several of one part do not.
+        """
+        return "proven" if self.groups is None else "measured"
 
     @property
     def unseen_parts(self) -> Parts:
@@ -47,6 +62,10 @@ class CalibrationPictures:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a threshold rests on, if that is not each unseen picture by itself."""
+        if self.groups is not None:
+            return (
+                f"{len(self.unseen)} good pictures show {self.groups} parts; each picture counts",
+            )
         count = self.unseen_parts.count
         if count == len(self.unseen):
             return ()
@@ -85,10 +104,10 @@ def choose_pictures(
     refuse_in_both(digests, defects)
     check_pictures([*digests, *defects])
     if not out_of_fold:
-        parts = grouping.parts_of([*digests])
+        grouped = grouping.grouped([*digests])
         parted = leave_out_seen(digests, seen, tell)
         parted = replace(parted, copies=len(good) - len(digests))
-        return _counted_once(parted, dict(zip(digests, parts.number, strict=True)), grouping, tell)
+        return _of_further_parts(parted, [*digests], grouped, grouping, tell)
     others = len({*out_of_fold} - {*digests.values()})
     tell(
         f"calibrating on the fit's own scores of {len(out_of_fold)} parts"
@@ -101,30 +120,42 @@ def choose_pictures(
     scored, fitted = frozenset(out_of_fold), frozenset(seen)
     # What the fit has not seen, such as pictures that were judged since, changes no threshold.
     learned = [path for path, digest in digests.items() if digest in fitted]
-    parts, copies = grouping.parts_of(learned), len(good) - len(digests)
+    copies = len(good) - len(digests)
+    repeats = len(learned) - grouping.groups_of(learned).count if grouping.is_guess else 0
     if copies:
         copies = sum(picture_digest(path) in fitted for path in good) - len(learned)
     return CalibrationPictures(
         unseen=tuple(path for path, digest in digests.items() if digest in scored),
         seen=tuple(path for path, digest in digests.items() if digest not in scored),
         copies=copies,
-        repeated=len(learned) - parts.count if grouping.is_guess else 0,
+        repeated=repeats,
+        lots=lots_of(learned, grouping.lot),
     )
 
 
-def _counted_once(
+def _of_further_parts(
     pictures: CalibrationPictures,
-    part: Mapping[Path, int],
+    good: Sequence[Path],
+    grouped: Grouped,
     grouping: Grouping,
     tell: Callable[[str], None],
 ) -> CalibrationPictures:
-    """The pictures without unseen ones of parts that the training has seen, and their parts.
+    """The pictures without unseen ones of parts that the training has seen, and how they count.
+
+    Args:
+        pictures: parted by whether the training has seen them.
+        good: all of them, in the order of `grouped`.
+        grouped: what they have in common.
+        grouping: that has told it.
+        tell: takes a line about what is left out.
 
     Raises:
         CalibrationError: nothing is left.
     """
-    seen = {part[path] for path in pictures.seen}
-    unseen = tuple(path for path in pictures.unseen if part[path] not in seen)
+    at = {path: number for number, path in enumerate(good)}
+    group = grouped.groups.number
+    seen = {group[at[path]] for path in pictures.seen}
+    unseen = tuple(path for path in pictures.unseen if group[at[path]] not in seen)
     left_out = len(pictures.unseen) - len(unseen)
     if not unseen:
         raise CalibrationError(
@@ -137,9 +168,17 @@ def _counted_once(
             f"warning: {left_out} pictures are left out, as the training has seen others of the "
             "same parts"
         )
-    parts = Parts.of(part[path] for path in unseen)
-    repeated = len(pictures.unseen) - parts.count if grouping.is_guess else 0
-    return replace(pictures, unseen=unseen, parts=parts, repeated=repeated)
+    those = grouped.chosen([at[path] for path in unseen])
+    known = {grouped.lots.of[at[path]] for path in pictures.seen} if grouped.lots.count else set()
+    of_seen_lots = not known.isdisjoint(those.lots.of)
+    return replace(
+        pictures,
+        unseen=unseen,
+        parts=those.parts,
+        repeated=len(pictures.unseen) - those.parts.count if grouping.is_guess else 0,
+        groups=those.groups.count if those.groups.count < those.parts.count else None,
+        lots=NO_LOTS if of_seen_lots else those.lots,
+    )
 
 
 def distinct(paths: Iterable[Path], tell: Callable[[str], None]) -> dict[Path, str]:

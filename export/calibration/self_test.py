@@ -34,6 +34,8 @@ from export.pictures import picture_size, short_name
 from export.synthetic.part_mask import PartMask, estimate_part_mask
 from export.synthetic.sized import SHAPE_KINDS, make_defect
 from service.core.bundles.findings import AlphaPrice, Prices, SelfTest, SizeResult
+from service.core.bundles.next_lot import NextLot
+from service.core.bundles.thresholds import ThresholdPair
 from service.core.bundles.witnesses import anomalous
 from service.core.domain import FindingCode, Image
 from service.core.errors import CalibrationError
@@ -105,6 +107,7 @@ def self_test(subject: Subject, pictures: CalibrationPictures, *, quiet: bool) -
         findings=find(evidence),
         bears=bears,
         prices=_prices(subject, np.array(made_up.witnesses).reshape(-1, 2)),
+        next_lot=_next_lot(subject, subject.thresholds, subject.alpha),
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -219,6 +222,7 @@ def _prices(subject: Subject, made_up: NDArray[np.float64]) -> Prices | None:
                 rejected=rejected,
                 made_up=found,
                 given=given,
+                next_lot=None if (lot := _next_lot(subject, pair, alpha)) is None else lot.limit,
             )
         )
     return Prices(
@@ -228,6 +232,13 @@ def _prices(subject: Subject, made_up: NDArray[np.float64]) -> Prices | None:
         given=len(subject.defect_score),
         at=tuple(priced),
     )
+
+
+def _next_lot(subject: Subject, pair: ThresholdPair, alpha: float | None) -> NextLot | None:
+    """What the good pictures tell of the next lot at some thresholds; None if nothing."""
+    if subject.by_lot is None or alpha is None:
+        return None
+    return subject.by_lot.next_lot(pair, alpha)
 
 
 def made_up_defects(

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from export.calibration.next_lot import ScoresByLot
 from export.calibration.odd_pictures import OddPictures
 from export.pictures import read_picture
 from service.core.bundles.findings import FitRecord
@@ -50,6 +51,8 @@ class Subject:
             picture; those of `look` if None.
         read: reads a picture as the model sees it, RGB uint8 [H,W,3].
         at: both thresholds at another false-reject rate; None where good pictures do not give them.
+        by_lot: scores of all that calibrates, with their lots; None if good pictures gave no
+            thresholds.
     """
 
     family: str
@@ -66,6 +69,7 @@ class Subject:
     unseen: LookUnseen | None = None
     read: Callable[[Path], Image] = read_picture
     at: Callable[[float], ThresholdPair] | None = None
+    by_lot: ScoresByLot | None = None
 
     def look_unseen(self, path: Path, altered: Image, shown: Shown = None) -> tuple[float, float]:
         """Score and peak of an altered picture, as if the model had not seen the picture.

@@ -37,6 +37,7 @@ def conformal_thresholds(
         image=found.image,
         pixel=found.pixel,
         method=METHOD,
+        promise=pictures.promise,
         alpha=alpha.value,
         good_count=len(scores),
         sizes=range_of_sizes([*pictures.unseen, *pictures.seen]),

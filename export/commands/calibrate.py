@@ -18,7 +18,7 @@ from export.commands.options import (
     STRICT,
     plain_errors,
 )
-from export.commands.promise import ALPHA, GROUP
+from export.commands.promise import ALPHA, GROUP, LOT
 from export.commands.sign import sign_or_warn
 from export.wording import NO_DECISION, aligned, guarantee_text, price_advice, price_rows, share
 from service.digits import short
@@ -66,6 +66,7 @@ WIDTH = 100
     "Thresholds and checks",
     ALPHA,
     GROUP,
+    LOT,
     click.option(
         "--deploy",
         type=click.Choice(["conformal", "best-f1", "cost"]),

@@ -22,7 +22,7 @@ from export.commands.options import (
     plain_errors,
     threads,
 )
-from export.commands.promise import ALPHA, GROUP, MOVEMENT
+from export.commands.promise import ALPHA, GROUP, LOT, MOVEMENT
 from export.learning.size_request import AUTO, SizeRequest
 from families.every import learnable, named, names_of, usual
 from models.input_size import InputSize
@@ -92,7 +92,7 @@ if TYPE_CHECKING:
         "help to choose. Tiles and other families are not tried.",
     ),
 )
-@under("Thresholds and checks", ALPHA, GROUP, MOVEMENT, STRICT)
+@under("Thresholds and checks", ALPHA, GROUP, LOT, MOVEMENT, STRICT)
 @under(
     "Running",
     SIGN_KEY,

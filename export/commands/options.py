@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import click
 
 from export.commands.camera_files import DEPTH, ORIENTATION
-from export.commands.promise import ALPHA, GROUP, FiniteRange
+from export.commands.promise import ALPHA, GROUP, LOT, FiniteRange
 from export.out_folder import check_folder
 from service.commands.sign_key import read_key
 from service.core.distribution import CLIENT, install_hint
@@ -330,6 +330,7 @@ BUNDLE_CHECKS = under(
     "Thresholds and checks",
     ALPHA,
     GROUP,
+    LOT,
     click.option(
         "--keep-thresholds", is_flag=True,
         help="Take the thresholds that the training left in the file, or in anomalib's "

@@ -1,4 +1,4 @@
-"""What a threshold promises: the options --alpha, --group and --movement."""
+"""What a threshold promises: the options --alpha, --group, --lot and --movement."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:  # what finds near-copies takes a while to load
-    from export.calibration.grouping import Grouping
+    from export.calibration.grouping import Grouping, Rule
     from service.core.bundles.bearing import MovementKind
 
 
@@ -34,16 +34,18 @@ ALPHA = click.option(
 )
 
 
-def _grouping(_ctx: click.Context, param: click.Parameter, value: str) -> Grouping:
-    """Read a word or a pattern of --group."""
-    from export.calibration.grouping import Grouping
+_LOT = "takt.lot"
+"""Where --lot, which is read first, lies for --group."""
 
+
+def _rule(param: click.Parameter, value: str) -> Rule:
+    """Read a word or a pattern."""
     match value:
         case "auto" | "none" | "folder":
-            return Grouping(value)
+            return value
         case pattern:
             try:
-                return Grouping(re.compile(pattern))
+                return re.compile(pattern)
             except re.error as error:
                 raise click.BadParameter(
                     f"{pattern!r} is no pattern ({error}); give auto, none, folder or a regular "
@@ -52,16 +54,41 @@ def _grouping(_ctx: click.Context, param: click.Parameter, value: str) -> Groupi
                 ) from None
 
 
+def _lot(ctx: click.Context, param: click.Parameter, value: str) -> None:
+    ctx.meta[_LOT] = _rule(param, value)
+
+
+def _grouping(ctx: click.Context, param: click.Parameter, value: str) -> Grouping:
+    """Both ways in which pictures belong together."""
+    from export.calibration.grouping import Grouping
+
+    return Grouping(_rule(param, value), ctx.meta.get(_LOT, "auto"))
+
+
 GROUP = click.option(
     "--group",
     "grouping",
     metavar="auto|none|folder|PATTERN",
     default="auto",
     callback=_grouping,
-    help="Which good pictures show one part, and count once: near-copies, as of a burst (auto); "
+    help="Which good pictures show one part: near-copies, as of a burst, which count once (auto); "
     "none; those of one folder; or those for whose FOLDER/FILE a regular expression captures the "
-    r"same, such as 'part(\d+)'. The folder's name, or what is captured, is the part's id, by "
-    "which a recipe of several views knows it.",
+    r"same, such as 'part(\d+)'. None is scored by what has seen another one of its part, and each "
+    "counts. The folder's name, or what is captured, is the part's id, by which a recipe of "
+    "several views knows it.",
+)
+
+LOT = click.option(
+    "--lot",
+    metavar="auto|none|folder|PATTERN",
+    default="auto",
+    callback=_lot,
+    is_eager=True,
+    expose_value=False,
+    help="Which good pictures are of one lot: those of one folder, or else of one day by their "
+    "names or the camera (auto); none; those of one folder; or those for whose FOLDER/FILE a "
+    "regular expression captures the same. From three lots on, each picture is scored by what has "
+    "not seen its lot, and the summary says what to expect of the next one.",
 )
 
 _ASKED = re.compile(r"(?P<most>\d+(\.\d+)?)(?P<unit>%|deg|°)")

@@ -102,8 +102,8 @@ class Extension:
     """What the new pictures score; those that count.
 
     Attributes:
-        before: scores [n] by the former model.
-        after: scores [n] by the new one without their own fold.
+        before: scores and peaks [2,n] by the former model.
+        after: scores and peaks [2,n] by the new one without their own fold, or lot.
     """
 
     before: NDArray[np.float32]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.calibration.grouping import Grouping
+from export.calibration.grouping import Grouped, Grouping
 from export.calibration.parts import Parts
 from export.calibration.pictures_to_use import distinct, refuse_in_both
 from export.learning.stages import Stages
@@ -22,13 +22,18 @@ class GoodPictures:
         digests: each picture with its digest; of copies only the first.
         copies: number of files that were left out as copies.
         sizes: number of pictures of each width and height, the most frequent first.
-        parts: the parts that the pictures show.
+        grouped: what the pictures have in common.
     """
 
     digests: dict[Path, str]
     copies: int
     sizes: tuple[tuple[int, int, int], ...]
-    parts: Parts
+    grouped: Grouped
+
+    @property
+    def parts(self) -> Parts:
+        """What counts once for a threshold."""
+        return self.grouped.parts
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -42,8 +47,8 @@ class GoodPictures:
         copies = f"{self.copies} cop{'y' if self.copies == 1 else 'ies'} left out"
         pictures = "picture" if len(self.digests) == 1 else "pictures"
         text = f"{len(self.digests)} {pictures}, {width} x {height}{several}"
-        if self.parts.count < len(self.digests):
-            text += f"; of {self.parts.count} part{'s' if self.parts.count > 1 else ''}"
+        if common := self.grouped.text:
+            text += f"; {common}"
         return f"{text}; {copies}" if self.copies else text
 
 
@@ -70,5 +75,5 @@ def look_at_pictures(
         digests,
         len(found) - len(digests),
         tuple((*size, count) for size, count in sizes.most_common()),
-        grouping.parts_of([*digests]),
+        grouping.grouped([*digests]),
     )

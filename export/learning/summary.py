@@ -13,14 +13,13 @@ from export.learning.place import Place
 from export.learning.running import Running
 from export.wording import (
     NO_DECISION,
-    aligned,
     defects_text,
     guarantee_text,
     price_advice,
-    price_rows,
+    price_lines,
 )
 from service.core.bundles.bundle import Bundle
-from service.core.bundles.findings import Finding, Prices, SelfTest
+from service.core.bundles.findings import Finding, SelfTest
 from service.core.domain import Json
 
 WIDTH = 100
@@ -184,20 +183,15 @@ def _nobody_answers(grave: Finding) -> str:
 def _tested(found: SelfTest | None) -> list[str]:
     if found is None:
         return []
+    advice = None if found.prices is None else price_advice(found.prices)
     return [
         entry("self-test", found.text),
         *([entry("bears", found.bears.text)] if found.bears else []),
         *(entry("", line) for line in finding_lines(found)),
-        *_priced(found.prices),
+        *([entry("next lot", found.next_lot.text)] if found.next_lot else []),
+        *price_lines(found.prices),
+        *([entry("advice", advice)] if advice else []),
     ]
-
-
-def _priced(prices: Prices | None) -> list[str]:
-    if prices is None:
-        return []
-    table = [f"{'':<12}{line}" for line in aligned(price_rows(prices))]
-    advice = price_advice(prices)
-    return ["price of α", *table, *([entry("advice", advice)] if advice else [])]
 
 
 def _notes(bundle: Bundle, told: Sequence[str]) -> list[str]:

@@ -31,13 +31,14 @@ from models.fit.device import Compute
 from service.core.bundles.bundle import CHECKPOINT, Bundle, load_bundle
 from service.core.bundles.conformal import choose_alpha, conformal_rank
 from service.core.bundles.manifest import Thresholds
-from service.core.bundles.thresholds import in_force, read_overrides
+from service.core.bundles.thresholds import ThresholdPair, in_force, read_overrides
+from service.core.bundles.witnesses import anomalous
 from service.digits import short
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """Good pictures whose score exceeds a version's threshold.
+    """Good pictures that a version rejects.
 
     Attributes:
         version: name of the version.
@@ -80,7 +81,7 @@ class Updated:
 
     def _line(self, one: Rejected, bound: str) -> str:
         line = (
-            f"version {one.version} at {short(one.threshold)} rejects by the score "
+            f"version {one.version} at {short(one.threshold)} rejects "
             f"{share(one.new, self.new)} of the new good pictures"
         )
         if one.former is None:
@@ -197,7 +198,7 @@ def _unseen(pictures: GoodPictures, former: Checkpoint, stages: Stages) -> GoodP
             f"warning: {count} {pictures_are} left out, as the active version has seen {them}"
         )
     chosen = [number for number, path in enumerate(pictures.digests) if path in unseen]
-    return replace(pictures, digests=unseen, parts=pictures.parts.chosen(chosen))
+    return replace(pictures, digests=unseen, grouped=pictures.grouped.chosen(chosen))
 
 
 def compared(
@@ -212,30 +213,38 @@ def compared(
     Args:
         learned: the new version. Its calibration has the former pictures, then the new ones.
         base: the version that it goes on from.
-        before: scores [n] of the new pictures that count, by that version.
-        after: their scores by the new version without them, [n].
+        before: scores and peaks [2,n] of the new pictures that count, by that version.
+        after: the same by the new version without them, [2,n].
     """
-    bundle = learned.bundle
-    known, both = base.calibration.good_score, bundle.calibration.good_score
-    former = len(both) - len(after)
-    are_former = 0 < former == len(known)
-    old = in_force(base, read_overrides(base.path, base.repository)).image
-    own = bundle.manifest.thresholds.image
+    bundle, count = learned.bundle, before.shape[1]
+    known, both = _witnesses(base), _witnesses(bundle)
+    former = both.shape[1] - count
+    are_former = 0 < former == known.shape[1]
+    old = in_force(base, read_overrides(base.path, base.repository))
+    own = ThresholdPair(bundle.manifest.thresholds.image, bundle.manifest.thresholds.pixel)
 
     def rejected(
-        one: Bundle, threshold: float, of_new: NDArray[np.float32], of_former: NDArray[np.float32]
+        one: Bundle,
+        pair: ThresholdPair,
+        of_new: NDArray[np.float32],
+        of_former: NDArray[np.float32],
     ) -> Rejected:
         return Rejected(
             one.manifest.version,
-            threshold,
-            int(np.sum(of_new > threshold)),
-            int(np.sum(of_former > threshold)) if are_former else None,
+            pair.image,
+            int(anomalous(pair, *of_new).sum()),
+            int(anomalous(pair, *of_former).sum()) if are_former else None,
         )
 
     return Updated(
         learned,
         rejected(base, old, before, known),
-        rejected(bundle, own, after, both[:former]),
-        new=len(after),
-        former=len(known) if are_former else 0,
+        rejected(bundle, own, after, both[:, :former]),
+        new=count,
+        former=former if are_former else 0,
     )
+
+
+def _witnesses(version: Bundle) -> NDArray[np.float32]:
+    """Scores and peaks [2,n] of the good pictures that a version was calibrated with."""
+    return np.stack([version.calibration.good_score, version.calibration.good_peak])

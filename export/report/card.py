@@ -23,6 +23,7 @@ from service.core.bundles.card import CARD
 from service.core.bundles.files import write_atomically
 from service.core.bundles.findings import Prices
 from service.core.bundles.manifest import Manifest
+from service.core.bundles.next_lot import NextLot
 from service.core.bundles.signing.provenance import Provenance
 from service.core.bundles.taught import JUDGEMENTS, TaughtRecord
 from service.core.bundles.variant import Variant
@@ -200,8 +201,15 @@ def _self_test(manifest: Manifest) -> list[str]:
         *_bullets([f"**{one.code}**: {one.text}; {one.remedy}" for one in tested.findings]),
         *([""] if rows else []),
         *(_table(_SIZES_HEAD, rows) if rows else ()),
+        *_next_lot(tested.next_lot),
         *_priced(tested.prices),
     ]
+
+
+def _next_lot(known: NextLot | None) -> list[str]:
+    if known is None:
+        return []
+    return ["", f"The next lot: {_plain(known.text)}."]
 
 
 def _priced(prices: Prices | None) -> list[str]:

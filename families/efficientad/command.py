@@ -11,7 +11,7 @@ from export.commands.fit.options import EVERY_FIT, compute_on, options_of
 from export.commands.fit.saving import resumable, save_detector
 from export.commands.fit.sizing import older_spellings, sized
 from export.commands.options import FILE, FOLDER, plain_errors
-from export.commands.promise import GROUP
+from export.commands.promise import GROUP, LOT
 from export.learning.size_request import SizeRequest
 from models.fit.efficientad.options import EfficientAdOptions
 from service.headings import HeadedCommand
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 @older_spellings
 @sized
 @GROUP
+@LOT
 @EVERY_FIT
 @plain_errors
 def efficientad(
@@ -87,7 +88,7 @@ def efficientad(
             out,
             asked,
             compute,
-            part=kinds.parts.number,
+            part=kinds.grouped.groups.number,
             digests=kinds.digests,
             spoil=reader_with_defects(preprocess_of(recipe)),
             quiet=quiet,

@@ -38,7 +38,7 @@ def fit_efficientad_to(request: FitRequest, stages: Stages) -> None:
             request.out,
             options,
             request.compute,
-            part=request.pictures.parts.number,
+            part=request.pictures.grouped.groups.number,
             digests=request.pictures.digests,
             spoil=reader_with_defects(preprocess_of(recipe)),
             quiet=request.quiet,

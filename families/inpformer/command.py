@@ -11,7 +11,7 @@ from export.commands.fit.options import EVERY_FIT, KINDS_AND_ENCODER, compute_on
 from export.commands.fit.saving import resumable, save_detector
 from export.commands.fit.sizing import sized
 from export.commands.options import plain_errors
-from export.commands.promise import GROUP
+from export.commands.promise import GROUP, LOT
 from export.learning.size_request import SizeRequest
 from models.fit.inpformer.options import InpFormerOptions
 from service.headings import HeadedCommand
@@ -41,6 +41,7 @@ NOT_THE_PAPERS = (
 )
 @sized
 @GROUP
+@LOT
 @EVERY_FIT
 @plain_errors
 def inpformer(
@@ -81,7 +82,7 @@ def inpformer(
             out,
             asked,
             compute,
-            part=kinds.parts.number,
+            part=kinds.grouped.groups.number,
             digests=kinds.digests,
             spoil=reader_with_defects(preprocess_of(recipe)),
             quiet=quiet,

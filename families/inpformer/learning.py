@@ -25,7 +25,7 @@ def fit_inpformer_to(request: FitRequest, stages: Stages) -> None:
             request.out,
             InpFormerOptions(**request.options()),
             request.compute,
-            part=request.pictures.parts.number,
+            part=request.pictures.grouped.groups.number,
             digests=request.pictures.digests,
             spoil=reader_with_defects(preprocess_of(encoder.recipe)),
             quiet=request.quiet,

@@ -11,7 +11,7 @@ from export.commands.fit.options import EVERY_FIT, KINDS_AND_ENCODER, compute_on
 from export.commands.fit.saving import resumable, save_detector
 from export.commands.fit.sizing import sized
 from export.commands.options import plain_errors
-from export.commands.promise import GROUP
+from export.commands.promise import GROUP, LOT
 from export.learning.size_request import SizeRequest
 from models.fit.patchcore.options import PatchCoreOptions
 from service.headings import HeadedCommand
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @options_of(PatchCoreOptions, "bank_size")
 @sized
 @GROUP
+@LOT
 @EVERY_FIT
 @plain_errors
 def patchcore(
@@ -62,7 +63,9 @@ def patchcore(
             chosen,
             asked,
             compute,
-            part=kinds.parts.number,
+            part=kinds.grouped.parts.number,
+            apart=kinds.grouped.apart,
+            lots=kinds.grouped.lots_apart,
             aspect=usual_size(kinds.all).aspect,
             quiet=quiet,
         )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from export.learning.family import ExtendRequest, Extension, FamilyLearning, FitRequest, reader
+from export.learning.look import GoodPictures
 from export.learning.sizing import sized_patchcore
 from export.learning.stages import Stages
 from export.pictures import usual_size
@@ -23,7 +25,7 @@ from models.patchcore.detector import PatchCore
 def fit_patchcore_to(request: FitRequest, stages: Stages) -> None:
     """Fills the bank of a PatchCore, and writes its checkpoint."""
     options = PatchCoreOptions(seed=request.seed)
-    paths = request.pictures.paths
+    paths, grouped = request.pictures.paths, request.pictures.grouped
     if request.bank is None:
         encoder = sized_patchcore(
             request.sizing, paths, request.encoder, options.bank_size, request.compute, stages.tell
@@ -37,7 +39,9 @@ def fit_patchcore_to(request: FitRequest, stages: Stages) -> None:
         encoder,
         options,
         request.compute,
-        part=request.pictures.parts.number,
+        part=grouped.parts.number,
+        apart=grouped.apart,
+        lots=grouped.lots_apart,
         aspect=usual_size(paths).aspect,
         quiet=True,
     )
@@ -67,11 +71,24 @@ def extend_patchcore_to(request: ExtendRequest, stages: Stages) -> Extension:
         stages.counted(reader(former.recipe), len(pictures.paths)),
         request.compute,
         part=pictures.parts.number,
+        apart=pictures.grouped.groups.number,
+        lots=_further_lots(former.out_of_fold.lots, pictures),
         seed=request.seed,
         quiet=True,
     )
     _save(request, extended)
     return Extension(extended.before.numpy(), extended.after.numpy())
+
+
+def _further_lots(former: Sequence[str], pictures: GoodPictures) -> Sequence[str]:
+    """Names of the new pictures' lots, where the former ones were scored without theirs.
+
+    Where nothing tells them, these pictures are one lot more.
+    """
+    if not former:
+        return ()
+    one = f"lot {len({*former}) + 1}"
+    return pictures.grouped.lots.of or [one] * len(pictures.digests)
 
 
 def _save(request: ExtendRequest, extended: Extended) -> None:

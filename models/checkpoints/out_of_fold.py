@@ -23,6 +23,8 @@ class OutOfFold:
         distances: distances [n,L,h,w] in that order, by layer on the map's grid, float32 that
             float16 holds exactly.
         folds: number of folds that the pictures lay in.
+        lots: name of each picture's lot, of which its banks have seen no picture; empty where lots
+            were not held apart.
 
     >>> import torch
     >>> found = OutOfFold((0, 2), torch.zeros(2, 1, 4, 4), folds=2)
@@ -34,6 +36,7 @@ class OutOfFold:
     pictures: tuple[int, ...]
     distances: Tensor
     folds: int
+    lots: tuple[str, ...] = ()
 
     @cached_property
     def maps(self) -> Tensor:
@@ -51,7 +54,8 @@ class OutOfFold:
 
     def plain(self) -> dict[str, Any]:
         """The rest as plain values."""
-        return {"pictures": list(self.pictures), "folds": self.folds}
+        lots = {"lots": list(self.lots)} if self.lots else {}
+        return {"pictures": list(self.pictures), "folds": self.folds, **lots}
 
     @classmethod
     def taken(
@@ -72,6 +76,7 @@ class OutOfFold:
             return None
         distances = tensors.pop(DISTANCES)
         pictures, folds = tuple(plain["pictures"]), plain["folds"]
+        lots = tuple(plain.get("lots", ()))
         if not all(type(number) is int for number in (*pictures, folds)):
             raise ValueError("its folds are not counted in whole numbers")
         if not pictures or [*pictures] != sorted({*pictures} & {*range(seen)}):
@@ -80,4 +85,6 @@ class OutOfFold:
             raise ValueError("its scores are not of folds")
         if not bool(distances.isfinite().all()):
             raise ValueError("its scores are not finite")
-        return cls(pictures, distances, folds)
+        if lots and (len(lots) != len(pictures) or not all(type(one) is str for one in lots)):
+            raise ValueError("its lots are not those of its scores")
+        return cls(pictures, distances, folds, lots)

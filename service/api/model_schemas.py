@@ -146,6 +146,26 @@ class AlphaPriceOut(Schema):
     rejected: int = Field(description="Good pictures, not seen by the model, that they reject.")
     made_up: int = Field(description="Made-up defects that they find.")
     given: int = Field(description="Given defects that they find.")
+    next_lot: float | None = Field(
+        description="Share of good pictures of a further lot that they reject at most, in nine of "
+        "ten lots; null where that is not known."
+    )
+
+
+class NextLotOut(Schema):
+    """What the lots that a model was calibrated with tell of the next one."""
+
+    text: str = Field(description="All of it, in words.")
+    lots: int = Field(description="Number of lots; 0 where nothing tells lots apart.")
+    rejected: int = Field(description="Good pictures, not seen by the model, that are rejected.")
+    good: int = Field(description="Good pictures.")
+    limit: float | None = Field(
+        description="Share of good pictures of a further lot that is not exceeded in nine of ten "
+        "lots; null where lots are too few, or the model has seen others of each picture's lot."
+    )
+    limit_of_twice: float | None = Field(
+        description="About what the limit would be with twice as many lots; null where it is."
+    )
 
 
 class PricesOut(Schema):
@@ -174,6 +194,9 @@ class SelfTestOut(Schema):
     prices: PricesOut | None = Field(
         description="What other false-reject rates would cost and find; null if good pictures do "
         "not tell."
+    )
+    next_lot: NextLotOut | None = Field(
+        description="What is known of the next lot; null if good pictures give no thresholds."
     )
     findings: list[FindingOut] = Field(description="The gravest first; empty is good.")
     made_at: str = Field(description="UTC, ISO 8601.")

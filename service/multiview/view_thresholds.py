@@ -5,11 +5,11 @@ either rejects. They are brought on a common scale (`service.core.bundles.levels
 is the higher one of both, and the thresholds of a view are those of one level.
 
 **Jointly**, where the views' calibrations share parts: the good pictures of all of them tell which
-parts they show (`Calibration.parts`), and m parts are in each. A part's level is the highest of its
-views' levels, and every view's level is the ⌈(m + 1)(1 - α)⌉-th smallest of these m. If the scales
-were known beforehand, a further good part, exchangeable with the m, would exceed it in any of its
-views with a probability of at most α, however its views hang together: it is one conformal
-threshold (`service.core.bundles.conformal`) of one score of the part.
+parts they show (`Calibration.parts`), and m parts are in each. A part's level is the highest of all
+its pictures in its views, and every view's level is the ⌈(m + 1)(1 - α)⌉-th smallest of these m. If
+the scales were known beforehand, a further good part, exchangeable with the m, would exceed it in
+any of its views with a probability of at most α, however its views hang together: it is one
+conformal threshold (`service.core.bundles.conformal`) of one score of the part.
 
 The scales are in truth those of the view's good pictures, so that the rate is measured and not
 proven. By the mean of the tail a high picture stretches its own scale and lies the lower on it,
@@ -26,8 +26,8 @@ one higher than they seem, which of n views is n / (N + 1).
 
 Both are measured in `docs/parts.md`.
 
-Views that one model judges are never judged jointly: it was calibrated with one score a part, and
-nothing says which view's that is.
+Views that one model judges are never judged jointly: nothing says which view each of the pictures
+that calibrate it is of.
 
 **A single view as its model**: where one view alone is judged by a calibration, at the α of its
 model, there is nothing to share, and the thresholds are those by which the model itself judges.
@@ -94,6 +94,33 @@ class _CommonScale:
         return ThresholdPair(self.score.value(level), self.peak.value(level))
 
 
+@dataclass(frozen=True, slots=True)
+class _PartsOfView:
+    """Which of m parts the good pictures of a view show.
+
+    Attributes:
+        pictures: numbers of those that show one of the parts, [n].
+        part: number of the part that each of these shows, [n].
+        count: number of parts.
+    """
+
+    pictures: NDArray[np.intp]
+    part: NDArray[np.intp]
+    count: int
+
+    @classmethod
+    def of(cls, ids: NDArray[np.str_], parts: NDArray[np.str_]) -> _PartsOfView:
+        """That of pictures by the ids [N] of their parts, for some parts [m], sorted."""
+        pictures = np.flatnonzero(np.isin(ids, parts))
+        return cls(pictures, np.searchsorted(parts, ids[pictures]), len(parts))
+
+    def highest(self, levels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The highest level [m] of each part's pictures, by the levels [N] of all of them."""
+        found = np.full(self.count, -np.inf)
+        np.maximum.at(found, self.part, levels[self.pictures])
+        return found
+
+
 def thresholds_of_views(
     bundles: Sequence[Bundle], alpha: float, in_force: Sequence[ThresholdPair] = ()
 ) -> tuple[ViewThresholds, ...]:
@@ -115,21 +142,21 @@ def thresholds_of_views(
         check_finite(bundle)
     if len(bundles) == 1 and bundles[0].manifest.thresholds.alpha == alpha:
         return (_as_the_model(bundles[0], *in_force),)
-    places = _shared_parts(bundles)
-    shared = len(places[0])
-    out_of_fold = all(one.manifest.thresholds.promise == "measured" for one in bundles)
+    views = _shared_parts(bundles)
+    shared = views[0].count
+    out_of_fold = all(one.manifest.thresholds.of_fit for one in bundles)
     scale = Scale.of if out_of_fold else Scale.of_quantiles
     scales = [_CommonScale.of(bundle, scale) for bundle in bundles]
     if shared >= needed_for(alpha) and all(scales):
-        return _jointly([one for one in scales if one], places, alpha)
+        return _jointly([one for one in scales if one], views, alpha)
     return tuple(_by_share(bundle, alpha, len(bundles), shared) for bundle in bundles)
 
 
 def _jointly(
-    scales: Sequence[_CommonScale], places: Sequence[NDArray[np.intp]], alpha: float
+    scales: Sequence[_CommonScale], views: Sequence[_PartsOfView], alpha: float
 ) -> tuple[ViewThresholds, ...]:
-    """The thresholds of views whose calibrations have parts in common, at their places."""
-    of_views = [scale.levels[place] for scale, place in zip(scales, places, strict=True)]
+    """The thresholds of views whose calibrations have parts in common."""
+    of_views = [view.highest(scale.levels) for scale, view in zip(scales, views, strict=True)]
     of_parts = np.sort(np.max(of_views, axis=0))
     count = len(of_parts)
     level = float(of_parts[conformal_rank(count, alpha) - 1])
@@ -218,21 +245,13 @@ def _too_few(bundle: Bundle, alpha: float, views: int, shared: int) -> str:
     )
 
 
-def _shared_parts(bundles: Sequence[Bundle]) -> list[NDArray[np.intp]]:
-    """Places of the parts that every calibration knows once, in one order, [m] for each bundle."""
-    none = [np.zeros(0, np.intp) for _ in bundles]
+def _shared_parts(bundles: Sequence[Bundle]) -> list[_PartsOfView]:
+    """The parts that every calibration knows, in one order, by the pictures of each view."""
+    ids = [bundle.calibration.parts for bundle in bundles]
+    shared = reduce(np.intersect1d, ids)
     if len({bundle.manifest.name for bundle in bundles}) < max(2, len(bundles)):
-        return none
-    known = [_known_once(bundle.calibration.parts) for bundle in bundles]
-    shared = reduce(np.intersect1d, [ids for ids, _ in known])
-    return [places[np.searchsorted(ids, shared)] for ids, places in known]
-
-
-def _known_once(parts: NDArray[np.str_]) -> tuple[NDArray[np.str_], NDArray[np.intp]]:
-    """The ids that occur once, in order, and their places."""
-    ids, places, counts = np.unique(parts, return_index=True, return_counts=True)
-    once = (counts == 1) & (ids != "")
-    return ids[once], places[once]
+        shared = shared[:0]
+    return [_PartsOfView.of(view, shared[shared != ""]) for view in ids]
 
 
 def check_finite(bundle: Bundle) -> None:

@@ -42,6 +42,7 @@ async def test_a_version_shows_its_self_test_with_the_remedy(
         "smallest_px": 16,
         "bears": None,
         "prices": None,
+        "next_lot": None,
         "findings": [FINDING],
         "made_at": "2026-01-01T00:00:00+00:00",
     }
@@ -72,7 +73,19 @@ async def test_a_version_shows_what_other_rates_would_find(
     async with serve() as client:
         shown = (await version_of(client, "2"))["self_test"]["prices"]
     advice = "at α = 5 % it finds 40 instead of 20 of the 50 given defects"
-    assert shown == prices | {"advice": advice}
+    at = [one | {"next_lot": None} for one in at]
+    assert shown == prices | {"advice": advice, "at": at}
+
+
+async def test_a_version_shows_what_to_expect_of_the_next_lot(
+    serve, make_bundle: Callable[..., Bundle]
+) -> None:
+    known = {"lots": 11, "rejected": 9, "good": 180, "limit": 0.13, "limit_of_twice": 0.11}
+    make_bundle(version="2", self_test=SELF_TEST | {"next_lot": known | {"such_as": "2026-01-31"}})
+    async with serve() as client:
+        shown = (await version_of(client, "2"))["self_test"]["next_lot"]
+    assert shown.pop("text").startswith("up to 13 % of the good parts of a further lot")
+    assert shown == known
 
 
 async def test_a_bundle_without_a_self_test_is_served_and_says_that_none_was_made(serve) -> None:

@@ -10,8 +10,7 @@ from typing import Self
 
 import click
 
-from export.calibration.grouping import Grouping
-from export.calibration.parts import Parts
+from export.calibration.grouping import Grouped, Grouping
 from export.calibration.pictures_to_use import distinct
 from export.pictures import list_pictures
 
@@ -22,11 +21,11 @@ class Kinds:
 
     Attributes:
         by_kind: digest of each picture, one mapping for each kind.
-        parts: the parts that the pictures of all kinds show, one kind after another.
+        grouped: what the pictures of all kinds have in common, one kind after another.
     """
 
     by_kind: tuple[dict[Path, str], ...]
-    parts: Parts
+    grouped: Grouped
 
     @classmethod
     def read(cls, folders: Sequence[Path], grouping: Grouping) -> Self:
@@ -38,9 +37,9 @@ class Kinds:
             PicturesError: a folder has no pictures, or a file cannot be read.
         """
         by_kind = tuple(distinct(list_pictures(folder), click.echo) for folder in folders)
-        parts = grouping.parts_of([*chain.from_iterable(by_kind)])
-        grouping.told(parts, click.echo)
-        return cls(by_kind, parts)
+        grouped = grouping.grouped([*chain.from_iterable(by_kind)])
+        grouping.told(grouped, click.echo)
+        return cls(by_kind, grouped)
 
     @property
     def paths(self) -> list[tuple[Path, ...]]:

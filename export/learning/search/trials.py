@@ -21,6 +21,7 @@ from torch import Tensor
 
 from export.bundling.checkpoint_source import CheckpointSource, preprocess_of
 from export.calibration.cross_conformal import OutOfFoldScores, cross_conformal
+from export.calibration.grouping import Grouped
 from export.calibration.self_test import made_up_defects
 from export.errors import LearnError
 from export.learning.look import GoodPictures
@@ -60,14 +61,14 @@ class TrialPictures:
 
     Attributes:
         learned: good pictures to fit on.
-        part: number of the part that each of them shows.
+        grouped: what they have in common.
         altered: good pictures of other parts, one of each, that get made-up defects.
         choosing: defective pictures that choose.
         held_out: defective pictures that choose nothing.
     """
 
     learned: tuple[Path, ...]
-    part: tuple[int, ...]
+    grouped: Grouped
     altered: tuple[Path, ...]
     choosing: tuple[Path, ...] = ()
     held_out: tuple[Path, ...] = ()
@@ -84,7 +85,7 @@ class TrialPictures:
         Raises:
             LearnError: the good pictures show too few parts.
         """
-        parts = pictures.parts
+        parts = pictures.grouped.groups
         if parts.count < FEWEST_PARTS:
             raise LearnError(
                 f"a search needs pictures of at least {FEWEST_PARTS} good parts, and these show "
@@ -100,7 +101,7 @@ class TrialPictures:
         ordered = sorted(defects)
         return cls(
             learned=tuple(pictures.paths[number] for number in kept),
-            part=parts.chosen(kept).number,
+            grouped=pictures.grouped.chosen(kept),
             altered=tuple(first[part] for part in sorted(held)),
             choosing=tuple(ordered[seed % 2 :: 2]),
             held_out=tuple(ordered[1 - seed % 2 :: 2]),
@@ -158,7 +159,7 @@ def try_bank(
         FitError: the pictures do not do.
         PicturesError: a picture cannot be read.
     """
-    judge = fit_judge(choice, pictures.learned, pictures.part, seed, compute, tick)
+    judge = fit_judge(choice, pictures.learned, pictures.grouped, seed, compute, tick)
     read = _with_tick(partial(read_picture, spec=judge.spec), tick)
     made_up, rejected = [], []
     for number, path in enumerate(pictures.altered):
@@ -175,7 +176,7 @@ def try_bank(
 def fit_judge(
     choice: BankChoice,
     good: Sequence[Path],
-    part: Sequence[int],
+    grouped: Grouped,
     seed: int,
     compute: Compute,
     tick: Tick = lambda: None,
@@ -185,7 +186,7 @@ def fit_judge(
     Args:
         choice: the way to learn.
         good: pictures of good parts.
-        part: number of the part that each of them shows.
+        grouped: what they have in common.
         seed: seed of the fit.
         compute: device and precision.
         tick: is called for each picture that is read.
@@ -202,7 +203,8 @@ def fit_judge(
         encoder,
         PatchCoreOptions(seed=seed, bank_size=choice.bank_size),
         compute,
-        part=part,
+        part=grouped.parts.number,
+        apart=grouped.apart,
         quiet=True,
     )
     tick()

@@ -2,7 +2,8 @@
 
 Mean and scale of the features stay, and no vector is taken out of a bank: vectors of the new
 pictures join it. The new pictures are dealt into folds and scored by the former bank with vectors
-of the other folds. Their distances join the former ones in what is usual at each place, so that a
+of the other folds; where lots are held apart, of the other lots, and one lot by the former bank
+alone. Their distances join the former ones in what is usual at each place, so that a
 picture's score may rise a little where the new pictures vary less. The former pictures keep their
 distances, which the larger bank would lower, as they cannot be read again.
 """
@@ -10,7 +11,8 @@ distances, which the larger bank would lower, as they cannot be read again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -24,6 +26,7 @@ from models.fit.patchcore.cells import good_cells, joined
 from models.fit.patchcore.features import PictureFeatures
 from models.fit.patchcore.fit import set_places, with_banks
 from models.fit.patchcore.folds import (
+    FEWEST_APART,
     Folds,
     Part,
     choose,
@@ -44,8 +47,8 @@ class Extended:
         model: detector in eval mode.
         out_of_fold: distances of the former pictures, then of the new ones that count.
         good_cells: cells of both; None if those of the former ones were not kept.
-        before: scores [n] of the new pictures that count, by the former detector.
-        after: their scores by the new detector without their own fold, [n].
+        before: scores and peaks [2,n] of the new pictures that count, by the former detector.
+        after: the same by the new detector without their own fold, [2,n].
     """
 
     model: PatchCore
@@ -66,6 +69,8 @@ def extend_patchcore(
     compute: Compute,
     *,
     part: Sequence[int] | None = None,
+    apart: Sequence[int] | None = None,
+    lots: Sequence[str] = (),
     seed: int = 0,
     quiet: bool = False,
 ) -> Extended:
@@ -81,8 +86,10 @@ def extend_patchcore(
         pictures: pictures of good parts, which it has not seen.
         load: reads a picture as RGB uint8 [H,W,3] of the input size, exactly as the service will.
         compute: device; the encoder runs in float32.
-        part: number of the part that each picture shows, all of whose pictures share a fold; each
-            shows its own if None.
+        part: number of the part that each picture shows; a part is scored once. Each shows its own
+            if None.
+        apart: a number for each picture, as `Folds.deal` takes it.
+        lots: name of each picture's lot, where the former pictures were scored without their lots.
         seed: seed of everything random.
         quiet: whether the progress bar is left out.
 
@@ -94,21 +101,24 @@ def extend_patchcore(
     features = PictureFeatures(pictures, load, reading, compute, seed)
     features.read(Progress("patchcore", len(pictures), unit="picture", quiet=quiet))
     features.read_moved()
-    folds = Folds.deal(kept_together(range(len(pictures)), part), seed)
+    parts = kept_together(range(len(pictures)), part)
+    folds = _by_lot(parts, lots, seed) if lots else Folds.deal(parts, seed, apart)
     growth = min(1.0, len(pictures) / seen)
     counts = [max(1, int(growth * len(vectors))) for vectors in former_vectors]
     before: list[tuple[Part, Tensor]] = []
     after: list[tuple[Part, Tensor]] = []
     for number, fold in enumerate(folds.of):
-        added = choose(features, folds.others(number), counts, seed)
-        grown = _joined(former_vectors, added)
+        others = folds.others(number)
+        added = choose(features, others, counts, seed) if others else []
+        grown = _joined(former_vectors, added) if others else former_vectors
         before += zip(fold, score_fold(reading, features, fold, former_vectors), strict=True)
         after += zip(fold, score_fold(reading, features, fold, grown), strict=True)
-    of_former, of_grown = gathered(before, len(folds.of)), gathered(after, len(folds.of))
+    of_former, of_grown = gathered(before, len(folds.of)), gathered(after, len(folds.of), lots)
     both = OutOfFold(
         (*former.pictures, *(seen + picture for picture in of_grown.pictures)),
         torch.cat([former.distances, of_grown.distances]),
         former.folds,
+        (*former.lots, *of_grown.lots),
     )
     whole = _joined(former_vectors, choose(features, folds.all, counts, seed))
     grown_model = with_banks(model, whole)
@@ -123,9 +133,28 @@ def extend_patchcore(
         grown_model,
         both,
         cells,
-        before=model.score_of(seen_by_former.flatten(1)),
-        after=model.score_of(both.maps[len(former.pictures) :].flatten(1)),
+        before=_witnesses(model, seen_by_former),
+        after=_witnesses(model, both.maps[len(former.pictures) :]),
     )
+
+
+def _by_lot(parts: Sequence[Sequence[int]], lots: Sequence[str], seed: int) -> Folds:
+    """Folds by lot; all pictures in one where they are of one lot or two.
+
+    Raises:
+        FitError: there are fewer than three parts.
+    """
+    names = [*dict.fromkeys(lots)]
+    folds = Folds.deal(parts, seed)
+    if len(names) >= FEWEST_APART:
+        return Folds.deal(parts, seed, [names.index(lot) for lot in lots])
+    return replace(folds, of=(tuple(chain.from_iterable(folds.of)),), beside=(folds.rest,))
+
+
+def _witnesses(model: PatchCore, maps: Tensor) -> Tensor:
+    """Scores and peaks [2,n] of maps [n,h,w]."""
+    values = maps.flatten(1)
+    return torch.stack([model.score_of(values), values.amax(1)])
 
 
 def _joined(former: Sequence[Tensor], added: Sequence[Tensor]) -> list[Tensor]:

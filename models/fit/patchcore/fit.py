@@ -56,6 +56,8 @@ def fit_patchcore(
     compute: Compute,
     *,
     part: Sequence[int] | None = None,
+    apart: Sequence[int] | None = None,
+    lots: Sequence[str] = (),
     aspect: float | None = None,
     quiet: bool = False,
 ) -> Fitted[PatchCore]:
@@ -68,8 +70,10 @@ def fit_patchcore(
         encoder: frozen encoder, which shapes the model.
         options: size of the bank and the other options of the fit.
         compute: device; the encoder runs in float32.
-        part: number of the part that each picture shows, of all kinds one after another; all
-            pictures of a part share a fold. Each shows its own if None.
+        part: number of the part that each picture shows, of all kinds one after another; a part
+            is scored once. Each shows its own if None.
+        apart: a number for each picture, as `Folds.deal` takes it.
+        lots: name of each picture's lot, where these are what is held apart.
         aspect: height of the pictures over their width, before `load` made them the input; the
             model gets no locator if None.
         quiet: whether the progress bar is left out.
@@ -90,7 +94,13 @@ def fit_patchcore(
     turned = read_turned(features, parts, deepest, options.seed)
     features.read_moved()
     filled = fill_banks(
-        features, options.bank_size * len(good), part, seed=options.seed, quiet=quiet
+        features,
+        options.bank_size * len(good),
+        part,
+        apart,
+        lots,
+        seed=options.seed,
+        quiet=quiet,
     )
     cells = good_cells(filled.model, features, filled.out_of_fold.pictures)
     place(filled.model, torch.device("cpu"), torch.contiguous_format)
@@ -131,6 +141,8 @@ def fill_banks(
     features: PictureFeatures,
     bank_size: int,
     part: Sequence[int] | None = None,
+    apart: Sequence[int] | None = None,
+    lots: Sequence[str] = (),
     *,
     seed: int,
     quiet: bool = False,
@@ -141,13 +153,15 @@ def fill_banks(
         features: features that have been read.
         bank_size: most vectors of all banks together.
         part: number of the part that each picture shows; each shows its own if None.
+        apart: a number for each picture, as `Folds.deal` takes it.
+        lots: name of each picture's lot, where these are what is held apart.
         seed: seed of the folds.
         quiet: whether the progress bar is left out.
 
     Raises:
         FitError: there are fewer than three different pictures, or they never vary.
     """
-    folds = Folds.deal(kept_together(range(len(features)), part), seed)
+    folds = Folds.deal(kept_together(range(len(features)), part), seed, apart)
     features.measure(folds.measured)
     sizes = bank_sizes(bank_size, features.model)
     model = with_banks(features.model, choose(features, folds.all, sizes, seed))
@@ -156,7 +170,7 @@ def fill_banks(
         fold = folds.of[number]
         banks = choose(features, folds.others(number), sizes, seed)
         scored += zip(fold, score_fold(model, features, fold, banks), strict=True)
-    found = gathered(scored, len(folds.of))
+    found = gathered(scored, len(folds.of), lots)
     seen = seen_distances(model, features, found.pictures)
     set_places(model, found.places, seen)
     return Filled(model, found, seen)

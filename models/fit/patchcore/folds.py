@@ -21,6 +21,7 @@ from torch import Tensor
 
 from models.checkpoints.out_of_fold import OutOfFold
 from models.fit.errors import FitError
+from models.fit.parts import kept_together
 from models.fit.patchcore.features import PictureFeatures
 from models.patchcore.config import dealt
 from models.patchcore.coreset import greedy_k_centre
@@ -39,6 +40,9 @@ MOST_MEASURED = 20
 MOST_SEEN = 200
 """Most pictures by which the served bank is held against those of the folds."""
 
+FEWEST_APART = 3
+"""Fewest parts, or lots, that can be held apart from each other."""
+
 Part = tuple[int, ...]
 """Numbers of the pictures of one part, ascending."""
 
@@ -51,6 +55,7 @@ class Folds:
         of: parts of each fold, each by its pictures.
         rest: pictures outside all folds, which are in every bank.
         measured: pictures that give the features' mean and scale.
+        beside: pictures that no fold scores, but that one must not have seen, by fold.
 
     >>> folds = Folds.deal([[0], [1, 5], [2], [3], [4]], seed=0)
     >>> folds.of
@@ -62,37 +67,62 @@ class Folds:
     of: tuple[tuple[Part, ...], ...]
     rest: tuple[int, ...]
     measured: tuple[int, ...]
+    beside: tuple[tuple[int, ...], ...] = ()
 
     @classmethod
-    def deal(cls, parts: Sequence[Sequence[int]], seed: int) -> Folds:
-        """Deals parts at random; the pictures of one stay together.
+    def deal(
+        cls,
+        parts: Sequence[Sequence[int]],
+        seed: int,
+        apart: Sequence[int] | None = None,
+    ) -> Folds:
+        """Deals parts at random; the pictures of one stay together, and so do parts of one number.
 
         Args:
             parts: numbers of the pictures of each part, ascending.
             seed: seed of the order.
+            apart: a number for each picture; parts of one number, by their first pictures, lie in
+                one fold. Each part has its own if None.
 
         Raises:
-            FitError: there are fewer than three parts.
+            FitError: there are fewer than three parts, or numbers.
         """
-        if len(parts) < 3:
-            shown = "one good part" if len(parts) == 1 else f"{len(parts)} different good parts"
+        order = np.random.default_rng((seed, 0)).permutation(len(parts))
+        dealt_parts = [tuple(parts[int(index)]) for index in order]
+        scored, rest = dealt_parts[:MOST_SCORED], dealt_parts[MOST_SCORED:]
+        number = None if apart is None else [apart[part[0]] for part in scored]
+        together = kept_together(range(len(scored)), number)
+        if (count := len(together)) < FEWEST_APART:
+            shown = "one good part" if count == 1 else f"{count} different good parts"
             raise FitError(
                 f"the pictures show {shown}; at least 3 are needed, as they score each other"
             )
-        order = np.random.default_rng((seed, 0)).permutation(len(parts))
-        dealt_parts = [tuple(parts[int(index)]) for index in order]
-        scored = dealt_parts[:MOST_SCORED]
-        count = min(len(scored), FOLDS)
+        of: list[list[Part]] = [[] for _ in range(min(len(together), FOLDS))]
+        fold_of: dict[int, int] = {}
+        for parts_together in together:
+            # The smallest fold, of several the first.
+            smallest = min(range(len(of)), key=lambda one: len(of[one]))
+            of[smallest] += [scored[one] for one in parts_together]
+            if number is not None:
+                fold_of[number[parts_together[0]]] = smallest
+        beside: list[list[int]] = [[] for _ in of]
+        for part in rest:
+            fold = fold_of.get(apart[part[0]]) if apart is not None else None
+            if fold is not None:
+                beside[fold] += part
         return cls(
-            of=tuple(tuple(scored[fold::count]) for fold in range(count)),
-            rest=tuple(chain.from_iterable(dealt_parts[MOST_SCORED:])),
+            of=tuple(map(tuple, of)),
+            rest=tuple(chain.from_iterable(rest)),
             measured=tuple(chain.from_iterable(dealt_parts[:MOST_MEASURED])),
+            beside=tuple(map(tuple, beside)),
         )
 
     def others(self, fold: int) -> tuple[int, ...]:
-        """All pictures but those of a fold."""
+        """All pictures that may be in the bank by which a fold is scored."""
         kept = (one for number, one in enumerate(self.of) if number != fold)
-        return (*chain.from_iterable(chain.from_iterable(kept)), *self.rest)
+        beside = {*self.beside[fold]} if self.beside else set()
+        rest = (picture for picture in self.rest if picture not in beside)
+        return (*chain.from_iterable(chain.from_iterable(kept)), *rest)
 
     @property
     def all(self) -> tuple[int, ...]:
@@ -136,12 +166,22 @@ def seen_distances(model: PatchCore, features: PictureFeatures, pictures: Sequen
     return torch.stack([_distances(model, features, one, banks) for one in some]).mean(0)
 
 
-def gathered(scored: Sequence[tuple[Part, Tensor]], folds: int) -> OutOfFold:
-    """The parts with their distances [L,h,w], in the order of their first pictures."""
+def gathered(
+    scored: Sequence[tuple[Part, Tensor]], folds: int, lots: Sequence[str] = ()
+) -> OutOfFold:
+    """The parts with their distances [L,h,w], in the order of their first pictures.
+
+    Args:
+        scored: parts by the numbers of their pictures, with their distances.
+        folds: that they lay in.
+        lots: name of each picture's lot, where lots were held apart.
+    """
     ordered = sorted(scored, key=lambda one: one[0])
     distances = torch.stack([distances for _, distances in ordered])
     # A checkpoint holds them in half the bytes, and what is read again is what was calibrated on.
-    return OutOfFold(tuple(part[0] for part, _ in ordered), distances.half().float(), folds)
+    pictures = tuple(part[0] for part, _ in ordered)
+    names = tuple(lots[picture] for picture in pictures) if lots else ()
+    return OutOfFold(pictures, distances.half().float(), folds, names)
 
 
 def bank_sizes(bank_size: int, model: PatchCore) -> tuple[int, ...]:

@@ -26,7 +26,7 @@ from service.api.stations.schemas import StationRecipeIn, StationReportIn
 from service.core.domain import Json
 from service.security.routes import ROUTES, RouteNeed
 
-API_VERSION = "3.1.0"
+API_VERSION = "3.2.0"
 """Version of the API, whichever version of Takt serves it: a change that breaks programs raises the
 first number, one that adds something the second. CHANGELOG.md names each change."""
 

@@ -39,10 +39,11 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from service.core.bundles.manifest import SPLIT_CONFORMAL
 from service.core.bundles.thresholds import ThresholdPair
 from service.core.errors import CalibrationError
 
-METHOD = "split conformal"
+METHOD = SPLIT_CONFORMAL
 USUAL_ALPHA = 0.01
 """The false-reject rate unless --alpha says otherwise, if the pictures allow it."""
 

@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from service.core.bundles.bearing import Bearing
+from service.core.bundles.next_lot import NextLot
 from service.core.bundles.strict_model import StrictModel
 from service.core.domain import FindingCode
 
@@ -112,6 +113,10 @@ class AlphaPrice(StrictModel):
     given: int = Field(ge=0)
     """Given defects that they find."""
 
+    next_lot: float | None = Field(default=None, ge=0, le=1)
+    """Share of good pictures of a further lot that they reject at most, in nine of ten lots; None
+    where that is not known."""
+
 
 class Prices(StrictModel):
     """What a higher or lower false-reject rate would reject and find.
@@ -208,6 +213,9 @@ class SelfTest(StrictModel):
 
     prices: Prices | None = None
     """What other false-reject rates would cost and find; None if good pictures do not tell."""
+
+    next_lot: NextLot | None = None
+    """What is known of the next lot; None if good pictures give no thresholds."""
 
     made_at: str
     """UTC, ISO 8601."""

@@ -31,6 +31,8 @@ InputType = Literal["uint8", "float32"]
 ScoreFrom = Literal["model", "map_on_picture"]
 Reference = Literal["torch", "onnx"]
 Promise = Literal["proven", "measured"]
+SPLIT_CONFORMAL = "split conformal"
+"""Method of thresholds from scores of the model itself on pictures that it has not seen."""
 
 
 class Crop(StrictModel):
@@ -194,6 +196,11 @@ class Thresholds(StrictModel):
 
     notes: tuple[str, ...] = ()
     """Further grounds of the thresholds, in words."""
+
+    @property
+    def of_fit(self) -> bool:
+        """Whether they rest on scores that the fit gave each picture by a model without it."""
+        return self.promise == "measured" and self.method != SPLIT_CONFORMAL
 
 
 class FileDrift(StrictModel):

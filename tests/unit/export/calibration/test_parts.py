@@ -67,18 +67,18 @@ def test_the_parts_of_some_pictures_are_counted_anew() -> None:
     ids=["none", "folder", "match", "captured", "several captured"],
 )
 def test_parts_are_told_by_folder_or_pattern(rule: object, expected: tuple[int, ...]) -> None:
-    assert Grouping(rule).parts_of(PATHS).number == expected  # type: ignore[arg-type]
+    assert Grouping(rule).groups_of(PATHS).number == expected  # type: ignore[arg-type]
 
 
 def test_a_pattern_that_does_not_match_names_the_picture() -> None:
     with pytest.raises(
         PicturesError, match=r"p1_a\.png: --group 'q\(\.\)' does not match 'lot/p1_a"
     ):
-        Grouping(re.compile("q(.)")).parts_of(PATHS)
+        Grouping(re.compile("q(.)")).groups_of(PATHS)
 
 
 def test_pictures_that_each_show_a_part_of_their_own_need_no_look() -> None:
-    assert EACH_ITS_OWN.parts_of(PATHS).count == 3
+    assert EACH_ITS_OWN.groups_of(PATHS).count == 3
 
 
 @pytest.mark.parametrize(

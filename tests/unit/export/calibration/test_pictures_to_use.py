@@ -128,11 +128,39 @@ def test_of_a_fits_own_scores_only_pictures_that_it_saw_repeat_others(
     assert (none.unseen, none.seen) == ((), tuple(others))
 
 
-def test_parts_that_are_named_are_no_guess(write_pictures: WritePictures, tmp_path: Path) -> None:
+def test_of_a_part_that_is_named_each_picture_counts_and_nothing_is_proven(
+    write_pictures: WritePictures, tmp_path: Path
+) -> None:
     good = write_pictures(tmp_path / "lot", 3)
     chosen = choose_pictures(good, [], ["x"], lambda _: None, (), Grouping("folder"))
-    assert chosen.unseen_parts.count == 1
-    assert chosen.repeated == 0
+    assert (chosen.unseen_parts.count, chosen.groups, chosen.repeated) == (3, 1, 0)
+    assert chosen.promise == "measured"
+    assert chosen.notes == ("3 good pictures show 1 parts; each picture counts",)
+
+
+def test_pictures_of_a_part_that_the_training_has_seen_are_left_out(
+    write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    one = write_pictures(tmp_path / "one", 2)
+    others = write_pictures(tmp_path / "two", 2, seed=5)
+    seen = [picture_digest(one[0])]
+    chosen = choose_pictures([*one, *others], [], seen, lambda _: None, (), Grouping("folder"))
+    assert chosen.unseen == tuple(others)
+
+
+def test_lots_count_where_the_training_has_seen_none_of_them(
+    write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    mon, tue = write_pictures(tmp_path / "mon", 3), write_pictures(tmp_path / "tue", 3, seed=5)
+    by_folder = Grouping("none", "folder")
+
+    def lots(*seen: Path) -> tuple[str, ...]:
+        digests = [picture_digest(path) for path in seen] or ["another"]
+        return choose_pictures([*mon, *tue], [], digests, print, (), by_folder).lots.of
+
+    assert lots() == ("mon",) * 3 + ("tue",) * 3
+    assert lots(*mon) == ("tue",) * 3
+    assert lots(mon[0]) == ()  # other pictures of its lot are left, which look like it
 
 
 def test_compared_pictures_are_spread_over_the_first_ones() -> None:

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from export.calibration import self_test as module
+from export.calibration.lots import Lots
+from export.calibration.next_lot import ScoresByLot
 from export.calibration.parts import Parts
 from export.calibration.pictures_to_use import CalibrationPictures
 from export.calibration.self_test import finding_lines, refuse_findings, self_test
@@ -118,6 +120,28 @@ def test_other_rates_are_priced_by_good_made_up_and_given_pictures(
     assert [one.given for one in prices.at] == [1, 3]
     assert [one.rejected for one in prices.at] == [0, 5]
     assert prices.at[0].image == at(0.05).image
+
+
+def test_of_the_next_lot_each_rate_has_its_limit(pictures: CalibrationPictures) -> None:
+    scores = np.linspace(0, 1, 60, dtype=np.float32)
+    lots = Lots(tuple(f"lot {number % 6}" for number in range(60)), "folders")
+
+    def at(alpha: float) -> ThresholdPair:
+        return ThresholdPair(1 - alpha, PIXEL_THRESHOLD)
+
+    model = dataclasses.replace(
+        subject(lambda _: 0.6, threshold=at(0.05).image),
+        alpha=0.05,
+        at=at,
+        by_lot=ScoresByLot(lots, scores, np.zeros(60, np.float32), are_unseen=True),
+    )
+    tested = self_test(model, pictures, quiet=True)
+    assert tested.next_lot is not None
+    assert tested.prices is not None
+    assert (tested.next_lot.lots, tested.next_lot.good, tested.next_lot.rejected) == (6, 60, 3)
+    limits = {one.alpha: one.next_lot for one in tested.prices.at}
+    assert limits[0.05] == tested.next_lot.limit
+    assert [*limits.values()] == sorted(limits.values(), key=lambda one: one or 0)
 
 
 def test_without_rates_of_good_pictures_nothing_is_priced(pictures: CalibrationPictures) -> None:

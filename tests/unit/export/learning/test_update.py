@@ -44,16 +44,17 @@ def versions(make_bundle: MakeBundle) -> tuple[Bundle, Bundle]:
 
 def compare(one: Bundle, two: Bundle) -> Updated:
     learned = Learned(two, cast("Any", None))
-    return compared(learned, one, np.float32([0.3, 0.7]), np.float32([0.2, 0.6]))
+    before, after = ([scores, scores] for scores in ([0.3, 0.7], [0.2, 0.6]))
+    return compared(learned, one, np.float32(before), np.float32(after))
 
 
 def test_each_version_is_counted_on_its_own_scores_of_the_former_pictures(
     versions: tuple[Bundle, Bundle],
 ) -> None:
     assert compare(*versions).lines() == [
-        "version 1 at 0.5 rejects by the score 1 of 2 (50.0%) of the new good pictures, 0 of 40 "
+        "version 1 at 0.5 rejects 1 of 2 (50.0%) of the new good pictures, 0 of 40 "
         "(0.0%) of the former ones",
-        "version 2 at 0.5 rejects by the score 1 of 2 (50.0%) of the new good pictures, at most 1 "
+        "version 2 at 0.5 rejects 1 of 2 (50.0%) of the new good pictures, at most 1 "
         "of 40 (2.5%) of the former ones",
     ]
 
@@ -66,6 +67,13 @@ def test_the_version_before_is_counted_at_the_threshold_that_people_have_set(
     found = compare(one, two)
     assert (found.before.threshold, found.before.former) == (0.485, 1)
     assert found.after.threshold == 0.5
+
+
+def test_a_region_alone_rejects_a_picture_too(versions: tuple[Bundle, Bundle]) -> None:
+    one, two = versions
+    scores, peaks = [0.3, 0.3], [0.7, 0.3]
+    found = compared(Learned(two, cast("Any", None)), one, *np.float32([[scores, peaks]] * 2))
+    assert (found.before.new, found.after.new) == (1, 1)
 
 
 @pytest.mark.parametrize("count", [0, 2, 30, 41])
@@ -129,6 +137,30 @@ def test_an_update_adds_pictures_and_shows_before_and_after_and_waits(
     assert sorted(scores) == sorted(two.calibration.good_score.tolist())
     again = run("--update", "parts", "--good", tmp_path / "good")
     assert "has seen all of these pictures" in again.output
+
+
+@pytest.mark.slow
+def test_a_model_learned_by_lots_holds_a_new_lot_apart(
+    run: Callable[..., Result], write_pictures: Any, tmp_path: Path, repository: Path
+) -> None:
+    for number, day in enumerate(("mon", "tue", "wed")):
+        write_pictures(tmp_path / "good" / day, 8, seed=number)
+    write_pictures(tmp_path / "new", 7, seed=5, high=120)
+    first = run(tmp_path / "good", "--model", "parts")
+    assert first.exit_code == 0, first.output
+    assert "24 pictures, 80 x 60; 3 lots (folders)" in " ".join(first.output.split())
+    assert "by how 3 lots differ, such as mon" in " ".join(first.output.split())
+    result = run("--update", "parts", "--good", tmp_path / "new")
+    assert result.exit_code == 0, result.output
+    assert "by how 4 lots differ" in " ".join(result.output.split())
+    one, two = (load_bundle(repository / "parts" / version) for version in "12")
+    for version, lots in ((one, 3), (two, 4)):
+        tested = version.manifest.self_test
+        assert tested is not None
+        assert tested.next_lot is not None
+        assert tested.next_lot.lots == lots
+    # No bank of the new version's folds has seen a new picture.
+    assert "has not seen its own fold, nor its lot, of 4" in two.manifest.thresholds.notes[0]
 
 
 @pytest.mark.slow

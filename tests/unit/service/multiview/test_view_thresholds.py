@@ -161,12 +161,22 @@ def test_the_scale_is_of_all_pictures_and_the_rank_of_the_shared_parts(bundle: B
     ],
     ids=["none", "unknown", "one part", "others", "one twice"],
 )
-def test_too_few_parts_that_each_view_knows_once_leave_each_view_its_share(
+def test_too_few_parts_that_each_view_knows_leave_each_view_its_share(
     bundle: Bundle, parts: list[str]
 ) -> None:
     top = calibrated(bundle, "top", counting(199), parts=ids(range(199)))
     side = calibrated(bundle, "side", counting(199), parts=[*parts, *[""] * 100] if parts else [])
     assert [one.part_count for one in thresholds_of_views([top, side], 0.01)] == [None] * 2
+
+
+def test_a_part_of_several_pictures_in_a_view_counts_by_the_highest(bundle: Bundle) -> None:
+    top = calibrated(bundle, "top", counting(99), parts=ids(range(99)))
+    # Each part twice: the second picture of each is 99 higher.
+    side = calibrated(bundle, "side", counting(198), parts=ids(range(99)) * 2)
+    first, second = thresholds_of_views([top, side], 0.1)
+    assert (first.part_count, second.part_count) == (99, 99)
+    # Of side's own 198 pictures the 90th of 99 parts is the 189th.
+    assert second.image == pytest.approx(189)
 
 
 def test_views_that_one_model_judges_have_their_shares_whatever_parts_it_knows(

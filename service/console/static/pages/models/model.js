@@ -98,6 +98,7 @@ function Facts({ version }) {
     ${list(tested?.findings.map((one) => `${one.text}; ${one.remedy}`))}
     ${tested?.bears && html`<h3><${Term} of="bears" text=${t.models.bears} /></h3>
     <p>${tested.bears.text}</p>${list([tested.bears.warning].filter(Boolean))}`}
+    ${tested?.next_lot && html`<h3><${Term} of="next-lot" text=${t.models.nextLot} /></h3><p>${tested.next_lot.text}</p>`}
     ${notes.length > 0 && html`<h3>${t.models.notes}</h3>`}${list(notes)}
     <h3>${t.models.files}</h3>
     <table><tbody>${Object.entries(facts).map(([name, value]) => value && html`

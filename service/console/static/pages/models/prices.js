@@ -24,9 +24,13 @@ export function Prices({ path, version: { self_test: tested, thresholds }, after
   const take = (one) => html`
     <button type="button" class="button" onClick=${() => ask(one)}>${fill(p.take, { alpha: percent(one.alpha) })}</button>`;
   const inForce = (one) => one.image === thresholds.image && one.pixel === thresholds.pixel;
+  const byLot = prices.at.some((one) => one.next_lot !== null);
+  const [alpha, rejected, ...found] = p.columns;
+  const head = [alpha, rejected, ...(byLot ? [p.nextLot] : []), ...found];
   const rows = prices.at.map((one) => [
     percent(one.alpha),
     of(one.rejected, prices.good),
+    ...(byLot ? [one.next_lot === null ? "–" : percent(one.next_lot)] : []),
     of(one.made_up, prices.made_up),
     of(one.given, prices.given),
     inForce(one) ? html`<strong>${p.now}</strong>` : may("operate") && take(one),
@@ -34,7 +38,7 @@ export function Prices({ path, version: { self_test: tested, thresholds }, after
   return html`<section class="card">
     <h2><${Term} of="prices" text=${p.title} /></h2>
     <p>${fill(p.of, { good: count(prices.good), made: count(prices.made_up), given: count(prices.given) })}</p>
-    <${Table} number label=${p.title} head=${p.columns} rows=${rows} />
+    <${Table} number label=${p.title} head=${head} rows=${rows} />
     ${prices.advice && html`<p>${fill(p.advice, { advice: prices.advice })}</p>`}
     <${ReasonDialog} open=${asked} title=${title} action=${title} onConfirm=${confirm} onClose=${() => ask(null)}>
       <p>${p.means}</p><//>

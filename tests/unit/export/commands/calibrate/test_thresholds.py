@@ -312,8 +312,8 @@ def test_the_parts_that_group_names_are_kept_with_their_scores(
     output = done(bundle.path, "--good", good, "--alpha", 0.1, "--group", r"(part\d+)_")
     assert "parts known by ids: 25, such as 'part00'" in output
     calibration = load_bundle(bundle.path).calibration
-    assert calibration.parts.tolist() == [f"part{number:02}" for number in range(25)]
-    assert calibration.good_score[3] == pytest.approx(of(34))
+    assert calibration.parts.tolist() == [f"part{number // 2:02}" for number in range(50)]
+    assert calibration.good_score[7] == pytest.approx(of(34))
     # Whoever does not name them anew has them no more.
     assert "parts known" not in done(bundle.path, "--good", good, "--alpha", 0.1)
     assert load_bundle(bundle.path).calibration.parts.size == 0

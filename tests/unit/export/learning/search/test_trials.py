@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.calibration.grouping import EACH_ITS_OWN
+from export.calibration.grouping import EACH_ITS_OWN, Grouped
+from export.calibration.lots import NO_LOTS
 from export.calibration.parts import Parts
 from export.errors import LearnError
 from export.learning.look import GoodPictures, look_at_pictures
@@ -25,7 +26,8 @@ SMALL = BankChoice(64, (4, 10), 60)
 
 def named(parts: list[int]) -> GoodPictures:
     paths = [Path(f"{number:03}.png") for number in range(len(parts))]
-    return GoodPictures({one: one.name for one in paths}, 0, ((8, 8, len(parts)),), Parts.of(parts))
+    grouped = Grouped(Parts.of(parts), Parts.of(parts), NO_LOTS)
+    return GoodPictures({one: one.name for one in paths}, 0, ((8, 8, len(parts)),), grouped)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,7 @@ def test_whole_parts_are_held_back_and_one_picture_of_each_is_altered() -> None:
     dealt = TrialPictures.deal(pictures, (), seed=0)
     assert len(dealt.altered) == 10
     assert len(dealt.learned) == 90
-    assert sorted(dealt.part) == [number // 3 for number in range(90)]
+    assert sorted(dealt.grouped.groups.number) == [number // 3 for number in range(90)]
     part_of = dict(zip(pictures.paths, pictures.parts.number, strict=True))
     assert not {part_of[one] for one in dealt.altered} & {part_of[one] for one in dealt.learned}
     assert all(part_of[one] * 3 == int(one.stem) for one in dealt.altered)

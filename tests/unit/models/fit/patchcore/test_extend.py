@@ -43,10 +43,20 @@ def fitted() -> Fitted[PatchCore]:
     return fit_patchcore([GOOD], load, encoder, PatchCoreOptions(bank_size=80), CPU, quiet=True)
 
 
-def extend(fitted: Fitted[PatchCore], new: Sequence[Path] = NEW) -> Extended:
+def extend(
+    fitted: Fitted[PatchCore], new: Sequence[Path] = NEW, lots: Sequence[str] = ()
+) -> Extended:
     assert fitted.out_of_fold is not None
     return extend_patchcore(
-        fitted.model, fitted.out_of_fold, fitted.good_cells, len(GOOD), new, load, CPU, quiet=True
+        fitted.model,
+        fitted.out_of_fold,
+        fitted.good_cells,
+        len(GOOD),
+        new,
+        load,
+        CPU,
+        lots=lots,
+        quiet=True,
     )
 
 
@@ -89,15 +99,33 @@ def test_no_vector_is_taken_out_so_that_no_distance_rises(
 def test_new_pictures_are_scored_before_and_after_and_neither_has_seen_them(
     fitted: Fitted[PatchCore], extended: Extended
 ) -> None:
-    assert len(extended.before) == len(extended.after) == len(NEW)
+    assert extended.before.shape == extended.after.shape == (2, len(NEW))
     # Distances are kept in half precision.
-    torch.testing.assert_close(extended.before, scores_of(fitted.model, NEW), atol=0.05, rtol=0.01)
+    (before, _), (after, _) = extended.before, extended.after
+    torch.testing.assert_close(before, scores_of(fitted.model, NEW), atol=0.05, rtol=0.01)
     # What shifted is far from the former bank, and near to others of its own kind.
-    assert extended.after.mean() < 0.5 * extended.before.mean()
+    assert after.mean() < 0.5 * before.mean()
     # The served bank has seen them, but for the cells in whose place are those of moved copies.
     new = extended.out_of_fold.distances[len(GOOD) :].transpose(0, 1)
     nearer = distances_of(extended.model, NEW).mean((0, 2, 3)) < new.mean((0, 2, 3))
     assert nearer.float().mean() > 0.8
+
+
+def test_a_new_lot_is_scored_by_what_has_not_seen_it(fitted: Fitted[PatchCore]) -> None:
+    found = extend(fitted, lots=["one lot"] * len(NEW))
+    assert found.out_of_fold.lots == ("one lot",) * len(NEW)
+    former = distances_of(fitted.model, NEW).transpose(0, 1)
+    of_new = found.out_of_fold.distances[len(GOOD) :]
+    torch.testing.assert_close(of_new, former, atol=0.05, rtol=0.01)
+    # The served bank has it all the same.
+    assert len(found.model.banks[0].vectors) > len(fitted.model.banks[0].vectors)
+
+
+def test_of_several_new_lots_each_is_scored_by_the_others_too(fitted: Fitted[PatchCore]) -> None:
+    by_others = extend(fitted, lots=[f"lot {number % 3}" for number in range(len(NEW))])
+    by_none = extend(fitted, lots=["one lot"] * len(NEW))
+    near, far = (one.out_of_fold.distances[len(GOOD) :].mean() for one in (by_others, by_none))
+    assert near < 0.9 * far
 
 
 def test_new_distances_join_those_of_the_former_pictures(

@@ -90,6 +90,43 @@ def test_copies_share_a_fold_and_count_once() -> None:
         assert not {0, 10, 11} & {*folds.others(homes[0])}
 
 
+def test_pictures_of_a_lot_share_a_fold_and_each_counts() -> None:
+    lots = [number % 4 for number in range(20)]
+    folds = Folds.deal(alone(20), seed=0, apart=lots)
+    assert sum(len(fold) for fold in folds.of) == 20
+    assert len(folds.of) == 4
+    for number, fold in enumerate(folds.of):
+        own = {lots[picture] for (picture,) in fold}
+        assert not own & {lots[picture] for picture in folds.others(number)}
+
+
+def test_folds_of_more_lots_than_folds_are_about_as_large() -> None:
+    folds = Folds.deal(alone(150), seed=0, apart=[number // 5 for number in range(150)])
+    assert [len(fold) for fold in folds.of] == [15] * FOLDS
+
+
+def test_each_part_of_its_own_is_dealt_as_without_lots() -> None:
+    alike = Folds.deal(alone(50), seed=3, apart=range(50))
+    assert alike.of == Folds.deal(alone(50), seed=3).of
+
+
+def test_pictures_beyond_those_that_are_scored_are_in_no_bank_of_their_lot() -> None:
+    count = MOST_SCORED + 300
+    lots = [number % 5 for number in range(count)]
+    folds = Folds.deal(alone(count), seed=0, apart=lots)
+    assert len(folds.rest) == 300
+    for number, fold in enumerate(folds.of):
+        own = {lots[picture] for (picture,) in fold}
+        others = folds.others(number)
+        assert not own & {lots[picture] for picture in others}
+        assert {*folds.rest} & {*others}
+
+
+def test_two_parts_of_many_pictures_are_refused() -> None:
+    with pytest.raises(FitError, match="2 different good parts; at least 3"):
+        Folds.deal(alone(20), seed=0, apart=[number % 2 for number in range(20)])
+
+
 def test_two_parts_are_refused() -> None:
     with pytest.raises(FitError, match="at least 3"):
         Folds.deal([[0], [1, 2]], seed=0)
