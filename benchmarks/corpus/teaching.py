@@ -2,7 +2,7 @@
 
 Half of a set's defects is fixed beforehand as the test. The judged ones are drawn from the other
 half, those that the bank alone misses first, as these are what people judge. The product's own code
-learns the head and its thresholds, leaves it out where it costs more than it finds, and says what
+learns the head and its thresholds, leaves it out where it does not pay, and says what
 it and the bank together find at the same α.
 """
 
@@ -21,7 +21,7 @@ from benchmarks.corpus.fitted import answered, known_model, numbered
 from benchmarks.corpus.lessons import BARS, Lesson, SplitRates, TaughtFigures, WrongLesson
 from benchmarks.corpus.measuring import Subject, Task, compute
 from export.calibration.cross_conformal import joint_thresholds
-from export.learning.teaching.verdicts import Verdicts, costs_more
+from export.learning.teaching.verdicts import HeadGain, Verdicts
 from families.patchcore.scaled_head import GoodParts, ScaledHead, out_of_fold
 from models.checkpoints.good_cells import GoodCells
 from models.fit.patchcore.cells import good_cells
@@ -165,7 +165,7 @@ class Pupil:
         """Whether a teaching by the judged pictures leaves their head out."""
         oddest, part = self.oddest.some(judged.tolist()), range(len(judged))
         unseen = out_of_fold(self.good, head, oddest, self.seen(judged), part, alpha)
-        return costs_more(unseen, Verdicts(unseen.score, self.by_bank(judged, alpha)))
+        return not HeadGain.of(unseen, Verdicts(unseen.score, self.by_bank(judged, alpha))).pays
 
 
 def halves(names: Sequence[str]) -> tuple[Numbers, Numbers]:

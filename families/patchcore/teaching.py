@@ -13,7 +13,7 @@ from export.learning.family import reader
 from export.learning.stages import Stages
 from export.learning.teaching.judged_pictures import TeachingPicture
 from export.learning.teaching.request import TaughtModel, TeachRequest
-from export.learning.teaching.verdicts import TurnedVerdicts, Verdicts, costs_more
+from export.learning.teaching.verdicts import HeadGain, TurnedVerdicts, Verdicts
 from export.versions import package_versions
 from families.patchcore.looking import seen_in
 from families.patchcore.scaled_head import (
@@ -55,7 +55,7 @@ def teach_patchcore_to(request: TeachRequest, stages: Stages) -> TaughtModel:
     alone = joint_thresholds(good.bank_score, good.bank_peak, request.alpha)
     by_bank = Verdicts.at(alone, *bank_says(defects))
     unseen = out_of_fold(good, head, oddest, defects, request.part, request.alpha)
-    if costs_more(unseen, by_bank):
+    if not HeadGain.of(unseen, by_bank).pays:
         _save(request, with_head(model, None), replace(good.cells, head=None))
         return TaughtModel(
             in_force=request.in_force,

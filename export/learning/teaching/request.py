@@ -56,7 +56,7 @@ class TaughtModel:
         others: pictures of good parts.
         doubtful: which judged defects look like usual good parts to what has not seen them.
         left_out: what bank and head together say of the judged defects, each without having seen
-            its part, where that costs more than it finds: the new version is the bank alone. None
+            its part, where that does not pay: the new version is the bank alone. None
             if it has a head.
         suspects: files of pictures that the version was learned from as good, and that look
             like judged defects, the likest first; none without a head.

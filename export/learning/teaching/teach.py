@@ -31,7 +31,9 @@ from export.learning.teaching.judged_pictures import (
 )
 from export.learning.teaching.request import TaughtModel, Teach, TeachRequest
 from export.learning.teaching.taught_version import TaughtVersion
+from export.learning.teaching.verdicts import HeadGain, Verdicts
 from export.learning.update import base_of
+from models.checkpoints.errors import printable
 from models.checkpoints.facts import Checkpoint
 from models.checkpoints.formats import load_checkpoint
 from models.checkpoints.picture_digest import picture_digest
@@ -61,8 +63,8 @@ def teach(
         BundleError: the active version is damaged.
         CalibrationError: the version keeps too few good parts for alpha.
         ConfigurationError: the folder cannot be understood.
-        LearnError: the active version cannot be taught, there is no defect, or a head would cost
-            more than it finds, and there is none that would have to go.
+        LearnError: the active version cannot be taught, there is no defect, or a head does not
+            pay, and there is none that would have to go.
         PicturesError: a picture cannot be read.
         SelfTestError: something speaks against the model, and the options are strict.
     """
@@ -75,7 +77,7 @@ def teach(
     # Both versions know by heart what they were learned from.
     others = judged.unlearned(former.seen)
     defects = [one.path for one in judged.defects]
-    part = options.grouping.parts_of(defects).number
+    part = options.grouping.groups_of(defects).number
     unseen = _unseen_before(base, former, judged, part)
     assert former.out_of_fold is not None and former.good_cells is not None
     wanted = options.alpha or base.manifest.thresholds.alpha
@@ -97,7 +99,7 @@ def teach(
             ),
             stages,
         )
-        left_out = why_left_out(taught)
+        left_out = why_left_out(taught, kinds_of(judged))
         if left_out is not None and former.good_cells.head is None:
             raise LearnError(f"{left_out}. {_stays(base, taught)}")
         kept = replace(options, family=base.manifest.family, alpha=alpha).export(checkpoint)
@@ -124,21 +126,51 @@ def teach(
     return TaughtVersion(Learned(bundle, judged), others, base.manifest.version, taught, unseen)
 
 
-def why_left_out(taught: TaughtModel) -> str | None:
-    """Why there is no head, in words; None if there is one."""
-    if taught.left_out is None:
+def kinds_of(judged: JudgedPictures) -> tuple[str, ...]:
+    """The kind of each judged defect, empty of one without a kind."""
+    return tuple(one.judged.kind or "" for one in judged.defects)
+
+
+def why_left_out(taught: TaughtModel, kinds: Sequence[str]) -> str | None:
+    """Why there is no head and what is missing, in words; None if there is one.
+
+    Args:
+        taught: what came of it.
+        kinds: the kind of each judged defect.
+    """
+    together = taught.left_out
+    if together is None:
         return None
-    alone, count = taught.by_bank.before, len(taught.left_out.score)
+    alone, count = taught.by_bank.before, len(together.score)
     if alone.found == count:
         return (
             f"the bank alone finds all {count} judged defects at its own threshold: a head has "
             "nothing to find, and would cost some of what the bank finds"
         )
+    gain = HeadGain.of(together, alone)
     return (
-        f"of {count} judged defects, bank and head together find {taught.left_out.found}, each by "
-        f"what has not seen it, and the bank alone {alone.found}: a head would cost more than it "
-        "finds"
+        f"of {count} judged defects, bank and head together find {gain.won} that the bank alone "
+        f"misses, each by what has not seen it, and miss {gain.lost} that it finds: that is no "
+        f"more than chance may make. {_missing(gain, together, alone, kinds)}"
     )
+
+
+def _missing(gain: HeadGain, together: Verdicts, alone: Verdicts, kinds: Sequence[str]) -> str:
+    """What would let a head pay, in words."""
+    named = np.array(kinds)
+    by_kind = {
+        kind: HeadGain.of(together.some(named == kind), alone.some(named == kind))
+        for kind in sorted({*kinds})
+    }
+    best = max(by_kind, key=lambda kind: by_kind[kind].net / by_kind[kind].count)
+    more = gain.further(by_kind[best])
+    if more is None:
+        return (
+            "No kind of them is found by a head that has not seen it: further defects help if "
+            "they look like one another"
+        )
+    which = f"more of kind {printable(best)}" if best else "more defects"
+    return f"About {more} {which} would show that it pays, if they are found as these are"
 
 
 def _teachable(base: Bundle) -> tuple[Checkpoint, Teach]:

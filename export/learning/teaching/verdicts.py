@@ -1,13 +1,17 @@
-"""What is said of pictures before and after a teaching, and when that costs more than it finds."""
+"""What is said of pictures before and after a teaching, and whether a head pays."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.core.bundles.thresholds import ThresholdPair
+
+LEAST_ERRORS = 0.5
+"""By how many standard errors of the paired difference a head has to find more."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +76,64 @@ class TurnedVerdicts:
         return np.flatnonzero(self.before.anomalous & ~self.after.anomalous)
 
 
-def costs_more(together: Verdicts, alone: Verdicts) -> bool:
-    """Whether what judged defects teach costs more than it finds, as far as these tell.
+@dataclass(frozen=True)
+class HeadGain:
+    """What a head changes of judged defects, none of which it has seen.
 
-    A head takes a part of the false-reject rate from the bank. Where the bank misses none of the
-    judged defects, there is nothing to be found for that.
+    It takes a part of the false-reject rate from the bank, so that it loses defects, too.
 
-    Args:
-        together: what bank and head say of the judged defects, each without having seen it.
-        alone: what the bank says of them at its own thresholds.
+    Attributes:
+        won: found by bank and head together, and not by the bank alone.
+        lost: found by the bank alone, and not by both together.
+        count: how many there are.
     """
-    return bool(alone.anomalous.all()) or together.found < alone.found
+
+    won: int
+    lost: int
+    count: int
+
+    @classmethod
+    def of(cls, together: Verdicts, alone: Verdicts) -> HeadGain:
+        """That of n defects.
+
+        Args:
+            together: what bank and head say of them, each without having seen it.
+            alone: what the bank says of them at its own thresholds.
+        """
+        turned = TurnedVerdicts(before=alone, after=together)
+        return cls(len(turned.rejected), len(turned.accepted), len(alone.anomalous))
+
+    @property
+    def net(self) -> int:
+        """How many more are found."""
+        return self.won - self.lost
+
+    @property
+    def pays(self) -> bool:
+        """Whether more are found, by more than `LEAST_ERRORS` standard errors of the difference.
+
+        >>> HeadGain(1, 0, 5).pays, HeadGain(1, 1, 5).pays, HeadGain(4, 3, 20).pays
+        (True, False, False)
+        """
+        return self.net > LEAST_ERRORS * math.sqrt(self.won + self.lost)
+
+    def further(self, alike: HeadGain) -> int | None:
+        """How many more defects would make it pay, if they come out as some of them did.
+
+        >>> HeadGain(4, 3, 20).further(HeadGain(2, 0, 5))
+        1
+
+        Args:
+            alike: the gain of those, such as of one kind; None comes of one that gains nothing.
+        """
+        if alike.net <= 0:
+            return None
+        more = 0
+        while not self.pays_with(more / alike.count, alike):
+            more += 1
+        return more
+
+    def pays_with(self, times: float, alike: HeadGain) -> bool:
+        """Whether it pays with another gain so many times besides."""
+        turned = self.won + self.lost + times * (alike.won + alike.lost)
+        return self.net + times * alike.net > LEAST_ERRORS * math.sqrt(turned)

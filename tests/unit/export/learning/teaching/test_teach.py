@@ -132,16 +132,28 @@ def verdicts(found: int, of: int = 5) -> Verdicts:
     return Verdicts(np.zeros(of, np.float32), np.arange(of) < found)
 
 
-def test_why_a_head_is_left_out_is_said() -> None:
-    def taught(alone: int, left_out: Verdicts | None) -> TaughtModel:
-        limits, none = ThresholdPair(1.0, 2.0), TurnedVerdicts(verdicts(0), verdicts(0))
-        by_bank = TurnedVerdicts(verdicts(alone), verdicts(alone))
-        return TaughtModel(limits, limits, by_bank, by_bank, none, np.zeros(5, np.bool_), left_out)
+def taught(alone: Verdicts, left_out: Verdicts | None) -> TaughtModel:
+    limits, none = ThresholdPair(1.0, 2.0), TurnedVerdicts(verdicts(0), verdicts(0))
+    by_bank = TurnedVerdicts(alone, alone)
+    return TaughtModel(limits, limits, by_bank, by_bank, none, np.zeros(5, np.bool_), left_out)
 
-    assert why_left_out(taught(3, None)) is None
-    fewer = why_left_out(taught(3, verdicts(2)))
-    assert (
-        fewer is not None and "find 2, each by what has not seen it, and the bank alone 3" in fewer
-    )
-    nothing = why_left_out(taught(5, verdicts(5)))
+
+def test_why_a_head_is_left_out_is_said() -> None:
+    kinds = ["scratch"] * 5
+    assert why_left_out(taught(verdicts(3), None), kinds) is None
+    fewer = why_left_out(taught(verdicts(3), verdicts(2)), kinds)
+    assert fewer is not None
+    assert "find 0 that the bank alone misses, each by what has not seen it, and miss 1" in fewer
+    assert "further defects help if they look like one another" in fewer
+    nothing = why_left_out(taught(verdicts(5), verdicts(5)), kinds)
     assert nothing is not None and "the bank alone finds all 5 judged defects" in nothing
+
+
+def test_what_is_missing_is_said_by_the_kind_that_gains_most() -> None:
+    none = np.zeros(6, np.float32)
+    alone = Verdicts(none, np.array([0, 0, 0, 1, 1, 0], bool))
+    together = Verdicts(none, np.array([1, 1, 0, 0, 0, 0], bool))
+    why = why_left_out(taught(alone, together), ["scratch"] * 3 + ["dent"] * 3)
+    assert why is not None
+    assert "find 2 that the bank alone misses" in why and "and miss 2 that it finds" in why
+    assert "About 2 more of kind scratch would show that it pays" in why

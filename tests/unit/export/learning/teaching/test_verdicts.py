@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from export.learning.teaching.verdicts import TurnedVerdicts, Verdicts, costs_more
+from export.learning.teaching.verdicts import HeadGain, TurnedVerdicts, Verdicts
 from service.core.bundles.thresholds import ThresholdPair
 
 
@@ -15,15 +15,35 @@ def test_turned_verdicts_are_counted_both_ways() -> None:
     assert (before.found, after.found) == (1, 1)
 
 
-def verdicts(found: int, of: int = 5) -> Verdicts:
-    return Verdicts(np.zeros(of, np.float32), np.arange(of) < found)
+def gain(together: list[int], alone: list[int]) -> HeadGain:
+    nothing = np.zeros(len(alone), np.float32)
+    return HeadGain.of(
+        Verdicts(nothing, np.array(together, bool)), Verdicts(nothing, np.array(alone, bool))
+    )
+
+
+def test_a_gain_counts_what_is_won_and_what_is_lost() -> None:
+    assert gain([1, 1, 0, 0], [0, 1, 1, 0]) == HeadGain(won=1, lost=1, count=4)
 
 
 @pytest.mark.parametrize(
-    ("together", "alone", "costs"),
-    [(3, 3, False), (4, 3, False), (2, 3, True), (5, 5, True), (0, 0, False)],
+    ("won", "lost", "pays"),
+    [(1, 0, True), (0, 0, False), (1, 1, False), (2, 1, True), (3, 2, False), (0, 2, False)],
 )
-def test_a_head_costs_more_where_it_finds_fewer_or_nothing_is_missed(
-    together: int, alone: int, costs: bool
+def test_a_head_pays_where_it_wins_more_than_half_a_standard_error(
+    won: int, lost: int, pays: bool
 ) -> None:
-    assert costs_more(verdicts(together), verdicts(alone)) is costs
+    assert HeadGain(won, lost, 10).pays is pays
+
+
+def test_further_defects_count_until_the_head_pays() -> None:
+    unsure = HeadGain(won=3, lost=2, count=20)
+    scratches = HeadGain(won=2, lost=0, count=4)
+    more = unsure.further(scratches)
+    assert more == 1
+    assert unsure.pays_with(more / 4, scratches)
+    assert not unsure.pays_with(0, scratches)
+
+
+def test_no_number_of_defects_that_gain_nothing_makes_a_head_pay() -> None:
+    assert HeadGain(1, 2, 10).further(HeadGain(0, 0, 5)) is None
