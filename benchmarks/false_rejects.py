@@ -11,6 +11,9 @@ set is that of the mean over its splits, by Student's t; it says what chance the
 what another lot of pictures of the same line would give. Beside it stands how many of the set's
 defects are found at the same thresholds.
 
+The last table compares the price of α, as learning prints it with 95 % intervals, with what is
+counted on pictures that it was not made of: the judged good ones, and every other of the defects.
+
 Scores are kept in `out/false-rejects` as they come, and the next run goes on from there; thresholds
 are found anew from them each time. Another model, fit or setting has a file of its own.
 """
@@ -28,11 +31,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from benchmarks.splits import Split, Task, fit_and_judge, kept_of, known_set
+from export.calibration.self_test import ALPHAS as PRICED
 from models.fit.patchcore.features import CANDIDATES
 from service.core.bundles.conformal import needed_for
+from service.core.intervals import exact_interval
 
 ALPHAS = (0.01, 0.02, 0.05)
 ALLOWED_MEAN = 0.005
@@ -89,6 +95,61 @@ class Rates:
     def met(self) -> bool:
         """Whether chance alone may have lifted the mean above α."""
         return self.low <= self.alpha
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Pictures of some kind, and how many of them are rejected."""
+
+    rejected: int
+    pictures: int
+
+    @classmethod
+    def of(cls, rejected: NDArray[np.bool_]) -> Counted:
+        """The count of verdicts [n]."""
+        return cls(int(rejected.sum()), len(rejected))
+
+    def holds(self, other: Counted) -> bool:
+        """Whether the interval holds the bare share of other pictures."""
+        mine = exact_interval(self.rejected, self.pictures)
+        return mine.low <= other.rejected / other.pictures <= mine.high
+
+    def overlaps(self, other: Counted) -> bool:
+        """Whether the intervals have a share in common."""
+        mine = exact_interval(self.rejected, self.pictures)
+        its = exact_interval(other.rejected, other.pictures)
+        return mine.low <= its.high and its.low <= mine.high
+
+
+@dataclass(frozen=True)
+class PriceCell:
+    """A cell of the price of α, and the same counted on pictures that it was not made of."""
+
+    printed: Counted
+    other: Counted
+
+
+def price_cells(split: Split) -> Iterator[PriceCell]:
+    """The cells of a split: good pictures rejected, then given defects found, at each rate."""
+    for alpha in PRICED:
+        if len(split.good[0]) < needed_for(alpha):
+            continue
+        good, judged, defects = split.verdicts(alpha)
+        yield PriceCell(Counted.of(good), Counted.of(judged))
+        if len(defects) > 1:
+            yield PriceCell(Counted.of(defects[::2]), Counted.of(defects[1::2]))
+
+
+def row_of_prices(name: str, cells: Sequence[PriceCell]) -> str:
+    """How many cells agree, in a row."""
+    overlapping, holding = (
+        100 * float(np.mean(agrees))
+        for agrees in (
+            [one.printed.overlaps(one.other) for one in cells],
+            [one.printed.holds(one.other) for one in cells],
+        )
+    )
+    return f"| {name} | {len(cells)} | {overlapping:.1f} | {holding:.1f} |"
 
 
 def rows_of_set(rates: Sequence[Rates]) -> Iterator[str]:
@@ -169,6 +230,7 @@ def main() -> None:
     if not given.kept:
         _fit(tasks, given.splits, given.processes)
     rates: list[Rates] = []
+    cells: dict[str, list[PriceCell]] = {}
     print("\n| set | fitted | splits | α, % | rejected, % | 95 % | found, % | lower end |")
     print("|---" * 8 + "|")
     for task in tasks:
@@ -177,8 +239,16 @@ def main() -> None:
         of_set = [Rates.of(task.root.name, splits, alpha) for alpha in allowed]
         print("\n".join(rows_of_set(of_set)) or f"| {task.root.name} | nothing is kept |")
         rates += of_set
+        cells[task.root.name] = [cell for split in splits for cell in price_cells(split)]
     print("\n| α, % | sets | rejected, mean, % | found, mean, % | bar |\n|---|---|---|---|---|")
     print("\n".join(rows_of_all(rates)))
+    print(
+        "\n| set | cells | intervals overlap, % | interval holds the share, % |\n|---|---|---|---|"
+    )
+    for name, some in cells.items():
+        print(row_of_prices(name, some) if some else f"| {name} | nothing is kept |")
+    if every := [cell for some in cells.values() for cell in some]:
+        print(row_of_prices("all", every))
     if given.json:
         given.json.write_text(json.dumps([asdict(one) for one in rates], indent=1))
 

@@ -10,7 +10,7 @@ import ast
 import hashlib
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -25,11 +25,12 @@ import models
 from benchmarks.corpus.features import known_features
 from benchmarks.corpus.settings import Setting
 from export.calibration.cross_conformal import joint_thresholds
+from export.calibration.parts import Parts
 from export.pictures import list_pictures
 from models.fit.device import Compute
 from models.fit.patchcore.encoders import PatchCoreEncoder
 from models.fit.patchcore.features import CANDIDATES, Move, PictureFeatures
-from models.fit.patchcore.fit import fill_banks
+from models.fit.patchcore.fit import Filled, fill_banks
 from models.fit.patchcore.options import PatchCoreOptions
 from models.patchcore.detector import PatchCore
 from service.core.bundles.witnesses import anomalous
@@ -91,6 +92,14 @@ class KnownSet:
         """The same of its moved copy."""
         return _cells([layer[picture] for layer in self.copies])
 
+    def maps(self, model: PatchCore, pictures: Iterable[int]) -> Tensor:
+        """The maps [n,h,w] of pictures by a model."""
+        maps = [
+            model.fuse(model.distances([layer[None] for layer in self.features(picture)]))
+            for picture in pictures
+        ]
+        return torch.cat([torch.zeros(0, *model.map_size), *maps])
+
 
 def _cells(layers: Iterable[NDArray[np.float16]]) -> list[Tensor]:
     known = (torch.from_numpy(layer.astype(np.float32)) for layer in layers)
@@ -130,13 +139,15 @@ class Split:
     defects: list[list[float]]
     seconds: float
 
+    def verdicts(self, alpha: float) -> tuple[NDArray[np.bool_], ...]:
+        """Which of the fitted, the judged and the defective pictures are anomalous at α."""
+        every = [np.array(both, np.float32) for both in (self.good, self.judged, self.defects)]
+        limits = joint_thresholds(every[0][0], every[0][1], alpha)
+        return tuple(anomalous(limits, both[0], both[1]) for both in every)
+
     def rates(self, alpha: float) -> tuple[float, float]:
         """Shares of the judged good pictures and of the defects that are anomalous at α."""
-        good, judged, defects = (
-            np.array(both, np.float32) for both in (self.good, self.judged, self.defects)
-        )
-        limits = joint_thresholds(good[0], good[1], alpha)
-        rejected, found = (anomalous(limits, one[0], one[1]) for one in (judged, defects))
+        _, rejected, found = self.verdicts(alpha)
         return float(rejected.mean()), float(found.mean()) if found.size else float("nan")
 
 
@@ -184,8 +195,7 @@ def known_set(task: Task) -> KnownSet:
     defects = [path for kind in kinds for path in list_pictures(kind)]
     most = min(len(defects), MOST_DEFECTS)
     spread = [defects[number * len(defects) // most] for number in range(most)]
-    fitted_on = list_pictures(task.root / "train" / "good")
-    good = [*fitted_on, *list_pictures(test / "good")]
+    good, fitted_on = good_pictures(task.root), list_pictures(task.root / "train" / "good")
     setting = Setting({} if task.size is None else {"size": str(task.size)})
     encoder = setting.encoder_for(fitted_on, Compute.choose("cpu", bf16=False))
     known = known_features([*good, *spread], encoder, task.out)
@@ -197,36 +207,53 @@ def fit_and_judge(known: KnownSet, task: Task, number: int) -> Split:
     """Fits to one split of a set's good pictures, and judges others and the defects."""
     started_s = time.perf_counter()
     order = np.random.default_rng(number).permutation(known.good).tolist()
-    features = _KnownFeatures(
-        [Path(str(picture)) for picture in order[: known.fitted]],
-        _never_read,
-        PatchCore(known.encoder.config).eval(),
-        Compute.choose("cpu", bf16=False),
-        number,
-        most_candidates=task.candidates,
-        known=known,
-    )
-    features.read(range(len(features)))
-    features.read_moved()
-    filled = fill_banks(features, task.bank_size, seed=number, quiet=True)
+    filled = fit_known(known, task, order[: known.fitted], number)
     defects = np.random.default_rng(number // _turns(known)).permutation(
         np.arange(known.good, len(known.layers[0]))
     )[number % _turns(known) :: _turns(known)]
     judged = order[known.fitted :][:MOST_JUDGED]
     maps = (
         filled.out_of_fold.maps,
-        _maps(filled.model, known, judged),
-        _maps(filled.model, known, defects.tolist()),
+        known.maps(filled.model, judged),
+        known.maps(filled.model, defects.tolist()),
     )
     seconds = time.perf_counter() - started_s
-    good, of_judged, found = (_witnesses(filled.model, one.flatten(1)) for one in maps)
+    good, of_judged, found = (witnesses_of(filled.model, one) for one in maps)
     return Split(number, good, of_judged, found, seconds)
+
+
+def fit_known(
+    known: KnownSet,
+    task: Task,
+    fitted: Sequence[int],
+    seed: int,
+    lots: Sequence[str] | None = None,
+) -> Filled:
+    """Fits a bank to some of a set's pictures, with lots held apart if their names are given."""
+    features = _KnownFeatures(
+        [Path(str(picture)) for picture in fitted],
+        _never_read,
+        PatchCore(known.encoder.config).eval(),
+        Compute.choose("cpu", bf16=False),
+        seed,
+        most_candidates=task.candidates,
+        known=known,
+    )
+    features.read(range(len(features)))
+    features.read_moved()
+    apart = None if lots is None else Parts.of(lots).number
+    return fill_banks(features, task.bank_size, apart=apart, seed=seed, quiet=True)
+
+
+def good_pictures(root: Path) -> list[Path]:
+    """The good pictures of a set, in the order of `KnownSet`."""
+    return [*list_pictures(root / "train" / "good"), *list_pictures(root / "test" / "good")]
 
 
 def kept_of(task: Task, known: KnownSet) -> Kept:
     """What is kept of a task; other settings and other code have a file of their own."""
     height, width = known.encoder.config.input_size
-    key = f"{width}x{height}-{task.bank_size}-{task.candidates}-{_code()}"
+    key = f"{width}x{height}-{task.bank_size}-{task.candidates}-{code_digest()}"
     return Kept(task.out / f"{task.root.name}-{key}.jsonl")
 
 
@@ -235,16 +262,9 @@ def _turns(known: KnownSet) -> int:
     return max(1, round((len(known.layers[0]) - known.good) / DEFECTS_A_SPLIT))
 
 
-def _maps(model: PatchCore, known: KnownSet, pictures: Iterable[int]) -> Tensor:
-    """The maps [n,h,w] of pictures by their features."""
-    maps = [
-        model.fuse(model.distances([layer[None] for layer in known.features(picture)]))
-        for picture in pictures
-    ]
-    return torch.cat([torch.zeros(0, *model.map_size), *maps])
-
-
-def _witnesses(model: PatchCore, values: Tensor) -> list[list[float]]:
+def witnesses_of(model: PatchCore, maps: Tensor) -> list[list[float]]:
+    """Scores and peaks [2,n] of maps [n,h,w]."""
+    values = maps.flatten(1)
     return [model.score_of(values).tolist(), values.amax(1).tolist()]
 
 
@@ -253,7 +273,7 @@ def _never_read(path: Path) -> NDArray[np.uint8]:
 
 
 @cache
-def _code() -> str:
+def code_digest() -> str:
     """A digest of the code that makes scores of features, without its docstrings."""
     digest = hashlib.sha256()
     root = Path(models.__file__).parent
