@@ -35,6 +35,9 @@ from benchmarks.corpus import (
     thresholds,
 )
 from benchmarks.corpus.measuring import Task
+from benchmarks.corpus.peers import outcomes as peers
+from benchmarks.corpus.peers import report as peers_report
+from benchmarks.corpus.peers import trained
 from benchmarks.corpus.results import ROOT, Result, load, load_scores, save
 from benchmarks.corpus.running import Run, run, run_each
 from benchmarks.corpus.sets import CorpusError, find_sets
@@ -71,6 +74,8 @@ def main(words: Sequence[str]) -> None:
                 _teach(rest)
             case ["moves", *rest]:
                 _moves(rest)
+            case ["peers", *rest]:
+                _peers(rest)
             case ["bears", *rest]:
                 _bears(rest)
             case _:
@@ -172,6 +177,34 @@ def _teach(words: Sequence[str]) -> None:
     asked = Asked(given.draws, given.wrong, given.splits)
     fits = Run(sets, setting, given.seeds, given.scratch, given.processes)
     print(lessons.report(run_each(fits, partial(measure_taught, asked=asked))))
+
+
+def _peers(words: Sequence[str]) -> None:
+    """Asks Takt's bank and other detectors, and prints the tables."""
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.corpus peers",
+        description="Takt's bank beside anomalib's PatchCore and PaDiM, on the same features.",
+    )
+    parser.add_argument("data", nargs="?", type=Path, default=DATA, help="folder of the sets")
+    parser.add_argument("--sets", nargs="+", default=[], help="names of some sets; all without")
+    parser.add_argument("--anomalib", type=Path, help="a Python that has anomalib")
+    parser.add_argument("--size", default="224", help="side of the input, for all detectors")
+    parser.add_argument(
+        "--minutes", type=float, default=5, help="of each trained model; 0 for none"
+    )
+    parser.add_argument("--processes", type=int, default=2, help="each has one thread")
+    parser.add_argument(
+        "--out", type=Path, default=Path("out/peers"), help="folder of what is kept"
+    )
+    given = parser.parse_args(words)
+    setting, sets = Setting.parsed([f"size={given.size}"]), find_sets(given.data, given.sets)
+    tasks = [Task(root, setting, 1, given.out) for root in sets]
+    every = [*peers.asks(tasks, given.anomalib, given.out)]
+    peers.answered(every, given.processes)
+    print(peers_report.report(peers_report.kept(every), [root.name for root in sets]))
+    if given.minutes:
+        trained.fit_trained(given.data, given.minutes, given.out / "trained")
+        print(f"\n{trained.report(given.data, given.minutes, given.out / 'trained')}")
 
 
 def _moves(words: Sequence[str]) -> None:

@@ -34,7 +34,7 @@ from tests.conftest import MakeBundle
 from tests.made_up_sets import write_set
 from tests.unit.benchmarks import test_gpu
 from tests.unit.benchmarks.corpus import test_main as corpus
-from tests.unit.benchmarks.corpus import test_moves, test_teaching, test_thresholds
+from tests.unit.benchmarks.corpus import test_moves, test_peers, test_teaching, test_thresholds
 
 ROOT = Path(__file__).parents[2]
 SLACK = 0.03
@@ -54,6 +54,9 @@ FORMS: dict[str, Callable[..., object]] = {
     "corpus few": corpus.test_few_pictures_are_learned_as_they_are_and_turned,
     "corpus moves": test_moves.test_the_smoke_form_has_a_row_for_each_movement,
     "corpus bears": test_moves.test_the_smoke_form_holds_moved_pictures_against_what_is_said,
+    "corpus peers": (
+        test_peers.test_detectors_are_asked_whole_and_moved_and_a_run_goes_on_where_it_was
+    ),
     "corpus teach": test_teaching.test_each_set_is_taught_judged_wrongly_and_split,
     "gpu.sh": test_gpu.test_both_models_are_measured_in_the_engine_and_served,
 }
@@ -387,6 +390,31 @@ def test_false_rejects_of_a_set_are_counted(
     assert (fitted, splits, alpha) == (22, 2, 5)
     assert low <= rejected <= high
     assert found == 100
+    ((cells, overlapping, holding),) = numbers(r"^\| all \| (\d+) \| (\S+) \| (\S+) \|", text)
+    assert cells == 8  # at 5 and 10 %, rejected and found, in two splits
+    assert holding <= overlapping <= 100
+
+
+@runs("lots")
+def test_other_lots_are_judged_with_lots_held_apart_and_without(
+    told: Told, tmp_path: Path, in_a_thread: Callable[[str], None]
+) -> None:
+    in_a_thread("lots")
+    root = write_set(tmp_path / "sets" / "road_crackforest", seed=3, good=40)
+    for path in sorted(root.glob("*/good/*.png")):
+        path.rename(path.with_name(f"r{int(path.stem) % 8:03}_{path.stem}.png"))
+    only = ("--only", "road_crackforest", "--splits", "2", "--size", "64")
+
+    text = told("lots", tmp_path / "sets", *only)
+
+    ((lots, covered, splits, limit, apart, single, found, of_single, kept),) = numbers(
+        r"^\| road_crackforest \| (\d+) \| (\d+) of (\d+) " + 6 * r"\| ([\d.]+) " + r"\|$",
+        text,
+    )
+    assert (lots, splits) == (4, 2)
+    assert covered <= splits
+    assert max(limit, apart, single) <= 100
+    assert (found, of_single, kept) == (100, 100, 100)
 
 
 @runs("self_test")
