@@ -230,7 +230,8 @@ async def test_a_decision_that_could_not_be_read_at_the_start_is_followed_once_i
         else:
             keep_activation(repository / "parts", Activation.now(decided, "2", None))
         await found.look(1)
-        assert set(found.versions.values()) == {"ready"}
+        # A look waits for what it has begun no longer than until the next one.
+        await until(lambda: set(found.versions.values()) == {"ready"})
         assert found.active == (decided or "2")
         assert found.repository.ready
 
