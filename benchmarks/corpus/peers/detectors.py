@@ -96,7 +96,7 @@ def _by_bank(
     maps = asked.maps(model, range(len(world.asked[0])))
     ms = 1000 * (time.process_time() - started_s) / len(maps)
     if world.new is not None:
-        maps = torch.where(torch.from_numpy(world.new), maps.clamp_max(0), maps)
+        maps = torch.where(torch.from_numpy(world.new()), maps.clamp_max(0), maps)
     return Answer(
         good=witnesses_of(model, of_good),
         held=len(held),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,7 +38,8 @@ class World:
         asked: features of the pictures to ask about, [m,C,h,w] by layer.
         defective: which of them show a defect, [m].
         shows: the movement that each shows, [m].
-        new: cells of Takt's maps of them that show what came from beyond the border, [m,h,w].
+        new: finds the cells of Takt's maps of them that show what came from beyond the border,
+            [m,h,w]; None where that is not looked for.
     """
 
     encoder: PatchCoreEncoder
@@ -49,7 +50,7 @@ class World:
     asked: tuple[NDArray[np.float16], ...]
     defective: NDArray[np.bool_]
     shows: Sequence[str]
-    new: NDArray[np.bool_] | None
+    new: Callable[[], NDArray[np.bool_]] | None
 
 
 def has_world(root: Path, world: str) -> bool:
@@ -85,7 +86,7 @@ def _whole(subject: Subject) -> World:
         asked=tuple(layer[len(subject.good) :] for layer in subject.known.layers),
         defective=subject.defective,
         shows=[WHOLE] * len(tested),
-        new=_located(subject, learned).new_content(subject.grays[tested]),
+        new=lambda: _located(subject, learned).new_content(subject.grays[tested]),
     )
 
 
@@ -98,7 +99,7 @@ def _moved(moved: MovedSet) -> World:
         asked=moved.layers(),
         defective=subject.defective[pictures],
         shows=[moved.moved[one.movement].name for one in moved.shown],
-        new=moved.new_content(),
+        new=moved.new_content,
     )
 
 
