@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from PIL import ExifTags, Image
-
 from export.errors import PicturesError
 
 LotRule = Literal["auto", "none", "folder"] | re.Pattern[str]
@@ -158,6 +156,8 @@ def _of_days(days: Sequence[str | None], told_by: str) -> Lots:
 
 def _camera_day(path: Path) -> str | None:
     """The day at which the camera says a picture was taken; None if it does not say."""
+    from PIL import ExifTags, Image  # which the extra `export` brings
+
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
             exif = picture.getexif()

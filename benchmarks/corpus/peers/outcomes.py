@@ -132,9 +132,9 @@ class Ask:
 
 
 def asks(tasks: Sequence[Task], interpreter: Path | None, out: Path) -> Iterator[Ask]:
-    """Every detector in every world that a set has."""
-    for task in tasks:
-        for world in WORLDS:
+    """Every detector in every world that a set has, one world after another."""
+    for world in WORLDS:
+        for task in tasks:
             if has_world(task.root, world):
                 for detector in DETECTORS:
                     yield Ask(task, world, detector, interpreter, out)
