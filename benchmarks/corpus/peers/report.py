@@ -7,7 +7,7 @@ from statistics import fmean, median
 
 from benchmarks.corpus.peers.detectors import DETECTORS
 from benchmarks.corpus.peers.outcomes import Ask, Outcome
-from benchmarks.corpus.peers.worlds import OTHER_LOTS, WORLDS
+from benchmarks.corpus.peers.worlds import WORLDS
 from benchmarks.corpus.table import NONE, markdown
 from service.core.bundles.conformal import needed_for
 from service.core.bundles.thresholds import ThresholdPair
@@ -37,7 +37,7 @@ def kept(every: Sequence[Ask]) -> Outcomes:
 def report(found: Outcomes, sets: Sequence[str]) -> str:
     """All tables."""
     parts = [_means(found, sets), _costs(found)]
-    parts += [f"{world}:\n\n{_of_sets(found, sets, world)}" for world in WORLDS]
+    parts += [f"**{world.capitalize()}**\n\n{_of_sets(found, sets, world)}" for world in WORLDS]
     return "\n\n".join(parts)
 
 
@@ -71,22 +71,22 @@ def _comparable(
 def _of_sets(found: Outcomes, sets: Sequence[str], world: str) -> str:
     rows = []
     for name in sets:
-        for detector in DETECTORS:
-            outcome = found.get((name, world, detector))
+        outcomes = [found.get((name, world, detector)) for detector in DETECTORS]
+        if not any(outcomes):
+            continue
+        for detector, outcome in zip(DETECTORS, outcomes, strict=True):
             cells = [_text(column(outcome)) for column in _columns()]
-            rows.append([name, detector, *_with_reasons(cells, outcome, detector, world)])
+            rows.append([name, detector, *_with_reasons(cells, outcome)])
     return markdown(["set", "detector", *HEAD], rows)
 
 
-def _with_reasons(
-    cells: list[str], outcome: Outcome | None, detector: str, world: str
-) -> Iterator[str]:
+def _with_reasons(cells: list[str], outcome: Outcome | None) -> Iterator[str]:
     """The cells; an empty one says why."""
     for number, cell in enumerate(cells):
         if cell != NONE:
             yield cell
         elif outcome is None or outcome.answer is None:
-            yield "names no lot" if world == OTHER_LOTS else "not asked"
+            yield "not asked"
         elif number == 1:
             yield "is ours"
         else:
