@@ -31,19 +31,19 @@ from typing import Any
 
 import httpx
 
-import service
-from service.app import create_app
-from service.core.engines.fake import FakeEngine
-from service.recording.record import open_record
-from service.server.listening import listening
-from service.server.run import run
-from service.settings import Settings
+import takt
+from takt.app import create_app
+from takt.core.engines.fake import FakeEngine
+from takt.recording.record import open_record
+from takt.server.listening import listening
+from takt.server.run import run
+from takt.settings import Settings
 from takt_client import TaktClient
 from tests.api.oip.requests import INFER, in_binary
 from tests.hostile.bundle import MODEL, spotted_picture, write_bundle
 
 KEPT = Path(__file__).with_name("calls.json")
-HOUSE = str(Path(service.__file__).parent)
+HOUSE = str(Path(takt.__file__).parent)
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 REQUESTS = 200
 WARM_UP = 30

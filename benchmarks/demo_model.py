@@ -3,9 +3,9 @@
     python -m benchmarks.demo_model            # make demo-model: a minute on one core
     python -m benchmarks.demo_model --measure  # the one that is there
 
-It needs the exporter. The new bundle takes the place of the one in `service/commands/demo`. It is
-fitted and exported in two steps: `takt learn` would keep the fit's file in it, which is larger than
-all others together.
+It needs the exporter. The new bundle takes the place of the one in `service/takt/commands/demo`. It
+is fitted and exported in two steps: `takt learn` would keep the fit's file in it, which is larger
+than all others together.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from service.commands.demo.part import TRUTHS, Truth, jpeg
-from service.commands.demo.shipped import MODEL, SHIPPED
-from service.core.distribution import COMMAND
-from service.core.domain import InspectOptions
-from service.core.inspection.opened import opened
+from takt.commands.demo.part import TRUTHS, Truth, jpeg
+from takt.commands.demo.shipped import MODEL, SHIPPED
+from takt.core.distribution import COMMAND
+from takt.core.domain import InspectOptions
+from takt.core.inspection.opened import opened
 
 FITTED = range(120)
 """Seeds of the good pictures that are learned."""

@@ -24,12 +24,12 @@ import numpy as np
 
 from benchmarks.ceilings import Ceiling, count_gmac, measure_ceiling
 from benchmarks.realtime.server import TaktServer
-from export.pictures import list_pictures, read_model_input
-from service.core.bundles.bundle import Bundle, load_bundle
-from service.core.engines.base import Engine
-from service.core.engines.opener import engine_opener
-from service.core.engines.options import EngineOptions
-from service.core.errors import TaktError
+from takt.core.bundles.bundle import Bundle, load_bundle
+from takt.core.engines.base import Engine
+from takt.core.engines.opener import engine_opener
+from takt.core.engines.options import EngineOptions
+from takt.core.errors import TaktError
+from takt_export.pictures import list_pictures, read_model_input
 
 if TYPE_CHECKING:
     import torch
@@ -201,7 +201,7 @@ def _torch_runs(
     """Eager, as somebody runs it who exports nothing; and with channels last."""
     import torch
 
-    from models.checkpoints.formats import load_checkpoint
+    from takt_models.checkpoints.formats import load_checkpoint
 
     model = load_checkpoint((checkpoint,)).model.eval()
     pixels = torch.from_numpy(images[:1].copy()).permute(0, 3, 1, 2).float().contiguous() / 255

@@ -35,10 +35,10 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from benchmarks.splits import Split, Task, fit_and_judge, kept_of, known_set
-from export.calibration.self_test import ALPHAS as PRICED
-from models.fit.patchcore.features import CANDIDATES
-from service.core.bundles.conformal import needed_for
-from service.core.intervals import exact_interval
+from takt.core.bundles.conformal import needed_for
+from takt.core.intervals import exact_interval
+from takt_export.calibration.self_test import ALPHAS as PRICED
+from takt_models.fit.patchcore.features import CANDIDATES
 
 ALPHAS = (0.01, 0.02, 0.05)
 ALLOWED_MEAN = 0.005

@@ -29,9 +29,9 @@ import numpy as np
 from benchmarks.engines import Layout, engine_run
 from benchmarks.peers.processes import Tree
 from benchmarks.realtime.server import TaktServer
-from export.pictures import list_pictures, read_model_input
-from service.core.bundles.bundle import Bundle, load_bundle
-from service.core.errors import TaktError
+from takt.core.bundles.bundle import Bundle, load_bundle
+from takt.core.errors import TaktError
+from takt_export.pictures import list_pictures, read_model_input
 
 BATCHES = (1, 16)
 CLIENTS = (1, 8, 32)

@@ -40,11 +40,11 @@ from benchmarks.splits import (
     known_set,
     witnesses_of,
 )
-from export.calibration.cross_conformal import joint_thresholds
-from export.calibration.lots import Lots, lots_of
-from export.calibration.next_lot import ScoresByLot
-from service.core.bundles.next_lot import NextLot
-from service.core.bundles.witnesses import anomalous
+from takt.core.bundles.next_lot import NextLot
+from takt.core.bundles.witnesses import anomalous
+from takt_export.calibration.cross_conformal import joint_thresholds
+from takt_export.calibration.lots import Lots, lots_of
+from takt_export.calibration.next_lot import ScoresByLot
 
 OUT = Path("out/lots")
 ALPHA = 0.05

@@ -17,17 +17,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from export.bundling.graph import write_graph
-from models.detector import Detector
-from models.efficientad.config import EfficientAdConfig
-from models.efficientad.detector import EfficientAd
-from models.fit.device import round_to_fp16
-from models.inpformer.config import InpFormerConfig
-from models.inpformer.detector import InpFormer
-from service.core.bundles.bundle import Bundle, Calibration, Golden
-from service.core.bundles.manifest import Drift, Manifest, MapSpec, Preprocess, Thresholds
-from service.core.bundles.writing import save_bundle
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.bundles.bundle import Bundle, Calibration, Golden
+from takt.core.bundles.manifest import Drift, Manifest, MapSpec, Preprocess, Thresholds
+from takt.core.bundles.writing import save_bundle
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt_export.bundling.graph import write_graph
+from takt_models.detector import Detector
+from takt_models.efficientad.config import EfficientAdConfig
+from takt_models.efficientad.detector import EfficientAd
+from takt_models.fit.device import round_to_fp16
+from takt_models.inpformer.config import InpFormerConfig
+from takt_models.inpformer.detector import InpFormer
 
 INPFORMERS = {
     "inpformer-s": InpFormerConfig(),

@@ -34,18 +34,18 @@ from benchmarks.corpus.comparing import Difference, paired
 from benchmarks.corpus.measuring import Scores
 from benchmarks.corpus.sets import find_sets
 from benchmarks.corpus.table import markdown
-from export.calibration.grouping import BY_LOOKS
-from export.evaluation.data_sets import Sample, read_data_set
-from export.learning.look import GoodPictures, look_at_pictures
-from export.learning.search.bank_choice import BankChoice
-from export.learning.search.searching import search_banks
-from export.learning.search.trials import fit_judge
-from export.learning.stages import Stages
-from export.pictures import read_picture
-from models.fit.device import Compute
-from models.fit.errors import FitError
-from service.core.bundles.witnesses import anomalous
-from service.core.errors import TaktError
+from takt.core.bundles.witnesses import anomalous
+from takt.core.errors import TaktError
+from takt_export.calibration.grouping import BY_LOOKS
+from takt_export.evaluation.data_sets import Sample, read_data_set
+from takt_export.learning.look import GoodPictures, look_at_pictures
+from takt_export.learning.search.bank_choice import BankChoice
+from takt_export.learning.search.searching import search_banks
+from takt_export.learning.search.trials import fit_judge
+from takt_export.learning.stages import Stages
+from takt_export.pictures import read_picture
+from takt_models.fit.device import Compute
+from takt_models.fit.errors import FitError
 
 SEED = 0
 LOW = 0.9

@@ -28,20 +28,20 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from export.bundling.checkpoint_source import preprocess_of
-from export.calibration.cross_conformal import cross_conformal
-from export.calibration.pictures_to_use import CalibrationPictures, sample_evenly
-from export.calibration.self_test import self_test
-from export.calibration.subject import Subject
-from export.learning.search.bank_choice import BankChoice
-from export.learning.search.trials import Judge, scores_out_of_fold
-from export.pictures import list_pictures, read_fit_input, read_picture
-from models.fit.device import Compute
-from models.fit.patchcore.fit import fit_patchcore
-from models.fit.patchcore.options import PatchCoreOptions
-from service.core.bundles.conformal import choose_alpha
-from service.core.bundles.findings import FitRecord
-from service.core.bundles.thresholds import ThresholdPair
+from takt.core.bundles.conformal import choose_alpha
+from takt.core.bundles.findings import FitRecord
+from takt.core.bundles.thresholds import ThresholdPair
+from takt_export.bundling.checkpoint_source import preprocess_of
+from takt_export.calibration.cross_conformal import cross_conformal
+from takt_export.calibration.pictures_to_use import CalibrationPictures, sample_evenly
+from takt_export.calibration.self_test import self_test
+from takt_export.calibration.subject import Subject
+from takt_export.learning.search.bank_choice import BankChoice
+from takt_export.learning.search.trials import Judge, scores_out_of_fold
+from takt_export.pictures import list_pictures, read_fit_input, read_picture
+from takt_models.fit.device import Compute
+from takt_models.fit.patchcore.fit import fit_patchcore
+from takt_models.fit.patchcore.options import PatchCoreOptions
 
 MOST_GOOD, MOST_TESTED = 120, 60
 ORDERED_FROM = 0.1 - 1e-9

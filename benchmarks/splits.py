@@ -21,19 +21,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-import models
+import takt_models
 from benchmarks.corpus.features import known_features
 from benchmarks.corpus.settings import Setting
-from export.calibration.cross_conformal import joint_thresholds
-from export.calibration.parts import Parts
-from export.pictures import list_pictures
-from models.fit.device import Compute
-from models.fit.patchcore.encoders import PatchCoreEncoder
-from models.fit.patchcore.features import CANDIDATES, Move, PictureFeatures
-from models.fit.patchcore.fit import Filled, fill_banks
-from models.fit.patchcore.options import PatchCoreOptions
-from models.patchcore.detector import PatchCore
-from service.core.bundles.witnesses import anomalous
+from takt.core.bundles.witnesses import anomalous
+from takt_export.calibration.cross_conformal import joint_thresholds
+from takt_export.calibration.parts import Parts
+from takt_export.pictures import list_pictures
+from takt_models.fit.device import Compute
+from takt_models.fit.patchcore.encoders import PatchCoreEncoder
+from takt_models.fit.patchcore.features import CANDIDATES, Move, PictureFeatures
+from takt_models.fit.patchcore.fit import Filled, fill_banks
+from takt_models.fit.patchcore.options import PatchCoreOptions
+from takt_models.patchcore.detector import PatchCore
 
 OUT = Path("out/false-rejects")
 MOST_FITTED, MOST_JUDGED, MOST_DEFECTS = 200, 100, 100
@@ -276,7 +276,7 @@ def _never_read(path: Path) -> NDArray[np.uint8]:
 def code_digest() -> str:
     """A digest of the code that makes scores of features, without its docstrings."""
     digest = hashlib.sha256()
-    root = Path(models.__file__).parent
+    root = Path(takt_models.__file__).parent
     for path in sorted([*root.glob("patchcore/*.py"), *root.glob("fit/patchcore/*.py")]):
         if path.name in OF_HEADS:
             continue

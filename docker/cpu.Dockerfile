@@ -28,7 +28,6 @@ COPY docs/operations.md ./docs/operations.md
 COPY service ./service
 COPY export ./export
 COPY models ./models
-COPY families ./families
 COPY clients/python ./clients/python
 RUN /opt/build/bin/pip wheel --no-deps --no-index --no-build-isolation --wheel-dir /src/dist \
         ./clients/python . \

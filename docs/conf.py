@@ -35,7 +35,7 @@ include_patterns = [
     "clients/*/README.md",
     "deploy/**.md",
     "examples/**.md",
-    "models/weights/README.md",
+    "models/takt_models/weights/README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
 ]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import click
 
-from service.commands.demo.asking import KnownPicture, inspect_all
-from service.commands.demo.serving import serving
+from takt.commands.demo.asking import KnownPicture, inspect_all
+from takt.commands.demo.serving import serving
 
 HERE = Path(__file__).parent
 

@@ -26,8 +26,8 @@ from httpx._config import DEFAULT_TIMEOUT_CONFIG, create_ssl_context
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from service.core.bundles.bundle import Bundle, Calibration, Golden
-from service.core.bundles.manifest import (
+from takt.core.bundles.bundle import Bundle, Calibration, Golden
+from takt.core.bundles.manifest import (
     Drift,
     InputType,
     Manifest,
@@ -35,8 +35,8 @@ from service.core.bundles.manifest import (
     Preprocess,
     Thresholds,
 )
-from service.core.bundles.writing import save_bundle
-from service.recording.record import Record, open_record
+from takt.core.bundles.writing import save_bundle
+from takt.recording.record import Record, open_record
 from tests.forked import Forked, forking
 from tests.plugins import Groups, install
 from tests.ports import kept_port
@@ -344,8 +344,8 @@ def made_up_defects_left_out() -> Iterator[None]:
 
     Nor are layers recorded, for which OpenVINO compiles each graph.
     """
-    from export.bundling import export_bundle  # imports torch, which most tests never need
-    from export.calibration import self_test
+    from takt_export.bundling import export_bundle  # imports torch, which most tests never need
+    from takt_export.calibration import self_test
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(self_test, "ROUNDS", 0)

@@ -6,7 +6,7 @@ import math
 
 from hypothesis import strategies as st
 
-from service.station.cycle.signals import (
+from takt.station.cycle.signals import (
     Controls,
     NoDecisionReason,
     OfflineReason,
@@ -14,7 +14,7 @@ from service.station.cycle.signals import (
     ShownResult,
     StationStatus,
 )
-from service.station.plc.registers import RegisterMap
+from takt.station.plc.registers import RegisterMap
 
 words = st.integers(0, 0xFFFF)
 double_words = st.integers(0, 0xFFFF_FFFF)

@@ -139,11 +139,11 @@ def _keep(client: socket.socket, log: int) -> None:
 
 def _declare() -> None:
     """Load what a server loads, make an app with a record, and let it answer."""
-    for name in ("numpy.ma", "onnxruntime", "service.server.run", "uvloop"):
+    for name in ("numpy.ma", "onnxruntime", "takt.server.run", "uvloop"):
         import_module(name)
-    from service.app import create_app
-    from service.recording.record import open_record
-    from service.settings import Settings
+    from takt.app import create_app
+    from takt.recording.record import open_record
+    from takt.settings import Settings
 
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(repository=str(_BANK), data_folder=Path(folder))
@@ -162,7 +162,7 @@ def _declare() -> None:
 
 
 def _main(channel: socket.socket) -> None:
-    from service.cli import main
+    from takt.cli import main
     from tests.declared_once import each_declaration_once
     from tests.migrated_once import each_migration_once
 

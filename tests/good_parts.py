@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from service.core.bundles.bundle import Bundle
-from service.core.bundles.writing import replace_calibration
-from service.core.domain import ModelInput
-from service.core.pictures.facts import look_of, looks_without_each, picture_facts, with_answer
-from service.core.pictures.good_facts import LEAST, GoodFacts
-from service.core.pictures.prepare import prepare
+from takt.core.bundles.bundle import Bundle
+from takt.core.bundles.writing import replace_calibration
+from takt.core.domain import ModelInput
+from takt.core.pictures.facts import look_of, looks_without_each, picture_facts, with_answer
+from takt.core.pictures.good_facts import LEAST, GoodFacts
+from takt.core.pictures.prepare import prepare
 
 
 def good_part(seed: int, level: int = 60) -> bytes:

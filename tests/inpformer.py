@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from models.inpformer.config import InpFormerConfig
+from takt_models.inpformer.config import InpFormerConfig
 
 THIN = InpFormerConfig(
     embed_dim=16,

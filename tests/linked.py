@@ -11,11 +11,11 @@ from typing import Any
 
 import httpx
 
-from service.app import create_app
-from service.core.errors import TaktError
-from service.peers import Alone, Handler, Message, Reply
-from service.recording.record import Record
-from service.settings import Settings
+from takt.app import create_app
+from takt.core.errors import TaktError
+from takt.peers import Alone, Handler, Message, Reply
+from takt.recording.record import Record
+from takt.settings import Settings
 from tests.api.apps import idle
 
 Transform = Callable[[str, Message], Awaitable[None]]

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from service.core.bundles.bundle import MANIFEST
-from service.core.bundles.strict_model import sealing_digest
+from takt.core.bundles.bundle import MANIFEST
+from takt.core.bundles.strict_model import sealing_digest
 
 
 def rewrite_manifest(path: Path, change: Callable[[dict[str, Any]], object]) -> None:

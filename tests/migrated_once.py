@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import Connection, inspect
 
-from service.recording.migrations import upgrade
+from takt.recording.migrations import upgrade
 
 TABLES = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
 REVISION = "SELECT version_num FROM alembic_version"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from models.patchcore.config import PatchCoreConfig
-from models.patchcore.detector import PatchCore
+from takt_models.patchcore.config import PatchCoreConfig
+from takt_models.patchcore.detector import PatchCore
 
 
 def a_patchcore(config: PatchCoreConfig, seed: int = 0) -> PatchCore:

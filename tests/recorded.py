@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import event, insert, select
 
-from service.recording.record import Record
-from service.recording.tables import inspections, sources
+from takt.recording.record import Record
+from takt.recording.tables import inspections, sources
 
 SOURCE: dict[str, Any] = {
     "digest": "0a" * 32,

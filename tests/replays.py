@@ -7,15 +7,15 @@ from collections.abc import Iterable, Sequence
 
 import httpx
 
-from service.app import create_app
-from service.parts.composing.assembly import foundation_of
-from service.recording.record import Record
-from service.recording.search.filters import Filters
-from service.recording.search.pages import page_of
-from service.recording.search.stored import StoredInspection
-from service.repository.replaying.many import NotReplayed, replay_many
-from service.repository.replaying.replay import Replay
-from service.settings import Settings
+from takt.app import create_app
+from takt.parts.composing.assembly import foundation_of
+from takt.recording.record import Record
+from takt.recording.search.filters import Filters
+from takt.recording.search.pages import page_of
+from takt.recording.search.stored import StoredInspection
+from takt.repository.replaying.many import NotReplayed, replay_many
+from takt.repository.replaying.replay import Replay
+from takt.settings import Settings
 
 Outcome = Replay | NotReplayed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.core.domain import FindingCode
+from takt.core.domain import FindingCode
 
 
 def self_test(*codes: FindingCode) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from pathlib import Path
 import onnx
 import torch
 
-import export.bundling.graph
-from service.core.bundles.manifest import InputType
+import takt_export.bundling.graph
+from takt.core.bundles.manifest import InputType
 
 Trace = Callable[
-    [export.bundling.graph.ImagesToAnswer, tuple[int, int], InputType], onnx.ModelProto
+    [takt_export.bundling.graph.ImagesToAnswer, tuple[int, int], InputType], onnx.ModelProto
 ]
 
 
@@ -27,12 +27,12 @@ def each_graph_once(folder: Path) -> Iterator[None]:
 
     A trace takes seconds, and is a function of the module alone.
     """
-    trace: Trace = export.bundling.graph._trace
+    trace: Trace = takt_export.bundling.graph._trace
     exporter = torch.onnx.export
     folder.mkdir(exist_ok=True)
 
     def trace_once(
-        answering: export.bundling.graph.ImagesToAnswer,
+        answering: takt_export.bundling.graph.ImagesToAnswer,
         input_size: tuple[int, int],
         input_type: InputType,
     ) -> onnx.ModelProto:
@@ -45,11 +45,11 @@ def each_graph_once(folder: Path) -> Iterator[None]:
                 onnx.save_model(trace(answering, input_size, input_type), path)
         return onnx.load_model(path)
 
-    export.bundling.graph._trace = trace_once
+    takt_export.bundling.graph._trace = trace_once
     try:
         yield
     finally:
-        export.bundling.graph._trace = trace
+        takt_export.bundling.graph._trace = trace
 
 
 def _digest(traced: tuple[object, ...]) -> str:

@@ -10,6 +10,15 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+SOURCES = {
+    "takt": ROOT / "service",
+    "takt_families": ROOT / "service",
+    "takt_export": ROOT / "export",
+    "takt_models": ROOT / "models",
+    "takt_client": ROOT / "clients/python/src",
+}
+"""Each package by its name, and the folder it lies in."""
+
 _OF_TOOLS = (".git", ".git/", ".hypothesis/")
 
 

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.core.bundles.bundle import Bundle, Calibration, load_bundle
-from service.core.bundles.writing import replace_calibration
-from service.core.pictures.preprocess import preprocess
+from takt.core.bundles.bundle import Bundle, Calibration, load_bundle
+from takt.core.bundles.writing import replace_calibration
+from takt.core.pictures.preprocess import preprocess
 from tests.good_parts import known_facts
 
 COUNT = 60

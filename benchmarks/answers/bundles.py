@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.answers.pictures import read_sets
 from benchmarks.peers.assets import make_assets
 from benchmarks.peers.places import Places
-from service.repository.activation import Activation, keep_activation
+from takt.repository.activation import Activation, keep_activation
 
 GOOD = 20
 """Pictures of each set for the thresholds."""

@@ -45,8 +45,8 @@ from benchmarks.corpus.settings import Setting, defaults
 from benchmarks.corpus.speed import EngineName
 from benchmarks.corpus.table import table
 from benchmarks.corpus.teaching import Asked, measure_taught
-from models.fit.errors import FitError
-from service.core.errors import TaktError
+from takt.core.errors import TaktError
+from takt_models.fit.errors import FitError
 
 DATA = Path(os.environ.get("TAKT_DATA", ROOT.parent / "shared" / "data"))
 OUT = Path("out/corpus")

@@ -29,8 +29,8 @@ from benchmarks.corpus.results import made_now
 from benchmarks.corpus.running import Run, run_each
 from benchmarks.corpus.sets import CorpusError
 from benchmarks.corpus.table import NONE, markdown
-from service.core.host import processor_name
-from service.core.intervals import ShareInterval, exact_interval
+from takt.core.host import processor_name
+from takt.core.intervals import ShareInterval, exact_interval
 
 ALPHA = 0.05
 

@@ -23,21 +23,21 @@ from benchmarks.corpus.measuring import Task, compute
 from benchmarks.corpus.moved import Movement, middles_of, movements, read_whole
 from benchmarks.corpus.moves import AS_IT_IS, Picture, absent, cut_off, lit, middle, noisy
 from benchmarks.corpus.table import markdown
-from export.bundling.tested import witnesses_of
-from export.calibration.bearing import MARGIN
-from export.learning.learn import LearnOptions, learn
-from export.learning.place import next_place
-from export.learning.stages import Stages
-from export.pictures import MAX_PIXELS
-from families.every import usual
-from service.core.bundles.bearing import Bearing, MovementKind
-from service.core.bundles.bundle import Bundle
-from service.core.domain import RawPicture
-from service.core.engines.base import Engine
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
-from service.core.inspection.offline import facts_offline
-from service.core.pictures.good_facts import GoodFacts
-from service.core.pictures.judgeable import FactLimits
+from takt.core.bundles.bearing import Bearing, MovementKind
+from takt.core.bundles.bundle import Bundle
+from takt.core.domain import RawPicture
+from takt.core.engines.base import Engine
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.inspection.offline import facts_offline
+from takt.core.pictures.good_facts import GoodFacts
+from takt.core.pictures.judgeable import FactLimits
+from takt_export.bundling.tested import witnesses_of
+from takt_export.calibration.bearing import MARGIN
+from takt_export.learning.learn import LearnOptions, learn
+from takt_export.learning.place import next_place
+from takt_export.learning.stages import Stages
+from takt_export.pictures import MAX_PIXELS
+from takt_families.every import usual
 
 Call = Literal["good", "reject", "undecided"]
 

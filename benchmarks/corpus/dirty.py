@@ -19,10 +19,10 @@ from benchmarks.corpus.fitted import answered
 from benchmarks.corpus.measuring import Subject, Task
 from benchmarks.corpus.table import markdown
 from benchmarks.corpus.teaching import Pupil
-from export.calibration.cross_conformal import threshold_of
-from export.calibration.odd_pictures import odd_pictures
-from export.calibration.outliers import outliers
-from families.patchcore.scaled_head import suspects_of
+from takt_export.calibration.cross_conformal import threshold_of
+from takt_export.calibration.odd_pictures import odd_pictures
+from takt_export.calibration.outliers import outliers
+from takt_families.patchcore.scaled_head import suspects_of
 
 SHARE = 0.05
 """Share of the good pictures in whose place defects are."""

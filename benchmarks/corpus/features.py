@@ -20,16 +20,16 @@ from numpy.typing import NDArray
 from torch import nn
 
 from benchmarks.corpus.sets import CorpusError
-from export.bundling.checkpoint_source import preprocess_of
-from export.pictures import MAX_PIXELS, named
-from models.fit.patchcore import moving
-from models.fit.patchcore.encoders import PatchCoreEncoder, load_into
-from models.fit.patchcore.moving import Movement
-from models.fit.pictures import as_image
-from models.patchcore.detector import PatchCore
-from service.core.pictures.placement import PlacedAxis, Placement
-from service.core.pictures.prepare import prepare
-from service.core.pictures.turning import NO_TURN
+from takt.core.pictures.placement import PlacedAxis, Placement
+from takt.core.pictures.prepare import prepare
+from takt.core.pictures.turning import NO_TURN
+from takt_export.bundling.checkpoint_source import preprocess_of
+from takt_export.pictures import MAX_PIXELS, named
+from takt_models.fit.patchcore import moving
+from takt_models.fit.patchcore.encoders import PatchCoreEncoder, load_into
+from takt_models.fit.patchcore.moving import Movement
+from takt_models.fit.pictures import as_image
+from takt_models.patchcore.detector import PatchCore
 
 Alter = Callable[[int, NDArray[np.uint8]], NDArray[np.uint8]]
 """The number of a picture and the encoder's input, RGB uint8 [H,W,3] -> another input."""

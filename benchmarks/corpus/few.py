@@ -21,10 +21,10 @@ from benchmarks.corpus.figures import rates_of
 from benchmarks.corpus.fitted import Answers, answers_of, limits_of
 from benchmarks.corpus.measuring import Subject, Task, compute
 from benchmarks.corpus.table import markdown
-from export.learning.family import reader
-from models.fit.patchcore import turning
-from models.fit.patchcore.fit import fit_patchcore
-from models.patchcore.detector import PatchCore
+from takt_export.learning.family import reader
+from takt_models.fit.patchcore import turning
+from takt_models.fit.patchcore.fit import fit_patchcore
+from takt_models.patchcore.detector import PatchCore
 
 COUNTS: Mapping[int, float] = MappingProxyType({6: 0.2, 10: 0.1, 30: 0.05})
 """Numbers of good pictures, drawn anew with each seed, and a rate that they allow."""

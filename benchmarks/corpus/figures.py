@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
-from service.core.bundles.thresholds import ThresholdPair
+from takt.core.bundles.thresholds import ThresholdPair
 
 ALPHAS = (0.05, 0.01)
 """False-reject rates that the thresholds aim at."""

@@ -28,17 +28,17 @@ from torch import Tensor, nn
 from benchmarks.corpus.features import Known
 from benchmarks.corpus.figures import ALPHAS
 from benchmarks.corpus.sets import CorpusError
-from export.calibration.cross_conformal import OutOfFoldScores, cross_conformal
-from models.checkpoints.out_of_fold import OutOfFold
-from models.fit.device import Compute
-from models.fit.patchcore.encoders import PatchCoreEncoder, load_into
-from models.fit.patchcore.features import PictureFeatures
-from models.fit.patchcore.fit import fill_banks, set_places
-from models.fit.patchcore.options import PatchCoreOptions
-from models.fit.pictures import as_image
-from models.patchcore.detector import PatchCore
-from service.core.bundles.conformal import Alpha, needed_for
-from service.core.bundles.thresholds import ThresholdPair
+from takt.core.bundles.conformal import Alpha, needed_for
+from takt.core.bundles.thresholds import ThresholdPair
+from takt_export.calibration.cross_conformal import OutOfFoldScores, cross_conformal
+from takt_models.checkpoints.out_of_fold import OutOfFold
+from takt_models.fit.device import Compute
+from takt_models.fit.patchcore.encoders import PatchCoreEncoder, load_into
+from takt_models.fit.patchcore.features import PictureFeatures
+from takt_models.fit.patchcore.fit import fill_banks, set_places
+from takt_models.fit.patchcore.options import PatchCoreOptions
+from takt_models.fit.pictures import as_image
+from takt_models.patchcore.detector import PatchCore
 
 MARK = (77, 177, 27)
 """Levels of the pixel beside the number and of the last one; a changed picture lacks one."""
@@ -315,7 +315,7 @@ def _further(options: PatchCoreOptions) -> dict[str, Any]:
     if lost:
         raise CorpusError(
             f"nothing here hands on the options {', '.join(sorted(lost))}: let "
-            "benchmarks/corpus/fitted.py do what models/fit/patchcore/fit.py does with them"
+            "benchmarks/corpus/fitted.py do what takt_models/fit/patchcore/fit.py does with them"
         )
     return further
 

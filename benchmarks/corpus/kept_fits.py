@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.corpus.fitted import Distances
-from models.checkpoints.out_of_fold import OutOfFold
+from takt_models.checkpoints.out_of_fold import OutOfFold
 
 _MODELS = Path(__file__).parents[2] / "models"
 _AFTER_THE_BANKS = frozenset(

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from export.bundling.checkpoint_source import preprocess_of
-from export.pictures import MAX_PIXELS, named, usual_size
-from models.fit.parts import kept_together
-from models.fit.patchcore.encoders import PatchCoreEncoder
-from models.fit.patchcore.locating import gray_of, movements, taught
-from models.patchcore.detector import PatchCore
-from models.patchcore.locator import Locator
-from service.core.pictures.prepare import prepare
+from takt.core.pictures.prepare import prepare
+from takt_export.bundling.checkpoint_source import preprocess_of
+from takt_export.pictures import MAX_PIXELS, named, usual_size
+from takt_models.fit.parts import kept_together
+from takt_models.fit.patchcore.encoders import PatchCoreEncoder
+from takt_models.fit.patchcore.locating import gray_of, movements, taught
+from takt_models.patchcore.detector import PatchCore
+from takt_models.patchcore.locator import Locator
 
 Grays = NDArray[np.uint8]
 """Pictures as `gray_of` gives them, [N,h,w]."""

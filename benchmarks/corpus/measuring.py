@@ -21,11 +21,11 @@ from benchmarks.corpus.locators import Grays, Located, grays_in
 from benchmarks.corpus.sets import Pictures, pictures_of
 from benchmarks.corpus.settings import Setting
 from benchmarks.corpus.speed import write_for_timing
-from export.evaluation.aupro import PixelCounts, PixelMetrics
-from export.evaluation.evaluate import defect_mask
-from export.evaluation.pixels import SIDE, compare
-from models.fit.device import Compute
-from models.fit.patchcore.encoders import PatchCoreEncoder
+from takt_export.evaluation.aupro import PixelCounts, PixelMetrics
+from takt_export.evaluation.evaluate import defect_mask
+from takt_export.evaluation.pixels import SIDE, compare
+from takt_models.fit.device import Compute
+from takt_models.fit.patchcore.encoders import PatchCoreEncoder
 
 
 @dataclass(frozen=True)

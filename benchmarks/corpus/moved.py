@@ -25,9 +25,9 @@ from benchmarks.corpus.fitted import Distances, known_model
 from benchmarks.corpus.locators import grays_in
 from benchmarks.corpus.measuring import Subject, Task
 from benchmarks.corpus.moves import ALTERED, CHOSEN_ON, Alteration, combinations, middle
-from export.calibration.pictures_to_use import sample_evenly
-from export.evaluation.data_sets import Sample, read_data_set
-from export.pictures import list_pictures
+from takt_export.calibration.pictures_to_use import sample_evenly
+from takt_export.evaluation.data_sets import Sample, read_data_set
+from takt_export.pictures import list_pictures
 
 MOST_TESTED = 30
 """Most good pictures of a set that are tested, and most defective ones."""

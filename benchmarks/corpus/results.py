@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.corpus.figures import Rates, SeedFigures, SetFigures
 from benchmarks.corpus.measuring import Scores
 from benchmarks.corpus.sets import CorpusError
-from export.versions import package_versions
+from takt_export.versions import package_versions
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.calibration.grouping import BY_LOOKS
-from export.evaluation.data_sets import Sample, read_data_set
-from export.learning.look import look_at_pictures
-from export.learning.stages import Stages
+from takt_export.calibration.grouping import BY_LOOKS
+from takt_export.evaluation.data_sets import Sample, read_data_set
+from takt_export.learning.look import look_at_pictures
+from takt_export.learning.stages import Stages
 
 
 class CorpusError(Exception):

@@ -13,17 +13,17 @@ from typing import Any
 import click
 
 from benchmarks.corpus.sets import CorpusError
-from export.calibration import head_scale
-from export.learning.size_request import AUTO, USUAL_SIZE
-from export.learning.sizing import sized_patchcore
-from models.fit.device import Compute
-from models.fit.inpformer.encoders import LITE0
-from models.fit.patchcore import features, folds
-from models.fit.patchcore.encoders import PatchCoreEncoder
-from models.fit.patchcore.options import PatchCoreOptions
-from models.input_size import InputSize
-from models.patchcore import detector, places
-from models.patchcore.config import PatchCoreConfig
+from takt_export.calibration import head_scale
+from takt_export.learning.size_request import AUTO, USUAL_SIZE
+from takt_export.learning.sizing import sized_patchcore
+from takt_models.fit.device import Compute
+from takt_models.fit.inpformer.encoders import LITE0
+from takt_models.fit.patchcore import features, folds
+from takt_models.fit.patchcore.encoders import PatchCoreEncoder
+from takt_models.fit.patchcore.options import PatchCoreOptions
+from takt_models.input_size import InputSize
+from takt_models.patchcore import detector, places
+from takt_models.patchcore.config import PatchCoreConfig
 
 ENCODER, SIZE = "encoder", "size"
 """Names that stand for what `takt learn` calls `--encoder` and `--size`."""

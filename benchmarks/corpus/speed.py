@@ -10,11 +10,11 @@ from typing import Literal
 
 import numpy as np
 
-from export.bundling.graph import write_graph
-from models.patchcore.detector import PatchCore
-from service.core.engines.base import Engine
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
-from service.core.engines.openvino import OpenVinoEngine
+from takt.core.engines.base import Engine
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.engines.openvino import OpenVinoEngine
+from takt_export.bundling.graph import write_graph
+from takt_models.patchcore.detector import PatchCore
 
 EngineName = Literal["onnxruntime", "openvino"]
 RUNS = 60

@@ -20,16 +20,16 @@ from numpy.typing import NDArray
 from benchmarks.corpus.fitted import answered, known_model, numbered
 from benchmarks.corpus.lessons import BARS, Lesson, SplitRates, TaughtFigures, WrongLesson
 from benchmarks.corpus.measuring import Subject, Task, compute
-from export.calibration.cross_conformal import joint_thresholds
-from export.learning.teaching.verdicts import HeadGain, Verdicts
-from families.patchcore.scaled_head import GoodParts, ScaledHead, out_of_fold
-from models.checkpoints.good_cells import GoodCells
-from models.fit.patchcore.cells import good_cells
-from models.fit.patchcore.directions import GoodStatistics, OddestCells
-from models.fit.patchcore.features import PictureFeatures
-from models.fit.patchcore.looked import Looked, looked_at
-from service.core.bundles.conformal import needed_for
-from service.core.bundles.thresholds import ThresholdPair
+from takt.core.bundles.conformal import needed_for
+from takt.core.bundles.thresholds import ThresholdPair
+from takt_export.calibration.cross_conformal import joint_thresholds
+from takt_export.learning.teaching.verdicts import HeadGain, Verdicts
+from takt_families.patchcore.scaled_head import GoodParts, ScaledHead, out_of_fold
+from takt_models.checkpoints.good_cells import GoodCells
+from takt_models.fit.patchcore.cells import good_cells
+from takt_models.fit.patchcore.directions import GoodStatistics, OddestCells
+from takt_models.fit.patchcore.features import PictureFeatures
+from takt_models.fit.patchcore.looked import Looked, looked_at
 
 COUNTS = tuple(BARS)
 """Numbers of judged defects; all there are where these are fewer."""

@@ -1,7 +1,7 @@
 """What each rule for thresholds gives on the kept scores of a result; nothing is fitted anew.
 
-Four choices of `export/calibration` are judged here: how good pictures make the thresholds
-(`cross_conformal.py`), how few of them do, as a trained model's that were held back
+Four choices of `export/takt_export/calibration` are judged here: how good pictures make the
+thresholds (`cross_conformal.py`), how few of them do, as a trained model's that were held back
 (`thresholds.py`), which good pictures are called odd (`odd_pictures.py`), and how known defects
 make them (`rules.py`).
 """
@@ -19,23 +19,23 @@ from numpy.typing import NDArray
 from benchmarks.corpus.figures import ALPHAS
 from benchmarks.corpus.measuring import Scores
 from benchmarks.corpus.table import markdown
-from export.bundling.measure import PictureScores
-from export.calibration import cross_conformal
-from export.calibration.cross_conformal import joint_thresholds, threshold_of
-from export.calibration.odd_pictures import FAR, USUAL_SHARE, odd_pictures
-from export.calibration.outliers import UsualTail, outlying
-from export.calibration.rules import candidates
-from service.core.bundles.conformal import (
+from takt.core.bundles.conformal import (
     Alpha,
     calibrate,
     conformal_rank,
     conformal_threshold,
     needed_for,
 )
-from service.core.bundles.levels import TAIL_FROM, Scale
-from service.core.bundles.thresholds import ThresholdPair
-from service.core.bundles.tradeoff import best_f1
-from service.core.bundles.witnesses import anomalous
+from takt.core.bundles.levels import TAIL_FROM, Scale
+from takt.core.bundles.thresholds import ThresholdPair
+from takt.core.bundles.tradeoff import best_f1
+from takt.core.bundles.witnesses import anomalous
+from takt_export.bundling.measure import PictureScores
+from takt_export.calibration import cross_conformal
+from takt_export.calibration.cross_conformal import joint_thresholds, threshold_of
+from takt_export.calibration.odd_pictures import FAR, USUAL_SHARE, odd_pictures
+from takt_export.calibration.outliers import UsualTail, outlying
+from takt_export.calibration.rules import candidates
 
 Values = NDArray[np.float32]
 Rule = Callable[[Values, Values, float], ThresholdPair]

@@ -30,8 +30,8 @@ from benchmarks.corpus.sets import find_sets
 from benchmarks.drift.changes import SLOW
 from benchmarks.drift.real import DEFECT_SHARES, Cell, measure
 from benchmarks.drift.seen import seen_pictures
-from service.core.intervals import exact_interval
-from service.watching.calibration import PICTURES_BETWEEN
+from takt.core.intervals import exact_interval
+from takt.watching.calibration import PICTURES_BETWEEN
 
 SETS = (
     "bsdata_pitting",

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.core.domain import Image
+from takt.core.domain import Image
 
 Change = Callable[[Image], Image]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.drift.tables import tables
-from service.watching.ecod import Ecod
+from takt.watching.ecod import Ecod
 
 MOST_DIFFERENCE = 1e-9
 

@@ -34,22 +34,22 @@ from numpy.typing import NDArray
 from benchmarks.corpus.__main__ import DATA
 from benchmarks.corpus.sets import find_sets
 from benchmarks.drift.changes import CHANGES, jittered
-from export.calibration.poses import taught_poses
-from export.pictures import list_pictures, read_picture
-from service.core.bundles.manifest import Preprocess
-from service.core.domain import Image, RawPicture
-from service.core.pictures.facts import (
+from takt.core.bundles.manifest import Preprocess
+from takt.core.domain import Image, RawPicture
+from takt.core.pictures.facts import (
     FACTS,
     PictureFacts,
     look_of,
     looks_without_each,
     picture_facts,
 )
-from service.core.pictures.prepare import prepare
-from service.watching import calibration as calibration_module
-from service.watching.calibration import CalibratedFacts
-from service.watching.causes import CauseAlarm, CauseWatch
-from service.watching.kinds import NearestGood
+from takt.core.pictures.prepare import prepare
+from takt.watching import calibration as calibration_module
+from takt.watching.calibration import CalibratedFacts
+from takt.watching.causes import CauseAlarm, CauseWatch
+from takt.watching.kinds import NearestGood
+from takt_export.calibration.poses import taught_poses
+from takt_export.pictures import list_pictures, read_picture
 
 GOOD = "good"
 MOST, MADE_OF, BATCH, BEFORE, AFTER = 160, 60, 150, 100, 400

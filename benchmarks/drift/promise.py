@@ -17,9 +17,9 @@ import argparse
 import numpy as np
 from numpy.typing import NDArray
 
-from service.core.bundles.conformal import conformal_rank, conformal_threshold
-from service.core.intervals import exact_interval
-from service.watching.promise import (
+from takt.core.bundles.conformal import conformal_rank, conformal_threshold
+from takt.core.intervals import exact_interval
+from takt.watching.promise import (
     LIMIT,
     between,
     promised_share,

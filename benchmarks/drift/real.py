@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from benchmarks.drift.changes import CHANGES, SAYS, SLOW
 from benchmarks.drift.seen import DEFECT, GOOD, SeenPictures
-from service.core.pictures.facts import FACTS, Look, look_of, looks_without_each
-from service.recording.watch.alarms import MovedFact
-from service.watching.calibration import CalibratedFacts
-from service.watching.causes import CauseAlarm, CauseWatch
-from service.watching.explaining import explaining_first
+from takt.core.pictures.facts import FACTS, Look, look_of, looks_without_each
+from takt.recording.watch.alarms import MovedFact
+from takt.watching.calibration import CalibratedFacts
+from takt.watching.causes import CauseAlarm, CauseWatch
+from takt.watching.explaining import explaining_first
 
 CALIBRATING: Final = 200
 BEFORE, AFTER = 200, 400

@@ -17,22 +17,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-import service.core.pictures.facts as facts_module
-import service.core.pictures.pose as pose_module
+import takt.core.pictures.facts as facts_module
+import takt.core.pictures.pose as pose_module
 from benchmarks.drift import changes as changes_module
 from benchmarks.drift.changes import CHANGES, jittered
-from export.bundling.checkpoint_source import preprocess_of
-from export.calibration.poses import taught_poses
-from export.pictures import MAX_PIXELS, list_pictures, read_picture
-from models.fit.device import Compute
-from models.fit.patchcore.encoders import encoder_of
-from models.fit.patchcore.fit import fit_patchcore
-from models.fit.patchcore.options import PatchCoreOptions
-from models.fit.pictures import as_image
-from models.patchcore.detector import PatchCore
-from service.core.bundles.manifest import Preprocess
-from service.core.domain import FactName, FactVector, Image, RawPicture
-from service.core.pictures.facts import (
+from takt.core.bundles.manifest import Preprocess
+from takt.core.domain import FactName, FactVector, Image, RawPicture
+from takt.core.pictures.facts import (
     FACT_NAMES,
     Look,
     PictureFacts,
@@ -40,7 +31,16 @@ from service.core.pictures.facts import (
     picture_facts,
     with_answer,
 )
-from service.core.pictures.prepare import prepare
+from takt.core.pictures.prepare import prepare
+from takt_export.bundling.checkpoint_source import preprocess_of
+from takt_export.calibration.poses import taught_poses
+from takt_export.pictures import MAX_PIXELS, list_pictures, read_picture
+from takt_models.fit.device import Compute
+from takt_models.fit.patchcore.encoders import encoder_of
+from takt_models.fit.patchcore.fit import fit_patchcore
+from takt_models.fit.patchcore.options import PatchCoreOptions
+from takt_models.fit.pictures import as_image
+from takt_models.patchcore.detector import PatchCore
 
 GOOD, DEFECT = "good", "defect"
 OUT = Path("out/drift")

@@ -17,10 +17,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from service.core.intervals import exact_interval
-from service.watching.calibration import PICTURES_BETWEEN, CalibratedFacts
-from service.watching.causes import CauseAlarm, CauseWatch
-from service.watching.least import least_shift
+from takt.core.intervals import exact_interval
+from takt.watching.calibration import PICTURES_BETWEEN, CalibratedFacts
+from takt.watching.causes import CauseAlarm, CauseWatch
+from takt.watching.least import least_shift
 
 FACTS = (*(f"fact {number}" for number in range(11)), "score")
 SIZES = (60, 100, 200, 400)

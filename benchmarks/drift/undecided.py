@@ -5,7 +5,7 @@
 
 Of each set of the corpus a random half of the good pictures calibrates, at most 200; the others,
 the defects and spoilt copies of the others are held against the limits of
-`service.core.pictures.judgeable`. It needs no model: no fact of an answer decides. Pictures are
+`takt.core.pictures.judgeable`. It needs no model: no fact of an answer decides. Pictures are
 seen at 320 × 320, as `takt learn` has it.
 
 A table has the share that is undecided, by set and kind. Below it stands what other margins would
@@ -31,20 +31,20 @@ from numpy.typing import NDArray
 from benchmarks.corpus.__main__ import DATA
 from benchmarks.corpus.moves import absent, cut_off
 from benchmarks.corpus.sets import find_sets
-from export.calibration.poses import taught_poses
-from export.evaluation.data_sets import read_data_set
-from export.pictures import list_pictures
-from service.core.bundles.manifest import Preprocess
-from service.core.domain import FactName, FactVector, Image
-from service.core.pictures.facts import (
+from takt.core.bundles.manifest import Preprocess
+from takt.core.domain import FactName, FactVector, Image
+from takt.core.pictures.facts import (
     PictureFacts,
     look_of,
     looks_without_each,
     picture_facts,
 )
-from service.core.pictures.judgeable import MARGIN, FactLimits
-from service.core.pictures.pose import Pose
-from service.core.pictures.prepare import prepare
+from takt.core.pictures.judgeable import MARGIN, FactLimits
+from takt.core.pictures.pose import Pose
+from takt.core.pictures.prepare import prepare
+from takt_export.calibration.poses import taught_poses
+from takt_export.evaluation.data_sets import read_data_set
+from takt_export.pictures import list_pictures
 
 SIDE = 320
 CALIBRATE = 200

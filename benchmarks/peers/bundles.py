@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.peers.assets import HEIGHTS, INPUT, MODELS, make_assets, part, write_jpeg
 from benchmarks.peers.places import Places
-from service.repository.activation import ACTIVE, Activation, keep_activation
+from takt.repository.activation import ACTIVE, Activation, keep_activation
 
 NAME = "bench"
 GOOD = 200

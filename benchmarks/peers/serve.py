@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from service.cli import main
+from takt.cli import main
 
 OPTIONS = "--engine-instances 2 --engine-threads 1 --record none"
 

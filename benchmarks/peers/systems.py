@@ -9,8 +9,8 @@ from pathlib import Path
 
 from benchmarks.peers.payload import Form
 from benchmarks.peers.places import HERE, Places
-from service.security.keys.key import new_key
-from service.security.keys.key_file import format_keys
+from takt.security.keys.key import new_key
+from takt.security.keys.key_file import format_keys
 
 CONTROL = "control"
 OURS = "ours"

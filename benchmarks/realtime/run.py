@@ -23,9 +23,9 @@ import numpy as np
 
 from benchmarks.realtime.generator import Generator
 from benchmarks.realtime.server import TaktServer
-from service.core.bundles.bundle import load_bundle
-from service.core.domain import Batch
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.bundles.bundle import load_bundle
+from takt.core.domain import Batch
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
 
 SMOKE = 1 / 50
 EACH_CORE = ("--engine-instances", str(os.cpu_count() or 1), "--engine-threads", "1")

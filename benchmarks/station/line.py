@@ -25,10 +25,10 @@ from typing import Any
 import click
 import numpy as np
 
-from service.commands.demo.serving import serving
-from service.station.plant.box import BoxOutcome, BoxServer, PlantBox
-from service.station.plant.conveyor import Conveyor
-from service.station.plant.layout import PlantLayout
+from takt.commands.demo.serving import serving
+from takt.station.plant.box import BoxOutcome, BoxServer, PlantBox
+from takt.station.plant.conveyor import Conveyor
+from takt.station.plant.layout import PlantLayout
 
 ROOT = Path(__file__).parents[2]
 GOOD, BAD = ROOT / "examples/learn/good", ROOT / "examples/pictures/pitting"

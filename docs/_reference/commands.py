@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from docs._reference.markdown import prose
-from service.cli import COMMANDS, main
+from takt.cli import COMMANDS, main
 
 _PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 _LIMITS = re.compile(r"\s*\[([^\[\]]*)\]$")

@@ -9,8 +9,8 @@ from operator import attrgetter
 from typing import Final
 
 from docs._reference.timing import Moment, Scene
-from service.station.cycle.signals import ResultCode
-from service.station.plc.signals import CONTROLS, REASONS, SIGNALS, Kind, Signal
+from takt.station.cycle.signals import ResultCode
+from takt.station.plc.signals import CONTROLS, REASONS, SIGNALS, Kind, Signal
 
 _WIDTH: Final = 860
 _LEFT: Final = 214

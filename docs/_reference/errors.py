@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from docs._reference.markdown import table
-from service.core import errors
-from service.core.errors import TaktError
+from takt.core import errors
+from takt.core.errors import TaktError
 
 
 def codes() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from docs._reference.markdown import prose, table
-from service.core.pictures.facts import FACTS
+from takt.core.pictures.facts import FACTS
 
 _HEAD = ("fact", "its value")
 

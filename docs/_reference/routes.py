@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from docs._reference.markdown import table
-from service.security.routes import ROUTES, WEBSOCKET
+from takt.security.routes import ROUTES, WEBSOCKET
 
 _OPENAPI = Path(__file__).parents[1] / "openapi.json"
 _NEEDS = {"a key": "any key", "nothing": "nothing"}

@@ -8,8 +8,8 @@ from itertools import groupby
 from pydantic.fields import FieldInfo
 
 from docs._reference.markdown import prose, table
-from service.declaration import heading_of
-from service.settings import ENV_PREFIX, Settings
+from takt.declaration import heading_of
+from takt.settings import ENV_PREFIX, Settings
 
 
 def settings() -> str:

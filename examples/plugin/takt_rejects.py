@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from service.observing.records import AnswerRecord, Asked
-from service.outlets.plugin import OutletContext, Sender
+from takt.observing.records import AnswerRecord, Asked
+from takt.outlets.plugin import OutletContext, Sender
 
 
 class JsonLines:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from service.core.domain import UNKNOWN_SOURCE, Labels, Reason, Timings, Verdict
-from service.observing.records import AnswerRecord, Asked
-from service.outlets.plugin import OutletContext
+from takt.core.domain import UNKNOWN_SOURCE, Labels, Reason, Timings, Verdict
+from takt.observing.records import AnswerRecord, Asked
+from takt.outlets.plugin import OutletContext
 from takt_rejects import outlet
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.types import Message
 
-from service.parts.composing.assembly import foundation_of
+from takt.parts.composing.assembly import foundation_of
 
 SCOPE: dict[str, Any] = {
     "type": "http",

@@ -10,15 +10,15 @@ from typing import Any
 import httpx
 import pytest
 
-from service.app import create_app
-from service.core.bundles.bundle import Bundle
-from service.core.engines.fake import FakeEngine
-from service.core.engines.opener import EngineFactory
-from service.observing.logging_setup import Write
-from service.observing.tracing.base import Tracing
-from service.recording.record import Record
-from service.repository.supervision.rules import Supervision
-from service.settings import Settings
+from takt.app import create_app
+from takt.core.bundles.bundle import Bundle
+from takt.core.engines.fake import FakeEngine
+from takt.core.engines.opener import EngineFactory
+from takt.observing.logging_setup import Write
+from takt.observing.tracing.base import Tracing
+from takt.recording.record import Record
+from takt.repository.supervision.rules import Supervision
+from takt.settings import Settings
 from tests.api.apps import idle, until
 
 Serve = Callable[..., Any]
@@ -31,12 +31,12 @@ def _declared_once(declared_once: None) -> None:
 
 @pytest.fixture(autouse=True)
 def _folders_settle_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.repository.folder_watch._SETTLE_S", 0.01)
+    monkeypatch.setattr("takt.repository.folder_watch._SETTLE_S", 0.01)
 
 
 @pytest.fixture(autouse=True)
 def _each_request_reads_the_status_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.observing.status.watch._FRESH_S", -1.0)
+    monkeypatch.setattr("takt.observing.status.watch._FRESH_S", -1.0)
 
 
 @pytest.fixture

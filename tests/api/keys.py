@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from service.security.caller import Scope
-from service.security.keys.key import new_key
-from service.security.keys.key_file import format_keys
+from takt.security.caller import Scope
+from takt.security.keys.key import new_key
+from takt.security.keys.key_file import format_keys
 
 _MADE = {
     name: new_key(name, frozenset(scopes))

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from service.parts.composing.needs import ServedRoute, served_routes
-from service.security.caller import SCOPES
-from service.security.routes import ROUTES, WEBSOCKET, RouteNeed
+from takt.parts.composing.needs import ServedRoute, served_routes
+from takt.security.caller import SCOPES
+from takt.security.routes import ROUTES, WEBSOCKET, RouteNeed
 from tests.api.keys import KEYS, WITH_SCOPE, bearer
 from tests.api.stream.socket import PATH, Socket
 

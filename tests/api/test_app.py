@@ -9,12 +9,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.app import create_app
-from service.core.bundles.bundle import Bundle
-from service.core.engines.fake import FakeEngine
-from service.parts.composing.assembly import foundation_of
-from service.settings import Settings
-from service.streaming.sessions import Sessions
+from takt.app import create_app
+from takt.core.bundles.bundle import Bundle
+from takt.core.engines.fake import FakeEngine
+from takt.parts.composing.assembly import foundation_of
+from takt.settings import Settings
+from takt.streaming.sessions import Sessions
 
 
 async def test_what_the_streams_take_is_not_given_to_the_models_again(

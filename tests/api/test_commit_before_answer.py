@@ -13,11 +13,11 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from service.core.bundles.bundle import Bundle
-from service.core.errors import ConfigurationError, RecordError
-from service.recording import writer
-from service.recording.record import Record
-from service.recording.tables import inspections, parts
+from takt.core.bundles.bundle import Bundle
+from takt.core.errors import ConfigurationError, RecordError
+from takt.recording import writer
+from takt.recording.record import Record
+from takt.recording.tables import inspections, parts
 from tests.api.multiview.conftest import RECIPE, save, send
 from tests.api.oip.requests import INFER, in_json
 from tests.api.stream.socket import connect
@@ -108,8 +108,8 @@ def locked(record: Record) -> Iterator[None]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for a lock for long; it has to be there before the record is opened."""
-    monkeypatch.setattr("service.recording.database._BUSY_S", 0.01)
-    monkeypatch.setattr("service.recording.writer._AGAIN_S", 0.0)
+    monkeypatch.setattr("takt.recording.database._BUSY_S", 0.01)
+    monkeypatch.setattr("takt.recording.writer._AGAIN_S", 0.0)
 
 
 @every_way
@@ -223,7 +223,7 @@ async def test_pictures_are_on_the_disk_before_their_rows_are(
     serve, sqlite_record: Record, bad_part: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[str] = []
-    fsync = "service.recording.pictures.os.fsync"
+    fsync = "takt.recording.pictures.os.fsync"
     folder = str(sqlite_record.pictures.folder)
 
     def note(descriptor: int) -> None:

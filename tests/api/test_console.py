@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from families.every import learnable
-from service.console.pages import STYLES
+from takt.console.pages import STYLES
+from takt_families.every import learnable
 from tests.api.keys import KEYS, bearer
 from tests.tree import ROOT
 
 MAIN = "/console/static/main.js"
-STATIC = ROOT / "service/console/static"
+STATIC = ROOT / "service/takt/console/static"
 
 
 async def test_every_page_is_the_same_document_and_the_root_leads_there(serve) -> None:

@@ -7,12 +7,12 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from service.api import disconnect
-from service.api.disconnect import CancelOnDisconnect
-from service.app import create_app
-from service.core.bundles.bundle import Bundle
-from service.core.engines.fake import FakeEngine
-from service.settings import Settings
+from takt.api import disconnect
+from takt.api.disconnect import CancelOnDisconnect
+from takt.app import create_app
+from takt.core.bundles.bundle import Bundle
+from takt.core.engines.fake import FakeEngine
+from takt.settings import Settings
 from tests.api.apps import SCOPE, Caller, idle, until
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from service.app import create_app
-from service.configuration import load_settings
-from service.core.errors import ConfigurationError
-from service.parts.composing.assembly import foundation_of
-from service.settings import Settings
+from takt.app import create_app
+from takt.configuration import load_settings
+from takt.core.errors import ConfigurationError
+from takt.parts.composing.assembly import foundation_of
+from takt.settings import Settings
 from tests.api.apps import until
 from tests.manifests import rewrite_manifest
 from tests.tested import GRAVE

@@ -10,9 +10,9 @@ import pytest
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
-from service.core.bundles.bundle import Bundle
-from service.parts.composing.assembly import foundation_of
-from service.security.gate import SAFE_METHODS
+from takt.core.bundles.bundle import Bundle
+from takt.parts.composing.assembly import foundation_of
+from takt.security.gate import SAFE_METHODS
 from tests.api.stream.socket import PATH, Socket
 
 EVIL = "https://evil.example"

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from service.api.schemas import InspectionOut, ProblemOut
-from service.core.engines.fake import FakeEngine
+from takt.api.schemas import InspectionOut, ProblemOut
+from takt.core.engines.fake import FakeEngine
 
 URL = "/v1/models/parts/inspect"
 
@@ -280,7 +280,7 @@ async def test_an_unforeseen_error_tells_nothing(serve, bad_part, monkeypatch, c
         raise ZeroDivisionError("a secret")
 
     async with serve() as client:
-        monkeypatch.setattr("service.core.inspection.finish.judge", explode)
+        monkeypatch.setattr("takt.core.inspection.finish.judge", explode)
         response = await client.post(URL, content=bad_part)
         assert (response.status_code, response.json()["code"]) == (500, "internal_error")
         assert "secret" not in response.text

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from service.core.bundles.bundle import Bundle
-from service.core.engines.fake import FakeEngine
+from takt.core.bundles.bundle import Bundle
+from takt.core.engines.fake import FakeEngine
 from tests.api.conftest import Serve
 
 INSPECT = "/v1/models/parts/inspect"

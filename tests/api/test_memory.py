@@ -10,10 +10,10 @@ import httpx
 import numpy as np
 import pytest
 
-from service.app import create_app
-from service.core.engines.fake import FakeEngine
-from service.parts.composing.assembly import foundation_of
-from service.settings import Settings
+from takt.app import create_app
+from takt.core.engines.fake import FakeEngine
+from takt.parts.composing.assembly import foundation_of
+from takt.settings import Settings
 from tests.api.apps import idle, until
 
 KIB = 1024

@@ -9,11 +9,11 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.app import create_app
-from service.core.engines.fake import FakeEngine
-from service.parts.composing.assembly import foundation_of
-from service.recording.record import Record
-from service.settings import Settings
+from takt.app import create_app
+from takt.core.engines.fake import FakeEngine
+from takt.parts.composing.assembly import foundation_of
+from takt.recording.record import Record
+from takt.settings import Settings
 
 URL = "/v1/models/parts/inspect"
 

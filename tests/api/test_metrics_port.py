@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from service.parts.composing.assembly import foundation_of
-from service.parts.health import metrics_app_of
+from takt.parts.composing.assembly import foundation_of
+from takt.parts.health import metrics_app_of
 from tests.api.conftest import Serve
 
 pytestmark = pytest.mark.anyio

@@ -13,13 +13,13 @@ from typing import Any
 import httpx
 import pytest
 
-from service.app import create_app
-from service.core.bundles.bundle import Bundle
-from service.core.bundles.signing.signature import write_signature
-from service.core.engines.fake import FakeEngine
-from service.mirroring.location import mirror_folder
-from service.parts.composing.assembly import foundation_of
-from service.settings import Settings
+from takt.app import create_app
+from takt.core.bundles.bundle import Bundle
+from takt.core.bundles.signing.signature import write_signature
+from takt.core.engines.fake import FakeEngine
+from takt.mirroring.location import mirror_folder
+from takt.parts.composing.assembly import foundation_of
+from takt.settings import Settings
 from tests.shelves import CREDENTIALS, Shelf, s3_shelf, upload, web_shelf
 from tests.signing import FOREIGN, OURS, public_pem
 
@@ -33,7 +33,7 @@ def shelf(
 ) -> Iterator[Shelf]:
     """A store that is there."""
     # One that is away is asked again at once.
-    monkeypatch.setattr("service.mirroring.worker._AGAIN_S", 0.05)
+    monkeypatch.setattr("takt.mirroring.worker._AGAIN_S", 0.05)
     if request.param == "http":
         with web_shelf(tmp_path / "there") as web:
             yield web

@@ -17,10 +17,10 @@ import standardwebhooks
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import func, select
 
-from service.core.errors import ConfigurationError
-from service.core.plugins import OUTLETS
-from service.recording.record import Record
-from service.recording.tables import inspections
+from takt.core.errors import ConfigurationError
+from takt.core.plugins import OUTLETS
+from takt.recording.record import Record
+from takt.recording.tables import inspections
 from tests.api.apps import until
 from tests.conftest import InstallPlugins
 from tests.good_parts import with_good_facts
@@ -30,7 +30,7 @@ URL = "/v1/models/parts/inspect"
 
 OUTLETS_OF_TESTS = """
 import threading
-from service.outlets.plugin import Sender
+from takt.outlets.plugin import Sender
 
 gate = threading.Event()
 got = {"archive": [], "pictures": []}
@@ -131,7 +131,7 @@ async def test_one_that_hangs_and_one_that_raises_keep_no_answer_and_no_other_ou
 async def test_one_that_hangs_ends_with_the_server_within_its_time(
     serve, bad_part, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("service.parts.outlets.STORED_WITHIN_S", 0.0)
+    monkeypatch.setattr("takt.parts.outlets.STORED_WITHIN_S", 0.0)
     with caplog.at_level(logging.ERROR, "takt.outlets"):
         async with serve(plugins="stuck", drain_timeout_s=0.0) as client:
             await client.post(URL, content=bad_part)

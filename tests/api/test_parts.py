@@ -12,14 +12,14 @@ import httpx
 import pytest
 from fastapi import APIRouter
 
-from service.app import PARTS, create_app
-from service.core.bundles.bundle import Bundle
-from service.core.engines.fake import FakeEngine
-from service.core.errors import ConfigurationError
-from service.parts.composing.foundation import Foundation
-from service.parts.composing.part import Left, ServerPart
-from service.security.routes import RouteNeed
-from service.settings import Settings
+from takt.app import PARTS, create_app
+from takt.core.bundles.bundle import Bundle
+from takt.core.engines.fake import FakeEngine
+from takt.core.errors import ConfigurationError
+from takt.parts.composing.foundation import Foundation
+from takt.parts.composing.part import Left, ServerPart
+from takt.security.routes import RouteNeed
+from takt.settings import Settings
 from tests.api.apps import until
 from tests.api.keys import KEYS, bearer
 from tests.conftest import InstallPlugins
@@ -69,8 +69,8 @@ def make(bundle: Bundle, repository: Path) -> Callable[[Greeting], httpx.ASGITra
 
 PLUGGED = """
 from fastapi import APIRouter
-from service.parts.composing.part import ServerPart
-from service.security.routes import RouteNeed
+from takt.parts.composing.part import ServerPart
+from takt.security.routes import RouteNeed
 
 def part(foundation):
     router = APIRouter()

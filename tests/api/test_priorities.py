@@ -14,9 +14,9 @@ import httpx
 import numpy as np
 import pytest
 
-from service.core.errors import DeadlineExceededError
-from service.core.inspection import finish, whole
-from service.core.inspection.pipeline import Pipeline
+from takt.core.errors import DeadlineExceededError
+from takt.core.inspection import finish, whole
+from takt.core.inspection.pipeline import Pipeline
 from tests.api.apps import until
 
 URL = "/v1/models/parts/inspect"
@@ -61,7 +61,7 @@ def pipelines(monkeypatch: pytest.MonkeyPatch) -> list[Pipeline]:
             super().__init__(*args, **named)
             made.append(self)
 
-    monkeypatch.setattr("service.repository.model_version.Pipeline", Recorded)
+    monkeypatch.setattr("takt.repository.model_version.Pipeline", Recorded)
     return made
 
 

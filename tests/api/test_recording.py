@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
-from service.recording.record import Record
-from service.recording.tables import inspections, sources
+from takt.recording.record import Record
+from takt.recording.tables import inspections, sources
 from takt_client.pictures import RawPicture
 from tests.api.keys import KEYS, bearer
 from tests.api.oip.requests import INFER, in_json

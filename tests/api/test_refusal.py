@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from service.parts.composing.assembly import foundation_of
+from takt.parts.composing.assembly import foundation_of
 from tests.api.apps import SCOPE, until
 from tests.api.keys import KEYS, bearer
 

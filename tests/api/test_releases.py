@@ -7,12 +7,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.app import create_app
-from service.core.bundles.bundle import MANIFEST, Bundle
-from service.core.engines.fake import FakeEngine
-from service.parts.composing.assembly import foundation_of
-from service.repository.activation import ACTIVE
-from service.settings import Settings
+from takt.app import create_app
+from takt.core.bundles.bundle import MANIFEST, Bundle
+from takt.core.engines.fake import FakeEngine
+from takt.parts.composing.assembly import foundation_of
+from takt.repository.activation import ACTIVE
+from takt.settings import Settings
 
 MODEL = "/v1/models/parts"
 INSPECT = f"{MODEL}/inspect"

@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 
-from service.core.bundles.region import Roi
+from takt.core.bundles.region import Roi
 
 URL = "/v1/models/parts/inspect"
 

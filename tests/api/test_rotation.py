@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.security import followed_files, guard
+from takt.security import followed_files, guard
 from tests.api.apps import until
 from tests.api.keys import bearer, file_without
 from tests.api.stream.socket import PATH, Socket, connect

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service.core.bundles.bundle import Bundle
+from takt.core.bundles.bundle import Bundle
 from tests.tested import BEARS
 
 URL = "/v1/models/parts"

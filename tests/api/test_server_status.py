@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
-from service.core.bundles.bundle import Bundle
-from service.core.distribution import version
-from service.core.engines.fake import FakeEngine
-from service.observing.status import watch
-from service.recording.record import Record
+from takt.core.bundles.bundle import Bundle
+from takt.core.distribution import version
+from takt.core.engines.fake import FakeEngine
+from takt.observing.status import watch
+from takt.recording.record import Record
 from tests.api.apps import until
 from tests.api.keys import KEYS, bearer
 from tests.watched import with_facts

@@ -10,14 +10,14 @@ from typing import Any
 import httpx
 import pytest
 
-from service.app import create_app
-from service.core.bundles.bundle import MODEL, Bundle
-from service.core.bundles.signing.keys import key_id
-from service.core.bundles.thresholds import OVERRIDES
-from service.core.bundles.writing import sign_bundle
-from service.core.errors import ConfigurationError
-from service.parts.composing.assembly import foundation_of
-from service.settings import Settings
+from takt.app import create_app
+from takt.core.bundles.bundle import MODEL, Bundle
+from takt.core.bundles.signing.keys import key_id
+from takt.core.bundles.thresholds import OVERRIDES
+from takt.core.bundles.writing import sign_bundle
+from takt.core.errors import ConfigurationError
+from takt.parts.composing.assembly import foundation_of
+from takt.settings import Settings
 from tests.signing import FOREIGN, NEXT, OURS, flipped, public_pem, trusted
 
 MakeBundle = Callable[..., Bundle]

@@ -9,11 +9,11 @@ import httpx
 import numpy as np
 import pytest
 
-from service.app import create_app
-from service.core.bundles.manifest import Drift, FileDrift
-from service.core.engines.base import EngineOutput
-from service.core.engines.fake import FakeEngine
-from service.settings import Settings
+from takt.app import create_app
+from takt.core.bundles.manifest import Drift, FileDrift
+from takt.core.engines.base import EngineOutput
+from takt.core.engines.fake import FakeEngine
+from takt.settings import Settings
 
 URL = "/v1/models/parts/inspect"
 
@@ -169,7 +169,7 @@ async def test_a_model_that_cannot_start_its_threads_is_failed_and_the_rest_clos
     def no_threads(*_: object, **__: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr("service.repository.model_version.Batcher", no_threads)
+    monkeypatch.setattr("takt.repository.model_version.Batcher", no_threads)
     async with serve() as client:
         (model,) = (await client.get("/health/ready")).json()["models"]
         assert model["state"] == "failed"

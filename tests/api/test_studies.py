@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from export.evaluation.inspectors import LocalInspector
-from export.msa.figures import appraiser_figures
-from export.msa.sources.folder import read_placements
-from export.msa.sources.judging import judged_study
-from export.msa.sources.recorded import recorded_study
-from service.recording.record import Record
-from service.recording.review.judging import NewJudgement, judge
-from service.recording.search.filters import Filters
+from takt.recording.record import Record
+from takt.recording.review.judging import NewJudgement, judge
+from takt.recording.search.filters import Filters
+from takt_export.evaluation.inspectors import LocalInspector
+from takt_export.msa.figures import appraiser_figures
+from takt_export.msa.sources.folder import read_placements
+from takt_export.msa.sources.judging import judged_study
+from takt_export.msa.sources.recorded import recorded_study
 
 LEVELS = {
     "good/a": (40, 42, 44),

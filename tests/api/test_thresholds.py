@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.core.bundles.bundle import Bundle, Calibration
-from service.core.bundles.manifest import Thresholds
-from service.core.bundles.thresholds import OVERRIDES
-from service.core.bundles.writing import replace_calibration
+from takt.core.bundles.bundle import Bundle, Calibration
+from takt.core.bundles.manifest import Thresholds
+from takt.core.bundles.thresholds import OVERRIDES
+from takt.core.bundles.writing import replace_calibration
 
 INSPECT = "/v1/models/parts/inspect"
 THRESHOLD = "/v1/models/parts/threshold"
@@ -92,7 +92,7 @@ async def test_a_read_only_folder_keeps_the_change_in_memory(serve, monkeypatch)
     def read_only(*_: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("service.core.bundles.thresholds.write_atomically", read_only)
+    monkeypatch.setattr("takt.core.bundles.thresholds.write_atomically", read_only)
 
     async with serve() as client:
         body = (await client.put(THRESHOLD, json={"image": 0.9})).json()

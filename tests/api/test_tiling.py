@@ -11,8 +11,8 @@ import httpx
 import numpy as np
 import pytest
 
-from service.api.model_schemas import ModelOut
-from service.api.schemas import InspectionOut
+from takt.api.model_schemas import ModelOut
+from takt.api.schemas import InspectionOut
 
 URL = "/v1/models/parts/inspect"
 TILES = {"width": 32, "height": 32, "overlap": 8, "blend": "linear"}

@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from service.core.errors import ConfigurationError
-from service.security import guard
-from service.security.oidc import issuer as issuer_module
+from takt.core.errors import ConfigurationError
+from takt.security import guard
+from takt.security.oidc import issuer as issuer_module
 from tests.api.apps import until
 from tests.api.conftest import Serve
 from tests.api.keys import KEYS, bearer

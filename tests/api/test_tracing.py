@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from service.observing.tracing.otlp import OtelTracing
+from takt.observing.tracing.otlp import OtelTracing
 from takt_client import AsyncTaktClient
 from takt_client.pictures import pack_frame
 

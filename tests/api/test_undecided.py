@@ -9,11 +9,11 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from service.core.bundles.bundle import Bundle
-from service.core.bundles.thresholds import OVERRIDES
-from service.core.pictures.facts import PictureFacts, picture_facts
-from service.recording.record import Record
-from service.recording.tables import inspections
+from takt.core.bundles.bundle import Bundle
+from takt.core.bundles.thresholds import OVERRIDES
+from takt.core.pictures.facts import PictureFacts, picture_facts
+from takt.recording.record import Record
+from takt.recording.tables import inspections
 from tests.api.oip.requests import INFER, in_json
 from tests.api.stream.socket import connect, hear
 from tests.good_parts import good_part, with_good_facts
@@ -171,7 +171,7 @@ async def test_facts_are_told_only_where_they_are_kept_or_a_verdict_needs_them(
         told.append(picture)
         return picture_facts(*picture)
 
-    monkeypatch.setattr("service.core.pictures.prepare.picture_facts", counted)
+    monkeypatch.setattr("takt.core.pictures.prepare.picture_facts", counted)
     async with serve(record=sqlite_record if recorded else None) as client:
         await answer(client, black)
         assert len(told) == recorded

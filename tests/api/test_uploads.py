@@ -8,11 +8,11 @@ import tempfile
 import pytest
 from starlette.types import Message
 
-from service.app import create_app
-from service.core.batching import uploads
-from service.core.engines.fake import FakeEngine
-from service.parts.composing.assembly import foundation_of
-from service.settings import Settings
+from takt.app import create_app
+from takt.core.batching import uploads
+from takt.core.engines.fake import FakeEngine
+from takt.parts.composing.assembly import foundation_of
+from takt.settings import Settings
 from tests.api.apps import Caller, idle, until
 
 

@@ -18,7 +18,7 @@ from tests.console.conftest import BANK, ROOT, key_field, log_in
 from tests.console.scene import MODEL, pictures
 from tests.fake_learn import TAUGHT
 
-MAIN = ROOT / "service/console/static/main.js"
+MAIN = ROOT / "service/takt/console/static/main.js"
 
 
 def pages_of_the_router() -> set[str]:

@@ -10,8 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from service.recording.pictures import PictureKey, sha256_of
-from service.recording.record import open_record
+from takt.recording.pictures import PictureKey, sha256_of
+from takt.recording.record import open_record
 from tests.recorded import insert_inspections
 
 DAY_US = 86_400_000_000

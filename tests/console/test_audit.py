@@ -122,7 +122,7 @@ def test_on_paper_are_the_inspections_alone(page: Page, serve: Serve) -> None:
 
 def test_every_action_of_the_audit_log_has_words() -> None:
     documented = re.findall(r"`(\w+)`", "".join(_actions()))
-    texts = json.loads((ROOT / "service/console/static/strings/en.json").read_text("utf-8"))
+    texts = json.loads((ROOT / "service/takt/console/static/strings/en.json").read_text("utf-8"))
     assert documented
     assert [one for one in documented if one not in texts["audit"]["actions"]] == []
 

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from service.core.bundles.findings import AlphaPrice, Finding, Prices, SelfTest, SizeResult
-from service.core.bundles.manifest import Thresholds
+from takt.core.bundles.findings import AlphaPrice, Finding, Prices, SelfTest, SizeResult
+from takt.core.bundles.manifest import Thresholds
 from tests.api.keys import bearer
 from tests.console.conftest import BANK, Serve, Server, log_in
 from tests.tested import GRAVE

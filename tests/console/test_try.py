@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from playwright.sync_api import Locator, Page, expect
 
-from service.core.pictures.decode import decode
+from takt.core.pictures.decode import decode
 from tests.console.conftest import BANK, PICTURES, Serve
 from tests.workers import eventually
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from service.core.pictures.facts import FACT_NAMES
-from service.core.pictures.judgeable import DECIDERS
+from takt.core.pictures.facts import FACT_NAMES
+from takt.core.pictures.judgeable import DECIDERS
 from tests.console.conftest import ROOT, Serve
 
 pytestmark = pytest.mark.browser
 
-STATIC = ROOT / "service/console/static"
+STATIC = ROOT / "service/takt/console/static"
 OF_ENGINEERS = (
     *("bundle's own", "policy all", "golden", "made_up_missed", "in thresholds", "p99"),
     *("ExecutionProvider", "anomaly map", "calibration's"),

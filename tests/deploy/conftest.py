@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.core.bundles.bundle import Bundle
+from takt.core.bundles.bundle import Bundle
 from tests.deploy.pod import Cluster, Key
 
 

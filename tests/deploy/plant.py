@@ -27,7 +27,7 @@ from types import SimpleNamespace
 import httpx
 from prometheus_client import CollectorRegistry, start_http_server
 
-from service.observing.instruments.gpu_metrics import GpuCollector
+from takt.observing.instruments.gpu_metrics import GpuCollector
 from takt_client import FrameAnswer, FrameDropped, TaktClient
 from tests.conftest import run_server
 from tests.deploy.grafana import Query, dashboard, queries

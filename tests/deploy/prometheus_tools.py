@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 import yaml
 
-from service.mirroring.metrics import MirrorMetrics
-from service.observing.instruments.gpu_metrics import GpuCollector
-from service.observing.instruments.metrics import Metrics
-from service.observing.instruments.station_states import StationStates
-from service.observing.instruments.watch_metrics import WatchMetrics
-from service.outlets.metrics import OutletMetrics
-from service.recording.audit.metrics import AuditMetrics
-from service.recording.metrics import RecordMetrics
+from takt.mirroring.metrics import MirrorMetrics
+from takt.observing.instruments.gpu_metrics import GpuCollector
+from takt.observing.instruments.metrics import Metrics
+from takt.observing.instruments.station_states import StationStates
+from takt.observing.instruments.watch_metrics import WatchMetrics
+from takt.outlets.metrics import OutletMetrics
+from takt.recording.audit.metrics import AuditMetrics
+from takt.recording.metrics import RecordMetrics
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "deploy/prometheus"

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 import yaml
 
-from service.core import errors
-from service.core.errors import TaktError
-from service.observing.status import cases
-from service.observing.status.alarms import Alarms
-from service.observing.status.conditions import CONDITIONS, OF_PROMETHEUS
-from service.observing.status.reading import NAMES, Reading, Series
-from service.observing.status.readings import KeptReadings, Readings
-from service.observing.status.run_book import run_book
+from takt.core import errors
+from takt.core.errors import TaktError
+from takt.observing.status import cases
+from takt.observing.status.alarms import Alarms
+from takt.observing.status.conditions import CONDITIONS, OF_PROMETHEUS
+from takt.observing.status.reading import NAMES, Reading, Series
+from takt.observing.status.readings import KeptReadings, Readings
+from takt.observing.status.run_book import run_book
 from tests.deploy.prometheus_tools import PROMETHEUS, loaded, metrics_in, promtool, rules
 
 ALERTS = {

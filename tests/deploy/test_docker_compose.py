@@ -14,9 +14,9 @@ import httpx
 import pytest
 import yaml
 
-from service.core.bundles.bundle import Bundle
-from service.security.hosts import AllowedHosts
-from service.settings import Settings
+from takt.core.bundles.bundle import Bundle
+from takt.security.hosts import AllowedHosts
+from takt.settings import Settings
 from tests.deploy.container import here, started, wait_until_it_answers
 from tests.deploy.deploy_tools import package
 from tests.deploy.dockerfile import assignments, stages

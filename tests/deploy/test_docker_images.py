@@ -21,13 +21,14 @@ import httpx
 import pytest
 import trustme
 
-from service.configuration import load_settings
-from service.security.keys.key import new_key
-from service.security.keys.key_file import format_keys
-from service.settings import ENV_PREFIX, Settings
+from takt.configuration import load_settings
+from takt.security.keys.key import new_key
+from takt.security.keys.key_file import format_keys
+from takt.settings import ENV_PREFIX, Settings
 from tests.deploy.deploy_tools import program
 from tests.deploy.dockerfile import Context, Stage, assignments, stages
 from tests.deploy.image_build import Builder, Image, confined_prefix, running, tree
+from tests.tree import SOURCES
 
 ROOT = Path(__file__).parents[2]
 MODELS = ROOT / "examples/models"
@@ -166,8 +167,8 @@ def test_the_cpu_image_inspects_with_exactly_the_locked_packages(tmp_path: Path)
 
 def test_what_the_image_holds_is_its_own_and_not_the_checkout(image: Image) -> None:
     code = (
-        "import service, export, models, families, takt_client; "
-        "print(*(one.__file__ for one in (service, export, models, families, takt_client)))"
+        "import takt, takt_export, takt_models, takt_families, takt_client as client; "
+        "print(*(one.__file__ for one in (takt, takt_export, takt_models, takt_families, client)))"
     )
     python = image.below("/opt/takt/bin/python")
     loaded = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=True)
@@ -176,8 +177,7 @@ def test_what_the_image_holds_is_its_own_and_not_the_checkout(image: Image) -> N
 
 def test_the_packages_in_the_image_are_those_of_the_source_tree(image: Image) -> None:
     (site,) = (image.root / "opt/takt/lib").glob("python*/site-packages")
-    roots = dict.fromkeys(("service", "export", "models", "families"), ROOT)
-    for package, root in (roots | {"takt_client": ROOT / "clients/python/src"}).items():
+    for package, root in SOURCES.items():
         inside = {str(file.relative_to(site)) for file in (site / package).rglob("*.py")}
         source = {str(file.relative_to(root)) for file in (root / package).rglob("*.py")}
         assert inside == source

@@ -14,9 +14,9 @@ from unittest import mock
 import pytest
 import yaml
 
-from service.configuration import load_settings
-from service.security.hosts import AllowedHosts
-from service.settings import Settings
+from takt.configuration import load_settings
+from takt.security.hosts import AllowedHosts
+from takt.settings import Settings
 from tests.deploy.chart import ALL_METRICS, CHART, FULL_NAME, Rendered, Values, render
 from tests.deploy.dockerfile import assignments, stages
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from service.security.hosts import AllowedHosts
-from service.security.routes import ROUTES, WEBSOCKET
-from service.settings import Settings
+from takt.security.hosts import AllowedHosts
+from takt.security.routes import ROUTES, WEBSOCKET
+from takt.settings import Settings
 from tests.deploy.chart import CHART, FULL_NAME, Rendered, Resource, Values, render
 
 HOST = "takt.plant.example"
-STATIC = CHART.parents[2] / "service/console/static"
+STATIC = CHART.parents[2] / "service/takt/console/static"
 
 
 def exposed(**ingress: Any) -> Values:

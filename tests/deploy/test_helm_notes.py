@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from service.security.routes import RouteNeeds
+from takt.security.routes import RouteNeeds
 from tests.deploy.chart import FULL_NAME, Values, render
 
 WEB: Values = {"models": {"url": "https://models.plant.example/line-3"}}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.settings import Settings
+from takt.settings import Settings
 from tests.deploy.chart import CHART, FULL_NAME, Rendered, Values, render
 from tests.deploy.deploy_tools import package
 from tests.deploy.dockerfile import assignments, stages

@@ -17,7 +17,7 @@ import httpx
 import pytest
 import trustme
 
-from service.core.bundles.bundle import Bundle
+from takt.core.bundles.bundle import Bundle
 from tests.deploy.chart import Rendered, render
 from tests.deploy.container import started, wait_until_it_answers
 from tests.deploy.live_prometheus import eventually

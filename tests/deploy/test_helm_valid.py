@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from service.settings import Settings
+from takt.settings import Settings
 from tests.deploy.chart import CHART, Resource, Values, complete, render
 from tests.deploy.deploy_tools import package
 

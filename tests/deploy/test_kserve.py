@@ -19,8 +19,8 @@ import pytest
 import yaml
 from tritonclient import grpc, http
 
-from service.core.bundles.bundle import Bundle
-from service.settings import ENV_PREFIX, Settings
+from takt.core.bundles.bundle import Bundle
+from takt.settings import ENV_PREFIX, Settings
 from tests.deploy.container import ROOT, Running, image_of, started, wait_until_it_answers
 from tests.deploy.pod import Cluster, Key
 

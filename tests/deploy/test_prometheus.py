@@ -10,7 +10,7 @@ from itertools import chain
 
 import pytest
 
-from service.observing.instruments.model_metrics import SECONDS
+from takt.observing.instruments.model_metrics import SECONDS
 from tests.deploy.grafana import DASHBOARDS, Query, annotations, dashboard, queries
 from tests.deploy.live_prometheus import Series
 from tests.deploy.plant import INTERVAL_S, MODEL, Plant, run_plant

@@ -9,7 +9,7 @@ import pytest
 from tests.tree import ROOT
 
 _OF_OTHERS = {"Status > Targets"}
-_STRINGS = (ROOT / "service/console/static/strings/en.json").read_text("utf-8")
+_STRINGS = (ROOT / "service/takt/console/static/strings/en.json").read_text("utf-8")
 _ITALIC = re.compile(r"(?<![*\w])\*([A-Z][^*]+)\*(?!\*)")
 _NAMED = sorted(set(_ITALIC.findall((ROOT / "docs/operations.md").read_text("utf-8"))) - _OF_OTHERS)
 

@@ -11,22 +11,22 @@ from prometheus_client import generate_latest
 
 from docs._reference.commands import groups_and_commands
 from docs._reference.pages import DOCS, PAGES, PARTS, drawings, renewed
-from service.cli import main
-from service.core.errors import TaktError
-from service.declaration import heading_of
-from service.mirroring.metrics import MirrorMetrics
-from service.observing.instruments.gpu_metrics import GpuCollector
-from service.observing.instruments.metrics import Metrics
-from service.observing.instruments.station_states import StationStates
-from service.observing.instruments.watch_metrics import WatchMetrics
-from service.outlets.metrics import OutletMetrics
-from service.recording.audit.metrics import AuditMetrics
-from service.recording.metrics import RecordMetrics
-from service.security.routes import ROUTES
-from service.settings import Settings
-from service.station.cycle.signals import Controls
-from service.station.plc.registers import RegisterMap, words_of_controls
-from service.station.plc.signals import CONTROLS, STATUSES, Block, Kind
+from takt.cli import main
+from takt.core.errors import TaktError
+from takt.declaration import heading_of
+from takt.mirroring.metrics import MirrorMetrics
+from takt.observing.instruments.gpu_metrics import GpuCollector
+from takt.observing.instruments.metrics import Metrics
+from takt.observing.instruments.station_states import StationStates
+from takt.observing.instruments.watch_metrics import WatchMetrics
+from takt.outlets.metrics import OutletMetrics
+from takt.recording.audit.metrics import AuditMetrics
+from takt.recording.metrics import RecordMetrics
+from takt.security.routes import ROUTES
+from takt.settings import Settings
+from takt.station.cycle.signals import Controls
+from takt.station.plc.registers import RegisterMap, words_of_controls
+from takt.station.plc.signals import CONTROLS, STATUSES, Block, Kind
 
 
 def read(page: str) -> str:
@@ -108,7 +108,7 @@ def test_every_series_that_a_server_shows_is_named() -> None:
 def test_every_code_of_an_error_has_a_row() -> None:
     def kinds(kind: type[TaktError]) -> set[str]:
         below = [
-            kinds(one) for one in kind.__subclasses__() if one.__module__ == "service.core.errors"
+            kinds(one) for one in kind.__subclasses__() if one.__module__ == "takt.core.errors"
         ]
         return {kind.code}.union(*below)
 

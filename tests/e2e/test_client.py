@@ -13,7 +13,7 @@ import pytest
 import trustme
 from click.testing import CliRunner
 
-from service.cli import main
+from takt.cli import main
 from takt_client import AsyncTaktClient, FrameAnswer, FrameRefused, TaktClient
 from takt_client.errors import (
     InsufficientScopeError,

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 
 import httpx
 
-from service.core.bundles.thresholds import DeployedThresholds, Overrides
+from takt.core.bundles.thresholds import DeployedThresholds, Overrides
 from tests.conftest import Server
 
 PATH = "/v1/models/parts/inspect"

@@ -10,7 +10,7 @@ import cv2
 import httpx
 import pytest
 
-from service.core.bundles.bundle import Bundle
+from takt.core.bundles.bundle import Bundle
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PATH = "/v1/models/parts/inspect"

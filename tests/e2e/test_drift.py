@@ -14,11 +14,11 @@ from urllib.request import urlopen
 import psutil
 import pytest
 
-from service.core.bundles.bundle import Bundle
-from service.recording.record import open_record
-from service.recording.watch.known import KnownBundle
-from service.recording.watch.store import ReplayStore, replay_begins
-from service.recording.watch.watcher import RecordWatcher
+from takt.core.bundles.bundle import Bundle
+from takt.recording.record import open_record
+from takt.recording.watch.known import KnownBundle
+from takt.recording.watch.store import ReplayStore, replay_begins
+from takt.recording.watch.watcher import RecordWatcher
 from tests.conftest import Server, StartServer
 from tests.watched import encoded, with_facts
 from tests.workers import Caller, callers, callers_of_all, eventually, wait_until_all_serve

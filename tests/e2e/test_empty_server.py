@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.core.bundles.bundle import Bundle
+from takt.core.bundles.bundle import Bundle
 from tests.conftest import TAKT, StartServer
 from tests.workers import eventually
 

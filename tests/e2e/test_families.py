@@ -18,21 +18,24 @@ import pytest
 from tests.conftest import TAKT
 from tests.e2e.test_learning import once, part
 from tests.plugins import install
+from tests.tree import SOURCES
 
 ROOT = Path(__file__).parents[2]
 GREY = Path(__file__).with_name("grey")
-LAST = '    "families.dinomaly",\n'
+LAST = '    "takt_families.dinomaly",\n'
 
 
 @pytest.fixture
 def added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The house of families with one more, which every process from here on finds first."""
-    house = tmp_path / "added" / "families"
-    shutil.copytree(ROOT / "families", house)
+    house = tmp_path / "added" / "takt_families"
+    shutil.copytree(SOURCES["takt_families"] / "takt_families", house)
     shutil.copytree(GREY, house / "grey")
     text = (house / "every.py").read_text("utf-8")
     assert text.count(LAST) == 1
-    (house / "every.py").write_text(text.replace(LAST, f'{LAST}    "families.grey",\n'), "utf-8")
+    (house / "every.py").write_text(
+        text.replace(LAST, f'{LAST}    "takt_families.grey",\n'), "utf-8"
+    )
     found_first = os.pathsep.join([str(house.parent), str(ROOT)])
     monkeypatch.setenv("PYTHONPATH", found_first)
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
@@ -88,7 +91,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same family as a distribution of its own, which every process from here on finds."""
     folder = install(tmp_path / "installed", {"takt.families": {"grey": "takt_grey"}})
     for path in GREY.glob("*.py"):
-        text = path.read_text("utf-8").replace("families.grey", "takt_grey")
+        text = path.read_text("utf-8").replace("takt_families.grey", "takt_grey")
         (folder / "takt_grey").mkdir(exist_ok=True)
         (folder / "takt_grey" / path.name).write_text(text, "utf-8")
     monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
@@ -155,8 +158,8 @@ def test_commands_and_pages_of_the_documentation_list_the_family(added: Path) ->
 
 def test_the_list_and_what_commands_offer_of_it_are_there_without_torch(added: Path) -> None:
     code = (
-        "import sys, families.every, service.cli, service.api.learning.schemas; "
-        "assert families.every.named('grey').title == 'Grey'; "
-        "print({'torch', 'models', 'export'} & sys.modules.keys())"
+        "import sys, takt_families.every, takt.cli, takt.api.learning.schemas; "
+        "assert takt_families.every.named('grey').title == 'Grey'; "
+        "print({'torch', 'takt_models', 'takt_export'} & sys.modules.keys())"
     )
     assert said(sys.executable, "-P", "-c", code) == "set()\n"

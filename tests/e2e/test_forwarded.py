@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.core.bundles.bundle import Bundle
+from takt.core.bundles.bundle import Bundle
 from tests.conftest import StartServer
 from tests.workers import eventually, said
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from service.core.bundles.bundle import Bundle
-from service.core.bundles.variant import Provider
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
-from service.core.errors import ConfigurationError
+from takt.core.bundles.bundle import Bundle
+from takt.core.bundles.variant import Provider
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.errors import ConfigurationError
 
 
 def has_gpu_build() -> bool:

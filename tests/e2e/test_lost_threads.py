@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.server.run import GAVE_UP
+from takt.server.run import GAVE_UP
 from tests.api.broken_engines.plant import INSPECT
 
 PROGRAM = """
@@ -20,15 +20,15 @@ import contextlib, sys, threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from service.app import create_app
-from service.core.batching.watch import RunLimits
-from service.core.engines.fake import FakeEngine
-from service.observing.line_writer import LineWriter
-from service.observing.logging_setup import configure_logging
-from service.repository.supervision.rules import Supervision
-from service.server.listening import listening
-from service.server.run import run
-from service.settings import Settings
+from takt.app import create_app
+from takt.core.batching.watch import RunLimits
+from takt.core.engines.fake import FakeEngine
+from takt.observing.line_writer import LineWriter
+from takt.observing.logging_setup import configure_logging
+from takt.repository.supervision.rules import Supervision
+from takt.server.listening import listening
+from takt.server.run import run
+from takt.settings import Settings
 
 
 class Hanging(FakeEngine):

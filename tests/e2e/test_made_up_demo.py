@@ -16,8 +16,8 @@ import cv2
 import httpx
 import pytest
 
-from service.commands.demo.part import jpeg
-from service.core.distribution import COMMAND
+from takt.commands.demo.part import jpeg
+from takt.core.distribution import COMMAND
 from tests.workers import eventually
 
 

@@ -19,9 +19,9 @@ from typing import NoReturn
 
 import pytest
 
-from service.station.cycle.signals import Controls, StationStatus
-from service.station.plc.camera import ModbusCamera
-from service.station.plc.registers import RegisterMap
+from takt.station.cycle.signals import Controls, StationStatus
+from takt.station.plc.camera import ModbusCamera
+from takt.station.plc.registers import RegisterMap
 from tests.controllers import IDLE, RESULT
 
 _REQUIRED = "TAKT_REQUIRE_MODBUS"

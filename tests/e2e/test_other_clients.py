@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from service.core.bundles.thresholds import OVERRIDES, Overrides, Switch
+from takt.core.bundles.thresholds import OVERRIDES, Overrides, Switch
 from tests.api.keys import KEYS, bearer
 from tests.good_parts import with_good_facts
 from tests.hostile.bundle import write_bundle

@@ -19,12 +19,12 @@ from typing import Any
 import httpx
 import pytest
 
-from service.commands.demo.serving import serving
-from service.commands.demo.shipped import MODEL, unpack
-from service.station.plant.box import HEARTBEAT_MS, BoxOutcome, BoxServer, PlantBox
-from service.station.plant.conveyor import Conveyor
-from service.station.plant.faults import Fault, FaultKind
-from service.station.plant.layout import PlantError, PlantLayout
+from takt.commands.demo.serving import serving
+from takt.commands.demo.shipped import MODEL, unpack
+from takt.station.plant.box import HEARTBEAT_MS, BoxOutcome, BoxServer, PlantBox
+from takt.station.plant.conveyor import Conveyor
+from takt.station.plant.faults import Fault, FaultKind
+from takt.station.plant.layout import PlantError, PlantLayout
 
 TAKT = Path(sys.executable).with_name("takt")
 RESULT_MS = 350

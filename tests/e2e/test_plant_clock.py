@@ -17,11 +17,11 @@ import httpx
 import pytest
 
 from benchmarks.station.wall_clock import WallClock, wall_clock
-from service.commands.demo.serving import serving
-from service.commands.demo.shipped import MODEL, unpack
-from service.station.plant.box import BoxServer, PlantBox
-from service.station.plant.conveyor import Conveyor
-from service.station.plant.layout import PlantLayout
+from takt.commands.demo.serving import serving
+from takt.commands.demo.shipped import MODEL, unpack
+from takt.station.plant.box import BoxServer, PlantBox
+from takt.station.plant.conveyor import Conveyor
+from takt.station.plant.layout import PlantLayout
 
 EVERY_S, GATE_S, RESULT_MS = 0.25, 0.6, 450
 PARTS = 48

@@ -99,7 +99,7 @@ def test_a_server_whose_plugin_fails_when_it_is_imported_ends_and_says_why(
 
 @pytest.mark.usefixtures("file")
 def test_takt_lists_the_example_and_whether_it_is_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    listed = [sys.executable, "-c", "from service.commands.plugins import plugins; plugins()"]
+    listed = [sys.executable, "-c", "from takt.commands.plugins import plugins; plugins()"]
     for named, state in (("", "off"), ("rejects", "on")):
         monkeypatch.setenv("TAKT_PLUGINS", named)
         told = subprocess.run(listed, capture_output=True, text=True, check=True).stdout

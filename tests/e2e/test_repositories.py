@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.mirroring.location import mirror_folder
+from takt.mirroring.location import mirror_folder
 from tests.conftest import MakeBundle, Server, StartServer
 from tests.deploy.live_prometheus import eventually
 from tests.shelves import WebShelf, upload, web_shelf

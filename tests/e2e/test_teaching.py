@@ -13,7 +13,7 @@ from typing import Any, Literal
 import httpx
 import pytest
 
-from service.core.bundles.bundle import CHECKPOINT
+from takt.core.bundles.bundle import CHECKPOINT
 from tests.fake_learn import FIT, PLAN, RESULT, TAUGHT
 
 Step = Literal["gathering", "fitting", "made", "told"]

@@ -10,8 +10,8 @@ import httpx
 import pytest
 import trustme
 
-from service.security.keys.key import new_key
-from service.security.keys.key_file import format_keys
+from takt.security.keys.key import new_key
+from takt.security.keys.key_file import format_keys
 from takt_client import FrameAnswer, TaktClient
 from takt_client.errors import UnreachableError
 from tests.tls import pair_of

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from service.core.bundles.bundle import Bundle
+from takt.core.bundles.bundle import Bundle
 from tests.conftest import TAKT, Server, StartServer, bundle_maker
 from tests.ports import kept_port
 from tests.workers import (
@@ -208,7 +208,7 @@ def hang():
     while os.path.exists({flag!r}):
         time.sleep(0.1)
 
-if "service.server.workers.nursery" in sys.orig_argv:
+if "takt.server.workers.nursery" in sys.orig_argv:
     os.register_at_fork(after_in_child=hang)
 """
 """A `sitecustomize` by which workers hang before they say anything, while a file is there."""

@@ -22,7 +22,7 @@ import pytest
 import trustme
 from websockets.asyncio.client import connect
 
-from service.core.bundles.bundle import Bundle
+from takt.core.bundles.bundle import Bundle
 from takt_client.pictures import pack_frame
 from tests.conftest import Server, StartServer, bundle_maker
 from tests.workers import (

@@ -16,7 +16,7 @@ from typing import Any
 import click
 import pytest
 
-from service.cli import main as takt
+from takt.cli import main as takt
 from tests.first_hour.console import understood
 from tests.first_hour.journeys import JOURNEYS, Journey
 from tests.first_hour.pages import PAGES, ROOT, Acted, Command, Saved, steps
@@ -24,7 +24,7 @@ from tests.first_hour.play import promises_of
 
 COMMANDS = [step for page in PAGES for step in steps(page) if isinstance(step, Command)]
 ACTED = [step for page in PAGES for step in steps(page) if isinstance(step, Acted)]
-TEXTS = json.loads((ROOT / "service/console/static/strings/en.json").read_text("utf-8"))
+TEXTS = json.loads((ROOT / "service/takt/console/static/strings/en.json").read_text("utf-8"))
 MODELS = {"pitting"}
 SAVED = {step.file for page in PAGES for step in steps(page) if isinstance(step, Saved)}
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))

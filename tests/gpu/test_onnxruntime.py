@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.core.bundles.bundle import Bundle, load_bundle
-from service.core.bundles.variant import Provider
-from service.core.engines.golden import check_golden
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
-from service.core.engines.provider_options import PROVIDERS, GpuOptions
+from takt.core.bundles.bundle import Bundle, load_bundle
+from takt.core.bundles.variant import Provider
+from takt.core.engines.golden import check_golden
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.engines.provider_options import PROVIDERS, GpuOptions
 
 pytestmark = pytest.mark.gpu
 

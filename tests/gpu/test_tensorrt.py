@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from export.pictures import list_pictures
-from export.variants.drift_gate import ALLOWED
-from export.variants.search import VariantOptions, export_variant
-from export.variants.tensorrt import TensorRtMaker
-from service.core.bundles.bundle import Bundle, load_bundle
-from service.core.bundles.variant import Precision
-from service.core.engines.built_for import host_mismatch
-from service.core.engines.golden import check_golden
-from service.core.engines.nvidia.gpu import read_gpu
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
-from service.core.engines.provider_options import GpuOptions
+from takt.core.bundles.bundle import Bundle, load_bundle
+from takt.core.bundles.variant import Precision
+from takt.core.engines.built_for import host_mismatch
+from takt.core.engines.golden import check_golden
+from takt.core.engines.nvidia.gpu import read_gpu
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.engines.provider_options import GpuOptions
+from takt_export.pictures import list_pictures
+from takt_export.variants.drift_gate import ALLOWED
+from takt_export.variants.search import VariantOptions, export_variant
+from takt_export.variants.tensorrt import TensorRtMaker
 
 pytestmark = pytest.mark.gpu
 

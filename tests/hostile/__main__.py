@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from service.security.keys.key_file import format_keys
+from takt.security.keys.key_file import format_keys
 from tests.hostile import (
     attacks,
     certificates,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from service.commands.bench.lean_http import Address
+from takt.commands.bench.lean_http import Address
 from tests.hostile.bombs import bomb, idat_length, large_jpeg, many_scans, text_length
 from tests.hostile.connections import headers_only, hold, ping_flood, slow_kinds, volleys
 from tests.hostile.good_clients import GoodClients, GoodFigures

@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from service.core.bundles.bundle import Bundle, Calibration, Golden
-from service.core.bundles.manifest import Drift, Manifest, MapSpec, Preprocess, Thresholds
-from service.core.bundles.writing import save_bundle
+from takt.core.bundles.bundle import Bundle, Calibration, Golden
+from takt.core.bundles.manifest import Drift, Manifest, MapSpec, Preprocess, Thresholds
+from takt.core.bundles.writing import save_bundle
 
 MODEL = "parts"
 FAMILY = "brightness"

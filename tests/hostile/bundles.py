@@ -19,11 +19,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.core.bundles.bundle import GOLDEN, MANIFEST, MODEL
-from service.core.bundles.host_profile import PROFILES
-from service.core.bundles.manifest import CALIBRATION, Manifest
-from service.core.bundles.thresholds import OVERRIDES
-from service.repository.activation import ACTIVE
+from takt.core.bundles.bundle import GOLDEN, MANIFEST, MODEL
+from takt.core.bundles.host_profile import PROFILES
+from takt.core.bundles.manifest import CALIBRATION, Manifest
+from takt.core.bundles.thresholds import OVERRIDES
+from takt.repository.activation import ACTIVE
 from tests.hostile.read_bundle import read_as_a_server
 from tests.hostile.tampering import (
     Change,

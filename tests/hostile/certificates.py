@@ -16,9 +16,9 @@ from pathlib import Path
 
 import trustme
 
-from service.commands.bench.lean_http import HttpPool, parse_address, request_head
-from service.security.keys.key import new_key
-from service.security.keys.key_file import format_keys
+from takt.commands.bench.lean_http import HttpPool, parse_address, request_head
+from takt.security.keys.key import new_key
+from takt.security.keys.key_file import format_keys
 from takt_client.errors import UnreachableError
 from tests.conftest import Server, run_server
 from tests.hostile.bundle import MODEL, spotted_picture, write_bundle

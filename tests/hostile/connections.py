@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from service.commands.bench.lean_http import Address
+from takt.commands.bench.lean_http import Address
 from tests.hostile.rest_requests import post
 from tests.hostile.stream_sessions import HELLO, PING, frame, handshake
 

@@ -19,17 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.app import create_app
-from service.configuration import load_settings
-from service.core.bundles.bundle import Bundle
-from service.core.engines.base import Engine, EngineOutput
-from service.core.engines.fake import FakeEngine
-from service.core.engines.opener import engine_opener
-from service.observing.line_writer import LineWriter
-from service.observing.logging_setup import configure_logging
-from service.recording.record import open_record
-from service.server.listening import listening
-from service.server.run import run
+from takt.app import create_app
+from takt.configuration import load_settings
+from takt.core.bundles.bundle import Bundle
+from takt.core.engines.base import Engine, EngineOutput
+from takt.core.engines.fake import FakeEngine
+from takt.core.engines.opener import engine_opener
+from takt.observing.line_writer import LineWriter
+from takt.observing.logging_setup import configure_logging
+from takt.recording.record import open_record
+from takt.server.listening import listening
+from takt.server.run import run
 from tests.hostile.bundle import FAMILY
 
 READ_EVERY_S = 0.02

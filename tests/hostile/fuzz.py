@@ -22,8 +22,8 @@ Seeds = Mapping[str, bytes]
 
 def header() -> tuple[Target, Seeds]:
     """The reader of a picture's header; the seeds are pictures of every kind, and bombs."""
-    from service.core.errors import RequestError
-    from service.core.pictures.header import read_header
+    from takt.core.errors import RequestError
+    from takt.core.pictures.header import read_header
     from tests.hostile.bombs import idat_length, text_length, tiff_of_many_strips, webp_claim
     from tests.hostile.pictures import originals
 
@@ -44,7 +44,7 @@ def manifest() -> tuple[Target, Seeds]:
     import atheris
     from pydantic import ValidationError
 
-    from service.core.bundles.manifest import Manifest
+    from takt.core.bundles.manifest import Manifest
     from tests.hostile.bundle import write_bundle
 
     with tempfile.TemporaryDirectory(prefix="takt-hostile-") as folder:
@@ -85,9 +85,9 @@ def _value(draws: Any) -> Any:
 
 def stream() -> tuple[Target, Seeds]:
     """The readers of a stream's messages."""
-    from service.api.stream.messages import hello_of
-    from service.core.errors import RequestError
-    from service.streaming.frames import unpack
+    from takt.api.stream.messages import hello_of
+    from takt.core.errors import RequestError
+    from takt.streaming.frames import unpack
     from tests.hostile.stream_sessions import picture
 
     def read(data: bytes) -> None:
@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=100_000)
     given = parser.parse_args()
     with atheris.instrument_imports(
-        include=["service.core.pictures", "service.core.bundles", "service.api"]
+        include=["takt.core.pictures", "takt.core.bundles", "takt.api"]
     ):
         target, seeds = TARGETS[given.target]()
     with tempfile.TemporaryDirectory(prefix="takt-hostile-") as folder:

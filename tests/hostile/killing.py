@@ -17,11 +17,11 @@ import cv2
 import numpy as np
 from sqlalchemy import select
 
-from service.recording.audit.chain import entries_of
-from service.recording.audit.verify import ChainCheck
-from service.recording.check import check_record, repair
-from service.recording.record import Record, open_record
-from service.recording.tables import inspections
+from takt.recording.audit.chain import entries_of
+from takt.recording.audit.verify import ChainCheck
+from takt.recording.check import check_record, repair
+from takt.recording.record import Record, open_record
+from takt.recording.tables import inspections
 from tests.hostile.bundle import MODEL, write_bundle
 from tests.hostile.report import Verdict, table
 from tests.hostile.server import Server, serve_command, started

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from service.commands.bench.lean_http import Address, HttpPool, HttpResponse
+from takt.commands.bench.lean_http import Address, HttpPool, HttpResponse
 from takt_client.errors import UnreachableError
 from tests.hostile.rest_requests import Request
 from tests.hostile.stream_sessions import CLOSE, TEXT, StreamSession, frame

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from service.commands.bench.lean_http import Address, HttpPool
+from takt.commands.bench.lean_http import Address, HttpPool
 from takt_client.errors import UnreachableError
 from tests.hostile.bundle import MODEL, REGION, SCORE, spotted_picture
 from tests.hostile.rest_requests import post

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from service.recording.record import Record, open_record
-from service.recording.tables import inspections, parts
+from takt.recording.record import Record, open_record
+from takt.recording.tables import inspections, parts
 from tests.hostile.bundle import write_bundle
 from tests.hostile.killing import ids_of, judge, look, stored
 from tests.hostile.mixed_load import KINDS, NEARLY, SCALES, MixedLife, MixedLoad, score_of

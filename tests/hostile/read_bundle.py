@@ -8,12 +8,12 @@ import sys
 import time
 from pathlib import Path
 
-from service.core.bundles.bundle import load_bundle
-from service.core.bundles.host_profile import read_profile
-from service.core.bundles.thresholds import read_overrides
-from service.core.errors import TaktError
-from service.core.pictures.roi import roi_on_map
-from service.repository.activation import read_activation
+from takt.core.bundles.bundle import load_bundle
+from takt.core.bundles.host_profile import read_profile
+from takt.core.bundles.thresholds import read_overrides
+from takt.core.errors import TaktError
+from takt.core.pictures.roi import roi_on_map
+from takt.repository.activation import read_activation
 
 
 def read_as_a_server(path: Path) -> None:

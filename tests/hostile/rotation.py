@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from service.commands.bench.lean_http import Address, HttpPool
-from service.commands.keys import keys
+from takt.commands.bench.lean_http import Address, HttpPool
+from takt.commands.keys import keys
 from takt_client.errors import UnreachableError
 from tests.hostile.report import Verdict, table
 from tests.hostile.rest_requests import post

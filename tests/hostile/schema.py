@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.security.caller import SCOPES
-from service.security.keys.key import new_key
-from service.security.keys.key_file import format_keys
+from takt.security.caller import SCOPES
+from takt.security.keys.key import new_key
+from takt.security.keys.key_file import format_keys
 from tests.hostile.bundle import MODEL, spotted_picture, write_bundle
 from tests.hostile.report import Verdict, table
 from tests.hostile.server import Server, started

@@ -21,8 +21,8 @@ from typing import Any
 
 from benchmarks.peers.bundles import NAME, make_missing
 from benchmarks.peers.places import Places, default_places
-from service.commands.bench.lean_http import Address
-from service.settings import Settings
+from takt.commands.bench.lean_http import Address
+from takt.settings import Settings
 
 MODEL = NAME
 TAKT = Path(sys.executable).with_name("takt")

@@ -16,7 +16,7 @@ from typing import cast
 
 import uvloop
 
-from service.commands.bench.lean_http import Address, HttpPool
+from takt.commands.bench.lean_http import Address, HttpPool
 from takt_client.errors import UnreachableError
 from tests.hostile.report import percentile
 from tests.hostile.rest_requests import post

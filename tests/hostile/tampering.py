@@ -15,8 +15,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from service.core.bundles.bundle import GOLDEN, MANIFEST, MODEL
-from service.core.bundles.reading import file_sha256
+from takt.core.bundles.bundle import GOLDEN, MANIFEST, MODEL
+from takt.core.bundles.reading import file_sha256
 from tests.manifests import rewrite_manifest
 
 SPARSE_BYTES = 64 << 30

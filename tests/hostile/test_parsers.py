@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from service.api.oip.request import OipLimits, read_request
-from service.api.stream.messages import Hello, hello_of
-from service.core.bundles.manifest import Manifest
-from service.core.errors import RequestError
-from service.core.pictures.header import read_header
-from service.streaming.frames import unpack
+from takt.api.oip.request import OipLimits, read_request
+from takt.api.stream.messages import Hello, hello_of
+from takt.core.bundles.manifest import Manifest
+from takt.core.errors import RequestError
+from takt.core.pictures.header import read_header
+from takt.streaming.frames import unpack
 from tests.hostile.oip_bodies import HEADER_LENGTH, broken_body
 from tests.hostile.pictures import MUTATIONS, mutant, originals
 
@@ -83,8 +83,8 @@ def test_no_inference_request_upsets_its_reader(seed: int) -> None:
 @given(st.integers(0, 2**32))
 def test_no_message_by_grpc_upsets_its_reader(seed: int) -> None:
     pytest.importorskip("grpc_health", reason="gRPC is an extra")
-    from service.api.rpc.messages import parsed, request_of
-    from service.api.rpc.wire import split
+    from takt.api.rpc.messages import parsed, request_of
+    from takt.api.rpc.wire import split
     from tests.hostile.rpc_messages import ModelInferRequest, broken_message
 
     try:

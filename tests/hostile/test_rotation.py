@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.security.keys.key_file import format_keys
+from takt.security.keys.key_file import format_keys
 from tests.hostile.bundle import MODEL, spotted_picture, write_bundle
 from tests.hostile.rotation import Rotation, judge
 from tests.hostile.server import serve_command, started

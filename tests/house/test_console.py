@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-STATIC = Path(__file__).parents[2] / "service/console/static"
+STATIC = Path(__file__).parents[2] / "service/takt/console/static"
 VENDOR = STATIC / "vendor"
 GENERATED = STATIC / "core/operations.js"
 OURS = sorted(

@@ -5,28 +5,20 @@ from __future__ import annotations
 import ast
 import doctest
 import importlib
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-SOURCES = {
-    "service": ROOT,
-    "export": ROOT,
-    "models": ROOT,
-    "families": ROOT,
-    "takt_client": ROOT / "clients/python/src",
-}
+from tests.tree import SOURCES
 
 MAIN_CLASSES = (
-    "service.core.batching.batcher.Batcher",
-    "service.core.bundles.bundle.Bundle",
-    "service.core.engines.onnxruntime.OnnxRuntimeEngine",
-    "service.core.inspection.pipeline.Pipeline",
-    "service.repository.repository.ModelRepository",
-    "service.settings.Settings",
-    "models.efficientad.detector.EfficientAd",
-    "models.inpformer.detector.InpFormer",
+    "takt.core.batching.batcher.Batcher",
+    "takt.core.bundles.bundle.Bundle",
+    "takt.core.engines.onnxruntime.OnnxRuntimeEngine",
+    "takt.core.inspection.pipeline.Pipeline",
+    "takt.repository.repository.ModelRepository",
+    "takt.settings.Settings",
+    "takt_models.efficientad.detector.EfficientAd",
+    "takt_models.inpformer.detector.InpFormer",
 )
 """What a reader meets first in each room."""
 

@@ -10,20 +10,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-from service.core.bundles.bundle import Bundle
+from takt.core.bundles.bundle import Bundle
 
 ROOT = Path(__file__).parents[2]
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 
 FIELD = {
-    "service/core/domain.py": [
+    "service/takt/core/domain.py": [
         ("    typical_score: float | None = None\n", "    margin: float = 0.0\n"),
         ('        "anomalous": verdict.anomalous,\n', '        "margin": verdict.margin,\n'),
     ],
-    "service/core/pictures/postprocess.py": [
+    "service/takt/core/pictures/postprocess.py": [
         ("        threshold=criteria.threshold,\n", "        margin=score - criteria.threshold,\n"),
     ],
-    "service/api/schemas.py": [
+    "service/takt/api/schemas.py": [
         (
             "    score: float\n    threshold: float\n",
             '    margin: float = Field(description="By how much it is over the threshold.")\n',
@@ -36,9 +36,9 @@ ASK = """
 import asyncio, json, sys
 import httpx
 from pathlib import Path
-from service.app import create_app
-from service.core.engines.fake import FakeEngine
-from service.settings import Settings
+from takt.app import create_app
+from takt.core.engines.fake import FakeEngine
+from takt.settings import Settings
 
 async def main(repository, picture):
     settings = Settings(repository=repository, repository_poll_s=0, allowed_hosts="takt")
@@ -86,7 +86,7 @@ def test_a_field_of_the_answer_is_three_files(
         capture_output=True,
         text=True,
         cwd=copy,
-        env={**os.environ, "PYTHONPATH": str(copy)},
+        env={**os.environ, "PYTHONPATH": str(copy / "service")},
     )
 
     assert ran.returncode == 0, ran.stderr

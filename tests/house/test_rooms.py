@@ -14,12 +14,13 @@ from typing import Any
 import grimp
 import pytest
 
-ROOT = Path(__file__).parents[2]
-HOUSES = ("service", "export", "models")
-FAMILIES = "families"
+from tests.tree import ROOT, SOURCES
+
+HOUSES = ("takt", "takt_export", "takt_models")
+FAMILIES = "takt_families"
 """A house of folders that know nothing of each other: it has no floors."""
 
-CLIENT = ROOT / "clients" / "python" / "src" / "takt_client"
+CLIENT = SOURCES["takt_client"] / "takt_client"
 MOST_FLOORS = 12
 
 Imports = dict[str, set[str]]
@@ -30,7 +31,7 @@ ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 
 
 def modules() -> list[Path]:
-    folders = [*(ROOT / house for house in (*HOUSES, FAMILIES)), CLIENT]
+    folders = [*(SOURCES[house] / house for house in (*HOUSES, FAMILIES)), CLIENT]
     return [path for folder in folders for path in sorted(folder.rglob("*.py"))]
 
 
@@ -51,7 +52,7 @@ def contract_of(house: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("house", (*HOUSES, "service.core"))
+@pytest.mark.parametrize("house", (*HOUSES, "takt.core"))
 def test_the_floors_of_each_house_are_few_and_name_every_room(house: str) -> None:
     contract = contract_of(house)
 
@@ -85,17 +86,22 @@ def test_a_room_says_what_lives_in_it_and_where_to_start(room: Path) -> None:
         assert (room / name).is_file(), f"there is no {name} in this room"
 
 
+def place_of(package: str) -> Path:
+    """The folder of a package."""
+    return SOURCES[package.partition(".")[0]].joinpath(*package.split("."))
+
+
 def rooms_of(container: str) -> list[str]:
-    folder = ROOT.joinpath(*container.split("."))
+    folder = place_of(container)
     return [f"{container}.{one.parent.name}" for one in sorted(folder.glob("*/__init__.py"))]
 
 
 @pytest.mark.parametrize(
-    "room", [one for one in rooms_of("service") if one != "service.core"] + rooms_of("service.core")
+    "room", [one for one in rooms_of("takt") if one != "takt.core"] + rooms_of("takt.core")
 )
 def test_a_room_of_the_service_says_which_others_it_imports(room: str, imports: Imports) -> None:
     container = room.rpartition(".")[0]
-    text = ROOT.joinpath(*room.split("."), "__init__.py").read_text("utf-8")
+    text = (place_of(room) / "__init__.py").read_text("utf-8")
     docstring = ast.get_docstring(ast.parse(text))
     sentence = re.search(r"(?<!\w)Imports (.+?)\.(?:\s|$)", docstring or "", re.DOTALL)
     assert sentence, "say `Imports …`, as a sentence of its own"
@@ -155,14 +161,14 @@ def test_the_drawings_of_the_rooms_show_the_contracts() -> None:
         ]
         for drawing in drawings
     ]
-    contracts = [contract_of(house)["layers"] for house in ("service", "service.core")]
+    contracts = [contract_of(house)["layers"] for house in ("takt", "takt.core")]
 
     assert drawn == [[set(layer.split(" | ")) for layer in layers] for layers in contracts]
 
 
 def test_every_file_that_the_architecture_names_is_there() -> None:
     places = re.findall(
-        r"`((?:service|export|models|families|clients|tests|benchmarks)/[\w./-]+)`", ARCHITECTURE
+        r"`((?:service|export|models|clients|tests|benchmarks)/[\w./-]+)`", ARCHITECTURE
     )
 
     assert len(places) > 10

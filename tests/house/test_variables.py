@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.configuration import unknown_variables
+from takt.configuration import unknown_variables
 from tests.tree import tracked
 
 ROOT = Path(__file__).parents[2]
@@ -26,4 +26,4 @@ def test_every_variable_that_something_of_ours_reads_is_a_setting_or_known(
     }
     assert "TAKT_KEY" in listed
     monkeypatch.setattr(os, "environ", dict.fromkeys(listed, ""))
-    assert unknown_variables() == [], "list it in service/configuration.py, with who reads it"
+    assert unknown_variables() == [], "list it in service/takt/configuration.py, with who reads it"

@@ -22,9 +22,9 @@ import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
-from export.commands.export import export
-from export.evaluation.inspectors import LocalInspector
-from service.core.bundles.bundle import load_bundle
+from takt.core.bundles.bundle import load_bundle
+from takt_export.commands.export import export
+from takt_export.evaluation.inspectors import LocalInspector
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 

@@ -13,14 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.checkpoints.description import describe
-from models.checkpoints.facts import Checkpoint, TrainedThresholds
-from models.checkpoints.formats import load_checkpoint
-from models.checkpoints.nelson import measure_missing
-from models.checkpoints.picture_digest import picture_digest
-from models.detector import IMAGENET_MEAN, IMAGENET_STD
-from models.efficientad.detector import EfficientAd
-from models.inpformer.detector import InpFormer
+from takt_models.checkpoints.description import describe
+from takt_models.checkpoints.facts import Checkpoint, TrainedThresholds
+from takt_models.checkpoints.formats import load_checkpoint
+from takt_models.checkpoints.nelson import measure_missing
+from takt_models.checkpoints.picture_digest import picture_digest
+from takt_models.detector import IMAGENET_MEAN, IMAGENET_STD
+from takt_models.efficientad.detector import EfficientAd
+from takt_models.inpformer.detector import InpFormer
 
 TOLERANCE = 1e-4
 Expected = Mapping[str, NDArray[Any]]

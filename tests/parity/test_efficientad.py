@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.checkpoints.formats import load_checkpoint
-from models.efficientad.detector import Differences, EfficientAd
+from takt_models.checkpoints.formats import load_checkpoint
+from takt_models.efficientad.detector import Differences, EfficientAd
 
 TOLERANCE = 1e-4
 PICTURES = range(4)

@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.dinov2.maps import Groups
-from models.inpformer.detector import InpFormer
-from models.inpformer.weights import ANOMALIB, OFFICIAL, from_state
+from takt_models.dinov2.maps import Groups
+from takt_models.inpformer.detector import InpFormer
+from takt_models.inpformer.weights import ANOMALIB, OFFICIAL, from_state
 
 TOLERANCE = 5e-5
 PICTURES = range(4)

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.bundling.checkpoint_source import preprocess_of
-from export.bundling.drift.compare import trained_input
-from export.pictures import read_picture
-from models.checkpoints.formats import load_checkpoint
-from models.detector import IMAGENET_MEAN, IMAGENET_STD
+from takt_export.bundling.checkpoint_source import preprocess_of
+from takt_export.bundling.drift.compare import trained_input
+from takt_export.pictures import read_picture
+from takt_models.checkpoints.formats import load_checkpoint
+from takt_models.detector import IMAGENET_MEAN, IMAGENET_STD
 
 FILES = {
     "efficientad_anomalib_s": "model.ckpt",

@@ -20,15 +20,15 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 from onnx.utils import Extractor
 
-from export.commands.export import export
-from export.pictures import read_picture
-from models.checkpoints.formats import load_checkpoint
-from models.checkpoints.nelson import measure_missing
-from models.detector import IMAGENET_MEAN, IMAGENET_STD
-from models.resizing import resized
-from service.core.bundles.bundle import INPUT, OUTPUTS, Bundle, load_bundle
-from service.core.bundles.manifest import InputType
-from service.core.pictures.postprocess import picture_score
+from takt.core.bundles.bundle import INPUT, OUTPUTS, Bundle, load_bundle
+from takt.core.bundles.manifest import InputType
+from takt.core.pictures.postprocess import picture_score
+from takt_export.commands.export import export
+from takt_export.pictures import read_picture
+from takt_models.checkpoints.formats import load_checkpoint
+from takt_models.checkpoints.nelson import measure_missing
+from takt_models.detector import IMAGENET_MEAN, IMAGENET_STD
+from takt_models.resizing import resized
 
 ABSOLUTE = 1e-4
 RELATIVE = 1e-5

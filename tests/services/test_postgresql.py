@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from service.recording.record import open_record
+from takt.recording.record import open_record
 from tests.hostile.bundle import write_bundle
 from tests.hostile.mixed_kills import compare
 from tests.hostile.mixed_load import MixedLife, MixedLoad

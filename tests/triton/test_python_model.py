@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import pytest
 
-from export.triton.repository import TritonOptions, write_triton
-from service.core.bundles.bundle import Bundle, load_bundle
+from takt.core.bundles.bundle import Bundle, load_bundle
+from takt_export.triton.repository import TritonOptions, write_triton
 from tests.conftest import MakeBundle, StartServer, flat_picture
 from tests.triton.server import (
     TritonEndedError,

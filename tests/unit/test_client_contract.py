@@ -13,12 +13,12 @@ import numpy as np
 import orjson
 import pytest
 
-import service.core.errors
+import takt.core.errors
 import takt_client.errors
-from service.core import domain
-from service.core.domain import Box, Heatmap, Inspection, Region, Timings, Verdict, inspection_json
-from service.core.pictures.decode import decode
-from service.streaming import frames
+from takt.core import domain
+from takt.core.domain import Box, Heatmap, Inspection, Region, Timings, Verdict, inspection_json
+from takt.core.pictures.decode import decode
+from takt.streaming import frames
 from takt_client.pictures import FRAME_HEADER, RawPicture, encoded, pack_frame
 from takt_client.reading import inspected_of
 
@@ -44,7 +44,7 @@ def facts(module: object) -> dict[str, tuple[object, ...]]:
 
 
 def test_both_sides_have_the_same_tree_of_errors() -> None:
-    assert facts(takt_client.errors) == facts(service.core.errors)
+    assert facts(takt_client.errors) == facts(takt.core.errors)
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from benchmarks.corpus.peers.worlds import World
 from benchmarks.corpus.sets import CorpusError
 from benchmarks.splits import KnownSet, Task, fit_known, witnesses_of
-from export.calibration.cross_conformal import joint_thresholds
-from models.patchcore.detector import PatchCore
-from service.core.bundles.conformal import calibrate, needed_for
-from service.core.bundles.thresholds import ThresholdPair
+from takt.core.bundles.conformal import calibrate, needed_for
+from takt.core.bundles.thresholds import ThresholdPair
+from takt_export.calibration.cross_conformal import joint_thresholds
+from takt_models.patchcore.detector import PatchCore
 
 Witnesses = list[list[float]]
 """Scores and highest map values of pictures, [2,n]; the scores twice of one without maps."""

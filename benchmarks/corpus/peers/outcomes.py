@@ -22,8 +22,8 @@ from benchmarks.corpus.peers.detectors import DETECTORS, Answer
 from benchmarks.corpus.peers.worlds import WORLDS, has_world, world_of
 from benchmarks.corpus.sets import CorpusError
 from benchmarks.splits import code_digest
-from service.core.bundles.thresholds import ThresholdPair
-from service.core.bundles.witnesses import anomalous
+from takt.core.bundles.thresholds import ThresholdPair
+from takt.core.bundles.witnesses import anomalous
 
 MAKING = ("worlds.py", "detectors.py", "anomalib_side.py")
 """Modules that an answer hangs on."""

@@ -9,8 +9,8 @@ from benchmarks.corpus.peers.detectors import DETECTORS
 from benchmarks.corpus.peers.outcomes import Ask, Outcome
 from benchmarks.corpus.peers.worlds import WORLDS
 from benchmarks.corpus.table import NONE, markdown
-from service.core.bundles.conformal import needed_for
-from service.core.bundles.thresholds import ThresholdPair
+from takt.core.bundles.conformal import needed_for
+from takt.core.bundles.thresholds import ThresholdPair
 
 ALPHAS = (0.05, 0.01)
 HEAD = ["AUROC", "own threshold", *(f"ours at {alpha:.0%}" for alpha in ALPHAS)]

@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.corpus.sets import CorpusError
 from benchmarks.corpus.table import markdown
-from service.core.bundles.conformal import needed_for
+from takt.core.bundles.conformal import needed_for
 
 FAMILIES = {"efficientad": "EfficientAD", "inpformer": "INP-Former"}
 SETS = ("bsdata_pitting", "mvtec_bottle")

@@ -18,8 +18,8 @@ from benchmarks.corpus.settings import SIZE
 from benchmarks.lots import RULES, dealt
 from benchmarks.splits import MOST_FITTED, good_pictures, known_set
 from benchmarks.splits import Task as LotTask
-from export.calibration.lots import lots_of
-from models.fit.patchcore.encoders import PatchCoreEncoder
+from takt_export.calibration.lots import lots_of
+from takt_models.fit.patchcore.encoders import PatchCoreEncoder
 
 WHOLE, MOVED, OTHER_LOTS = "as it is", "moved", "other lots"
 WORLDS = (WHOLE, MOVED, OTHER_LOTS)

@@ -24,7 +24,7 @@ PROJECT = tomllib.loads((FOLDER / "pyproject.toml").read_text(encoding="utf-8"))
 
 SCRIPT = """
 import sys
-import models, service, export.tools
+import models, service, takt_export.tools
 from takt_client import TaktClient
 with TaktClient(sys.argv[1]) as client:
     print(client.inspect("parts", b"a jpeg").score)

@@ -315,7 +315,7 @@ def test_what_is_no_url_is_refused_at_once(url: str) -> None:
 
 
 def test_importing_the_client_brings_nothing_of_the_server_and_no_numpy() -> None:
-    others = {"service", "export", "models", "numpy", "orjson", "fastapi", "cv2", "pydantic"}
+    others = {"takt", "takt_export", "takt_models", "numpy", "orjson", "fastapi", "cv2", "pydantic"}
     script = f"import sys, takt_client; print(sorted({others} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from service.core.bundles.bundle import Bundle
-from service.core.engines.fake import FakeEngine
+from takt.core.bundles.bundle import Bundle
+from takt.core.engines.fake import FakeEngine
 from tests.api.broken_engines.plant import QUICK, Plant
 from tests.api.conftest import Serve
 

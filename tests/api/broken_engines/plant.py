@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import httpx
 
-from service.core.batching.watch import RunLimits
-from service.core.engines.fake import FakeEngine, FakeFault
-from service.repository.supervision.rules import Supervision
+from takt.core.batching.watch import RunLimits
+from takt.core.engines.fake import FakeEngine, FakeFault
+from takt.repository.supervision.rules import Supervision
 
 INSPECT = "/v1/models/parts/inspect"
 

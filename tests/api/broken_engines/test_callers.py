@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from service.core.bundles.bundle import Bundle
-from service.core.engines.fake import FakeEngine
-from service.core.errors import BundleError
-from service.observing.instruments.model_metrics import AnswerMetrics, BatchMetrics
+from takt.core.bundles.bundle import Bundle
+from takt.core.engines.fake import FakeEngine
+from takt.core.errors import BundleError
+from takt.observing.instruments.model_metrics import AnswerMetrics, BatchMetrics
 from tests.api.broken_engines.plant import INSPECT, break_next
 from tests.api.stream.socket import connect, hear
 
@@ -179,6 +179,6 @@ async def test_a_broken_counter_of_answers_harms_no_answer(
 
     async with plant() as found:
         monkeypatch.setattr(AnswerMetrics, "count", raising)
-        monkeypatch.setattr("service.observing.journal._MOST_PENDING", 1)
+        monkeypatch.setattr("takt.observing.journal._MOST_PENDING", 1)
         assert [await found.post() for _ in range(4)] == [(200, "verdict")] * 4
         assert await found.metric('takt_counting_errors_total{model="parts"}') == 4

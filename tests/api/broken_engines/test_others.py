@@ -7,11 +7,11 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-from service.core.bundles.bundle import Bundle
-from service.core.engines.fake import FakeEngine
-from service.core.errors import BundleError
-from service.parts.composing.assembly import foundation_of
-from service.repository.supervision.rules import Supervision
+from takt.core.bundles.bundle import Bundle
+from takt.core.engines.fake import FakeEngine
+from takt.core.errors import BundleError
+from takt.parts.composing.assembly import foundation_of
+from takt.repository.supervision.rules import Supervision
 from tests.api.broken_engines.plant import QUICK, break_next
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from service.app import create_app
-from service.settings import Settings
+from takt.app import create_app
+from takt.settings import Settings
 
 ROOT = Path(__file__).parents[3]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.api.document.operations import Document, operations_of
 
-CALLS = Path(__file__).parents[3] / "service/console/static/core/operations.js"
+CALLS = Path(__file__).parents[3] / "service/takt/console/static/core/operations.js"
 
 _HEAD = "/** Method and path of each operation of the API; made from docs/openapi.json. */"
 

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.api.document.asyncapi import asyncapi_document
-from service.app import create_app
-from service.settings import Settings
+from takt.api.document.asyncapi import asyncapi_document
+from takt.app import create_app
+from takt.settings import Settings
 from tests.api.document.compare import Change, changes
 from tests.api.document.console_calls import CALLS, calls_module
 from tests.api.document.operations import Document

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from starlette.routing import WebSocketRoute
 
-from service.api.document.asyncapi import asyncapi_document
+from takt.api.document.asyncapi import asyncapi_document
 from tests.api.document.operations import resolved
 from tests.api.stream.contract import check_sent, names_of
 from tests.api.stream.socket import connect

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from service.api.document.asyncapi import asyncapi_document
+from takt.api.document.asyncapi import asyncapi_document
 from tests.api.document.compare import Change, changes
 from tests.api.document.console_calls import CALLS, calls_module
 from tests.api.document.snapshot import (

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.core.engines.fake import FakeEngine
+from takt.core.engines.fake import FakeEngine
 from tests.api.document.operations import operation, operations_of
 from tests.api.keys import KEYS, WITH_SCOPE, bearer
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from service.core import errors
-from service.core.errors import TaktError
-from service.security.caller import SCOPES
-from service.security.routes import ROUTES
+from takt.core import errors
+from takt.core.errors import TaktError
+from takt.security.caller import SCOPES
+from takt.security.routes import ROUTES
 from tests.api.document.operations import PROBLEM, operation, operations_of, resolved
 
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")

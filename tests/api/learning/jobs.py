@@ -7,10 +7,10 @@ from typing import Any
 
 import httpx
 
-from service.learning.desk import LearningDesk
-from service.learning.job import LearningState
-from service.recording.pictures import PictureKey, format_of, sha256_of
-from service.recording.record import Record
+from takt.learning.desk import LearningDesk
+from takt.learning.job import LearningState
+from takt.recording.pictures import PictureKey, format_of, sha256_of
+from takt.recording.record import Record
 from tests.api.apps import until
 
 LEARNING = "/v1/learning"

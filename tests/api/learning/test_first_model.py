@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from service.parts.composing.assembly import foundation_of
+from takt.parts.composing.assembly import foundation_of
 from tests.api.apps import until
 from tests.api.learning.jobs import desk_of, given, made, once, started
 from tests.fake_learn import RESULT, learning

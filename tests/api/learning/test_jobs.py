@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from service.core.host import usable_cores
-from service.recording.audit.chain import entries_of
+from takt.core.host import usable_cores
+from takt.recording.audit.chain import entries_of
 from tests.api.apps import until
 from tests.api.keys import KEYS, bearer
 from tests.api.learning.jobs import LEARNING, desk_of, given, made, once, started

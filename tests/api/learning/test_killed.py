@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from service.learning.left import ENDED
-from service.recording.record import Record
+from takt.learning.left import ENDED
+from takt.recording.record import Record
 from tests.api.apps import until
 from tests.api.learning.jobs import LEARNING, desk_of, given, made, once, started
 from tests.fake_learn import FIT, PLAN, place, waiting

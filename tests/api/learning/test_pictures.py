@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from service.core.domain import RawPicture
-from service.learning.folder import PictureBounds
-from service.recording.record import Record
+from takt.core.domain import RawPicture
+from takt.learning.folder import PictureBounds
+from takt.recording.record import Record
 from tests.api.learning.jobs import desk_of, given, kept, made
 from tests.recorded import insert_inspections
 

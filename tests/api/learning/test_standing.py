@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from service.core.bundles.writing import sign_bundle
-from service.learning.obstacles import Obstacle
-from service.parts.composing.assembly import foundation_of
+from takt.core.bundles.writing import sign_bundle
+from takt.learning.obstacles import Obstacle
+from takt.parts.composing.assembly import foundation_of
 from tests.api.apps import until
 from tests.api.learning.jobs import LEARNING, desk_of, given, made, once, started
 from tests.fake_learn import RESULT, learning

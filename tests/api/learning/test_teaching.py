@@ -12,16 +12,16 @@ from typing import Any
 import httpx
 import pytest
 
-from service.core.bundles.bundle import CHECKPOINT
-from service.core.judged import read_judged
-from service.learning.folder import PictureBounds
-from service.recording.audit.chain import entries_of
-from service.recording.pictures import PictureStore
-from service.recording.record import Record
-from service.recording.review.history import history
-from service.recording.review.judging import NewJudgement, judge
-from service.recording.search.pages import inspection_of
-from service.recording.search.pictures import picture_key_of
+from takt.core.bundles.bundle import CHECKPOINT
+from takt.core.judged import read_judged
+from takt.learning.folder import PictureBounds
+from takt.recording.audit.chain import entries_of
+from takt.recording.pictures import PictureStore
+from takt.recording.record import Record
+from takt.recording.review.history import history
+from takt.recording.review.judging import NewJudgement, judge
+from takt.recording.search.pages import inspection_of
+from takt.recording.search.pictures import picture_key_of
 from tests.api.apps import until
 from tests.api.keys import KEYS, bearer
 from tests.api.learning.jobs import LEARNING, desk_of, kept, made, once, started

@@ -1,7 +1,7 @@
 /** The console's words for the parts that come in: `[{ part, place, shape, said }]` as JSON, each with its verdict and why. */
 import { readFile } from "node:fs/promises";
 
-const STATIC = new URL("../../../service/console/static/", import.meta.url);
+const STATIC = new URL("../../../service/takt/console/static/", import.meta.url);
 globalThis.document = { documentElement: { lang: "en" } };
 globalThis.fetch = async (path) => {
   const text = await readFile(new URL(path.replace("/console/static/", ""), STATIC), "utf-8");

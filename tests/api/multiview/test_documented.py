@@ -6,9 +6,9 @@ from typing import Any
 
 import httpx
 
-from service.core.bundles.bundle import Bundle
-from service.core.domain import Json
-from service.recording.record import Record
+from takt.core.bundles.bundle import Bundle
+from takt.core.domain import Json
+from takt.recording.record import Record
 from tests.api.document.operations import operation
 from tests.api.multiview.conftest import RECIPE, save, send
 

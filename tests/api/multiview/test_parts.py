@@ -8,11 +8,11 @@ import shutil
 import pytest
 from sqlalchemy import select
 
-from service.core.bundles.bundle import Bundle
-from service.multiview.open_parts import LATE_S, MOST_OPEN
-from service.parts.composing.assembly import foundation_of
-from service.recording.record import Record, open_record
-from service.recording.tables import inspections
+from takt.core.bundles.bundle import Bundle
+from takt.multiview.open_parts import LATE_S, MOST_OPEN
+from takt.parts.composing.assembly import foundation_of
+from takt.recording.record import Record, open_record
+from takt.recording.tables import inspections
 from tests.api.apps import until
 from tests.api.keys import KEYS, bearer
 from tests.api.multiview.conftest import RECIPE, save, send

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from sqlalchemy import select, update
 
-from service.core.bundles.bundle import Bundle, Calibration
-from service.core.bundles.manifest import Thresholds
-from service.core.bundles.writing import replace_calibration
-from service.multiview.recipe import PartRecipe
-from service.recording.multiview.recipes import current_recipes, save_recipe
-from service.recording.record import Record, open_record
-from service.recording.tables import recipes
+from takt.core.bundles.bundle import Bundle, Calibration
+from takt.core.bundles.manifest import Thresholds
+from takt.core.bundles.writing import replace_calibration
+from takt.multiview.recipe import PartRecipe
+from takt.recording.multiview.recipes import current_recipes, save_recipe
+from takt.recording.record import Record, open_record
+from takt.recording.tables import recipes
 from tests.api.keys import KEYS, bearer
 from tests.api.multiview.conftest import RECIPE, save
 

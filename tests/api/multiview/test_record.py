@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from service.core.bundles.bundle import Bundle
-from service.multiview import desk
-from service.recording.record import Record, open_record
+from takt.core.bundles.bundle import Bundle
+from takt.multiview import desk
+from takt.recording.record import Record, open_record
 from tests.api.multiview.conftest import save, send
 
 

@@ -19,14 +19,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from service.core.bundles.bundle import Bundle
-from service.recording.record import open_record
-from service.sources.pacing import Shot
-from service.station.cycle.effects import Given, PartDecision, PartInCycle, no_decision
-from service.station.cycle.signals import NoDecisionReason
-from service.station.inspector import StationRecipe
-from service.station.news import StationNews
-from service.station.server import ServerInspector, part_id
+from takt.core.bundles.bundle import Bundle
+from takt.recording.record import open_record
+from takt.sources.pacing import Shot
+from takt.station.cycle.effects import Given, PartDecision, PartInCycle, no_decision
+from takt.station.cycle.signals import NoDecisionReason
+from takt.station.inspector import StationRecipe
+from takt.station.news import StationNews
+from takt.station.server import ServerInspector, part_id
 from takt_client import AsyncTaktClient
 from tests.api.stations.reports import REPORT
 from tests.api.stream.socket import Socket, connect

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.api.oip import infer as oip_infer
+from takt.api.oip import infer as oip_infer
 from tests.api.oip.requests import (
     EVERY_OUTPUT,
     INFER,

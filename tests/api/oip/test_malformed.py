@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from service.api.schemas import ProblemOut
+from takt.api.schemas import ProblemOut
 
 INFER = "/v2/models/parts/infer"
 PIXELS = {"name": "pixels", "shape": [1, 2, 2, 3], "datatype": "UINT8", "data": [9] * 12}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 
-from service.core.bundles.bundle import Bundle
-from service.core.engines.fake import FakeEngine
+from takt.core.bundles.bundle import Bundle
+from takt.core.engines.fake import FakeEngine
 from tests.api.oip.requests import (
     EVERY_OUTPUT,
     INFER,

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from service.app import create_app
-from service.core.bundles.bundle import Bundle
-from service.core.engines.fake import FakeEngine
-from service.parts.composing.assembly import foundation_of
-from service.settings import Settings
+from takt.app import create_app
+from takt.core.bundles.bundle import Bundle
+from takt.core.engines.fake import FakeEngine
+from takt.parts.composing.assembly import foundation_of
+from takt.settings import Settings
 from tests.api.apps import Caller, idle, until
 from tests.api.oip.requests import (
     INFER,

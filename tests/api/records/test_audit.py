@@ -15,12 +15,12 @@ from typing import Any
 import httpx
 import pytest
 
-from service.core.bundles.thresholds import OVERRIDES
-from service.recording.audit.chain import entries_of
-from service.recording.audit.entry import Head
-from service.recording.audit.verify import check_chain
-from service.recording.record import Record
-from service.security import followed_files
+from takt.core.bundles.thresholds import OVERRIDES
+from takt.recording.audit.chain import entries_of
+from takt.recording.audit.entry import Head
+from takt.recording.audit.verify import check_chain
+from takt.recording.record import Record
+from takt.security import followed_files
 from tests.api.keys import KEYS, bearer, file_without
 from tests.recorded import insert_inspections
 

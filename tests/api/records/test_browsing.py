@@ -8,12 +8,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from service.api.problems import add_handlers
-from service.api.records.browsing import RecentOut, TilesOut, browsing_router
-from service.api.records.threads import RecordThreads
-from service.observing.instruments.metrics import Metrics
-from service.observing.journal import Journal
-from service.recording.record import Record
+from takt.api.problems import add_handlers
+from takt.api.records.browsing import RecentOut, TilesOut, browsing_router
+from takt.api.records.threads import RecordThreads
+from takt.observing.instruments.metrics import Metrics
+from takt.observing.journal import Journal
+from takt.recording.record import Record
 from tests.recorded import NOON_US, insert_inspections
 
 A_DAY = {"since": "2026-03-01T00:00:00Z", "until": "2026-03-02T00:00:00Z"}

@@ -13,19 +13,19 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from service.api.problems import CALLER_KEY, add_handlers
-from service.api.records import feed as module
-from service.api.records.feed import feed_router
-from service.api.records.threads import RecordThreads
-from service.core.errors import RecordError
-from service.observing.instruments.metrics import Metrics
-from service.observing.journal import Journal
-from service.recording.record import Record
-from service.security.caller import ANYONE
-from service.security.credentials import Credentials
-from service.security.guard import Guard
-from service.streaming import listeners as listening
-from service.streaming.listeners import Listeners
+from takt.api.problems import CALLER_KEY, add_handlers
+from takt.api.records import feed as module
+from takt.api.records.feed import feed_router
+from takt.api.records.threads import RecordThreads
+from takt.core.errors import RecordError
+from takt.observing.instruments.metrics import Metrics
+from takt.observing.journal import Journal
+from takt.recording.record import Record
+from takt.security.caller import ANYONE
+from takt.security.credentials import Credentials
+from takt.security.guard import Guard
+from takt.streaming import listeners as listening
+from takt.streaming.listeners import Listeners
 from tests.api.apps import SCOPE, until
 from tests.recorded import insert_inspections
 

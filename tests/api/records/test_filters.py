@@ -7,9 +7,9 @@ from dataclasses import fields
 import pytest
 from pydantic import ValidationError
 
-from service.api.records.filters import FiltersIn
-from service.core.errors import InvalidParameterError
-from service.recording.search.filters import Filters
+from takt.api.records.filters import FiltersIn
+from takt.core.errors import InvalidParameterError
+from takt.recording.search.filters import Filters
 
 
 def test_a_query_has_every_filter() -> None:

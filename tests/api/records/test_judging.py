@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from service.recording.audit.chain import entries_of
-from service.recording.audit.entry import Entry
-from service.recording.record import Record
+from takt.recording.audit.chain import entries_of
+from takt.recording.audit.entry import Entry
+from takt.recording.record import Record
 from tests.api.keys import KEYS, bearer
 from tests.recorded import insert_inspections
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from service.recording.record import Record, open_record
+from takt.recording.record import Record, open_record
 
 
 async def test_a_server_older_than_its_record_answers_records_nothing_and_says_so(

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select, update
 
-from service.recording.record import Record
-from service.recording.tables import inspections, sources
+from takt.recording.record import Record
+from takt.recording.tables import inspections, sources
 from takt_client.pictures import RawPicture
 from tests.api.apps import until
 from tests.api.document.operations import operation

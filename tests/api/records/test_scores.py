@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.api.records.scores import ScoresOut, _by_rank
-from service.recording.record import Record
-from service.recording.review.judged_scores import MOST_SCORES
-from service.recording.review.judging import NewJudgement, judge
+from takt.api.records.scores import ScoresOut, _by_rank
+from takt.recording.record import Record
+from takt.recording.review.judged_scores import MOST_SCORES
+from takt.recording.review.judging import NewJudgement, judge
 from tests.api.keys import KEYS, bearer
 
 SCORES = "/v1/models/parts/scores"

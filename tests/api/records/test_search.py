@@ -15,18 +15,18 @@ import pyarrow.parquet as pq
 import pytest
 from fastapi import FastAPI
 
-from service.api.problems import add_handlers
-from service.api.records.problems import NO_RECORD
-from service.api.records.search import search_router
-from service.api.records.threads import RecordThreads
-from service.core.domain import RawPicture
-from service.core.errors import RecordError
-from service.observing.instruments.metrics import Metrics
-from service.observing.journal import Journal
-from service.recording.pictures import PictureKey, format_of, sha256_of
-from service.recording.record import Record
-from service.recording.search.exports import export as exporting
-from service.recording.search.stored import COLUMNS
+from takt.api.problems import add_handlers
+from takt.api.records.problems import NO_RECORD
+from takt.api.records.search import search_router
+from takt.api.records.threads import RecordThreads
+from takt.core.domain import RawPicture
+from takt.core.errors import RecordError
+from takt.observing.instruments.metrics import Metrics
+from takt.observing.journal import Journal
+from takt.recording.pictures import PictureKey, format_of, sha256_of
+from takt.recording.record import Record
+from takt.recording.search.exports import export as exporting
+from takt.recording.search.stored import COLUMNS
 from tests.api.apps import SCOPE, until
 from tests.api.document.operations import operation
 from tests.api.document.snapshot import OPENAPI

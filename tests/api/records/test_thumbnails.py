@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 
-from service.api.problems import add_handlers
-from service.api.records.threads import RecordThreads
-from service.api.records.thumbnails import thumbnails_router
-from service.core.batching.memory import MemoryBudget
-from service.core.domain import RawPicture
-from service.observing.instruments.metrics import Metrics
-from service.observing.journal import Journal
-from service.recording.pictures import PictureKey, format_of, sha256_of
-from service.recording.record import Record
+from takt.api.problems import add_handlers
+from takt.api.records.threads import RecordThreads
+from takt.api.records.thumbnails import thumbnails_router
+from takt.core.batching.memory import MemoryBudget
+from takt.core.domain import RawPicture
+from takt.observing.instruments.metrics import Metrics
+from takt.observing.journal import Journal
+from takt.recording.pictures import PictureKey, format_of, sha256_of
+from takt.recording.record import Record
 from tests.api.apps import Caller, until
 from tests.recorded import NOON_US, insert_inspections
 

@@ -11,12 +11,12 @@ import httpx
 import numpy as np
 import pytest
 
-from service.core.bundles.bundle import Bundle
-from service.core.bundles.manifest import Promise, Thresholds
-from service.parts import watching
-from service.recording.record import Record
-from service.recording.watch.watcher import RecordWatcher, WatchTurn
-from service.repository.activation import Activation
+from takt.core.bundles.bundle import Bundle
+from takt.core.bundles.manifest import Promise, Thresholds
+from takt.parts import watching
+from takt.recording.record import Record
+from takt.recording.watch.watcher import RecordWatcher, WatchTurn
+from takt.repository.activation import Activation
 from tests.watched import COUNT, encoded, with_facts
 
 Serve = Callable[..., Any]

@@ -11,12 +11,12 @@ import uvloop
 
 pytest.importorskip("grpc_health", reason="gRPC is an extra")
 
-from service.app import create_app
-from service.core.bundles.bundle import Bundle
-from service.core.engines.fake import FakeEngine
-from service.observing.tracing.base import Tracing
-from service.recording.record import Record
-from service.settings import Settings
+from takt.app import create_app
+from takt.core.bundles.bundle import Bundle
+from takt.core.engines.fake import FakeEngine
+from takt.observing.tracing.base import Tracing
+from takt.recording.record import Record
+from takt.settings import Settings
 from tests.api.rpc.transports import Served, Transport, served
 
 Serve = Callable[..., Any]

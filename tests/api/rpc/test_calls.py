@@ -18,11 +18,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from service.api.rpc.procedures import Procedures
-from service.observing.tracing.otlp import OtelTracing
-from service.parts.composing.assembly import foundation_of
-from service.parts.oip import rpc_backend
-from service.security.routes import PROCEDURES
+from takt.api.rpc.procedures import Procedures
+from takt.observing.tracing.otlp import OtelTracing
+from takt.parts.composing.assembly import foundation_of
+from takt.parts.oip import rpc_backend
+from takt.security.routes import PROCEDURES
 from tests.api.apps import until
 from tests.api.keys import KEYS, bearer
 from tests.api.rpc.transports import GRPC, Served, depth_of, refusal_of
@@ -262,7 +262,7 @@ async def test_the_health_check_needs_no_key_and_tells_ready_from_live(serve) ->
 
 async def test_calls_that_say_nothing_are_in_no_probes_way(serve, bad_part, monkeypatch) -> None:
     # None of them is to be late before it is asked for its place, however busy the machine is.
-    monkeypatch.setattr("service.api.rpc.call.GRACE_S", 60.0)
+    monkeypatch.setattr("takt.api.rpc.call.GRACE_S", 60.0)
     given = {"keys": KEYS, "max_connections": 300, "timeout_ms": 60_000.0}
     async with serve(GRPC, **given) as server, channel_to(server) as channel:
         silent = [channel.stream_unary(CHECK)() for _ in range(500)]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
-from service.recording.tables import inspections
+from takt.recording.tables import inspections
 from tests.api.apps import until
 from tests.api.keys import KEYS, bearer
 from tests.api.rpc.transports import GRPC, HTTP, depth_of, refusal_of
@@ -228,7 +228,7 @@ async def test_an_answer_waits_for_its_commit_where_it_is_to(
     serve, transport, sqlite_record, bad_part, picture_bytes, monkeypatch
 ) -> None:
     # A busy disk may need more than an answer waits at most.
-    monkeypatch.setattr("service.recording.writer.LONGEST_S", 60.0)
+    monkeypatch.setattr("takt.recording.writer.LONGEST_S", 60.0)
     given = {"commit_before_answer": True, "timeout_ms": 60_000.0}
     pictures = [bad_part, picture_bytes(50)]
     async with serve(transport, record=sqlite_record, **given) as server:

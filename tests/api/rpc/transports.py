@@ -18,18 +18,18 @@ import uvicorn
 from fastapi import FastAPI
 from tritonclient.utils import InferenceServerException
 
-from service.parts.composing.assembly import foundation_of
-from service.parts.oip import rpc_backend
-from service.server.connections.closures import Closures
-from service.server.connections.descriptors import ConnectionLimits
-from service.server.connections.gate import ConnectionGate
-from service.server.connections.http_connection import HttpConnection
-from service.server.connections.open_messages import OpenMessages
-from service.server.connections.state import ConnectionState
-from service.server.listening import Listening, listening
-from service.server.rpc_server import RpcServer
-from service.server.server import Server
-from service.settings import Settings
+from takt.parts.composing.assembly import foundation_of
+from takt.parts.oip import rpc_backend
+from takt.server.connections.closures import Closures
+from takt.server.connections.descriptors import ConnectionLimits
+from takt.server.connections.gate import ConnectionGate
+from takt.server.connections.http_connection import HttpConnection
+from takt.server.connections.open_messages import OpenMessages
+from takt.server.connections.state import ConnectionState
+from takt.server.listening import Listening, listening
+from takt.server.rpc_server import RpcServer
+from takt.server.server import Server
+from takt.settings import Settings
 from tests.api.apps import idle
 
 _CODES = {

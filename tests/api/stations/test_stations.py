@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from service.core.bundles.bundle import Bundle
-from service.recording.record import Record
+from takt.core.bundles.bundle import Bundle
+from takt.recording.record import Record
 from tests.api.keys import KEYS, bearer
 from tests.api.multiview.conftest import save
 from tests.api.stations.reports import REPORT, RESULT

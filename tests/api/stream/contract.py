@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import jsonschema_rs
 
-from service.api.document.asyncapi import asyncapi_document
+from takt.api.document.asyncapi import asyncapi_document
 
 
 @cache

@@ -158,7 +158,7 @@ async def test_an_unforeseen_error_closes_the_stream_and_tells_nothing(
 
     async with serve() as client, connect(client) as socket:
         await socket.hello()
-        monkeypatch.setattr("service.api.stream.connection.answer_json", fail)
+        monkeypatch.setattr("takt.api.stream.connection.answer_json", fail)
         socket.frame(0, picture_bytes())
         (error,), closed = await socket.until_closed()
         assert closed == 1011
@@ -169,7 +169,7 @@ async def test_an_unforeseen_error_closes_the_stream_and_tells_nothing(
 async def test_a_client_that_says_nothing_is_not_waited_for(
     serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.api.stream.routes.HELLO_WITHIN_S", 0.0)
+    monkeypatch.setattr("takt.api.stream.routes.HELLO_WITHIN_S", 0.0)
 
     async with serve() as client, connect(client) as socket:
         (error,), closed = await socket.until_closed()

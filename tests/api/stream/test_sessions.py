@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from service.parts.composing.assembly import foundation_of
+from takt.parts.composing.assembly import foundation_of
 from tests.api.stream.socket import connect, numbered, started
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from service.core.bundles.bundle import Bundle
-from service.recording.record import Record
+from takt.core.bundles.bundle import Bundle
+from takt.recording.record import Record
 from tests.api.apps import until
 from tests.api.multiview.conftest import RECIPE, save, send
 from tests.api.multiview.test_record import stored

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from service.parts.composing.assembly import foundation_of
-from service.streaming.sessions import MOST_WATCHERS
+from takt.parts.composing.assembly import foundation_of
+from takt.streaming.sessions import MOST_WATCHERS
 from takt_client.pictures import RawPicture
 from tests.api.apps import until
 from tests.api.keys import bearer, file_without

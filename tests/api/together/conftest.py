@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from service.core.bundles.bundle import Bundle
-from service.core.engines.fake import FakeEngine
-from service.recording.record import Record, open_record
-from service.settings import Settings
+from takt.core.bundles.bundle import Bundle
+from takt.core.engines.fake import FakeEngine
+from takt.recording.record import Record, open_record
+from takt.settings import Settings
 from tests.linked import Worker, working_together
 
 ServeTogether = Callable[..., AbstractAsyncContextManager[tuple[Worker, ...]]]

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from service.parts.composing.assembly import foundation_of
+from takt.parts.composing.assembly import foundation_of
 from tests.linked import Worker
 
 

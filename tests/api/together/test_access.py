@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from service.core.engines.fake import FakeEngine
-from service.security import followed_files
-from service.settings import Settings
+from takt.core.engines.fake import FakeEngine
+from takt.security import followed_files
+from takt.settings import Settings
 from tests.api.keys import KEYS, bearer, file_without
 from tests.api.test_browser_session import begin
 from tests.api.together.conftest import ServeTogether

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from service.core.bundles.bundle import MANIFEST, Bundle
-from service.core.engines.fake import FakeEngine
-from service.parts.composing.assembly import foundation_of
-from service.repository.activation import ACTIVE
-from service.settings import Settings
+from takt.core.bundles.bundle import MANIFEST, Bundle
+from takt.core.engines.fake import FakeEngine
+from takt.parts.composing.assembly import foundation_of
+from takt.repository.activation import ACTIVE
+from takt.settings import Settings
 from tests.api.apps import until
 from tests.api.together.conftest import ServeTogether
 from tests.api.together.seen import audited, counted
@@ -153,7 +153,7 @@ async def test_a_worker_that_ends_keeps_no_activation_waiting_and_loads_nothing_
 async def test_what_is_asked_as_the_worker_that_leads_ends_is_done_by_the_next_one(
     settings: Callable[..., Settings], two: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.peers._TRIES", 10_000)
+    monkeypatch.setattr("takt.peers._TRIES", 10_000)
     link, given, opened = Link(2), settings(), lambda _: FakeEngine()
     async with working(given, link.join(leads=False), opened) as other:
         async with working(given, link.join(leads=True), opened) as leader:
@@ -181,7 +181,7 @@ async def test_a_decision_that_could_not_be_written_is_taken_by_a_worker_that_co
     def read_only(*_: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("service.repository.activation.write_atomically", read_only)
+    monkeypatch.setattr("takt.repository.activation.write_atomically", read_only)
     link, given = Link(2), settings()
     async with working(given, link.join(), lambda _: FakeEngine()) as first:
         assert (await first.client.post(activate("1"))).json()["persisted"] is False

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from service.core.bundles.bundle import Bundle
-from service.core.engines.fake import FakeEngine
-from service.learning import desk as desk_module
-from service.parts.composing.assembly import foundation_of
-from service.recording.record import Record
-from service.settings import Settings
+from takt.core.bundles.bundle import Bundle
+from takt.core.engines.fake import FakeEngine
+from takt.learning import desk as desk_module
+from takt.parts.composing.assembly import foundation_of
+from takt.recording.record import Record
+from takt.settings import Settings
 from tests.api.apps import until
 from tests.api.learning.jobs import LEARNING, desk_of, given, made, once, started
 from tests.api.together.seen import audited

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from service.core.bundles.bundle import Bundle
-from service.core.engines.fake import FakeEngine
-from service.parts.composing.assembly import foundation_of
-from service.recording.audit.chain import entries_of
-from service.recording.audit.verify import check_chain
-from service.recording.record import Record
-from service.settings import Settings
+from takt.core.bundles.bundle import Bundle
+from takt.core.engines.fake import FakeEngine
+from takt.parts.composing.assembly import foundation_of
+from takt.recording.audit.chain import entries_of
+from takt.recording.audit.verify import check_chain
+from takt.recording.record import Record
+from takt.settings import Settings
 from tests.linked import Link, Worker, working
 
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from service.core.bundles.bundle import Bundle
-from service.core.engines.fake import FakeEngine
-from service.parts.composing.assembly import foundation_of
-from service.recording.record import Record
-from service.settings import Settings
+from takt.core.bundles.bundle import Bundle
+from takt.core.engines.fake import FakeEngine
+from takt.parts.composing.assembly import foundation_of
+from takt.recording.record import Record
+from takt.settings import Settings
 from tests.api.apps import until
 from tests.api.multiview.conftest import RECIPE, save, send
 from tests.api.together.conftest import ServeTogether
@@ -88,7 +88,7 @@ async def test_a_recipe_that_one_worker_has_saved_is_in_force_in_the_one_that_le
 async def test_while_no_worker_leads_a_view_is_to_be_sent_again(
     serve_together: ServeTogether, good, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.peers._AGAIN_S", 0.001)
+    monkeypatch.setattr("takt.peers._AGAIN_S", 0.001)
     async with serve_together(recorded=True) as (leader, other):
         await save(leader.client)
         leader.peers.leading.clear()
@@ -106,7 +106,7 @@ async def test_a_view_that_comes_as_the_worker_that_leads_ends_is_taken_by_the_n
     good: bytes,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("service.peers._TRIES", 10_000)
+    monkeypatch.setattr("takt.peers._TRIES", 10_000)
     link, opened = Link(2), lambda _: FakeEngine()
     async with working(settings(), link.join(leads=False), opened, new_record()) as other:
         async with working(settings(), link.join(leads=True), opened, new_record()) as leader:
@@ -135,7 +135,7 @@ async def test_a_view_that_comes_as_the_worker_that_leads_ends_is_taken_by_the_n
 async def test_recipes_that_another_server_on_the_same_record_changes_are_followed(
     serve_together: ServeTogether, good, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.multiview.book.LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr("takt.multiview.book.LOOK_EVERY_S", 0.01)
     async with (
         serve_together(1, recorded=True) as (one,),
         serve_together(1, recorded=True) as (another,),

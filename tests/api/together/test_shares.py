@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from service.app import create_app
-from service.core.bundles.bundle import Bundle
-from service.parts.composing.assembly import foundation_of
-from service.peers import Alone, Peers
-from service.ray.replicas import Replicas
-from service.settings import Settings
+from takt.app import create_app
+from takt.core.bundles.bundle import Bundle
+from takt.parts.composing.assembly import foundation_of
+from takt.peers import Alone, Peers
+from takt.ray.replicas import Replicas
+from takt.settings import Settings
 
 
 def queue_limit(settings: Settings, peers: Peers) -> float:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from service.core.bundles.bundle import Bundle
-from service.core.bundles.thresholds import OVERRIDES
-from service.core.engines.fake import FakeEngine
-from service.parts.composing.assembly import foundation_of
-from service.settings import Settings
+from takt.core.bundles.bundle import Bundle
+from takt.core.bundles.thresholds import OVERRIDES
+from takt.core.engines.fake import FakeEngine
+from takt.parts.composing.assembly import foundation_of
+from takt.settings import Settings
 from tests.api.together.conftest import ServeTogether
 from tests.api.together.seen import audited, counted
 from tests.good_parts import with_good_facts
@@ -31,7 +31,7 @@ def refuse_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
     def read_only(*_: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("service.core.bundles.thresholds.write_atomically", read_only)
+    monkeypatch.setattr("takt.core.bundles.thresholds.write_atomically", read_only)
 
 
 @pytest.mark.parametrize("asked", [0, 1])
@@ -183,7 +183,7 @@ async def test_what_goes_wrong_at_the_leader_is_an_internal_error_at_the_worker_
         def broken(*_: object, **__: object) -> None:
             raise ValueError("a bug")
 
-        monkeypatch.setattr("service.core.bundles.thresholds.DeployedThresholds.change", broken)
+        monkeypatch.setattr("takt.core.bundles.thresholds.DeployedThresholds.change", broken)
         refused = await workers[1].client.put(THRESHOLD, json={"image": 0.9})
         assert (refused.status_code, refused.json()["code"]) == (500, "internal_error")
         assert "a bug" not in refused.text
@@ -206,7 +206,7 @@ async def test_while_no_worker_leads_a_change_waits_for_the_next_one_or_is_refus
     serve_together: ServeTogether, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     caplog.set_level(logging.INFO, "takt.audit")
-    monkeypatch.setattr("service.peers._AGAIN_S", 0.001)
+    monkeypatch.setattr("takt.peers._AGAIN_S", 0.001)
     async with serve_together() as workers:
         leader, other = workers
         leader.peers.leading.clear()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from service.ray.given import settings_of
+from takt.ray.given import settings_of
 from tests.deploy.ray.two_nodes import ENVIRONMENT, ROOT
 
 FILES = ROOT / "deploy" / "ray"

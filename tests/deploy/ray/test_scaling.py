@@ -31,7 +31,7 @@ def test_pictures_that_wait_bring_a_second_replica_and_it_goes_when_none_come(
         "downscale_delay_s": 5,
         "look_back_period_s": 11,
         "policy": {
-            "policy_function": "service.ray.scaling:QueueWait",
+            "policy_function": "takt.ray.scaling:QueueWait",
             "policy_kwargs": {"target_ms": 50},
         },
     }

@@ -1,6 +1,6 @@
-from families.grey.detector import Grey, GreyConfig
+from takt_families.grey.detector import Grey, GreyConfig
 
-from models.checkpoints.family import FamilyCheckpoints, OwnCheckpoints
+from takt_models.checkpoints.family import FamilyCheckpoints, OwnCheckpoints
 
 CHECKPOINTS = FamilyCheckpoints(
     map_text=lambda _: "difference of greys",

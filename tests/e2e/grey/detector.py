@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.detector import Detector
+from takt_models.detector import Detector
 
 CELL = 8
 

@@ -1,10 +1,10 @@
 import torch
-from families.grey.detector import Grey, GreyConfig
+from takt_families.grey.detector import Grey, GreyConfig
 
-from export.learning.family import FamilyLearning, FitRequest, reader
-from export.learning.stages import Stages
-from models.checkpoints.facts import InputRecipe
-from models.checkpoints.own import save_checkpoint
+from takt_export.learning.family import FamilyLearning, FitRequest, reader
+from takt_export.learning.stages import Stages
+from takt_models.checkpoints.facts import InputRecipe
+from takt_models.checkpoints.own import save_checkpoint
 
 
 def fit(request: FitRequest, stages: Stages) -> None:

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from click.testing import Result
 
-from service.commands.backup.command import backup
-from service.commands.backup.restore import restore
-from service.recording.pictures import PictureKey, format_of, sha256_of
-from service.recording.record import open_record
+from takt.commands.backup.command import backup
+from takt.commands.backup.restore import restore
+from takt.recording.pictures import PictureKey, format_of, sha256_of
+from takt.recording.record import open_record
 from tests.commands import run
 from tests.hostile.features.changed_archives import Changed, Original, changed
 from tests.hostile.features.outcome import Outcome

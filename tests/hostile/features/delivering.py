@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from service.commands.bench.lean_http import HttpPool
+from takt.commands.bench.lean_http import HttpPool
 from takt_client.errors import UnreachableError
 from tests.hostile.bundle import MODEL, spotted_picture, write_bundle
 from tests.hostile.features.outcome import Outcome
@@ -23,10 +23,10 @@ _GIVE_UP_S = 20.0
 _MOST_LOG_BYTES = 64 * 1024
 
 _QUICK = """
-import service.outlets.forwarding as forwarding, service.outlets.webhooks.posting as posting
+import takt.outlets.forwarding as forwarding, takt.outlets.webhooks.posting as posting
 forwarding.FIRST_WAIT_S = forwarding.LONGEST_WAIT_S = forwarding.MOST_ASKED_S = 0.002
 posting.ANSWERED_WITHIN_S, posting.BODY_WITHIN_S = 0.2, 0.05
-from service.cli import main
+from takt.cli import main
 main()
 """
 """`takt` as a program: it tries another end again at once, and waits for no answer long."""

@@ -15,21 +15,21 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as Pillow
 
-from export.calibration.camera_files import file_depth
-from export.calibration.grouping import BY_LOOKS
-from export.errors import LearnError, PicturesError
-from export.learning.family import reader
-from export.learning.look import look_at_pictures
-from export.learning.stages import Stages
-from export.learning.teaching.judged_pictures import judged_pictures
-from export.pictures import MAX_PIXELS, usual_size
-from models.checkpoints.facts import FileDepth, InputRecipe
-from service.core.bundles.manifest import Preprocess
-from service.core.domain import PICTURE_SUFFIXES, Box
-from service.core.errors import RequestError
-from service.core.judged import LINES, JudgedFile
-from service.core.pictures.decode import decode
-from service.core.pictures.prepare import prepare
+from takt.core.bundles.manifest import Preprocess
+from takt.core.domain import PICTURE_SUFFIXES, Box
+from takt.core.errors import RequestError
+from takt.core.judged import LINES, JudgedFile
+from takt.core.pictures.decode import decode
+from takt.core.pictures.prepare import prepare
+from takt_export.calibration.camera_files import file_depth
+from takt_export.calibration.grouping import BY_LOOKS
+from takt_export.errors import LearnError, PicturesError
+from takt_export.learning.family import reader
+from takt_export.learning.look import look_at_pictures
+from takt_export.learning.stages import Stages
+from takt_export.learning.teaching.judged_pictures import judged_pictures
+from takt_export.pictures import MAX_PIXELS, usual_size
+from takt_models.checkpoints.facts import FileDepth, InputRecipe
 from tests.hostile.features.outcome import Outcome
 from tests.hostile.pictures import mutant, originals
 

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.commands.bench.lean_http import Address
+from takt.commands.bench.lean_http import Address
 from tests.hostile.bundle import spotted_picture
 from tests.hostile.features.modbus_frames import KINDS, Attack, frame, wrong
 from tests.hostile.features.outcome import Outcome

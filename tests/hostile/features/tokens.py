@@ -15,9 +15,9 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
-from service.security.oidc.fetching import FetchError
-from service.security.oidc.issuer import ASK_AGAIN_AFTER_S
-from service.security.oidc.signing_keys import fetch_keys
+from takt.security.oidc.fetching import FetchError
+from takt.security.oidc.issuer import ASK_AGAIN_AFTER_S
+from takt.security.oidc.signing_keys import fetch_keys
 from tests.hostile.features.outcome import Outcome
 from tests.hostile.server import POLL_S, READY_WITHIN_S, Server, started
 from tests.issuer import AUDIENCE, FakeIssuer

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from dinov2.models.vision_transformer import DinoVisionTransformer
 from drawn import CASES, DECODER_DEPTH, POSITIONS, STRIDE, Case
-from models.uad import ViTill
-from models.vision_transformer import Block, LinearAttention2, bMlp
+from takt_models.uad import ViTill
+from takt_models.vision_transformer import Block, LinearAttention2, bMlp
 from torch import nn
 from utils import cal_anomaly_maps, get_gaussian_kernel
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from models.checkpoints.facts import Checkpoint
-from models.checkpoints.formats import load_checkpoint
-from models.dinomaly.detector import Dinomaly
+from takt_models.checkpoints.facts import Checkpoint
+from takt_models.checkpoints.formats import load_checkpoint
+from takt_models.dinomaly.detector import Dinomaly
 from tests.parity.dinomaly.drawn import CASES, STRIDE, Case
 
 ANSWERS = Path(__file__).parents[2] / "data" / "dinomaly"
@@ -81,7 +81,7 @@ def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def at_size(case: Case, model: Dinomaly) -> Dinomaly:
-    from models.dinomaly.weights import OFFICIAL, from_state
+    from takt_models.dinomaly.weights import OFFICIAL, from_state
 
     assert model.input_size == (392, 392)
     return from_state(case.state(), OFFICIAL, width=case.width, height=case.height)

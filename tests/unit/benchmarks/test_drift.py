@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks.drift.changes import CHANGES, darker, jittered, shifted, spotted
 from benchmarks.drift.promise import accused_at
-from service.core.domain import Image
-from service.watching.promise import PromiseTest
+from takt.core.domain import Image
+from takt.watching.promise import PromiseTest
 
 
 def a_picture() -> Image:

@@ -14,9 +14,9 @@ from benchmarks.splits import (
     fit_and_judge,
     known_set,
 )
-from models.checkpoints.facts import InputRecipe
-from models.fit.patchcore.encoders import PatchCoreEncoder
-from models.patchcore.config import PatchCoreConfig
+from takt_models.checkpoints.facts import InputRecipe
+from takt_models.fit.patchcore.encoders import PatchCoreEncoder
+from takt_models.patchcore.config import PatchCoreConfig
 from tests.patchcore import a_patchcore
 from tests.real_pictures import real_pictures
 

@@ -14,18 +14,18 @@ import pytest
 import torch
 from torch import nn
 
-from export.bundling.checkpoint_source import CheckpointSource
-from export.bundling.export_bundle import ExportOptions, export_bundle
-from models.checkpoints.facts import Checkpoint, InputRecipe
-from models.efficientad.config import EfficientAdConfig
-from models.efficientad.detector import PDN, EfficientAd
-from models.fit.device import round_to_fp16
-from service.core.bundles.bundle import Bundle, load_bundle
-from service.core.inspection.inference import Pools
-from service.observing.instruments.metrics import Metrics
-from service.repository.context import version_context
-from service.repository.model_version import ModelVersion
-from service.settings import Settings
+from takt.core.bundles.bundle import Bundle, load_bundle
+from takt.core.inspection.inference import Pools
+from takt.observing.instruments.metrics import Metrics
+from takt.repository.context import version_context
+from takt.repository.model_version import ModelVersion
+from takt.settings import Settings
+from takt_export.bundling.checkpoint_source import CheckpointSource
+from takt_export.bundling.export_bundle import ExportOptions, export_bundle
+from takt_models.checkpoints.facts import Checkpoint, InputRecipe
+from takt_models.efficientad.config import EfficientAdConfig
+from takt_models.efficientad.detector import PDN, EfficientAd
+from takt_models.fit.device import round_to_fp16
 
 ServeOnce = Callable[[Path, Settings], ModelVersion]
 WritePictures = Callable[..., list[Path]]

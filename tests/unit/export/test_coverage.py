@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.core.bundles.conformal import conformal_rank, conformal_threshold
+from takt.core.bundles.conformal import conformal_rank, conformal_threshold
 
 DATA = Path(__file__).parents[2] / "data"
 SPLITS = 200

@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from export.bundling.graph import ImagesToAnswer, write_graph
-from export.bundling.rewrite import rewritten
-from models.dinomaly.config import DinomalyConfig
-from models.dinomaly.detector import Dinomaly
-from models.dinov2.settings import TARGET_BLOCKS_OF_LARGE
+from takt_export.bundling.graph import ImagesToAnswer, write_graph
+from takt_export.bundling.rewrite import rewritten
+from takt_models.dinomaly.config import DinomalyConfig
+from takt_models.dinomaly.detector import Dinomaly
+from takt_models.dinov2.settings import TARGET_BLOCKS_OF_LARGE
 from tests.unit.export.test_inpformer_graph import Answer, difference, pictures
 
 pytestmark = pytest.mark.torch

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import nn
 
-from export.bundling.graph import ImagesToAnswer, write_graph
-from models.inpformer.config import InpFormerConfig, Mode
-from models.inpformer.detector import InpFormer
-from models.inpformer.lite0 import Lite0Encoder
+from takt_export.bundling.graph import ImagesToAnswer, write_graph
+from takt_models.inpformer.config import InpFormerConfig, Mode
+from takt_models.inpformer.detector import InpFormer
+from takt_models.inpformer.lite0 import Lite0Encoder
 from tests.inpformer import LIGHT
 
 pytestmark = pytest.mark.torch

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from export.out_folder import check_folder
-from service.core.errors import BundleError
+from takt.core.errors import BundleError
+from takt_export.out_folder import check_folder
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from export.bundling.graph import ImagesToAnswer, write_graph
-from export.variants.onnx_int8 import quantize_onnx
-from models.patchcore.config import PatchCoreConfig
-from models.patchcore.detector import PatchCore
+from takt_export.bundling.graph import ImagesToAnswer, write_graph
+from takt_export.variants.onnx_int8 import quantize_onnx
+from takt_models.patchcore.config import PatchCoreConfig
+from takt_models.patchcore.detector import PatchCore
 from tests.patchcore import a_patchcore
 
 pytestmark = pytest.mark.torch

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from export.errors import PicturesError
-from export.pictures import (
+from takt.core.bundles.manifest import Crop, Preprocess
+from takt.core.pictures.decode import decode
+from takt.core.pictures.preprocess import preprocess
+from takt_export.errors import PicturesError
+from takt_export.pictures import (
     list_pictures,
     read_mask,
     read_model_input,
     read_picture,
     usual_size,
 )
-from models.input_size import InputSize
-from service.core.bundles.manifest import Crop, Preprocess
-from service.core.pictures.decode import decode
-from service.core.pictures.preprocess import preprocess
+from takt_models.input_size import InputSize
 
 
 def touch(root: Path, *names: str) -> None:

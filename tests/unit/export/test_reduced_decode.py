@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 import pytest
 
-from export.bundling.checkpoint_source import CheckpointSource
-from export.bundling.export_bundle import ExportOptions, ExportReport, export_bundle
-from export.errors import ExportError
-from export.pictures import MAX_PIXELS, read_model_input
-from models.checkpoints.facts import Checkpoint, InputRecipe
-from service.core.bundles.manifest import Preprocess
-from service.core.bundles.tiling import Tiling
-from service.core.pictures.prepare import prepare
+from takt.core.bundles.manifest import Preprocess
+from takt.core.bundles.tiling import Tiling
+from takt.core.pictures.prepare import prepare
+from takt_export.bundling.checkpoint_source import CheckpointSource
+from takt_export.bundling.export_bundle import ExportOptions, ExportReport, export_bundle
+from takt_export.errors import ExportError
+from takt_export.pictures import MAX_PIXELS, read_model_input
+from takt_models.checkpoints.facts import Checkpoint, InputRecipe
 
 pytestmark = pytest.mark.torch
 

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from export.learning.family import learning_of
-from families import every
-from models.checkpoints.family import checkpoints_of
-from service.core import plugins
-from service.settings import ENV_PREFIX
+from takt.core import plugins
+from takt.settings import ENV_PREFIX
+from takt_export.learning.family import learning_of
+from takt_families import every
+from takt_models.checkpoints.family import checkpoints_of
 
 NAMES = [one.name for one in every.every()]
 

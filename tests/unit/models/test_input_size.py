@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from models.efficientad.config import SIZES as EFFICIENTAD
-from models.input_size import LARGEST_SIDE, InputSize, SizeLimits, choose_size, side_for
+from takt_models.efficientad.config import SIZES as EFFICIENTAD
+from takt_models.input_size import LARGEST_SIDE, InputSize, SizeLimits, choose_size, side_for
 
 ANY = SizeLimits(multiple=16, least=16, usual_side=256)
 

@@ -11,17 +11,17 @@ import pytest
 @pytest.fixture(scope="module")
 def loaded() -> frozenset[str]:
     """The modules of a process that could serve."""
-    code = "import sys, service.app, service.server.server, service.cli; print(*sys.modules)"
+    code = "import sys, takt.app, takt.server.server, takt.cli; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stderr == ""
     found = frozenset(done.stdout.split())
-    assert {"service.app", "service.cli", "service.observing.tracing.base"} <= found
+    assert {"takt.app", "takt.cli", "takt.observing.tracing.base"} <= found
     return found
 
 
 def test_importing_the_app_loads_no_torch_and_no_offline_code(loaded: frozenset[str]) -> None:
     houses = {name.partition(".")[0] for name in loaded}
-    assert not houses & {"torch", "export", "models", "onnx"}
+    assert not houses & {"torch", "takt_export", "takt_models", "onnx"}
 
 
 def test_the_app_alone_loads_no_sdk_and_no_exporter_of_traces(loaded: frozenset[str]) -> None:

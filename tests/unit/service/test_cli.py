@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from service.cli import main
-from service.core.distribution import install_hint
-from service.core.plugins import KINDS
-from service.settings import ENV_PREFIX, Settings
+from takt.cli import main
+from takt.core.distribution import install_hint
+from takt.core.plugins import KINDS
+from takt.settings import ENV_PREFIX, Settings
 from tests.conftest import InstallPlugins
 
 
@@ -50,7 +50,7 @@ def test_help_tells_unit_and_default(option: str, unit: str, default: str) -> No
 @pytest.mark.parametrize("columns", [80, 120])
 def test_help_has_settings_under_headings_and_is_as_wide_as_the_terminal(columns: int) -> None:
     lines = subprocess.run(
-        [sys.executable, "-c", "import service.cli; service.cli.main(['serve', '--help'])"],
+        [sys.executable, "-c", "import takt.cli; takt.cli.main(['serve', '--help'])"],
         env=os.environ | {"COLUMNS": str(columns)},
         capture_output=True,
         text=True,
@@ -160,30 +160,30 @@ def test_an_unknown_command_is_refused() -> None:
 
 
 def test_the_command_line_is_quick_to_import() -> None:
-    code = "import sys, service.cli; print(*sys.modules)"
+    code = "import sys, takt.cli; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
-    assert "service.settings" in loaded
+    assert "takt.settings" in loaded
     assert not {"numpy", "cv2", "fastapi", "uvicorn"} & set(loaded)
 
 
 def test_help_opens_no_record() -> None:
-    code = "import sys, service.cli; service.cli.main(['records', '--help'], standalone_mode=False)"
+    code = "import sys, takt.cli; takt.cli.main(['records', '--help'], standalone_mode=False)"
     loaded = subprocess.run(
         [sys.executable, "-c", f"{code}; print(*sys.modules)"],
         capture_output=True,
         text=True,
         check=True,
     ).stdout.split()
-    assert "service.recording.record" in loaded
+    assert "takt.recording.record" in loaded
     assert not {"sqlalchemy", "pyarrow", "numpy"} & set(loaded)
 
 
 def test_the_server_s_modules_load_without_the_packages_of_any_extra() -> None:
     code = (
         "import sys; sys.modules |= dict.fromkeys(sys.argv[1:]); "
-        "import service.app, service.server.run, service.commands.keys"
+        "import takt.app, takt.server.run, takt.commands.keys"
     )
     extras = ("jwt", "onnxruntime", "openvino", "torch", "onnx", "httpx", "pynvml")
     subprocess.run([sys.executable, "-c", code, *extras], check=True)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from service.digits import apart
+from takt.digits import apart
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ import pytest
 from click.testing import CliRunner
 from pydantic import BaseModel, ValidationError
 
-from service.cli import main
-from service.configuration import load_settings, unknown_variables, without_secrets
-from service.core.errors import ConfigurationError
-from service.declaration import each_once, heading_of, under
-from service.recording.settings import RecordSettings
-from service.settings import ENV_PREFIX, Settings
+from takt.cli import main
+from takt.configuration import load_settings, unknown_variables, without_secrets
+from takt.core.errors import ConfigurationError
+from takt.declaration import each_once, heading_of, under
+from takt.recording.settings import RecordSettings
+from takt.settings import ENV_PREFIX, Settings
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.corpus.figures import Rates, SeedFigures, SetFigures, other_time_p, rates_of
 from benchmarks.corpus.fitted import allowed
 from benchmarks.corpus.table import table
-from service.core.bundles.thresholds import ThresholdPair
+from takt.core.bundles.thresholds import ThresholdPair
 
 SEED = SeedFigures(0, 0.9, None, None, (Rates(0.05, 0.8, 0.1),), 30, 0.5, 10.0)
 SET = SetFigures("parts", 30, 10, 20, "320x320", (SEED,), 700.0)

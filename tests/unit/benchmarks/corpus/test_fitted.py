@@ -12,13 +12,13 @@ from benchmarks.corpus.features import known_features
 from benchmarks.corpus.fitted import KnownEncoder, answered, fitted, numbered, with_encoder
 from benchmarks.corpus.sets import CorpusError, pictures_of
 from benchmarks.corpus.settings import Setting
-from export.learning.family import reader
-from models.fit.device import Compute
-from models.fit.patchcore import turning
-from models.fit.patchcore.fit import fit_patchcore
-from models.fit.patchcore.options import PatchCoreOptions
-from models.fit.pictures import as_image
-from models.patchcore.config import PatchCoreConfig
+from takt_export.learning.family import reader
+from takt_models.fit.device import Compute
+from takt_models.fit.patchcore import turning
+from takt_models.fit.patchcore.fit import fit_patchcore
+from takt_models.fit.patchcore.options import PatchCoreOptions
+from takt_models.fit.pictures import as_image
+from takt_models.patchcore.config import PatchCoreConfig
 from tests.patchcore import a_patchcore
 
 pytestmark = pytest.mark.torch

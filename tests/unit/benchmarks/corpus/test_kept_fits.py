@@ -8,7 +8,7 @@ import torch
 from benchmarks.corpus import kept_fits
 from benchmarks.corpus.fitted import Distances
 from benchmarks.corpus.kept_fits import KeptFit
-from models.checkpoints.out_of_fold import OutOfFold
+from takt_models.checkpoints.out_of_fold import OutOfFold
 
 
 def a_fit() -> Distances:

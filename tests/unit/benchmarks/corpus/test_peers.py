@@ -11,7 +11,7 @@ from benchmarks.corpus.__main__ import main
 from benchmarks.corpus.moves import AS_IT_IS
 from benchmarks.corpus.peers.detectors import Answer
 from benchmarks.corpus.peers.outcomes import Outcome
-from service.core.bundles.thresholds import ThresholdPair
+from takt.core.bundles.thresholds import ThresholdPair
 
 OTHER_DETECTOR = """
 import json, sys

@@ -8,9 +8,9 @@ import pytest
 
 from benchmarks.corpus.sets import CorpusError
 from benchmarks.corpus.settings import Setting, defaults
-from models.fit.device import Compute
-from models.fit.errors import FitError
-from models.patchcore import detector, places
+from takt_models.fit.device import Compute
+from takt_models.fit.errors import FitError
+from takt_models.patchcore import detector, places
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from benchmarks.corpus.__main__ import main
 from benchmarks.corpus.measuring import Scores
 from benchmarks.corpus.results import Result, save
 from benchmarks.corpus.thresholds import RULES, by_levels, chosen, rates
-from export.calibration.cross_conformal import joint_thresholds
+from takt_export.calibration.cross_conformal import joint_thresholds
 
 
 def a_set(seed: int, *, good: int = 150) -> Scores:

@@ -5,7 +5,7 @@ from typing import cast
 import numpy as np
 
 from benchmarks.drift.undecided import SIDE, chosen_margin, covered, shifted
-from service.core.domain import Image
+from takt.core.domain import Image
 
 
 def picture() -> Image:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from export.bundling.checkpoint_source import CheckpointSource
-from export.bundling.export_bundle import ExportOptions, export_bundle
-from export.bundling.summary import ExportReport
+from takt_export.bundling.checkpoint_source import CheckpointSource
+from takt_export.bundling.export_bundle import ExportOptions, export_bundle
+from takt_export.bundling.summary import ExportReport
 
 WritePictures = Callable[..., list[Path]]
 

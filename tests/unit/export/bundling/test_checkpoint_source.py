@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from export.bundling.checkpoint_source import (
+from takt.core.bundles.manifest import Crop
+from takt_export.bundling.checkpoint_source import (
     CheckpointSource,
     preprocess_of,
     with_full_view,
@@ -16,14 +17,13 @@ from export.bundling.checkpoint_source import (
     with_statistics,
     with_zero_shot,
 )
-from export.errors import ExportError
-from models.checkpoints.errors import CheckpointError
-from models.checkpoints.facts import Centre, Checkpoint, InputRecipe, TrainedThresholds
-from models.checkpoints.picture_digest import picture_digest
-from models.efficientad.config import EfficientAdConfig
-from models.efficientad.detector import EfficientAd
-from models.inpformer.detector import InpFormer
-from service.core.bundles.manifest import Crop
+from takt_export.errors import ExportError
+from takt_models.checkpoints.errors import CheckpointError
+from takt_models.checkpoints.facts import Centre, Checkpoint, InputRecipe, TrainedThresholds
+from takt_models.checkpoints.picture_digest import picture_digest
+from takt_models.efficientad.config import EfficientAdConfig
+from takt_models.efficientad.detector import EfficientAd
+from takt_models.inpformer.detector import InpFormer
 from tests.inpformer import WHOLE
 
 WritePictures = Callable[..., list[Path]]

@@ -12,19 +12,19 @@ import numpy as np
 import pytest
 import torch
 
-from export.bundling.checkpoint_source import CheckpointSource
-from export.bundling.drift.compare import measure_drift
-from export.bundling.export_bundle import ExportOptions, export_bundle
-from export.bundling.provenance import picture_set
-from export.bundling.summary import ExportReport
-from export.calibration.grouping import BY_LOOKS, EACH_ITS_OWN
-from export.pictures import read_picture
-from models.checkpoints.facts import Checkpoint, InputRecipe, TrainedThresholds
-from models.checkpoints.picture_digest import picture_digest
-from models.efficientad.detector import EfficientAd
-from service.core.bundles.bundle import CHECKPOINT, load_bundle
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
-from service.core.pictures.preprocess import preprocess as preprocess_picture
+from takt.core.bundles.bundle import CHECKPOINT, load_bundle
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.pictures.preprocess import preprocess as preprocess_picture
+from takt_export.bundling.checkpoint_source import CheckpointSource
+from takt_export.bundling.drift.compare import measure_drift
+from takt_export.bundling.export_bundle import ExportOptions, export_bundle
+from takt_export.bundling.provenance import picture_set
+from takt_export.bundling.summary import ExportReport
+from takt_export.calibration.grouping import BY_LOOKS, EACH_ITS_OWN
+from takt_export.pictures import read_picture
+from takt_models.checkpoints.facts import Checkpoint, InputRecipe, TrainedThresholds
+from takt_models.checkpoints.picture_digest import picture_digest
+from takt_models.efficientad.detector import EfficientAd
 from tests.commands import repeated
 from tests.unit.export.bundling.exporting import ALPHA, WritePictures, export
 
@@ -146,7 +146,7 @@ def test_a_file_of_a_fit_that_is_too_large_to_be_kept_is_told_of(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("export.bundling.export_bundle.CHECKPOINT_BYTES", 1 << 20)
+    monkeypatch.setattr("takt_export.bundling.export_bundle.CHECKPOINT_BYTES", 1 << 20)
     told: list[str] = []
     good = write_pictures(tmp_path / "good", 2)
     file = tmp_path / "fit.safetensors"

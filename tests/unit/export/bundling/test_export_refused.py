@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from export.bundling.checkpoint_source import CheckpointSource
-from export.errors import PicturesError
-from models.checkpoints.facts import Checkpoint
-from models.checkpoints.picture_digest import picture_digest
-from service.core.errors import BundleError, CalibrationError
+from takt.core.errors import BundleError, CalibrationError
+from takt_export.bundling.checkpoint_source import CheckpointSource
+from takt_export.errors import PicturesError
+from takt_models.checkpoints.facts import Checkpoint
+from takt_models.checkpoints.picture_digest import picture_digest
 from tests.unit.export.bundling.exporting import ALPHA, WritePictures, export
 
 

@@ -10,8 +10,8 @@ import onnxruntime
 import pytest
 from onnx import GraphProto, NodeProto, numpy_helper
 
-from export.bundling.graph import write_graph
-from models.efficientad.detector import EfficientAd
+from takt_export.bundling.graph import write_graph
+from takt_models.efficientad.detector import EfficientAd
 
 pytestmark = pytest.mark.torch
 

@@ -11,15 +11,15 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from export.bundling.checkpoint_source import CheckpointSource
-from export.bundling.graph import ImagesToAnswer, write_graph
-from models.checkpoints.facts import Checkpoint, InputRecipe
-from models.patchcore.anomalib import bank as bank_module
-from models.patchcore.anomalib.config import JointPatchCoreConfig
-from models.patchcore.anomalib.detector import JointPatchCore
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
-from service.core.engines.openvino import OpenVinoEngine
-from service.core.pictures.roi import RoiShape
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.engines.openvino import OpenVinoEngine
+from takt.core.pictures.roi import RoiShape
+from takt_export.bundling.checkpoint_source import CheckpointSource
+from takt_export.bundling.graph import ImagesToAnswer, write_graph
+from takt_models.checkpoints.facts import Checkpoint, InputRecipe
+from takt_models.patchcore.anomalib import bank as bank_module
+from takt_models.patchcore.anomalib.config import JointPatchCoreConfig
+from takt_models.patchcore.anomalib.detector import JointPatchCore
 
 pytestmark = pytest.mark.torch
 

@@ -12,31 +12,31 @@ import numpy as np
 import pytest
 import torch
 
-from export.bundling import tested
-from export.bundling.checkpoint_source import CheckpointSource
-from export.bundling.export_bundle import ExportOptions, export_bundle
-from export.bundling.roi import read_roi
-from export.bundling.summary import ExportReport
-from export.calibration.cross_conformal import TAIL_METHOD, joint_thresholds
-from export.calibration.grouping import Grouping
-from export.calibration.pictures_to_use import CalibrationPictures
-from export.calibration.self_test import self_test
-from export.calibration.subject import Subject
-from export.pictures import read_model_input
-from export.report.card import card
-from models.checkpoints.facts import Checkpoint, InputRecipe
-from models.checkpoints.good_cells import GoodCells
-from models.checkpoints.own import FitFacts, load_fitted, save_checkpoint
-from models.checkpoints.picture_digest import picture_digest
-from models.fit.device import Compute
-from models.fit.patchcore.encoders import PatchCoreEncoder
-from models.fit.patchcore.fit import fit_patchcore
-from models.fit.patchcore.options import PatchCoreOptions
-from models.patchcore.config import PatchCoreConfig
-from models.patchcore.detector import PatchCore
-from service.core.bundles.findings import SelfTest
-from service.core.bundles.manifest import Preprocess
-from service.core.errors import CalibrationError
+from takt.core.bundles.findings import SelfTest
+from takt.core.bundles.manifest import Preprocess
+from takt.core.errors import CalibrationError
+from takt_export.bundling import tested
+from takt_export.bundling.checkpoint_source import CheckpointSource
+from takt_export.bundling.export_bundle import ExportOptions, export_bundle
+from takt_export.bundling.roi import read_roi
+from takt_export.bundling.summary import ExportReport
+from takt_export.calibration.cross_conformal import TAIL_METHOD, joint_thresholds
+from takt_export.calibration.grouping import Grouping
+from takt_export.calibration.pictures_to_use import CalibrationPictures
+from takt_export.calibration.self_test import self_test
+from takt_export.calibration.subject import Subject
+from takt_export.pictures import read_model_input
+from takt_export.report.card import card
+from takt_models.checkpoints.facts import Checkpoint, InputRecipe
+from takt_models.checkpoints.good_cells import GoodCells
+from takt_models.checkpoints.own import FitFacts, load_fitted, save_checkpoint
+from takt_models.checkpoints.picture_digest import picture_digest
+from takt_models.fit.device import Compute
+from takt_models.fit.patchcore.encoders import PatchCoreEncoder
+from takt_models.fit.patchcore.fit import fit_patchcore
+from takt_models.fit.patchcore.options import PatchCoreOptions
+from takt_models.patchcore.config import PatchCoreConfig
+from takt_models.patchcore.detector import PatchCore
 from tests.patchcore import a_patchcore
 
 pytestmark = pytest.mark.torch

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from export.bundling.provenance import picture_set, provenance
+from takt_export.bundling.provenance import picture_set, provenance
 
 
 def write(folder: Path, **contents: bytes) -> list[Path]:

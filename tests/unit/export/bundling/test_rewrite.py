@@ -10,15 +10,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from export.bundling.rewrite import ErfGelu, Rewriting, rewritten, rewritten_transformer
-from families.efficientad.graph import RewrittenEfficientAd
-from families.inpformer.graph import INPFORMER_REWRITINGS, FoldedAttention
-from models.detector import Detector
-from models.efficientad.config import EfficientAdConfig
-from models.efficientad.detector import EfficientAd
-from models.inpformer.config import InpFormerConfig
-from models.inpformer.detector import InpFormer
-from models.inpformer.inp import GuidedAttention
+from takt_export.bundling.rewrite import ErfGelu, Rewriting, rewritten, rewritten_transformer
+from takt_families.efficientad.graph import RewrittenEfficientAd
+from takt_families.inpformer.graph import INPFORMER_REWRITINGS, FoldedAttention
+from takt_models.detector import Detector
+from takt_models.efficientad.config import EfficientAdConfig
+from takt_models.efficientad.detector import EfficientAd
+from takt_models.inpformer.config import InpFormerConfig
+from takt_models.inpformer.detector import InpFormer
+from takt_models.inpformer.inp import GuidedAttention
 
 pytestmark = pytest.mark.torch
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from export.bundling.roi import place, read_roi
-from export.commands.export import export
-from export.commands.import_onnx import import_
-from export.errors import PicturesError, RoiError
-from service.core.bundles.manifest import Crop, Preprocess
-from service.core.bundles.region import ROI_MASK
-from service.core.pictures.roi import RoiShape
+from takt.core.bundles.manifest import Crop, Preprocess
+from takt.core.bundles.region import ROI_MASK
+from takt.core.pictures.roi import RoiShape
+from takt_export.bundling.roi import place, read_roi
+from takt_export.commands.export import export
+from takt_export.commands.import_onnx import import_
+from takt_export.errors import PicturesError, RoiError
 
 SQUARE = [[0.25, 0.25], [0.75, 0.25], [0.75, 0.75], [0.25, 0.75]]
 WHOLE = Preprocess(width=64, height=64, resize="area")

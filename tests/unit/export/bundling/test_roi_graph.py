@@ -15,26 +15,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from export.bundling.checkpoint_source import CheckpointSource
-from export.bundling.export_bundle import ExportOptions, export_bundle
-from export.bundling.graph import ImagesToAnswer, write_graph
-from export.bundling.roi import read_roi
-from export.bundling.summary import ExportReport
-from export.pictures import read_model_input
-from export.wording import roi_text
-from models.checkpoints.facts import Checkpoint, InputRecipe, TrainedThresholds
-from models.detector import Detector
-from models.dinomaly.config import DinomalyConfig
-from models.dinomaly.detector import Dinomaly
-from models.efficientad.config import EfficientAdConfig
-from models.efficientad.detector import Differences, EfficientAd
-from models.inpformer.detector import InpFormer
-from service.core.bundles.bundle import load_bundle
-from service.core.bundles.region import ROI_MASK
-from service.core.engines.base import EngineOutput
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
-from service.core.errors import CalibrationError
-from service.core.pictures.roi import RoiShape, roi_on_map
+from takt.core.bundles.bundle import load_bundle
+from takt.core.bundles.region import ROI_MASK
+from takt.core.engines.base import EngineOutput
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.errors import CalibrationError
+from takt.core.pictures.roi import RoiShape, roi_on_map
+from takt_export.bundling.checkpoint_source import CheckpointSource
+from takt_export.bundling.export_bundle import ExportOptions, export_bundle
+from takt_export.bundling.graph import ImagesToAnswer, write_graph
+from takt_export.bundling.roi import read_roi
+from takt_export.bundling.summary import ExportReport
+from takt_export.pictures import read_model_input
+from takt_export.wording import roi_text
+from takt_models.checkpoints.facts import Checkpoint, InputRecipe, TrainedThresholds
+from takt_models.detector import Detector
+from takt_models.dinomaly.config import DinomalyConfig
+from takt_models.dinomaly.detector import Dinomaly
+from takt_models.efficientad.config import EfficientAdConfig
+from takt_models.efficientad.detector import Differences, EfficientAd
+from takt_models.inpformer.detector import InpFormer
 from tests.inpformer import WHOLE
 
 pytestmark = pytest.mark.torch

@@ -16,24 +16,24 @@ from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 from onnx import parser
 
-import export.bundling.checkpoint_source
-from export.bundling.checkpoint_source import with_statistics
-from export.bundling.recalibrate import RecalibrationOptions, find_thresholds
-from export.bundling.source import SourceFacts
-from export.bundling.tiles import with_tiling
-from export.commands.export import export as export_
-from export.commands.import_onnx import import_
-from export.commands.verify import verify
-from export.evaluation.http_inspector import HttpInspector
-from export.evaluation.inspectors import LocalInspector, check_same_model
-from export.pictures import middle_tile, read_model_input, read_picture
-from export.wording import tiles_text
-from models.checkpoints.facts import Checkpoint
-from service.core.bundles.bundle import Bundle, load_bundle
-from service.core.bundles.manifest import CheckpointThresholds, Preprocess
-from service.core.bundles.tiling import Tiling
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
-from service.core.pictures.preprocess import preprocess
+import takt_export.bundling.checkpoint_source
+from takt.core.bundles.bundle import Bundle, load_bundle
+from takt.core.bundles.manifest import CheckpointThresholds, Preprocess
+from takt.core.bundles.tiling import Tiling
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.pictures.preprocess import preprocess
+from takt_export.bundling.checkpoint_source import with_statistics
+from takt_export.bundling.recalibrate import RecalibrationOptions, find_thresholds
+from takt_export.bundling.source import SourceFacts
+from takt_export.bundling.tiles import with_tiling
+from takt_export.commands.export import export as export_
+from takt_export.commands.import_onnx import import_
+from takt_export.commands.verify import verify
+from takt_export.evaluation.http_inspector import HttpInspector
+from takt_export.evaluation.inspectors import LocalInspector, check_same_model
+from takt_export.pictures import middle_tile, read_model_input, read_picture
+from takt_export.wording import tiles_text
+from takt_models.checkpoints.facts import Checkpoint
 
 WritePictures = Callable[..., list[Path]]
 
@@ -282,7 +282,7 @@ def test_what_a_checkpoint_lacks_is_measured_on_tiles(
         seen.extend(read(picture) for picture in pictures)
         return checkpoint
 
-    monkeypatch.setattr(export.bundling.checkpoint_source, "measure_missing", measure)
+    monkeypatch.setattr(takt_export.bundling.checkpoint_source, "measure_missing", measure)
     lacking = dataclasses.replace(thin_checkpoint, missing=("map quantiles",))
     with_statistics(lacking, [path], lambda line: None, tiling)
     tile = middle_tile(read_picture(path), tiling)

@@ -10,19 +10,19 @@ import onnx
 import pytest
 import torch
 
-from export.bundling.checkpoint_source import CheckpointSource
-from export.bundling.export_bundle import ExportOptions, export_bundle
-from export.pictures import look_at
-from export.variants.tensorrt_graph import cast_before_transpose
-from models.checkpoints.facts import Checkpoint, InputRecipe
-from models.efficientad.config import EfficientAdConfig
-from models.efficientad.detector import EfficientAd
-from service.core.bundles.bundle import Bundle, load_bundle
-from service.core.bundles.tiling import Tiling
-from service.core.engines.base import Engine
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
-from service.core.engines.openvino import OpenVinoEngine
-from service.core.pictures.roi import RoiShape
+from takt.core.bundles.bundle import Bundle, load_bundle
+from takt.core.bundles.tiling import Tiling
+from takt.core.engines.base import Engine
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.engines.openvino import OpenVinoEngine
+from takt.core.pictures.roi import RoiShape
+from takt_export.bundling.checkpoint_source import CheckpointSource
+from takt_export.bundling.export_bundle import ExportOptions, export_bundle
+from takt_export.pictures import look_at
+from takt_export.variants.tensorrt_graph import cast_before_transpose
+from takt_models.checkpoints.facts import Checkpoint, InputRecipe
+from takt_models.efficientad.config import EfficientAdConfig
+from takt_models.efficientad.detector import EfficientAd
 from tests.unit.export.conftest import finish, thin_network
 
 pytestmark = pytest.mark.torch

@@ -12,12 +12,12 @@ import pytest
 import torch
 from onnx import TensorProto, numpy_helper
 
-from export.bundling.graph import GraphFacts, write_graph
-from models.checkpoints.formats import load_checkpoint
-from models.checkpoints.own import FitFacts, save_checkpoint
-from models.efficientad.detector import EfficientAd
-from service.core.engines.base import EngineOutput
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.engines.base import EngineOutput
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt_export.bundling.graph import GraphFacts, write_graph
+from takt_models.checkpoints.formats import load_checkpoint
+from takt_models.checkpoints.own import FitFacts, save_checkpoint
+from takt_models.efficientad.detector import EfficientAd
 
 pytestmark = pytest.mark.torch
 

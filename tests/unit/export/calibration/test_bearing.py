@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.calibration import bearing as module
-from export.calibration.bearing import MAGNITUDES, bearing, movement, raised_to_bear
-from export.calibration.subject import Subject
-from service.core.bundles.bearing import Bearing
-from service.core.bundles.findings import FitRecord
-from service.core.bundles.thresholds import ThresholdPair
-from service.core.domain import Image
-from service.core.errors import CalibrationError
+from takt.core.bundles.bearing import Bearing
+from takt.core.bundles.findings import FitRecord
+from takt.core.bundles.thresholds import ThresholdPair
+from takt.core.domain import Image
+from takt.core.errors import CalibrationError
+from takt_export.calibration import bearing as module
+from takt_export.calibration.bearing import MAGNITUDES, bearing, movement, raised_to_bear
+from takt_export.calibration.subject import Subject
 
 COUNT = 40
 PATHS = [Path(str(number)) for number in range(COUNT)]

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from export.calibration.by_heart import digests_taught, judgements_of, known_defects
-from export.errors import PicturesError
-from service.core.bundles.taught import JUDGEMENTS
-from service.core.errors import BundleError
-from service.core.judged import JudgedFile, read_judged
+from takt.core.bundles.taught import JUDGEMENTS
+from takt.core.errors import BundleError
+from takt.core.judged import JudgedFile, read_judged
+from takt_export.calibration.by_heart import digests_taught, judgements_of, known_defects
+from takt_export.errors import PicturesError
 from tests.conftest import MakeBundle
 
 

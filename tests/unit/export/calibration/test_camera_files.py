@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from export.calibration.camera_files import file_depth, tell_of_files
-from export.errors import PicturesError
-from service.core.bundles.manifest import Preprocess
+from takt.core.bundles.manifest import Preprocess
+from takt_export.calibration.camera_files import file_depth, tell_of_files
+from takt_export.errors import PicturesError
 
 SPEC = Preprocess(width=8, height=8, resize="area")
 

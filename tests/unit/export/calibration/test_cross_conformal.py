@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from export.calibration.cross_conformal import (
+from takt.core.bundles.conformal import Alpha, calibrate, conformal_rank, needed_for
+from takt.core.bundles.levels import Scale
+from takt.core.bundles.witnesses import anomalous
+from takt.core.errors import CalibrationError
+from takt_export.calibration.cross_conformal import (
     METHOD,
     TAIL_METHOD,
     OutOfFoldScores,
@@ -15,10 +19,6 @@ from export.calibration.cross_conformal import (
     joint_thresholds,
     tail_level,
 )
-from service.core.bundles.conformal import Alpha, calibrate, conformal_rank, needed_for
-from service.core.bundles.levels import Scale
-from service.core.bundles.witnesses import anomalous
-from service.core.errors import CalibrationError
 from tests.unit.export.calibration.test_outliers import SHAPES
 
 Witnesses = tuple[NDArray[np.float32], NDArray[np.float32]]

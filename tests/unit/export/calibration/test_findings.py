@@ -5,11 +5,11 @@ from typing import Any, get_args
 
 import pytest
 
-from export.calibration.findings import RULES, Evidence, advice, find
-from export.calibration.odd_pictures import OddPictures
-from export.calibration.two_groups import TwoGroups
-from service.core.bundles.findings import Finding, FitRecord, PictureSizes, SizeResult
-from service.core.domain import FindingCode
+from takt.core.bundles.findings import Finding, FitRecord, PictureSizes, SizeResult
+from takt.core.domain import FindingCode
+from takt_export.calibration.findings import RULES, Evidence, advice, find
+from takt_export.calibration.odd_pictures import OddPictures
+from takt_export.calibration.two_groups import TwoGroups
 
 ODD = OddPictures(("good/017.png",), 25, 1.016, 0.773)
 TWO = TwoGroups(80, 0.5, 20, 9.25, ("d/9.png", "d/8.png", "d/7.png", "d/6.png"))

@@ -9,25 +9,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.calibration.bearing import with_borne
-from export.calibration.good_facts import good_facts, undecided_by_default, with_further
-from export.calibration.parts import Parts
-from export.pictures import list_pictures
-from service.core.batching.batcher import Batcher
-from service.core.batching.options import BatcherOptions
-from service.core.batching.work import Unobserved
-from service.core.bundles.bearing import Bearing, KindBorne, MovedShare
-from service.core.bundles.bundle import Bundle, load_bundle
-from service.core.bundles.thresholds import DeployedThresholds, Overrides
-from service.core.bundles.tiling import Tiling
-from service.core.domain import FactVector, InspectOptions, ModelInput, ModelOutput
-from service.core.engines.batches import batch_runner
-from service.core.engines.fake import FakeEngine
-from service.core.inspection.inference import Pools
-from service.core.inspection.pipeline import Limits, Pipeline
-from service.core.pictures.facts import FACT_NAMES, FACTS
-from service.core.pictures.good_facts import LEAST, GoodFacts
-from service.core.pictures.judgeable import FactLimits
+from takt.core.batching.batcher import Batcher
+from takt.core.batching.options import BatcherOptions
+from takt.core.batching.work import Unobserved
+from takt.core.bundles.bearing import Bearing, KindBorne, MovedShare
+from takt.core.bundles.bundle import Bundle, load_bundle
+from takt.core.bundles.thresholds import DeployedThresholds, Overrides
+from takt.core.bundles.tiling import Tiling
+from takt.core.domain import FactVector, InspectOptions, ModelInput, ModelOutput
+from takt.core.engines.batches import batch_runner
+from takt.core.engines.fake import FakeEngine
+from takt.core.inspection.inference import Pools
+from takt.core.inspection.pipeline import Limits, Pipeline
+from takt.core.pictures.facts import FACT_NAMES, FACTS
+from takt.core.pictures.good_facts import LEAST, GoodFacts
+from takt.core.pictures.judgeable import FactLimits
+from takt_export.calibration.bearing import with_borne
+from takt_export.calibration.good_facts import good_facts, undecided_by_default, with_further
+from takt_export.calibration.parts import Parts
+from takt_export.pictures import list_pictures
 
 GOOD = Path("examples/pictures/good")
 COMPARED = ("shift_x", "shift_y", "likeness", "spot", "turn", "size", "match")

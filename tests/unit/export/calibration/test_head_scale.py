@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from export.calibration.cross_conformal import (
+from takt.core.bundles.conformal import Alpha
+from takt.core.errors import CalibrationError
+from takt_export.calibration.cross_conformal import (
     HeadLevels,
     OutOfFoldScores,
     cross_conformal,
@@ -9,9 +11,7 @@ from export.calibration.cross_conformal import (
     joint_thresholds,
     scores_with_head,
 )
-from export.calibration.head_scale import LOWERED_BY, MOST_RISEN, scale_of_head
-from service.core.bundles.conformal import Alpha
-from service.core.errors import CalibrationError
+from takt_export.calibration.head_scale import LOWERED_BY, MOST_RISEN, scale_of_head
 
 
 def bank(count: int = 400) -> np.ndarray:

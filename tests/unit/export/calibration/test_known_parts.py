@@ -12,17 +12,17 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from export.calibration.grouping import BY_LOOKS, Grouping
-from export.calibration.known_parts import (
+from takt.core.bundles.bundle import Bundle
+from takt_export.calibration.grouping import BY_LOOKS, Grouping
+from takt_export.calibration.known_parts import (
     former_part_ids,
     part_ids,
     part_ids_of_fit,
     tell_of_ids,
 )
-from export.calibration.parts import Parts
-from export.calibration.pictures_to_use import CalibrationPictures
-from models.checkpoints.picture_digest import picture_digest
-from service.core.bundles.bundle import Bundle
+from takt_export.calibration.parts import Parts
+from takt_export.calibration.pictures_to_use import CalibrationPictures
+from takt_models.checkpoints.picture_digest import picture_digest
 
 BY_NAME = Grouping(re.compile(r"part(\d+)"))
 

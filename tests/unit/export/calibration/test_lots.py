@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from export.calibration.grouping import Grouped, Grouping
-from export.calibration.lots import NO_LOTS, Lots, day_in_name, lots_of
-from export.calibration.parts import Parts
-from export.errors import PicturesError
+from takt_export.calibration.grouping import Grouped, Grouping
+from takt_export.calibration.lots import NO_LOTS, Lots, day_in_name, lots_of
+from takt_export.calibration.parts import Parts
+from takt_export.errors import PicturesError
 
 
 def paths(folder: str, *names: str) -> list[Path]:

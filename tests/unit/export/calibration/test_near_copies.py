@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from export.calibration.near_copies import find_near_copies
-from service.core.domain import Image
+from takt.core.domain import Image
+from takt_export.calibration.near_copies import find_near_copies
 
 Change = Callable[[Image], Image]
 
@@ -100,6 +100,6 @@ def test_no_pictures_show_no_parts() -> None:
 def test_many_pictures_are_compared_block_by_block(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("export.calibration.near_copies._BLOCK", 2)
+    monkeypatch.setattr("takt_export.calibration.near_copies._BLOCK", 2)
     pictures = [part(0), part(1), brighter(1.05)(part(0)), part(2), brighter(1.05)(part(2))]
     assert find_near_copies(write(tmp_path, pictures)).number == (0, 1, 0, 2, 2)

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from export.calibration.lots import Lots
-from export.calibration.next_lot import ScoresByLot, limit_of, spread_of
-from service.core.bundles.next_lot import NextLot
-from service.core.bundles.thresholds import ThresholdPair
+from takt.core.bundles.next_lot import NextLot
+from takt.core.bundles.thresholds import ThresholdPair
+from takt_export.calibration.lots import Lots
+from takt_export.calibration.next_lot import ScoresByLot, limit_of, spread_of
 
 
 def scores(lots: int, spread: float, seed: int = 0, pictures: int = 40) -> ScoresByLot:

@@ -5,8 +5,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from export.calibration.odd_pictures import Rule, odd_pictures
-from service.core.bundles.conformal import conformal_threshold
+from takt.core.bundles.conformal import conformal_threshold
+from takt_export.calibration.odd_pictures import Rule, odd_pictures
 
 RNG = np.random.default_rng(0)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from export.calibration.outliers import UsualTail, outlying
+from takt_export.calibration.outliers import UsualTail, outlying
 
 SHAPES: dict[str, Callable[[np.random.Generator, int], NDArray[np.float64]]] = {
     "exponential": lambda draw, count: draw.exponential(size=count),

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.calibration.grouping import EACH_ITS_OWN, Grouping
-from export.calibration.parts import Parts
-from export.errors import PicturesError
-from service.core.bundles.conformal import choose_alpha, conformal_threshold
-from service.core.errors import CalibrationError
+from takt.core.bundles.conformal import choose_alpha, conformal_threshold
+from takt.core.errors import CalibrationError
+from takt_export.calibration.grouping import EACH_ITS_OWN, Grouping
+from takt_export.calibration.parts import Parts
+from takt_export.errors import PicturesError
 
 PATHS = [Path(f"lot/{name}") for name in ("p1_a.png", "p1_b.png", "p2_a.png")]
 

@@ -7,8 +7,11 @@ from typing import get_args
 import cv2
 import pytest
 
-from export.calibration.grouping import BY_LOOKS, Grouping
-from export.calibration.pictures_to_use import (
+from takt.core.bundles.manifest import Filter
+from takt.core.domain import Depth, Orientation
+from takt.core.errors import CalibrationError
+from takt_export.calibration.grouping import BY_LOOKS, Grouping
+from takt_export.calibration.pictures_to_use import (
     SEEN_UNKNOWN,
     choose_pictures,
     distinct,
@@ -16,14 +19,11 @@ from export.calibration.pictures_to_use import (
     refuse_in_both,
     sample_evenly,
 )
-from export.commands.camera_files import DEPTHS, ORIENTATIONS
-from export.commands.options import FILTERS
-from export.errors import PicturesError
-from models.checkpoints.facts import Filter as TrainedFilter
-from models.checkpoints.picture_digest import picture_digest
-from service.core.bundles.manifest import Filter
-from service.core.domain import Depth, Orientation
-from service.core.errors import CalibrationError
+from takt_export.commands.camera_files import DEPTHS, ORIENTATIONS
+from takt_export.commands.options import FILTERS
+from takt_export.errors import PicturesError
+from takt_models.checkpoints.facts import Filter as TrainedFilter
+from takt_models.checkpoints.picture_digest import picture_digest
 
 WritePictures = Callable[..., list[Path]]
 PATHS = [Path(f"{number}.png") for number in range(10)]

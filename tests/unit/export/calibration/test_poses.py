@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from export.calibration.poses import TaughtPoses, taught_poses
-from service.core.bundles.bundle import Calibration
-from service.core.pictures.facts import FACT_NAMES, look_of
-from service.core.pictures.good_facts import GoodFacts
-from service.core.pictures.pose import SIDE, Gray, Laid, Pose, laid_upon
+from takt.core.bundles.bundle import Calibration
+from takt.core.pictures.facts import FACT_NAMES, look_of
+from takt.core.pictures.good_facts import GoodFacts
+from takt.core.pictures.pose import SIDE, Gray, Laid, Pose, laid_upon
+from takt_export.calibration.poses import TaughtPoses, taught_poses
 
 COUNT = 24
 ASPECT = 0.6

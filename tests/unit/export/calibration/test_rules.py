@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from export.calibration.rules import Rule, RuleThresholds, candidates
-from service.core.bundles.conformal import Alpha
-from service.core.bundles.thresholds import ThresholdPair
-from service.core.bundles.tradeoff import Costs, Counts
+from takt.core.bundles.conformal import Alpha
+from takt.core.bundles.thresholds import ThresholdPair
+from takt.core.bundles.tradeoff import Costs, Counts
+from takt_export.calibration.rules import Rule, RuleThresholds, candidates
 
 
 @dataclass(frozen=True)

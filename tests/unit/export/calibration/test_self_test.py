@@ -7,20 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.calibration import self_test as module
-from export.calibration.lots import Lots
-from export.calibration.next_lot import ScoresByLot
-from export.calibration.parts import Parts
-from export.calibration.pictures_to_use import CalibrationPictures
-from export.calibration.self_test import finding_lines, refuse_findings, self_test
-from export.calibration.subject import Subject
-from export.errors import SelfTestError
-from export.pictures import read_picture
-from export.synthetic.sized import SHAPE_KINDS
-from service.core.bundles.findings import FitRecord, SelfTest
-from service.core.bundles.thresholds import ThresholdPair
-from service.core.domain import Image
-from service.core.errors import CalibrationError
+from takt.core.bundles.findings import FitRecord, SelfTest
+from takt.core.bundles.thresholds import ThresholdPair
+from takt.core.domain import Image
+from takt.core.errors import CalibrationError
+from takt_export.calibration import self_test as module
+from takt_export.calibration.lots import Lots
+from takt_export.calibration.next_lot import ScoresByLot
+from takt_export.calibration.parts import Parts
+from takt_export.calibration.pictures_to_use import CalibrationPictures
+from takt_export.calibration.self_test import finding_lines, refuse_findings, self_test
+from takt_export.calibration.subject import Subject
+from takt_export.errors import SelfTestError
+from takt_export.pictures import read_picture
+from takt_export.synthetic.sized import SHAPE_KINDS
 
 WritePictures = Callable[..., list[Path]]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from export.calibration.two_groups import two_groups
+from takt_export.calibration.two_groups import two_groups
 
 Draw = Callable[[np.random.Generator], np.ndarray]
 

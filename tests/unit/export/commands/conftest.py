@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from models.checkpoints.own import save_teacher
-from models.efficientad.detector import PDN
+from takt_models.checkpoints.own import save_teacher
+from takt_models.efficientad.detector import PDN
 
 WritePictures = Callable[..., list[Path]]
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
-from export.commands.describe import inspect_checkpoint
-from models.checkpoints.own import FitFacts, save_checkpoint
-from models.efficientad.config import EfficientAdConfig
-from models.efficientad.detector import EfficientAd
+from takt_export.commands.describe import inspect_checkpoint
+from takt_models.checkpoints.own import FitFacts, save_checkpoint
+from takt_models.efficientad.config import EfficientAdConfig
+from takt_models.efficientad.detector import EfficientAd
 
 
 def inspect(*arguments: object) -> Result:

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from export.commands.evaluate import evaluate
-from export.evaluation.inspectors import LocalInspector
-from service.core.bundles.bundle import Bundle
+from takt.core.bundles.bundle import Bundle
+from takt_export.commands.evaluate import evaluate
+from takt_export.evaluation.inspectors import LocalInspector
 
 STAGES = ("decode", "preprocess", "queue", "engine", "postprocess", "render")
 REST = {"state": "ready", "reason": None, "engine": None, "family": None, "variant": None}
@@ -74,7 +74,7 @@ def labelled(tmp_path: Path, picture_bytes: Callable[..., bytes]) -> Path:
 
 def test_the_command_is_listed_without_importing_what_it_needs() -> None:
     code = (
-        "import sys; import export.commands.evaluate; "
+        "import sys; import takt_export.commands.evaluate; "
         "print([m for m in ('torch', 'sklearn', 'cv2', 'httpx', 'numpy') if m in sys.modules])"
     )
     found = subprocess.run(
@@ -165,7 +165,7 @@ def test_a_file_that_is_no_picture_or_cannot_be_written_is_met_before_the_first_
     monkeypatch.setattr(LocalInspector, "inspect", inspected)
     arguments = (bundle.path, "--data", labelled, "--threads", 1, "-q")
     with monkeypatch.context() as patch:
-        patch.setattr("export.commands.options.os.access", lambda path, _: path != tmp_path)
+        patch.setattr("takt_export.commands.options.os.access", lambda path, _: path != tmp_path)
         assert "new.json cannot be written" in refused(
             run(*arguments, "--json", tmp_path / "new.json")
         )
@@ -214,7 +214,7 @@ def test_a_server_is_evaluated_like_the_bundle_itself(
                 },
             )
 
-        transport_to = "export.evaluation.http_inspector.transport_to"
+        transport_to = "takt_export.evaluation.http_inspector.transport_to"
         monkeypatch.setattr(transport_to, lambda url: httpx.MockTransport(serve))
         second = run(
             bundle.path, "--data", labelled, "--url", "http://line", "--json", remote,

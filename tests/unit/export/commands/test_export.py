@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-import models.checkpoints.formats
-import models.fit.efficientad.fit
-import models.fit.teacher.fit
-from export.commands.evaluate import evaluate
-from export.commands.export import export
-from export.commands.fit.command import fit
-from models.checkpoints.facts import Checkpoint
-from service.core.bundles.bundle import load_bundle
+import takt_models.checkpoints.formats
+import takt_models.fit.efficientad.fit
+import takt_models.fit.teacher.fit
+from takt.core.bundles.bundle import load_bundle
+from takt_export.commands.evaluate import evaluate
+from takt_export.commands.export import export
+from takt_export.commands.fit.command import fit
+from takt_models.checkpoints.facts import Checkpoint
 from tests.commands import refused, repeated, run
 
 pytestmark = pytest.mark.torch
@@ -26,7 +26,7 @@ WritePictures = Callable[..., list[Path]]
 
 def test_the_commands_are_listed_without_importing_torch() -> None:
     code = (
-        "import sys; import export.commands.export; "
+        "import sys; import takt_export.commands.export; "
         "print([m for m in ('torch', 'onnx', 'sklearn', 'cv2', 'httpx') if m in sys.modules])"
     )
     found = subprocess.run(
@@ -40,7 +40,7 @@ def test_what_is_assumed_and_what_the_thresholds_rest_on_is_said_once(
 ) -> None:
     assumption = "the pictures were resized to 256 x 256, as the file does not say it"
     guessed = dataclasses.replace(thin_checkpoint, assumptions=(assumption,))
-    monkeypatch.setattr(models.checkpoints.formats, "load_checkpoint", lambda path: guessed)
+    monkeypatch.setattr(takt_models.checkpoints.formats, "load_checkpoint", lambda path: guessed)
     checkpoint = tmp_path / "m.safetensors"
     checkpoint.write_bytes(b"named in the bundle by its digest")
     out = tmp_path / "models" / "parts" / "1"
@@ -70,7 +70,9 @@ def test_an_exported_bundle_can_be_evaluated(
     write_pictures: WritePictures,
     tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(models.checkpoints.formats, "load_checkpoint", lambda path: thin_checkpoint)
+    monkeypatch.setattr(
+        takt_models.checkpoints.formats, "load_checkpoint", lambda path: thin_checkpoint
+    )
     checkpoint = tmp_path / "m.safetensors"
     checkpoint.write_bytes(b"named in the bundle by its digest")
     out = tmp_path / "models" / "parts" / "1"

@@ -6,9 +6,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from export.commands.calibrate import calibrate
-from export.commands.export import export
-from export.commands.learn import learn
+from takt_export.commands.calibrate import calibrate
+from takt_export.commands.export import export
+from takt_export.commands.learn import learn
 
 
 @pytest.mark.parametrize("number", ["nan", "inf"])

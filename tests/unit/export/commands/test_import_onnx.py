@@ -12,15 +12,15 @@ import pytest
 from click.testing import CliRunner, Result
 from onnx import parser
 
-from export.bundling.export_bundle import ExportOptions
-from export.commands.import_onnx import import_
-from export.imported.preprocessing import InputOptions
-from export.imported.source import ImportOptions
-from export.pictures import read_picture
-from service.core.bundles.bundle import load_bundle
-from service.core.bundles.manifest import Crop
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
-from service.core.pictures.preprocess import preprocess
+from takt.core.bundles.bundle import load_bundle
+from takt.core.bundles.manifest import Crop
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.pictures.preprocess import preprocess
+from takt_export.bundling.export_bundle import ExportOptions
+from takt_export.commands.import_onnx import import_
+from takt_export.imported.preprocessing import InputOptions
+from takt_export.imported.source import ImportOptions
+from takt_export.pictures import read_picture
 
 WritePictures = Callable[..., list[Path]]
 
@@ -62,7 +62,7 @@ def good(write_pictures: WritePictures, tmp_path: Path) -> list[Path]:
 
 def test_the_command_is_listed_without_importing_onnx() -> None:
     code = (
-        "import sys; import export.commands.import_onnx; "
+        "import sys; import takt_export.commands.import_onnx; "
         "print([m for m in ('torch', 'onnx', 'onnxruntime', 'cv2') if m in sys.modules])"
     )
     found = subprocess.run(

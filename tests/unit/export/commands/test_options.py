@@ -10,7 +10,7 @@ pytestmark = pytest.mark.torch
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="torch has another OpenMP there")
 COMMAND = """
-from export.commands.options import plain_errors
+from takt_export.commands.options import plain_errors
 
 @plain_errors
 def command():

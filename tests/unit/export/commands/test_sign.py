@@ -6,15 +6,15 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from export.commands.calibrate import calibrate
-from export.commands.export import export
-from export.commands.import_onnx import import_
-from export.commands.learn import learn
-from export.commands.sign import sign, sign_or_warn
-from export.commands.verify import verify
-from service.core.bundles.bundle import MODEL, Bundle
-from service.core.bundles.signing.keys import key_id
-from service.core.bundles.signing.signature import SIGNATURE
+from takt.core.bundles.bundle import MODEL, Bundle
+from takt.core.bundles.signing.keys import key_id
+from takt.core.bundles.signing.signature import SIGNATURE
+from takt_export.commands.calibrate import calibrate
+from takt_export.commands.export import export
+from takt_export.commands.import_onnx import import_
+from takt_export.commands.learn import learn
+from takt_export.commands.sign import sign, sign_or_warn
+from takt_export.commands.verify import verify
 from tests.signing import FOREIGN, OURS, private_pem, trusted
 
 OUR_NAME = key_id(OURS.public_key())

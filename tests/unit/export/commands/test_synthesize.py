@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from export.commands.synthesize import NAMES, synthesize
-from export.evaluation.data_sets import read_data_set
-from export.pictures import read_picture
-from export.synthetic.defects import KINDS
-from models.checkpoints.own import FitFacts, save_checkpoint
-from models.checkpoints.picture_digest import picture_digest
-from models.efficientad.detector import EfficientAd
+from takt_export.commands.synthesize import NAMES, synthesize
+from takt_export.evaluation.data_sets import read_data_set
+from takt_export.pictures import read_picture
+from takt_export.synthetic.defects import KINDS
+from takt_models.checkpoints.own import FitFacts, save_checkpoint
+from takt_models.checkpoints.picture_digest import picture_digest
+from takt_models.efficientad.detector import EfficientAd
 
 WritePictures = Callable[..., list[Path]]
 
@@ -54,7 +54,7 @@ def test_the_command_is_found_by_takt_and_offers_every_kind() -> None:
 
 def test_the_command_is_listed_without_importing_anything_heavy() -> None:
     code = (
-        "import sys; import export.commands.synthesize; "
+        "import sys; import takt_export.commands.synthesize; "
         "print([m for m in ('torch', 'cv2', 'numpy') if m in sys.modules])"
     )
     found = subprocess.run(

@@ -11,12 +11,12 @@ import onnxruntime
 import pytest
 from click.testing import CliRunner, Result
 
-from export.commands.verify import verify
-from export.evaluation.verify import AbsentEngine, BundleResult, GraphRun, Verification
-from export.report.verification_table import verification_table
-from service.core.bundles.bundle import MODEL, Bundle
-from service.core.engines.golden import BatchDrift, GoldenDrift, bounds_of
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.bundles.bundle import MODEL, Bundle
+from takt.core.engines.golden import BatchDrift, GoldenDrift, bounds_of
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt_export.commands.verify import verify
+from takt_export.evaluation.verify import AbsentEngine, BundleResult, GraphRun, Verification
+from takt_export.report.verification_table import verification_table
 
 MakeBundle = Callable[..., Bundle]
 
@@ -182,7 +182,7 @@ def test_problems_are_told_below_the_table(bundle: Bundle) -> None:
 def test_a_server_install_can_verify(bundle: Bundle) -> None:
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({EXPORT_PACKAGES!r}))\n"
-        "from export.commands.verify import verify; verify()"
+        "from takt_export.commands.verify import verify; verify()"
     )
     ended = subprocess.run(
         [sys.executable, "-c", code, str(bundle.path)],

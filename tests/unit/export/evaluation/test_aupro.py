@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from export.evaluation.aupro import PixelCounts, PixelMetrics
-from export.evaluation.pixels import ComparedPixels
+from takt_export.evaluation.aupro import PixelCounts, PixelMetrics
+from takt_export.evaluation.pixels import ComparedPixels
 
 
 def counted(maps: NDArray[np.float32], masks: NDArray[np.bool_]) -> PixelCounts:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from export.errors import PicturesError
-from export.evaluation.data_sets import Sample, read_data_set
+from takt_export.errors import PicturesError
+from takt_export.evaluation.data_sets import Sample, read_data_set
 
 
 def touch(root: Path, *names: str) -> None:

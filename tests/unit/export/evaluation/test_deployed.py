@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from export.evaluation.deployed import AppliedThresholds, deployed_beside
-from service.core.bundles.bundle import Bundle
-from service.core.bundles.thresholds import DeployedThresholds, read_overrides
+from takt.core.bundles.bundle import Bundle
+from takt.core.bundles.thresholds import DeployedThresholds, read_overrides
+from takt_export.evaluation.deployed import AppliedThresholds, deployed_beside
 
 
 def test_each_threshold_beside_a_bundle_tells_where_it_comes_from(bundle: Bundle) -> None:

@@ -8,18 +8,18 @@ import cv2
 import numpy as np
 import pytest
 
-from export.errors import EvaluationError
-from export.evaluation.data_sets import DataSet, Sample
-from export.evaluation.evaluate import Evaluation, evaluate
-from export.evaluation.inspectors import InspectedPicture
-from export.evaluation.metrics import Latency
-from export.report.evaluation_table import evaluation_table
-from export.wording import aligned
-from service.core.bundles.findings import AlphaPrice, Prices
-from service.core.bundles.manifest import Preprocess
-from service.core.bundles.thresholds import ThresholdPair
-from service.core.errors import InvalidImageError
-from service.core.pictures.placement import placement
+from takt.core.bundles.findings import AlphaPrice, Prices
+from takt.core.bundles.manifest import Preprocess
+from takt.core.bundles.thresholds import ThresholdPair
+from takt.core.errors import InvalidImageError
+from takt.core.pictures.placement import placement
+from takt_export.errors import EvaluationError
+from takt_export.evaluation.data_sets import DataSet, Sample
+from takt_export.evaluation.evaluate import Evaluation, evaluate
+from takt_export.evaluation.inspectors import InspectedPicture
+from takt_export.evaluation.metrics import Latency
+from takt_export.report.evaluation_table import evaluation_table
+from takt_export.wording import aligned
 
 THRESHOLD = 0.5
 SPEC = Preprocess(width=2, height=2, resize="area")

@@ -9,13 +9,13 @@ import httpx
 import numpy as np
 import pytest
 
-from export.errors import InspectorError
-from export.evaluation import http_inspector
-from export.evaluation.http_inspector import RETRY, HttpInspector, transport_to
-from export.evaluation.inspectors import check_same_model
-from service.core.bundles.bundle import Bundle
-from service.core.domain import Box
+from takt.core.bundles.bundle import Bundle
+from takt.core.domain import Box
 from takt_client import RetryPolicy
+from takt_export.errors import InspectorError
+from takt_export.evaluation import http_inspector
+from takt_export.evaluation.http_inspector import RETRY, HttpInspector, transport_to
+from takt_export.evaluation.inspectors import check_same_model
 
 URL = "http://line:8000"
 STAGES = ("decode", "preprocess", "queue", "engine", "postprocess", "render")

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from export.errors import InspectorError
-from export.evaluation.deployed import deployed_beside
-from export.evaluation.inspectors import LocalInspector, check_same_model
-from service.core.bundles.bundle import Bundle, Golden
-from service.core.bundles.thresholds import DeployedThresholds, Overrides
-from service.core.pictures.placement import placement
+from takt.core.bundles.bundle import Bundle, Golden
+from takt.core.bundles.thresholds import DeployedThresholds, Overrides
+from takt.core.pictures.placement import placement
+from takt_export.errors import InspectorError
+from takt_export.evaluation.deployed import deployed_beside
+from takt_export.evaluation.inspectors import LocalInspector, check_same_model
 from tests import watched
 
 Encode = Callable[..., bytes]

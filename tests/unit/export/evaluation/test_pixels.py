@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from export.evaluation.pixels import compare
-from service.core.bundles.manifest import Crop, Preprocess
-from service.core.pictures.placement import Placement, placement
+from takt.core.bundles.manifest import Crop, Preprocess
+from takt.core.pictures.placement import Placement, placement
+from takt_export.evaluation.pixels import compare
 
 
 def whole(width: int, height: int) -> Placement:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from export.evaluation.smallest_defect import smallest_defect_side
+from takt_export.evaluation.smallest_defect import smallest_defect_side
 
 Box = tuple[int, int, int, int]
 

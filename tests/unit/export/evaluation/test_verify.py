@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from export.evaluation.verify import AbsentEngine, OpenGraph, verify
-from service.core.bundles.bundle import (
+from takt.core.bundles.bundle import (
     GOLDEN,
     LAYERS,
     MANIFEST,
@@ -21,16 +20,17 @@ from service.core.bundles.bundle import (
     Calibration,
     Golden,
 )
-from service.core.bundles.manifest import Drift, Manifest, MapSpec, Preprocess, Thresholds
-from service.core.bundles.variant import GoldenBounds, Provider, Variant, VariantDrift
-from service.core.bundles.writing import add_variant, save_bundle
-from service.core.engines.base import Engine, EngineOutput
-from service.core.engines.layers import record_layers
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
-from service.core.engines.opener import engine_opener
-from service.core.engines.options import EngineOptions
-from service.core.engines.provider_options import PROVIDERS
-from service.core.errors import BundleError, ConfigurationError, EngineError
+from takt.core.bundles.manifest import Drift, Manifest, MapSpec, Preprocess, Thresholds
+from takt.core.bundles.variant import GoldenBounds, Provider, Variant, VariantDrift
+from takt.core.bundles.writing import add_variant, save_bundle
+from takt.core.engines.base import Engine, EngineOutput
+from takt.core.engines.layers import record_layers
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.engines.opener import engine_opener
+from takt.core.engines.options import EngineOptions
+from takt.core.engines.provider_options import PROVIDERS
+from takt.core.errors import BundleError, ConfigurationError, EngineError
+from takt_export.evaluation.verify import AbsentEngine, OpenGraph, verify
 from tests.branches import NODES, write_branches
 from tests.branches import SIDE as BRANCHES_SIDE
 from tests.manifests import rewrite_manifest

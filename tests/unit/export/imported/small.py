@@ -8,8 +8,8 @@ from typing import Any
 import onnx
 from onnx import ModelProto, parser
 
-from export.imported.preprocessing import InputOptions
-from export.imported.source import ImportOptions, OnnxSource, open_source
+from takt_export.imported.preprocessing import InputOptions
+from takt_export.imported.source import ImportOptions, OnnxSource, open_source
 
 
 def open_quietly(path: Path, good: list[Path], **options: Any) -> tuple[OnnxSource, list[str]]:

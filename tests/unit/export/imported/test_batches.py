@@ -8,10 +8,10 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from export.bundling.export_bundle import ExportOptions, export_bundle
-from export.errors import ExportError
-from service.core.bundles.bundle import load_bundle
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.bundles.bundle import load_bundle
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt_export.bundling.export_bundle import ExportOptions, export_bundle
+from takt_export.errors import ExportError
 from tests.unit.export.imported.small import import_small, small
 
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from onnx import parser
 
-from export.imported.built_in import BuiltInNormalisation, BuiltInPreprocessing
-from export.imported.nodes import GraphNodes
-from export.imported.signature import find_input
-from service.core.bundles.manifest import Crop
+from takt.core.bundles.manifest import Crop
+from takt_export.imported.built_in import BuiltInNormalisation, BuiltInPreprocessing
+from takt_export.imported.nodes import GraphNodes
+from takt_export.imported.signature import find_input
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 STORED = """

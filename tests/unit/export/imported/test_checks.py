@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from export.errors import ExportError
-from export.imported.checks import (
+from takt.core.bundles.bundle import Golden
+from takt.core.bundles.manifest import Crop
+from takt_export.errors import ExportError
+from takt_export.imported.checks import (
     answers_alone,
     check_answers,
     check_shapes,
     check_window,
     largest_batch,
 )
-from export.imported.input_transform import InputTransform
-from export.imported.signature import InputPort
-from export.pictures import picture_size
-from service.core.bundles.bundle import Golden
-from service.core.bundles.manifest import Crop
+from takt_export.imported.input_transform import InputTransform
+from takt_export.imported.signature import InputPort
+from takt_export.pictures import picture_size
 
 FILE = Path("by-others.onnx")
 IMAGES = np.arange(3 * 4 * 4 * 3, dtype=np.uint8).reshape(3, 4, 4, 3)

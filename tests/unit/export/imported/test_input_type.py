@@ -10,8 +10,8 @@ import onnx
 import onnxruntime
 import pytest
 
-from export.errors import ExportError
-from export.imported.preprocessing import InputOptions
+from takt_export.errors import ExportError
+from takt_export.imported.preprocessing import InputOptions
 from tests.unit.export.imported.small import import_small, open_quietly, small
 
 

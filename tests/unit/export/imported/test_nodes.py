@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from onnx import ModelProto, parser
 
-from export.imported.nodes import GraphNodes, all_tensors
+from takt_export.imported.nodes import GraphNodes, all_tensors
 
 HEAD = '<ir_version: 8, opset_import: ["" : 17, "own" : 1]>'
 

@@ -7,9 +7,9 @@ import onnx
 import pytest
 from onnx import ModelProto, numpy_helper, parser
 
-import export.imported.onnx_file
-from export.errors import ExportError
-from export.imported.onnx_file import read_graph, stored_floats
+import takt_export.imported.onnx_file
+from takt_export.errors import ExportError
+from takt_export.imported.onnx_file import read_graph, stored_floats
 
 TEXT = """
 <ir_version: 8, opset_import: ["" : %s, "ai.elsewhere" : 1]>
@@ -89,9 +89,9 @@ def test_more_than_one_file_holds_is_refused(
 ) -> None:
     size = with_weights_outside.stat().st_size
     for largest in (size - 1, size + 11_999):
-        monkeypatch.setattr(export.imported.onnx_file, "LARGEST", largest)
+        monkeypatch.setattr(takt_export.imported.onnx_file, "LARGEST", largest)
         assert "exceed 2 GB" in refused(with_weights_outside)
-    monkeypatch.setattr(export.imported.onnx_file, "LARGEST", size + 20_000)
+    monkeypatch.setattr(takt_export.imported.onnx_file, "LARGEST", size + 20_000)
     read_graph(with_weights_outside)
 
 

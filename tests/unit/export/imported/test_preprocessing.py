@@ -8,12 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from export.errors import ExportError
-from export.imported.built_in import BuiltInNormalisation
-from export.imported.input_transform import InputTransform
-from export.imported.preprocessing import InputOptions, PictureSize, find_transform, preprocess_of
-from export.imported.signature import InputPort
-from service.core.bundles.manifest import Crop, Preprocess
+from takt.core.bundles.manifest import Crop, Preprocess
+from takt_export.errors import ExportError
+from takt_export.imported.built_in import BuiltInNormalisation
+from takt_export.imported.input_transform import InputTransform
+from takt_export.imported.preprocessing import (
+    InputOptions,
+    PictureSize,
+    find_transform,
+    preprocess_of,
+)
+from takt_export.imported.signature import InputPort
 
 FILE = Path("by-others.onnx")
 IMAGENET = BuiltInNormalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 1)

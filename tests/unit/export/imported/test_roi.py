@@ -11,14 +11,14 @@ import onnx
 import pytest
 from onnx import ModelProto, parser
 
-from export.bundling.export_bundle import ExportOptions, export_bundle
-from export.errors import ExportError
-from export.imported.preprocessing import InputOptions
-from export.imported.source import ROI_SCORE, ImportOptions, OnnxSource, open_source
-from export.pictures import read_model_input
-from service.core.bundles.bundle import load_bundle
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
-from service.core.pictures.roi import RoiShape, roi_on_map
+from takt.core.bundles.bundle import load_bundle
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.pictures.roi import RoiShape, roi_on_map
+from takt_export.bundling.export_bundle import ExportOptions, export_bundle
+from takt_export.errors import ExportError
+from takt_export.imported.preprocessing import InputOptions
+from takt_export.imported.source import ROI_SCORE, ImportOptions, OnnxSource, open_source
+from takt_export.pictures import read_model_input
 
 WritePictures = Callable[..., list[Path]]
 

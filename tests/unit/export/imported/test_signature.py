@@ -7,9 +7,15 @@ import numpy as np
 import pytest
 from onnx import ModelProto, parser
 
-from export.errors import ExportError
-from export.imported.nodes import GraphNodes
-from export.imported.signature import GraphOutputs, InputPort, before_cut, find_input, find_outputs
+from takt_export.errors import ExportError
+from takt_export.imported.nodes import GraphNodes
+from takt_export.imported.signature import (
+    GraphOutputs,
+    InputPort,
+    before_cut,
+    find_input,
+    find_outputs,
+)
 
 FILE = Path("made/by-others.onnx")
 

@@ -16,15 +16,15 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from export.bundling.export_bundle import ExportOptions, export_bundle
-from export.errors import ExportError
-from export.evaluation.inspectors import LocalInspector
-from export.imported.preprocessing import InputOptions, PictureSize
-from export.imported.source import ImportOptions, open_source, plain_name
-from export.pictures import read_model_input
-from service.core.bundles.bundle import load_bundle
-from service.core.bundles.manifest import CheckpointThresholds
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.bundles.bundle import load_bundle
+from takt.core.bundles.manifest import CheckpointThresholds
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt_export.bundling.export_bundle import ExportOptions, export_bundle
+from takt_export.errors import ExportError
+from takt_export.evaluation.inspectors import LocalInspector
+from takt_export.imported.preprocessing import InputOptions, PictureSize
+from takt_export.imported.source import ImportOptions, open_source, plain_name
+from takt_export.pictures import read_model_input
 from tests.unit.export.imported.small import import_small, open_quietly, small
 
 pytestmark = pytest.mark.torch

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from onnx import parser
 
-from export.imported.nodes import GraphNodes
-from export.imported.signature import GraphOutputs
-from export.imported.thresholds import find_thresholds, read_metadata
-from service.core.bundles.manifest import CheckpointThresholds
+from takt.core.bundles.manifest import CheckpointThresholds
+from takt_export.imported.nodes import GraphNodes
+from takt_export.imported.signature import GraphOutputs
+from takt_export.imported.thresholds import find_thresholds, read_metadata
 
 TEXT = """<ir_version: 8, opset_import: ["" : 17]>
 g (float[N,1,8,8] x) => (float[N,1,8,8] map, float[N] score, bool[N] label, bool[N,1,8,8] mask)

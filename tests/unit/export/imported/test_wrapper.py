@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from onnx import ModelProto, parser
 from PIL import Image
 
-from export.errors import ExportError
-from export.imported.input_transform import InputTransform
-from export.imported.signature import GraphOutputs, InputPort
-from export.imported.wrapper import reveal, wrap
-from service.core.bundles.manifest import Crop
+from takt.core.bundles.manifest import Crop
+from takt_export.errors import ExportError
+from takt_export.imported.input_transform import InputTransform
+from takt_export.imported.signature import GraphOutputs, InputPort
+from takt_export.imported.wrapper import reveal, wrap
 
 HEIGHT, WIDTH = 8, 6
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}

@@ -10,12 +10,12 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
-from export.commands.learn import learn
-from export.learning.family import FamilyLearning, FitRequest
-from export.learning.stages import Stages
-from families.inpformer import learning as inpformer
-from models.checkpoints.own import FitFacts, save_checkpoint
-from models.inpformer.detector import InpFormer
+from takt_export.commands.learn import learn
+from takt_export.learning.family import FamilyLearning, FitRequest
+from takt_export.learning.stages import Stages
+from takt_families.inpformer import learning as inpformer
+from takt_models.checkpoints.own import FitFacts, save_checkpoint
+from takt_models.inpformer.detector import InpFormer
 from tests.inpformer import THIN
 
 Learn = Callable[..., Result]

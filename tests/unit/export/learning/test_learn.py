@@ -11,24 +11,24 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from export.bundling import export_bundle
-from export.calibration.grouping import BY_LOOKS
-from export.commands.learn import learn
-from export.errors import LearnError
-from export.learning.family import FamilyLearning, FitRequest
-from export.learning.learn import fit_folder, state_of
-from export.learning.look import look_at_pictures
-from export.learning.place import next_place
-from export.learning.size_request import AUTO, SizeRequest
-from export.learning.stages import Stages
-from families.inpformer import learning as inpformer
-from families.patchcore.learning import fit_patchcore_to
-from models.checkpoints.formats import load_checkpoint
-from models.fit.device import Compute
-from service.core.bundles.bundle import CHECKPOINT, MANIFEST, load_bundle
-from service.core.bundles.card import CARD
-from service.core.bundles.thresholds import OVERRIDES, DeployedThresholds, Overrides
-from service.repository.activation import WAITING, read_activation
+from takt.core.bundles.bundle import CHECKPOINT, MANIFEST, load_bundle
+from takt.core.bundles.card import CARD
+from takt.core.bundles.thresholds import OVERRIDES, DeployedThresholds, Overrides
+from takt.repository.activation import WAITING, read_activation
+from takt_export.bundling import export_bundle
+from takt_export.calibration.grouping import BY_LOOKS
+from takt_export.commands.learn import learn
+from takt_export.errors import LearnError
+from takt_export.learning.family import FamilyLearning, FitRequest
+from takt_export.learning.learn import fit_folder, state_of
+from takt_export.learning.look import look_at_pictures
+from takt_export.learning.place import next_place
+from takt_export.learning.size_request import AUTO, SizeRequest
+from takt_export.learning.stages import Stages
+from takt_families.inpformer import learning as inpformer
+from takt_families.patchcore.learning import fit_patchcore_to
+from takt_models.checkpoints.formats import load_checkpoint
+from takt_models.fit.device import Compute
 from tests.unit.export.learning.conftest import thin_fit
 
 pytestmark = pytest.mark.torch
@@ -240,7 +240,7 @@ def test_a_repository_that_is_a_file_is_refused(
 def test_a_disk_that_is_all_but_full_is_told_before_any_work(
     learn_parts: Learn, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("export.learning.place.FREE_BYTES", 1 << 62)
+    monkeypatch.setattr("takt_export.learning.place.FREE_BYTES", 1 << 62)
     refused = learn_parts(pictures / "good")
     assert refused.exit_code == 1
     assert "make room, or give --repository on another disk" in refused.output
@@ -265,7 +265,7 @@ def test_a_disk_without_room_for_the_card_loses_no_word_of_the_version_that_is_t
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("export.report.card.write_card", full)
+    monkeypatch.setattr("takt_export.report.card.write_card", full)
     result = learn_parts(pictures / "good")
     assert result.exit_code == 0, result.output
     assert load_bundle(repository / "parts" / "1")
@@ -316,7 +316,7 @@ def test_an_interrupted_bank_does_not_promise_to_go_on_from_the_state_of_another
 def test_an_interrupted_wait_for_the_server_loses_no_word_of_the_version_that_is_there(
     learn_parts: Learn, pictures: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("export.learning.running.wait_for", interrupt)
+    monkeypatch.setattr("takt_export.learning.running.wait_for", interrupt)
     result = learn_parts(pictures / "good")
     assert result.exit_code == 0, result.output
     told = lines_of(result)
@@ -333,7 +333,7 @@ def test_an_interruption_of_the_card_says_that_the_version_is_there(
         thin_fit(request, stages)
 
     monkeypatch.setattr(inpformer, "LEARNING", FamilyLearning(kept))
-    monkeypatch.setattr("export.report.card.write_card", interrupt)
+    monkeypatch.setattr("takt_export.report.card.write_card", interrupt)
     stopped = learn_parts(pictures / "good")
     assert stopped.exit_code == 130
     assert "parts/1 was written all the same" in stopped.output
@@ -404,7 +404,7 @@ def test_a_fit_whose_version_others_have_made_meanwhile_is_there_for_the_next_on
 
 def test_the_command_is_one_of_takts() -> None:
     (found,) = entry_points(group="takt.commands", name="learn")
-    assert found.value == "export.commands.learn:learn"
+    assert found.value == "takt_export.commands.learn:learn"
 
 
 def test_a_bank_takes_the_size_and_the_encoder_that_were_asked_for(

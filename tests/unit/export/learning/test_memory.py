@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 import pytest
 
-from export.learning import size_request
-from export.learning.memory import check_memory
-from export.learning.size_request import SizeRequest
-from models.input_size import InputSize, SizeLimits
-from models.patchcore.config import SIZES
+from takt_export.learning import size_request
+from takt_export.learning.memory import check_memory
+from takt_export.learning.size_request import SizeRequest
+from takt_models.input_size import InputSize, SizeLimits
+from takt_models.patchcore.config import SIZES
 
 GB = 10**9
 LIMITS = SIZES["lite0"]

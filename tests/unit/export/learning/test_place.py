@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from export.learning.place import Place, keep_active, next_place
-from service.core.bundles.bundle import MANIFEST
-from service.repository.activation import Activation, keep_activation, read_activation
+from takt.core.bundles.bundle import MANIFEST
+from takt.repository.activation import Activation, keep_activation, read_activation
+from takt_export.learning.place import Place, keep_active, next_place
 from tests.conftest import MakeBundle
 from tests.tested import GRAVE
 
@@ -44,7 +44,7 @@ def test_what_somebody_has_activated_stays_so(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_keep_what_is_active_is_warned_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("export.learning.place.keep_activation", lambda *_: False)
+    monkeypatch.setattr("takt_export.learning.place.keep_activation", lambda *_: False)
     told: list[str] = []
     keep_active(Place(tmp_path, "parts", "2", ("1",)), told.append)
     assert "cannot keep that version 1 stays active" in told[0]

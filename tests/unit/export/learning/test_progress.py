@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from export.learning.progress import lines_to
-from export.learning.stages import Stages
+from takt_export.learning.progress import lines_to
+from takt_export.learning.stages import Stages
 
 pytestmark = pytest.mark.torch
 

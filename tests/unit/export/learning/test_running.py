@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from export.learning.running import Running, wait_for
+from takt_export.learning.running import Running, wait_for
 
 OTHERS = [("parts", "1")]
 

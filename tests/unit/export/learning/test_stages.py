@@ -1,6 +1,6 @@
 import pytest
 
-from export.learning.stages import Stages
+from takt_export.learning.stages import Stages
 
 
 def test_without_a_terminal_each_stage_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:

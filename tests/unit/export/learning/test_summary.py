@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from export.learning.place import Place
-from export.learning.running import Running
-from export.learning.summary import standing
-from service.core.bundles.findings import SelfTest
+from takt.core.bundles.findings import SelfTest
+from takt_export.learning.place import Place
+from takt_export.learning.running import Running
+from takt_export.learning.summary import standing
 from tests.tested import GRAVE, HARMLESS
 
 URL = "http://127.0.0.1:8000"

@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from export.msa.figures import (
+from takt_export.msa.figures import (
     AppraiserFigures,
     BetweenAppraisers,
     appraiser_figures,
     between_appraisers,
 )
-from export.msa.study import Part, Study, Trial, study_of
+from takt_export.msa.study import Part, Study, Trial, study_of
 from tests.attribute_study import part, study, worked_example
 
 

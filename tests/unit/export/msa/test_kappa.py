@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from export.msa.kappa import DecisionPair, cohens_kappa, fleiss_kappa
+from takt_export.msa.kappa import DecisionPair, cohens_kappa, fleiss_kappa
 from tests.attribute_study import decisions
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from export.msa.scores import score_spread
-from export.msa.study import Part, Study, Trial
+from takt_export.msa.scores import score_spread
+from takt_export.msa.study import Part, Study, Trial
 from tests.attribute_study import part, study, worked_example
 
 

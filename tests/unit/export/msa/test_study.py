@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from export.errors import MsaError
+from takt_export.errors import MsaError
 from tests.attribute_study import part, study
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from export.commands.describe import card as card_command
-from export.report.card import card, write_card
-from service.core.bundles.bundle import MODEL, Bundle, load_bundle
-from service.core.bundles.card import CARD
-from service.core.bundles.findings import FitRecord
-from service.core.bundles.manifest import Drift, Manifest, Preprocess, Thresholds
-from service.core.bundles.region import Roi
-from service.core.bundles.taught import TaughtRecord
+from takt.core.bundles.bundle import MODEL, Bundle, load_bundle
+from takt.core.bundles.card import CARD
+from takt.core.bundles.findings import FitRecord
+from takt.core.bundles.manifest import Drift, Manifest, Preprocess, Thresholds
+from takt.core.bundles.region import Roi
+from takt.core.bundles.taught import TaughtRecord
+from takt_export.commands.describe import card as card_command
+from takt_export.report.card import card, write_card
 from tests.tested import BEARS, self_test
 
 MakeBundle = Callable[..., Bundle]
@@ -212,7 +212,7 @@ def test_a_folder_that_cannot_be_written_to_is_one_line(
     def read_only(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("export.report.card.write_atomically", read_only)
+    monkeypatch.setattr("takt_export.report.card.write_atomically", read_only)
     result = run(bundle.path, "--write")
     assert result.exit_code == 1
     assert "Permission denied" in result.output
@@ -226,8 +226,8 @@ def test_a_folder_that_is_no_bundle_is_one_line(tmp_path: Path) -> None:
 
 def test_a_server_install_has_all_that_a_card_needs() -> None:
     code = (
-        "import sys, export.report.card, export.commands.describe; "
-        "sys.exit(any(name.partition('.')[0] in ('torch', 'onnx', 'models', 'sklearn') "
+        "import sys, takt_export.report.card, takt_export.commands.describe; "
+        "sys.exit(any(name.partition('.')[0] in ('torch', 'onnx', 'takt_models', 'sklearn') "
         "for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -6,7 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from export.report.charts import (
+from takt.core.bundles.bearing import Bearing
+from takt_export.report.charts import (
     BINS,
     Curve,
     ScoreHistogram,
@@ -14,8 +15,7 @@ from export.report.charts import (
     in_steps,
     score_histogram,
 )
-from export.report.page import templates
-from service.core.bundles.bearing import Bearing
+from takt_export.report.page import templates
 from tests.tested import BEARS
 
 

@@ -11,16 +11,16 @@ import cv2
 import numpy as np
 import pytest
 
-from export.evaluation.data_sets import DataSet, Sample
-from export.evaluation.deployed import AppliedThresholds, deployed_beside
-from export.evaluation.evaluate import Evaluation, evaluate
-from export.evaluation.inspectors import LocalInspector
-from export.evaluation.metrics import JudgedPicture
-from export.evaluation.record import EvaluationContext
-from export.report.cases import EACH, LONGEST, Case, choose_cases, draw_cases
-from export.report.page import report_html, wilson_interval
-from service.core.bundles.bundle import Bundle
-from service.core.bundles.manifest import Preprocess
+from takt.core.bundles.bundle import Bundle
+from takt.core.bundles.manifest import Preprocess
+from takt_export.evaluation.data_sets import DataSet, Sample
+from takt_export.evaluation.deployed import AppliedThresholds, deployed_beside
+from takt_export.evaluation.evaluate import Evaluation, evaluate
+from takt_export.evaluation.inspectors import LocalInspector
+from takt_export.evaluation.metrics import JudgedPicture
+from takt_export.evaluation.record import EvaluationContext
+from takt_export.report.cases import EACH, LONGEST, Case, choose_cases, draw_cases
+from takt_export.report.page import report_html, wilson_interval
 from tests.conftest import MakeBundle
 
 HOSTILE = "<script>alert(\"x\")</script> & 'co'"

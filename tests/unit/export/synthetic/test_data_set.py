@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from export.errors import PicturesError, SyntheticError
-from export.evaluation.data_sets import read_data_set
-from export.pictures import read_picture
-from export.synthetic import data_set as synthetic
-from export.synthetic.data_set import (
+from takt_export.errors import PicturesError, SyntheticError
+from takt_export.evaluation.data_sets import read_data_set
+from takt_export.pictures import read_picture
+from takt_export.synthetic import data_set as synthetic
+from takt_export.synthetic.data_set import (
     FOLDERS,
     GoodFolder,
     SyntheticFacts,
@@ -26,8 +26,8 @@ from export.synthetic.data_set import (
     split,
     synthesize,
 )
-from export.synthetic.defects import defect_of
-from models.checkpoints.picture_digest import picture_digest
+from takt_export.synthetic.defects import defect_of
+from takt_models.checkpoints.picture_digest import picture_digest
 
 WritePictures = Callable[..., list[Path]]
 SMALL = SyntheticOptions(count=4)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from export.synthetic.defects import (
+from takt_export.synthetic.defects import (
     KINDS,
     DefectKind,
     cut_paste,
@@ -12,7 +12,7 @@ from export.synthetic.defects import (
     defect_of,
     jittered,
 )
-from export.synthetic.part_mask import PartMask
+from takt_export.synthetic.part_mask import PartMask
 
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:

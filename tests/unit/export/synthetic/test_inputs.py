@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from export.pictures import read_model_input
-from export.synthetic.inputs import SIDE_SHARES, reader_with_defects
-from service.core.bundles.manifest import Preprocess
+from takt.core.bundles.manifest import Preprocess
+from takt_export.pictures import read_model_input
+from takt_export.synthetic.inputs import SIDE_SHARES, reader_with_defects
 
 SPEC = Preprocess(width=64, height=64, resize="area", crop=None)
 

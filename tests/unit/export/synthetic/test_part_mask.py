@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from export.synthetic.part_mask import PartMask, estimate_part_mask
+from takt_export.synthetic.part_mask import PartMask, estimate_part_mask
 
 
 def disc_on(background: np.ndarray, colour: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:

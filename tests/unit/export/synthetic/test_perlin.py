@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from export.synthetic.perlin import perlin_noise
+from takt_export.synthetic.perlin import perlin_noise
 
 
 def noise(cells: tuple[int, int], angle_rad: float = 0.0, seed: int = 0) -> np.ndarray:

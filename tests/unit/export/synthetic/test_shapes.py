@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from export.synthetic.part_mask import PartMask
-from export.synthetic.shapes import paint_bare, paint_bend, paint_hole
-from export.synthetic.sized import SHAPE_KINDS, ShapeKind, make_defect
+from takt_export.synthetic.part_mask import PartMask
+from takt_export.synthetic.shapes import paint_bare, paint_bend, paint_hole
+from takt_export.synthetic.sized import SHAPE_KINDS, ShapeKind, make_defect
 
 
 def striped(height: int = 120, width: int = 120) -> np.ndarray:

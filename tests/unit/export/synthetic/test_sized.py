@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from export.synthetic.defects import KINDS, VISIBLE_LEVELS, DefectKind
-from export.synthetic.part_mask import PartMask
-from export.synthetic.sized import make_defect
+from takt_export.synthetic.defects import KINDS, VISIBLE_LEVELS, DefectKind
+from takt_export.synthetic.part_mask import PartMask
+from takt_export.synthetic.sized import make_defect
 
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.pictures import read_picture
-from export.synthetic.texture import CHANGES, procedural, shuffled, texture_for
+from takt_export.pictures import read_picture
+from takt_export.synthetic.texture import CHANGES, procedural, shuffled, texture_for
 
 WritePictures = Callable[..., list[Path]]
 
@@ -59,6 +59,6 @@ def test_other_pictures_lend_their_texture(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (other,) = write_pictures(tmp_path / "other", 1, size=(45, 67))
-    monkeypatch.setattr("export.synthetic.texture.AUGMENTATIONS", 0)
+    monkeypatch.setattr("takt_export.synthetic.texture.AUGMENTATIONS", 0)
     found = texture_for(picture, [other], np.random.default_rng(0))
     assert np.array_equal(found, read_picture(other))

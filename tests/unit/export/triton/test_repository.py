@@ -14,15 +14,15 @@ from google.protobuf import text_format
 from onnx import TensorProto, helper
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig, ModelInstanceGroup
 
-from export.commands.export import export
-from export.errors import TritonExportError
-from export.triton.repository import TritonOptions, write_triton
-from service.core.bundles.bundle import Bundle, load_bundle
-from service.core.bundles.variant import GoldenBounds, Variant, VariantDrift
-from service.core.bundles.writing import add_variant
-from service.core.errors import BundleError, ConfigurationError
-from service.core.tensors.protocol import INPUTS, OUTPUTS
-from service.core.tensors.triton import TritonForm
+from takt.core.bundles.bundle import Bundle, load_bundle
+from takt.core.bundles.variant import GoldenBounds, Variant, VariantDrift
+from takt.core.bundles.writing import add_variant
+from takt.core.errors import BundleError, ConfigurationError
+from takt.core.tensors.protocol import INPUTS, OUTPUTS
+from takt.core.tensors.triton import TritonForm
+from takt_export.commands.export import export
+from takt_export.errors import TritonExportError
+from takt_export.triton.repository import TritonOptions, write_triton
 from tests.conftest import MakeBundle
 
 IN_PYTHON = TritonOptions(runs_in="python")
@@ -170,7 +170,7 @@ def test_the_python_models_code_is_takts_own(bundle: Bundle, tmp_path: Path) -> 
 
     names: dict[str, object] = {}
     exec((tmp_path / "parts" / "1" / "model.py").read_text(encoding="utf-8"), names)
-    assert names["TritonPythonModel"].__module__ == "service.api.oip.triton.model"
+    assert names["TritonPythonModel"].__module__ == "takt.api.oip.triton.model"
     assert not (tmp_path / "parts_graph").exists()
 
 

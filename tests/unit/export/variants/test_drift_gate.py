@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from export.variants.drift_gate import (
+from takt.core.bundles.bundle import Bundle
+from takt.core.bundles.variant import VariantDrift
+from takt.core.engines.base import EngineOutput
+from takt.core.errors import DriftError
+from takt_export.variants.drift_gate import (
     ALLOWED,
     AllowedDrift,
     Answers,
@@ -18,10 +22,6 @@ from export.variants.drift_gate import (
     golden_bounds,
     score_span,
 )
-from service.core.bundles.bundle import Bundle
-from service.core.bundles.variant import VariantDrift
-from service.core.engines.base import EngineOutput
-from service.core.errors import DriftError
 
 WritePictures = Callable[..., list[Path]]
 

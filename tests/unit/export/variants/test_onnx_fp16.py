@@ -7,11 +7,11 @@ import onnx
 import pytest
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from export.errors import ExportError
-from export.variants.onnx_fp16 import halve_onnx
-from export.variants.onnx_rounding import rounding_in_float32
-from service.core.bundles.bundle import INPUT, MODEL, OUTPUTS
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.bundles.bundle import INPUT, MODEL, OUTPUTS
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt_export.errors import ExportError
+from takt_export.variants.onnx_fp16 import halve_onnx
+from takt_export.variants.onnx_rounding import rounding_in_float32
 
 LOUD = 300.0
 """Its square is more than float16 holds."""

@@ -8,10 +8,10 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from export.errors import ExportError
-from export.variants.onnx_int8 import quantize_onnx
-from service.core.bundles.bundle import MODEL
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.bundles.bundle import MODEL
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt_export.errors import ExportError
+from takt_export.variants.onnx_int8 import quantize_onnx
 
 pytestmark = pytest.mark.torch
 

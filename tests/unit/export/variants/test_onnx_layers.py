@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 
-from export.variants.onnx_layers import layers_of, onnx_layer_errors, weighted_layers
-from service.core.engines.layers import first_failing
+from takt.core.engines.layers import first_failing
+from takt_export.variants.onnx_layers import layers_of, onnx_layer_errors, weighted_layers
 
 SIDE = 16
 

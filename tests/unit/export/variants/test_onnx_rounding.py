@@ -4,7 +4,7 @@ import numpy as np
 import onnxruntime
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from export.variants.onnx_rounding import rounding_in_float32
+from takt_export.variants.onnx_rounding import rounding_in_float32
 
 VALUES = np.array([1.0001, 1000.7, 3.3333], np.float32)
 

@@ -13,21 +13,21 @@ import pytest
 from click.testing import CliRunner
 from onnx import TensorProto, numpy_helper
 
-import export.variants.onnxruntime
-from export.commands.export import export as export_group
-from export.variants.drift_gate import AllowedDrift
-from export.variants.onnx_int8 import quantize_onnx
-from export.variants.onnxruntime import OnnxRuntimeMaker
-from export.variants.search import VariantOptions, export_variant
-from service.core.bundles.bundle import MODEL, Bundle, load_bundle
-from service.core.bundles.writing import add_variant
-from service.core.engines.golden import check_golden
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
-from service.core.engines.opener import engine_opener
-from service.core.engines.options import EngineOptions
-from service.core.errors import ConfigurationError, DriftError
-from service.repository.model_version import ModelVersion
-from service.settings import Settings
+import takt_export.variants.onnxruntime
+from takt.core.bundles.bundle import MODEL, Bundle, load_bundle
+from takt.core.bundles.writing import add_variant
+from takt.core.engines.golden import check_golden
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.engines.opener import engine_opener
+from takt.core.engines.options import EngineOptions
+from takt.core.errors import ConfigurationError, DriftError
+from takt.repository.model_version import ModelVersion
+from takt.settings import Settings
+from takt_export.commands.export import export as export_group
+from takt_export.variants.drift_gate import AllowedDrift
+from takt_export.variants.onnx_int8 import quantize_onnx
+from takt_export.variants.onnxruntime import OnnxRuntimeMaker
+from takt_export.variants.search import VariantOptions, export_variant
 
 pytestmark = pytest.mark.torch
 
@@ -149,8 +149,8 @@ def test_where_there_is_a_gpu_float16_is_compared_and_timed_on_it(
         opened.append((model.name.partition("-")[0], provider))
         return real(model, threads=1)
 
-    monkeypatch.setattr(export.variants.onnxruntime, "check_provider", lambda *_: None)
-    monkeypatch.setattr(export.variants.onnxruntime.OnnxRuntimeEngine, "open", open_engine)
+    monkeypatch.setattr(takt_export.variants.onnxruntime, "check_provider", lambda *_: None)
+    monkeypatch.setattr(takt_export.variants.onnxruntime.OnnxRuntimeEngine, "open", open_engine)
     told: list[str] = []
     variant = added(thin, pictures, "fp16", tell=told.append).variant("onnxruntime-fp16")
     assert opened == [("model.onnx", "cpu"), ("onnxruntime", "cuda"), ("onnxruntime", "cuda")]
@@ -167,7 +167,7 @@ def spoilt(monkeypatch: pytest.MonkeyPatch) -> None:
         if not kept:
             spoil(out)
 
-    monkeypatch.setattr(export.variants.onnxruntime, "quantize_onnx", quantize_badly)
+    monkeypatch.setattr(takt_export.variants.onnxruntime, "quantize_onnx", quantize_badly)
 
 
 def test_a_variant_with_one_wrong_scale_is_refused_at_export_with_the_layer_named(

@@ -10,22 +10,22 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-import export.variants.openvino
-from export.commands.export import export as export_group
-from export.variants.drift_gate import ALLOWED, AllowedDrift
-from export.variants.openvino import OpenVinoMaker
-from export.variants.openvino_int8 import Ir, quantize
-from export.variants.search import VariantOptions, export_variant
-from service.core.bundles.bundle import MODEL, Bundle, load_bundle
-from service.core.bundles.variant import Variant
-from service.core.bundles.writing import add_variant
-from service.core.engines.golden import check_golden
-from service.core.engines.opener import engine_opener
-from service.core.engines.openvino import OpenVinoEngine, import_openvino
-from service.core.engines.options import EngineOptions
-from service.core.errors import ConfigurationError, DriftError
-from service.repository.model_version import ModelVersion
-from service.settings import Settings
+import takt_export.variants.openvino
+from takt.core.bundles.bundle import MODEL, Bundle, load_bundle
+from takt.core.bundles.variant import Variant
+from takt.core.bundles.writing import add_variant
+from takt.core.engines.golden import check_golden
+from takt.core.engines.opener import engine_opener
+from takt.core.engines.openvino import OpenVinoEngine, import_openvino
+from takt.core.engines.options import EngineOptions
+from takt.core.errors import ConfigurationError, DriftError
+from takt.repository.model_version import ModelVersion
+from takt.settings import Settings
+from takt_export.commands.export import export as export_group
+from takt_export.variants.drift_gate import ALLOWED, AllowedDrift
+from takt_export.variants.openvino import OpenVinoMaker
+from takt_export.variants.openvino_int8 import Ir, quantize
+from takt_export.variants.search import VariantOptions, export_variant
 
 pytestmark = pytest.mark.torch
 
@@ -128,7 +128,7 @@ def spoilt(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             spoil(ir)
         return ir
 
-    monkeypatch.setattr(export.variants.openvino, "quantize", quantize_badly)
+    monkeypatch.setattr(takt_export.variants.openvino, "quantize", quantize_badly)
     yield
 
 

@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from export.variants import openvino_int8 as quantize
+from takt_export.variants import openvino_int8 as quantize
 
 pytestmark = pytest.mark.torch
 
 SCRIPT = """
 import os
-from export.variants.openvino_int8 import _import_nncf
+from takt_export.variants.openvino_int8 import _import_nncf
 _import_nncf()
 from nncf.telemetry.wrapper import telemetry
 print(type(telemetry).__name__, "NNCF_CI" in os.environ)

@@ -15,17 +15,17 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from export.commands.export import export
-from export.errors import ExportError, PicturesError
-from export.variants import tensorrt as module
-from export.variants.drift_gate import ALLOWED
-from export.variants.search import VariantOptions, export_variant
-from export.variants.tensorrt import TensorRtMaker, build_options
-from service.core.bundles.bundle import Bundle, load_bundle
-from service.core.distribution import install_hint
-from service.core.engines.base import EngineOutput
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
-from service.core.errors import ConfigurationError, DriftError
+from takt.core.bundles.bundle import Bundle, load_bundle
+from takt.core.distribution import install_hint
+from takt.core.engines.base import EngineOutput
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.errors import ConfigurationError, DriftError
+from takt_export.commands.export import export
+from takt_export.errors import ExportError, PicturesError
+from takt_export.variants import tensorrt as module
+from takt_export.variants.drift_gate import ALLOWED
+from takt_export.variants.search import VariantOptions, export_variant
+from takt_export.variants.tensorrt import TensorRtMaker, build_options
 
 HOST = {
     "gpu": "NVIDIA L4",

@@ -6,8 +6,8 @@ import onnxruntime
 import pytest
 from onnx import ModelProto, TensorProto, helper
 
-from export.variants.tensorrt_graph import cast_before_transpose
-from service.core.bundles.bundle import load_bundle
+from takt.core.bundles.bundle import load_bundle
+from takt_export.variants.tensorrt_graph import cast_before_transpose
 
 pytestmark = pytest.mark.torch
 

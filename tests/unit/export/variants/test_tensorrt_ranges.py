@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.variants.tensorrt_ranges import write_ranges
-from service.core.bundles.bundle import Bundle
+from takt.core.bundles.bundle import Bundle
+from takt_export.variants.tensorrt_ranges import write_ranges
 
 
 def test_the_table_holds_the_largest_absolute_value_of_each_tensor(

@@ -5,11 +5,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from families.patchcore.looking import GRAPH_FROM, seen_by_graph, seen_in
-from models.fit.device import Compute
-from models.fit.patchcore.looked import looked_at
-from models.patchcore.config import PatchCoreConfig
-from models.patchcore.detector import PatchCore
+from takt_families.patchcore.looking import GRAPH_FROM, seen_by_graph, seen_in
+from takt_models.fit.device import Compute
+from takt_models.fit.patchcore.looked import looked_at
+from takt_models.patchcore.config import PatchCoreConfig
+from takt_models.patchcore.detector import PatchCore
 from tests.patchcore import a_patchcore
 
 pytestmark = pytest.mark.torch

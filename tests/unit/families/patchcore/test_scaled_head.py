@@ -6,27 +6,27 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from export.calibration.cross_conformal import joint_thresholds
-from export.errors import LearnError
-from families.patchcore.scaled_head import (
+from takt_export.calibration.cross_conformal import joint_thresholds
+from takt_export.errors import LearnError
+from takt_families.patchcore.scaled_head import (
     GoodParts,
     ScaledHead,
     suspects_of,
     with_head,
     with_same_head,
 )
-from models.checkpoints.facts import InputRecipe
-from models.checkpoints.good_cells import GoodCells
-from models.fit.device import Compute
-from models.fit.patchcore import turning
-from models.fit.patchcore.directions import OddestCells
-from models.fit.patchcore.encoders import PatchCoreEncoder
-from models.fit.patchcore.fit import fit_patchcore
-from models.fit.patchcore.looked import Looked, looked_at
-from models.fit.patchcore.options import PatchCoreOptions
-from models.fit.progress import Fitted
-from models.patchcore.config import PatchCoreConfig
-from models.patchcore.detector import PatchCore
+from takt_models.checkpoints.facts import InputRecipe
+from takt_models.checkpoints.good_cells import GoodCells
+from takt_models.fit.device import Compute
+from takt_models.fit.patchcore import turning
+from takt_models.fit.patchcore.directions import OddestCells
+from takt_models.fit.patchcore.encoders import PatchCoreEncoder
+from takt_models.fit.patchcore.fit import fit_patchcore
+from takt_models.fit.patchcore.looked import Looked, looked_at
+from takt_models.fit.patchcore.options import PatchCoreOptions
+from takt_models.fit.progress import Fitted
+from takt_models.patchcore.config import PatchCoreConfig
+from takt_models.patchcore.detector import PatchCore
 from tests.patchcore import a_patchcore
 
 pytestmark = pytest.mark.torch

@@ -14,8 +14,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.efficientad.config import EfficientAdConfig, Size
-from models.efficientad.detector import EfficientAd
+from takt_models.efficientad.config import EfficientAdConfig, Size
+from takt_models.efficientad.detector import EfficientAd
 
 MODEL_SIZE = "anomalib.models.image.efficient_ad.torch_model.EfficientAdModelSize"
 

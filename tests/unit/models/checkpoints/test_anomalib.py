@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.checkpoints.description import describe
-from models.checkpoints.errors import CheckpointError, UnsetStatisticsError
-from models.checkpoints.facts import Centre, Checkpoint, InputRecipe, TrainedThresholds
-from models.checkpoints.formats import load_checkpoint
-from models.detector import IMAGENET_MEAN, IMAGENET_STD
-from models.efficientad.config import EfficientAdConfig
-from models.efficientad.detector import EfficientAd
+from takt_models.checkpoints.description import describe
+from takt_models.checkpoints.errors import CheckpointError, UnsetStatisticsError
+from takt_models.checkpoints.facts import Centre, Checkpoint, InputRecipe, TrainedThresholds
+from takt_models.checkpoints.formats import load_checkpoint
+from takt_models.detector import IMAGENET_MEAN, IMAGENET_STD
+from takt_models.efficientad.config import EfficientAdConfig
+from takt_models.efficientad.detector import EfficientAd
 
 Content = dict[str, Any]
 

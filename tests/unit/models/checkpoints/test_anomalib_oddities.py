@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.checkpoints.description import describe
-from models.checkpoints.errors import CheckpointError
-from models.checkpoints.formats import load_checkpoint
+from takt_models.checkpoints.description import describe
+from takt_models.checkpoints.errors import CheckpointError
+from takt_models.checkpoints.formats import load_checkpoint
 
 Content = dict[str, Any]
 Make = Callable[..., Content]

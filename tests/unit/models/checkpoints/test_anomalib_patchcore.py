@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.checkpoints.description import describe
-from models.checkpoints.errors import CheckpointError
-from models.checkpoints.facts import Centre, InputRecipe
-from models.checkpoints.formats import load_checkpoint
-from models.patchcore.anomalib.backbone import Backbone
-from models.patchcore.anomalib.detector import JointPatchCore
-from models.patchcore.anomalib.smoothing import gaussian
+from takt_models.checkpoints.description import describe
+from takt_models.checkpoints.errors import CheckpointError
+from takt_models.checkpoints.facts import Centre, InputRecipe
+from takt_models.checkpoints.formats import load_checkpoint
+from takt_models.patchcore.anomalib.backbone import Backbone
+from takt_models.patchcore.anomalib.detector import JointPatchCore
+from takt_models.patchcore.anomalib.smoothing import gaussian
 
 Content = dict[str, Any]
 Save = Callable[[Content], Path]

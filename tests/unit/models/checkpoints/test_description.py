@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import torch
 
-from models.checkpoints.description import describe
-from models.checkpoints.errors import CheckpointError
-from models.checkpoints.formats import grouped, load_checkpoint
-from models.checkpoints.own import FitFacts, save_checkpoint, save_teacher
-from models.efficientad.config import EfficientAdConfig
-from models.efficientad.detector import PDN, EfficientAd
-from models.fit.device import round_to_fp16
+from takt_models.checkpoints.description import describe
+from takt_models.checkpoints.errors import CheckpointError
+from takt_models.checkpoints.formats import grouped, load_checkpoint
+from takt_models.checkpoints.own import FitFacts, save_checkpoint, save_teacher
+from takt_models.efficientad.config import EfficientAdConfig
+from takt_models.efficientad.detector import PDN, EfficientAd
+from takt_models.fit.device import round_to_fp16
 
 Write = Callable[..., Path]
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from models.checkpoints.description import describe
-from models.checkpoints.errors import CheckpointError
-from models.checkpoints.facts import Centre, InputRecipe
-from models.checkpoints.formats import load_checkpoint
-from models.dinomaly.config import DinomalyConfig
-from models.dinomaly.detector import Dinomaly
+from takt_models.checkpoints.description import describe
+from takt_models.checkpoints.errors import CheckpointError
+from takt_models.checkpoints.facts import Centre, InputRecipe
+from takt_models.checkpoints.formats import load_checkpoint
+from takt_models.dinomaly.config import DinomalyConfig
+from takt_models.dinomaly.detector import Dinomaly
 from tests.parity.dinomaly.drawn import Case
 
 Content = dict[str, Any]

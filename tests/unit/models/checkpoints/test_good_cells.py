@@ -3,11 +3,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.checkpoints.errors import LONGEST_NAME
-from models.checkpoints.good_cells import CELLS, GoodCells, coarse, exact, kept_of
-from models.checkpoints.out_of_fold import OutOfFold
-from models.checkpoints.own import FitFacts, load_fitted, save_checkpoint
-from models.patchcore.config import PatchCoreConfig
+from takt_models.checkpoints.errors import LONGEST_NAME
+from takt_models.checkpoints.good_cells import CELLS, GoodCells, coarse, exact, kept_of
+from takt_models.checkpoints.out_of_fold import OutOfFold
+from takt_models.checkpoints.own import FitFacts, load_fitted, save_checkpoint
+from takt_models.patchcore.config import PatchCoreConfig
 from tests.patchcore import a_patchcore
 
 

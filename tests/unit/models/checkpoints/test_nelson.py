@@ -10,15 +10,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.checkpoints.description import describe
-from models.checkpoints.errors import CheckpointError
-from models.checkpoints.facts import Checkpoint, InputRecipe
-from models.checkpoints.formats import load_checkpoint
-from models.checkpoints.nelson import measure_missing
-from models.checkpoints.picture_digest import picture_digest
-from models.efficientad.config import EfficientAdConfig
-from models.efficientad.detector import EfficientAd
-from models.efficientad.statistics import FlatStatisticsError
+from takt_models.checkpoints.description import describe
+from takt_models.checkpoints.errors import CheckpointError
+from takt_models.checkpoints.facts import Checkpoint, InputRecipe
+from takt_models.checkpoints.formats import load_checkpoint
+from takt_models.checkpoints.nelson import measure_missing
+from takt_models.checkpoints.picture_digest import picture_digest
+from takt_models.efficientad.config import EfficientAdConfig
+from takt_models.efficientad.detector import EfficientAd
+from takt_models.efficientad.statistics import FlatStatisticsError
 
 Write = Callable[..., Path]
 ROLES = ("teacher", "student", "autoencoder")
@@ -182,7 +182,7 @@ def test_the_split_is_that_of_their_code(
     taken: dict[str, list[str]] = {}
     for name in ("set_teacher_statistics", "set_map_quantiles"):
         monkeypatch.setattr(
-            f"models.checkpoints.nelson.{name}",
+            f"takt_models.checkpoints.nelson.{name}",
             lambda model, images, name=name: taken.update({name: list(images)}),
         )
     whole = measure_missing(random_checkpoint, pictures, lambda path: path.name)  # type: ignore[arg-type, return-value]

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.checkpoints.errors import CheckpointError
-from models.checkpoints.facts import Centre, InputRecipe
-from models.checkpoints.formats import load_checkpoint
-from models.inpformer.config import InpFormerConfig
-from models.inpformer.detector import InpFormer
+from takt_models.checkpoints.errors import CheckpointError
+from takt_models.checkpoints.facts import Centre, InputRecipe
+from takt_models.checkpoints.formats import load_checkpoint
+from takt_models.inpformer.config import InpFormerConfig
+from takt_models.inpformer.detector import InpFormer
 
 State = dict[str, Tensor]
 

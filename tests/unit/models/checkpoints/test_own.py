@@ -13,20 +13,20 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from models.checkpoints import own
-from models.checkpoints.errors import CheckpointError, UnsetStatisticsError
-from models.checkpoints.facts import InputRecipe
-from models.checkpoints.formats import load_checkpoint
-from models.checkpoints.own import (
+from takt_models.checkpoints import own
+from takt_models.checkpoints.errors import CheckpointError, UnsetStatisticsError
+from takt_models.checkpoints.facts import InputRecipe
+from takt_models.checkpoints.formats import load_checkpoint
+from takt_models.checkpoints.own import (
     FitFacts,
     load_teacher,
     save_checkpoint,
     save_teacher,
 )
-from models.checkpoints.picture_digest import picture_digest
-from models.efficientad.config import TEACHER_CHANNELS, EfficientAdConfig, Size
-from models.efficientad.detector import PDN, EfficientAd
-from models.fit.device import round_to_fp16
+from takt_models.checkpoints.picture_digest import picture_digest
+from takt_models.efficientad.config import TEACHER_CHANNELS, EfficientAdConfig, Size
+from takt_models.efficientad.detector import PDN, EfficientAd
+from takt_models.fit.device import round_to_fp16
 
 FACTS = FitFacts(
     config=EfficientAdConfig(width=288, height=288, pad_maps=False),

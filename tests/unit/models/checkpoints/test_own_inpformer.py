@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.checkpoints.description import describe
-from models.checkpoints.errors import CheckpointError
-from models.checkpoints.facts import Centre, InputRecipe
-from models.checkpoints.formats import load_checkpoint
-from models.checkpoints.own import FitFacts, save_checkpoint
-from models.fit.device import round_to_fp16
-from models.inpformer.config import InpFormerConfig
-from models.inpformer.detector import InpFormer
+from takt_models.checkpoints.description import describe
+from takt_models.checkpoints.errors import CheckpointError
+from takt_models.checkpoints.facts import Centre, InputRecipe
+from takt_models.checkpoints.formats import load_checkpoint
+from takt_models.checkpoints.own import FitFacts, save_checkpoint
+from takt_models.fit.device import round_to_fp16
+from takt_models.inpformer.config import InpFormerConfig
+from takt_models.inpformer.detector import InpFormer
 from tests.inpformer import LIGHT
 
 DINO = InpFormerConfig(

@@ -9,15 +9,15 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from models.checkpoints.description import describe
-from models.checkpoints.errors import CheckpointError
-from models.checkpoints.facts import InputRecipe
-from models.checkpoints.formats import load_checkpoint
-from models.checkpoints.out_of_fold import DISTANCES, OutOfFold
-from models.checkpoints.own import FitFacts, save_checkpoint
-from models.fit.device import round_to_fp16
-from models.patchcore.config import PatchCoreConfig
-from models.patchcore.detector import PatchCore
+from takt_models.checkpoints.description import describe
+from takt_models.checkpoints.errors import CheckpointError
+from takt_models.checkpoints.facts import InputRecipe
+from takt_models.checkpoints.formats import load_checkpoint
+from takt_models.checkpoints.out_of_fold import DISTANCES, OutOfFold
+from takt_models.checkpoints.own import FitFacts, save_checkpoint
+from takt_models.fit.device import round_to_fp16
+from takt_models.patchcore.config import PatchCoreConfig
+from takt_models.patchcore.detector import PatchCore
 
 CONFIG = PatchCoreConfig((2, 3), width=64, height=32)
 

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from models.checkpoints.anomalib.preprocessing import (
+from takt_models.checkpoints.anomalib.preprocessing import (
     Normalisation,
     Preparation,
     UnknownPreparationError,
     read_transforms,
 )
-from models.checkpoints.facts import Centre, InputRecipe
-from models.checkpoints.files.pickles import StandIn
+from takt_models.checkpoints.facts import Centre, InputRecipe
+from takt_models.checkpoints.files.pickles import StandIn
 
 RESIZE = {"size": [300, 320], "interpolation": "bilinear", "max_size": None, "antialias": True}
 NORMALIZE = {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "inplace": False}

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.dinomaly.config import DinomalyConfig, Prefix
-from models.dinomaly.decoder import LinearAttention
-from models.dinomaly.detector import Dinomaly
-from models.dinov2.maps import mean_of_highest
+from takt_models.dinomaly.config import DinomalyConfig, Prefix
+from takt_models.dinomaly.decoder import LinearAttention
+from takt_models.dinomaly.detector import Dinomaly
+from takt_models.dinov2.maps import mean_of_highest
 
 SMALLEST = DinomalyConfig(
     embed_dim=32,

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.dinov2.positions import Grid, anomalib_positions, official_positions
+from takt_models.dinov2.positions import Grid, anomalib_positions, official_positions
 
 
 def cubic(distance: float) -> float:

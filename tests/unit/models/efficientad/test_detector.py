@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from models.detector import IMAGENET_MEAN, IMAGENET_STD
-from models.efficientad.config import TEACHER_CHANNELS, EfficientAdConfig, MapRecipe, Size
-from models.efficientad.detector import PDN, Autoencoder, Differences, EfficientAd
+from takt_models.detector import IMAGENET_MEAN, IMAGENET_STD
+from takt_models.efficientad.config import TEACHER_CHANNELS, EfficientAdConfig, MapRecipe, Size
+from takt_models.efficientad.detector import PDN, Autoencoder, Differences, EfficientAd
 
 QUANTILES = [1.0, 3.0, 2.0, 6.0]
 

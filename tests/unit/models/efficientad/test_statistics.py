@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.efficientad.config import EfficientAdConfig
-from models.efficientad.detector import Differences, EfficientAd
-from models.efficientad.statistics import (
+from takt_models.efficientad.config import EfficientAdConfig
+from takt_models.efficientad.detector import Differences, EfficientAd
+from takt_models.efficientad.statistics import (
     FlatStatisticsError,
     set_map_quantiles,
     set_teacher_statistics,

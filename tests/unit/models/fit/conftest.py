@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from torch import nn
 
-from models.efficientad.config import Size
-from models.efficientad.detector import PDN
+from takt_models.efficientad.config import Size
+from takt_models.efficientad.detector import PDN
 
 FILTERS = 64
 """As few as Winograd's method and Muon still take."""

@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from models.fit.backbone import (
+from takt_models.fit.backbone import (
     CHANNELS,
     STRIDES,
     BackboneMissingError,

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from models.fit.looks import MOST_PICTURES, NEAR, BestState, Looks
+from takt_models.fit.looks import MOST_PICTURES, NEAR, BestState, Looks
 
 CPU = torch.device("cpu")
 GREY = np.full((4, 4, 3), 128, np.uint8)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from models.fit.pictures import OtherPictures, TrainingPictures, grey, jitter, penalty_crop
+from takt_models.fit.pictures import OtherPictures, TrainingPictures, grey, jitter, penalty_crop
 
 CPU = torch.device("cpu")
 PATHS = tuple(Path(str(number)) for number in range(5))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from models.fit.errors import FitError
-from models.fit.optim.schedule import UNKNOWN
-from models.fit.progress import LINE_EVERY_S, MEASURING, AveragedLosses, Progress
+from takt_models.fit.errors import FitError
+from takt_models.fit.optim.schedule import UNKNOWN
+from takt_models.fit.progress import LINE_EVERY_S, MEASURING, AveragedLosses, Progress
 
 
 class Clock:

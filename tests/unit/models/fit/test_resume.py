@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from models.fit.progress import CurvePoint
-from models.fit.resume import OLDEST_S, Resume, ResumeMismatchError
+from takt_models.fit.progress import CurvePoint
+from takt_models.fit.resume import OLDEST_S, Resume, ResumeMismatchError
 
 
 class Clock:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.fit.variation import ENOUGH, FEW, share_for, varied
+from takt_models.fit.variation import ENOUGH, FEW, share_for, varied
 
 
 def draws(count: int) -> list[np.random.Generator]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from models.inpformer.config import InpFormerConfig
+from takt_models.inpformer.config import InpFormerConfig
 
 SMALLEST = InpFormerConfig(
     embed_dim=32,

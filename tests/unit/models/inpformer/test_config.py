@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from models.inpformer.config import InpFormerConfig
-from models.inpformer.detector import InpFormer
+from takt_models.inpformer.config import InpFormerConfig
+from takt_models.inpformer.detector import InpFormer
 from tests.unit.models.inpformer.smallest import config_with
 
 pytestmark = pytest.mark.usefixtures("seed")

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.dinov2.encoder import DinoEncoder
-from models.dinov2.maps import Groups
-from models.inpformer.detector import InpFormer
+from takt_models.dinov2.encoder import DinoEncoder
+from takt_models.dinov2.maps import Groups
+from takt_models.inpformer.detector import InpFormer
 from tests.unit.models.inpformer.smallest import SMALLEST, config_with, unlike_defaults
 
 pytestmark = pytest.mark.usefixtures("seed")

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from models.inpformer.detector import InpFormer
-from models.inpformer.inp import CrossAttention, DecoderBlock, GuidedAttention, InpExtractor
+from takt_models.inpformer.detector import InpFormer
+from takt_models.inpformer.inp import CrossAttention, DecoderBlock, GuidedAttention, InpExtractor
 from tests.unit.models.inpformer.smallest import SMALLEST, config_with, unlike_defaults
 
 pytestmark = pytest.mark.usefixtures("seed")

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.dinov2.foreign import ForeignWeightsError
-from models.dinov2.positions import official_positions
-from models.inpformer.config import InpFormerConfig
-from models.inpformer.detector import InpFormer
-from models.inpformer.weights import ANOMALIB, OFFICIAL, from_state
+from takt_models.dinov2.foreign import ForeignWeightsError
+from takt_models.dinov2.positions import official_positions
+from takt_models.inpformer.config import InpFormerConfig
+from takt_models.inpformer.detector import InpFormer
+from takt_models.inpformer.weights import ANOMALIB, OFFICIAL, from_state
 
 SIDE = 70
 GRID = 5

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from models.patchcore.config import PatchCoreConfig
+from takt_models.patchcore.config import PatchCoreConfig
 
 
 def test_settings_survive_json() -> None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from models.patchcore import coreset
-from models.patchcore.coreset import PROJECTED, greedy_k_centre, projected
+from takt_models.patchcore import coreset
+from takt_models.patchcore.coreset import PROJECTED, greedy_k_centre, projected
 
 
 def plainly(points: torch.Tensor, count: int) -> list[int]:

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from models.patchcore.bank import LEAST_DISTANCE
-from models.patchcore.config import PatchCoreConfig
-from models.patchcore.detector import PatchCore
+from takt_models.patchcore.bank import LEAST_DISTANCE
+from takt_models.patchcore.config import PatchCoreConfig
+from takt_models.patchcore.detector import PatchCore
 from tests.patchcore import a_patchcore
 
 CONFIG = PatchCoreConfig((5, 7), width=64, height=32)

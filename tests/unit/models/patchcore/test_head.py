@@ -1,8 +1,8 @@
 import torch
 
-from models.patchcore.config import PatchCoreConfig
-from models.patchcore.detector import PatchCore
-from models.patchcore.head import DefectHead
+from takt_models.patchcore.config import PatchCoreConfig
+from takt_models.patchcore.detector import PatchCore
+from takt_models.patchcore.head import DefectHead
 from tests.patchcore import a_patchcore
 
 CONFIG = PatchCoreConfig(bank_sizes=(5, 5), width=64, height=32)

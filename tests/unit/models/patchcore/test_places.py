@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from models.patchcore.places import LEAST_SPREAD, PRIOR_MAPS, SEEN_BEYOND, Places, left_out
+from takt_models.patchcore.places import LEAST_SPREAD, PRIOR_MAPS, SEEN_BEYOND, Places, left_out
 
 SHAPE = (2, 6, 9)
 

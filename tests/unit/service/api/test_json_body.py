@@ -6,9 +6,9 @@ import pytest
 from fastapi import Request
 from pydantic import BaseModel
 
-from service.api import json_body
-from service.api.json_body import read_json
-from service.core.errors import SlowRequestError
+from takt.api import json_body
+from takt.api.json_body import read_json
+from takt.core.errors import SlowRequestError
 
 
 class Wanted(BaseModel):

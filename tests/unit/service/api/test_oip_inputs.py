@@ -5,9 +5,9 @@ import numpy as np
 import orjson
 import pytest
 
-from service.api.oip.inputs import InputTensor, pictures_of
-from service.core.domain import RawPicture
-from service.core.errors import RequestError
+from takt.api.oip.inputs import InputTensor, pictures_of
+from takt.core.domain import RawPicture
+from takt.core.errors import RequestError
 
 LIMITS = {"most": 4, "max_pixels": 1000}
 

@@ -6,9 +6,9 @@ import logging
 
 import pytest
 
-from service.api.problems import problem_responses
-from service.api.schemas import OipProblemOut
-from service.core.errors import (
+from takt.api.problems import problem_responses
+from takt.api.schemas import OipProblemOut
+from takt.core.errors import (
     EngineError,
     ForbiddenError,
     MemoryFullError,

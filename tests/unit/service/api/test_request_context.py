@@ -6,13 +6,13 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from service.api.request_context import WRITE_KEY, RequestContext
-from service.observing.instruments.metrics import Metrics
-from service.security.credentials import Credentials
-from service.security.gate import Gate
-from service.security.guard import Guard
-from service.security.hosts import AllowedHosts
-from service.security.origins import AllowedOrigins
+from takt.api.request_context import WRITE_KEY, RequestContext
+from takt.observing.instruments.metrics import Metrics
+from takt.security.credentials import Credentials
+from takt.security.gate import Gate
+from takt.security.guard import Guard
+from takt.security.hosts import AllowedHosts
+from takt.security.origins import AllowedOrigins
 
 pytestmark = pytest.mark.anyio
 

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from service.api.stream.shown_picture import LONGEST_SIDE, encoded, media_type_of
-from service.core.domain import RawPicture
+from takt.api.stream.shown_picture import LONGEST_SIDE, encoded, media_type_of
+from takt.core.domain import RawPicture
 
 
 def decoded(data: bytes) -> np.ndarray:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from service.commands.audit import audit
-from service.recording.audit.chain import append
-from service.recording.record import Record
+from takt.commands.audit import audit
+from takt.recording.audit.chain import append
+from takt.recording.record import Record
 from tests.commands import refused, run
 from tests.signing import FOREIGN, OURS, private_pem, trusted
 from tests.unit.service.recording.audit.chains import a_change, appended, tamper
@@ -225,7 +225,7 @@ def test_a_folder_without_a_record_is_said(tmp_path: Path, monkeypatch) -> None:
 
 
 def test_the_command_is_listed_without_the_database() -> None:
-    code = "import sys, service.commands.audit; print(*sys.modules)"
+    code = "import sys, takt.commands.audit; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()

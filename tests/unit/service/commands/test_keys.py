@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from service.commands.keys import keys
-from service.security.keys.key import PREFIX
-from service.security.keys.key_file import parse_keys
-from service.security.keys.key_ring import KeyRing
+from takt.commands.keys import keys
+from takt.security.keys.key import PREFIX
+from takt.security.keys.key_file import parse_keys
+from takt.security.keys.key_ring import KeyRing
 
 
 @pytest.fixture

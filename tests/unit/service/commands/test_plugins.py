@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from service.commands.plugins import plugins
-from service.core.plugins import FAMILIES, OUTLETS
+from takt.commands.plugins import plugins
+from takt.core.plugins import FAMILIES, OUTLETS
 from tests.conftest import InstallPlugins
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import getpass
 from pathlib import Path
 
-from service.commands.prune import prune
-from service.core.bundles.bundle import Bundle
-from service.mirroring.location import mirror_folder
-from service.recording.audit.chain import entries_of
-from service.recording.record import Record
+from takt.commands.prune import prune
+from takt.core.bundles.bundle import Bundle
+from takt.mirroring.location import mirror_folder
+from takt.recording.audit.chain import entries_of
+from takt.recording.record import Record
 from tests.commands import refused, run
 from tests.conftest import MakeBundle
 from tests.recorded import insert_inspections

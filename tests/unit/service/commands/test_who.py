@@ -6,7 +6,7 @@ import pwd
 
 import pytest
 
-from service.commands.who import who_asks
+from takt.commands.who import who_asks
 
 
 def test_a_user_without_a_name_is_called_after_the_number(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from service.commands.doctor.remedies import tensorrt
-from service.core import distribution
-from service.core.distribution import CLIENT, DISTRIBUTION, install_hint, package_versions, version
+from takt.commands.doctor.remedies import tensorrt
+from takt.core import distribution
+from takt.core.distribution import CLIENT, DISTRIBUTION, install_hint, package_versions, version
 from tests.tree import tracked
 
 ROOT = Path(__file__).parents[4]

@@ -1,8 +1,8 @@
 import re
 from collections.abc import Iterator
 
-import service.core.errors
-from service.core.errors import TaktError
+import takt.core.errors
+from takt.core.errors import TaktError
 
 
 def tree(root: type[TaktError] = TaktError) -> Iterator[type[TaktError]]:
@@ -14,7 +14,7 @@ def tree(root: type[TaktError] = TaktError) -> Iterator[type[TaktError]]:
 
 def test_the_tree_at_the_top_has_every_error_in_its_place_with_its_status() -> None:
     documented = re.findall(
-        r"^([│ ]*)[├└]── (\w+) +(\d+)  ", service.core.errors.__doc__, re.MULTILINE
+        r"^([│ ]*)[├└]── (\w+) +(\d+)  ", takt.core.errors.__doc__, re.MULTILINE
     )
     assert [(len(indent) // 4 + 1, name, int(status)) for indent, name, status in documented] == [
         (len(error.__mro__) - len(TaktError.__mro__), error.__name__, error.status)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.core.host import (
+from takt.core.host import (
     free_memory_bytes,
     host_name,
     let_others_go_first,

@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 from scipy.stats import beta, binomtest
 
-from service.core.intervals import UNKNOWN, beta_quantile, chance_of_so_many, exact_interval
+from takt.core.intervals import UNKNOWN, beta_quantile, chance_of_so_many, exact_interval
 
 
 @pytest.mark.parametrize(

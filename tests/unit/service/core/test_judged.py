@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from service.core.domain import Box
-from service.core.errors import ConfigurationError
-from service.core.judged import LINES, JudgedFile, read_judged
+from takt.core.domain import Box
+from takt.core.errors import ConfigurationError
+from takt.core.judged import LINES, JudgedFile, read_judged
 
 GOOD: dict[str, Any] = {"file": "good/a.png", "sha256": "0a" * 32, "judgement": "good"}
 MARKED = JudgedFile(

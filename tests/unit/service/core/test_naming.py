@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from service.core.naming import is_model_name, is_version, version_after, version_order
+from takt.core.naming import is_model_name, is_version, version_after, version_order
 
 IN_ORDER = [
     *("0", "1", "2.0-rc.1", "2.0.0-rc.2", "2.0-rc.10", "2.0-rc10.a", "2", "2.0", "2.0.0"),

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from service.core.errors import ConfigurationError
-from service.core.plugins import FAMILIES, OUTLETS, PARTS, installed, load
+from takt.core.errors import ConfigurationError
+from takt.core.plugins import FAMILIES, OUTLETS, PARTS, installed, load
 from tests.conftest import InstallPlugins
 
 

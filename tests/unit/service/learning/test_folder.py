@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from service.core.errors import ConflictError
-from service.learning.folder import LearningFolder, PictureBounds, abandoned
+from takt.core.errors import ConflictError
+from takt.learning.folder import LearningFolder, PictureBounds, abandoned
 
 BOUNDS = PictureBounds(10**6, left_bytes=0)
 

@@ -1,7 +1,7 @@
 import pytest
 
-from service.learning.job import MOST_LINES, LearningJob
-from service.learning.wish import Wish
+from takt.learning.job import MOST_LINES, LearningJob
+from takt.learning.wish import Wish
 from tests.fake_learn import FIT, PLAN, RESULT, STAGES, TAUGHT, place
 
 

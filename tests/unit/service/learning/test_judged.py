@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from service.core.domain import RawPicture
-from service.core.errors import ConflictError, NoRoomError
-from service.core.judged import LINES, read_judged
-from service.learning import judged
-from service.learning.judged import GatheredJudged, gather_judged
-from service.recording.pictures import PictureKey, format_of, sha256_of
-from service.recording.record import Record
-from service.recording.review.judging import NewJudgement, judge
-from service.recording.search.pages import inspection_of
-from service.recording.search.pictures import picture_key_of
+from takt.core.domain import RawPicture
+from takt.core.errors import ConflictError, NoRoomError
+from takt.core.judged import LINES, read_judged
+from takt.learning import judged
+from takt.learning.judged import GatheredJudged, gather_judged
+from takt.recording.pictures import PictureKey, format_of, sha256_of
+from takt.recording.record import Record
+from takt.recording.review.judging import NewJudgement, judge
+from takt.recording.search.pages import inspection_of
+from takt.recording.search.pictures import picture_key_of
 from tests.recorded import NOON_US, insert_inspections
 
 Keep = Callable[..., int]

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from service.learning.obstacles import obstacles
+from takt.learning.obstacles import obstacles
 
 
 def test_a_server_with_the_exporter_and_its_folders_has_none(tmp_path: Path) -> None:

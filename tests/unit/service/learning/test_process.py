@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from service.core.errors import TaktError
-from service.learning.process import LEARN, environment, run_to_its_end
+from takt.core.errors import TaktError
+from takt.learning.process import LEARN, environment, run_to_its_end
 from tests.api.apps import until
 
 
@@ -98,7 +98,7 @@ async def test_it_ends_with_what_it_started_where_it_is_cancelled(folder: Path) 
 def test_it_ends_with_a_server_that_is_killed(folder: Path) -> None:
     server = (
         "import asyncio, pathlib\n"
-        "from service.learning.process import run_to_its_end\n"
+        "from takt.learning.process import run_to_its_end\n"
         f"asyncio.run(run_to_its_end({python(_tells_its_number())!r}, "
         f"pathlib.Path({str(folder)!r}), lambda event: print(event['number'], flush=True), print))"
     )

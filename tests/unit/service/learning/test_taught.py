@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from service.learning.taught import MOST_NAMED, taught_of
+from takt.learning.taught import MOST_NAMED, taught_of
 from tests.fake_learn import TAUGHT
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from service.core.bundles.signing.signature import TrustedKeys
-from service.mirroring.folder import MirrorFolder
-from service.mirroring.location import parse_location
-from service.mirroring.mirror import Mirror, ModelRules
-from service.mirroring.store import Store, open_store
+from takt.core.bundles.signing.signature import TrustedKeys
+from takt.mirroring.folder import MirrorFolder
+from takt.mirroring.location import parse_location
+from takt.mirroring.mirror import Mirror, ModelRules
+from takt.mirroring.store import Store, open_store
 
 
 @dataclass

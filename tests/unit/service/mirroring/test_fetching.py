@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from service.core.bundles.content.listed_files import MOST_FILES
-from service.core.bundles.signing.signature import write_signature
-from service.core.bundles.strict_model import sealing_digest
+from takt.core.bundles.content.listed_files import MOST_FILES
+from takt.core.bundles.signing.signature import write_signature
+from takt.core.bundles.strict_model import sealing_digest
 from tests.signing import FOREIGN, OURS, public_pem
 from tests.unit.service.mirroring.conftest import Mirrored
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from service.core.bundles.manifest import Manifest
-from service.core.errors import ConfigurationError
-from service.mirroring.folder import Fetched, MirrorFolder
+from takt.core.bundles.manifest import Manifest
+from takt.core.errors import ConfigurationError
+from takt.mirroring.folder import Fetched, MirrorFolder
 
 
 @pytest.fixture

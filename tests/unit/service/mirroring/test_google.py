@@ -13,9 +13,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from service.mirroring.listing import list_store
-from service.mirroring.location import parse_location
-from service.mirroring.store import Store, open_store
+from takt.mirroring.listing import list_store
+from takt.mirroring.location import parse_location
+from takt.mirroring.store import Store, open_store
 
 OBJECTS = "/storage/v1/b/bundles/o"
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from service.core.errors import BundleError, UnavailableError
-from service.mirroring import listing as module
-from service.mirroring.listing import list_store
-from service.mirroring.location import parse_location
-from service.mirroring.store import Store, open_store
+from takt.core.errors import BundleError, UnavailableError
+from takt.mirroring import listing as module
+from takt.mirroring.listing import list_store
+from takt.mirroring.location import parse_location
+from takt.mirroring.store import Store, open_store
 from tests.shelves import WebShelf, web_shelf
 
 DOCS = Path(__file__).parents[4] / "docs"

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from service.configuration import without_secrets
-from service.core.errors import ConfigurationError
-from service.mirroring.location import is_url, mirror_folder, parse_location, shown
-from service.settings import Settings
+from takt.configuration import without_secrets
+from takt.core.errors import ConfigurationError
+from takt.mirroring.location import is_url, mirror_folder, parse_location, shown
+from takt.settings import Settings
 
 
 def test_a_folder_is_no_url() -> None:

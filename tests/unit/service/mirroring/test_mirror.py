@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from service.core.errors import UnavailableError
+from takt.core.errors import UnavailableError
 from tests.unit.service.mirroring.conftest import Mirrored
 from tests.unit.service.mirroring.uploads import GRAPH, files_of, spoil
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from service.core.errors import BundleError
-from service.mirroring.store import Store
+from takt.core.errors import BundleError
+from takt.mirroring.store import Store
 from tests.unit.service.mirroring.conftest import Mirrored
 from tests.unit.service.mirroring.uploads import GRAPH, files_of, spoil
 

@@ -10,10 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from service.core.errors import UnavailableError
-from service.mirroring.location import parse_location
-from service.mirroring.redirects import stays_there
-from service.mirroring.store import open_store
+from takt.core.errors import UnavailableError
+from takt.mirroring.location import parse_location
+from takt.mirroring.redirects import stays_there
+from takt.mirroring.store import open_store
 
 pytest.importorskip("aiohttp")
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from service.core.distribution import install_hint
-from service.core.errors import BundleError, ConfigurationError, UnavailableError
-from service.mirroring import store as module
-from service.mirroring.location import Location, parse_location
-from service.mirroring.store import Store, open_store
+from takt.core.distribution import install_hint
+from takt.core.errors import BundleError, ConfigurationError, UnavailableError
+from takt.mirroring import store as module
+from takt.mirroring.location import Location, parse_location
+from takt.mirroring.store import Store, open_store
 from tests.shelves import WebShelf, web_shelf
 
 PYPROJECT = Path(__file__).parents[4] / "pyproject.toml"

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.core.errors import UnavailableError
-from service.mirroring.metrics import MirrorMetrics
-from service.mirroring.worker import BundleSource, MirrorWorker
+from takt.core.errors import UnavailableError
+from takt.mirroring.metrics import MirrorMetrics
+from takt.mirroring.worker import BundleSource, MirrorWorker
 
 
 class Looks:
@@ -67,7 +67,7 @@ async def test_a_change_is_told_on_the_loop(make: Make) -> None:
 async def test_a_store_that_is_away_is_told_once_and_so_is_its_return(
     make: Make, registry: CollectorRegistry, caplog: pytest.LogCaptureFixture, monkeypatch
 ) -> None:
-    monkeypatch.setattr("service.mirroring.worker._AGAIN_S", 0.001)
+    monkeypatch.setattr("takt.mirroring.worker._AGAIN_S", 0.001)
     away = UnavailableError("s3://bundles does not answer: refused")
     looks = Looks(True, away, away, away, False)
     worker = make(looks)
@@ -105,7 +105,7 @@ async def test_its_state_says_why_it_is_away_and_what_is_refused(
 
 
 async def test_an_unforeseen_failure_does_not_end_the_looks(make: Make, monkeypatch) -> None:
-    monkeypatch.setattr("service.mirroring.worker._AGAIN_S", 0.001)
+    monkeypatch.setattr("takt.mirroring.worker._AGAIN_S", 0.001)
     worker = make(Looks(RuntimeError("a bug"), False))
     await worker.begin(settled, lambda: None)
     await asyncio.wait_for(worker.next_look(), 10)
@@ -128,7 +128,7 @@ async def test_without_polling_it_looks_once_and_when_it_is_asked(make: Make) ->
 async def test_a_folder_at_which_another_server_is_at_work_is_asked_for_again(
     make: Make, monkeypatch
 ) -> None:
-    monkeypatch.setattr("service.mirroring.worker._AGAIN_S", 0.001)
+    monkeypatch.setattr("takt.mirroring.worker._AGAIN_S", 0.001)
     looks = Looks(None, None, True)
     worker = make(looks, every_s=0)
     await worker.begin(settled, lambda: None)

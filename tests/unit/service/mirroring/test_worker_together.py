@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.core.errors import UnavailableError
-from service.mirroring.metrics import MirrorMetrics
-from service.mirroring.worker import BundleSource, MirrorWorker
+from takt.core.errors import UnavailableError
+from takt.mirroring.metrics import MirrorMetrics
+from takt.mirroring.worker import BundleSource, MirrorWorker
 from tests.linked import Link, LinkedPeers
 from tests.unit.service.mirroring.test_worker import Looks, settled
 
@@ -49,7 +49,7 @@ class Working:
 
 @pytest.fixture(autouse=True)
 def _away_is_asked_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.mirroring.worker._AGAIN_S", 0.001)
+    monkeypatch.setattr("takt.mirroring.worker._AGAIN_S", 0.001)
 
 
 async def test_only_the_worker_that_leads_looks_and_the_other_one_says_the_same() -> None:

@@ -3,10 +3,10 @@ from __future__ import annotations
 import asyncio
 from unittest.mock import AsyncMock, Mock
 
-from service.multiview.desk import PartDesk
-from service.multiview.open_parts import ViewWish
-from service.multiview.result import PartResult
-from service.peers import Alone
+from takt.multiview.desk import PartDesk
+from takt.multiview.open_parts import ViewWish
+from takt.multiview.result import PartResult
+from takt.peers import Alone
 from tests.unit.service.multiview.test_open_parts import revision_of
 
 

@@ -18,8 +18,8 @@ from hypothesis.stateful import (
     rule,
 )
 
-from service.core.domain import VerdictName
-from service.core.errors import (
+from takt.core.domain import VerdictName
+from takt.core.errors import (
     OtherRecipeError,
     PartEndedError,
     PartNotFoundError,
@@ -27,7 +27,7 @@ from service.core.errors import (
     TooManyPartsError,
     ViewTakenError,
 )
-from service.multiview.open_parts import (
+from takt.multiview.open_parts import (
     CLAIMS,
     FOUND,
     LATE_S,
@@ -37,8 +37,8 @@ from service.multiview.open_parts import (
     ViewWish,
     WaitingPart,
 )
-from service.multiview.recipe import PartRecipe, RecipeRevision, RecipeView, ViewThresholds
-from service.multiview.result import RESULTS, PartResult, SeenView
+from takt.multiview.recipe import PartRecipe, RecipeRevision, RecipeView, ViewThresholds
+from takt.multiview.result import RESULTS, PartResult, SeenView
 
 THRESHOLDS = ViewThresholds(0.5, 0.5, "hand")
 DEADLINE_MS = 1000.0

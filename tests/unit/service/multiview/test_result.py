@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from service.core.domain import Verdict, VerdictName
-from service.multiview.result import PartView, SeenView, decide, scaled_score
+from takt.core.domain import Verdict, VerdictName
+from takt.multiview.result import PartView, SeenView, decide, scaled_score
 
 
 def views(*verdicts: VerdictName | None) -> tuple[PartView, ...]:

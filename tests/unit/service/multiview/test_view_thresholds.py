@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.core.bundles.bundle import Bundle, Calibration
-from service.core.errors import CalibrationError, TooFewPicturesError
-from service.multiview.recipe import ViewThresholds
-from service.multiview.view_thresholds import thresholds_of_views
+from takt.core.bundles.bundle import Bundle, Calibration
+from takt.core.errors import CalibrationError, TooFewPicturesError
+from takt.multiview.recipe import ViewThresholds
+from takt.multiview.view_thresholds import thresholds_of_views
 
 NONE = np.zeros(0, np.float32)
 

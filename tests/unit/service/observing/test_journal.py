@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client import generate_latest
 
-from service.core.domain import Box, Inspection, Timings, Verdict
-from service.core.errors import QueueFullError
-from service.observing.instruments.metrics import Metrics
-from service.observing.journal import UNKNOWN, Journal
-from service.observing.records import AnswerRecord, Asked
-from service.observing.request_log import LOGGER, RequestLog
+from takt.core.domain import Box, Inspection, Timings, Verdict
+from takt.core.errors import QueueFullError
+from takt.observing.instruments.metrics import Metrics
+from takt.observing.journal import UNKNOWN, Journal
+from takt.observing.records import AnswerRecord, Asked
+from takt.observing.request_log import LOGGER, RequestLog
 
 INSPECTION = Inspection(
     model="parts",

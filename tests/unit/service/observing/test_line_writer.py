@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from service.observing import line_writer
-from service.observing.line_writer import LineWriter
+from takt.observing import line_writer
+from takt.observing.line_writer import LineWriter
 
 
 class Slow(io.StringIO):
@@ -108,7 +108,7 @@ def test_a_process_without_standard_error_goes_on() -> None:
 
 _WRITER = """
 import contextlib, sys
-from service.observing.line_writer import LineWriter
+from takt.observing.line_writer import LineWriter
 with contextlib.closing(LineWriter(sys.stdout, shared=True)) as writer:
     print("ready", file=sys.stderr, flush=True)
     sys.stdin.readline()

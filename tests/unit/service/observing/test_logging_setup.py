@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from service.observing.logging_setup import (
+from takt.observing.logging_setup import (
     AUDIT,
     JsonFormatter,
     LogFormat,

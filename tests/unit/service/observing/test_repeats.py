@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from service.observing.logging_setup import configure_logging
-from service.observing.repeats import Repeats
+from takt.observing.logging_setup import configure_logging
+from takt.observing.repeats import Repeats
 
 
 class Kept(logging.Handler):

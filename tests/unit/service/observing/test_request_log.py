@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from service.core.domain import UNKNOWN_SOURCE, Box, Region, Timings, Verdict
-from service.observing.records import AnswerRecord, RefusalRecord
-from service.observing.request_log import LOGGER, RequestLog
+from takt.core.domain import UNKNOWN_SOURCE, Box, Region, Timings, Verdict
+from takt.observing.records import AnswerRecord, RefusalRecord
+from takt.observing.request_log import LOGGER, RequestLog
 
 ANSWERED = AnswerRecord(
     model="parts",

@@ -7,10 +7,10 @@ import threading
 
 import pytest
 
-from service.outlets import blocking
-from service.outlets.mqtt.broker import parse_broker
-from service.outlets.mqtt.connection import BrokerConnection, Retained
-from service.outlets.webhooks.addresses import resolve
+from takt.outlets import blocking
+from takt.outlets.mqtt.broker import parse_broker
+from takt.outlets.mqtt.connection import BrokerConnection, Retained
+from takt.outlets.webhooks.addresses import resolve
 from tests.unit.service.outlets.test_queued import WITHIN_S
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.core.errors import ConfigurationError
-from service.core.plugins import OUTLETS
-from service.outlets.opening import Surroundings, open_outlets
-from service.outlets.settings import OutletSettings
+from takt.core.errors import ConfigurationError
+from takt.core.plugins import OUTLETS
+from takt.outlets.opening import Surroundings, open_outlets
+from takt.outlets.settings import OutletSettings
 from tests.conftest import InstallPlugins
 
 SECRET = "whsec_" + "AAAA" * 8
@@ -66,8 +66,8 @@ def test_a_setting_that_cannot_be_used_is_said_at_the_start(
 def test_without_paho_it_is_said_how_to_install_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "service.outlets.mqtt.connection", raising=False)
-    monkeypatch.delitem(sys.modules, "service.outlets.mqtt.carrier", raising=False)
+    monkeypatch.delitem(sys.modules, "takt.outlets.mqtt.connection", raising=False)
+    monkeypatch.delitem(sys.modules, "takt.outlets.mqtt.carrier", raising=False)
     monkeypatch.setitem(sys.modules, "paho.mqtt.client", None)
     with pytest.raises(ConfigurationError, match=r"mqtt_url needs paho-mqtt.*pip install"):
         opened(tmp_path, mqtt_url="mqtt://broker")
@@ -82,7 +82,7 @@ def test_a_folder_that_cannot_be_written_is_said_at_the_start(tmp_path: Path) ->
 def test_a_plugin_with_the_name_of_one_that_is_built_in_is_refused(
     tmp_path: Path, install_plugins: InstallPlugins
 ) -> None:
-    text = "from service.outlets.plugin import Sender\ndef outlet(context): return Sender(print)"
+    text = "from takt.outlets.plugin import Sender\ndef outlet(context): return Sender(print)"
     install_plugins({OUTLETS: {"mqtt": "made_up_mqtt:outlet"}}, {"made_up_mqtt": text})
     with pytest.raises(ConfigurationError, match="has the name of an outlet that is built in"):
         opened(tmp_path, "mqtt", mqtt_url="mqtt://broker")

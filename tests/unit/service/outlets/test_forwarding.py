@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.outlets.forwarding import AwayError, Forwarder, GoneError, MessageFeed, wait_s
-from service.outlets.metrics import OutletMetrics
-from service.outlets.places import SpoolPlace
+from takt.outlets.forwarding import AwayError, Forwarder, GoneError, MessageFeed, wait_s
+from takt.outlets.metrics import OutletMetrics
+from takt.outlets.places import SpoolPlace
 from tests.unit.service.outlets.test_queued import WITHIN_S
 
 
@@ -172,7 +172,7 @@ def test_an_other_end_that_comes_and_goes_does_not_flood_the_log(
 def test_an_other_end_that_comes_and_goes_is_told_of_again_after_a_time(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.outlets.forwarding.TOLD_EVERY_S", 0.0)
+    monkeypatch.setattr("takt.outlets.forwarding.TOLD_EVERY_S", 0.0)
     caplog.set_level("INFO", "takt.outlets")
     taken_one_at_a_time(tmp_path)
     told = [one.levelname for one in caplog.records]
@@ -187,7 +187,7 @@ def test_an_outage_that_follows_a_short_one_is_told_as_it_lasts(
         if len(line.got) < 2:
             await take_one(line, feed)
         if len(line.waits) == 5:
-            monkeypatch.setattr("service.outlets.forwarding.TOLD_EVERY_S", 0.0)
+            monkeypatch.setattr("takt.outlets.forwarding.TOLD_EVERY_S", 0.0)
         if len(line.waits) < 8:
             raise AwayError("it stays away")
         await line.take_all(feed)

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.observing.records import Asked
-from service.observing.repeats import Repeats
-from service.outlets.kept import MakeMessages, OutletMessage, keep
-from service.outlets.metrics import OutletMetrics
-from service.outlets.plugin import Sender
+from takt.observing.records import Asked
+from takt.observing.repeats import Repeats
+from takt.outlets.kept import MakeMessages, OutletMessage, keep
+from takt.outlets.metrics import OutletMetrics
+from takt.outlets.plugin import Sender
 from tests.unit.service.outlets.test_queued import answer
 
 MESSAGES = 300

@@ -6,9 +6,9 @@ import json
 import math
 from dataclasses import replace
 
-from service.core.domain import Box, Labels, Reason, Region
-from service.observing.records import AnswerRecord, Asked, PartRecord, ViewOfPart
-from service.outlets.message import part_body, verdict_body
+from takt.core.domain import Box, Labels, Reason, Region
+from takt.observing.records import AnswerRecord, Asked, PartRecord, ViewOfPart
+from takt.outlets.message import part_body, verdict_body
 from tests.unit.service.outlets.test_queued import answer
 
 LABELS = Labels("press 1", "A-17", "L4", (("shift", "night"),))

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.core.errors import ConfigurationError
-from service.core.plugins import OUTLETS, PARTS
-from service.observing.records import AnswerRecord, Asked
-from service.outlets.opening import Surroundings, close_outlets, open_outlets
-from service.outlets.settings import OutletSettings
+from takt.core.errors import ConfigurationError
+from takt.core.plugins import OUTLETS, PARTS
+from takt.observing.records import AnswerRecord, Asked
+from takt.outlets.opening import Surroundings, close_outlets, open_outlets
+from takt.outlets.settings import OutletSettings
 from tests.conftest import InstallPlugins
 
 KEEPS_CONTEXTS = """
-from service.outlets.plugin import Sender
+from takt.outlets.plugin import Sender
 contexts = []
 def outlet(context):
     contexts.append(context)

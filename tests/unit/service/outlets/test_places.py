@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.outlets.places import SpoolPlace
+from takt.outlets.places import SpoolPlace
 
 
 def put(place: SpoolPlace, *bodies: bytes) -> None:

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.core.domain import UNKNOWN_SOURCE, Labels, RawPicture, Timings, Verdict
-from service.observing.records import AnswerRecord, Asked, PartRecord
-from service.outlets.metrics import OutletMetrics
-from service.outlets.plugin import Sender
-from service.outlets.queued import QueuedOutlet
+from takt.core.domain import UNKNOWN_SOURCE, Labels, RawPicture, Timings, Verdict
+from takt.observing.records import AnswerRecord, Asked, PartRecord
+from takt.outlets.metrics import OutletMetrics
+from takt.outlets.plugin import Sender
+from takt.outlets.queued import QueuedOutlet
 
 WITHIN_S = 60.0
 
@@ -286,7 +286,7 @@ def test_a_sender_that_gathers_flushes_now_and_then_while_many_wait() -> None:
 def test_what_comes_soon_after_a_flush_waits_for_the_next_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("service.outlets.queued._FLUSHED_EVERY_S", 3600.0)
+    monkeypatch.setattr("takt.outlets.queued._FLUSHED_EVERY_S", 3600.0)
     receiver = Gathering()
     outlet = gathering_outlet(receiver)
     outlet.start()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.outlets.spool import LostMessagesError, Spool
+from takt.outlets.spool import LostMessagesError, Spool
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from service.core.errors import ConfigurationError
-from service.ray.given import settings_of
+from takt.core.errors import ConfigurationError
+from takt.ray.given import settings_of
 
 OPEN = {"repository": "/bundles", "insecure": True}
 

@@ -2,11 +2,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from service.observing.instruments.metrics import Metrics
-from service.observing.instruments.model_metrics import SECONDS
-from service.ray.load import Load
-from service.ray.scaling import BUSY, QUEUE_WAIT_MS
-from service.ray.share import Share
+from takt.observing.instruments.metrics import Metrics
+from takt.observing.instruments.model_metrics import SECONDS
+from takt.ray.load import Load
+from takt.ray.scaling import BUSY, QUEUE_WAIT_MS
+from takt.ray.share import Share
 
 
 class Instruments(Metrics):

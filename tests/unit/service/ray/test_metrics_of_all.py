@@ -4,9 +4,9 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from service.observing.instruments.merging import told
-from service.observing.instruments.metrics import Metrics
-from service.ray.metrics_of_all import MetricsOfAll, OfReplica, together
+from takt.observing.instruments.merging import told
+from takt.observing.instruments.metrics import Metrics
+from takt.ray.metrics_of_all import MetricsOfAll, OfReplica, together
 
 
 def of_replica(name: str, streams: int = 0) -> OfReplica:

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from service.ray.mounted import Mounted
+from takt.ray.mounted import Mounted
 
 
 async def seen(scope: dict[str, Any]) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from service.peers import Message, Reply
-from service.ray.replicas import Replicas, Told
+from takt.peers import Message, Reply
+from takt.ray.replicas import Replicas, Told
 
 
 class Nobody(Exception):

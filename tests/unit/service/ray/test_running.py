@@ -1,6 +1,6 @@
 from collections.abc import Awaitable, Callable
 
-from service.ray.running import until_known, until_left_out
+from takt.ray.running import until_known, until_left_out
 
 Answer = list[str] | Exception
 

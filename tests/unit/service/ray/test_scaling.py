@@ -2,7 +2,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from service.ray.scaling import BUSY, QUEUE_WAIT_MS, QueueWait
+from takt.ray.scaling import BUSY, QUEUE_WAIT_MS, QueueWait
 
 
 @dataclass

@@ -1,7 +1,7 @@
 import pytest
 
-from service.ray.share import Share, fitted
-from service.settings import Settings
+from takt.ray.share import Share, fitted
+from takt.settings import Settings
 
 
 @pytest.mark.parametrize(("cpus", "cores"), [(0.5, 1), (1.0, 1), (2.9, 2), (8, 8)])

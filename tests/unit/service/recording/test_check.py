@@ -12,14 +12,14 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select
 
-from service.commands.records.command import records
-from service.core.errors import RecordError
-from service.recording import check as check_module
-from service.recording.check import Checked, check_record, repair
-from service.recording.pictures import PictureKey
-from service.recording.record import Record, open_record
-from service.recording.retention import Retention, RetentionRule
-from service.recording.tables import inspections
+from takt.commands.records.command import records
+from takt.core.errors import RecordError
+from takt.recording import check as check_module
+from takt.recording.check import Checked, check_record, repair
+from takt.recording.pictures import PictureKey
+from takt.recording.record import Record, open_record
+from takt.recording.retention import Retention, RetentionRule
+from takt.recording.tables import inspections
 from tests.recorded import NOON_US, only_read
 from tests.unit.service.recording.test_retention import keep, picture
 

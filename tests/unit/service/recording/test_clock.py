@@ -8,15 +8,15 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import func, select
 
-from service.observing.records import Asked
-from service.recording.audit.chain import entries_of
-from service.recording.clock import RecordClock, said_to_be_right
-from service.recording.keeping import KeepingRule
-from service.recording.metrics import RecordMetrics
-from service.recording.record import Record
-from service.recording.retention import RetentionRule
-from service.recording.tables import inspections
-from service.recording.writer import Recorder
+from takt.observing.records import Asked
+from takt.recording.audit.chain import entries_of
+from takt.recording.clock import RecordClock, said_to_be_right
+from takt.recording.keeping import KeepingRule
+from takt.recording.metrics import RecordMetrics
+from takt.recording.record import Record
+from takt.recording.retention import RetentionRule
+from takt.recording.tables import inspections
+from takt.recording.writer import Recorder
 from tests.unit.service.recording.test_writer import AT_S, JPEG, answer
 
 DAY_S = 86_400.0
@@ -201,7 +201,7 @@ def test_a_moment_that_cannot_be_kept_costs_nothing_but_a_line(
     def refuse(*given: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("service.recording.clock.write_atomically", refuse)
+    monkeypatch.setattr("takt.recording.clock.write_atomically", refuse)
     clock = RecordClock(record.folder, lambda: AT_S, lambda: 1.0)
     assert [clock.doubt(None) for _ in range(3)] == [None] * 3
     assert sum("cannot be written" in one.message for one in caplog.records) == 1

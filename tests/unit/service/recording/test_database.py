@@ -11,12 +11,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import insert, select, text
 
-from service.core.errors import ConfigurationError, RecordError
-from service.recording.database import HEAD, Database, NewerRecordError
-from service.recording.migrations.upgrade import upgrade
-from service.recording.pictures import PictureKey, sha256_of
-from service.recording.record import Record, existing_record, open_record
-from service.recording.tables import metadata, sources
+from takt.core.errors import ConfigurationError, RecordError
+from takt.recording.database import HEAD, Database, NewerRecordError
+from takt.recording.migrations.upgrade import upgrade
+from takt.recording.pictures import PictureKey, sha256_of
+from takt.recording.record import Record, existing_record, open_record
+from takt.recording.tables import metadata, sources
 
 A_SOURCE = {
     "model": "nut",
@@ -96,7 +96,7 @@ def test_a_file_that_is_no_database_is_an_error_of_ours(tmp_path: Path) -> None:
 def test_a_locked_database_is_an_error_of_ours_after_a_while(
     sqlite_record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.recording.database._BUSY_S", 0.01)
+    monkeypatch.setattr("takt.recording.database._BUSY_S", 0.01)
     folder = sqlite_record.pictures.folder.parent
     sqlite_record.database.prepare()
     other = sqlite3.connect(folder / "record.sqlite", isolation_level=None)

@@ -6,10 +6,10 @@ import random
 
 import pytest
 
-from service.core.domain import Verdict
-from service.core.errors import ConfigurationError
-from service.recording.keeping import KeepingRule
-from service.recording.settings import RecordSettings
+from takt.core.domain import Verdict
+from takt.core.errors import ConfigurationError
+from takt.recording.keeping import KeepingRule
+from takt.recording.settings import RecordSettings
 
 
 def verdict(score: float, threshold: float = 1.0) -> Verdict:

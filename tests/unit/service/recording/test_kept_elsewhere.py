@@ -8,13 +8,13 @@ from collections.abc import Callable
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.observing.records import Asked
-from service.recording.keeping import KeepingRule
-from service.recording.kept_elsewhere import KeptElsewhere
-from service.recording.metrics import RecordMetrics
-from service.recording.record import Record
-from service.recording.retention import RetentionRule
-from service.recording.writer import Recorder
+from takt.observing.records import Asked
+from takt.recording.keeping import KeepingRule
+from takt.recording.kept_elsewhere import KeptElsewhere
+from takt.recording.metrics import RecordMetrics
+from takt.recording.record import Record
+from takt.recording.retention import RetentionRule
+from takt.recording.writer import Recorder
 from tests.linked import Link, LinkedPeers
 from tests.unit.service.recording.test_writer import AT_S, answer
 

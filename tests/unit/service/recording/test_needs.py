@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from service.recording.needs import Need, needs_of
-from service.recording.record import Record
+from takt.recording.needs import Need, needs_of
+from takt.recording.record import Record
 from tests.recorded import SOURCE, insert_inspections
 
 

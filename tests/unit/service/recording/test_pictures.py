@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from service.core.domain import PixelFormat, RawPicture
-from service.core.errors import InspectionNotFoundError, RecordError
-from service.recording.pictures import PictureKey, PictureStore, format_of, sha256_of
+from takt.core.domain import PixelFormat, RawPicture
+from takt.core.errors import InspectionNotFoundError, RecordError
+from takt.recording.pictures import PictureKey, PictureStore, format_of, sha256_of
 
 JPEG = b"\xff\xd8\xff\xe0 and so on"
 AT_US = 1_700_000_000_000_000

@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from service.recording.recent import (
+from takt.recording.recent import (
     RecentPictures,
     StationRecent,
     beyond_fair,
     recent_pictures,
 )
-from service.recording.record import Record
+from takt.recording.record import Record
 from tests.recorded import NOON_US, insert_inspections
 
 RECENT: dict[str, Any] = {"kept": "recent", "picture": True, "input_bytes": 10}

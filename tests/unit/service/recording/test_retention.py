@@ -11,16 +11,16 @@ import pytest
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects import sqlite
 
-from service.core.errors import ConfigurationError
-from service.recording import retention as retention_module
-from service.recording.pictures import PictureKey
-from service.recording.recent import RecentPictures
-from service.recording.record import Record
-from service.recording.retention import Retention, RetentionRule, Swept
-from service.recording.review.judging import NewJudgement, judge, withdraw
-from service.recording.review.marks import pin
-from service.recording.settings import RecordSettings
-from service.recording.tables import inspections, judgements
+from takt.core.errors import ConfigurationError
+from takt.recording import retention as retention_module
+from takt.recording.pictures import PictureKey
+from takt.recording.recent import RecentPictures
+from takt.recording.record import Record
+from takt.recording.retention import Retention, RetentionRule, Swept
+from takt.recording.review.judging import NewJudgement, judge, withdraw
+from takt.recording.review.marks import pin
+from takt.recording.settings import RecordSettings
+from takt.recording.tables import inspections, judgements
 from tests.recorded import NOON_US, insert_inspections
 
 DAY_US = 86_400_000_000
@@ -91,7 +91,7 @@ def test_the_oldest_go_where_they_are_too_many(record: Record) -> None:
 def test_the_oldest_go_where_they_take_too_much_disk(
     sqlite_record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.recording.retention._AT_ONCE", 10)
+    monkeypatch.setattr("takt.recording.retention._AT_ONCE", 10)
     ids = [keep(sqlite_record, number, days_ago=10 - number) for number in range(5)]
     rule = RetentionRule(bytes=2 * len(picture(1)))
     sweep(sqlite_record, rule)
@@ -135,7 +135,7 @@ def test_old_rows_go_with_their_pictures_and_judgements(record: Record) -> None:
 def test_many_rows_go_in_several_transactions(
     sqlite_record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.recording.retention._AT_ONCE", 3)
+    monkeypatch.setattr("takt.recording.retention._AT_ONCE", 3)
     for number in range(8):
         keep(sqlite_record, number, days_ago=500)
     swept = sweep(sqlite_record, RetentionRule.read("record_days=400"))
@@ -210,8 +210,8 @@ def test_a_busy_station_pushes_out_no_picture_of_a_slow_one(record: Record) -> N
 def test_more_stations_than_pictures_find_room_leave_the_latest_pictures(
     sqlite_record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.recording.retention._MOST_NAMED", 3)
-    monkeypatch.setattr("service.recording.retention._AT_ONCE", 4)
+    monkeypatch.setattr("takt.recording.retention._MOST_NAMED", 3)
+    monkeypatch.setattr("takt.recording.retention._AT_ONCE", 4)
     ids = [keep_recent(sqlite_record, [100 + one], station=f"s{one}")[0] for one in range(20)]
     sweep(sqlite_record, recent(5))
     assert with_pictures(sqlite_record) == ids[-5:]
@@ -220,7 +220,7 @@ def test_more_stations_than_pictures_find_room_leave_the_latest_pictures(
 def test_recent_pictures_push_out_no_reject_and_rejects_none_of_them(
     record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.recording.retention._AT_ONCE", 10)
+    monkeypatch.setattr("takt.recording.retention._AT_ONCE", 10)
     rejects = [keep(record, 100 + number, days_ago=9 - number) for number in range(5)]
     ids = keep_recent(record, range(110, 120))
     rule = recent(4, pictures=5, bytes=5 * SIZE)

@@ -13,19 +13,19 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Connection, event, select
 
-from service.core.domain import Box, Labels, RawPicture, Region, Source, Timings, Verdict
-from service.core.errors import RecordError
-from service.observing.records import AnswerRecord, Asked, PartRecord
-from service.recording.database import HEAD
-from service.recording.facts import Row
-from service.recording.keeping import KeepingRule
-from service.recording.metrics import RecordMetrics
-from service.recording.multiview.parts import PartFilters, parts_of
-from service.recording.pictures import PictureKey, PictureStore
-from service.recording.record import Record, open_record
-from service.recording.retention import RetentionRule
-from service.recording.tables import inspections, sources
-from service.recording.writer import Backlog, Recorder
+from takt.core.domain import Box, Labels, RawPicture, Region, Source, Timings, Verdict
+from takt.core.errors import RecordError
+from takt.observing.records import AnswerRecord, Asked, PartRecord
+from takt.recording.database import HEAD
+from takt.recording.facts import Row
+from takt.recording.keeping import KeepingRule
+from takt.recording.metrics import RecordMetrics
+from takt.recording.multiview.parts import PartFilters, parts_of
+from takt.recording.pictures import PictureKey, PictureStore
+from takt.recording.record import Record, open_record
+from takt.recording.retention import RetentionRule
+from takt.recording.tables import inspections, sources
+from takt.recording.writer import Backlog, Recorder
 from tests.recorded import only_read
 
 JPEG = b"\xff\xd8 a picture"
@@ -84,8 +84,8 @@ class Kept:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A recorder that waits for no lock; it has to be there before its record is opened."""
-    monkeypatch.setattr("service.recording.database._BUSY_S", 0.01)
-    monkeypatch.setattr("service.recording.writer._AGAIN_S", 0.0)
+    monkeypatch.setattr("takt.recording.database._BUSY_S", 0.01)
+    monkeypatch.setattr("takt.recording.writer._AGAIN_S", 0.0)
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from collections import Counter
 import pytest
 from sqlalchemy import select
 
-from service.recording.record import Record
-from service.recording.tables import inspections, sources
+from takt.recording.record import Record
+from takt.recording.tables import inspections, sources
 
 _WRITERS, _EACH = 3, 2000
 
@@ -19,12 +19,12 @@ _WRITER = """
 import json, sys
 from pathlib import Path
 from prometheus_client import CollectorRegistry
-from service.observing.records import Asked
-from service.recording.keeping import KeepingRule
-from service.recording.metrics import RecordMetrics
-from service.recording.record import open_record
-from service.recording.retention import RetentionRule
-from service.recording.writer import Recorder
+from takt.observing.records import Asked
+from takt.recording.keeping import KeepingRule
+from takt.recording.metrics import RecordMetrics
+from takt.recording.record import open_record
+from takt.recording.retention import RetentionRule
+from takt.recording.writer import Recorder
 from tests.unit.service.recording.test_writer import answer
 folder, url, name, count = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
 registry = CollectorRegistry()

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from service.core.engines.fake import FakeEngine
-from service.core.inspection.inference import Pools
-from service.observing.instruments.metrics import Metrics
-from service.repository.context import version_context
-from service.repository.folder_watch import FolderWatch
-from service.repository.repository import ModelRepository
-from service.settings import Settings
+from takt.core.engines.fake import FakeEngine
+from takt.core.inspection.inference import Pools
+from takt.observing.instruments.metrics import Metrics
+from takt.repository.context import version_context
+from takt.repository.folder_watch import FolderWatch
+from takt.repository.repository import ModelRepository
+from takt.settings import Settings
 from tests.unit.service.repository.watched import Watched
 
 

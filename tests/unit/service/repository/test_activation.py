@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from service.core.errors import ConfigurationError
-from service.repository.activation import ACTIVE, Activation, keep_activation, read_activation
+from takt.core.errors import ConfigurationError
+from takt.repository.activation import ACTIVE, Activation, keep_activation, read_activation
 
 
 def test_a_decision_is_read_as_it_was_kept(tmp_path: Path) -> None:

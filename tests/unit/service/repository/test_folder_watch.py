@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from service.repository import folder_watch
-from service.repository.activation import (
+from takt.repository import folder_watch
+from takt.repository.activation import (
     ACTIVE,
     Activation,
     keep_activation,
 )
-from service.repository.versions import Found
+from takt.repository.versions import Found
 from tests.unit.service.repository.watched import until
 
 

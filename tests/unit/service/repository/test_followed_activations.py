@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from service.core.bundles.bundle import MANIFEST
-from service.core.bundles.thresholds import OVERRIDES
-from service.repository.activation import (
+from takt.core.bundles.bundle import MANIFEST
+from takt.core.bundles.thresholds import OVERRIDES
+from takt.repository.activation import (
     ACTIVE,
     WAITING,
     Activation,
@@ -45,7 +45,7 @@ async def test_a_folder_that_cannot_keep_what_is_active_is_told_once_and_followe
 
     async with watched() as found:
         with monkeypatch.context() as patch:
-            patch.setattr("service.repository.activation.write_atomically", refuse)
+            patch.setattr("takt.repository.activation.write_atomically", refuse)
             make_bundle(version="2")
             await found.look(4)
         assert found.active == "1"
@@ -154,8 +154,8 @@ async def test_what_a_read_only_folder_could_not_keep_holds_while_it_is_watched(
     def refuse(*_: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr("service.repository.activation.write_atomically", refuse)
-    monkeypatch.setattr("service.core.bundles.thresholds.write_atomically", refuse)
+    monkeypatch.setattr("takt.repository.activation.write_atomically", refuse)
+    monkeypatch.setattr("takt.core.bundles.thresholds.write_atomically", refuse)
 
     async with watched() as found:
         assert not (await found.repository.model("parts").activate("1")).persisted

@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from service.core.bundles.bundle import MANIFEST, Bundle, load_bundle
-from service.core.bundles.thresholds import OVERRIDES
-from service.core.engines.fake import FakeEngine
-from service.core.engines.golden import BatchDrift, check_golden
-from service.core.inspection.inference import Pools
-from service.observing.instruments.metrics import Metrics
-from service.repository.activation import Activation, keep_activation
-from service.repository.context import version_context
-from service.repository.repository import ModelRepository
-from service.settings import Settings
+from takt.core.bundles.bundle import MANIFEST, Bundle, load_bundle
+from takt.core.bundles.thresholds import OVERRIDES
+from takt.core.engines.fake import FakeEngine
+from takt.core.engines.golden import BatchDrift, check_golden
+from takt.core.inspection.inference import Pools
+from takt.observing.instruments.metrics import Metrics
+from takt.repository.activation import Activation, keep_activation
+from takt.repository.context import version_context
+from takt.repository.repository import ModelRepository
+from takt.settings import Settings
 from tests.manifests import rewrite_manifest
 from tests.unit.service.repository.watched import until
 
@@ -32,7 +32,7 @@ def held_check(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
         go_on.wait()
         return check_golden(*args)
 
-    monkeypatch.setattr("service.repository.supervision.engine_room.check_golden", wait_then_check)
+    monkeypatch.setattr("takt.repository.supervision.engine_room.check_golden", wait_then_check)
     return go_on
 
 
@@ -41,7 +41,7 @@ class Short:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, loads: int) -> None:
         self.left, self.tried = loads, 0
-        monkeypatch.setattr("service.repository.model_version.load_bundle", self.load)
+        monkeypatch.setattr("takt.repository.model_version.load_bundle", self.load)
 
     def load(self, *given: Any) -> Bundle:
         self.tried += 1
@@ -93,7 +93,7 @@ async def test_a_version_that_drifts_is_not_tried_again_by_itself(
     make_bundle(trained=0.5)
     short = Short(monkeypatch, loads=0)
     async with watched() as found:
-        monkeypatch.setattr("service.repository.model._AGAIN_S", 0.0)
+        monkeypatch.setattr("takt.repository.model._AGAIN_S", 0.0)
         await found.look(3)
         assert found.versions == {"parts/1": "failed"}
         assert short.tried == 1

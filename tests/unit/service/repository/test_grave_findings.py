@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from service.core.errors import ModelNotFoundError, NotReadyError
-from service.repository.activation import (
+from takt.core.errors import ModelNotFoundError, NotReadyError
+from takt.repository.activation import (
     ACTIVE,
     TESTED_LATER,
     Activation,
@@ -14,7 +14,7 @@ from service.repository.activation import (
     keep_activation,
     read_activation,
 )
-from service.repository.pruning import plan_pruning
+from takt.repository.pruning import plan_pruning
 from tests.tested import GRAVE, HARMLESS
 from tests.unit.service.repository.watched import Watched
 

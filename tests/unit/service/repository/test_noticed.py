@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from service.core.bundles.bundle import MANIFEST
-from service.core.bundles.thresholds import OVERRIDES
-from service.core.engines.fake import FakeEngine
-from service.core.inspection.inference import Pools
-from service.observing.instruments.metrics import Metrics
-from service.recording.audit.entry import FILE, FOLDER, SERVER, Change
-from service.repository.activation import ACTIVE, FIRST, UNDECIDED
-from service.repository.context import version_context
-from service.repository.folder_watch import FolderWatch
-from service.repository.repository import ModelRepository
-from service.settings import Settings
+from takt.core.bundles.bundle import MANIFEST
+from takt.core.bundles.thresholds import OVERRIDES
+from takt.core.engines.fake import FakeEngine
+from takt.core.inspection.inference import Pools
+from takt.observing.instruments.metrics import Metrics
+from takt.recording.audit.entry import FILE, FOLDER, SERVER, Change
+from takt.repository.activation import ACTIVE, FIRST, UNDECIDED
+from takt.repository.context import version_context
+from takt.repository.folder_watch import FolderWatch
+from takt.repository.repository import ModelRepository
+from takt.settings import Settings
 
 
 class Noticing:

@@ -8,14 +8,14 @@ from unittest.mock import patch
 
 import pytest
 
-from service.core.bundles.bundle import MANIFEST
-from service.core.errors import ConfigurationError, RecordError
-from service.recording.audit.chain import entries_of
-from service.recording.needs import Need
-from service.recording.record import Record
-from service.repository import pruning
-from service.repository.activation import ACTIVE, Activation
-from service.repository.pruning import (
+from takt.core.bundles.bundle import MANIFEST
+from takt.core.errors import ConfigurationError, RecordError
+from takt.recording.audit.chain import entries_of
+from takt.recording.needs import Need
+from takt.recording.record import Record
+from takt.repository import pruning
+from takt.repository.activation import ACTIVE, Activation
+from takt.repository.pruning import (
     PlannedVersion,
     plan_pruning,
     remove_leftovers,

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from prometheus_client import generate_latest
 
-from service.core.bundles.thresholds import DeployedThresholds
-from service.core.engines.fake import FakeEngine
-from service.observing.instruments.metrics import Metrics
-from service.repository.folder_watch import FolderWatch
-from service.repository.repository import ModelRepository
+from takt.core.bundles.thresholds import DeployedThresholds
+from takt.core.engines.fake import FakeEngine
+from takt.observing.instruments.metrics import Metrics
+from takt.repository.folder_watch import FolderWatch
+from takt.repository.repository import ModelRepository
 
 
 @dataclass

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from service.core.errors import ConfigurationError, UnauthenticatedError
-from service.security.access import Access, open_access
-from service.security.keys.key import new_key
-from service.security.keys.key_file import format_keys
-from service.security.settings import AccessSettings
+from takt.core.errors import ConfigurationError, UnauthenticatedError
+from takt.security.access import Access, open_access
+from takt.security.keys.key import new_key
+from takt.security.keys.key_file import format_keys
+from takt.security.settings import AccessSettings
 
 MADE = [new_key(name, frozenset({"read"})) for name in ("old", "new")]
 (OLD, OLD_SECRET), (NEW, NEW_SECRET) = MADE

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from service.core.errors import UnauthenticatedError
-from service.security import browser_sessions
-from service.security.browser_sessions import LASTS_S, BrowserSessions
-from service.security.caller import Caller
+from takt.core.errors import UnauthenticatedError
+from takt.security import browser_sessions
+from takt.security.browser_sessions import LASTS_S, BrowserSessions
+from takt.security.caller import Caller
 
 ANN = Caller("ann", frozenset({"read"}), b"key")
 

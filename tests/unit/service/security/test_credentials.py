@@ -4,10 +4,10 @@ import gc
 
 import pytest
 
-from service.core.errors import UnauthenticatedError
-from service.security import credentials
-from service.security.caller import Caller
-from service.security.credentials import Credentials
+from takt.core.errors import UnauthenticatedError
+from takt.security import credentials
+from takt.security.caller import Caller
+from takt.security.credentials import Credentials
 
 READ = frozenset({"read"})
 

@@ -1,7 +1,7 @@
 import pytest
 
-from service.core.errors import ConfigurationError
-from service.security.exposure import check_exposure
+from takt.core.errors import ConfigurationError
+from takt.security.exposure import check_exposure
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from service.core.errors import ConfigurationError
-from service.security.followed_files import LOOK_EVERY_S, Contents, FollowedFiles
+from takt.core.errors import ConfigurationError
+from takt.security.followed_files import LOOK_EVERY_S, Contents, FollowedFiles
 
 
 class Taker:
@@ -110,7 +110,7 @@ async def test_it_looks_by_itself_within_a_second(
     tmp_path: Path, taker: Taker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert LOOK_EVERY_S <= 0.25
-    monkeypatch.setattr("service.security.followed_files.LOOK_EVERY_S", 0.001)
+    monkeypatch.setattr("takt.security.followed_files.LOOK_EVERY_S", 0.001)
     (path := tmp_path / "a").write_bytes(b"1")
     files = follow(taker, path)
     path.write_bytes(b"2")

@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from service.core.errors import ForbiddenError, MisdirectedRequestError, RequestError
-from service.security.gate import Gate
-from service.security.hosts import AllowedHosts
-from service.security.origins import AllowedOrigins
+from takt.core.errors import ForbiddenError, MisdirectedRequestError, RequestError
+from takt.security.gate import Gate
+from takt.security.hosts import AllowedHosts
+from takt.security.origins import AllowedOrigins
 
 EVIL = {"origin": "https://evil.example"}
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from service.core.errors import InsufficientScopeError, UnauthenticatedError
-from service.security.caller import ANYONE, STRANGER, Caller, CallerPendingError
-from service.security.credentials import Credentials
-from service.security.guard import Guard
-from service.security.keys.key import new_key
-from service.security.keys.key_ring import KeyRing
+from takt.core.errors import InsufficientScopeError, UnauthenticatedError
+from takt.security.caller import ANYONE, STRANGER, Caller, CallerPendingError
+from takt.security.credentials import Credentials
+from takt.security.guard import Guard
+from takt.security.keys.key import new_key
+from takt.security.keys.key_ring import KeyRing
 
 KEY, SECRET = new_key("line3", frozenset({"inspect"}))
 BEARER = b"Bearer " + SECRET.encode()

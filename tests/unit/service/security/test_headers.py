@@ -1,7 +1,7 @@
 import base64
 import hashlib
 
-from service.security.headers import ANSWER_HEADERS, page_headers
+from takt.security.headers import ANSWER_HEADERS, page_headers
 
 
 def test_data_shown_as_a_page_may_load_and_run_nothing() -> None:

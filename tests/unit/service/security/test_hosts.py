@@ -1,7 +1,7 @@
 import pytest
 
-from service.core.errors import ConfigurationError, MisdirectedRequestError, RequestError
-from service.security.hosts import AllowedHosts
+from takt.core.errors import ConfigurationError, MisdirectedRequestError, RequestError
+from takt.security.hosts import AllowedHosts
 
 
 @pytest.mark.parametrize(

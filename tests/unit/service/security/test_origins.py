@@ -1,7 +1,7 @@
 import pytest
 
-from service.core.errors import ConfigurationError, ForbiddenError
-from service.security.origins import AllowedOrigins
+from takt.core.errors import ConfigurationError, ForbiddenError
+from takt.security.origins import AllowedOrigins
 
 OWN = {"takt:8000"}
 

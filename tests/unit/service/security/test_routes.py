@@ -1,7 +1,7 @@
 import pytest
 
-from service.core.errors import ConfigurationError
-from service.security.routes import ROUTES, WEBSOCKET, RouteNeed, RouteNeeds
+from takt.core.errors import ConfigurationError
+from takt.security.routes import ROUTES, WEBSOCKET, RouteNeed, RouteNeeds
 
 
 @pytest.mark.parametrize(

@@ -15,15 +15,15 @@ import uvicorn
 import uvloop
 from starlette.types import Receive, Scope, Send
 
-from service.core.domain import CloseReason
-from service.server.connections.closures import Closures
-from service.server.connections.descriptors import ConnectionLimits
-from service.server.connections.gate import ConnectionGate
-from service.server.connections.http_connection import HttpConnection
-from service.server.connections.open_messages import OpenMessages
-from service.server.connections.state import ConnectionState
-from service.server.connections.tls_connection import TlsConnection
-from service.server.connections.websocket_connection import WebSocketConnection
+from takt.core.domain import CloseReason
+from takt.server.connections.closures import Closures
+from takt.server.connections.descriptors import ConnectionLimits
+from takt.server.connections.gate import ConnectionGate
+from takt.server.connections.http_connection import HttpConnection
+from takt.server.connections.open_messages import OpenMessages
+from takt.server.connections.state import ConnectionState
+from takt.server.connections.tls_connection import TlsConnection
+from takt.server.connections.websocket_connection import WebSocketConnection
 
 App = Callable[[Scope, Receive, Send], Any]
 

@@ -19,20 +19,20 @@ import trustme
 import uvicorn
 from click.testing import CliRunner
 
-from service.cli import main
-from service.core.errors import ConfigurationError
-from service.parts.composing.drain import Drain
-from service.server.connections.closures import Closures
-from service.server.connections.descriptors import ConnectionLimits
-from service.server.connections.gate import ConnectionGate
-from service.server.connections.http_connection import HttpConnection
-from service.server.connections.open_messages import OpenMessages
-from service.server.connections.state import ConnectionState
-from service.server.listening import Listening, listening
-from service.server.run import make_tls_connections
-from service.server.server import Scraped, Server
-from service.server.tls import ServerTls
-from service.settings import Settings
+from takt.cli import main
+from takt.core.errors import ConfigurationError
+from takt.parts.composing.drain import Drain
+from takt.server.connections.closures import Closures
+from takt.server.connections.descriptors import ConnectionLimits
+from takt.server.connections.gate import ConnectionGate
+from takt.server.connections.http_connection import HttpConnection
+from takt.server.connections.open_messages import OpenMessages
+from takt.server.connections.state import ConnectionState
+from takt.server.listening import Listening, listening
+from takt.server.run import make_tls_connections
+from takt.server.server import Scraped, Server
+from takt.server.tls import ServerTls
+from takt.settings import Settings
 from tests.tls import client_of, pair_of
 from tests.unit.service.server.conftest import answer
 

@@ -20,19 +20,19 @@ pytest.importorskip("grpc_health", reason="gRPC is an extra")
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from service.api.bodies import Bodies
-from service.api.oip.request import OipLimits
-from service.api.rpc.backend import RpcBackend
-from service.core.batching.memory import MemoryBudget
-from service.core.batching.uploads import Uploads
-from service.observing.instruments.metrics import Metrics
-from service.observing.journal import Journal
-from service.security.credentials import Credentials
-from service.security.guard import Guard
-from service.server.listening import Listening, listening
-from service.server.rpc_server import RpcServer
-from service.server.tls import ServerTls
-from service.settings import Settings
+from takt.api.bodies import Bodies
+from takt.api.oip.request import OipLimits
+from takt.api.rpc.backend import RpcBackend
+from takt.core.batching.memory import MemoryBudget
+from takt.core.batching.uploads import Uploads
+from takt.observing.instruments.metrics import Metrics
+from takt.observing.journal import Journal
+from takt.security.credentials import Credentials
+from takt.security.guard import Guard
+from takt.server.listening import Listening, listening
+from takt.server.rpc_server import RpcServer
+from takt.server.tls import ServerTls
+from takt.settings import Settings
 from tests.tls import pair_of
 
 pytestmark = pytest.mark.anyio

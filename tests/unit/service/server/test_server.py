@@ -13,20 +13,20 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.lifespan.off import LifespanOff
 
-from service.observing.instruments.metrics import Metrics
-from service.parts.composing.assembly import foundation_of
-from service.parts.composing.drain import Drain
-from service.peers import Alone
-from service.repository.supervision.lost_threads import LostThreads
-from service.server.connections.closures import Closures
-from service.server.connections.descriptors import ConnectionLimits
-from service.server.connections.gate import ConnectionGate
-from service.server.connections.open_messages import OpenMessages
-from service.server.connections.state import ConnectionState
-from service.server.listening import Listening
-from service.server.run import run
-from service.server.server import Server
-from service.settings import Settings
+from takt.observing.instruments.metrics import Metrics
+from takt.parts.composing.assembly import foundation_of
+from takt.parts.composing.drain import Drain
+from takt.peers import Alone
+from takt.repository.supervision.lost_threads import LostThreads
+from takt.server.connections.closures import Closures
+from takt.server.connections.descriptors import ConnectionLimits
+from takt.server.connections.gate import ConnectionGate
+from takt.server.connections.open_messages import OpenMessages
+from takt.server.connections.state import ConnectionState
+from takt.server.listening import Listening
+from takt.server.run import run
+from takt.server.server import Server
+from takt.settings import Settings
 
 
 class Clock:
@@ -142,7 +142,7 @@ class Collector:
 @pytest.fixture
 def unfrozen(monkeypatch: pytest.MonkeyPatch) -> Collector:
     collector = Collector()
-    monkeypatch.setattr("service.server.server.gc", collector)
+    monkeypatch.setattr("takt.server.server.gc", collector)
     return collector
 
 

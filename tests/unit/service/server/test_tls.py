@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from service.core.errors import ConfigurationError
-from service.server.tls import ServerTls, open_tls, tls_context
-from service.settings import Settings
+from takt.core.errors import ConfigurationError
+from takt.server.tls import ServerTls, open_tls, tls_context
+from takt.settings import Settings
 from tests.tls import client_of, pair_of
 
 

@@ -33,6 +33,6 @@ def digest(kind: type) -> str:
 def test_a_class_of_uvicorn_that_ours_extend_is_the_one_that_was_looked_at(kind: type) -> None:
     assert digest(kind) == LOOKED_AT[kind], (
         f"uvicorn {VERSION} has changed {kind.__module__}.{kind.__name__}: compare it with the "
-        "version before, adapt service/server, run tests/unit/service/server and tests/e2e, then "
+        "version before, adapt takt/server, run tests/unit/service/server and tests/e2e, then "
         "renew the digest here, and the bound in pyproject.toml"
     )

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.sources.capture import SourceError
-from service.sources.pacing import Shot, Shots, WatchClock
+from takt.sources.capture import SourceError
+from takt.sources.pacing import Shot, Shots, WatchClock
 
 
 class FakeTime:

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from service.sources.capture import (
+from takt.sources.capture import (
     CaptureReader,
     SourceError,
     open_capture,

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from service.core.domain import Labels
-from service.sources.capture import SourceError
-from service.sources.folder import Folder
-from service.sources.pacing import Shot, Shots
+from takt.core.domain import Labels
+from takt.sources.capture import SourceError
+from takt.sources.folder import Folder
+from takt.sources.pacing import Shot, Shots
 
 
 async def take(shots: Shots, count: int) -> list[Shot]:

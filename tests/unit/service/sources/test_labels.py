@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from service.core.domain import Labels
-from service.sources import labels as module
-from service.sources.capture import SourceError
-from service.sources.labels import by_pattern, by_table, file_labels
+from takt.core.domain import Labels
+from takt.sources import labels as module
+from takt.sources.capture import SourceError
+from takt.sources.labels import by_pattern, by_table, file_labels
 
 
 def test_a_pattern_finds_part_and_lot_where_it_fits() -> None:

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from service.sources.pacing import RateLimit, Shot, newest, paced, retry_delay_s, timed
+from takt.sources.pacing import RateLimit, Shot, newest, paced, retry_delay_s, timed
 
 
 def test_waits_double_up_to_a_bound_and_are_shortened_by_at_most_a_half() -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from service.core.domain import RawPicture
-from service.sources.capture import SourceError
-from service.sources.folder import Folder
-from service.sources.pacing import Shot, Shots, WatchClock
-from service.sources.sources import Camera, VideoFile, source_of
+from takt.core.domain import RawPicture
+from takt.sources.capture import SourceError
+from takt.sources.folder import Folder
+from takt.sources.pacing import Shot, Shots, WatchClock
+from takt.sources.sources import Camera, VideoFile, source_of
 
 
 async def take(shots: Shots, count: int) -> list[Shot]:

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from service.sources.capture import SourceError
-from service.sources.pacing import Shot, Shots
-from service.station.cameras import SnapshotCamera, SourceCamera
-from service.station.plant.virtual_time import run_virtual
+from takt.sources.capture import SourceError
+from takt.sources.pacing import Shot, Shots
+from takt.station.cameras import SnapshotCamera, SourceCamera
+from takt.station.plant.virtual_time import run_virtual
 
 Answer = Callable[[httpx.Request], httpx.Response]
 

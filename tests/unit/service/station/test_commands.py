@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from service.station.commands import station, told_on_stderr
-from service.station.plant.command import simulate
+from takt.station.commands import station, told_on_stderr
+from takt.station.plant.command import simulate
 from tests.unit.service.station.test_file import GOOD
 
 
@@ -68,7 +68,7 @@ def test_a_package_that_is_missing_is_named(
     real = builtins.__import__
 
     def without(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name == "service.station.opening":
+        if name == "takt.station.opening":
             raise ModuleNotFoundError("No module named 'pymodbus'", name="pymodbus")
         return real(name, *args, **kwargs)
 

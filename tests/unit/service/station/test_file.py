@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.station.file import (
+from takt.station.file import (
     Mistake,
     StationFile,
     StationFileError,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 
-from service.station.cycle.effects import (
+from takt.station.cycle.effects import (
     CameLate,
     Faulted,
     Given,
@@ -10,9 +10,9 @@ from service.station.cycle.effects import (
     PartInCycle,
     no_decision,
 )
-from service.station.cycle.signals import NoDecisionReason, ResultCode
-from service.station.inspector import StationRecipe
-from service.station.news import MOST_RESULTS, StationNews
+from takt.station.cycle.signals import NoDecisionReason, ResultCode
+from takt.station.inspector import StationRecipe
+from takt.station.news import MOST_RESULTS, StationNews
 
 RECIPE = StationRecipe(7, "bracket", ("top",))
 

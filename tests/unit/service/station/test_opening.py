@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from service.station.file import CycleSection, StationFile, parse_station
-from service.station.opening import open_station, timing_of
-from service.station.report import StationReport
+from takt.station.file import CycleSection, StationFile, parse_station
+from takt.station.opening import open_station, timing_of
+from takt.station.report import StationReport
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.station.inspector import StationRecipe
-from service.station.recipe_list import NoneNamed, RecipeList
+from takt.station.inspector import StationRecipe
+from takt.station.recipe_list import NoneNamed, RecipeList
 from tests.controllers import codes
 
 PLATE = StationRecipe(1, "plate", ("top",), codes=("AB-*", "AB", "A[CD]-?"))

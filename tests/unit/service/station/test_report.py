@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from service.station.cycle.effects import (
+from takt.station.cycle.effects import (
     CameLate,
     Faulted,
     Given,
@@ -13,9 +13,9 @@ from service.station.cycle.effects import (
     PartInCycle,
     no_decision,
 )
-from service.station.cycle.signals import NoDecisionReason, ResultCode
-from service.station.inspector import StationRecipe
-from service.station.report import WORDS, StationReport
+from takt.station.cycle.signals import NoDecisionReason, ResultCode
+from takt.station.inspector import StationRecipe
+from takt.station.report import WORDS, StationReport
 
 PART = PartInCycle(5, 5, 1017, 2, 100.0, 100.1)
 RECIPE = StationRecipe(2, "lid", ("top",))

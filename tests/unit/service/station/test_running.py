@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from service.sources.capture import SourceError
-from service.sources.pacing import Shot
-from service.station.cycle.effects import CameLate, Faulted, Given, PartDecision, PartInCycle
-from service.station.cycle.machine import CycleTiming
-from service.station.cycle.signals import Controls, OfflineReason, ResultCode
-from service.station.inspector import InspectorAwayError, StationRecipe
-from service.station.plant.virtual_time import run_virtual
-from service.station.running import Station
+from takt.sources.capture import SourceError
+from takt.sources.pacing import Shot
+from takt.station.cycle.effects import CameLate, Faulted, Given, PartDecision, PartInCycle
+from takt.station.cycle.machine import CycleTiming
+from takt.station.cycle.signals import Controls, OfflineReason, ResultCode
+from takt.station.inspector import InspectorAwayError, StationRecipe
+from takt.station.plant.virtual_time import run_virtual
+from takt.station.running import Station
 
 OK = PartDecision(ResultCode.OK, None, 0.1)
 

@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
-from service.sources.pacing import Shot
-from service.station.cycle.effects import PartDecision, PartInCycle
-from service.station.cycle.signals import NoDecisionReason, ResultCode
-from service.station.inspector import InspectorAwayError, StationRecipe
-from service.station.server import ServerInspector, try_within
+from takt.sources.pacing import Shot
+from takt.station.cycle.effects import PartDecision, PartInCycle
+from takt.station.cycle.signals import NoDecisionReason, ResultCode
+from takt.station.inspector import InspectorAwayError, StationRecipe
+from takt.station.server import ServerInspector, try_within
 from takt_client import AsyncTaktClient
 
 PART = PartInCycle(12, 12, 1017, 7, 100.0, 100.1)

@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.station.cycle.machine import CycleTiming
-from service.station.cycle.signals import Controls
-from service.station.news import StationNews
-from service.station.plant.virtual_time import run_virtual
-from service.station.running import Station
-from service.station.telling import HeardPlc, StationRun, StationTeller
+from takt.station.cycle.machine import CycleTiming
+from takt.station.cycle.signals import Controls
+from takt.station.news import StationNews
+from takt.station.plant.virtual_time import run_virtual
+from takt.station.running import Station
+from takt.station.telling import HeardPlc, StationRun, StationTeller
 from takt_client import RecipeWish
 from takt_client.errors import InvalidParameterError, UnreachableError
 from tests.unit.service.station.test_running import FakeCamera, FakeInspector, Heard, Plc

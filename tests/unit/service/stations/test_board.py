@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from service.core.errors import ConflictError, StationNotFoundError, TooManyStationsError
-from service.peers import Alone
-from service.stations.board import (
+from takt.core.errors import ConflictError, StationNotFoundError, TooManyStationsError
+from takt.peers import Alone
+from takt.stations.board import (
     FORGOTTEN_S,
     MOST_STATIONS,
     SILENT_S,

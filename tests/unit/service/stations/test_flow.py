@@ -7,7 +7,7 @@ from typing import Any, get_args
 import orjson
 import pytest
 
-from service.stations.flow import Flow, flow_of
+from takt.stations.flow import Flow, flow_of
 from tests.api.stations.reports import AT, REPORT, RESULT
 
 ROOT = Path(__file__).parents[4]
@@ -71,7 +71,7 @@ def test_a_station_that_takes_no_part_says_why_before_all_else(why: Any) -> None
 
 
 def test_the_console_has_a_word_for_each() -> None:
-    strings = orjson.loads((ROOT / "service/console/static/strings/en.json").read_bytes())
+    strings = orjson.loads((ROOT / "service/takt/console/static/strings/en.json").read_bytes())
     stations = strings["stations"]
     assert set(stations["flows"]) == set(get_args(Flow))
     # What keeps parts is told in a sentence with what to do.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from service.core.domain import Box, Heatmap, Inspection, Timings, Verdict
+from takt.core.domain import Box, Heatmap, Inspection, Timings, Verdict
 
 MakeInspection = Callable[..., Inspection]
 

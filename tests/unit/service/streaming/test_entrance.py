@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from service.core.errors import InvalidImageError, QueueFullError
-from service.streaming.entrance import Entrance, Read
+from takt.core.errors import InvalidImageError, QueueFullError
+from takt.streaming.entrance import Entrance, Read
 
 
 class Queue:

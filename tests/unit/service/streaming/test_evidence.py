@@ -1,6 +1,6 @@
 import pytest
 
-from service.streaming.evidence import Smoothing, VoteCount, Voting, VotingRule
+from takt.streaming.evidence import Smoothing, VoteCount, Voting, VotingRule
 
 
 def test_a_vote_needs_k_of_the_last_n() -> None:

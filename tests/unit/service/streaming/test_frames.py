@@ -2,9 +2,9 @@ import struct
 
 import pytest
 
-from service.core.domain import RawPicture
-from service.core.errors import InvalidImageError, RequestError
-from service.streaming.frames import HEADER_BYTES, picture_after, unpack, unpack_header
+from takt.core.domain import RawPicture
+from takt.core.errors import InvalidImageError, RequestError
+from takt.streaming.frames import HEADER_BYTES, picture_after, unpack, unpack_header
 
 
 def header(

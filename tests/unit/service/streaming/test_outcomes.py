@@ -1,4 +1,4 @@
-from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame, KeptOutcomes
+from takt.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame, KeptOutcomes
 
 
 def answered(sequence: int, inspection) -> AnsweredFrame:

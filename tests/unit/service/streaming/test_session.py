@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from service.core.domain import Inspection
-from service.core.errors import InvalidImageError, NotReadyError, QueueFullError, RequestError
-from service.streaming.entrance import Entrance
-from service.streaming.evidence import VoteCount, VotingRule
-from service.streaming.frames import Frame, FrameView
-from service.streaming.link import Link, Stop
-from service.streaming.outcomes import (
+from takt.core.domain import Inspection
+from takt.core.errors import InvalidImageError, NotReadyError, QueueFullError, RequestError
+from takt.streaming.entrance import Entrance
+from takt.streaming.evidence import VoteCount, VotingRule
+from takt.streaming.frames import Frame, FrameView
+from takt.streaming.link import Link, Stop
+from takt.streaming.outcomes import (
     AnsweredFrame,
     DroppedFrame,
     FailedFrame,
@@ -20,8 +20,8 @@ from service.streaming.outcomes import (
     Outcome,
     ViewAnswer,
 )
-from service.streaming.session import Rules, Session
-from service.streaming.statistics import StreamStatistics
+from takt.streaming.session import Rules, Session
+from takt.streaming.statistics import StreamStatistics
 
 ALL = Rules(policy="all", credits=4, in_flight=1, patience_s=60.0)
 LATEST = replace(ALL, policy="latest")

@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from service.core.errors import NotReadyError, UnavailableError
-from service.streaming.frames import Frame
-from service.streaming.link import Stop
-from service.streaming.outcomes import FailedFrame
-from service.streaming.session import Rules, Session
-from service.streaming.sessions import SessionLimits, Sessions
+from takt.core.errors import NotReadyError, UnavailableError
+from takt.streaming.frames import Frame
+from takt.streaming.link import Stop
+from takt.streaming.outcomes import FailedFrame
+from takt.streaming.session import Rules, Session
+from takt.streaming.sessions import SessionLimits, Sessions
 
 RULES = Rules(policy="all", credits=4, in_flight=1, patience_s=60.0)
 

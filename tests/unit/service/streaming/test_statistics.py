@@ -1,7 +1,7 @@
 import pytest
 
-from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame
-from service.streaming.statistics import WINDOW, LatencyPercentiles, Tally
+from takt.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame
+from takt.streaming.statistics import WINDOW, LatencyPercentiles, Tally
 
 
 class Clock:

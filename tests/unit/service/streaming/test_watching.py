@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 import pytest
 
-from service.core.domain import Inspection
-from service.core.errors import RequestError
-from service.streaming.frames import Frame
-from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame
-from service.streaming.statistics import FrameCounts
-from service.streaming.watching import MOST_SKIPPED, Audience, Glance, Watcher
+from takt.core.domain import Inspection
+from takt.core.errors import RequestError
+from takt.streaming.frames import Frame
+from takt.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame
+from takt.streaming.statistics import FrameCounts
+from takt.streaming.watching import MOST_SKIPPED, Audience, Glance, Watcher
 
 COUNTS = FrameCounts(frames=1, answered=1, errors=0, dropped=0, anomalous=0, undecided=0)
 FAILED = FailedFrame(7, 400, "invalid_image", "Invalid image", "no picture")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.watching.calibration import CalibratedFacts
+from takt.watching.calibration import CalibratedFacts
 
 FACTS = ("brightness", "contrast", "sharpness", "clipped", "score")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.watching.bands import FEWEST, band_of, bounds_of, ranks_of
+from takt.watching.bands import FEWEST, band_of, bounds_of, ranks_of
 
 
 def test_all_bounds_of_a_calibration_hold_at_once_with_their_confidence(

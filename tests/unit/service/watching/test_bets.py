@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.watching.bands import Band, band_of
-from service.watching.bets import Shift, shifted, worth_of
+from takt.watching.bands import Band, band_of
+from takt.watching.bets import Shift, shifted, worth_of
 
 
 def a_band(values: np.ndarray) -> Band:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.watching.calibration import CalibratedFacts
-from service.watching.causes import PATIENCE, CauseAlarm, CauseEnded, CauseWatch
+from takt.watching.calibration import CalibratedFacts
+from takt.watching.causes import PATIENCE, CauseAlarm, CauseEnded, CauseWatch
 from tests.unit.service.watching.conftest import FACTS
 
 BRIGHTNESS, SCORE = FACTS.index("brightness"), FACTS.index("score")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.drift.tables import tables
-from service.watching.ecod import Ecod
+from takt.watching.ecod import Ecod
 
 BY_PYOD = json.loads((Path(__file__).parent / "ecod_by_pyod.json").read_text("utf-8"))["scores"]
 

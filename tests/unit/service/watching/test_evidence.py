@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.watching.bands import band_of
-from service.watching.evidence import Bets, GatheredEvidence
+from takt.watching.bands import band_of
+from takt.watching.evidence import Bets, GatheredEvidence
 
 
 def test_each_picture_may_be_the_first_after_a_change() -> None:

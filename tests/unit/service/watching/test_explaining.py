@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from service.recording.watch.alarms import MovedFact
-from service.watching.explaining import explaining_first
+from takt.recording.watch.alarms import MovedFact
+from takt.watching.explaining import explaining_first
 
 
 def told(side: str = "high", **shares: float) -> list[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.watching.calibration import CalibratedFacts
-from service.watching.causes import CauseAlarm, CauseWatch
-from service.watching.least import least_shift
+from takt.watching.calibration import CalibratedFacts
+from takt.watching.causes import CauseAlarm, CauseWatch
+from takt.watching.least import least_shift
 from tests.unit.service.watching.conftest import FACTS
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.watching.promise import (
+from takt.watching.promise import (
     ERROR,
     PromiseTest,
     between,

@@ -8,10 +8,10 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from export.bundling.drift.compare import Compared, check_drift, opened_as_trained
-from export.errors import ExportError, PicturesError
-from export.pictures import read_picture
-from service.core.bundles.manifest import Drift, FileDrift, Preprocess
+from takt.core.bundles.manifest import Drift, FileDrift, Preprocess
+from takt_export.bundling.drift.compare import Compared, check_drift, opened_as_trained
+from takt_export.errors import ExportError, PicturesError
+from takt_export.pictures import read_picture
 
 BY_PILLOW = Preprocess(
     width=32, height=32, resize="tensor_bilinear", orientation="ignore", depth="pillow"

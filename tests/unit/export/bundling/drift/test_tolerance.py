@@ -6,9 +6,9 @@ import numpy as np
 import onnx
 import pytest
 
-from export.bundling.drift.tolerance import rounding_of, tolerance
-from service.core.bundles.bundle import Golden
-from service.core.bundles.manifest import Drift
+from takt.core.bundles.bundle import Golden
+from takt.core.bundles.manifest import Drift
+from takt_export.bundling.drift.tolerance import rounding_of, tolerance
 from tests.conftest import brightness_graph
 
 IMAGES = np.zeros((1, 2, 2, 3), np.uint8)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from click.testing import CliRunner, Result
 
-from export.commands.calibrate import calibrate
+from takt_export.commands.calibrate import calibrate
 
 
 def run(*arguments: object) -> Result:

@@ -9,8 +9,8 @@ from typing import Any
 import click
 import pytest
 
-from service.core.bundles.bundle import Bundle, load_bundle
-from service.core.bundles.thresholds import OVERRIDES, DeployedThresholds, read_overrides
+from takt.core.bundles.bundle import Bundle, load_bundle
+from takt.core.bundles.thresholds import OVERRIDES, DeployedThresholds, read_overrides
 from tests.unit.export.commands.calibrate.calibrating import (
     done,
     refused,
@@ -49,7 +49,7 @@ def test_a_calibration_that_fails_to_write_changes_nothing(
     DeployedThresholds(bundle, read_overrides(bundle.path)).change(
         image=0.125, pixel=None, reason=None
     )
-    monkeypatch.setattr("service.core.bundles.writing.write_atomically", full_disk)
+    monkeypatch.setattr("takt.core.bundles.writing.write_atomically", full_disk)
     assert "No space left" in refused(run(bundle.path, "--good", good))
     assert load_bundle(bundle.path).manifest == bundle.manifest
     assert (bundle.path / OVERRIDES).exists()
@@ -69,7 +69,7 @@ def test_overrides_that_cannot_be_understood_are_refused_before_any_work(
     def too_late(*_: object, **__: object) -> None:
         pytest.fail("a picture is scored")
 
-    monkeypatch.setattr("export.bundling.recalibrate.measure_calibration", too_late)
+    monkeypatch.setattr("takt_export.bundling.recalibrate.measure_calibration", too_late)
     (bundle.path / OVERRIDES).write_text("{")
     assert "delete it to go back" in refused(run(bundle.path, "--good", good))
 
@@ -84,11 +84,11 @@ def test_an_engine_that_drifts_calibrates_nothing(
     bundle: Bundle, good: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def drifting(*_: Any) -> None:
-        from service.core.errors import DriftError
+        from takt.core.errors import DriftError
 
         raise DriftError("it drifts")
 
-    monkeypatch.setattr("export.bundling.recalibrate.check_golden", drifting)
+    monkeypatch.setattr("takt_export.bundling.recalibrate.check_golden", drifting)
     assert "it drifts" in refused(run(bundle.path, "--good", good))
 
 

@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.bundling.provenance import picture_set
-from export.report.card import card, write_card
-from models.checkpoints.picture_digest import picture_digest
-from service.core.bundles.bundle import Bundle, load_bundle
-from service.core.bundles.card import CARD
-from service.core.bundles.manifest import CALIBRATION
-from service.core.bundles.taught import JUDGEMENTS
-from service.core.bundles.thresholds import OVERRIDES, DeployedThresholds, read_overrides
-from service.core.bundles.writing import replace_calibration as put_calibration
-from service.core.judged import JudgedFile
+from takt.core.bundles.bundle import Bundle, load_bundle
+from takt.core.bundles.card import CARD
+from takt.core.bundles.manifest import CALIBRATION
+from takt.core.bundles.taught import JUDGEMENTS
+from takt.core.bundles.thresholds import OVERRIDES, DeployedThresholds, read_overrides
+from takt.core.bundles.writing import replace_calibration as put_calibration
+from takt.core.judged import JudgedFile
+from takt_export.bundling.provenance import picture_set
+from takt_export.report.card import card, write_card
+from takt_models.checkpoints.picture_digest import picture_digest
 from tests.commands import repeated
 from tests.conftest import MakeBundle
 from tests.unit.export.commands.calibrate.calibrating import (
@@ -106,7 +106,7 @@ def test_a_card_that_cannot_be_written_is_told_beside_the_thresholds_that_were_d
         raise OSError(errno.ENOSPC, "No space left on device")
 
     write_card(bundle)
-    monkeypatch.setattr("export.report.card.write_card", full)
+    monkeypatch.setattr("takt_export.report.card.write_card", full)
     result = run(bundle.path, "--good", good)
     assert result.exit_code == 0, result.output
     assert "its card cannot be written (No space left on device)" in result.output

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from export.commands.fit.command import fit
-from models.fit.efficientad.options import EfficientAdOptions
-from models.fit.inpformer.options import InpFormerOptions
-from models.fit.teacher.options import TeacherOptions
+from takt_export.commands.fit.command import fit
+from takt_models.fit.efficientad.options import EfficientAdOptions
+from takt_models.fit.inpformer.options import InpFormerOptions
+from takt_models.fit.teacher.options import TeacherOptions
 
 WritePictures = Callable[..., list[Path]]
 

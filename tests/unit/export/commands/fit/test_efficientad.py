@@ -11,18 +11,18 @@ import pytest
 import torch
 from safetensors import safe_open
 
-import models.checkpoints.formats
-import models.fit.efficientad.fit
-import models.fit.teacher.fit
-from export.bundling.checkpoint_source import preprocess_of
-from export.commands.fit.command import fit
-from models.checkpoints.facts import InputRecipe
-from models.checkpoints.formats import load_checkpoint
-from models.checkpoints.picture_digest import picture_digest
-from models.efficientad.detector import EfficientAd
-from models.fit.errors import FitError
-from models.fit.progress import CurvePoint, Fitted
-from service.core.distribution import install_hint
+import takt_models.checkpoints.formats
+import takt_models.fit.efficientad.fit
+import takt_models.fit.teacher.fit
+from takt.core.distribution import install_hint
+from takt_export.bundling.checkpoint_source import preprocess_of
+from takt_export.commands.fit.command import fit
+from takt_models.checkpoints.facts import InputRecipe
+from takt_models.checkpoints.formats import load_checkpoint
+from takt_models.checkpoints.picture_digest import picture_digest
+from takt_models.efficientad.detector import EfficientAd
+from takt_models.fit.errors import FitError
+from takt_models.fit.progress import CurvePoint, Fitted
 from tests.commands import refused, run
 from tests.fake_fit import FakeFit
 
@@ -32,7 +32,7 @@ WritePictures = Callable[..., list[Path]]
 @pytest.fixture
 def fake_fit(monkeypatch: pytest.MonkeyPatch, small_model: EfficientAd) -> FakeFit:
     fake = FakeFit(Fitted(small_model, [CurvePoint(2, {"hard": 0.5})], 2, 1.5, (), ()))
-    monkeypatch.setattr(models.fit.efficientad.fit, "fit_efficientad", fake)
+    monkeypatch.setattr(takt_models.fit.efficientad.fit, "fit_efficientad", fake)
     return fake
 
 

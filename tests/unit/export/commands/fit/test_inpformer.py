@@ -8,14 +8,14 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
-import models.fit.inpformer.encoders
-from export.bundling.checkpoint_source import preprocess_of
-from export.commands.fit.command import fit
-from models.checkpoints.facts import InputRecipe
-from models.checkpoints.formats import load_checkpoint
-from models.fit.inpformer.encoders import EncoderError, Pretrained
-from models.inpformer.detector import InpFormer
-from models.input_size import InputSize
+import takt_models.fit.inpformer.encoders
+from takt_export.bundling.checkpoint_source import preprocess_of
+from takt_export.commands.fit.command import fit
+from takt_models.checkpoints.facts import InputRecipe
+from takt_models.checkpoints.formats import load_checkpoint
+from takt_models.fit.inpformer.encoders import EncoderError, Pretrained
+from takt_models.inpformer.detector import InpFormer
+from takt_models.input_size import InputSize
 from tests.inpformer import THIN
 
 
@@ -33,7 +33,7 @@ def thin_encoder(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         recipe = InputRecipe(sides.width, sides.height, "area")
         return Pretrained(choice, config, recipe, weights)
 
-    monkeypatch.setattr(models.fit.inpformer.encoders, "pretrained", pretrained)
+    monkeypatch.setattr(takt_models.fit.inpformer.encoders, "pretrained", pretrained)
     return asked
 
 
@@ -105,7 +105,7 @@ def test_an_encoder_that_cannot_be_had_is_one_line(
     def absent(choice: str, size: InputSize | None = None) -> Pretrained:
         raise EncoderError(f"timm gives no weights of {choice}: give a file")
 
-    monkeypatch.setattr(models.fit.inpformer.encoders, "pretrained", absent)
+    monkeypatch.setattr(takt_models.fit.inpformer.encoders, "pretrained", absent)
     write_pictures(tmp_path / "good", 4)
     result = run("--good", tmp_path / "good", "--out", tmp_path / "m.safetensors")
     assert result.exit_code == 1

@@ -6,17 +6,17 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from export.bundling.checkpoint_source import preprocess_of
-from export.commands.fit.command import fit
-from models.checkpoints.facts import InputRecipe
-from models.checkpoints.formats import load_checkpoint
+from takt_export.bundling.checkpoint_source import preprocess_of
+from takt_export.commands.fit.command import fit
+from takt_models.checkpoints.facts import InputRecipe
+from takt_models.checkpoints.formats import load_checkpoint
 from tests.patchcore import a_patchcore
 
 
 @pytest.fixture(autouse=True)
 def random_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    import models.fit.patchcore.encoders as encoders
-    from models.patchcore.config import PatchCoreConfig
+    import takt_models.fit.patchcore.encoders as encoders
+    from takt_models.patchcore.config import PatchCoreConfig
 
     def encoder_of(choice: str, width: int = 64, height: int = 32) -> encoders.PatchCoreEncoder:
         config = PatchCoreConfig((1, 1), width=width, height=height)

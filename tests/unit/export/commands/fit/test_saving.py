@@ -6,11 +6,11 @@ import click
 import pytest
 import torch
 
-from export.commands.fit.saving import resumable, save_detector
-from models.checkpoints.own import load_fitted
-from models.efficientad.config import EfficientAdConfig
-from models.efficientad.detector import EfficientAd
-from models.fit.progress import CurvePoint, Fitted
+from takt_export.commands.fit.saving import resumable, save_detector
+from takt_models.checkpoints.own import load_fitted
+from takt_models.efficientad.config import EfficientAdConfig
+from takt_models.efficientad.detector import EfficientAd
+from takt_models.fit.progress import CurvePoint, Fitted
 
 
 @pytest.mark.parametrize(("auroc", "warns"), [(0.93, False), (0.6, True)])

@@ -5,8 +5,8 @@ from typing import Any
 import click
 import pytest
 
-from export.commands.fit.sizing import check_fitted_size
-from models.input_size import InputSize
+from takt_export.commands.fit.sizing import check_fitted_size
+from takt_models.input_size import InputSize
 
 
 @pytest.mark.parametrize("asked", [None, "auto", InputSize(640, 256)])

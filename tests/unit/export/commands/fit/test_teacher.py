@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-import models.checkpoints.formats
-import models.fit.efficientad.fit
-import models.fit.teacher.fit
-from export.commands.fit.command import fit
-from models.checkpoints.own import load_teacher
-from models.efficientad.detector import PDN
-from models.fit.progress import CurvePoint
-from models.fit.teacher.fit import FittedTeacher
-from models.fit.teacher.options import TeacherOptions
+import takt_models.checkpoints.formats
+import takt_models.fit.efficientad.fit
+import takt_models.fit.teacher.fit
+from takt_export.commands.fit.command import fit
+from takt_models.checkpoints.own import load_teacher
+from takt_models.efficientad.detector import PDN
+from takt_models.fit.progress import CurvePoint
+from takt_models.fit.teacher.fit import FittedTeacher
+from takt_models.fit.teacher.options import TeacherOptions
 from tests.commands import refused, run
 from tests.fake_fit import FakeFit
 
@@ -25,7 +25,7 @@ def test_fitting_a_teacher_writes_it_with_its_curve_and_says_what_it_explains(
 ) -> None:
     curve = [CurvePoint(4, {"loss": 0.5, "held_out_r2": 0.3})]
     fake = FakeFit(FittedTeacher(PDN("small", 384), curve, 0.345, {"stride 8": 0.6}))
-    monkeypatch.setattr(models.fit.teacher.fit, "fit_teacher", fake)
+    monkeypatch.setattr(takt_models.fit.teacher.fit, "fit_teacher", fake)
     out = tmp_path / "teacher.safetensors"
     result = run(fit, "teacher", "--good", good[0].parent, "--out", out, "--steps", 4)
     assert result.exit_code == 0, result.output

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from export.commands.msa.command import msa
-from service.core.bundles.bundle import Bundle
+from takt.core.bundles.bundle import Bundle
+from takt_export.commands.msa.command import msa
 from tests.commands import refused, run
 
 EXAMPLES = Path(__file__).parents[5] / "examples"
@@ -36,7 +36,7 @@ def study(tmp_path: Path, picture_bytes: Callable[..., bytes]) -> Path:
 
 def test_the_command_is_listed_without_importing_what_it_needs() -> None:
     code = (
-        "import sys; import export.commands.msa.command; "
+        "import sys; import takt_export.commands.msa.command; "
         "heavy = {'torch', 'scipy', 'cv2', 'jinja2', 'numpy', 'sqlalchemy'}; "
         "print(sorted(heavy & sys.modules.keys()))"
     )

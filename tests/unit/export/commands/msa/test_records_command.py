@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from export.commands.msa.command import msa
-from service.recording.record import Record
-from service.recording.review.judging import NewJudgement, judge
+from takt.recording.record import Record
+from takt.recording.review.judging import NewJudgement, judge
+from takt_export.commands.msa.command import msa
 from tests.commands import refused, run
 from tests.recorded import NOON_US, insert_inspections
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from export.learning.search.bank_choice import BankChoice
-from export.learning.search.choosing import FoundByTrial, Gain, Tried, taken_of
+from takt_export.learning.search.bank_choice import BankChoice
+from takt_export.learning.search.choosing import FoundByTrial, Gain, Tried, taken_of
 
 USUAL = BankChoice(320, (4, 10), 6000)
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from export.commands.learn import learn
-from export.learning import learn as learning
-from export.learning.search.bank_choice import BankChoice
-from export.learning.search.choosing import FoundByTrial, Tried
-from export.learning.search.searching import Searched
-from models.checkpoints.formats import load_checkpoint
-from models.patchcore.detector import PatchCore
+from takt_export.commands.learn import learn
+from takt_export.learning import learn as learning
+from takt_export.learning.search.bank_choice import BankChoice
+from takt_export.learning.search.choosing import FoundByTrial, Tried
+from takt_export.learning.search.searching import Searched
+from takt_models.checkpoints.formats import load_checkpoint
+from takt_models.patchcore.detector import PatchCore
 
 pytestmark = pytest.mark.torch
 

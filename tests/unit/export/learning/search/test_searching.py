@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from export.learning.search.bank_choice import BankChoice
-from export.learning.search.choosing import FoundByTrial
-from export.learning.search.searching import Searched, other_sides, search
+from takt_export.learning.search.bank_choice import BankChoice
+from takt_export.learning.search.choosing import FoundByTrial
+from takt_export.learning.search.searching import Searched, other_sides, search
 
 USUAL = BankChoice(320, (4, 10), 6000)
 

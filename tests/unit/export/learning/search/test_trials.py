@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.calibration.grouping import EACH_ITS_OWN, Grouped
-from export.calibration.lots import NO_LOTS
-from export.calibration.parts import Parts
-from export.errors import LearnError
-from export.learning.look import GoodPictures, look_at_pictures
-from export.learning.search import trials
-from export.learning.search.bank_choice import BankChoice
-from export.learning.search.trials import TrialPictures, try_bank
-from export.learning.stages import Stages
-from models.fit.device import Compute
+from takt_export.calibration.grouping import EACH_ITS_OWN, Grouped
+from takt_export.calibration.lots import NO_LOTS
+from takt_export.calibration.parts import Parts
+from takt_export.errors import LearnError
+from takt_export.learning.look import GoodPictures, look_at_pictures
+from takt_export.learning.search import trials
+from takt_export.learning.search.bank_choice import BankChoice
+from takt_export.learning.search.trials import TrialPictures, try_bank
+from takt_export.learning.stages import Stages
+from takt_models.fit.device import Compute
 
 pytestmark = pytest.mark.torch
 

@@ -9,8 +9,8 @@ import cv2
 import pytest
 from click.testing import CliRunner, Result
 
-from export.commands.learn import learn
-from service.core.bundles.bundle import Bundle, load_bundle
+from takt.core.bundles.bundle import Bundle, load_bundle
+from takt_export.commands.learn import learn
 
 Run = Callable[..., Result]
 

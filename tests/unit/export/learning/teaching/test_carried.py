@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from export.calibration import self_test
-from export.learning.teaching.carried import carry_over, kept_good_pictures
-from export.pictures import picture_size, read_picture
-from models.checkpoints.facts import SizeRange
-from service.core.bundles.bundle import Bundle, load_bundle
-from service.core.bundles.thresholds import DeployedThresholds, read_overrides
-from service.core.pictures.facts import FACTS
-from service.core.pictures.good_facts import GoodFacts
-from service.recording.watch.known import KnownBundle
-from service.repository.activation import Activation, keep_activation
+from takt.core.bundles.bundle import Bundle, load_bundle
+from takt.core.bundles.thresholds import DeployedThresholds, read_overrides
+from takt.core.pictures.facts import FACTS
+from takt.core.pictures.good_facts import GoodFacts
+from takt.recording.watch.known import KnownBundle
+from takt.repository.activation import Activation, keep_activation
+from takt_export.calibration import self_test
+from takt_export.learning.teaching.carried import carry_over, kept_good_pictures
+from takt_export.pictures import picture_size, read_picture
+from takt_models.checkpoints.facts import SizeRange
 from tests.conftest import MakeBundle
 from tests.unit.export.learning.teaching.conftest import Run
 

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from export.errors import LearnError
-from export.learning.stages import Stages
-from export.learning.teaching.judged_pictures import (
+from takt.core.domain import Box
+from takt.core.judged import LINES, JudgedFile, read_judged
+from takt_export.errors import LearnError
+from takt_export.learning.stages import Stages
+from takt_export.learning.teaching.judged_pictures import (
     TeachingPicture,
     judged_pictures,
     tell_of_strange,
 )
-from models.checkpoints.facts import SizeRange
-from service.core.domain import Box
-from service.core.judged import LINES, JudgedFile, read_judged
+from takt_models.checkpoints.facts import SizeRange
 from tests.unit.export.learning.teaching.conftest import spoil
 
 ORIENTATION = 0x0112

@@ -4,14 +4,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.learning.learn import Learned
-from export.learning.stages import Stages
-from export.learning.teaching.judged_pictures import judged_pictures
-from export.learning.teaching.request import TaughtModel
-from export.learning.teaching.taught_version import TaughtVersion, inspection_of, mcnemar
-from export.learning.teaching.verdicts import TurnedVerdicts, Verdicts
-from models.checkpoints.picture_digest import picture_digest
-from service.core.bundles.thresholds import ThresholdPair
+from takt.core.bundles.thresholds import ThresholdPair
+from takt_export.learning.learn import Learned
+from takt_export.learning.stages import Stages
+from takt_export.learning.teaching.judged_pictures import judged_pictures
+from takt_export.learning.teaching.request import TaughtModel
+from takt_export.learning.teaching.taught_version import TaughtVersion, inspection_of, mcnemar
+from takt_export.learning.teaching.verdicts import TurnedVerdicts, Verdicts
+from takt_models.checkpoints.picture_digest import picture_digest
 from tests.conftest import MakeBundle
 
 

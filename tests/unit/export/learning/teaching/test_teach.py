@@ -7,14 +7,14 @@ import cv2
 import numpy as np
 import pytest
 
-from export.learning.teaching.request import TaughtModel
-from export.learning.teaching.teach import why_left_out
-from export.learning.teaching.verdicts import TurnedVerdicts, Verdicts
-from models.checkpoints.formats import load_checkpoint
-from service.core.bundles.bundle import load_bundle
-from service.core.bundles.taught import JUDGEMENTS
-from service.core.bundles.thresholds import ThresholdPair
-from service.repository.activation import Activation, keep_activation, read_activation
+from takt.core.bundles.bundle import load_bundle
+from takt.core.bundles.taught import JUDGEMENTS
+from takt.core.bundles.thresholds import ThresholdPair
+from takt.repository.activation import Activation, keep_activation, read_activation
+from takt_export.learning.teaching.request import TaughtModel
+from takt_export.learning.teaching.teach import why_left_out
+from takt_export.learning.teaching.verdicts import TurnedVerdicts, Verdicts
+from takt_models.checkpoints.formats import load_checkpoint
 from tests.conftest import MakeBundle
 from tests.unit.export.learning.teaching.conftest import Run
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from export.learning.teaching.verdicts import HeadGain, TurnedVerdicts, Verdicts
-from service.core.bundles.thresholds import ThresholdPair
+from takt.core.bundles.thresholds import ThresholdPair
+from takt_export.learning.teaching.verdicts import HeadGain, TurnedVerdicts, Verdicts
 
 
 def test_turned_verdicts_are_counted_both_ways() -> None:

@@ -5,12 +5,12 @@ from html.parser import HTMLParser
 
 import pytest
 
-from export.msa.analysis import StudyContext, StudyFact, analyse
-from export.msa.report.document import study_json
-from export.msa.report.page import study_html
-from export.msa.report.strip import MOST_ROWS, score_strip
-from export.msa.report.table import study_table
-from export.msa.study import Study, StudyNote, study_of
+from takt_export.msa.analysis import StudyContext, StudyFact, analyse
+from takt_export.msa.report.document import study_json
+from takt_export.msa.report.page import study_html
+from takt_export.msa.report.strip import MOST_ROWS, score_strip
+from takt_export.msa.report.table import study_table
+from takt_export.msa.study import Study, StudyNote, study_of
 from tests.attribute_study import part, worked_example
 
 HOSTILE = "<script>alert(\"x\")</script> & 'co'"

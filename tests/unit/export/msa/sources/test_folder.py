@@ -6,9 +6,9 @@ from pathlib import Path
 import cv2
 import pytest
 
-from export.errors import MsaError, PicturesError
-from export.msa.sources.folder import read_folder, read_placements
-from models.checkpoints.picture_digest import picture_digest
+from takt_export.errors import MsaError, PicturesError
+from takt_export.msa.sources.folder import read_folder, read_placements
+from takt_models.checkpoints.picture_digest import picture_digest
 
 Place = Callable[..., Path]
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from models.checkpoints.description import describe
-from models.checkpoints.errors import CheckpointError
-from models.checkpoints.files.containers import container_of
-from models.checkpoints.formats import load_checkpoint
+from takt_models.checkpoints.description import describe
+from takt_models.checkpoints.errors import CheckpointError
+from takt_models.checkpoints.files.containers import container_of
+from takt_models.checkpoints.formats import load_checkpoint
 
 
 @pytest.mark.parametrize(

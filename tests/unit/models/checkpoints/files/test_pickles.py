@@ -14,10 +14,10 @@ import pytest
 import torch
 from torch import nn
 
-from models.checkpoints.description import describe
-from models.checkpoints.errors import CheckpointError, UnsafeCheckpointError
-from models.checkpoints.files.pickles import MAX_PICKLE_BYTES, StandIn, read_pickle, value_of
-from models.checkpoints.formats import load_checkpoint
+from takt_models.checkpoints.description import describe
+from takt_models.checkpoints.errors import CheckpointError, UnsafeCheckpointError
+from takt_models.checkpoints.files.pickles import MAX_PICKLE_BYTES, StandIn, read_pickle, value_of
+from takt_models.checkpoints.formats import load_checkpoint
 
 Wrap = Callable[[object], object]
 Refused = Callable[[Path], None]
@@ -214,7 +214,7 @@ def test_compressed_data_are_refused_before_they_are_unpacked(tmp_path: Path) ->
 def test_a_huge_pickle_is_refused_before_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.checkpoints.files.pickles.MAX_PICKLE_BYTES", 99)
+    monkeypatch.setattr("takt_models.checkpoints.files.pickles.MAX_PICKLE_BYTES", 99)
     assert MAX_PICKLE_BYTES == 64 * 2**20
     torch.save({"x": "y" * 100}, tmp_path / "huge.pth")
     with pytest.raises(CheckpointError, match="holds a pickle of 0 MB beside its tensors"):

@@ -11,15 +11,15 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.efficientad.detector import PDN, EfficientAd
-from models.fit.device import Compute, round_to_fp16
-from models.fit.efficientad.fit import FitError, fit_efficientad, hard_quantile, learning_rate
-from models.fit.efficientad.losses import LOSSES
-from models.fit.efficientad.options import EfficientAdOptions
-from models.fit.looks import LOOK, Spoil
-from models.fit.pictures import Load
-from models.fit.progress import Fitted
-from models.fit.resume import ResumeMismatchError
+from takt_models.efficientad.detector import PDN, EfficientAd
+from takt_models.fit.device import Compute, round_to_fp16
+from takt_models.fit.efficientad.fit import FitError, fit_efficientad, hard_quantile, learning_rate
+from takt_models.fit.efficientad.losses import LOSSES
+from takt_models.fit.efficientad.options import EfficientAdOptions
+from takt_models.fit.looks import LOOK, Spoil
+from takt_models.fit.pictures import Load
+from takt_models.fit.progress import Fitted
+from takt_models.fit.resume import ResumeMismatchError
 
 pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("narrow_networks")]
 
@@ -155,7 +155,7 @@ def test_an_unreadable_picture_is_met_before_the_first_step(
     def no_step(*_: object) -> None:
         pytest.fail("a step was taken")
 
-    monkeypatch.setattr("models.fit.efficientad.fit.step_losses", no_step)
+    monkeypatch.setattr("takt_models.fit.efficientad.fit.step_losses", no_step)
     with pytest.raises(KeyboardInterrupt):
         fit(teacher, tmp_path / "m.safetensors", load_other=Interruption(left=len(OTHER) - 1))
 
@@ -246,9 +246,9 @@ def test_the_learning_rate_is_constant_then_falls_to_a_hundredth(
 def test_a_plateau_on_held_out_pictures_ends_the_fit_sooner(
     teacher: PDN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.fit.efficientad.fit._held_out", lambda *_: 1.0)
-    monkeypatch.setattr("models.fit.efficientad.fit.LOOK_EVERY", 1)
-    monkeypatch.setattr("models.fit.optim.schedule.PATIENCE", 1)
+    monkeypatch.setattr("takt_models.fit.efficientad.fit._held_out", lambda *_: 1.0)
+    monkeypatch.setattr("takt_models.fit.efficientad.fit.LOOK_EVERY", 1)
+    monkeypatch.setattr("takt_models.fit.optim.schedule.PATIENCE", 1)
     short = fit(teacher, tmp_path / "m.safetensors", replace(OPTIONS, steps=None))
     # Two looks after one step each: those are 40 % of the steps then.
     assert short.steps == 5
@@ -258,8 +258,8 @@ def test_a_plateau_on_held_out_pictures_ends_the_fit_sooner(
 def test_a_fit_for_a_time_goes_on_to_the_steps_that_it_had_planned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.fit.optim.schedule.WARM_UP_STEPS", 1)
-    monkeypatch.setattr("models.fit.optim.schedule.PACE_STEPS", 2)
+    monkeypatch.setattr("takt_models.fit.optim.schedule.WARM_UP_STEPS", 1)
+    monkeypatch.setattr("takt_models.fit.optim.schedule.PACE_STEPS", 2)
     torch.manual_seed(0)
     thin = PDN("small", 8)
     timed = replace(OPTIONS, steps=None, minutes=1e-6)
@@ -268,7 +268,7 @@ def test_a_fit_for_a_time_goes_on_to_the_steps_that_it_had_planned(
     output = tmp_path / "parts.safetensors"
     with pytest.raises(KeyboardInterrupt):
         fit(thin, output, timed, load_other=Interruption(left=len(OTHER) + 2))
-    monkeypatch.setattr("models.fit.optim.schedule.MARGIN", 1e6)
+    monkeypatch.setattr("takt_models.fit.optim.schedule.MARGIN", 1e6)
     resumed = fit(thin, output, timed)
     assert resumed.steps == 3
     for name, value in resumed.model.state_dict().items():
@@ -276,7 +276,7 @@ def test_a_fit_for_a_time_goes_on_to_the_steps_that_it_had_planned(
 
 
 def test_the_best_state_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("models.fit.looks.LOOK_EVERY", 1)
+    monkeypatch.setattr("takt_models.fit.looks.LOOK_EVERY", 1)
     told: list[float] = []
 
     def share(good: Sequence[torch.Tensor], spoiled: Sequence[torch.Tensor], _: object) -> float:
@@ -284,7 +284,7 @@ def test_the_best_state_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         told.append((0.9, 0.5)[len(told)])
         return told[-1]
 
-    monkeypatch.setattr("models.fit.efficientad.fit.share_told_apart", share)
+    monkeypatch.setattr("takt_models.fit.efficientad.fit.share_told_apart", share)
     torch.manual_seed(0)
     thin = PDN("small", 8)
     fitted = fit(
@@ -315,7 +315,7 @@ def test_a_fit_leaves_plain_convolutions(fitted: Fitted[EfficientAd]) -> None:
 def test_each_step_takes_its_learning_rate(
     teacher: PDN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rate = "models.fit.efficientad.fit.learning_rate"
+    rate = "takt_models.fit.efficientad.fit.learning_rate"
     monkeypatch.setattr(rate, lambda step, steps, options: 0.0)
     one, two = (
         fit(teacher, tmp_path / f"{steps}.safetensors", replace(OPTIONS, steps=steps))

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from models.efficientad.config import TEACHER_CHANNELS, EfficientAdConfig, Size
-from models.efficientad.detector import PDN, EfficientAd
-from models.fit.device import Compute
-from models.fit.efficientad.losses import (
+from takt_models.efficientad.config import TEACHER_CHANNELS, EfficientAdConfig, Size
+from takt_models.efficientad.detector import PDN, EfficientAd
+from takt_models.fit.device import Compute
+from takt_models.fit.efficientad.losses import (
     LOSSES,
     autoencoder_loss,
     first_half,

@@ -9,12 +9,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.checkpoints.errors import CheckpointError
-from models.checkpoints.facts import Centre, InputRecipe
-from models.fit.backbone import Lite0Features
-from models.fit.inpformer.encoders import EncoderError, folded, load_into, pretrained
-from models.inpformer.detector import InpFormer
-from models.inpformer.lite0 import BLOCKS, FEATURES, Lite0Encoder
+from takt_models.checkpoints.errors import CheckpointError
+from takt_models.checkpoints.facts import Centre, InputRecipe
+from takt_models.fit.backbone import Lite0Features
+from takt_models.fit.inpformer.encoders import EncoderError, folded, load_into, pretrained
+from takt_models.inpformer.detector import InpFormer
+from takt_models.inpformer.lite0 import BLOCKS, FEATURES, Lite0Encoder
 
 DIM = 64
 GRID = 37

@@ -14,18 +14,18 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from models.checkpoints.facts import InputRecipe
-from models.fit.device import Compute
-from models.fit.errors import FitError
-from models.fit.inpformer.encoders import Pretrained
-from models.fit.inpformer.fit import batch_at, fit_inpformer, learning_rate, split_good
-from models.fit.inpformer.options import InpFormerOptions
-from models.fit.looks import LOOK, Spoil
-from models.fit.pictures import Load
-from models.fit.progress import Fitted
-from models.fit.resume import ResumeMismatchError
-from models.inpformer.config import InpFormerConfig
-from models.inpformer.detector import InpFormer
+from takt_models.checkpoints.facts import InputRecipe
+from takt_models.fit.device import Compute
+from takt_models.fit.errors import FitError
+from takt_models.fit.inpformer.encoders import Pretrained
+from takt_models.fit.inpformer.fit import batch_at, fit_inpformer, learning_rate, split_good
+from takt_models.fit.inpformer.options import InpFormerOptions
+from takt_models.fit.looks import LOOK, Spoil
+from takt_models.fit.pictures import Load
+from takt_models.fit.progress import Fitted
+from takt_models.fit.resume import ResumeMismatchError
+from takt_models.inpformer.config import InpFormerConfig
+from takt_models.inpformer.detector import InpFormer
 from tests.inpformer import LIGHT, THIN
 
 pytestmark = pytest.mark.torch
@@ -110,7 +110,7 @@ def interrupt(
         return batch_at(step, count, options)
 
     with monkeypatch.context() as patch:
-        patch.setattr("models.fit.inpformer.fit.batch_at", until)
+        patch.setattr("takt_models.fit.inpformer.fit.batch_at", until)
         with pytest.raises(KeyboardInterrupt):
             fit(
                 output, options, good=good, encoder=encoder, load=load, spoil=spoil, digests=digests
@@ -148,9 +148,9 @@ def spoiled(path: Path) -> list[NDArray[np.uint8]]:
 def test_the_best_state_is_kept_also_over_an_interruption(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("models.fit.looks.LOOK_EVERY", 2)
+    monkeypatch.setattr("takt_models.fit.looks.LOOK_EVERY", 2)
     told = iter([0.9, 0.5, 0.6])
-    monkeypatch.setattr("models.fit.inpformer.fit.share_told_apart", lambda *_: next(told))
+    monkeypatch.setattr("takt_models.fit.inpformer.fit.share_told_apart", lambda *_: next(told))
     output = tmp_path / "m.safetensors"
     interrupt(monkeypatch, output, at=5, good=MANY, spoil=spoiled)
     resumed = fit(output, good=MANY, spoil=spoiled)
@@ -199,7 +199,7 @@ def test_a_killed_fit_goes_on_as_if_nothing_had_been(
     code = f"""
         import importlib.util, os, signal, sys
         from pathlib import Path
-        import models.fit.inpformer.fit as fit_module
+        import takt_models.fit.inpformer.fit as fit_module
         spec = importlib.util.spec_from_file_location("here", {str(Path(__file__))!r})
         here = importlib.util.module_from_spec(spec)
         sys.modules["here"] = here
@@ -224,14 +224,14 @@ def test_a_killed_fit_goes_on_as_if_nothing_had_been(
 def test_a_fit_for_a_time_goes_on_to_the_steps_that_it_had_planned(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("models.fit.optim.schedule.WARM_UP_STEPS", 1)
-    monkeypatch.setattr("models.fit.optim.schedule.PACE_STEPS", 2)
+    monkeypatch.setattr("takt_models.fit.optim.schedule.WARM_UP_STEPS", 1)
+    monkeypatch.setattr("takt_models.fit.optim.schedule.PACE_STEPS", 2)
     timed = replace(OPTIONS, steps=None, minutes=1e-6)
     whole = fit(tmp_path / "whole.safetensors", timed)
     assert whole.steps == 3
     output = tmp_path / "m.safetensors"
     interrupt(monkeypatch, output, at=2, options=timed)
-    monkeypatch.setattr("models.fit.optim.schedule.MARGIN", 1e6)
+    monkeypatch.setattr("takt_models.fit.optim.schedule.MARGIN", 1e6)
     resumed = fit(output, timed)
     assert resumed.steps == 3
     assert_same_weights(resumed.model, whole.model)
@@ -251,7 +251,7 @@ def test_pictures_are_encoded_before_the_pace_is_taken(
         counts.append(len(read))
         return batch_at(step, count, options)
 
-    monkeypatch.setattr("models.fit.inpformer.fit.batch_at", counting)
+    monkeypatch.setattr("takt_models.fit.inpformer.fit.batch_at", counting)
     fitted = fit(tmp_path / "m.safetensors", load=noted)
     assert set(read) == set(fitted.seen)
     assert set(counts) == {len(read)}

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.dinov2.maps import Groups
-from models.fit.device import Compute
-from models.fit.inpformer.losses import mining_factors, reconstruction_loss, step_losses
-from models.inpformer.detector import InpFormer
+from takt_models.dinov2.maps import Groups
+from takt_models.fit.device import Compute
+from takt_models.fit.inpformer.losses import mining_factors, reconstruction_loss, step_losses
+from takt_models.inpformer.detector import InpFormer
 from tests.inpformer import THIN
 
 CONFIG = replace(THIN, embed_dim=8, inp_count=3)

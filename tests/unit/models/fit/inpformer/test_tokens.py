@@ -7,16 +7,16 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from models.fit.device import Compute
-from models.fit.inpformer.tokens import (
+from takt_models.fit.device import Compute
+from takt_models.fit.inpformer.tokens import (
     SPREAD_FLOOR,
     EncodedPictures,
     FlatTokensError,
     set_token_statistics,
 )
-from models.fit.inpformer.views import VIEWS, view
-from models.inpformer.detector import InpFormer
-from models.inpformer.lite0 import Lite0Encoder
+from takt_models.fit.inpformer.views import VIEWS, view
+from takt_models.inpformer.detector import InpFormer
+from takt_models.inpformer.lite0 import Lite0Encoder
 from tests.inpformer import LIGHT
 
 PATHS = tuple(Path(f"{number}.png") for number in range(3))

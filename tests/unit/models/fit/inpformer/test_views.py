@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from models.fit.inpformer.views import VIEWS, view
+from takt_models.fit.inpformer.views import VIEWS, view
 
 QUARTERS = {VIEWS - 3: 1, VIEWS - 2: 2, VIEWS - 1: 3}
 """Right angles by the number of the view."""

@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import nn
 
-from models.fit.optim.muon import LENGTH, Muon, orthogonalized, others_than, suits_muon
+from takt_models.fit.optim.muon import LENGTH, Muon, orthogonalized, others_than, suits_muon
 
 
 def test_the_singular_values_become_alike() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from models.fit.optim.schedule import (
+from takt_models.fit.optim.schedule import (
     MOST_STEPS,
     PACE_STEPS,
     PATIENCE,

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.fit.optim.stable_adamw import StableAdamW
+from takt_models.fit.optim.stable_adamw import StableAdamW
 
 LR, DECAY, EPS, BETAS = 0.1, 0.01, 1e-10, (0.9, 0.999)
 

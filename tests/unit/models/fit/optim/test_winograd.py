@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.efficientad.detector import PDN
-from models.fit.optim.winograd import WinogradConv2d, plain, winograd
+from takt_models.efficientad.detector import PDN
+from takt_models.fit.optim.winograd import WinogradConv2d, plain, winograd
 
 
 def gradients(conv: nn.Conv2d, x: Tensor, upstream: Tensor) -> list[Tensor]:

@@ -1,7 +1,7 @@
 import torch
 
-from models.checkpoints.good_cells import GoodCells, coarse
-from models.fit.patchcore.directions import (
+from takt_models.checkpoints.good_cells import GoodCells, coarse
+from takt_models.fit.patchcore.directions import (
     FOLDS,
     MOST_DIRECTIONS,
     GoodStatistics,

@@ -9,19 +9,19 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-import models.fit.patchcore.encoders as encoders
-from models.checkpoints.facts import InputRecipe
-from models.fit.device import Compute
-from models.fit.inpformer.encoders import Pretrained
-from models.fit.patchcore.encoders import encoder_of, load_into
-from models.fit.patchcore.fit import fit_patchcore
-from models.fit.patchcore.options import PatchCoreOptions
-from models.inpformer.config import InpFormerConfig
-from models.inpformer.detector import InpFormer
-from models.input_size import InputSize
-from models.patchcore.bank import LEAST_DISTANCE
-from models.patchcore.config import USUAL_SIDES
-from models.patchcore.detector import PatchCore
+import takt_models.fit.patchcore.encoders as encoders
+from takt_models.checkpoints.facts import InputRecipe
+from takt_models.fit.device import Compute
+from takt_models.fit.inpformer.encoders import Pretrained
+from takt_models.fit.patchcore.encoders import encoder_of, load_into
+from takt_models.fit.patchcore.fit import fit_patchcore
+from takt_models.fit.patchcore.options import PatchCoreOptions
+from takt_models.inpformer.config import InpFormerConfig
+from takt_models.inpformer.detector import InpFormer
+from takt_models.input_size import InputSize
+from takt_models.patchcore.bank import LEAST_DISTANCE
+from takt_models.patchcore.config import USUAL_SIDES
+from takt_models.patchcore.detector import PatchCore
 
 THIN = InpFormerConfig(
     embed_dim=16,

@@ -7,11 +7,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from models.fit.device import Compute
-from models.fit.patchcore.features import PictureFeatures
-from models.fit.pictures import Load
-from models.patchcore.config import PatchCoreConfig
-from models.patchcore.detector import PatchCore
+from takt_models.fit.device import Compute
+from takt_models.fit.patchcore.features import PictureFeatures
+from takt_models.fit.pictures import Load
+from takt_models.patchcore.config import PatchCoreConfig
+from takt_models.patchcore.detector import PatchCore
 from tests.patchcore import a_patchcore
 
 PATHS = tuple(Path(f"{number}.png") for number in range(4))

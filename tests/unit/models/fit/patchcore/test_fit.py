@@ -9,20 +9,20 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from models.checkpoints.facts import InputRecipe
-from models.fit.device import Compute
-from models.fit.errors import FitError
-from models.fit.inpformer.encoders import EncoderError
-from models.fit.patchcore import turning
-from models.fit.patchcore.encoders import PatchCoreEncoder, load_into
-from models.fit.patchcore.fit import fit_patchcore
-from models.fit.patchcore.options import PatchCoreOptions
-from models.fit.patchcore.turning import TURNS
-from models.fit.progress import Fitted
-from models.patchcore.bank import LEAST_DISTANCE
-from models.patchcore.config import PatchCoreConfig
-from models.patchcore.detector import PatchCore
-from models.patchcore.places import Places
+from takt_models.checkpoints.facts import InputRecipe
+from takt_models.fit.device import Compute
+from takt_models.fit.errors import FitError
+from takt_models.fit.inpformer.encoders import EncoderError
+from takt_models.fit.patchcore import turning
+from takt_models.fit.patchcore.encoders import PatchCoreEncoder, load_into
+from takt_models.fit.patchcore.fit import fit_patchcore
+from takt_models.fit.patchcore.options import PatchCoreOptions
+from takt_models.fit.patchcore.turning import TURNS
+from takt_models.fit.progress import Fitted
+from takt_models.patchcore.bank import LEAST_DISTANCE
+from takt_models.patchcore.config import PatchCoreConfig
+from takt_models.patchcore.detector import PatchCore
+from takt_models.patchcore.places import Places
 from tests.patchcore import a_patchcore
 
 CONFIG = PatchCoreConfig(bank_sizes=(1, 1), width=64, height=32)

@@ -8,11 +8,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from models.fit.device import Compute
-from models.fit.errors import FitError
-from models.fit.patchcore.features import PictureFeatures
-from models.fit.patchcore.fit import with_banks
-from models.fit.patchcore.folds import (
+from takt_models.fit.device import Compute
+from takt_models.fit.errors import FitError
+from takt_models.fit.patchcore.features import PictureFeatures
+from takt_models.fit.patchcore.fit import with_banks
+from takt_models.fit.patchcore.folds import (
     FOLDS,
     MOST_MEASURED,
     MOST_SCORED,
@@ -24,8 +24,8 @@ from models.fit.patchcore.folds import (
     score_fold,
     seen_distances,
 )
-from models.patchcore.bank import LEAST_DISTANCE
-from models.patchcore.config import PatchCoreConfig
+from takt_models.patchcore.bank import LEAST_DISTANCE
+from takt_models.patchcore.config import PatchCoreConfig
 from tests.patchcore import a_patchcore
 
 CONFIG = PatchCoreConfig(bank_sizes=(1, 1), width=64, height=32)

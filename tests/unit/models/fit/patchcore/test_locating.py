@@ -9,20 +9,20 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from export.bundling.graph import write_graph
-from models.checkpoints.facts import InputRecipe
-from models.checkpoints.formats import load_checkpoint
-from models.checkpoints.own import FitFacts, save_checkpoint
-from models.fit.device import Compute
-from models.fit.patchcore import locating
-from models.fit.patchcore.encoders import PatchCoreEncoder
-from models.fit.patchcore.fit import fit_patchcore, set_locator
-from models.fit.patchcore.locating import Gray, gray_of, taught
-from models.fit.patchcore.options import PatchCoreOptions
-from models.patchcore.config import PatchCoreConfig
-from models.patchcore.detector import PatchCore
-from models.patchcore.locator import Locator
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt_export.bundling.graph import write_graph
+from takt_models.checkpoints.facts import InputRecipe
+from takt_models.checkpoints.formats import load_checkpoint
+from takt_models.checkpoints.own import FitFacts, save_checkpoint
+from takt_models.fit.device import Compute
+from takt_models.fit.patchcore import locating
+from takt_models.fit.patchcore.encoders import PatchCoreEncoder
+from takt_models.fit.patchcore.fit import fit_patchcore, set_locator
+from takt_models.fit.patchcore.locating import Gray, gray_of, taught
+from takt_models.fit.patchcore.options import PatchCoreOptions
+from takt_models.patchcore.config import PatchCoreConfig
+from takt_models.patchcore.detector import PatchCore
+from takt_models.patchcore.locator import Locator
 from tests.patchcore import a_patchcore
 
 Picture = NDArray[np.uint8]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.fit.patchcore import moving
-from models.fit.patchcore.moving import Movement
+from takt_models.fit.patchcore import moving
+from takt_models.fit.patchcore.moving import Movement
 
 RAMP = np.tile(np.arange(0, 200, 2, dtype=np.uint8)[None, :, None], (60, 1, 3))
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from models.fit.device import Compute
-from models.fit.patchcore import turning
-from models.fit.patchcore.features import PictureFeatures
-from models.fit.patchcore.turning import TURNS, read_turned
-from models.patchcore.config import PatchCoreConfig
-from models.patchcore.detector import PatchCore
+from takt_models.fit.device import Compute
+from takt_models.fit.patchcore import turning
+from takt_models.fit.patchcore.features import PictureFeatures
+from takt_models.fit.patchcore.turning import TURNS, read_turned
+from takt_models.patchcore.config import PatchCoreConfig
+from takt_models.patchcore.detector import PatchCore
 from tests.patchcore import a_patchcore
 
 Picture = NDArray[np.uint8]

@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-import models.fit.teacher.examples as examples_module
-from models.efficientad.config import TEACHER_CHANNELS
-from models.efficientad.detector import PDN
-from models.fit.backbone import CHANNELS, STRIDES
-from models.fit.device import Compute
-from models.fit.errors import TeacherError
-from models.fit.pictures import Load
-from models.fit.resume import ResumeMismatchError
-from models.fit.teacher.examples import FEATURES
-from models.fit.teacher.fit import FittedTeacher, fit_teacher
-from models.fit.teacher.options import TeacherOptions
+import takt_models.fit.teacher.examples as examples_module
+from takt_models.efficientad.config import TEACHER_CHANNELS
+from takt_models.efficientad.detector import PDN
+from takt_models.fit.backbone import CHANNELS, STRIDES
+from takt_models.fit.device import Compute
+from takt_models.fit.errors import TeacherError
+from takt_models.fit.pictures import Load
+from takt_models.fit.resume import ResumeMismatchError
+from takt_models.fit.teacher.examples import FEATURES
+from takt_models.fit.teacher.fit import FittedTeacher, fit_teacher
+from takt_models.fit.teacher.options import TeacherOptions
 
 pytestmark = pytest.mark.torch
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.fit.teacher.textures import SIDE, texture
+from takt_models.fit.teacher.textures import SIDE, texture
 
 
 def test_a_seed_draws_the_same_surface_each_time() -> None:

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.patchcore.anomalib import bank as bank_module
-from models.patchcore.anomalib.backbone import Backbone, UnknownBackboneError
-from models.patchcore.anomalib.bank import JointBank
-from models.patchcore.anomalib.config import JointPatchCoreConfig
-from models.patchcore.anomalib.detector import JointPatchCore
-from models.patchcore.anomalib.smoothing import PatchSmoothing, gaussian
+from takt_models.patchcore.anomalib import bank as bank_module
+from takt_models.patchcore.anomalib.backbone import Backbone, UnknownBackboneError
+from takt_models.patchcore.anomalib.bank import JointBank
+from takt_models.patchcore.anomalib.config import JointPatchCoreConfig
+from takt_models.patchcore.anomalib.detector import JointPatchCore
+from takt_models.patchcore.anomalib.smoothing import PatchSmoothing, gaussian
 
 TINY = "test_resnet"
 """timm's smallest residual network."""

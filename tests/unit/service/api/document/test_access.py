@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from service.api.document.access import SCHEMES, add_access
-from service.api.problems import problem_responses
-from service.core.errors import ForbiddenError
-from service.security.routes import Need, RouteNeed
+from takt.api.document.access import SCHEMES, add_access
+from takt.api.problems import problem_responses
+from takt.core.errors import ForbiddenError
+from takt.security.routes import Need, RouteNeed
 
 PROBLEM = "application/problem+json"
 

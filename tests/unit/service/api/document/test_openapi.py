@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from service.api.document.openapi import completed
-from service.api.problems import problem_responses
-from service.api.schemas import OipProblemOut
-from service.core.errors import ConflictError, ModelNotFoundError, QueueFullError, TaktError
-from service.security.routes import RouteNeed
+from takt.api.document.openapi import completed
+from takt.api.problems import problem_responses
+from takt.api.schemas import OipProblemOut
+from takt.core.errors import ConflictError, ModelNotFoundError, QueueFullError, TaktError
+from takt.security.routes import RouteNeed
 
 FASTAPI_422 = {
     "422": {

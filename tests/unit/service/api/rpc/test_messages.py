@@ -8,10 +8,10 @@ pytest.importorskip("grpc_health", reason="gRPC is an extra")
 
 from tritonclient.grpc import service_pb2
 
-from service.api.oip.request import OipLimits
-from service.api.rpc.messages import parsed, request_of
-from service.core.domain import RawPicture
-from service.core.errors import RequestError
+from takt.api.oip.request import OipLimits
+from takt.api.rpc.messages import parsed, request_of
+from takt.core.domain import RawPicture
+from takt.core.errors import RequestError
 
 Request = service_pb2.ModelInferRequest
 LIMITS = OipLimits(max_image_pixels=1000, max_queue_size=8, timeout_ms=250.0)

@@ -6,10 +6,10 @@ pytest.importorskip("grpc_health", reason="gRPC is an extra")
 
 import grpc
 
-from service.api.rpc.call import address_of
-from service.api.rpc.status import detail_of, metadata_of, status_of
-from service.core.errors import QueueFullError, RequestError, TaktError, UploadTooSlowError
-from service.core.problem import Problem
+from takt.api.rpc.call import address_of
+from takt.api.rpc.status import detail_of, metadata_of, status_of
+from takt.core.errors import QueueFullError, RequestError, TaktError, UploadTooSlowError
+from takt.core.problem import Problem
 
 
 def kinds(kind: type[TaktError] = TaktError) -> list[type[TaktError]]:

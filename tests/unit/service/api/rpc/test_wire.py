@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tritonclient.grpc import service_pb2
 
-from service.api.rpc.messages import parsed
-from service.api.rpc.wire import MAX_FIELDS, MAX_HEAD_BYTES, split
-from service.core.errors import ImageTooLargeError, RequestError
+from takt.api.rpc.messages import parsed
+from takt.api.rpc.wire import MAX_FIELDS, MAX_HEAD_BYTES, split
+from takt.core.errors import ImageTooLargeError, RequestError
 
 Request = service_pb2.ModelInferRequest
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from service.core.domain import Batch
-from service.core.engines.base import EngineOutput
-from service.core.tensors.triton import TRITON_OUTPUTS, TritonForm
+from takt.core.domain import Batch
+from takt.core.engines.base import EngineOutput
+from takt.core.tensors.triton import TRITON_OUTPUTS, TritonForm
 
 EVERY_OUTPUT = frozenset(spec.name for spec in TRITON_OUTPUTS)
 """What Triton asks for where a client names no outputs."""

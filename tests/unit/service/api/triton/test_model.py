@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.api.oip.triton.model import BACKEND, TritonPythonModel, settings_of_process
-from service.core.bundles.bundle import Bundle
-from service.core.bundles.thresholds import Override, Overrides
-from service.core.bundles.writing import sign_bundle
-from service.core.engines.fake import FakeEngine
-from service.core.tensors.triton import TritonForm
-from service.settings import Settings
+from takt.api.oip.triton.model import BACKEND, TritonPythonModel, settings_of_process
+from takt.core.bundles.bundle import Bundle
+from takt.core.bundles.thresholds import Override, Overrides
+from takt.core.bundles.writing import sign_bundle
+from takt.core.engines.fake import FakeEngine
+from takt.core.tensors.triton import TritonForm
+from takt.settings import Settings
 from tests.conftest import MakeBundle
 from tests.signing import OURS, public_pem
 from tests.unit.service.api.triton.backend import (
@@ -260,7 +260,7 @@ def test_thresholds_that_were_set_at_the_line_hold(
 def test_the_processes_share_the_cores(
     monkeypatch: pytest.MonkeyPatch, processes: int, given: dict[str, Any], threads: int
 ) -> None:
-    monkeypatch.setattr("service.settings.usable_cores", lambda: 8)
+    monkeypatch.setattr("takt.settings.usable_cores", lambda: 8)
     asked = given.get("all", 0)
     ours = Settings(engine_threads=asked, decode_threads=asked)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.recording.record import Record
+from takt.recording.record import Record
 from tests.conftest import MakeBundle
 from tests.unit.service.commands.backup.line import Line
 from tests.unit.service.recording.audit.chains import appended

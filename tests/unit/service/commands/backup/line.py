@@ -7,10 +7,10 @@ from pathlib import Path
 
 from click.testing import Result
 
-from service.commands.backup.command import backup
-from service.commands.backup.restore import restore
-from service.recording.pictures import PictureKey, format_of, sha256_of
-from service.recording.record import Record
+from takt.commands.backup.command import backup
+from takt.commands.backup.restore import restore
+from takt.recording.pictures import PictureKey, format_of, sha256_of
+from takt.recording.record import Record
 from tests.commands import run
 from tests.recorded import NOON_US, insert_inspections
 

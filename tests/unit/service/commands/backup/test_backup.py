@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from service.commands.backup import gathering
-from service.commands.backup.restore import restore
-from service.recording.audit.kept_head import KeptHead
-from service.recording.check import check_record
-from service.recording.database import HEAD
-from service.recording.record import open_record
-from service.recording.search.filters import Filters
-from service.recording.search.pages import count_of
+from takt.commands.backup import gathering
+from takt.commands.backup.restore import restore
+from takt.recording.audit.kept_head import KeptHead
+from takt.recording.check import check_record
+from takt.recording.database import HEAD
+from takt.recording.record import open_record
+from takt.recording.search.filters import Filters
+from takt.recording.search.pages import count_of
 from tests.commands import refused, run
 from tests.signing import OURS, private_pem
 from tests.unit.service.commands.backup.line import KEYS, Line, content
@@ -297,7 +297,7 @@ def test_a_disk_that_fails_leaves_the_folders_as_they_were(
     line.keep(b"BM a part")
     line.backup()
     (line.new / "data" / "lost+found").mkdir(parents=True)
-    from service.commands.backup import restoring
+    from takt.commands.backup import restoring
 
     usual = restoring._write
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from service.commands.backup import restoring
-from service.commands.backup.restore import restore
+from takt.commands.backup import restoring
+from takt.commands.backup.restore import restore
 from tests.archives import add, change, header, members_in, raw_tar, replace, write_archive
 from tests.commands import refused, run
 from tests.signing import FOREIGN, OURS, private_pem, trusted

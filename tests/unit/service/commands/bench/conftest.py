@@ -16,8 +16,8 @@ import orjson
 import pytest
 import uvicorn
 
-from service.commands.bench.clock import LoadClock
-from service.commands.bench.load import Bounds, Generator, Transport
+from takt.commands.bench.clock import LoadClock
+from takt.commands.bench.load import Bounds, Generator, Transport
 
 
 class _JumpingSelector(selectors.DefaultSelector):

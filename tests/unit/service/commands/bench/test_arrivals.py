@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from service.commands.bench.arrivals import Bursts, Fixed, Poisson, parse_arrivals
+from takt.commands.bench.arrivals import Bursts, Fixed, Poisson, parse_arrivals
 from takt_client.errors import InvalidParameterError
 
 

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from service.commands.bench.clock import LoadClock, LoopClock, precise_clock
+from takt.commands.bench.clock import LoadClock, LoopClock, precise_clock
 
 
 @pytest.fixture(params=["precise", "loop"])

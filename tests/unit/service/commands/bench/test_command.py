@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from service.cli import main
-from service.commands.bench.figures import Window, figures_of
-from service.commands.bench.plot import save_plot
-from service.commands.bench.report import Setup
-from service.commands.bench.samples import RequestOutcome, Samples
+from takt.cli import main
+from takt.commands.bench.figures import Window, figures_of
+from takt.commands.bench.plot import save_plot
+from takt.commands.bench.report import Setup
+from takt.commands.bench.samples import RequestOutcome, Samples
 
 TAKT = Path(sys.executable).with_name("takt")
 

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from service.commands.bench.figures import (
+from takt.commands.bench.figures import (
     Figures,
     OutcomeCount,
     Second,
@@ -12,7 +12,7 @@ from service.commands.bench.figures import (
     figures_of,
     percentiles,
 )
-from service.commands.bench.samples import RequestOutcome, Samples
+from takt.commands.bench.samples import RequestOutcome, Samples
 
 
 def run(*requests: tuple[float, float, int, str], **given: object) -> Figures:

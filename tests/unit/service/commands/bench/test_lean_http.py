@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from service.commands.bench.lean_http import (
+from takt.commands.bench.lean_http import (
     Address,
     HttpPool,
     parse_address,

@@ -3,10 +3,10 @@ import asyncio
 import numpy as np
 import pytest
 
-from service.commands.bench.arrivals import Bursts, Fixed
-from service.commands.bench.clock import LoadClock
-from service.commands.bench.load import Generator
-from service.commands.bench.samples import OK, RequestOutcome
+from takt.commands.bench.arrivals import Bursts, Fixed
+from takt.commands.bench.clock import LoadClock
+from takt.commands.bench.load import Generator
+from takt.commands.bench.samples import OK, RequestOutcome
 
 
 class OneAtATime:

@@ -4,10 +4,10 @@ import orjson
 import pytest
 from websockets.sync.server import ServerConnection
 
-from service.commands.bench.clock import LoopClock
-from service.commands.bench.figures import StreamCounts
-from service.commands.bench.stream import BenchStreamOptions, StreamTransport, open_streams
-from service.streaming.frames import unpack
+from takt.commands.bench.clock import LoopClock
+from takt.commands.bench.figures import StreamCounts
+from takt.commands.bench.stream import BenchStreamOptions, StreamTransport, open_streams
+from takt.streaming.frames import unpack
 from takt_client import RawPicture
 from takt_client.connection import Server
 from takt_client.errors import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from service.commands.demo.command import demo
+from takt.commands.demo.command import demo
 from tests.commands import refused, run
 
 

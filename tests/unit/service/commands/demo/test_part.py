@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.commands.demo.part import DEFECTS, HEIGHT, TRUTHS, WIDTH, Defect, draw
+from takt.commands.demo.part import DEFECTS, HEIGHT, TRUTHS, WIDTH, Defect, draw
 
 
 @pytest.mark.parametrize("truth", TRUTHS)

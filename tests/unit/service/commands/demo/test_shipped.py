@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from service.commands.demo.part import DEFECTS, Truth, jpeg
-from service.commands.demo.shipped import MODEL, SHIPPED, unpack
-from service.core.bundles.bundle import load_bundle
-from service.core.domain import InspectOptions, Verdict
-from service.core.inspection.opened import opened
+from takt.commands.demo.part import DEFECTS, Truth, jpeg
+from takt.commands.demo.shipped import MODEL, SHIPPED, unpack
+from takt.core.bundles.bundle import load_bundle
+from takt.core.domain import InspectOptions, Verdict
+from takt.core.inspection.opened import opened
 
 BUNDLE = SHIPPED / MODEL / "1"
 LEARNED = range(120)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.commands.doctor.facts import (
+from takt.commands.doctor.facts import (
     CpuFacts,
     CpuFlag,
     DecodingFacts,

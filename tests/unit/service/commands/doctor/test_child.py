@@ -3,9 +3,9 @@ import sys
 
 import pytest
 
-from service.commands.doctor import child
-from service.commands.doctor.facts import DecodingFacts
-from service.commands.doctor.isolated import CHILD, run_limited
+from takt.commands.doctor import child
+from takt.commands.doctor.facts import DecodingFacts
+from takt.commands.doctor.isolated import CHILD, run_limited
 
 
 def test_an_answer_is_told_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,8 +33,8 @@ def test_what_a_library_raises_becomes_a_failure(
 def test_what_libraries_print_does_not_spoil_the_answer() -> None:
     code = (
         "import os, subprocess, sys\n"
-        "from service.commands.doctor import child\n"
-        "from service.commands.doctor.facts import DecodingFacts\n"
+        "from takt.commands.doctor import child\n"
+        "from takt.commands.doctor.facts import DecodingFacts\n"
         "def probe():\n"
         "    print('from python', flush=True)\n"
         "    os.system('echo from below')\n"

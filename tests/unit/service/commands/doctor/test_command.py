@@ -6,16 +6,16 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 
-from service.cli import main
-from service.commands.doctor import command
-from service.commands.doctor.facts import (
+from takt.cli import main
+from takt.commands.doctor import command
+from takt.commands.doctor.facts import (
     GpuFacts,
     HostFacts,
     Lack,
     LibrariesFacts,
     OpenVinoFacts,
 )
-from service.core.distribution import install_hint
+from takt.core.distribution import install_hint
 
 NO_GPUS = GpuFacts(None, None, None, ())
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from service.commands.doctor.cpu import examine_cpu, examine_memory
+from takt.commands.doctor.cpu import examine_cpu, examine_memory
 
 EPYC = "processor\t: 0\nmodel name\t: AMD EPYC 9354\nflags\t\t: fpu avx2 avx512f avx512_vnni\n\n"
 GRAVITON = "processor\t: 0\nFeatures\t: fp asimd asimddp bf16\n\n"

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from service.commands.doctor import gpus
-from service.commands.doctor.facts import Gpu, GpuFacts
-from service.commands.doctor.isolated import ProbeAnswer
-from service.core.distribution import install_hint
+from takt.commands.doctor import gpus
+from takt.commands.doctor.facts import Gpu, GpuFacts
+from takt.commands.doctor.isolated import ProbeAnswer
+from takt.core.distribution import install_hint
 
 L4 = Gpu("NVIDIA L4", 24 << 30, "8.9")
 

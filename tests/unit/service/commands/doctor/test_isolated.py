@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from service.commands.doctor.isolated import ask, run_limited
+from takt.commands.doctor.isolated import ask, run_limited
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from service.commands.doctor import libraries, probes
-from service.commands.doctor.facts import LibrariesFacts
-from service.commands.doctor.isolated import ProbeAnswer
-from service.commands.doctor.probes import libraries_facts
-from service.core.distribution import install_hint
+from takt.commands.doctor import libraries, probes
+from takt.commands.doctor.facts import LibrariesFacts
+from takt.commands.doctor.isolated import ProbeAnswer
+from takt.commands.doctor.probes import libraries_facts
+from takt.core.distribution import install_hint
 
 MISSING = "cannot open shared object file"
 

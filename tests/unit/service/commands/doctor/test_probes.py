@@ -12,15 +12,15 @@ import onnx
 import onnxruntime
 import pytest
 
-from service.commands.doctor import probes
-from service.commands.doctor.facts import (
+from takt.commands.doctor import probes
+from takt.commands.doctor.facts import (
     DeviceFacts,
     Gpu,
     GpuFacts,
     OpenVinoFacts,
     ProviderFacts,
 )
-from service.core.engines.nvidia.libraries import NvidiaLibrary
+from takt.core.engines.nvidia.libraries import NvidiaLibrary
 
 
 def test_the_graph_that_is_run_is_a_convolution() -> None:

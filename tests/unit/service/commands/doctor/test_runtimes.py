@@ -4,17 +4,17 @@ from typing import Any
 
 import pytest
 
-from service.commands.doctor import remedies, runtimes
-from service.commands.doctor.facts import (
+from takt.commands.doctor import remedies, runtimes
+from takt.commands.doctor.facts import (
     DecodingFacts,
     DeviceFacts,
     OnnxRuntimeFacts,
     OpenVinoFacts,
     ProviderFacts,
 )
-from service.commands.doctor.isolated import ProbeAnswer
-from service.commands.doctor.probes import ProviderTrial
-from service.core.distribution import install_hint
+from takt.commands.doctor.isolated import ProbeAnswer
+from takt.commands.doctor.probes import ProviderTrial
+from takt.core.distribution import install_hint
 
 CPU, CUDA, TENSORRT = (f"{name}ExecutionProvider" for name in ("CPU", "CUDA", "Tensorrt"))
 LOG = (

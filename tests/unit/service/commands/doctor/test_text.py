@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from service.commands.doctor import remedies
-from service.commands.doctor.facts import GpuFacts, HostFacts, Lack, MemoryFacts
-from service.commands.doctor.gpus import NO_GPU
-from service.commands.doctor.text import report
-from service.commands.doctor.verdicts import EngineVerdict, judge
-from service.core.distribution import install_hint
+from takt.commands.doctor import remedies
+from takt.commands.doctor.facts import GpuFacts, HostFacts, Lack, MemoryFacts
+from takt.commands.doctor.gpus import NO_GPU
+from takt.commands.doctor.text import report
+from takt.commands.doctor.verdicts import EngineVerdict, judge
+from takt.core.distribution import install_hint
 
 
 def test_the_summary_comes_first_and_then_each_section(host: HostFacts) -> None:

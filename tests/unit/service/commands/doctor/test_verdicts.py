@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from service.commands.doctor import remedies
-from service.commands.doctor.facts import (
+from takt.commands.doctor import remedies
+from takt.commands.doctor.facts import (
     CpuFlag,
     DeviceFacts,
     Gpu,
@@ -15,8 +15,8 @@ from service.commands.doctor.facts import (
     OpenVinoFacts,
     ProviderFacts,
 )
-from service.commands.doctor.verdicts import EngineName, EngineVerdict, judge
-from service.core.distribution import install_hint
+from takt.commands.doctor.verdicts import EngineName, EngineVerdict, judge
+from takt.core.distribution import install_hint
 
 NO_OPENVINO = OpenVinoFacts(
     None, (), False, (Lack("OpenVINO is not installed", install_hint("openvino")),)

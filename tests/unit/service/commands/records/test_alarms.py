@@ -12,16 +12,16 @@ import pytest
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
-from service.cli import main
-from service.core.bundles.bundle import Bundle, load_bundle
-from service.core.bundles.writing import replace_calibration
-from service.core.pictures.facts import BLOCKS, FACT_NAMES, Look
-from service.core.pictures.good_facts import GoodFacts
-from service.core.pictures.pose import SIDE
-from service.recording.record import Record
-from service.recording.watch.alarms import acknowledge
-from service.recording.watch.known import KnownBundle
-from service.recording.watch.watcher import RecordWatcher
+from takt.cli import main
+from takt.core.bundles.bundle import Bundle, load_bundle
+from takt.core.bundles.writing import replace_calibration
+from takt.core.pictures.facts import BLOCKS, FACT_NAMES, Look
+from takt.core.pictures.good_facts import GoodFacts
+from takt.core.pictures.pose import SIDE
+from takt.recording.record import Record
+from takt.recording.watch.alarms import acknowledge
+from takt.recording.watch.known import KnownBundle
+from takt.recording.watch.watcher import RecordWatcher
 from tests import recorded
 from tests.recorded import NOON_US, insert_inspections
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from click.testing import CliRunner, Result
 
-from service.cli import main
-from service.recording.audit.chain import entries_of
-from service.recording.clock import keep_believed
-from service.recording.record import Record
+from takt.cli import main
+from takt.recording.audit.chain import entries_of
+from takt.recording.clock import keep_believed
+from takt.recording.record import Record
 
 
 def run(data: Path, *arguments: str) -> Result:

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from service.cli import main
-from service.core.domain import Box
-from service.recording.pictures import PictureKey, sha256_of
-from service.recording.record import Record
-from service.recording.review.history import history
+from takt.cli import main
+from takt.core.domain import Box
+from takt.recording.pictures import PictureKey, sha256_of
+from takt.recording.record import Record
+from takt.recording.review.history import history
 from tests.recorded import NOON_US, insert_inspections
 
 Run = Callable[..., Result]

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from service.commands.records import command as listing
-from service.commands.records.command import records
-from service.core.domain import RawPicture
-from service.core.errors import RecordError
-from service.recording.pictures import PictureKey, png_of, sha256_of
-from service.recording.record import Record
+from takt.commands.records import command as listing
+from takt.commands.records.command import records
+from takt.core.domain import RawPicture
+from takt.core.errors import RecordError
+from takt.recording.pictures import PictureKey, png_of, sha256_of
+from takt.recording.record import Record
 from tests.commands import refused, run
 from tests.recorded import NOON_US, insert_inspections
 
@@ -289,7 +289,7 @@ def test_an_export_that_fails_leaves_no_file(
     def fail(*_: object) -> bytes:
         raise RecordError("the disk is gone")
 
-    monkeypatch.setattr("service.recording.search.exports.export.Export.part", fail)
+    monkeypatch.setattr("takt.recording.search.exports.export.Export.part", fail)
     assert "the disk is gone" in refused(takt("export", tmp_path / "found.csv"))
     assert not list(tmp_path.glob("*found*"))
     assert "cannot be written" in refused(takt("export", tmp_path / "no" / "found.csv"))

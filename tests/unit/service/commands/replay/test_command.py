@@ -11,12 +11,12 @@ import pytest
 from click.testing import Result
 from sqlalchemy import update
 
-from service.commands.replay.command import replay_command
-from service.core.bundles.bundle import MODEL, Bundle
-from service.mirroring.location import mirror_folder
-from service.recording.record import Record
-from service.recording.tables import inspections
-from service.settings import Settings
+from takt.commands.replay.command import replay_command
+from takt.core.bundles.bundle import MODEL, Bundle
+from takt.mirroring.location import mirror_folder
+from takt.recording.record import Record
+from takt.recording.tables import inspections
+from takt.settings import Settings
 from tests.commands import refused, run
 from tests.replays import record_pictures
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from service.commands.tune.candidates import Candidate
-from service.commands.tune.measure import Round
-from service.commands.tune.results import MeasuredCandidate
+from takt.commands.tune.candidates import Candidate
+from takt.commands.tune.measure import Round
+from takt.commands.tune.results import MeasuredCandidate
 
 MakeMeasured = Callable[..., MeasuredCandidate]
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from service.commands.tune.advice import advice
-from service.commands.tune.results import MeasuredCandidate, TuneResults
-from service.core.bundles.bundle import MODEL, Bundle
+from takt.commands.tune.advice import advice
+from takt.commands.tune.results import MeasuredCandidate, TuneResults
+from takt.core.bundles.bundle import MODEL, Bundle
 
 MakeBundle = Callable[..., Bundle]
 MakeMeasured = Callable[..., MeasuredCandidate]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from service.commands.tune.candidates import (
+from takt.commands.tune.candidates import (
     GPU_BATCH_SIZES,
     GPU_INSTANCES,
     Candidate,
@@ -13,13 +13,13 @@ from service.commands.tune.candidates import (
     instance_counts,
     reference_of,
 )
-from service.core.bundles.bundle import MODEL, Bundle
-from service.core.bundles.host_profile import HostProfile
-from service.core.bundles.variant import GoldenBounds, Variant, VariantDrift
-from service.core.engines.options import EngineOptions
-from service.core.engines.plan import plan_for
-from service.core.errors import ConfigurationError
-from service.settings import Settings
+from takt.core.bundles.bundle import MODEL, Bundle
+from takt.core.bundles.host_profile import HostProfile
+from takt.core.bundles.variant import GoldenBounds, Variant, VariantDrift
+from takt.core.engines.options import EngineOptions
+from takt.core.engines.plan import plan_for
+from takt.core.errors import ConfigurationError
+from takt.settings import Settings
 
 MakeBundle = Callable[..., Bundle]
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from service.commands.tune.choice import choose, promising, why_none
-from service.commands.tune.results import MeasuredCandidate
+from takt.commands.tune.choice import choose, promising, why_none
+from takt.commands.tune.results import MeasuredCandidate
 
 MakeMeasured = Callable[..., MeasuredCandidate]
 

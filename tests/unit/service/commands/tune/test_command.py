@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-import service.commands.tune.command
-from service.commands.tune.command import tune_command
-from service.commands.tune.results import TuneResults
-from service.core.bundles.bundle import Bundle, load_bundle
-from service.core.bundles.host_profile import PROFILES, HostProfile, read_profile
-from service.core.engines.opener import engine_opener
-from service.core.engines.options import EngineOptions
-from service.core.host import host_name, usable_cores
-from service.settings import Settings
+import takt.commands.tune.command
+from takt.commands.tune.command import tune_command
+from takt.commands.tune.results import TuneResults
+from takt.core.bundles.bundle import Bundle, load_bundle
+from takt.core.bundles.host_profile import PROFILES, HostProfile, read_profile
+from takt.core.engines.opener import engine_opener
+from takt.core.engines.options import EngineOptions
+from takt.core.host import host_name, usable_cores
+from takt.settings import Settings
 
 MakeBundle = Callable[..., Bundle]
 
@@ -26,7 +26,7 @@ MakeBundle = Callable[..., Bundle]
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the environment of the tests says."""
-    monkeypatch.setattr(service.commands.tune.command, "load_settings", Settings)
+    monkeypatch.setattr(takt.commands.tune.command, "load_settings", Settings)
 
 
 def run(*arguments: object, engines: str = "onnxruntime") -> Result:
@@ -128,7 +128,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_measur
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", read_only)
-    monkeypatch.setattr(service.commands.tune.command, "tune", nothing_is_measured)
+    monkeypatch.setattr(takt.commands.tune.command, "tune", nothing_is_measured)
     result = run(bundle.path)
     assert result.exit_code == 1
     assert "Read-only file system" in result.stderr
@@ -139,7 +139,7 @@ def test_damaged_profiles_are_refused_before_anything_is_measured(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
 ) -> None:
     (bundle.path / PROFILES).write_text("{")
-    monkeypatch.setattr(service.commands.tune.command, "tune", nothing_is_measured)
+    monkeypatch.setattr(takt.commands.tune.command, "tune", nothing_is_measured)
     result = run(bundle.path, *options)
     assert result.exit_code == 1
     assert "delete it" in result.stderr
@@ -164,8 +164,8 @@ def test_one_round_is_too_few(bundle: Bundle) -> None:
 
 def test_it_needs_nothing_of_the_offline_side() -> None:
     code = (
-        "import sys, service.commands.tune.command; "
-        "sys.exit(any(name.partition('.')[0] in ('torch', 'onnx', 'export', 'models') "
+        "import sys, takt.commands.tune.command; "
+        "sys.exit(any(name.partition('.')[0] in ('torch', 'onnx', 'takt_export', 'takt_models') "
         "for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-import service.commands.tune.keeping
-from service.commands.tune.keeping import check_writable, keep, profile_of
-from service.commands.tune.results import MeasuredCandidate
-from service.core.bundles.bundle import Bundle, load_bundle
-from service.core.bundles.host_profile import read_profile
-from service.core.errors import ConfigurationError
+import takt.commands.tune.keeping
+from takt.commands.tune.keeping import check_writable, keep, profile_of
+from takt.commands.tune.results import MeasuredCandidate
+from takt.core.bundles.bundle import Bundle, load_bundle
+from takt.core.bundles.host_profile import read_profile
+from takt.core.errors import ConfigurationError
 
 MakeMeasured = Callable[..., MeasuredCandidate]
 
@@ -56,6 +56,6 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_measur
 def test_a_profile_that_cannot_be_written_is_an_error_of_ours(
     tmp_path: Path, make_measured: MakeMeasured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service.commands.tune.keeping, "write_profile", read_only)
+    monkeypatch.setattr(takt.commands.tune.keeping, "write_profile", read_only)
     with pytest.raises(ConfigurationError, match="Permission denied"):
         keep(tmp_path, profile_of(make_measured("openvino", 10.0), "this host", None))

@@ -6,10 +6,10 @@ import itertools
 import numpy as np
 import pytest
 
-from service.commands.tune.measure import LEAST_ANSWERS, Round, measure_round
-from service.core.batching.options import BatcherOptions
-from service.core.engines.fake import FakeEngine
-from service.core.errors import EngineError
+from takt.commands.tune.measure import LEAST_ANSWERS, Round, measure_round
+from takt.core.batching.options import BatcherOptions
+from takt.core.engines.fake import FakeEngine
+from takt.core.errors import EngineError
 
 IMAGES = [np.full((4, 4, 3), level, np.uint8) for level in (10, 200)]
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from service.commands.tune.choice import choose
-from service.commands.tune.keeping import profile_of
-from service.commands.tune.report import json_report, table
-from service.commands.tune.results import MeasuredCandidate, RefusedCandidate, TuneResults
+from takt.commands.tune.choice import choose
+from takt.commands.tune.keeping import profile_of
+from takt.commands.tune.report import json_report, table
+from takt.commands.tune.results import MeasuredCandidate, RefusedCandidate, TuneResults
 
 MakeMeasured = Callable[..., MeasuredCandidate]
 

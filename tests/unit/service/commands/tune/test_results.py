@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from service.commands.tune.results import MeasuredCandidate
+from takt.commands.tune.results import MeasuredCandidate
 
 MakeMeasured = Callable[..., MeasuredCandidate]
 

@@ -5,19 +5,19 @@ from pathlib import Path
 
 import pytest
 
-import service.commands.tune.run
-from service.commands.tune.candidates import Candidate, reference_of
-from service.commands.tune.measure import Round
-from service.commands.tune.run import TuneOptions, openers, tune
-from service.core.batching.options import BatcherOptions
-from service.core.bundles.bundle import MODEL, Bundle
-from service.core.engines.base import EngineOutput
-from service.core.engines.fake import FakeEngine
-from service.core.engines.opener import EngineOpener, OpenedEngine
-from service.core.engines.options import EngineOptions
-from service.core.engines.plan import plan_for
-from service.core.errors import ConfigurationError, EngineError
-from service.settings import Settings
+import takt.commands.tune.run
+from takt.commands.tune.candidates import Candidate, reference_of
+from takt.commands.tune.measure import Round
+from takt.commands.tune.run import TuneOptions, openers, tune
+from takt.core.batching.options import BatcherOptions
+from takt.core.bundles.bundle import MODEL, Bundle
+from takt.core.engines.base import EngineOutput
+from takt.core.engines.fake import FakeEngine
+from takt.core.engines.opener import EngineOpener, OpenedEngine
+from takt.core.engines.options import EngineOptions
+from takt.core.engines.plan import plan_for
+from takt.core.errors import ConfigurationError, EngineError
+from takt.settings import Settings
 
 MakeBundle = Callable[..., Bundle]
 
@@ -72,7 +72,7 @@ class Rates:
         self.rates = rates
         self.host = host
         self.turns: list[str] = []
-        monkeypatch.setattr(service.commands.tune.run, "measure_round", self.measure)
+        monkeypatch.setattr(takt.commands.tune.run, "measure_round", self.measure)
 
     async def measure(self, engines: list[FakeEngine], *_: object) -> Round:
         name = self.host.opened_for[-1].engine
@@ -217,7 +217,7 @@ def test_what_a_gpu_compiles_is_kept_between_the_rounds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found: list[Settings] = []
-    monkeypatch.setattr(service.commands.tune.run, "engine_opener", found.append)
+    monkeypatch.setattr(takt.commands.tune.run, "engine_opener", found.append)
     of_candidate = openers(Settings(), tmp_path)
     of_candidate(Candidate("tensorrt", 1, 1, 1, gpu=True))
     of_candidate(reference_of(2))

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import nullcontext
 
-from service.commands.watch.figures import WatchFigures
-from service.commands.watch.report import WatchReport
-from service.commands.watch.run import Watch
-from service.commands.watch.streams import WatchOptions
-from service.commands.watch.table import OutcomeTable
-from service.core.domain import Box, Inspection, Timings, Verdict
-from service.sources.pacing import Shot, Shots
-from service.streaming.outcomes import AnsweredFrame, Outcome
+from takt.commands.watch.figures import WatchFigures
+from takt.commands.watch.report import WatchReport
+from takt.commands.watch.run import Watch
+from takt.commands.watch.streams import WatchOptions
+from takt.commands.watch.table import OutcomeTable
+from takt.core.domain import Box, Inspection, Timings, Verdict
+from takt.sources.pacing import Shot, Shots
+from takt.streaming.outcomes import AnsweredFrame, Outcome
 
 ALL = WatchOptions("all")
 

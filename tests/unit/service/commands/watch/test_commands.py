@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from websockets.sync.server import ServerConnection
 
-from service.commands.watch.commands import watch
+from takt.commands.watch.commands import watch
 
 
 def run(*arguments: object) -> Result:
@@ -238,11 +238,9 @@ def test_its_help_has_the_options_under_headings_and_the_sources_above_them() ->
 
 
 def test_the_command_line_loads_it_only_when_it_is_asked_for() -> None:
-    code = "import sys, service.cli; print(*sys.modules)"
+    code = "import sys, takt.cli; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
-    assert "service.cli" in loaded
-    assert not [
-        name for name in loaded if name == "cv2" or name.startswith("service.commands.watch")
-    ]
+    assert "takt.cli" in loaded
+    assert not [name for name in loaded if name == "cv2" or name.startswith("takt.commands.watch")]

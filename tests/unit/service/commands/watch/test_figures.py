@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from service.commands.watch.figures import FrameTimes, WatchTally
-from service.core.domain import Box, Inspection, Timings, Verdict
-from service.streaming.outcomes import AnsweredFrame, DroppedFrame
-from service.streaming.statistics import LatencyPercentiles
+from takt.commands.watch.figures import FrameTimes, WatchTally
+from takt.core.domain import Box, Inspection, Timings, Verdict
+from takt.streaming.outcomes import AnsweredFrame, DroppedFrame
+from takt.streaming.statistics import LatencyPercentiles
 
 
 def answered(engine_ms: float) -> AnsweredFrame:

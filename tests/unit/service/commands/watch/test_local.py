@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.commands.watch.local import local_streams
-from service.commands.watch.streams import WatchOptions
-from service.core.engines.fake import FakeEngine
-from service.core.errors import ConfigurationError
-from service.settings import Settings
-from service.sources.capture import raw_picture
-from service.sources.pacing import Shot
-from service.streaming.evidence import VoteCount, VotingRule
-from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame
+from takt.commands.watch.local import local_streams
+from takt.commands.watch.streams import WatchOptions
+from takt.core.engines.fake import FakeEngine
+from takt.core.errors import ConfigurationError
+from takt.settings import Settings
+from takt.sources.capture import raw_picture
+from takt.sources.pacing import Shot
+from takt.streaming.evidence import VoteCount, VotingRule
+from takt.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame
 
 SETTINGS = Settings()
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from service.commands.watch.outage import Outage
-from service.sources.pacing import WatchClock
-from service.sources.troubles import REMIND_EVERY_S
+from takt.commands.watch.outage import Outage
+from takt.sources.pacing import WatchClock
+from takt.sources.troubles import REMIND_EVERY_S
 from takt_client import RetryPolicy
 from takt_client.errors import NotReadyError, UnreachableError
 

@@ -7,12 +7,12 @@ import httpx
 import pytest
 from websockets.sync.server import ServerConnection
 
-from service.commands.watch.remote import RETRY, RemoteStream, ServerError, remote_stream
-from service.commands.watch.streams import WatchOptions
-from service.core.errors import InvalidParameterError
-from service.sources.pacing import Shot
-from service.streaming.evidence import VoteCount
-from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame
+from takt.commands.watch.remote import RETRY, RemoteStream, ServerError, remote_stream
+from takt.commands.watch.streams import WatchOptions
+from takt.core.errors import InvalidParameterError
+from takt.sources.pacing import Shot
+from takt.streaming.evidence import VoteCount
+from takt.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame
 from takt_client import AsyncTaktClient, FrameAnswer, FrameDropped, FrameRefused, Inspected, Vote
 from takt_client.errors import InvalidImageError
 from takt_client.values import Box, Timings

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from service.commands.watch.figures import FrameTimes, WatchFigures
-from service.commands.watch.report import WatchReport
-from service.commands.watch.table import OutcomeTable
-from service.core.domain import Box, Heatmap, Inspection, Region, Timings, Verdict
-from service.core.errors import ConfigurationError
-from service.streaming.evidence import VoteCount
-from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame, Outcome
-from service.streaming.statistics import LatencyPercentiles, StreamStatistics
+from takt.commands.watch.figures import FrameTimes, WatchFigures
+from takt.commands.watch.report import WatchReport
+from takt.commands.watch.table import OutcomeTable
+from takt.core.domain import Box, Heatmap, Inspection, Region, Timings, Verdict
+from takt.core.errors import ConfigurationError
+from takt.streaming.evidence import VoteCount
+from takt.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame, Outcome
+from takt.streaming.statistics import LatencyPercentiles, StreamStatistics
 
 REGION = Region(Box(1, 1, 2, 2), 4, 0.8)
 SEEN = Inspection(

@@ -7,11 +7,11 @@ from unittest.mock import AsyncMock, Mock
 
 import pytest
 
-from service.commands.watch.run import Watch
-from service.commands.watch.streams import WatchOptions
-from service.core.errors import NotReadyError
-from service.sources.capture import SourceError
-from service.sources.pacing import Shot, Shots
+from takt.commands.watch.run import Watch
+from takt.commands.watch.streams import WatchOptions
+from takt.core.errors import NotReadyError
+from takt.sources.capture import SourceError
+from takt.sources.pacing import Shot, Shots
 from tests.unit.service.commands.watch.fakes import ALL, FakeSource, FakeStream, watch
 
 

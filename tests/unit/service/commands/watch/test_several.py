@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 
-from service.commands.watch.report import WatchReport
-from service.commands.watch.run import Watch, Watches
-from service.commands.watch.streams import WatchOptions
-from service.commands.watch.table import OutcomeTable
-from service.sources.capture import SourceError
-from service.sources.pacing import Shot, Shots
+from takt.commands.watch.report import WatchReport
+from takt.commands.watch.run import Watch, Watches
+from takt.commands.watch.streams import WatchOptions
+from takt.commands.watch.table import OutcomeTable
+from takt.sources.capture import SourceError
+from takt.sources.pacing import Shot, Shots
 from tests.unit.service.commands.watch.fakes import ALL, FakeSource, FakeStream
 
 

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from service.commands.watch.report import WatchReport
-from service.commands.watch.run import Watch
-from service.sources.pacing import Shot, Shots
+from takt.commands.watch.report import WatchReport
+from takt.commands.watch.run import Watch
+from takt.sources.pacing import Shot, Shots
 from tests.unit.service.commands.watch.fakes import ALL, FakeSource, FakeStream, watch
 
 

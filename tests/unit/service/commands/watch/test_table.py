@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from service.commands.watch.figures import FrameTimes
-from service.commands.watch.table import ROWS_UNDER_A_HEADING, OutcomeTable
-from service.core.domain import Box, Inspection, Timings, Verdict
-from service.streaming.evidence import VoteCount
-from service.streaming.outcomes import AnsweredFrame
+from takt.commands.watch.figures import FrameTimes
+from takt.commands.watch.table import ROWS_UNDER_A_HEADING, OutcomeTable
+from takt.core.domain import Box, Inspection, Timings, Verdict
+from takt.streaming.evidence import VoteCount
+from takt.streaming.outcomes import AnsweredFrame
 
 SEEN = Inspection(
     model="parts",

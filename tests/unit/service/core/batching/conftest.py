@@ -7,15 +7,15 @@ import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from service.core.batching.admission import Admission
-from service.core.batching.batcher import Batcher
-from service.core.batching.options import BatcherOptions
-from service.core.batching.stage import Stage
-from service.core.batching.watch import RunLimits
-from service.core.batching.work import Done
-from service.core.batching.worker import Keeper
-from service.core.domain import DropReason, EngineFault, Priority
-from service.core.errors import EngineError, NotReadyError
+from takt.core.batching.admission import Admission
+from takt.core.batching.batcher import Batcher
+from takt.core.batching.options import BatcherOptions
+from takt.core.batching.stage import Stage
+from takt.core.batching.watch import RunLimits
+from takt.core.batching.work import Done
+from takt.core.batching.worker import Keeper
+from takt.core.domain import DropReason, EngineFault, Priority
+from takt.core.errors import EngineError, NotReadyError
 
 DEFAULTS = {"max_batch_size": 8, "max_queue_delay_s": 0.0, "max_queue_size": 256}
 THIRTEEN, CURSED = 1300, 66600

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from service.core.batching.admission import Admission, Shares, room_for
-from service.core.batching.stage import Stage
-from service.core.domain import Priority
-from service.core.errors import QueueFullError
+from takt.core.batching.admission import Admission, Shares, room_for
+from takt.core.batching.stage import Stage
+from takt.core.domain import Priority
+from takt.core.errors import QueueFullError
 from tests.unit.service.core.batching.conftest import (
     Gated,
     admission_to,

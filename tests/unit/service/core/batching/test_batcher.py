@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from service.core.errors import DeadlineExceededError, EngineDiedError, EngineError, NotReadyError
+from takt.core.errors import DeadlineExceededError, EngineDiedError, EngineError, NotReadyError
 from tests.unit.service.core.batching.conftest import (
     THIRTEEN,
     Gated,

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from service.core.errors import DeadlineExceededError, EngineError, NotReadyError, QueueFullError
+from takt.core.errors import DeadlineExceededError, EngineError, NotReadyError, QueueFullError
 from tests.unit.service.core.batching.conftest import THIRTEEN, Gated, admission_to, batching
 
 

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from service.core.domain import DropReason
-from service.core.errors import (
+from takt.core.domain import DropReason
+from takt.core.errors import (
     EngineDiedError,
     EngineError,
     EngineHungError,

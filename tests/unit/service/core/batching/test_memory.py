@@ -7,8 +7,8 @@ from threading import Event
 
 import pytest
 
-from service.core.batching.memory import MemoryBudget
-from service.core.errors import ImageTooLargeError, MemoryFullError
+from takt.core.batching.memory import MemoryBudget
+from takt.core.errors import ImageTooLargeError, MemoryFullError
 from tests.unit.service.core.batching.conftest import reached
 
 LIMIT = 800

@@ -1,7 +1,7 @@
 import math
 from dataclasses import dataclass
 
-from service.core.batching.priority_queue import PriorityQueue
+from takt.core.batching.priority_queue import PriorityQueue
 
 
 @dataclass(frozen=True)

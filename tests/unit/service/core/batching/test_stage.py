@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from service.core.batching.stage import Stage
-from service.core.domain import Priority
-from service.core.errors import DeadlineExceededError
+from takt.core.batching.stage import Stage
+from takt.core.domain import Priority
+from takt.core.errors import DeadlineExceededError
 
 
 class Visitor:

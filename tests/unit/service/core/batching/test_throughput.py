@@ -1,6 +1,6 @@
 import pytest
 
-from service.core.batching.throughput import Throughput
+from takt.core.batching.throughput import Throughput
 
 
 def test_nothing_is_foretold_before_anything_ran() -> None:

@@ -5,9 +5,9 @@ import contextlib
 
 import pytest
 
-from service.core.batching import uploads as module
-from service.core.batching.uploads import BYTES_PER_S, GRACE_S, Upload, Uploads
-from service.core.errors import TooManyUploadsError, UploadTooSlowError
+from takt.core.batching import uploads as module
+from takt.core.batching.uploads import BYTES_PER_S, GRACE_S, Upload, Uploads
+from takt.core.errors import TooManyUploadsError, UploadTooSlowError
 from tests.unit.service.core.batching.conftest import reached
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service.core.batching.watch import RunLimits, RunTimes, RunWatch
+from takt.core.batching.watch import RunLimits, RunTimes, RunWatch
 
 LIMITS = RunLimits(least_s=10.0, first_s=60.0, factor=10.0, look_every_s=1.0)
 

@@ -9,10 +9,10 @@ import weakref
 
 import pytest
 
-from service.core.batching.batcher import Batcher
-from service.core.batching.options import BatcherOptions
-from service.core.batching.work import Done, RunOne
-from service.core.errors import (
+from takt.core.batching.batcher import Batcher
+from takt.core.batching.options import BatcherOptions
+from takt.core.batching.work import Done, RunOne
+from takt.core.errors import (
     DeadlineExceededError,
     EngineDiedError,
     EngineError,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from service.core.bundles.bundle import Bundle
-from service.core.errors import TaktError
+from takt.core.bundles.bundle import Bundle
+from takt.core.errors import TaktError
 from tests.hostile.bundles import ATTACKS, Attack, attacked
 from tests.hostile.read_bundle import read_as_a_server
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from service.core.bundles.bearing import Bearing, KindBorne, MovedShare, MovementKind
+from takt.core.bundles.bearing import Bearing, KindBorne, MovedShare, MovementKind
 
 
 def kind(name: MovementKind, bound: float, *magnitudes: float) -> KindBorne:

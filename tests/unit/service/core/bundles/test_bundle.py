@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.core.bundles.bundle import (
+from takt.core.bundles.bundle import (
     GOLDEN,
     MANIFEST,
     MODEL,
@@ -14,10 +14,10 @@ from service.core.bundles.bundle import (
     Calibration,
     load_bundle,
 )
-from service.core.bundles.manifest import CALIBRATION
-from service.core.bundles.reading import file_sha256
-from service.core.bundles.writing import replace_calibration
-from service.core.errors import BundleError
+from takt.core.bundles.manifest import CALIBRATION
+from takt.core.bundles.reading import file_sha256
+from takt.core.bundles.writing import replace_calibration
+from takt.core.errors import BundleError
 from tests.manifests import rewrite_manifest
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from service.core.bundles.card import CARD, read_card
-from service.core.errors import BundleError
+from takt.core.bundles.card import CARD, read_card
+from takt.core.errors import BundleError
 
 
 def test_a_card_is_read_whatever_its_bytes(tmp_path: Path) -> None:

@@ -5,16 +5,16 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from service.core.bundles.conformal import (
+from takt.core.bundles.conformal import (
     calibrate,
     choose_alpha,
     conformal_rank,
     conformal_threshold,
     warning_of_ties,
 )
-from service.core.bundles.thresholds import ThresholdPair
-from service.core.bundles.witnesses import anomalous
-from service.core.errors import CalibrationError
+from takt.core.bundles.thresholds import ThresholdPair
+from takt.core.bundles.witnesses import anomalous
+from takt.core.errors import CalibrationError
 
 
 def shuffled(count: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:

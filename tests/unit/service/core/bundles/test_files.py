@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from service.core.bundles.files import make_private, write_atomically
+from takt.core.bundles.files import make_private, write_atomically
 
 
 def test_a_file_is_replaced_and_keeps_its_mode(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.core.bundles.findings import AlphaPrice, Prices
+from takt.core.bundles.findings import AlphaPrice, Prices
 
 
 def prices(

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from service.core.bundles import host_profile
-from service.core.bundles.bundle import Bundle, load_bundle
-from service.core.bundles.files import write_atomically
-from service.core.bundles.host_profile import PROFILES, HostProfile, read_profile, write_profile
-from service.core.errors import BundleError
+from takt.core.bundles import host_profile
+from takt.core.bundles.bundle import Bundle, load_bundle
+from takt.core.bundles.files import write_atomically
+from takt.core.bundles.host_profile import PROFILES, HostProfile, read_profile, write_profile
+from takt.core.errors import BundleError
 
 
 def profile_of(host: str = "here", engine: str = "openvino-int8") -> HostProfile:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from service.core.bundles import reading
-from service.core.bundles.bundle import GOLDEN, MANIFEST, MODEL, Bundle, load_bundle
-from service.core.bundles.reading import open_file, read_file
-from service.core.errors import BundleError, ConfigurationError
+from takt.core.bundles import reading
+from takt.core.bundles.bundle import GOLDEN, MANIFEST, MODEL, Bundle, load_bundle
+from takt.core.bundles.reading import open_file, read_file
+from takt.core.errors import BundleError, ConfigurationError
 
 
 def test_a_volume_of_kubernetes_is_read(bundle: Bundle, repository: Path) -> None:
@@ -88,7 +88,7 @@ def test_an_error_of_the_disk_names_its_own_file(
     def fail(stream: object) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("service.core.bundles.content.listed_files.digest_of", fail)
+    monkeypatch.setattr("takt.core.bundles.content.listed_files.digest_of", fail)
 
     first = next(iter(bundle.manifest.files))
     with pytest.raises(BundleError, match=f"{first} cannot be read: Input/output error"):

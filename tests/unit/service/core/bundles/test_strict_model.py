@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from service.core.bundles.bundle import MANIFEST, Bundle, load_bundle
-from service.core.bundles.manifest import Manifest
-from service.core.errors import BundleError
+from takt.core.bundles.bundle import MANIFEST, Bundle, load_bundle
+from takt.core.bundles.manifest import Manifest
+from takt.core.errors import BundleError
 
 
 def changes_of(value: Any) -> Iterator[Any]:

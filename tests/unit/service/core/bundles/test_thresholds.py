@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from service.core.bundles import thresholds as module
-from service.core.bundles.bundle import Bundle, load_bundle
-from service.core.bundles.findings import AlphaPrice, Prices, SelfTest
-from service.core.bundles.manifest import Thresholds
-from service.core.bundles.thresholds import (
+from takt.core.bundles import thresholds as module
+from takt.core.bundles.bundle import Bundle, load_bundle
+from takt.core.bundles.findings import AlphaPrice, Prices, SelfTest
+from takt.core.bundles.manifest import Thresholds
+from takt.core.bundles.thresholds import (
     OVERRIDES,
     DeployedThresholds,
     Overrides,
@@ -18,7 +18,7 @@ from service.core.bundles.thresholds import (
     read_overrides,
     remove_overrides,
 )
-from service.core.errors import BundleError
+from takt.core.errors import BundleError
 from tests.conftest import MakeBundle
 
 
@@ -266,7 +266,7 @@ def test_what_was_set_in_a_folder_that_is_moved_away_while_it_is_read_stays(
         folder.rename(folder.with_name("gone"))
         return read_overrides(folder, **options)
 
-    monkeypatch.setattr("service.core.bundles.thresholds.read_overrides", read)
+    monkeypatch.setattr("takt.core.bundles.thresholds.read_overrides", read)
     assert deployed.follow() is None
     assert deployed.in_force.image == 0.4
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.core.bundles.tradeoff import Costs, Counts, best_f1, count, least_cost
+from takt.core.bundles.tradeoff import Costs, Counts, best_f1, count, least_cost
 
 Scores = NDArray[np.float32]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.core.bundles import writing as module
-from service.core.bundles.bundle import (
+from takt.core.bundles import writing as module
+from takt.core.bundles.bundle import (
     GOLDEN,
     MANIFEST,
     MODEL,
@@ -14,9 +14,9 @@ from service.core.bundles.bundle import (
     Calibration,
     load_bundle,
 )
-from service.core.bundles.manifest import CALIBRATION, Thresholds
-from service.core.bundles.writing import replace_calibration
-from service.core.errors import BundleError
+from takt.core.bundles.manifest import CALIBRATION, Thresholds
+from takt.core.bundles.writing import replace_calibration
+from takt.core.errors import BundleError
 from tests.manifests import rewrite_manifest
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.core.bundles.bundle import MODEL, Bundle, Calibration, load_bundle
-from service.core.bundles.variant import GoldenBounds, Variant, VariantDrift
-from service.core.bundles.writing import add_variant, replace_calibration
-from service.core.errors import BundleError
+from takt.core.bundles.bundle import MODEL, Bundle, Calibration, load_bundle
+from takt.core.bundles.variant import GoldenBounds, Variant, VariantDrift
+from takt.core.bundles.writing import add_variant, replace_calibration
+from takt.core.errors import BundleError
 from tests.conftest import MakeBundle
 from tests.manifests import rewrite_manifest
 

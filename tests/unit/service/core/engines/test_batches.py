@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.core.engines.base import EngineOutput
-from service.core.engines.batches import batch_runner
-from service.core.engines.fake import FakeEngine, FakeFault
-from service.core.errors import EngineError
+from takt.core.engines.base import EngineOutput
+from takt.core.engines.batches import batch_runner
+from takt.core.engines.fake import FakeEngine, FakeFault
+from takt.core.errors import EngineError
 
 
 class Keeping(FakeEngine):

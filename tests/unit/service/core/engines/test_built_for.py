@@ -1,8 +1,8 @@
 import pytest
 
-from service.core.bundles.variant import GoldenBounds, Variant, VariantDrift
-from service.core.engines.built_for import host_mismatch
-from service.core.errors import ConfigurationError
+from takt.core.bundles.variant import GoldenBounds, Variant, VariantDrift
+from takt.core.engines.built_for import host_mismatch
+from takt.core.errors import ConfigurationError
 
 HERE = {
     "gpu": "NVIDIA L4",

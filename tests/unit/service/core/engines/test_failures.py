@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.core.engines.failures import failure_of
-from service.core.errors import EngineError, EngineMemoryError
+from takt.core.engines.failures import failure_of
+from takt.core.errors import EngineError, EngineMemoryError
 
 
 @pytest.mark.parametrize(

@@ -9,17 +9,17 @@ import onnxruntime
 import pytest
 import torch
 
-from service.core.bundles.bundle import Bundle, load_bundle
-from service.core.bundles.tiling import Tiling
-from service.core.domain import RawPicture
-from service.core.engines.base import Engine
-from service.core.engines.batches import batch_runner
-from service.core.engines.golden import measure_golden
-from service.core.engines.nvidia.cuda import GpuRunner
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
-from service.core.engines.openvino import OpenVinoEngine
-from service.core.errors import BundleError
-from service.core.inspection.offline import inspect_offline
+from takt.core.bundles.bundle import Bundle, load_bundle
+from takt.core.bundles.tiling import Tiling
+from takt.core.domain import RawPicture
+from takt.core.engines.base import Engine
+from takt.core.engines.batches import batch_runner
+from takt.core.engines.golden import measure_golden
+from takt.core.engines.nvidia.cuda import GpuRunner
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.engines.openvino import OpenVinoEngine
+from takt.core.errors import BundleError
+from takt.core.inspection.offline import inspect_offline
 from tests.conftest import SIDE, MakeBundle
 from tests.unit.service.core.engines.nvidia.test_cuda import HostOnly
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.core.bundles.bundle import Bundle
-from service.core.engines.base import EngineOutput
-from service.core.engines.golden import BatchDrift, GoldenDrift, check_golden, measure_golden
-from service.core.errors import DriftError
+from takt.core.bundles.bundle import Bundle
+from takt.core.engines.base import EngineOutput
+from takt.core.engines.golden import BatchDrift, GoldenDrift, check_golden, measure_golden
+from takt.core.errors import DriftError
 
 
 class Skewed:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.core.engines.layers import (
+from takt.core.engines.layers import (
     NAMED_FROM,
     LayerError,
     first_failing,

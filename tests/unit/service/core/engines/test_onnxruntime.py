@@ -11,12 +11,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from service.core.bundles.bundle import Bundle
-from service.core.bundles.variant import Provider
-from service.core.engines import onnxruntime as module
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
-from service.core.engines.provider_options import PROVIDERS, GpuOptions
-from service.core.errors import BundleError, ConfigurationError, EngineError
+from takt.core.bundles.bundle import Bundle
+from takt.core.bundles.variant import Provider
+from takt.core.engines import onnxruntime as module
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.engines.provider_options import PROVIDERS, GpuOptions
+from takt.core.errors import BundleError, ConfigurationError, EngineError
 
 MakeBundle = Callable[..., Bundle]
 

@@ -5,14 +5,14 @@ import sys
 
 import pytest
 
-from service.core.bundles.bundle import MODEL, Bundle
-from service.core.bundles.host_profile import HostProfile, write_profile
-from service.core.bundles.variant import GoldenBounds, Variant, VariantDrift
-from service.core.bundles.writing import add_variant
-from service.core.engines.opener import engine_opener
-from service.core.engines.options import EngineOptions
-from service.core.errors import ConfigurationError
-from service.core.host import host_name
+from takt.core.bundles.bundle import MODEL, Bundle
+from takt.core.bundles.host_profile import HostProfile, write_profile
+from takt.core.bundles.variant import GoldenBounds, Variant, VariantDrift
+from takt.core.bundles.writing import add_variant
+from takt.core.engines.opener import engine_opener
+from takt.core.engines.options import EngineOptions
+from takt.core.errors import ConfigurationError
+from takt.core.host import host_name
 
 
 def with_variant(bundle: Bundle, **fields: object) -> Bundle:

@@ -9,11 +9,11 @@ import numpy as np
 import onnx
 import pytest
 
-from service.core.bundles.bundle import Bundle
-from service.core.engines.golden import check_golden
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
-from service.core.engines.openvino import OpenVinoEngine
-from service.core.errors import BundleError, ConfigurationError, EngineError
+from takt.core.bundles.bundle import Bundle
+from takt.core.engines.golden import check_golden
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.engines.openvino import OpenVinoEngine
+from takt.core.errors import BundleError, ConfigurationError, EngineError
 
 
 def test_it_answers_like_the_trained_model_alone_and_in_batches(bundle: Bundle) -> None:
@@ -113,7 +113,7 @@ def test_a_signal_finds_its_thread_well_after_an_engine_was_dropped_by_another(
     code = f"""
 import gc, signal, threading
 from pathlib import Path
-from service.core.engines.openvino import OpenVinoEngine
+from takt.core.engines.openvino import OpenVinoEngine
 heard = []
 signal.signal(signal.SIGUSR1, lambda *_: heard.append(1))
 engines = [OpenVinoEngine.open(Path({str(bundle.model_path)!r}))]

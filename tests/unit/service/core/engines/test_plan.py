@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from service.core.bundles.bundle import MODEL, Bundle
-from service.core.bundles.host_profile import HostProfile
-from service.core.bundles.variant import GoldenBounds, Variant, VariantDrift
-from service.core.bundles.writing import add_variant
-from service.core.engines.options import EngineOptions
-from service.core.engines.plan import plan_for
-from service.core.errors import ConfigurationError
+from takt.core.bundles.bundle import MODEL, Bundle
+from takt.core.bundles.host_profile import HostProfile
+from takt.core.bundles.variant import GoldenBounds, Variant, VariantDrift
+from takt.core.bundles.writing import add_variant
+from takt.core.engines.options import EngineOptions
+from takt.core.engines.plan import plan_for
+from takt.core.errors import ConfigurationError
 
 
 def variant_of(name: str, **fields: Any) -> Variant:

@@ -6,10 +6,10 @@ from typing import Any
 import onnxruntime
 import pytest
 
-from service.core.engines import provider_check
-from service.core.engines.nvidia.libraries import NvidiaLibrary
-from service.core.engines.provider_check import check_provider, cuda_major, first_line, libraries
-from service.core.errors import ConfigurationError
+from takt.core.engines import provider_check
+from takt.core.engines.nvidia.libraries import NvidiaLibrary
+from takt.core.engines.provider_check import check_provider, cuda_major, first_line, libraries
+from takt.core.errors import ConfigurationError
 
 GPU = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from service.core.bundles.variant import Precision
-from service.core.engines.provider_options import GpuOptions, provider_options
+from takt.core.bundles.variant import Precision
+from takt.core.engines.provider_options import GpuOptions, provider_options
 
 
 def of_tensorrt(**options: object) -> dict[str, str]:

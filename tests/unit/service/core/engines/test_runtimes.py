@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from service.commands.tune.candidates import engines_of
-from service.core.bundles.bundle import Bundle
-from service.core.domain import InspectOptions, RawPicture
-from service.core.engines.fake import FakeEngine
-from service.core.engines.options import EngineOptions, EnginePlan
-from service.core.engines.runtimes import RUNTIMES, Runtime
-from service.core.inspection.opened import opened
+from takt.commands.tune.candidates import engines_of
+from takt.core.bundles.bundle import Bundle
+from takt.core.domain import InspectOptions, RawPicture
+from takt.core.engines.fake import FakeEngine
+from takt.core.engines.options import EngineOptions, EnginePlan
+from takt.core.engines.runtimes import RUNTIMES, Runtime
+from takt.core.inspection.opened import opened
 
 
 class MadeUp(FakeEngine):

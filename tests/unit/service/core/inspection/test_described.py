@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from service.core.bundles.bundle import Bundle
-from service.core.domain import Source
-from service.core.engines.opener import engine_opener
-from service.core.engines.options import EngineOptions
-from service.core.errors import ConfigurationError
-from service.core.inspection.described import settings_of
+from takt.core.bundles.bundle import Bundle
+from takt.core.domain import Source
+from takt.core.engines.opener import engine_opener
+from takt.core.engines.options import EngineOptions
+from takt.core.errors import ConfigurationError
+from takt.core.inspection.described import settings_of
 
 
 def source(engine: str, variant: str = "") -> Source:

@@ -9,11 +9,11 @@ from typing import cast
 import numpy as np
 import pytest
 
-from service.core.bundles.thresholds import DeployedThresholds
-from service.core.domain import InspectOptions
-from service.core.inspection.fact_sampling import MOST_AT_ONCE, TOLD_PER_S, FactSampling
-from service.core.pictures.facts import BLOCKS, Look
-from service.core.pictures.pose import SIDE
+from takt.core.bundles.thresholds import DeployedThresholds
+from takt.core.domain import InspectOptions
+from takt.core.inspection.fact_sampling import MOST_AT_ONCE, TOLD_PER_S, FactSampling
+from takt.core.pictures.facts import BLOCKS, Look
+from takt.core.pictures.pose import SIDE
 
 LOOK = Look(np.zeros((SIDE, SIDE), np.float32), np.ones((BLOCKS, BLOCKS), np.float32))
 OPTIONS = InspectOptions(timeout_s=1.0)

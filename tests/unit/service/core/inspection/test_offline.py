@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from service.core.domain import RawPicture
-from service.core.engines.fake import FakeEngine
-from service.core.errors import ImageTooLargeError, RequestError
-from service.core.inspection.offline import inspect_offline
-from service.core.pictures.placement import placement
+from takt.core.domain import RawPicture
+from takt.core.engines.fake import FakeEngine
+from takt.core.errors import ImageTooLargeError, RequestError
+from takt.core.inspection.offline import inspect_offline
+from takt.core.pictures.placement import placement
 
 
 def encoded(picture: np.ndarray) -> bytes:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from service.core.bundles.bundle import Bundle
-from service.core.domain import InspectOptions, RawPicture
-from service.core.engines.options import EngineOptions
-from service.core.errors import ConfigurationError, DriftError, NotReadyError
-from service.core.inspection.opened import LIMITS, opened
-from service.core.inspection.pipeline import Pipeline
-from service.settings import Settings
+from takt.core.bundles.bundle import Bundle
+from takt.core.domain import InspectOptions, RawPicture
+from takt.core.engines.options import EngineOptions
+from takt.core.errors import ConfigurationError, DriftError, NotReadyError
+from takt.core.inspection.opened import LIMITS, opened
+from takt.core.inspection.pipeline import Pipeline
+from takt.settings import Settings
 from tests.conftest import MakeBundle
 
 ROOT = Path(__file__).parents[5]

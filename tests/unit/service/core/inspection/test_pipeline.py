@@ -5,15 +5,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import Mock
 
-from service.core.batching.batcher import Batcher
-from service.core.batching.options import BatcherOptions
-from service.core.bundles.bundle import Bundle
-from service.core.bundles.thresholds import DeployedThresholds, Overrides
-from service.core.domain import Image, InspectOptions, ModelOutput
-from service.core.engines.batches import batch_runner
-from service.core.engines.fake import FakeEngine
-from service.core.inspection.inference import Pools
-from service.core.inspection.pipeline import Limits, Pipeline
+from takt.core.batching.batcher import Batcher
+from takt.core.batching.options import BatcherOptions
+from takt.core.bundles.bundle import Bundle
+from takt.core.bundles.thresholds import DeployedThresholds, Overrides
+from takt.core.domain import Image, InspectOptions, ModelOutput
+from takt.core.engines.batches import batch_runner
+from takt.core.engines.fake import FakeEngine
+from takt.core.inspection.inference import Pools
+from takt.core.inspection.pipeline import Limits, Pipeline
 
 
 def test_everyone_who_waits_for_quiet_hears_of_it(

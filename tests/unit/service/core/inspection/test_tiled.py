@@ -14,13 +14,13 @@ import cv2
 import numpy as np
 import pytest
 
-from service.core.batching.admission import Admission
-from service.core.batching.batcher import Batcher
-from service.core.batching.memory import MemoryBudget
-from service.core.batching.options import BatcherOptions
-from service.core.batching.stage import Stage
-from service.core.bundles.manifest import Manifest
-from service.core.domain import (
+from takt.core.batching.admission import Admission
+from takt.core.batching.batcher import Batcher
+from takt.core.batching.memory import MemoryBudget
+from takt.core.batching.options import BatcherOptions
+from takt.core.batching.stage import Stage
+from takt.core.bundles.manifest import Manifest
+from takt.core.domain import (
     DropReason,
     HeatmapKind,
     Image,
@@ -28,17 +28,17 @@ from service.core.domain import (
     ModelOutput,
     Priority,
 )
-from service.core.errors import (
+from takt.core.errors import (
     DeadlineExceededError,
     EngineError,
     NotReadyError,
     QueueFullError,
     RequestError,
 )
-from service.core.inspection.inference import AdmittedPicture, Inference, Pools
-from service.core.inspection.tiled import TiledPictures
-from service.core.inspection.weight import weigh
-from service.core.pictures.tiles import Stitcher
+from takt.core.inspection.inference import AdmittedPicture, Inference, Pools
+from takt.core.inspection.tiled import TiledPictures
+from takt.core.inspection.weight import weigh
+from takt.core.pictures.tiles import Stitcher
 
 TILES = {"width": 32, "height": 32, "overlap": 8, "blend": "linear"}
 CURSED = 200

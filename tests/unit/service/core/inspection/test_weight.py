@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.core.domain import RawPicture
-from service.core.errors import RequestError
-from service.core.inspection.weight import weigh
+from takt.core.domain import RawPicture
+from takt.core.errors import RequestError
+from takt.core.inspection.weight import weigh
 
 PIXELS = 32 * 16
 

@@ -12,15 +12,15 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from service.core.batching.batcher import Batcher
-from service.core.batching.memory import MemoryBudget
-from service.core.batching.options import BatcherOptions
-from service.core.bundles.bundle import Bundle
-from service.core.domain import Image, InspectOptions, ModelOutput
-from service.core.errors import InvalidImageError
-from service.core.inspection.inference import AdmittedPicture, Inference, Pools
-from service.core.inspection.weight import weigh
-from service.core.inspection.whole import WholePictures
+from takt.core.batching.batcher import Batcher
+from takt.core.batching.memory import MemoryBudget
+from takt.core.batching.options import BatcherOptions
+from takt.core.bundles.bundle import Bundle
+from takt.core.domain import Image, InspectOptions, ModelOutput
+from takt.core.errors import InvalidImageError
+from takt.core.inspection.inference import AdmittedPicture, Inference, Pools
+from takt.core.inspection.weight import weigh
+from takt.core.inspection.whole import WholePictures
 
 
 class Engine:
@@ -61,7 +61,7 @@ Open = Callable[..., AbstractAsyncContextManager[Line]]
 @pytest.fixture
 def line(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> Open:
     """Opens a line of one engine, which is shut."""
-    from service.core.inspection import whole
+    from takt.core.inspection import whole
 
     decoded_on: list[str] = []
     prepare = whole.prepare

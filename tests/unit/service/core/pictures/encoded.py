@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageOps
 
-from service.core.domain import Image
+from takt.core.domain import Image
 
 WIDTH, HEIGHT = 80, 64
 

@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from service.core.bundles.manifest import Crop
-from service.core.domain import Image
-from service.core.pictures.antialiased import pillow_bilinear, tensor_bicubic, tensor_bilinear
+from takt.core.bundles.manifest import Crop
+from takt.core.domain import Image
+from takt.core.pictures.antialiased import pillow_bilinear, tensor_bicubic, tensor_bilinear
 
 RESIZES = [
     # (columns, rows) of the picture, (columns, rows) of the result
@@ -160,7 +160,7 @@ def test_channels_do_not_mix(resize: Callable[..., NDArray[Any]], size: tuple[in
 ON_ONE_THREAD = """
 import time
 import numpy as np
-from service.core.pictures.antialiased import pillow_bilinear, tensor_bicubic, tensor_bilinear
+from takt.core.pictures.antialiased import pillow_bilinear, tensor_bicubic, tensor_bilinear
 
 sizes = [(960, 1280), (479, 640), (1500, 2048), (300, 2000), (64, 64), (20, 30000)]
 rng = np.random.default_rng(0)

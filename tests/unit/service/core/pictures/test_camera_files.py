@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from service.core.bundles.manifest import Crop, Preprocess
-from service.core.domain import Box, Depth, WarningCode
-from service.core.pictures.decode import decode, decode_for_model
-from service.core.pictures.formats.orientation import orientation_of
-from service.core.pictures.header import read_header
-from service.core.pictures.placement import placement
-from service.core.pictures.prepare import prepare
-from service.core.pictures.turning import NO_TURN, Turn
+from takt.core.bundles.manifest import Crop, Preprocess
+from takt.core.domain import Box, Depth, WarningCode
+from takt.core.pictures.decode import decode, decode_for_model
+from takt.core.pictures.formats.orientation import orientation_of
+from takt.core.pictures.header import read_header
+from takt.core.pictures.placement import placement
+from takt.core.pictures.prepare import prepare
+from takt.core.pictures.turning import NO_TURN, Turn
 
 MOST = 10**6
 STORED = np.random.default_rng(0).integers(0, 256, (24, 40, 3), dtype=np.uint8)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from service.core.pictures.decode import decode
+from takt.core.pictures.decode import decode
 from tests.unit.service.core.pictures.encoded import (
     HEIGHT,
     MAX_PIXELS,

@@ -10,10 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from service.core.bundles.manifest import Preprocess
-from service.core.domain import PixelFormat, RawPicture
-from service.core.errors import ImageTooLargeError, InvalidImageError
-from service.core.pictures.decode import Decoded, decode, decode_for_model, divisor_of, from_raw
+from takt.core.bundles.manifest import Preprocess
+from takt.core.domain import PixelFormat, RawPicture
+from takt.core.errors import ImageTooLargeError, InvalidImageError
+from takt.core.pictures.decode import Decoded, decode, decode_for_model, divisor_of, from_raw
 
 MAX_PIXELS = 10_000_000
 

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-import service.core.pictures.decode
-from service.core.errors import (
+import takt.core.pictures.decode
+from takt.core.errors import (
     ImageTooLargeError,
     InvalidImageError,
     RequestError,
     UnsupportedImageError,
 )
-from service.core.pictures.decode import decode
-from service.core.pictures.formats.image_header import ImageHeader
-from service.core.pictures.header import read_header
+from takt.core.pictures.decode import decode
+from takt.core.pictures.formats.image_header import ImageHeader
+from takt.core.pictures.header import read_header
 from tests.unit.service.core.pictures.encoded import (
     HEIGHT,
     MAX_PIXELS,
@@ -180,7 +180,7 @@ def test_a_picture_that_is_not_as_its_header_says_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
-        service.core.pictures.decode, "read_header", lambda _: ImageHeader("PNG", WIDTH, 65)
+        takt.core.pictures.decode, "read_header", lambda _: ImageHeader("PNG", WIDTH, 65)
     )
 
     with pytest.raises(InvalidImageError, match="80 × 65 pixels, its data 80 × 64"):

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from service.core.pictures.header import read_header
+from takt.core.pictures.header import read_header
 
 MIB = 2**20
 
@@ -24,8 +24,8 @@ PEAK_OF_DECODING = """
 import re, sys
 from pathlib import Path
 import cv2, numpy
-from service.core.errors import RequestError
-from service.core.pictures.decode import decode
+from takt.core.errors import RequestError
+from takt.core.pictures.decode import decode
 
 cv2.setNumThreads(1)
 

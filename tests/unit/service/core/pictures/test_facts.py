@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from service.core.domain import FactName, Image
-from service.core.pictures.facts import (
+from takt.core.domain import FactName, Image
+from takt.core.pictures.facts import (
     FACT_NAMES,
     Look,
     look_of,

@@ -14,8 +14,8 @@ import pytest
 import tifffile
 from PIL import Image as Pillow
 
-from service.core.errors import InvalidImageError, RequestError, UnsupportedImageError
-from service.core.pictures.header import read_header
+from takt.core.errors import InvalidImageError, RequestError, UnsupportedImageError
+from takt.core.pictures.header import read_header
 
 WIDTH, HEIGHT = 80, 64
 

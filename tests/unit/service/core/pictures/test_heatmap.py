@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.core.domain import Box, Heatmap, HeatmapKind, Image, ImageFormat, Region
-from service.core.errors import InvalidParameterError
-from service.core.pictures.heatmap import ColorScale, render
-from service.core.pictures.roi import RoiDrawing
+from takt.core.domain import Box, Heatmap, HeatmapKind, Image, ImageFormat, Region
+from takt.core.errors import InvalidParameterError
+from takt.core.pictures.heatmap import ColorScale, render
+from takt.core.pictures.roi import RoiDrawing
 
 SCALE = ColorScale(low=0.0, threshold=1.0)
 GREY = 128

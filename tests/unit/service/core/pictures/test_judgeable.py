@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.core.domain import FactName, FactVector
-from service.core.pictures.facts import FACT_NAMES
-from service.core.pictures.judgeable import DECIDERS, MARGIN, FactLimits
+from takt.core.domain import FactName, FactVector
+from takt.core.pictures.facts import FACT_NAMES
+from takt.core.pictures.judgeable import DECIDERS, MARGIN, FactLimits
 
 GOOD: dict[FactName, float] = {
     "brightness": 120,

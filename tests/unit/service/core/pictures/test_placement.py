@@ -8,10 +8,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from service.core.bundles.manifest import Crop, Preprocess
-from service.core.domain import Box
-from service.core.pictures.placement import placement
-from service.core.pictures.preprocess import preprocess
+from takt.core.bundles.manifest import Crop, Preprocess
+from takt.core.domain import Box
+from takt.core.pictures.placement import placement
+from takt.core.pictures.preprocess import preprocess
 
 SIZES = [(640, 480), (1280, 961), (4001, 2999), (447, 449), (50, 60), (7, 2000), (1, 1)]
 

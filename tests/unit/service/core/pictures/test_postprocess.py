@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from service.core.bundles.manifest import Crop, Preprocess
-from service.core.domain import Box, Region, Verdict
-from service.core.errors import EngineError, InvalidParameterError
-from service.core.pictures.placement import Placement, placement
-from service.core.pictures.postprocess import Criteria, judge, picture_score
+from takt.core.bundles.manifest import Crop, Preprocess
+from takt.core.domain import Box, Region, Verdict
+from takt.core.errors import EngineError, InvalidParameterError
+from takt.core.pictures.placement import Placement, placement
+from takt.core.pictures.postprocess import Criteria, judge, picture_score
 
 NO_SCORES = np.zeros(0, np.float32)
 

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from service.core.bundles.manifest import Preprocess
-from service.core.domain import RawPicture
-from service.core.errors import InvalidImageError
-from service.core.pictures.decode import decode
-from service.core.pictures.placement import placement
-from service.core.pictures.prepare import prepare, whole_picture
-from service.core.pictures.preprocess import preprocess
+from takt.core.bundles.manifest import Preprocess
+from takt.core.domain import RawPicture
+from takt.core.errors import InvalidImageError
+from takt.core.pictures.decode import decode
+from takt.core.pictures.placement import placement
+from takt.core.pictures.prepare import prepare, whole_picture
+from takt.core.pictures.preprocess import preprocess
 
 MAX_PIXELS = 1_000_000
 WHOLE = Preprocess(width=32, height=32, resize="area")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from service.core.bundles.manifest import Crop, Filter, Preprocess
-from service.core.domain import Image
-from service.core.pictures.antialiased import tensor_bicubic, tensor_bilinear
-from service.core.pictures.preprocess import preprocess
+from takt.core.bundles.manifest import Crop, Filter, Preprocess
+from takt.core.domain import Image
+from takt.core.pictures.antialiased import tensor_bicubic, tensor_bilinear
+from takt.core.pictures.preprocess import preprocess
 
 FILTERS = get_args(Filter)
 

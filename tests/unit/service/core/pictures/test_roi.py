@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.core.bundles.bundle import Bundle, load_bundle
-from service.core.bundles.manifest import Crop, Preprocess
-from service.core.bundles.region import ROI_MASK, Roi
-from service.core.domain import Box
-from service.core.errors import BundleError
-from service.core.pictures.placement import placement
-from service.core.pictures.roi import RoiDrawing, RoiShape, roi_drawing, roi_on_map
+from takt.core.bundles.bundle import Bundle, load_bundle
+from takt.core.bundles.manifest import Crop, Preprocess
+from takt.core.bundles.region import ROI_MASK, Roi
+from takt.core.domain import Box
+from takt.core.errors import BundleError
+from takt.core.pictures.placement import placement
+from takt.core.pictures.roi import RoiDrawing, RoiShape, roi_drawing, roi_on_map
 
 MakeBundle = Callable[..., Bundle]
 

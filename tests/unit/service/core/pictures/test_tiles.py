@@ -9,10 +9,10 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from service.core.bundles.tiling import Blend, Tiling
-from service.core.domain import Box, ModelOutput
-from service.core.errors import ImageTooLargeError
-from service.core.pictures.tiles import Stitcher, TileGrid, tile_grid
+from takt.core.bundles.tiling import Blend, Tiling
+from takt.core.domain import Box, ModelOutput
+from takt.core.errors import ImageTooLargeError
+from takt.core.pictures.tiles import Stitcher, TileGrid, tile_grid
 
 SIZES = [
     (20, 11),  # smaller than a tile

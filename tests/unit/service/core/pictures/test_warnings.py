@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from service.core.bundles.bundle import load_bundle
-from service.core.bundles.findings import PictureSizes
-from service.core.domain import WarningCode
-from service.core.pictures.warnings import size_warnings
+from takt.core.bundles.bundle import load_bundle
+from takt.core.bundles.findings import PictureSizes
+from takt.core.domain import WarningCode
+from takt.core.pictures.warnings import size_warnings
 
 MANIFEST = load_bundle(Path("examples/models/pitting/1")).manifest
 SEEN = PictureSizes(least_width=600, most_width=640, least_height=480, most_height=480)

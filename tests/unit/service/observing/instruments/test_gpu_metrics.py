@@ -4,7 +4,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from prometheus_client import generate_latest
 
-from service.observing.instruments.gpu_metrics import find_gpus
+from takt.observing.instruments.gpu_metrics import find_gpus
 
 
 class NVMLError(Exception):

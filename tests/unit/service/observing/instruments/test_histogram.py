@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.observing.instruments.histogram import LabelledHistograms, UnlockedHistogram
+from takt.observing.instruments.histogram import LabelledHistograms, UnlockedHistogram
 
 BOUNDS = (0.001, 0.5, 2.0)
 VALUES = (0.0005, 0.001, 0.0011, 0.5, 1.0, 3.0, 3.0)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from service.mirroring.metrics import MirrorMetrics
-from service.observing.instruments.merging import LARGEST, LEAST, heard, merged, told
-from service.observing.instruments.metrics import Metrics
-from service.observing.instruments.station_states import StationStates
-from service.observing.instruments.watch_metrics import WatchMetrics
-from service.outlets.metrics import OutletMetrics
-from service.recording.audit.metrics import AuditMetrics
-from service.recording.metrics import RecordMetrics
+from takt.mirroring.metrics import MirrorMetrics
+from takt.observing.instruments.merging import LARGEST, LEAST, heard, merged, told
+from takt.observing.instruments.metrics import Metrics
+from takt.observing.instruments.station_states import StationStates
+from takt.observing.instruments.watch_metrics import WatchMetrics
+from takt.outlets.metrics import OutletMetrics
+from takt.recording.audit.metrics import AuditMetrics
+from takt.recording.metrics import RecordMetrics
 
 SUMMED = {
     "process_open_fds",

@@ -7,11 +7,11 @@ from prometheus_client import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from service.core.domain import UNKNOWN_SOURCE, FindingCode, Timings, Verdict
-from service.observing.instruments.metrics import Metrics
-from service.observing.instruments.model_metrics import score_bounds
-from service.observing.instruments.version_metrics import VersionGauges
-from service.observing.records import AnswerRecord
+from takt.core.domain import UNKNOWN_SOURCE, FindingCode, Timings, Verdict
+from takt.observing.instruments.metrics import Metrics
+from takt.observing.instruments.model_metrics import score_bounds
+from takt.observing.instruments.version_metrics import VersionGauges
+from takt.observing.records import AnswerRecord
 
 
 def answered(score: float = 0.2, version: str = "1", request_id: str = "id") -> AnswerRecord:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.observing.instruments.watch_metrics import WatchMetrics
+from takt.observing.instruments.watch_metrics import WatchMetrics
 
 ALARM = ("nut", "left", "camera")
 

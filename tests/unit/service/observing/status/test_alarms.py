@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from service.observing.status.alarms import Alarms
-from service.observing.status.conditions import Condition
-from service.observing.status.reading import Reading
-from service.observing.status.readings import Found, KeptReadings, Readings
+from takt.observing.status.alarms import Alarms
+from takt.observing.status.conditions import Condition
+from takt.observing.status.reading import Reading
+from takt.observing.status.readings import Found, KeptReadings, Readings
 
 KEPT = KeptReadings(every_s=5)
 

@@ -6,10 +6,10 @@ import math
 
 import pytest
 
-from service.core.intervals import chance_of_so_many
-from service.observing.status.cases import reject_rate_high
-from service.observing.status.reading import Reading, Series
-from service.observing.status.readings import Found, KeptReadings, Readings
+from takt.core.intervals import chance_of_so_many
+from takt.observing.status.cases import reject_rate_high
+from takt.observing.status.reading import Reading, Series
+from takt.observing.status.readings import Found, KeptReadings, Readings
 
 
 def answered(verdict: str) -> Series:

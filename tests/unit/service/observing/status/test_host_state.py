@@ -4,7 +4,7 @@ from pathlib import Path
 
 from prometheus_client.core import GaugeMetricFamily
 
-from service.observing.status.host_state import HostReader
+from takt.observing.status.host_state import HostReader
 
 
 class TwoGpus:

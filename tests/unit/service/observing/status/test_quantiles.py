@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.observing.status.quantiles import quantile
+from takt.observing.status.quantiles import quantile
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import math
 
-from service.observing.status.reading import Reading, Series
-from service.observing.status.readings import KeptReadings, Readings, over_hours, over_minutes
-from service.observing.status.ring import Ring
+from takt.observing.status.reading import Reading, Series
+from takt.observing.status.readings import KeptReadings, Readings, over_hours, over_minutes
+from takt.observing.status.ring import Ring
 
 PICTURES = "takt_requests_total"
 GOOD: Series = (PICTURES, (("model", "nut"), ("outcome", "ok"), ("verdict", "good")))

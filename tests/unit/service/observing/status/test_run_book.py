@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.observing.status.conditions import CONDITIONS, Condition
-from service.observing.status.run_book import RunBook, run_book
+from takt.observing.status.conditions import CONDITIONS, Condition
+from takt.observing.status.run_book import RunBook, run_book
 
 OF_CONDITION = pytest.mark.parametrize("condition", CONDITIONS, ids=lambda one: one.name)
 COMMAND = re.compile(r"`(?:curl|jq|promtool|ss|takt verify) [^`]+`")

@@ -2,20 +2,20 @@ from __future__ import annotations
 
 import pytest
 
-from service.core.domain import UNKNOWN_SOURCE, Timings, Verdict
-from service.mirroring.metrics import MirrorMetrics
-from service.observing.instruments.metrics import Metrics
-from service.observing.instruments.station_states import StationStates
-from service.observing.instruments.version_metrics import VersionGauges
-from service.observing.instruments.watch_metrics import WatchMetrics
-from service.observing.journal import Journal
-from service.observing.records import AnswerRecord, RefusalRecord
-from service.observing.status.host_state import HostReader
-from service.observing.status.reading import NAMES, Reading, read, reading_of
-from service.observing.status.watch import EVERY_S, StatusWatch
-from service.outlets.metrics import OutletMetrics
-from service.recording.audit.metrics import AuditMetrics
-from service.recording.metrics import RecordMetrics
+from takt.core.domain import UNKNOWN_SOURCE, Timings, Verdict
+from takt.mirroring.metrics import MirrorMetrics
+from takt.observing.instruments.metrics import Metrics
+from takt.observing.instruments.station_states import StationStates
+from takt.observing.instruments.version_metrics import VersionGauges
+from takt.observing.instruments.watch_metrics import WatchMetrics
+from takt.observing.journal import Journal
+from takt.observing.records import AnswerRecord, RefusalRecord
+from takt.observing.status.host_state import HostReader
+from takt.observing.status.reading import NAMES, Reading, read, reading_of
+from takt.observing.status.watch import EVERY_S, StatusWatch
+from takt.outlets.metrics import OutletMetrics
+from takt.recording.audit.metrics import AuditMetrics
+from takt.recording.metrics import RecordMetrics
 
 
 class Server:

@@ -7,8 +7,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from service.core.domain import Box, Heatmap, Inspection, Timings, Verdict
-from service.observing.tracing.otlp import OtelTracing
+from takt.core.domain import Box, Heatmap, Inspection, Timings, Verdict
+from takt.observing.tracing.otlp import OtelTracing
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from service.observing.tracing.base import current_trace, use_trace
+from takt.observing.tracing.base import current_trace, use_trace
 
 
 class SomeTrace:

@@ -12,8 +12,8 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from service.core.errors import ConfigurationError
-from service.observing.tracing.otlp import LoggedExporter, OtelTracing, otlp_tracing, resource
+from takt.core.errors import ConfigurationError
+from takt.observing.tracing.otlp import LoggedExporter, OtelTracing, otlp_tracing, resource
 
 SCOPE = {
     "type": "http",

@@ -14,9 +14,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode
 
-from service.core.domain import Inspection
-from service.observing.tracing.base import Trace, current_trace
-from service.observing.tracing.otlp import OtelTracing
+from takt.core.domain import Inspection
+from takt.observing.tracing.base import Trace, current_trace
+from takt.observing.tracing.otlp import OtelTracing
 
 TRACE_ID, SPAN_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SAMPLED = ("traceparent", f"00-{TRACE_ID}-{SPAN_ID}-01")
@@ -150,7 +150,7 @@ def test_stages_follow_one_another_and_end_with_the_answer(
     tracing, exported, inspection: Inspection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter([1_000_000_000, 1_030_000_000])
-    monkeypatch.setattr("service.observing.tracing.spans.time.time_ns", lambda: next(clock))
+    monkeypatch.setattr("takt.observing.tracing.spans.time.time_ns", lambda: next(clock))
     trace = begun(tracing)
     trace.answered(inspection)
     monkeypatch.undo()
@@ -167,7 +167,7 @@ def test_stages_that_add_up_to_more_than_the_request_do_not_begin_before_it(
     tracing, exported, inspection: Inspection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter([1_000_000_000, 1_002_000_000])
-    monkeypatch.setattr("service.observing.tracing.spans.time.time_ns", lambda: next(clock))
+    monkeypatch.setattr("takt.observing.tracing.spans.time.time_ns", lambda: next(clock))
     trace = begun(tracing)
     trace.answered(inspection)
     monkeypatch.undo()

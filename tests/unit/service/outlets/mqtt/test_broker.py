@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from service.core.errors import ConfigurationError
-from service.outlets.mqtt.broker import parse_broker
+from takt.core.errors import ConfigurationError
+from takt.outlets.mqtt.broker import parse_broker
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.outlets.forwarding import AwayError, MessageFeed
-from service.outlets.metrics import OutletMetrics
-from service.outlets.mqtt.carrier import MqttCarrier
-from service.outlets.mqtt.connection import Acknowledged, Retained
-from service.outlets.places import SpoolPlace
+from takt.outlets.forwarding import AwayError, MessageFeed
+from takt.outlets.metrics import OutletMetrics
+from takt.outlets.mqtt.carrier import MqttCarrier
+from takt.outlets.mqtt.connection import Acknowledged, Retained
+from takt.outlets.places import SpoolPlace
 
 
 class Broker:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.core.errors import ConfigurationError
-from service.outlets.mqtt.topics import Topics
+from takt.core.errors import ConfigurationError
+from takt.outlets.mqtt.topics import Topics
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.outlets.forwarding import AwayError
-from service.outlets.webhooks.addresses import allowed_addresses, is_public
+from takt.outlets.forwarding import AwayError
+from takt.outlets.webhooks.addresses import allowed_addresses, is_public
 
 PUBLIC, PRIVATE = "93.184.215.14", "10.0.0.7"
 

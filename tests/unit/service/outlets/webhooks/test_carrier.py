@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.outlets.forwarding import AwayError, GoneError, MessageFeed
-from service.outlets.metrics import OutletMetrics
-from service.outlets.places import SpoolPlace
-from service.outlets.webhooks.carrier import MOST_REFUSALS, WebhookCarrier
-from service.outlets.webhooks.posting import Answer
+from takt.outlets.forwarding import AwayError, GoneError, MessageFeed
+from takt.outlets.metrics import OutletMetrics
+from takt.outlets.places import SpoolPlace
+from takt.outlets.webhooks.carrier import MOST_REFUSALS, WebhookCarrier
+from takt.outlets.webhooks.posting import Answer
 
 
 class Line:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from service.core.errors import ConfigurationError
-from service.outlets.webhooks.file import Secrets, read_webhooks
-from service.outlets.webhooks.posting import Target
+from takt.core.errors import ConfigurationError
+from takt.outlets.webhooks.file import Secrets, read_webhooks
+from takt.outlets.webhooks.posting import Target
 
 SECOND = '[[webhook]]\nurl = "https://b.example"\n'
 OLD, NEW = "whsec_" + "AAAA" * 8, "whsec_" + "BBBB" * 8

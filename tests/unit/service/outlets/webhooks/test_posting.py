@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import trustme
 
-from service.outlets.forwarding import AwayError
-from service.outlets.webhooks import posting
-from service.outlets.webhooks.posting import Poster, Target
+from takt.outlets.forwarding import AwayError
+from takt.outlets.webhooks import posting
+from takt.outlets.webhooks.posting import Poster, Target
 from tests.unit.service.outlets.webhooks.receivers import OK, Receiver, answer
 
 HOST = "mes.example"

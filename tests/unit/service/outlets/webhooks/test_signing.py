@@ -8,8 +8,8 @@ import time
 import pytest
 import standardwebhooks
 
-from service.core.errors import ConfigurationError
-from service.outlets.webhooks.signing import parse_secret, signed_headers
+from takt.core.errors import ConfigurationError
+from takt.outlets.webhooks.signing import parse_secret, signed_headers
 
 OLD, NEW, OTHER = (f"whsec_{base64.b64encode(bytes([n] * 32)).decode()}" for n in (1, 2, 3))
 BODY = b'{"id":"a-1","part":"\xc3\xa4"}'

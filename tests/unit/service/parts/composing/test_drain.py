@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from service.parts.composing.drain import Drain
+from takt.parts.composing.drain import Drain
 
 
 class Clock:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from service.parts.composing.drain import Drain
-from service.parts.composing.life import living
-from service.parts.composing.part import Left, ServerPart
-from service.peers import Alone
+from takt.parts.composing.drain import Drain
+from takt.parts.composing.life import living
+from takt.parts.composing.part import Left, ServerPart
+from takt.peers import Alone
 
 pytestmark = pytest.mark.anyio
 

@@ -4,9 +4,9 @@ import pytest
 from fastapi import APIRouter, FastAPI, WebSocket
 from starlette.routing import Host, Router
 
-from service.core.errors import ConfigurationError
-from service.parts.composing.needs import ServedRoute, check_needs, served_routes
-from service.security.routes import WEBSOCKET, RouteNeed
+from takt.core.errors import ConfigurationError
+from takt.parts.composing.needs import ServedRoute, check_needs, served_routes
+from takt.security.routes import WEBSOCKET, RouteNeed
 
 
 def app() -> FastAPI:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from service.recording.audit.chain import append
-from service.recording.audit.entry import Change, Entry
-from service.recording.audit.kept_head import KeptHead
-from service.recording.record import Record
+from takt.recording.audit.chain import append
+from takt.recording.audit.entry import Change, Entry
+from takt.recording.audit.kept_head import KeptHead
+from takt.recording.record import Record
 
 
 def a_change(number: int = 1, **fields: object) -> Change:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.recording.record import Record
+from takt.recording.record import Record
 from tests.unit.service.recording.audit.chains import appended, tamper
 
 PAGE = Path(__file__).parents[5] / "docs" / "audit.md"

@@ -12,18 +12,18 @@ from dataclasses import replace
 
 import pytest
 
-from service.core.errors import RecordError
-from service.recording.audit.chain import (
+from takt.core.errors import RecordError
+from takt.recording.audit.chain import (
     append,
     entries_of,
     head_of,
     log_entry,
     newest_of,
 )
-from service.recording.audit.entry import GENESIS, Change, Head
-from service.recording.audit.verify import check_chain
-from service.recording.database import Database
-from service.recording.record import Record
+from takt.recording.audit.entry import GENESIS, Change, Head
+from takt.recording.audit.verify import check_chain
+from takt.recording.database import Database
+from takt.recording.record import Record
 from tests.unit.service.recording.audit.chains import a_change, appended
 
 
@@ -81,7 +81,7 @@ def test_the_newest_come_first(record: Record) -> None:
 def test_a_chain_longer_than_a_chunk_is_read_whole(
     sqlite_record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.recording.audit.chain.CHUNK", 3)
+    monkeypatch.setattr("takt.recording.audit.chain.CHUNK", 3)
     for count in (3, 4):
         while len(list(entries_of(sqlite_record.database))) < count:
             appended(sqlite_record, 1)
@@ -115,9 +115,9 @@ def test_threads_of_several_connections_never_fork_the_chain(record: Record) -> 
 
 _WRITER = """
 import sys
-from service.recording.audit.chain import append
-from service.recording.audit.entry import Change
-from service.recording.database import Database
+from takt.recording.audit.chain import append
+from takt.recording.audit.entry import Change
+from takt.recording.database import Database
 database = Database(sys.argv[1])
 database.prepare()
 print("ready", flush=True)

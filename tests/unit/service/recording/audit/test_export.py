@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from service.core.bundles.signing.keys import key_id
-from service.core.errors import ConfigurationError
-from service.recording.audit.chain import entries_of
-from service.recording.audit.entry import Entry
-from service.recording.audit.export import check_export, write_export
-from service.recording.record import Record
+from takt.core.bundles.signing.keys import key_id
+from takt.core.errors import ConfigurationError
+from takt.recording.audit.chain import entries_of
+from takt.recording.audit.entry import Entry
+from takt.recording.audit.export import check_export, write_export
+from takt.recording.record import Record
 from tests.signing import FOREIGN, OURS
 from tests.unit.service.recording.audit.chains import appended, tamper
 

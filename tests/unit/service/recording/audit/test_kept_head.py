@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.recording.audit.chain import append, head_of, tell_stored
-from service.recording.audit.entry import Entry, Head
-from service.recording.audit.kept_head import KeptHead
-from service.recording.audit.metrics import AuditMetrics
-from service.recording.audit.trail import AuditTrail
-from service.recording.audit.verify import check_kept
-from service.recording.database import Database
-from service.recording.record import Record
+from takt.recording.audit.chain import append, head_of, tell_stored
+from takt.recording.audit.entry import Entry, Head
+from takt.recording.audit.kept_head import KeptHead
+from takt.recording.audit.metrics import AuditMetrics
+from takt.recording.audit.trail import AuditTrail
+from takt.recording.audit.verify import check_kept
+from takt.recording.database import Database
+from takt.recording.record import Record
 from tests.unit.service.recording.audit.chains import a_change, appended, tamper
 
 
@@ -171,7 +171,7 @@ def test_a_folder_that_takes_nothing_keeps_no_entry_from_being_stored(
     def refuse(*given: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("service.recording.audit.kept_head.write_atomically", refuse)
+    monkeypatch.setattr("takt.recording.audit.kept_head.write_atomically", refuse)
     assert KeptHead(record.database).follow(stored(record)) is None
     assert "cannot be kept" in caplog.text
 

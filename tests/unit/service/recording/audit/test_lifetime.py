@@ -13,21 +13,21 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.recording.audit.chain import entries_of
-from service.recording.audit.entry import FILE, FOLDER, SERVER, Change, Entry
-from service.recording.audit.known import MEANWHILE
-from service.recording.audit.lifetime import (
+from takt.recording.audit.chain import entries_of
+from takt.recording.audit.entry import FILE, FOLDER, SERVER, Change, Entry
+from takt.recording.audit.known import MEANWHILE
+from takt.recording.audit.lifetime import (
     exchanged_keys,
     note_keys,
     note_models,
     note_start,
     note_stop,
 )
-from service.recording.audit.metrics import AuditMetrics
-from service.recording.audit.served import ServedModel, ServedVersion, activation, version_change
-from service.recording.audit.trail import AuditTrail
-from service.recording.record import Record
-from service.security.keys.key import Key, new_key
+from takt.recording.audit.metrics import AuditMetrics
+from takt.recording.audit.served import ServedModel, ServedVersion, activation, version_change
+from takt.recording.audit.trail import AuditTrail
+from takt.recording.record import Record
+from takt.security.keys.key import Key, new_key
 
 ONE = ServedVersion("aa", 0.5, 0.4)
 MODELS = {"parts": ServedModel("1", {"1": ONE})}

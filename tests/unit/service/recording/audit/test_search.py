@@ -7,14 +7,14 @@ import io
 
 import pytest
 
-from service.core.errors import InvalidParameterError
-from service.recording.audit import search
-from service.recording.audit.chain import append
-from service.recording.audit.entry import Change
-from service.recording.audit.search import AuditCsv, AuditFilters, page_of
-from service.recording.record import Record
-from service.recording.review.judging import NewJudgement, judge, withdraw
-from service.recording.review.marks import pin
+from takt.core.errors import InvalidParameterError
+from takt.recording.audit import search
+from takt.recording.audit.chain import append
+from takt.recording.audit.entry import Change
+from takt.recording.audit.search import AuditCsv, AuditFilters, page_of
+from takt.recording.record import Record
+from takt.recording.review.judging import NewJudgement, judge, withdraw
+from takt.recording.review.marks import pin
 from tests.recorded import insert_inspections
 from tests.unit.service.recording.audit.chains import a_change, tamper
 

@@ -15,13 +15,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Connection
 
-from service.recording.audit.chain import entries_of
-from service.recording.audit.entry import Change, Entry
-from service.recording.audit.metrics import AuditMetrics
-from service.recording.audit.trail import AuditTrail
-from service.recording.audit.verify import check_chain
-from service.recording.database import Database
-from service.recording.record import Record
+from takt.recording.audit.chain import entries_of
+from takt.recording.audit.entry import Change, Entry
+from takt.recording.audit.metrics import AuditMetrics
+from takt.recording.audit.trail import AuditTrail
+from takt.recording.audit.verify import check_chain
+from takt.recording.database import Database
+from takt.recording.record import Record
 from tests.unit.service.recording.audit.chains import a_change
 
 
@@ -98,7 +98,7 @@ def until(condition: Callable[[], object]) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits for locks of others that end soon."""
-    monkeypatch.setattr("service.recording.database._BUSY_S", 0.05)
+    monkeypatch.setattr("takt.recording.database._BUSY_S", 0.05)
 
 
 async def test_a_noted_change_is_stored_and_logged_with_its_head(

@@ -9,11 +9,11 @@ from dataclasses import asdict, replace
 import pytest
 from sqlalchemy import insert
 
-from service.recording.audit.chain import entries_of
-from service.recording.audit.entry import GENESIS, Entry, Head, entry_of
-from service.recording.audit.verify import MOST_FINDINGS, check_chain
-from service.recording.record import Record
-from service.recording.tables import audit
+from takt.recording.audit.chain import entries_of
+from takt.recording.audit.entry import GENESIS, Entry, Head, entry_of
+from takt.recording.audit.verify import MOST_FINDINGS, check_chain
+from takt.recording.record import Record
+from takt.recording.tables import audit
 from tests.unit.service.recording.audit.chains import a_change, appended, tamper
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from service.core.errors import ConflictError, RecipeNotFoundError
-from service.observing.records import PartRecord
-from service.recording.audit.chain import newest_of
-from service.recording.multiview.parts import (
+from takt.core.errors import ConflictError, RecipeNotFoundError
+from takt.observing.records import PartRecord
+from takt.recording.audit.chain import newest_of
+from takt.recording.multiview.parts import (
     PartFilters,
     insert_parts,
     inspections_of,
     part_of,
     parts_of,
 )
-from service.recording.multiview.recipes import (
+from takt.recording.multiview.recipes import (
     StoredRecipe,
     current_recipes,
     recipe_changes,
@@ -22,8 +22,8 @@ from service.recording.multiview.recipes import (
     remove_recipe,
     save_recipe,
 )
-from service.recording.record import Record
-from service.recording.retention import Retention, RetentionRule
+from takt.recording.record import Record
+from takt.recording.retention import Retention, RetentionRule
 from tests.recorded import NOON_US, insert_inspections
 
 DAY_US = 86_400_000_000

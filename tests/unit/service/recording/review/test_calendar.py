@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from service.core.errors import InvalidParameterError
-from service.recording.record import Record
-from service.recording.review.calendar import ReviewDay, calendar
-from service.recording.search.filters import Filters
+from takt.core.errors import InvalidParameterError
+from takt.recording.record import Record
+from takt.recording.review.calendar import ReviewDay, calendar
+from takt.recording.search.filters import Filters
 from tests.recorded import NOON_US, insert_inspections
 
 HOUR_US = 3_600_000_000

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from service.core.errors import InvalidParameterError
-from service.recording.record import Record
-from service.recording.review import confusion as review
-from service.recording.review.confusion import confusion
-from service.recording.review.figures import JudgedCounts
-from service.recording.search.filters import Filters
+from takt.core.errors import InvalidParameterError
+from takt.recording.record import Record
+from takt.recording.review import confusion as review
+from takt.recording.review.confusion import confusion
+from takt.recording.review.figures import JudgedCounts
+from takt.recording.search.filters import Filters
 from tests.recorded import NOON_US, insert_inspections
 
 DAY_US = 86_400_000_000

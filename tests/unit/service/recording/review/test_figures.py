@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.core.intervals import UNKNOWN, exact_interval
-from service.recording.review.figures import JudgedCounts, Stratum, figures_of
+from takt.core.intervals import UNKNOWN, exact_interval
+from takt.recording.review.figures import JudgedCounts, Stratum, figures_of
 
 REJECTS = Stratum(True, "reject", inspections=40, kept=40, good=10, defects=30)
 NEAR = Stratum(False, "near", inspections=60, kept=60, good=27, defects=3)

@@ -9,24 +9,24 @@ import cv2
 import numpy as np
 import pytest
 
-from export.evaluation.data_sets import read_data_set
-from export.pictures import list_pictures, read_picture
-from service.core.domain import Box, RawPicture
-from service.core.errors import (
+from takt.core.domain import Box, RawPicture
+from takt.core.errors import (
     ConfigurationError,
     InspectionNotFoundError,
     InvalidParameterError,
     RecordError,
 )
-from service.core.judged import JudgedFile, read_judged
-from service.recording.pictures import PictureKey, format_of, sha256_of
-from service.recording.record import Record
-from service.recording.review import folders
-from service.recording.review.folders import ExportedFolders, export_folders
-from service.recording.review.history import history
-from service.recording.review.judging import NewJudgement, judge, withdraw
-from service.recording.search.filters import Filters
-from service.recording.search.times import time_of
+from takt.core.judged import JudgedFile, read_judged
+from takt.recording.pictures import PictureKey, format_of, sha256_of
+from takt.recording.record import Record
+from takt.recording.review import folders
+from takt.recording.review.folders import ExportedFolders, export_folders
+from takt.recording.review.history import history
+from takt.recording.review.judging import NewJudgement, judge, withdraw
+from takt.recording.search.filters import Filters
+from takt.recording.search.times import time_of
+from takt_export.evaluation.data_sets import read_data_set
+from takt_export.pictures import list_pictures, read_picture
 from tests.recorded import NOON_US, insert_inspections
 
 

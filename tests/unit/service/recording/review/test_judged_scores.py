@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from service.recording.record import Record
-from service.recording.review.judged_scores import JudgedScores, judged_scores
+from takt.recording.record import Record
+from takt.recording.review.judged_scores import JudgedScores, judged_scores
 from tests.recorded import NOON_US, SOURCE, insert_inspections
 
 DIGEST = SOURCE["digest"]

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from service.core.domain import Box
-from service.core.errors import ConflictError, InspectionNotFoundError, InvalidParameterError
-from service.recording.audit.chain import entries_of
-from service.recording.record import Record
-from service.recording.review.history import disagreements, history
-from service.recording.review.judging import NewJudgement, judge, withdraw
-from service.recording.review.marks import mark_seen, pin
-from service.recording.review.rows import of_request
-from service.recording.search.filters import Filters
-from service.recording.tables import inspections, judgements
+from takt.core.domain import Box
+from takt.core.errors import ConflictError, InspectionNotFoundError, InvalidParameterError
+from takt.recording.audit.chain import entries_of
+from takt.recording.record import Record
+from takt.recording.review.history import disagreements, history
+from takt.recording.review.judging import NewJudgement, judge, withdraw
+from takt.recording.review.marks import mark_seen, pin
+from takt.recording.review.rows import of_request
+from takt.recording.search.filters import Filters
+from takt.recording.tables import inspections, judgements
 from tests.recorded import insert_inspections
 
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.core.bundles.conformal import conformal_threshold
-from service.core.errors import CalibrationError, InvalidParameterError
-from service.recording.record import Record
-from service.recording.review.proposal import propose, weighted_threshold
-from service.recording.review.what_if import Flips
-from service.recording.search.filters import Filters
+from takt.core.bundles.conformal import conformal_threshold
+from takt.core.errors import CalibrationError, InvalidParameterError
+from takt.recording.record import Record
+from takt.recording.review.proposal import propose, weighted_threshold
+from takt.recording.review.what_if import Flips
+from takt.recording.search.filters import Filters
 from tests.recorded import insert_inspections
 
 OF_BOLT = Filters(model="bolt", version="1")

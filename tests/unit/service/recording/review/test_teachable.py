@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.recording.record import Record
-from service.recording.review.teachable import Teachable, teachable
+from takt.recording.record import Record
+from takt.recording.review.teachable import Teachable, teachable
 from tests.recorded import NOON_US, insert_inspections
 
 

@@ -7,13 +7,13 @@ import threading
 import pytest
 from sqlalchemy import insert
 
-from service.core.errors import ConflictError, InvalidParameterError
-from service.recording.record import Record
-from service.recording.retention import Retention, RetentionRule
-from service.recording.search import feed as module
-from service.recording.search.feed import feed_of, settled_end
-from service.recording.search.filters import Filters
-from service.recording.tables import inspections
+from takt.core.errors import ConflictError, InvalidParameterError
+from takt.recording.record import Record
+from takt.recording.retention import Retention, RetentionRule
+from takt.recording.search import feed as module
+from takt.recording.search.feed import feed_of, settled_end
+from takt.recording.search.filters import Filters
+from takt.recording.tables import inspections
 from tests.recorded import NOON_US, ROW, insert_inspections
 from tests.workers import eventually
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from service.core.errors import InvalidParameterError
-from service.recording.search.cursor import Cursor
-from service.recording.search.filters import Filters
-from service.recording.search.times import time_of, us_of
+from takt.core.errors import InvalidParameterError
+from takt.recording.search.cursor import Cursor
+from takt.recording.search.filters import Filters
+from takt.recording.search.times import time_of, us_of
 from tests.recorded import NOON_US
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

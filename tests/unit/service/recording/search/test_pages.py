@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 from sqlalchemy import delete
 
-from service.core.errors import InspectionNotFoundError, InvalidParameterError
-from service.recording.keeping import CHOSEN
-from service.recording.record import Record
-from service.recording.search import paths
-from service.recording.search.filters import Filters
-from service.recording.search.pages import (
+from takt.core.errors import InspectionNotFoundError, InvalidParameterError
+from takt.recording.keeping import CHOSEN
+from takt.recording.record import Record
+from takt.recording.search import paths
+from takt.recording.search.filters import Filters
+from takt.recording.search.pages import (
     Neighbours,
     count_of,
     inspection_of,
     neighbours_of,
     page_of,
 )
-from service.recording.tables import inspections
+from takt.recording.tables import inspections
 from tests.recorded import NOON_US, SOURCE, insert_inspections
 
 MEET: dict[str, Any] = {
@@ -207,7 +207,7 @@ def test_a_page_is_bounded(sqlite_record: Record, limit: int) -> None:
 
 
 def test_counting_ends_at_a_bound(sqlite_record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.recording.search.pages.MOST_COUNTED", 3)
+    monkeypatch.setattr("takt.recording.search.pages.MOST_COUNTED", 3)
     insert_inspections(sqlite_record, [{}] * 5)
     with sqlite_record.database.reading() as connection:
         assert count_of(connection, Filters()) == 3

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event, text
 
-from service.recording.record import Record, open_record
-from service.recording.search import paths
-from service.recording.search.cursor import Cursor
-from service.recording.search.filters import Filters
+from takt.recording.record import Record, open_record
+from takt.recording.search import paths
+from takt.recording.search.cursor import Cursor
+from takt.recording.search.filters import Filters
 from tests.recorded import NOON_US, insert_inspections
 from tests.recording_databases import PostgresServer
 

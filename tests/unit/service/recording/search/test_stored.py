@@ -7,10 +7,10 @@ from pathlib import Path
 
 from click import Command
 
-from service.api.records.filters import FiltersIn
-from service.commands.records.command import records
-from service.recording.search.filters import Filters
-from service.recording.search.stored import COLUMNS, StoredInspection
+from takt.api.records.filters import FiltersIn
+from takt.commands.records.command import records
+from takt.recording.search.filters import Filters
+from takt.recording.search.stored import COLUMNS, StoredInspection
 
 GUIDE = Path(__file__).parents[5] / "docs" / "record.md"
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from service.core.errors import InvalidParameterError
-from service.recording.record import Record
-from service.recording.search.filters import Filters
-from service.recording.search.pages import page_of
-from service.recording.search.tiles import InspectionTile, TilePage, tiles_of
+from takt.core.errors import InvalidParameterError
+from takt.recording.record import Record
+from takt.recording.search.filters import Filters
+from takt.recording.search.pages import page_of
+from takt.recording.search.tiles import InspectionTile, TilePage, tiles_of
 from tests.recorded import NOON_US, insert_inspections
 
 REGIONS = '[{"box":[1,2,3,4],"area":9,"peak":0.75},{"box":[5,6,7,8],"area":2,"peak":0.5}]'

@@ -12,36 +12,36 @@ import pytest
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement
 
-from service.core.bundles.thresholds import ThresholdPair
-from service.core.errors import RecordError
-from service.core.pictures.facts import BLOCKS, FACT_NAMES, Look
-from service.core.pictures.good_facts import GoodFacts
-from service.core.pictures.pose import SIDE
-from service.recording.audit.chain import append
-from service.recording.audit.served import activation
-from service.recording.record import Record
-from service.recording.tables import sources
-from service.recording.watch import store as storing
-from service.recording.watch import watcher as watching
-from service.recording.watch.activations import Activations
-from service.recording.watch.alarms import (
+from takt.core.bundles.thresholds import ThresholdPair
+from takt.core.errors import RecordError
+from takt.core.pictures.facts import BLOCKS, FACT_NAMES, Look
+from takt.core.pictures.good_facts import GoodFacts
+from takt.core.pictures.pose import SIDE
+from takt.recording.audit.chain import append
+from takt.recording.audit.served import activation
+from takt.recording.record import Record
+from takt.recording.tables import sources
+from takt.recording.watch import store as storing
+from takt.recording.watch import watcher as watching
+from takt.recording.watch.activations import Activations
+from takt.recording.watch.alarms import (
     StoredAlarm,
     acknowledge,
     add_mark,
     alarms_of,
     snooze,
 )
-from service.recording.watch.known import WATCHED, KnownBundle, watched_of
-from service.recording.watch.store import (
+from takt.recording.watch.known import WATCHED, KnownBundle, watched_of
+from takt.recording.watch.store import (
     RecordStore,
     ReplayStore,
     WatchChanges,
     WatchPosition,
     replay_begins,
 )
-from service.recording.watch.streams import StreamKey
-from service.recording.watch.watcher import RecordWatcher
-from service.watching.calibration import CalibratedFacts
+from takt.recording.watch.streams import StreamKey
+from takt.recording.watch.watcher import RecordWatcher
+from takt.watching.calibration import CalibratedFacts
 from tests.recorded import NOON_US, SOURCE, insert_inspections
 
 PICTURES = 200
@@ -161,7 +161,7 @@ def test_alarms_are_the_same_however_far_a_turn_goes(
 
 def alarms_in_one_turn() -> tuple[int, int, int | None]:
     """What the same pictures make happen without a record."""
-    from service.watching.causes import CauseAlarm, CauseEnded, CauseWatch
+    from takt.watching.causes import CauseAlarm, CauseEnded, CauseWatch
 
     assert BUNDLE.calibration is not None
     watch = CauseWatch(BUNDLE.calibration)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from service.recording.record import Record
-from service.recording.search.stored import StoredInspection
-from service.settings import Settings
+from takt.recording.record import Record
+from takt.recording.search.stored import StoredInspection
+from takt.settings import Settings
 from tests.conftest import MakeBundle
 from tests.replays import Outcome, record_pictures, replayed, stored_inspections
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.core.bundles.manifest import Preprocess
-from service.core.domain import Box, Region
-from service.core.pictures.placement import placement
-from service.core.pictures.postprocess import Criteria, judge
-from service.repository.replaying.regions import largest_difference, lie_between, same_places
+from takt.core.bundles.manifest import Preprocess
+from takt.core.domain import Box, Region
+from takt.core.pictures.placement import placement
+from takt.core.pictures.postprocess import Criteria, judge
+from takt.repository.replaying.regions import largest_difference, lie_between, same_places
 
 SIDE = 24
 TOLERANCE = 1e-3

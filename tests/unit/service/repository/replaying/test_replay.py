@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from service.core.bundles.bundle import MANIFEST, MODEL
-from service.core.domain import Box, Region
-from service.repository.replaying.json_form import json_of
-from service.repository.replaying.many import NotReplayed
-from service.repository.replaying.replay import Replay
-from service.settings import Settings
+from takt.core.bundles.bundle import MANIFEST, MODEL
+from takt.core.domain import Box, Region
+from takt.repository.replaying.json_form import json_of
+from takt.repository.replaying.many import NotReplayed
+from takt.repository.replaying.replay import Replay
+from takt.settings import Settings
 from tests.replays import Outcome, record_pictures, replayed, stored_inspections
 from tests.unit.service.repository.replaying.conftest import Recorded
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
-from service.repository.supervision.lost_threads import LostThreads
+from takt.repository.supervision.lost_threads import LostThreads
 
 
 async def test_as_many_threads_as_are_too_many_must_hang_at_the_same_time() -> None:

@@ -11,16 +11,16 @@ from unittest.mock import MagicMock, Mock
 
 import pytest
 
-from service.core.bundles.bundle import Bundle
-from service.core.domain import EngineFault
-from service.core.engines.fake import FakeEngine
-from service.core.engines.opener import OpenedEngine
-from service.core.engines.options import EnginePlan
-from service.core.errors import BundleError
-from service.repository.supervision.engine_room import EngineRoom
-from service.repository.supervision.lost_threads import LostThreads
-from service.repository.supervision.rules import Supervision
-from service.repository.supervision.supervisor import Supervisor
+from takt.core.bundles.bundle import Bundle
+from takt.core.domain import EngineFault
+from takt.core.engines.fake import FakeEngine
+from takt.core.engines.opener import OpenedEngine
+from takt.core.engines.options import EnginePlan
+from takt.core.errors import BundleError
+from takt.repository.supervision.engine_room import EngineRoom
+from takt.repository.supervision.lost_threads import LostThreads
+from takt.repository.supervision.rules import Supervision
+from takt.repository.supervision.supervisor import Supervisor
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Rig:
         supervisor = Supervisor("parts 1", self.bundle, engines, room, lost, MagicMock(), rules)
         batcher: Any = Mock(works=lambda place: self.works, replace=self.replace)
         supervisor.begin(batcher)
-        where = "service.repository.supervision.supervisor"
+        where = "takt.repository.supervision.supervisor"
         monkeypatch.setattr(f"{where}.asyncio", Mock(wraps=asyncio, sleep=pause))
         monkeypatch.setattr(f"{where}.time", Mock(monotonic=lambda: self.now_s))
         try:

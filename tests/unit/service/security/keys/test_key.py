@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from service.security.keys.key import PREFIX, digest_of, new_key
+from takt.security.keys.key import PREFIX, digest_of, new_key
 
 
 def test_a_key_is_256_random_bits_and_never_the_same() -> None:

@@ -2,9 +2,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from service.core.errors import ConfigurationError
-from service.security.keys.key import new_key
-from service.security.keys.key_file import MOST_KEYS, format_keys, parse_keys
+from takt.core.errors import ConfigurationError
+from takt.security.keys.key import new_key
+from takt.security.keys.key_file import MOST_KEYS, format_keys, parse_keys
 
 DIGEST = "sha256:" + "ab" * 32
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from service.core.errors import UnauthenticatedError
-from service.security.caller import Caller
-from service.security.keys.key import Key, digest_of, new_key
-from service.security.keys.key_ring import KeyRing
+from takt.core.errors import UnauthenticatedError
+from takt.security.caller import Caller
+from takt.security.keys.key import Key, digest_of, new_key
+from takt.security.keys.key_ring import KeyRing
 
 MADE = [new_key(f"line{n}", frozenset({"inspect"})) for n in range(5)]
 KEYS = [key for key, _ in MADE]

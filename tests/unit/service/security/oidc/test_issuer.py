@@ -11,12 +11,12 @@ from contextlib import contextmanager
 import pytest
 import trustme
 
-from service.core.errors import ConfigurationError
-from service.security.oidc import fetching
-from service.security.oidc import issuer as issuer_module
-from service.security.oidc.fetching import FetchError, check_url, fetch_json
-from service.security.oidc.issuer import ASK_AGAIN_AFTER_S, Issuer, SigningKey
-from service.security.oidc.signing_keys import fetch_keys, keys_of
+from takt.core.errors import ConfigurationError
+from takt.security.oidc import fetching
+from takt.security.oidc import issuer as issuer_module
+from takt.security.oidc.fetching import FetchError, check_url, fetch_json
+from takt.security.oidc.issuer import ASK_AGAIN_AFTER_S, Issuer, SigningKey
+from takt.security.oidc.signing_keys import fetch_keys, keys_of
 from tests.issuer import FakeIssuer
 
 pytestmark = pytest.mark.anyio

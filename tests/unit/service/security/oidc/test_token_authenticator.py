@@ -9,14 +9,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.core.errors import ConfigurationError, UnauthenticatedError
-from service.security.caller import CallerPendingError
-from service.security.credentials import Credentials
-from service.security.keys.key import NAME
-from service.security.oidc import issuer as issuer_module
-from service.security.oidc.issuer import Issuer
-from service.security.oidc.signing_keys import fetch_keys
-from service.security.oidc.token_authenticator import (
+from takt.core.errors import ConfigurationError, UnauthenticatedError
+from takt.security.caller import CallerPendingError
+from takt.security.credentials import Credentials
+from takt.security.keys.key import NAME
+from takt.security.oidc import issuer as issuer_module
+from takt.security.oidc.issuer import Issuer
+from takt.security.oidc.signing_keys import fetch_keys
+from takt.security.oidc.token_authenticator import (
     LEEWAY_S,
     TokenAuthenticator,
     parse_scopes,

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from service.server.connections.answer_reading import (
+from takt.server.connections.answer_reading import (
     PROGRESS_WITHIN_S,
     READ_WITHIN_S,
     AnswerReading,

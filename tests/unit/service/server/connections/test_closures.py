@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import logging
 
-from service.core.domain import CloseReason
-from service.server.connections.closures import LOG_EVERY_S, Closures
+from takt.core.domain import CloseReason
+from takt.server.connections.closures import LOG_EVERY_S, Closures
 
 
 def test_a_row_of_equal_ones_is_one_line_with_their_number(caplog) -> None:

@@ -4,7 +4,7 @@ import resource
 
 import pytest
 
-from service.server.connections.descriptors import (
+from takt.server.connections.descriptors import (
     ConnectionLimits,
     descriptor_is_free,
     limit_of_open_files,

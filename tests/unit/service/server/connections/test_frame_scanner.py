@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.server.connections.frame_scanner import FrameScanner
+from takt.server.connections.frame_scanner import FrameScanner
 
 TEXT, BINARY, PING, CONTINUATION = 1, 2, 9, 0
 

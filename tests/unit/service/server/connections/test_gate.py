@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from service.core.domain import CloseReason
-from service.server.connections.closures import Closures
-from service.server.connections.descriptors import ConnectionLimits
-from service.server.connections.gate import REFUSED_AT_ONCE, ConnectionGate, client_key
+from takt.core.domain import CloseReason
+from takt.server.connections.closures import Closures
+from takt.server.connections.descriptors import ConnectionLimits
+from takt.server.connections.gate import REFUSED_AT_ONCE, ConnectionGate, client_key
 
 
 class Connection:
@@ -142,7 +142,7 @@ def test_a_process_without_a_descriptor_says_so_and_closes_an_idle_connection(mo
     gate, counted = gate_of(9)
     idle = Connection(idle_s=0.0)
     gate.admit(idle, 10.0)
-    monkeypatch.setattr("service.server.connections.gate.descriptor_is_free", lambda: False)
+    monkeypatch.setattr("takt.server.connections.gate.descriptor_is_free", lambda: False)
     gate.sweep(10.0)
     assert counted == ["no_descriptor"]
     assert idle.reasons == ["evicted"]

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from service.server.connections import gate, stages
-from service.server.connections.http_connection import HttpConnection
-from service.server.connections.stages import (
+from takt.server.connections import gate, stages
+from takt.server.connections.http_connection import HttpConnection
+from takt.server.connections.stages import (
     HEADERS_WITHIN_S,
     LINGER_S,
     MAX_HEADER_BYTES,

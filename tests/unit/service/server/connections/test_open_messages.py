@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from service.server.connections.open_messages import AFTER_S, OpenMessages
+from takt.server.connections.open_messages import AFTER_S, OpenMessages
 
 
 class Holder:

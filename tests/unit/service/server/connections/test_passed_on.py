@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from service.server.connections.http_connection import HttpConnection
+from takt.server.connections.http_connection import HttpConnection
 from tests.unit.service.server.conftest import Run, Running, answer
 
 pytestmark = pytest.mark.anyio

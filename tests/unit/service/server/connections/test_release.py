@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.server.connections.http_connection import HttpConnection
+from takt.server.connections.http_connection import HttpConnection
 from tests.unit.service.server.conftest import Run, answer
 
 pytestmark = pytest.mark.anyio

@@ -11,7 +11,7 @@ import pytest
 import trustme
 import websockets
 
-from service.server.connections.stages import HEADERS_IDLE_S, HEADERS_WITHIN_S, LINGER_S
+from takt.server.connections.stages import HEADERS_IDLE_S, HEADERS_WITHIN_S, LINGER_S
 from tests.tls import client_of, pair_of
 from tests.unit.service.server.conftest import Run, answer, echo
 

@@ -6,7 +6,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
-from service.server.connections.websocket_connection import (
+from takt.server.connections.websocket_connection import (
     HANDSHAKE_WITHIN_S,
     MAX_HELLO_BYTES,
     MESSAGE_WITHIN_S,

@@ -8,14 +8,14 @@ import weakref
 import pytest
 from starlette.responses import Response
 
-from service.api.json_body import JsonAnswer
-from service.api.request_context import WRITE_KEY, RequestContext
-from service.observing.instruments.metrics import Metrics
-from service.security.credentials import Credentials
-from service.security.gate import Gate
-from service.security.guard import Guard
-from service.security.hosts import AllowedHosts
-from service.security.origins import AllowedOrigins
+from takt.api.json_body import JsonAnswer
+from takt.api.request_context import WRITE_KEY, RequestContext
+from takt.observing.instruments.metrics import Metrics
+from takt.security.credentials import Credentials
+from takt.security.gate import Gate
+from takt.security.guard import Guard
+from takt.security.hosts import AllowedHosts
+from takt.security.origins import AllowedOrigins
 from tests.unit.service.server.conftest import Run, answer
 
 pytestmark = pytest.mark.anyio

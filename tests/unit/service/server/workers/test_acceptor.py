@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.server.listening import Listening
-from service.server.workers.acceptor import Acceptor
-from service.server.workers.member import Member, State
-from service.server.workers.ways.counts import CountTable
-from service.server.workers.ways.handing import Handed, hand, pair, take
+from takt.server.listening import Listening
+from takt.server.workers.acceptor import Acceptor
+from takt.server.workers.member import Member, State
+from takt.server.workers.ways.counts import CountTable
+from takt.server.workers.ways.handing import Handed, hand, pair, take
 
 pytestmark = pytest.mark.anyio
 

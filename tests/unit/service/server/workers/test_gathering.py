@@ -9,10 +9,10 @@ from typing import Any, cast
 import pytest
 from prometheus_client import Metric
 
-from service.observing.instruments.merging import TOPIC, Told, heard, merged, told
-from service.peers import Message
-from service.server.workers.gathering import DEPARTED, Gatherings
-from service.server.workers.member import Member
+from takt.observing.instruments.merging import TOPIC, Told, heard, merged, told
+from takt.peers import Message
+from takt.server.workers.gathering import DEPARTED, Gatherings
+from takt.server.workers.member import Member
 
 pytestmark = pytest.mark.anyio
 

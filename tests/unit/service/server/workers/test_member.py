@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from service.server.workers.member import (
+from takt.server.workers.member import (
     SILENT_AT_FIRST_S,
     SILENT_S,
     STARTED_WITHIN_S,

@@ -18,7 +18,7 @@ def test_a_nursery_ends_in_good_order_though_the_supervisor_had_not_heard_all_th
                 sys.executable,
                 "-P",
                 "-m",
-                "service.server.workers.nursery",
+                "takt.server.workers.nursery",
                 str(its_control.fileno()),
             ],
             pass_fds=[its_control.fileno()],

@@ -7,8 +7,8 @@ from unittest.mock import AsyncMock, Mock
 
 import pytest
 
-from service.server.workers.supervisor import WorkerSupervisor
-from service.settings import Settings
+from takt.server.workers.supervisor import WorkerSupervisor
+from takt.settings import Settings
 from tests.unit.service.server.workers.test_acceptor import Told
 
 pytestmark = pytest.mark.anyio

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from service.station.cycle.effects import CameLate, ChangeRecipe, Effect, Given, PartDecision
-from service.station.cycle.machine import CycleTiming, StationCycle
-from service.station.cycle.signals import Controls, ResultCode
+from takt.station.cycle.effects import CameLate, ChangeRecipe, Effect, Given, PartDecision
+from takt.station.cycle.machine import CycleTiming, StationCycle
+from takt.station.cycle.signals import Controls, ResultCode
 
 OK = PartDecision(ResultCode.OK, None, 0.2)
 NG = PartDecision(ResultCode.NG, None, 0.9)

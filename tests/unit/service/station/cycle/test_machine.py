@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from service.station.cycle.effects import Acquire, Faulted, no_decision
-from service.station.cycle.machine import CycleTiming, StationCycle
-from service.station.cycle.results import DEPTH
-from service.station.cycle.signals import (
+from takt.station.cycle.effects import Acquire, Faulted, no_decision
+from takt.station.cycle.machine import CycleTiming, StationCycle
+from takt.station.cycle.results import DEPTH
+from takt.station.cycle.signals import (
     Controls,
     NoDecisionReason,
     OfflineReason,

@@ -6,10 +6,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from service.station.cycle.effects import Acquire, PartDecision, no_decision
-from service.station.cycle.machine import CycleTiming
-from service.station.cycle.results import DEPTH
-from service.station.cycle.signals import NoDecisionReason, ResultCode
+from takt.station.cycle.effects import Acquire, PartDecision, no_decision
+from takt.station.cycle.machine import CycleTiming
+from takt.station.cycle.results import DEPTH
+from takt.station.cycle.signals import NoDecisionReason, ResultCode
 from tests.unit.service.station.cycle.line import Line
 
 RESULT_MS = 100

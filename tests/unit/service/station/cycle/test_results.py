@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from service.station.cycle.results import DEPTH, ResultBuffer
-from service.station.cycle.signals import ResultCode, ShownResult
+from takt.station.cycle.results import DEPTH, ResultBuffer
+from takt.station.cycle.signals import ResultCode, ShownResult
 
 
 def result(number: int) -> ShownResult:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from service.station.cycle.machine import CycleTiming, StationCycle
-from service.station.cycle.signals import Controls, ResultCode, ShownResult, StationStatus
-from service.station.plant.program import PlcProgram, PlcTiming
+from takt.station.cycle.machine import CycleTiming, StationCycle
+from takt.station.cycle.signals import Controls, ResultCode, ShownResult, StationStatus
+from takt.station.plant.program import PlcProgram, PlcTiming
 
 TIMING = PlcTiming(heartbeat_s=0.25, ack_s=0.05)
 IDLE = replace(StationCycle(CycleTiming(100)).status(), online=True, trigger_ready=True, recipe=1)

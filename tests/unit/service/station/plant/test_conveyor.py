@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from service.station.plant.conveyor import Conveyor, PartPictures
+from takt.station.plant.conveyor import Conveyor, PartPictures
 
 CONVEYOR = Conveyor(start_s=1000.0, every_s=0.1, gate_s=0.25, parts=200, seed=3, defects=0.25)
 

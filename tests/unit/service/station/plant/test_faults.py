@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from service.station.plant.faults import Fault, FaultKind, FaultPlan, PlcFaults, random_faults
+from takt.station.plant.faults import Fault, FaultKind, FaultPlan, PlcFaults, random_faults
 
 
 def test_a_plan_says_of_each_kind_whether_one_of_its_faults_goes_on() -> None:

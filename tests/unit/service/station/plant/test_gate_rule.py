@@ -8,9 +8,9 @@ from typing import Protocol
 
 import pytest
 
-from service.station.cycle.signals import Controls, ResultCode, StationStatus
-from service.station.plc.registers import RegisterMap, controls_of, words_of_status
-from service.station.plc.signals import Block
+from takt.station.cycle.signals import Controls, ResultCode, StationStatus
+from takt.station.plc.registers import RegisterMap, controls_of, words_of_status
+from takt.station.plc.signals import Block
 from tests.docs.structured_text import FunctionBlock
 from tests.tree import ROOT
 from tests.unit.service.station.plant.scanned import IDLE, PlantPlc, result

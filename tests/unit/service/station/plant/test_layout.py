@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from service.station.plant.conveyor import Conveyor
-from service.station.plant.faults import Fault, FaultKind
-from service.station.plant.layout import PartPictures, PlantError, PlantLayout, pictures_of
-from service.station.plant.program import PartTexts
+from takt.station.plant.conveyor import Conveyor
+from takt.station.plant.faults import Fault, FaultKind
+from takt.station.plant.layout import PartPictures, PlantError, PlantLayout, pictures_of
+from takt.station.plant.program import PartTexts
 
 CONVEYOR = Conveyor(1.5, 0.1, 0.25, 200, 3)
 

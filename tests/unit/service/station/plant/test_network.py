@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.station.plant.network import Cable
+from takt.station.plant.network import Cable
 
 
 @asynccontextmanager

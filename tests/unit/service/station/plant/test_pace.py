@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.station.plant.pace import PlantPace, pace_for
+from takt.station.plant.pace import PlantPace, pace_for
 
 QUICK = [20.0, 35.0, 22.0]
 SLOW = [110.0, 190.0, 120.0]

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from service.station.cycle.signals import NoDecisionReason, OfflineReason, ResultCode
-from service.station.plant.program import PartTexts, PlcProgram
+from takt.station.cycle.signals import NoDecisionReason, OfflineReason, ResultCode
+from takt.station.plant.program import PartTexts, PlcProgram
 from tests.unit.service.station.plant.scanned import IDLE, TIMING, PlantPlc, result
 
 

@@ -5,10 +5,10 @@ from typing import get_args
 
 import pytest
 
-from service.api.stations.schemas import NoDecisionName, OfflineName
-from service.station.plant.conveyor import Conveyor
-from service.station.plant.program import GateMove
-from service.station.plant.table import HEADING, PartTable
+from takt.api.stations.schemas import NoDecisionName, OfflineName
+from takt.station.plant.conveyor import Conveyor
+from takt.station.plant.program import GateMove
+from takt.station.plant.table import HEADING, PartTable
 
 PASSED = GateMove(1, True, True, "OK", 0.1, 0.5, None)
 NONE = GateMove(1, False, True, "NO_DECISION", 0.3, None, "deadline")

@@ -7,16 +7,16 @@ from itertools import combinations
 
 import pytest
 
-from service.sources.pacing import Shot
-from service.station.cycle.machine import CycleTiming
-from service.station.cycle.signals import NoDecisionReason, ResultCode
-from service.station.inspector import StationRecipe
-from service.station.plant import virtual
-from service.station.plant.conveyor import Conveyor
-from service.station.plant.faults import Fault, FaultKind, random_faults
-from service.station.plant.program import PlcTiming
-from service.station.plant.virtual import PlantOutcome, VirtualPlant, play
-from service.station.recipe_list import NoneNamed, RecipeList
+from takt.sources.pacing import Shot
+from takt.station.cycle.machine import CycleTiming
+from takt.station.cycle.signals import NoDecisionReason, ResultCode
+from takt.station.inspector import StationRecipe
+from takt.station.plant import virtual
+from takt.station.plant.conveyor import Conveyor
+from takt.station.plant.faults import Fault, FaultKind, random_faults
+from takt.station.plant.program import PlcTiming
+from takt.station.plant.virtual import PlantOutcome, VirtualPlant, play
+from takt.station.recipe_list import NoneNamed, RecipeList
 
 TIMING = CycleTiming(result_ms=90)
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from service.station.cycle.machine import CycleTiming
-from service.station.plant.faults import random_faults
-from service.station.plant.virtual import VirtualPlant, play
-from service.station.plant.virtual_plc import VirtualPlc
+from takt.station.cycle.machine import CycleTiming
+from takt.station.plant.faults import random_faults
+from takt.station.plant.virtual import VirtualPlant, play
+from takt.station.plant.virtual_plc import VirtualPlc
 
 TIMING = CycleTiming(result_ms=90)
 

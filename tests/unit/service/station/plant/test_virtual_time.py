@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from service.station.plant.virtual_time import VirtualTimeLoop, run_virtual
+from takt.station.plant.virtual_time import VirtualTimeLoop, run_virtual
 
 
 def test_hours_pass_at_once_and_in_order() -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from service.station.cycle.signals import Controls, StationStatus
-from service.station.plc.camera import ModbusCamera
-from service.station.plc.registers import RegisterMap
+from takt.station.cycle.signals import Controls, StationStatus
+from takt.station.plc.camera import ModbusCamera
+from takt.station.plc.registers import RegisterMap
 from tests.controllers import IDLE
 
 

@@ -16,11 +16,11 @@ import pytest
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.constants import ExcCodes
 
-from service.core.errors import ConfigurationError
-from service.station.cycle.signals import Controls
-from service.station.plc.access import MasterAccess
-from service.station.plc.camera import ModbusCamera
-from service.station.plc.registers import RegisterMap
+from takt.core.errors import ConfigurationError
+from takt.station.cycle.signals import Controls
+from takt.station.plc.access import MasterAccess
+from takt.station.plc.camera import ModbusCamera
+from takt.station.plc.registers import RegisterMap
 from tests.controllers import IDLE, RESULT
 from tests.unit.service.station.plc.conftest import Heard
 

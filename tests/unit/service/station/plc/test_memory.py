@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from service.station.cycle.signals import Controls, StationStatus
-from service.station.plc.memory import Memory, NoSuchRegister
-from service.station.plc.registers import RegisterMap
+from takt.station.cycle.signals import Controls, StationStatus
+from takt.station.plc.memory import Memory, NoSuchRegister
+from takt.station.plc.registers import RegisterMap
 from tests.controllers import IDLE
 
 

@@ -25,9 +25,9 @@ from hypothesis.stateful import (
 )
 from pymodbus.client import ModbusTcpClient
 
-from service.station.cycle.effects import PartDecision
-from service.station.cycle.machine import CycleTiming, StationCycle
-from service.station.cycle.signals import (
+from takt.station.cycle.effects import PartDecision
+from takt.station.cycle.machine import CycleTiming, StationCycle
+from takt.station.cycle.signals import (
     Controls,
     NoDecisionReason,
     OfflineReason,
@@ -35,9 +35,9 @@ from service.station.cycle.signals import (
     ShownResult,
     StationStatus,
 )
-from service.station.plc.camera import ModbusCamera
-from service.station.plc.registers import RegisterMap, status_of, words_of_controls
-from service.station.plc.signals import Block
+from takt.station.plc.camera import ModbusCamera
+from takt.station.plc.registers import RegisterMap, status_of, words_of_controls
+from takt.station.plc.signals import Block
 
 TIMING = CycleTiming(result_ms=100, heartbeat_ms=10_000, most_inspected=2, late_in_a_row=3)
 REGISTERS = RegisterMap()

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from service.core.errors import ConfigurationError
-from service.station.cycle.signals import (
+from takt.core.errors import ConfigurationError
+from takt.station.cycle.signals import (
     Controls,
     NoDecisionReason,
     OfflineReason,
@@ -18,14 +18,14 @@ from service.station.cycle.signals import (
     ShownResult,
     StationStatus,
 )
-from service.station.plc.registers import (
+from takt.station.plc.registers import (
     RegisterMap,
     controls_of,
     status_of,
     words_of_controls,
     words_of_status,
 )
-from service.station.plc.signals import Block
+from takt.station.plc.signals import Block
 from tests.controllers import IDLE, controls, maps, statuses
 
 NG = ShownResult(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import fields
 
-from service.station.cycle.signals import Controls, NoDecisionReason, ShownResult, StationStatus
-from service.station.plc.signals import (
+from takt.station.cycle.signals import Controls, NoDecisionReason, ShownResult, StationStatus
+from takt.station.plc.signals import (
     CONTROLS,
     READ,
     REASONS,

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.core.bundles.content.arrays import ArraySpec, read_arrays
-from service.core.errors import BundleError
+from takt.core.bundles.content.arrays import ArraySpec, read_arrays
+from takt.core.errors import BundleError
 
 FILE = Path("some.npz")
 NUMBERS = ArraySpec("f", 8, 1, 1000)

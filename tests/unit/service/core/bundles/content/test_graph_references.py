@@ -9,11 +9,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import set_external_data
 
-from service.core.bundles.bundle import MODEL, Bundle, load_bundle
-from service.core.bundles.content.graph_references import MESSAGES, referenced_files
-from service.core.bundles.reading import file_sha256
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
-from service.core.errors import BundleError
+from takt.core.bundles.bundle import MODEL, Bundle, load_bundle
+from takt.core.bundles.content.graph_references import MESSAGES, referenced_files
+from takt.core.bundles.reading import file_sha256
+from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.errors import BundleError
 from tests.manifests import rewrite_manifest
 
 
@@ -107,7 +107,7 @@ def test_a_word_is_found_wherever_the_reading_is_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a file of so many parts that only the words that lead to other files are searched."""
-    monkeypatch.setattr("service.core.bundles.content.graph_references._FIELDS", 100)
+    monkeypatch.setattr("takt.core.bundles.content.graph_references._FIELDS", 100)
     before, after = b"\x08\x00" * ((1 << 17) - 6), b"\x08\x00" * 100
     for shift in range(12):
         text = b"a" * shift + b"location"

@@ -14,13 +14,13 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from service.core.bundles.signing.keys import (
+from takt.core.bundles.signing.keys import (
     is_encrypted,
     key_id,
     read_private_key,
     read_public_keys,
 )
-from service.core.errors import ConfigurationError
+from takt.core.errors import ConfigurationError
 from tests.signing import NEXT, OURS, private_pem, public_pem
 
 CURVE = ec.generate_private_key(ec.SECP256R1())

@@ -13,14 +13,14 @@ import numpy as np
 import onnx
 import pytest
 
-from service.core.bundles.bundle import GOLDEN, MODEL, Bundle, load_bundle
-from service.core.bundles.manifest import CALIBRATION
-from service.core.bundles.signing import private_copy
-from service.core.bundles.signing.signature import TrustedKeys
-from service.core.bundles.writing import add_variant, sign_bundle
-from service.core.engines.opener import engine_opener
-from service.core.engines.options import EngineOptions
-from service.core.errors import BundleError
+from takt.core.bundles.bundle import GOLDEN, MODEL, Bundle, load_bundle
+from takt.core.bundles.manifest import CALIBRATION
+from takt.core.bundles.signing import private_copy
+from takt.core.bundles.signing.signature import TrustedKeys
+from takt.core.bundles.writing import add_variant, sign_bundle
+from takt.core.engines.opener import engine_opener
+from takt.core.engines.options import EngineOptions
+from takt.core.errors import BundleError
 from tests.conftest import brightness_graph
 from tests.signing import OURS, trusted
 from tests.unit.service.core.bundles.test_writing_variants import variant_of
@@ -169,8 +169,8 @@ def test_a_mask_is_read_from_the_copy(
 ) -> None:
     import cv2
 
-    from service.core.bundles import writing
-    from service.core.pictures.roi import roi_on_map
+    from takt.core.bundles import writing
+    from takt.core.pictures.roi import roi_on_map
 
     mask = np.zeros((8, 8), np.uint8)
     mask[:, 4:] = 255

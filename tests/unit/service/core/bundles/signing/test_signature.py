@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.core.bundles.bundle import GOLDEN, MANIFEST, MODEL, Bundle, Calibration, load_bundle
-from service.core.bundles.manifest import CALIBRATION, Thresholds
-from service.core.bundles.region import ROI_MASK
-from service.core.bundles.signing.keys import key_id
-from service.core.bundles.signing.signature import SIGNATURE, TrustedKeys
-from service.core.bundles.writing import add_variant, replace_calibration, sign_bundle
-from service.core.errors import BundleError, TaktError
+from takt.core.bundles.bundle import GOLDEN, MANIFEST, MODEL, Bundle, Calibration, load_bundle
+from takt.core.bundles.manifest import CALIBRATION, Thresholds
+from takt.core.bundles.region import ROI_MASK
+from takt.core.bundles.signing.keys import key_id
+from takt.core.bundles.signing.signature import SIGNATURE, TrustedKeys
+from takt.core.bundles.writing import add_variant, replace_calibration, sign_bundle
+from takt.core.errors import BundleError, TaktError
 from tests.manifests import rewrite_manifest
 from tests.signing import FOREIGN, NEXT, OURS, flipped, public_pem, trusted
 from tests.unit.service.core.bundles.test_writing_variants import variant_of

@@ -11,9 +11,9 @@ import onnxruntime
 import pytest
 from numpy.typing import DTypeLike, NDArray
 
-from service.core.bundles.bundle import Bundle
-from service.core.engines.nvidia.cuda import GpuRunner, fixed_sizes
-from service.core.errors import EngineError
+from takt.core.bundles.bundle import Bundle
+from takt.core.engines.nvidia.cuda import GpuRunner, fixed_sizes
+from takt.core.errors import EngineError
 
 
 class HostOnly:

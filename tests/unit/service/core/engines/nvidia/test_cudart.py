@@ -4,9 +4,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.core.engines.nvidia import cudart
-from service.core.engines.nvidia.cudart import CudaRuntime
-from service.core.errors import ConfigurationError, EngineError
+from takt.core.engines.nvidia import cudart
+from takt.core.engines.nvidia.cudart import CudaRuntime
+from takt.core.errors import ConfigurationError, EngineError
 
 
 class Library:

@@ -5,9 +5,9 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from service.core.engines.nvidia import gpu as gpu_host
-from service.core.engines.nvidia.gpu import read_gpu, tensorrt_version
-from service.core.errors import ConfigurationError, EngineError
+from takt.core.engines.nvidia import gpu as gpu_host
+from takt.core.engines.nvidia.gpu import read_gpu, tensorrt_version
+from takt.core.errors import ConfigurationError, EngineError
 
 
 class Nvml(ModuleType):

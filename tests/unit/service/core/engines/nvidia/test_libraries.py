@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from service.core.engines.nvidia import libraries as nvidia_libraries
-from service.core.engines.nvidia.libraries import (
+from takt.core.engines.nvidia import libraries as nvidia_libraries
+from takt.core.engines.nvidia.libraries import (
     NvidiaLibrary,
     cuda_libraries,
     driver_library,

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image as Pillow
 from PIL import ImageOps
 
-from service.core.errors import InvalidImageError, RequestError, UnsupportedImageError
-from service.core.pictures.decode import decode
+from takt.core.errors import InvalidImageError, RequestError, UnsupportedImageError
+from takt.core.pictures.decode import decode
 
 MAX_PIXELS = 1_000_000
 MODES = ["RGB", "RGBA", "L", "P"]

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from PIL import Image as Pillow
 
-from service.core.errors import InvalidImageError
-from service.core.pictures.decode import decode
-from service.core.pictures.formats.jpeg import checked_jpeg, is_quick, read_jpeg
+from takt.core.errors import InvalidImageError
+from takt.core.pictures.decode import decode
+from takt.core.pictures.formats.jpeg import checked_jpeg, is_quick, read_jpeg
 
 END = b"\xff\xd9"
 SCAN = b"\xff\xda"

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from service.core.errors import InvalidImageError
-from service.core.pictures.decode import decode
+from takt.core.errors import InvalidImageError
+from takt.core.pictures.decode import decode
 
 MAX_PIXELS = 50_000_000
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -124,7 +124,7 @@ def test_a_large_picture_that_packs_well_is_taken() -> None:
 def test_a_well_packed_picture_of_more_data_than_hurts_is_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("service.core.pictures.formats.png._HARMLESS_SURPLUS_BYTES", 0)
+    monkeypatch.setattr("takt.core.pictures.formats.png._HARMLESS_SURPLUS_BYTES", 0)
     row = bytes(1) + bytes(range(30)) * 100
     data = png(width=1000, height=1000, data=zlib.compress(row * 1000, 1))
 

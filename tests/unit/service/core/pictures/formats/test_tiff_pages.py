@@ -13,8 +13,8 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from service.core.errors import InvalidImageError, RequestError, UnsupportedImageError
-from service.core.pictures.decode import decode
+from takt.core.errors import InvalidImageError, RequestError, UnsupportedImageError
+from takt.core.pictures.decode import decode
 
 MAX_PIXELS = 50_000_000
 Field = tuple[int, int, int, bytes]

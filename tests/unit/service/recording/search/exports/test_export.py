@@ -11,15 +11,15 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from service.core.errors import ConfigurationError
-from service.recording.record import Record
-from service.recording.search.exports import export as exporting
-from service.recording.search.exports import parquet
-from service.recording.search.exports.csv_format import harmless
-from service.recording.search.exports.export import Export, exported
-from service.recording.search.filters import ExportFormat, Filters
-from service.recording.search.pages import inspection_of
-from service.recording.search.stored import COLUMNS
+from takt.core.errors import ConfigurationError
+from takt.recording.record import Record
+from takt.recording.search.exports import export as exporting
+from takt.recording.search.exports import parquet
+from takt.recording.search.exports.csv_format import harmless
+from takt.recording.search.exports.export import Export, exported
+from takt.recording.search.filters import ExportFormat, Filters
+from takt.recording.search.pages import inspection_of
+from takt.recording.search.stored import COLUMNS
 from tests.recorded import NOON_US, insert_inspections
 
 FULL: dict[str, Any] = {

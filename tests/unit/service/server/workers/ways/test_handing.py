@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from service.server.workers.ways.handing import Handed, hand, pair, take
+from takt.server.workers.ways.handing import Handed, hand, pair, take
 
 
 def test_a_connection_arrives_with_what_is_said_of_it() -> None:

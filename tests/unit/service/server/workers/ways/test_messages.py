@@ -8,8 +8,8 @@ import socket
 
 import pytest
 
-from service.peers import Message
-from service.server.workers.ways.messages import MessageChannel
+from takt.peers import Message
+from takt.server.workers.ways.messages import MessageChannel
 
 pytestmark = pytest.mark.anyio
 

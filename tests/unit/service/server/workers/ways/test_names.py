@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.peers import MOST_NAMES, OwnCounts
-from service.server.workers.ways.counts import CountTable
+from takt.peers import MOST_NAMES, OwnCounts
+from takt.server.workers.ways.counts import CountTable
 
 
 @pytest.fixture

@@ -1,5 +1,0 @@
-"""Turns a model into a bundle: graph, comparison with the model, thresholds, proofs.
-
-Imports `calibration`, the root of `export`, `models` and the service's lower rooms.
-Start reading at `export_bundle.py`; `source.py` says what a model must offer.
-"""

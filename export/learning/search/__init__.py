@@ -1,6 +1,0 @@
-"""Several ways to learn, tried in a given time, of which the one is taken that finds clearly more.
-
-`trials.py` holds pictures back, fits a candidate on the others and asks it; `choosing.py` decides;
-`searching.py` goes through the candidates while there is time. May import `models` and every other
-room of `export` but `commands`; `export.learning.learn` calls it. Start reading at `searching.py`.
-"""

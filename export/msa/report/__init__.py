@@ -1,5 +1,0 @@
-"""An analysis as an HTML page, as lines of text and as JSON.
-
-May import the statistics of `export.msa` and `export.report`, whose style and macros the page uses;
-`export.commands` imports it. Start reading at `page.py`, then the template `study.html`.
-"""

@@ -1,5 +1,0 @@
-"""Made defects in pictures of good parts: for data sets, and of graded sizes for the self-test.
-
-May import `export.pictures` and `export.errors`; `export.calibration`, `export.commands` and
-families that train import it. Start reading at `data_set.py`, or at `sized.py` for the self-test's.
-"""

@@ -1,5 +1,0 @@
-"""The detectors in plain torch, their checkpoints and their fits.
-
-Imports the list of families and nothing else of ours; `export` knows it, not the reverse. Start
-reading at `detector.py`: every model keeps that contract.
-"""

@@ -1,5 +1,0 @@
-"""The bytes of checkpoint files: containers, pickles and their tensors.
-
-Imports the errors of `models/checkpoints` alone. Start reading at `pickles.py`: it is the one place
-that opens a pickle.
-"""

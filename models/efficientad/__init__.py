@@ -1,5 +1,0 @@
-"""EfficientAD (Batzner et al., WACV 2024): settings, networks and measured statistics.
-
-Imports `models/detector.py` and `models/input_size.py`. Start reading at `detector.py`, which has
-the networks in the order of the paper.
-"""

@@ -1,5 +1,0 @@
-"""The fit of EfficientAD on good pictures.
-
-Imports the detector, its statistics and the shared modules of `models/fit`. Start reading at
-`fit.py`.
-"""

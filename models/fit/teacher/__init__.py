@@ -1,5 +1,0 @@
-"""The distillation of EfficientAD's teacher.
-
-Imports the detector and the shared modules of `models/fit`. Start reading at `fit.py`;
-`examples.py` makes the pictures and their targets.
-"""

@@ -1,5 +1,0 @@
-"""REST: pictures, versions, thresholds, health and metrics, under `/v1` and `/health`.
-
-Imports what the modules of `service/api` share, and nothing of the other protocols. Start reading
-at `inspect.py`.
-"""

@@ -1,0 +1,163 @@
+"""Plugins: what other distributions add, found through entry points and loaded only by name."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from takt.core.errors import ConfigurationError
+
+Made = TypeVar("Made")
+
+OUTLETS = "takt.outlets"
+PARTS = "takt.parts"
+FAMILIES = "takt.families"
+KINDS = {OUTLETS: "outlet", PARTS: "part", FAMILIES: "family"}
+"""What a plugin of each group is."""
+VARIABLES = "TAKT_PLUGIN_"
+"""What the variables of all plugins begin with in the environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """A plugin that is installed; it is not imported until it is loaded.
+
+    Attributes:
+        entry_point: its name, its group, and where its object is.
+        distribution: what has installed it.
+        version: of the distribution.
+    """
+
+    entry_point: importlib.metadata.EntryPoint
+    distribution: str
+    version: str
+
+    @property
+    def name(self) -> str:
+        """What the setting `plugins` calls it."""
+        return self.entry_point.name
+
+    @property
+    def kind(self) -> str:
+        """What it is."""
+        return KINDS[self.entry_point.group]
+
+    def refusal(self, what: str, error: BaseException) -> ConfigurationError:
+        """Says that it cannot be used, why, and what to do."""
+        said = f"{type(error).__name__}: {error}".removesuffix(": ")
+        return ConfigurationError(
+            f"the plugin {self.name} ({self.kind}, {self.distribution} {self.version}) cannot be "
+            f"{what}: {said}; mend it, or take it out of the setting plugins"
+        )
+
+
+def installed() -> list[Plugin]:
+    """The plugins of every distribution that is installed, by name; none is imported."""
+    found = [
+        Plugin(one, *_distribution_of(one))
+        for group in KINDS
+        for one in importlib.metadata.entry_points(group=group)
+    ]
+    return sorted(found, key=lambda one: (one.name, one.kind, one.distribution))
+
+
+def load(group: str, names: Iterable[str]) -> dict[str, object]:
+    """Import those of the named plugins that are of a group.
+
+    >>> load(OUTLETS, [])
+    {}
+
+    Args:
+        group: OUTLETS, PARTS or FAMILIES.
+        names: of plugins of any group.
+
+    Returns:
+        Each one's object by its name, in the order of the names.
+
+    Raises:
+        ConfigurationError: one is not installed, is there twice, or fails when it is imported.
+    """
+    objects: dict[str, object] = {}
+    for plugin in select(group, names):
+        try:
+            objects[plugin.name] = plugin.entry_point.load()
+        # A module may do anything as it is imported, and end the process as well.
+        except (Exception, SystemExit) as error:
+            raise plugin.refusal("loaded", error) from error
+    return objects
+
+
+def make(plugin: Plugin, factory: object, given: object, kind: type[Made]) -> Made:
+    """What a plugin's function makes of what it is given.
+
+    Args:
+        plugin: whose function it is.
+        factory: the object that was loaded.
+        given: its argument.
+        kind: of what it has to make.
+
+    Raises:
+        ConfigurationError: it is no function, fails, or makes something else.
+    """
+    try:
+        if not callable(factory):
+            raise ConfigurationError(f"{plugin.entry_point.value} is no function")
+        made = factory(given)
+        if not isinstance(made, kind):
+            raise ConfigurationError(
+                f"{plugin.entry_point.value} gives {type(made).__name__}, no {kind.__name__}"
+            )
+    # A function of somebody else's may do anything, and end the process as well.
+    except (Exception, SystemExit) as error:
+        raise plugin.refusal("opened", error) from error
+    return made
+
+
+def select(group: str, names: Iterable[str]) -> list[Plugin]:
+    """Those of the named plugins that are of a group, in the order of the names; none is imported.
+
+    Raises:
+        ConfigurationError: one is not installed, or is there twice.
+    """
+    wanted = list(dict.fromkeys(names))
+    if not wanted:
+        return []
+    known = installed()
+    selected = []
+    for name in wanted:
+        of_name = [one for one in known if one.name == name]
+        if not of_name:
+            there = ", ".join(dict.fromkeys(one.name for one in known)) or "none"
+            raise ConfigurationError(
+                f"the plugin {name} is not installed; those that are: {there}. Install it where "
+                "the server runs, or take it out of the setting plugins"
+            )
+        of_group = [one for one in of_name if one.entry_point.group == group]
+        if len(of_group) > 1:
+            theirs = " and ".join(one.distribution for one in of_group)
+            raise ConfigurationError(
+                f"the {of_group[0].kind} {name} is installed by {theirs}; uninstall all but one"
+            )
+        selected += of_group
+    return selected
+
+
+def variables_prefix(name: str) -> str:
+    """What the variables of one plugin begin with.
+
+    >>> variables_prefix("line-3.rejects")
+    'TAKT_PLUGIN_LINE_3_REJECTS_'
+    """
+    return f"{VARIABLES}{re.sub('[^A-Z0-9]', '_', name.upper())}_"
+
+
+def _distribution_of(entry_point: importlib.metadata.EntryPoint) -> tuple[str, str]:
+    """Name and version of what has installed an entry point."""
+    distribution = entry_point.dist
+    if distribution is None:
+        return "an unknown distribution", "?"
+    # Files that somebody has made or cut by hand may lack either.
+    return distribution.metadata["Name"] or "?", distribution.metadata["Version"] or "?"

@@ -1,0 +1,62 @@
+"""What a plugin of the group `takt.outlets` is given, and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from takt.observing.records import AnswerRecord, Asked, PartRecord
+
+
+@dataclass(frozen=True, slots=True)
+class OutletContext:
+    """What an outlet may know of the server that opens it.
+
+    Attributes:
+        name: of the plugin, as the setting `plugins` has it.
+        options: its own settings, as texts: `TAKT_PLUGIN_<NAME>_FILE` of the environment is `file`.
+        folder: in the server's `data_folder`, for what it keeps; it makes it where it needs one.
+        worker: number of this process; each worker of a server opens an outlet of its own.
+    """
+
+    name: str
+    options: Mapping[str, str]
+    folder: Path
+    worker: int
+
+
+def _hold_nothing() -> None:
+    """For senders that hold nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Takes answers one after another, on a thread of its own, and may take its time.
+
+    Attributes:
+        send: takes an answer, and what came with its picture; what it raises is counted and logged,
+            and the next answer follows. Nothing is sent twice.
+        close: called once, on the same thread, after the last answer.
+        begin: called once, on the same thread, before the first answer; what it raises is logged.
+        flush: called on the same thread once no further answer waits, 20 ms after the time before
+            at the soonest, and after 64 answers, for a sender that gathers; what it raises is
+            logged.
+        send_part: the same for the result of a part of several views, which comes after the answers
+            to its views; None for a sender that does not want them.
+        pictures: whether it wants the pictures as well; `Asked.picture` is None otherwise, and for
+            one that finds no room.
+        most_waiting: answers that may wait; one more is lost.
+    """
+
+    send: Callable[[AnswerRecord, Asked], object]
+    close: Callable[[], object] = _hold_nothing
+    begin: Callable[[], object] = _hold_nothing
+    flush: Callable[[], object] = _hold_nothing
+    send_part: Callable[[PartRecord], object] | None = None
+    pictures: bool = False
+    most_waiting: int = 1000
+
+
+OutletFactory = Callable[[OutletContext], Sender]
+"""What an entry point of the group names; it raises where its options are wrong."""
