@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "plugin"
+EXAMPLES = Path(__file__).parents[1] / "examples" / "plugins"
 
 Groups = Mapping[str, Mapping[str, str]]
 """Entry points by group and name: `{"takt.outlets": {"rejects": "takt_rejects:outlet"}}`."""
@@ -45,11 +45,14 @@ def install(
     return folder
 
 
-def install_example(folder: Path) -> Path:
-    """Put the plugin of the examples into a folder, as its pyproject.toml says."""
-    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text("utf-8"))
-    stated = project["project"]
+def install_example(folder: Path, name: str) -> Path:
+    """Put a plugin of the examples into a folder, as its pyproject.toml says."""
+    source = EXAMPLES / name
+    project = tomllib.loads((source / "pyproject.toml").read_text("utf-8"))
+    stated, setuptools = project["project"], project["tool"]["setuptools"]
     install(folder, stated["entry-points"], name=stated["name"], version=stated["version"])
-    for module in project["tool"]["setuptools"]["py-modules"]:
-        shutil.copy(EXAMPLE / f"{module}.py", folder)
+    for module in setuptools.get("py-modules", ()):
+        shutil.copy(source / f"{module}.py", folder)
+    for package in setuptools.get("packages", ()):
+        shutil.copytree(source / package, folder / package)
     return folder

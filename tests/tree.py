@@ -12,7 +12,6 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SOURCES = {
     "takt": ROOT / "service",
-    "takt_families": ROOT / "service",
     "takt_export": ROOT / "export",
     "takt_models": ROOT / "models",
     "takt_client": ROOT / "clients/python/src",

@@ -28,6 +28,7 @@ from takt.core.bundles.bundle import Bundle
 from takt.core.domain import RawPicture
 from takt.core.engines.base import Engine
 from takt.core.engines.onnxruntime import OnnxRuntimeEngine
+from takt.core.families.every import usual
 from takt.core.inspection.offline import facts_offline
 from takt.core.pictures.good_facts import GoodFacts
 from takt.core.pictures.judgeable import FactLimits
@@ -37,7 +38,6 @@ from takt_export.learning.learn import LearnOptions, learn
 from takt_export.learning.place import next_place
 from takt_export.learning.stages import Stages
 from takt_export.pictures import MAX_PIXELS
-from takt_families.every import usual
 
 Call = Literal["good", "reject", "undecided"]
 

@@ -22,7 +22,7 @@ from benchmarks.corpus.teaching import Pupil
 from takt_export.calibration.cross_conformal import threshold_of
 from takt_export.calibration.odd_pictures import odd_pictures
 from takt_export.calibration.outliers import outliers
-from takt_families.patchcore.scaled_head import suspects_of
+from takt_export.families.patchcore.scaled_head import suspects_of
 
 SHARE = 0.05
 """Share of the good pictures in whose place defects are."""

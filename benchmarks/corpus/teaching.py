@@ -23,8 +23,8 @@ from benchmarks.corpus.measuring import Subject, Task, compute
 from takt.core.bundles.conformal import needed_for
 from takt.core.bundles.thresholds import ThresholdPair
 from takt_export.calibration.cross_conformal import joint_thresholds
+from takt_export.families.patchcore.scaled_head import GoodParts, ScaledHead, out_of_fold
 from takt_export.learning.teaching.verdicts import HeadGain, Verdicts
-from takt_families.patchcore.scaled_head import GoodParts, ScaledHead, out_of_fold
 from takt_models.checkpoints.good_cells import GoodCells
 from takt_models.fit.patchcore.cells import good_cells
 from takt_models.fit.patchcore.directions import GoodStatistics, OddestCells

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from docs._reference.markdown import prose, table
-from takt_families.every import learnable
-from takt_families.family import Family
+from takt.core.families.every import learnable
+from takt.core.families.family import Family
 
 _HEAD = ("`--family`", "what it is good for", "its fit", "`--encoder`", "`--update`", "`--search`")
 

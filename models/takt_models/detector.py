@@ -20,7 +20,7 @@ class Detector(nn.Module, ABC):
     """A trained model: RGB in [0,1] becomes an anomaly map and a score.
 
     Attributes:
-        family: name of its family, as `takt_families` lists it.
+        family: name of its family, as `takt.core.families.every` lists it.
         variant: size within the family, such as `small`.
         input_size: (height, width) of the input in pixels.
         map_size: (height, width) of the anomaly map.

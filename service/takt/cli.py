@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import logging
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -19,14 +18,12 @@ from pydantic.fields import FieldInfo
 from takt.configuration import REPLACED, load_settings, unknown_variables
 from takt.core.distribution import CLIENT, DISTRIBUTION, install_hint
 from takt.core.errors import TaktError
-from takt.core.plugins import FAMILIES, load
 from takt.declaration import heading_of
 from takt.headings import CONTEXT, HeadedCommand, under
 from takt.observing.line_writer import LineWriter
 from takt.observing.logging_setup import configure_logging
 from takt.security.exposure import check_exposure
 from takt.settings import ENV_PREFIX, Settings
-from takt_families.every import PLUGINS
 
 if TYPE_CHECKING:
     from click.types import OptionHelpExtra
@@ -188,10 +185,6 @@ def serve(config: Path | None, **given: Any) -> None:
             check_exposure(
                 settings.host, knows_callers=settings.knows_callers, insecure=settings.insecure
             )
-            if settings.plugins:
-                # The list of families, and processes that learn, go by the environment.
-                os.environ[PLUGINS] = ",".join(settings.plugins)
-                load(FAMILIES, settings.plugins)
             sockets = opened.enter_context(listening(settings))
             configure_logging(settings.log_level, settings.log_format, writer)
             for warning in unknown_variables(settings.plugins):

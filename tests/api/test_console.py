@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from takt.console.pages import STYLES
-from takt_families.every import learnable
+from takt.core.families.every import learnable
 from tests.api.keys import KEYS, bearer
 from tests.tree import ROOT
 

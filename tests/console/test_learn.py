@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
+from takt.core.families.every import learnable
 from takt.learning.job import LearningJob
 from takt.learning.wish import Wish
-from takt_families.every import learnable
 from tests.api.keys import secret
 from tests.console.conftest import Serve, Server, choose, log_in
 from tests.fake_learn import RESULT

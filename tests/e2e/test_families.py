@@ -1,10 +1,9 @@
-"""A family of detectors is added by a folder of its own and one line of the list, and no more."""
+"""A family of detectors is added by a distribution of its own, as that of the examples is."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,29 +16,15 @@ import pytest
 
 from tests.conftest import TAKT
 from tests.e2e.test_learning import once, part
-from tests.plugins import install
-from tests.tree import SOURCES
-
-ROOT = Path(__file__).parents[2]
-GREY = Path(__file__).with_name("grey")
-LAST = '    "takt_families.dinomaly",\n'
+from tests.plugins import install_example
+from tests.tree import ROOT
 
 
-@pytest.fixture
-def added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The house of families with one more, which every process from here on finds first."""
-    house = tmp_path / "added" / "takt_families"
-    shutil.copytree(SOURCES["takt_families"] / "takt_families", house)
-    shutil.copytree(GREY, house / "grey")
-    text = (house / "every.py").read_text("utf-8")
-    assert text.count(LAST) == 1
-    (house / "every.py").write_text(
-        text.replace(LAST, f'{LAST}    "takt_families.grey",\n'), "utf-8"
-    )
-    found_first = os.pathsep.join([str(house.parent), str(ROOT)])
-    monkeypatch.setenv("PYTHONPATH", found_first)
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    return house
+@pytest.fixture(autouse=True)
+def grey(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The family of the examples, which every process from here on finds."""
+    folder = install_example(tmp_path / "installed", "grey")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(folder), str(ROOT))))
 
 
 def said(*command: object) -> str:
@@ -62,8 +47,8 @@ def with_a_hole() -> bytes:
     return cv2.imencode(".png", picture)[1].tobytes()
 
 
-def test_a_family_of_its_own_folder_is_learned_and_served(
-    added: Path, repository: Path, tmp_path: Path, start_server: Any
+def test_a_family_of_another_distribution_is_learned_and_served(
+    repository: Path, tmp_path: Path, start_server: Any
 ) -> None:
     good = good_pictures(tmp_path / "good")
     quick = ("--device", "cpu", "--threads", 1, "--server", "http://127.0.0.1:9", "-q")
@@ -84,46 +69,12 @@ def test_a_family_of_its_own_folder_is_learned_and_served(
         answers = [http.post("/v1/models/parts/inspect", **one).json() for one in asked]
         assert [one["anomalous"] for one in answers] == [False, True]
         assert answers[1]["regions"]
-
-
-@pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same family as a distribution of its own, which every process from here on finds."""
-    folder = install(tmp_path / "installed", {"takt.families": {"grey": "takt_grey"}})
-    for path in GREY.glob("*.py"):
-        text = path.read_text("utf-8").replace("takt_families.grey", "takt_grey")
-        (folder / "takt_grey").mkdir(exist_ok=True)
-        (folder / "takt_grey" / path.name).write_text(text, "utf-8")
-    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
-
-
-@pytest.mark.usefixtures("installed")
-def test_a_family_of_another_distribution_is_learned_and_offered_where_plugins_name_it(
-    repository: Path, tmp_path: Path, start_server: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    good = good_pictures(tmp_path / "good")
-    learn = (
-        *(TAKT, "learn", good, "--model", "parts", "--repository", repository, "--family", "grey"),
-        *("--device", "cpu", "--threads", 1, "--server", "http://127.0.0.1:9", "-q"),
-    )
-    with pytest.raises(AssertionError, match="'grey' is not one of"):
-        said(*learn)
-    monkeypatch.setenv("TAKT_PLUGINS", "grey")
-    assert "20 pictures, 80 x 60" in said(*learn)
-    monkeypatch.delenv("TAKT_PLUGINS")
-
-    with (
-        start_server(repository, "--plugins", "grey") as server,
-        httpx.Client(base_url=server.url, timeout=60) as http,
-    ):
         assert http.get("/console/families.json").json()[-1]["name"] == "grey"
-        answer = http.post("/v1/models/parts/inspect", content=with_a_hole()).json()
-        assert answer["anomalous"]
 
 
 @pytest.mark.slow
 def test_a_server_learns_the_family_and_its_pages_and_document_name_it(
-    added: Path, bundle: Any, repository: Path, tmp_path: Path, start_server: Any
+    bundle: Any, repository: Path, tmp_path: Path, start_server: Any
 ) -> None:
     with (
         start_server(repository, "--data-folder", str(tmp_path / "data")) as server,
@@ -149,17 +100,17 @@ def test_a_server_learns_the_family_and_its_pages_and_document_name_it(
         assert (job["family"], job["learned"]["version"]) == ("grey", "1")
 
 
-def test_commands_and_pages_of_the_documentation_list_the_family(added: Path) -> None:
+def test_commands_and_pages_of_the_documentation_list_the_family() -> None:
     assert "[patchcore|efficientad|inpformer|grey]" in said(TAKT, "learn", "--help")
     code = "from docs._reference.families import families; print(families())"
     rows = said(sys.executable, "-P", "-c", code).splitlines()
     assert rows[-1].startswith("| `grey` | Grey compares greys, and learns at once. | about 1 s |")
 
 
-def test_the_list_and_what_commands_offer_of_it_are_there_without_torch(added: Path) -> None:
+def test_the_list_and_what_commands_offer_of_it_are_there_without_torch() -> None:
     code = (
-        "import sys, takt_families.every, takt.cli, takt.api.learning.schemas; "
-        "assert takt_families.every.named('grey').title == 'Grey'; "
+        "import sys, takt.core.families.every, takt.cli, takt.api.learning.schemas; "
+        "assert takt.core.families.every.named('grey').title == 'Grey'; "
         "print({'torch', 'takt_models', 'takt_export'} & sys.modules.keys())"
     )
     assert said(sys.executable, "-P", "-c", code) == "set()\n"

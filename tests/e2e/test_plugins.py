@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import TAKT, StartServer
-from tests.plugins import EXAMPLE, install, install_example
+from tests.plugins import EXAMPLES, install, install_example
 from tests.workers import INSPECT, callers, eventually, ready
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Where the example writes to, which is installed for every process that a test starts."""
-    installed = install_example(tmp_path / "installed")
+    installed = install_example(tmp_path / "installed", "rejects")
     monkeypatch.setenv("PYTHONPATH", str(installed), prepend=os.pathsep)
     monkeypatch.setenv("TAKT_PLUGIN_REJECTS_FILE", str(tmp_path / "rejects.jsonl"))
     return tmp_path / "rejects.jsonl"
@@ -107,16 +107,16 @@ def test_takt_lists_the_example_and_whether_it_is_on(monkeypatch: pytest.MonkeyP
 
 
 def test_the_examples_own_test_passes() -> None:
-    path = os.pathsep.join((str(ROOT), str(EXAMPLE), os.environ.get("PYTHONPATH", "")))
+    path = os.pathsep.join((str(ROOT), str(EXAMPLES / "rejects"), os.environ.get("PYTHONPATH", "")))
     subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "test_takt_rejects.py"],
-        cwd=EXAMPLE,
+        cwd=EXAMPLES / "rejects",
         env=os.environ | {"PYTHONPATH": path},
         check=True,
     )
 
 
 def test_the_readme_shows_the_example_and_the_line_that_it_writes() -> None:
-    readme = (EXAMPLE / "README.md").read_text("utf-8")
+    readme = (EXAMPLES / "rejects" / "README.md").read_text("utf-8")
     for said in ("takt plugins", "TAKT_PLUGIN_REJECTS_FILE", "--plugins rejects"):
         assert said in readme

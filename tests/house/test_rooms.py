@@ -17,8 +17,6 @@ import pytest
 from tests.tree import ROOT, SOURCES
 
 HOUSES = ("takt", "takt_export", "takt_models")
-FAMILIES = "takt_families"
-"""A house of folders that know nothing of each other: it has no floors."""
 
 CLIENT = SOURCES["takt_client"] / "takt_client"
 MOST_FLOORS = 12
@@ -31,7 +29,7 @@ ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 
 
 def modules() -> list[Path]:
-    folders = [*(SOURCES[house] / house for house in (*HOUSES, FAMILIES)), CLIENT]
+    folders = [*(SOURCES[house] / house for house in HOUSES), CLIENT]
     return [path for folder in folders for path in sorted(folder.rglob("*.py"))]
 
 
@@ -64,7 +62,7 @@ def test_the_floors_of_each_house_are_few_and_name_every_room(house: str) -> Non
 @pytest.fixture(scope="module")
 def imports() -> Imports:
     """What each module imports; inside functions and under TYPE_CHECKING count as well."""
-    graph = grimp.build_graph(*HOUSES, FAMILIES, CLIENT.name, cache_dir=None)
+    graph = grimp.build_graph(*HOUSES, CLIENT.name, cache_dir=None)
     return {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
 
 

@@ -16,6 +16,7 @@ from takt.core.bundles.findings import FitRecord, PictureSizes
 from takt.core.bundles.manifest import CheckpointThresholds, Crop, InputType, Preprocess
 from takt.core.bundles.tiling import Tiling
 from takt.core.domain import Batch
+from takt.core.families.every import known
 from takt.core.pictures.roi import RoiShape
 from takt_export.bundling.graph import GraphFacts, ImagesToAnswer, write_graph
 from takt_export.bundling.roi import place
@@ -23,7 +24,6 @@ from takt_export.bundling.source import SourceFacts
 from takt_export.calibration.cross_conformal import OutOfFoldScores, scores_with_head
 from takt_export.errors import ExportError
 from takt_export.pictures import picture_size, read_model_input
-from takt_families.every import known
 from takt_models.checkpoints.facts import Checkpoint, InputRecipe, SizeRange
 from takt_models.checkpoints.nelson import measure_missing
 from takt_models.checkpoints.picture_digest import picture_digest

@@ -9,12 +9,12 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from takt_families.every import module_of
+from takt.core.families.every import declared
 from takt_models.detector import Detector
 
 Transformer = TypeVar("Transformer", bound=Detector)
@@ -28,9 +28,9 @@ def rewritten(model: Detector) -> Detector:
 
     Weights are shared, not copied, and keep their names.
     """
-    module = module_of(model.family, "graph")
-    form: Detector = model if module is None else module.REWRITTEN(model)
-    return form
+    form: Any = declared(model.family, "graph", object)
+    found: Detector = model if form is None else form(model)
+    return found
 
 
 class ErfGelu(nn.Module):

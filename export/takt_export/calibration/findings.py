@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from takt.core.bundles.findings import Finding, FitRecord, PictureSizes, SizeResult
 from takt.core.domain import FindingCode, Json
+from takt.core.families.every import known, usual
 from takt.digits import short
 from takt_export.calibration.odd_pictures import OddPictures
 from takt_export.calibration.two_groups import TwoGroups
-from takt_families.every import known, usual
 
 FEWEST_PICTURES = 20
 REJECTED_SHARE = 0.5

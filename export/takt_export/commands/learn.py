@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from takt.core.domain import Json
+from takt.core.families.every import learnable, named, names_of, usual
 from takt.headings import HeadedCommand, under
 from takt_export.commands.fit.options import ENCODER, USUAL_ENCODER, compute_on
 from takt_export.commands.fit.sizing import SIZE
@@ -26,7 +27,6 @@ from takt_export.commands.options import (
 )
 from takt_export.commands.promise import ALPHA, GROUP, LOT, MOVEMENT
 from takt_export.learning.size_request import AUTO, SizeRequest
-from takt_families.every import learnable, named, names_of, usual
 from takt_models.input_size import InputSize
 
 if TYPE_CHECKING:

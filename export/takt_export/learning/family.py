@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from takt.core.domain import Image
+from takt.core.families.every import declared
 from takt_export.bundling.checkpoint_source import preprocess_of
 from takt_export.learning.look import GoodPictures
 from takt_export.learning.search.bank_choice import BankChoice
@@ -20,7 +21,6 @@ from takt_export.learning.stages import Stages
 from takt_export.learning.teaching.request import Teach
 from takt_export.pictures import read_fit_input
 from takt_export.versions import package_versions
-from takt_families.every import module_of
 from takt_models.checkpoints.facts import Checkpoint, InputRecipe, SizeRange
 from takt_models.checkpoints.family import ModelConfig
 from takt_models.checkpoints.own import FitFacts
@@ -115,7 +115,7 @@ Extend = Callable[[ExtendRequest, Stages], Extension]
 
 @dataclass(frozen=True)
 class FamilyLearning:
-    """How a family is learned: what it declares in its folder of `takt_families`.
+    """How a family is learned: what its distribution declares.
 
     Attributes:
         fit: fits a model and writes its checkpoint.
@@ -137,9 +137,7 @@ class FamilyLearning:
 
 def learning_of(family: str) -> FamilyLearning | None:
     """How a family is learned; None of one that is not listed or that only others train."""
-    module = module_of(family, "learning")
-    declared: FamilyLearning | None = None if module is None else module.LEARNING
-    return declared
+    return declared(family, "learning", FamilyLearning)
 
 
 def reader(recipe: InputRecipe) -> Callable[[Path], Image]:

@@ -20,6 +20,7 @@ from takt.core.bundles.bearing import MovementKind
 from takt.core.bundles.bundle import Bundle
 from takt.core.bundles.conformal import conformal_rank
 from takt.core.errors import BundleError
+from takt.core.families.every import learnable, named, names_of
 from takt_export.bundling.checkpoint_source import CheckpointSource
 from takt_export.bundling.export_bundle import ExportOptions, export_bundle
 from takt_export.calibration.grouping import BY_LOOKS, Grouping
@@ -33,7 +34,6 @@ from takt_export.learning.stages import Stages
 from takt_export.out_folder import next_version
 from takt_export.pictures import list_pictures
 from takt_export.report.card import renew_card
-from takt_families.every import learnable, named, names_of
 from takt_models.checkpoints.formats import load_checkpoint
 from takt_models.fit.device import Compute
 from takt_models.fit.inpformer.encoders import LITE0

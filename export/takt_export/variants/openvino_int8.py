@@ -19,8 +19,8 @@ from takt.core.distribution import install_hint
 from takt.core.domain import ModelInput
 from takt.core.engines.openvino import apart, import_openvino
 from takt.core.errors import ConfigurationError
+from takt.core.families.every import known
 from takt_export.variants.search import named_by_content
-from takt_families.every import known
 
 STEM = "openvino-int8"
 _NO_TELEMETRY = "NNCF_CI"

@@ -1,4 +1,4 @@
-"""How the checkpoints of a family are read: what each declares in its folder of `takt_families`."""
+"""How the checkpoints of a family are read: what its distribution declares."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from takt_families.every import every, module_of
+from takt.core.families.every import declared, every
 from takt_models.checkpoints.facts import Checkpoint
 from takt_models.detector import Detector
 
@@ -74,9 +74,7 @@ class FamilyCheckpoints:
 
 def checkpoints_of(family: str) -> FamilyCheckpoints:
     """What a family declares; nothing where it is not listed."""
-    module = module_of(family, "checkpoints")
-    declared: FamilyCheckpoints = FamilyCheckpoints() if module is None else module.CHECKPOINTS
-    return declared
+    return declared(family, "checkpoints", FamilyCheckpoints) or FamilyCheckpoints()
 
 
 def own_checkpoints() -> Iterator[tuple[str, OwnCheckpoints]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from takt_families.every import named
+from takt.core.families.every import named
 from takt_models.checkpoints import nelson, own
 from takt_models.checkpoints.anomalib import file as anomalib_file
 from takt_models.checkpoints.anomalib.file import is_lightning, state_of

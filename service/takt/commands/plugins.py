@@ -23,8 +23,9 @@ _HEADINGS = ("plugin", "kind", "distribution", "version", "state")
 def plugins(config: Path | None) -> None:
     """List the plugins that are installed, without importing any.
 
-    Those are on that the setting `plugins` names, in the environment or in the TOML file. The exit
-    status is 1 if it names one that is not installed, with which no server would start.
+    Those are on that the setting `plugins` names, in the environment or in the TOML file, and
+    every family of detectors. The exit status is 1 if it names one that is not installed, with
+    which no server would start.
     """
     wanted = load_settings(config=config).plugins
     found = installed()
@@ -43,7 +44,7 @@ def _rows(
     found: list[Plugin], wanted: tuple[str, ...], missing: list[str]
 ) -> Iterator[tuple[str, ...]]:
     for one in found:
-        state = "on" if one.name in wanted else "off"
+        state = "on" if one.is_always_on or one.name in wanted else "off"
         yield one.name, one.kind, one.distribution, one.version, state
     for name in missing:
         yield name, "", "", "", "not installed"

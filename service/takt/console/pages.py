@@ -14,8 +14,8 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
 from takt.core.domain import Json
-from takt_families.every import learnable
-from takt_families.family import Family
+from takt.core.families.every import learnable
+from takt.core.families.family import Family
 
 CONSOLE = "/console"
 """Beginning of the paths of all pages and their files."""

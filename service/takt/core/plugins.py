@@ -1,4 +1,8 @@
-"""Plugins: what other distributions add, found through entry points and loaded only by name."""
+"""Plugins: what other distributions add, found through entry points.
+
+Outlets and parts act in a server, and are loaded only where the setting `plugins` names them. A
+family of detectors is there for who installs it, as what it computes is chosen with each model.
+"""
 
 from __future__ import annotations
 
@@ -43,25 +47,57 @@ class Plugin:
     @property
     def kind(self) -> str:
         """What it is."""
-        return KINDS[self.entry_point.group]
+        return "family" if self.is_always_on else KINDS[self.entry_point.group]
+
+    @property
+    def is_always_on(self) -> bool:
+        """It is there wherever it is installed."""
+        return self.entry_point.group.startswith(FAMILIES)
 
     def refusal(self, what: str, error: BaseException) -> ConfigurationError:
         """Says that it cannot be used, why, and what to do."""
         said = f"{type(error).__name__}: {error}".removesuffix(": ")
+        or_else = "uninstall it" if self.is_always_on else "take it out of the setting plugins"
         return ConfigurationError(
             f"the plugin {self.name} ({self.kind}, {self.distribution} {self.version}) cannot be "
-            f"{what}: {said}; mend it, or take it out of the setting plugins"
+            f"{what}: {said}; mend it, or {or_else}"
         )
+
+    def load(self) -> object:
+        """What it declares, which is imported now.
+
+        Raises:
+            ConfigurationError: it fails when it is imported.
+        """
+        try:
+            return self.entry_point.load()
+        # A module may do anything as it is imported, and end the process as well.
+        except (Exception, SystemExit) as error:
+            raise self.refusal("loaded", error) from error
+
+    def load_as(self, kind: type[Made]) -> Made:
+        """What it declares, which has to be of a kind.
+
+        Raises:
+            ConfigurationError: it fails when it is imported, or is of another kind.
+        """
+        if not isinstance(found := self.load(), kind):
+            said = f"{self.entry_point.value} is {type(found).__name__}, no {kind.__name__}"
+            raise self.refusal("used", TypeError(said))
+        return found
 
 
 def installed() -> list[Plugin]:
     """The plugins of every distribution that is installed, by name; none is imported."""
-    found = [
-        Plugin(one, *_distribution_of(one))
-        for group in KINDS
-        for one in importlib.metadata.entry_points(group=group)
-    ]
+    found = [one for group in KINDS for one in declared_in(group)]
     return sorted(found, key=lambda one: (one.name, one.kind, one.distribution))
+
+
+def declared_in(group: str) -> list[Plugin]:
+    """What every distribution that is installed declares in a group of entry points."""
+    return [
+        Plugin(one, *_distribution_of(one)) for one in importlib.metadata.entry_points(group=group)
+    ]
 
 
 def load(group: str, names: Iterable[str]) -> dict[str, object]:
@@ -71,7 +107,7 @@ def load(group: str, names: Iterable[str]) -> dict[str, object]:
     {}
 
     Args:
-        group: OUTLETS, PARTS or FAMILIES.
+        group: OUTLETS or PARTS.
         names: of plugins of any group.
 
     Returns:
@@ -80,14 +116,7 @@ def load(group: str, names: Iterable[str]) -> dict[str, object]:
     Raises:
         ConfigurationError: one is not installed, is there twice, or fails when it is imported.
     """
-    objects: dict[str, object] = {}
-    for plugin in select(group, names):
-        try:
-            objects[plugin.name] = plugin.entry_point.load()
-        # A module may do anything as it is imported, and end the process as well.
-        except (Exception, SystemExit) as error:
-            raise plugin.refusal("loaded", error) from error
-    return objects
+    return {plugin.name: plugin.load() for plugin in select(group, names)}
 
 
 def make(plugin: Plugin, factory: object, given: object, kind: type[Made]) -> Made:

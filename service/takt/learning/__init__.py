@@ -1,5 +1,5 @@
 """Learning for whoever asks the server: pictures are gathered, and `takt learn` does the rest.
 
 It runs as a process of its own, as the service never imports torch. Imports `core`,
-`takt_families`, `recording` and `settings`. Start reading at `desk.py`.
+`recording` and `settings`. Start reading at `desk.py`.
 """

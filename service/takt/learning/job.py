@@ -12,10 +12,10 @@ from typing import Annotated, Final, Literal
 from pydantic import BeforeValidator, TypeAdapter
 
 from takt.core.domain import Json
+from takt.core.families.every import learnable
 from takt.learning.judged import GatheredJudged
 from takt.learning.taught import Taught, taught_of
 from takt.learning.wish import Wish
-from takt_families.every import learnable
 
 AdvisedSetting = Literal["alpha", "family"]
 LearningState = Literal["collecting", "running", "done", "failed", "cancelled"]

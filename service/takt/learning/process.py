@@ -33,7 +33,6 @@ _NEEDED: Final = (
     "OMP_NUM_THREADS",
     "PYTHONPATH",
     "PYTHONHOME",
-    "TAKT_PLUGINS",
 )
 """All that the process has of the server's environment: no key and no password of a database."""
 

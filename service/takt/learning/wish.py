@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from takt_families.every import learnable, usual
+from takt.core.families.every import learnable, usual
 
 if TYPE_CHECKING:
     LearnedFamily = str
 else:
-    # Of plugins too: `takt serve` names them in the environment before this is imported.
     LearnedFamily = Literal[tuple(one.name for one in learnable())]
 LearningDevice = Literal["cpu", "auto"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from takt.core.families.every import declared, every
 from takt_export.commands.fit.teacher import teacher
 from takt_export.commands.options import SHOW_DEFAULTS
-from takt_families.every import every, module_of
 
 
 @click.group(context_settings=SHOW_DEFAULTS)
@@ -15,6 +15,6 @@ def fit() -> None:
 
 
 for _family in every():
-    if (_module := module_of(_family.name, "command")) is not None:
-        fit.add_command(_module.COMMAND)
+    if (_command := declared(_family.name, "command", click.Command)) is not None:
+        fit.add_command(_command)
 fit.add_command(teacher)

@@ -8,13 +8,13 @@ from pydantic import AliasPath, ConfigDict, Field, model_validator
 
 from takt.api.given import BodyIn
 from takt.api.schemas import ReplyOut, Schema
+from takt.core.families.every import learnable, named, names_of, usual
 from takt.core.judged import JudgedWord
 from takt.core.naming import NAME_PATTERN
 from takt.learning.job import AdvisedSetting, LearningState
 from takt.learning.obstacles import ObstacleCode
 from takt.learning.taught import NewVerdict
 from takt.learning.wish import LearnedFamily, LearningDevice, Wish
-from takt_families.every import learnable, named, names_of, usual
 
 VersionStanding = Literal["active", "waiting", "loading", "failed", "unsigned"]
 

@@ -8,13 +8,13 @@ from typing import Final
 from takt.api.learning.schemas import TeachableOut
 from takt.core.bundles.bundle import CHECKPOINT
 from takt.core.errors import ConflictError, InvalidParameterError, ModelNotFoundError
+from takt.core.families.every import known, learnable, names_of
 from takt.learning.desk import LearningDesk
 from takt.learning.judged import NOTHING_JUDGED, GatheredJudged
 from takt.recording.search.filters import Filters
 from takt.recording.search.times import us_of_time
 from takt.repository.model_version import ModelVersion
 from takt.repository.repository import ModelRepository
-from takt_families.every import known, learnable, names_of
 
 _ALL: Final = "{}: a teaching takes all that was judged of its model; leave the filters out"
 

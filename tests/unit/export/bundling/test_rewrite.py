@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from takt_export.bundling.rewrite import ErfGelu, Rewriting, rewritten, rewritten_transformer
-from takt_families.efficientad.graph import RewrittenEfficientAd
-from takt_families.inpformer.graph import INPFORMER_REWRITINGS, FoldedAttention
+from takt_export.families.efficientad.graph import RewrittenEfficientAd
+from takt_export.families.inpformer.graph import INPFORMER_REWRITINGS, FoldedAttention
 from takt_models.detector import Detector
 from takt_models.efficientad.config import EfficientAdConfig
 from takt_models.efficientad.detector import EfficientAd

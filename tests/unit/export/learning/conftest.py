@@ -11,9 +11,9 @@ import torch
 from click.testing import CliRunner, Result
 
 from takt_export.commands.learn import learn
+from takt_export.families.inpformer import learning as inpformer
 from takt_export.learning.family import FamilyLearning, FitRequest
 from takt_export.learning.stages import Stages
-from takt_families.inpformer import learning as inpformer
 from takt_models.checkpoints.own import FitFacts, save_checkpoint
 from takt_models.inpformer.detector import InpFormer
 from tests.inpformer import THIN

@@ -19,14 +19,14 @@ from takt_export.bundling import export_bundle
 from takt_export.calibration.grouping import BY_LOOKS
 from takt_export.commands.learn import learn
 from takt_export.errors import LearnError
+from takt_export.families.inpformer import learning as inpformer
+from takt_export.families.patchcore.learning import fit_patchcore_to
 from takt_export.learning.family import FamilyLearning, FitRequest
 from takt_export.learning.learn import fit_folder, state_of
 from takt_export.learning.look import look_at_pictures
 from takt_export.learning.place import next_place
 from takt_export.learning.size_request import AUTO, SizeRequest
 from takt_export.learning.stages import Stages
-from takt_families.inpformer import learning as inpformer
-from takt_families.patchcore.learning import fit_patchcore_to
 from takt_models.checkpoints.formats import load_checkpoint
 from takt_models.fit.device import Compute
 from tests.unit.export.learning.conftest import thin_fit

@@ -10,13 +10,13 @@ from click.testing import CliRunner, Result
 from takt.core.bundles.bundle import CHECKPOINT, Bundle, load_bundle
 from takt.core.bundles.manifest import Thresholds
 from takt.core.bundles.thresholds import DeployedThresholds, Overrides
+from takt.core.families.every import learnable
 from takt.core.pictures.facts import FACT_NAMES, FACTS
 from takt.core.pictures.good_facts import LEAST
 from takt.repository.activation import Activation, keep_activation, read_activation
 from takt_export.commands.learn import learn
 from takt_export.learning.learn import Learned
 from takt_export.learning.update import Updated, asked_alpha, compared
-from takt_families.every import learnable
 from tests.conftest import MakeBundle
 
 

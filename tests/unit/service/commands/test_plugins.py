@@ -33,7 +33,7 @@ def test_it_lists_what_is_installed_and_what_is_on_and_imports_nothing() -> None
     assert told.exit_code == 0
     assert rows(told.output) == [
         ["plugin", "kind", "distribution", "version", "state"],
-        ["brightness", "family", "takt-made-up", "1.2.3", "off"],
+        ["brightness", "family", "takt-made-up", "1.2.3", "on"],
         ["rejects", "outlet", "takt-made-up", "1.2.3", "on"],
     ]
     assert "made_up_broken" not in sys.modules
@@ -42,9 +42,9 @@ def test_it_lists_what_is_installed_and_what_is_on_and_imports_nothing() -> None
 @pytest.mark.usefixtures("two")
 def test_the_settings_file_says_what_is_on_as_well(tmp_path: Path) -> None:
     file = tmp_path / "takt.toml"
-    file.write_text('plugins = ["brightness"]')
+    file.write_text('plugins = ["rejects"]')
     told = CliRunner().invoke(plugins, ["--config", str(file)])
-    assert [row[-1] for row in rows(told.output)] == ["state", "on", "off"]
+    assert [row[-1] for row in rows(told.output)] == ["state", "on", "on"]
 
 
 @pytest.mark.usefixtures("two")

@@ -53,7 +53,6 @@ def test_only_what_is_named_is_imported() -> None:
     [
         (OUTLETS, "rejects", "an outlet"),
         (PARTS, "audit", "a part"),
-        (FAMILIES, "brightness", "a family"),
     ],
 )
 def test_every_kind_is_loaded_alike(group: str, name: str, value: str) -> None:
