@@ -74,7 +74,6 @@ def usual() -> Family:
     return learnable()[0]
 
 
-@cache
 def declared(name: str, role: Role, kind: type[Declared]) -> Declared | None:
     """What a family's distribution declares in a role, which is imported now.
 

@@ -17,7 +17,7 @@ FACTS = "from takt.core.families.family import Family; FACTS = Family({name!r}, 
 @pytest.fixture(autouse=True)
 def read_anew() -> Iterator[None]:
     def forget() -> None:
-        for one in (every.every, every.declared, every._in_role):
+        for one in (every.every, every._in_role):
             one.cache_clear()
 
     forget()
