@@ -90,7 +90,7 @@ def test_a_wheel_names_whose_weights_its_model_has(wheels: tuple[Path, Path]) ->
         (place,) = (
             one
             for one in archive.namelist()
-            if one.endswith("licenses/service/commands/demo/NOTICE")
+            if one.endswith("licenses/service/takt/commands/demo/NOTICE")
         )
         assert "EfficientNet-Lite0" in archive.read(place).decode()
         assert "CC BY-SA" not in archive.read(place).decode()
