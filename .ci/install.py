@@ -3,7 +3,7 @@
 uv does in half a minute what takes pip five. pip brings uv, and torch with what is built against
 it, as it knows the index that was named for its CPU builds; uv keeps what is there.
 
-    .venv/bin/python .ci/install.py ./clients/python '.[cpu,export]'
+    .venv/bin/python .ci/install.py './service[cpu]' './export[train]' ./models --group docs
 """
 
 from __future__ import annotations
@@ -46,11 +46,8 @@ def as_uv_is_told(listed: str) -> dict[str, str]:
 
 def main() -> int:
     """Install what the command line names."""
-    project = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]
-    first = [
-        one for one in project["optional-dependencies"]["export"]
-        if re.split(r"[^\w-]", one)[0] in BY_PIP
-    ]  # fmt: skip
+    models = tomllib.loads(Path("models/pyproject.toml").read_text("utf-8"))["project"]
+    first = [one for one in models["dependencies"] if re.split(r"[^\w-]", one)[0] in BY_PIP]
     pip = [sys.executable, "-m", "pip"]
     subprocess.run([*pip, "install", "--quiet", "--no-compile", "uv>=0.9", *first], check=True)
     listed = subprocess.run(

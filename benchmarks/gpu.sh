@@ -31,9 +31,9 @@ command -v nvidia-smi > /dev/null || {
 mkdir -p out/gpu
 if [[ -z ${GPU_VENV:-} || ! -e $venv ]]; then
   [[ -x $venv/bin/python ]] || "${PYTHON:-python3}" -m venv "$venv"
-  "$venv/bin/pip" install --quiet --editable '.[gpu,tensorrt,export,dev]'
+  "$venv/bin/python" .ci/install.py './service[gpu,tensorrt]' './export[train]' ./models --group dev
 elif [[ ! -x $venv/bin/takt ]]; then
-  echo "$venv has no takt: $venv/bin/python -m pip install --no-deps --no-build-isolation -e ." >&2
+  echo "$venv has no takt: $venv/bin/python -m pip install --no-deps --no-build-isolation -e ./service -e ./export -e ./models" >&2
   exit 2
 fi
 if [[ -e $venv/gpu.env ]]; then

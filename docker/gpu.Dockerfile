@@ -27,14 +27,12 @@ ARG TENSORRT=""
 RUN test -z "${TENSORRT}" \
     || pip --python /opt/takt/bin/python install "tensorrt-cu13==${TENSORRT}"
 # Last, so that a change of our code does not install the dependencies again.
-COPY pyproject.toml LICENSE ./
 COPY docs/operations.md ./docs/operations.md
 COPY service ./service
 COPY export ./export
-COPY models ./models
 COPY clients/python ./clients/python
 RUN /opt/build/bin/pip wheel --no-deps --no-index --no-build-isolation --wheel-dir /src/dist \
-        ./clients/python . \
+        ./clients/python ./service ./export \
     && pip --python /opt/takt/bin/python install --no-deps --no-index /src/dist/*.whl
 COPY --chmod=0644 docker/healthcheck.py /opt/takt/healthcheck.py
 

@@ -1,9 +1,9 @@
 """Write the locked dependencies of the container images: exact versions, and hashes of their files.
 
-`make lock` runs it. Each lock is resolved from pyproject.toml with some of its extras, and from the
-client's, for one platform: this Python, Linux with Debian 13's glibc, and an architecture as
-container engines name it. Only wheels are taken, so that a build of an image compiles nothing and
-runs no package's code.
+`make lock` runs it. Each lock is resolved from what the service declares with some of its extras,
+and from what the client does, for one platform: this Python, Linux with Debian 13's glibc, and an
+architecture as container engines name it. Only wheels are taken, so that a build of an image
+compiles nothing and runs no package's code.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+SERVICE = "service/pyproject.toml"
 PYTHON = "3.11"
 PLATFORMS = {"amd64": "x86_64-manylinux_2_40", "arm64": "aarch64-manylinux_2_40"}
 BUILD = "build"
@@ -50,12 +51,12 @@ def write(lock: str, architecture: str, *sources: str, given: str | None = None)
 
 def main() -> None:
     """Write every lock; further arguments are uv's, such as `--upgrade`."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / SERVICE).read_text(encoding="utf-8"))
     write(BUILD, "amd64", "-", given="\n".join(project["build-system"]["requires"]))
     for image, architecture in LOCKS:
         given = [f"--extra={extra}" for extra in EXTRAS[image]]
         lock = f"{image}-{architecture}"
-        write(lock, architecture, "pyproject.toml", "clients/python/pyproject.toml", *given)
+        write(lock, architecture, SERVICE, "clients/python/pyproject.toml", *given)
 
 
 if __name__ == "__main__":

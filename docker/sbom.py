@@ -30,7 +30,10 @@ MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 GLIBC = range(17, 42)
 """Minor versions of the glibc that wheels may ask for; Debian 13 has the last."""
 
-WHEELS = (".[cpu,openvino,grpc,mqtt,oidc,otel,parquet,postgresql,export,bench]", "./clients/python")
+WHEELS = (
+    "./service[cpu,openvino,grpc,mqtt,oidc,otel,parquet,postgresql,bench]",
+    *("./export[train]", "./models", "./clients/python"),
+)
 
 MAY = (
     *("apache", "mit", "bsd", "isc", "python software foundation", "psf", "hpnd", "zlib", "cc0"),

@@ -17,7 +17,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "clients/python/src")]
 project = "Takt"
 author = "Takt developers"
 project_copyright = "Takt developers, Apache-2.0"
-release: str = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+release: str = tomllib.loads((ROOT / "service/pyproject.toml").read_text("utf-8"))["project"][
+    "version"
+]
 
 extensions = [
     "myst_nb",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 SOURCES = {
@@ -18,7 +20,26 @@ SOURCES = {
 }
 """Each package by its name, and the folder it lies in."""
 
+DISTRIBUTIONS = {
+    "takt-inspection": ROOT / "service",
+    "takt-export": ROOT / "export",
+    "takt-models": ROOT / "models",
+    "takt-client": ROOT / "clients/python",
+}
+"""The folder of each distribution."""
+
 _OF_TOOLS = (".git", ".git/", ".hypothesis/")
+
+
+def declared(distribution: str) -> dict[str, Any]:
+    """What a distribution's pyproject.toml has under `project`.
+
+    >>> declared("takt-inspection")["scripts"]
+    {'takt': 'takt.cli:main'}
+    """
+    text = (DISTRIBUTIONS[distribution] / "pyproject.toml").read_text("utf-8")
+    project: dict[str, Any] = tomllib.loads(text)["project"]
+    return project
 
 
 def tracked() -> list[str]:

@@ -15,7 +15,9 @@ import click
 from docs._reference.markdown import prose
 from takt.cli import COMMANDS, main
 
-_PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
+_ROOT = Path(__file__).parents[2]
+_DISTRIBUTIONS = ("service", "export", "models")
+"""The folders of those that may have commands."""
 _LIMITS = re.compile(r"\s*\[([^\[\]]*)\]$")
 """What click appends to an option's text: default, range, whether it is required."""
 
@@ -32,12 +34,13 @@ def commands() -> str:
 def groups_and_commands() -> Iterator[tuple[str, click.Command]]:
     """Every command with what calls it, such as `takt fit patchcore`.
 
-    The entry points are those of pyproject.toml, not those that were installed some time ago.
+    The entry points are those that are declared, not those that were installed some time ago.
     """
-    project = tomllib.loads(_PYPROJECT.read_text("utf-8"))["project"]
     found: dict[str, click.Command] = dict(main.commands)
-    for name, value in project["entry-points"][COMMANDS].items():
-        found[name] = EntryPoint(name, value, COMMANDS).load()
+    for folder in _DISTRIBUTIONS:
+        declared = tomllib.loads((_ROOT / folder / "pyproject.toml").read_text("utf-8"))
+        for name, value in declared["project"]["entry-points"].get(COMMANDS, {}).items():
+            found[name] = EntryPoint(name, value, COMMANDS).load()
     for name, command in sorted(found.items()):
         yield from _with_subcommands(f"takt {name}", command)
 

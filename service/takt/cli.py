@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
 import click
 from pydantic.fields import FieldInfo
 
 from takt.configuration import REPLACED, load_settings, unknown_variables
-from takt.core.distribution import CLIENT, DISTRIBUTION, install_hint
+from takt.core.distribution import CLIENT, DISTRIBUTION, EXPORT, install_hint
 from takt.core.errors import TaktError
 from takt.declaration import heading_of
 from takt.headings import CONTEXT, HeadedCommand, under
@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from click.types import OptionHelpExtra
 
 COMMANDS = "takt.commands"
+OF_TRAIN: Final = (
+    *("calibrate", "card", "eval", "export", "fit", "import", "inspect-checkpoint"),
+    *("learn", "msa", "sign", "synthesize", "verify"),
+)
+"""The commands that the extra `train` brings."""
+
 _UNITS = {
     "ms": "MILLISECONDS",
     "s": "SECONDS",
@@ -49,7 +55,7 @@ class _Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         found = importlib.metadata.entry_points(group=COMMANDS).names
-        return sorted({*super().list_commands(ctx), *found})
+        return sorted({*super().list_commands(ctx), *found, *OF_TRAIN})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         own = super().get_command(ctx, cmd_name)
@@ -63,16 +69,22 @@ class _Commands(click.Group):
             # A module of others may do anything as it is imported, and end the process as well.
             except (Exception, SystemExit) as error:
                 owner = DISTRIBUTION if entry_point.dist is None else entry_point.dist.name
-                if isinstance(error, ModuleNotFoundError) and owner == DISTRIBUTION:
+                if isinstance(error, ModuleNotFoundError) and owner in (DISTRIBUTION, EXPORT):
                     return _missing(cmd_name, error.name)
                 return _broken(cmd_name, owner, error)
             return command
-        return None
+        return _elsewhere(cmd_name) if cmd_name in OF_TRAIN else None
+
+
+def _elsewhere(command: str) -> click.Command:
+    """A command in the place of one whose distribution is not installed."""
+    hint = install_hint("train")
+    return _refusing(command, f"Not installed; {hint}.", f"`takt {command}` comes with `{hint}`")
 
 
 def _missing(command: str, module: str | None) -> click.Command:
     """A command in the place of one whose packages a server install leaves out."""
-    hint = install_hint(*(("bench", CLIENT) if command == "bench" else ("export",)))
+    hint = install_hint(*(("bench", CLIENT) if command == "bench" else ("train",)))
     why = f"`takt {command}` needs {module}, which a server install leaves out; {hint}"
     return _refusing(command, f"Not installed; {hint}.", why)
 

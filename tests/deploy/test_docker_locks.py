@@ -14,10 +14,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.deploy.deploy_tools import package
+from tests.tree import declared
 
 ROOT = Path(__file__).parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-CLIENT = tomllib.loads((ROOT / "clients/python/pyproject.toml").read_text(encoding="utf-8"))
 LOCKING = runpy.run_path(str(ROOT / "docker/lock.py"))
 EXTRAS: dict[str, tuple[str, ...]] = LOCKING["EXTRAS"]
 PLATFORMS: dict[str, str] = LOCKING["PLATFORMS"]
@@ -44,10 +43,12 @@ def pinned(lock: str) -> dict[str, tuple[str, int]]:
 
 def asked(lock: str) -> list[Requirement]:
     if lock == BUILD:
-        return [Requirement(line) for line in PROJECT["build-system"]["requires"]]
-    lines = [*PROJECT["project"]["dependencies"], *CLIENT["project"]["dependencies"]]
+        text = (ROOT / LOCKING["SERVICE"]).read_text("utf-8")
+        return [Requirement(line) for line in tomllib.loads(text)["build-system"]["requires"]]
+    service = declared("takt-inspection")
+    lines = [*service["dependencies"], *declared("takt-client")["dependencies"]]
     for extra in EXTRAS[lock.partition("-")[0]]:
-        lines += PROJECT["project"]["optional-dependencies"][extra]
+        lines += service["optional-dependencies"][extra]
     return [Requirement(line) for line in lines]
 
 

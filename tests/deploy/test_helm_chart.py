@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Iterator
 from math import ceil
 from pathlib import Path
@@ -19,6 +18,7 @@ from takt.security.hosts import AllowedHosts
 from takt.settings import Settings
 from tests.deploy.chart import ALL_METRICS, CHART, FULL_NAME, Rendered, Values, render
 from tests.deploy.dockerfile import assignments, stages
+from tests.tree import declared
 
 ROOT = CHART.parents[2]
 
@@ -31,8 +31,7 @@ def settings_of(rendered: Rendered) -> Settings:
 
 def test_the_chart_is_of_the_projects_version() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    assert chart["appVersion"] == project["project"]["version"]
+    assert chart["appVersion"] == declared("takt-inspection")["version"]
 
 
 @pytest.mark.parametrize(

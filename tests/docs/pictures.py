@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from pathlib import Path
 
 from PIL import Image
+
+from tests.tree import declared
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -19,8 +20,7 @@ _SOFTWARE = 0x0131
 
 def release() -> str:
     """The stamp of a picture of this release."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    return f"Takt {project['version']}"
+    return f"Takt {declared('takt-inspection')['version']}"
 
 
 def keep(picture: Image.Image, path: Path, **options: object) -> None:

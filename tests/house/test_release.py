@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
+from tests.tree import DISTRIBUTIONS, declared
+
 ROOT = Path(__file__).parents[2]
-VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
-
-
-def of_toml(path: str) -> set[str]:
-    return {tomllib.loads((ROOT / path).read_text("utf-8"))["project"]["version"]}
+LICENCE = ROOT / "LICENSE"
+VERSION: str = declared("takt-inspection")["version"]
 
 
 def of_json(path: str) -> set[str]:
@@ -29,7 +28,6 @@ def by(pattern: str, path: str) -> set[str]:
 @pytest.mark.parametrize(
     "named",
     [
-        of_toml("clients/python/pyproject.toml"),
         of_json("clients/typescript/package.json"),
         of_json("clients/typescript/package-lock.json"),
         by(r'^(?:version|appVersion): "?([^"\n]+)', "deploy/helm/takt/Chart.yaml"),
@@ -40,6 +38,17 @@ def by(pattern: str, path: str) -> set[str]:
 )
 def test_whatever_names_the_version_names_the_projects(named: set[str]) -> None:
     assert named == {VERSION}
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_every_distribution_has_the_licence_and_the_facts_of_the_service(distribution: str) -> None:
+    service, own = declared("takt-inspection"), declared(distribution)
+    for fact in ("version", "license", "authors", "requires-python"):
+        assert own[fact] == service[fact]
+    assert (DISTRIBUTIONS[distribution] / "LICENSE").read_bytes() == LICENCE.read_bytes()
+    ours = re.compile(rf"takt-[a-z]+(?:\[[a-z]+\])?=={re.escape(VERSION)}")
+    asked = [*own["dependencies"], *chain(*own.get("optional-dependencies", {}).values())]
+    assert all(ours.fullmatch(one) for one in asked if one.startswith("takt-"))
 
 
 def test_the_changelog_has_this_version_with_its_day_and_what_came_later_above() -> None:

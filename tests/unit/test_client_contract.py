@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -23,7 +22,6 @@ from takt_client.pictures import FRAME_HEADER, RawPicture, encoded, pack_frame
 from takt_client.reading import inspected_of
 
 ROOT = Path(__file__).parents[2]
-CLIENT = ROOT / "clients/python"
 OF_THE_WAY = {"PictureFileError", "UnreachableError", "UnreadableAnswerError"}
 """Errors of the client alone; no server answers with them."""
 
@@ -116,14 +114,4 @@ def test_development_and_images_install_the_client_from_its_folder() -> None:
     for image in ("cpu", "gpu"):
         text = (ROOT / f"docker/{image}.Dockerfile").read_text(encoding="utf-8")
         assert "COPY clients/python ./clients/python" in text
-        assert re.search(r"pip wheel .*\\\n +\./clients/python \.", text)
-
-
-def test_the_client_has_the_licence_and_the_version_of_the_project() -> None:
-    ours, client = (
-        tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        for folder in (ROOT, CLIENT)
-    )
-    for fact in ("version", "license", "authors", "requires-python"):
-        assert ours[fact] == client[fact]
-    assert (ROOT / "LICENSE").read_bytes() == (CLIENT / "LICENSE").read_bytes()
+        assert re.search(r"pip wheel .*\\\n +\./clients/python \./service", text)

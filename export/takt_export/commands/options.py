@@ -91,7 +91,7 @@ def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except ModuleNotFoundError as error:
-            hint = install_hint(CLIENT if error.name == "takt_client" else "export")
+            hint = install_hint(CLIENT if error.name == "takt_client" else "train")
             raise click.ClickException(f"this command needs {error.name}; {hint}") from error
         except Exception as error:
             package = type(error).__module__.partition(".")[0]

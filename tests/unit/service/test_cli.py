@@ -8,11 +8,12 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from takt.cli import main
+from takt.cli import OF_TRAIN, main
 from takt.core.distribution import install_hint
 from takt.core.plugins import KINDS
 from takt.settings import ENV_PREFIX, Settings
 from tests.conftest import InstallPlugins
+from tests.tree import declared
 
 
 def test_help_tells_every_setting_with_its_variable() -> None:
@@ -117,7 +118,26 @@ def test_an_offline_command_on_a_server_install_names_what_to_install(
     result = CliRunner().invoke(main, ["fit", "--help"])
     assert result.exit_code == 1
     assert "`takt fit` needs torch" in result.output
-    assert install_hint("export") in " ".join(result.output.split())
+    assert install_hint("train") in " ".join(result.output.split())
+
+
+def test_a_command_of_a_distribution_that_is_not_installed_names_what_brings_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    select = importlib.metadata.entry_points
+
+    def of_others(**selected: str) -> importlib.metadata.EntryPoints:
+        found = select(**selected)
+        return importlib.metadata.EntryPoints(
+            one for one in found if not one.value.startswith("takt_export.")
+        )
+
+    monkeypatch.setattr(importlib.metadata, "entry_points", of_others)
+    assert f"{'learn':<20}Not installed; pip install" in CliRunner().invoke(main, ["--help"]).output
+    refused = CliRunner().invoke(main, ["learn", "good", "--model", "part"])
+    assert refused.exit_code == 1
+    assert f"`takt learn` comes with `{install_hint('train')}`" in refused.output
+    assert set(OF_TRAIN) == set(declared("takt-export")["entry-points"]["takt.commands"])
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@ from __future__ import annotations
 import importlib.metadata
 import re
 import shlex
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,19 +12,33 @@ from packaging.requirements import Requirement
 from takt.commands.doctor.remedies import tensorrt
 from takt.core import distribution
 from takt.core.distribution import CLIENT, DISTRIBUTION, install_hint, package_versions, version
-from tests.tree import tracked
+from tests.tree import declared, tracked
 
 ROOT = Path(__file__).parents[4]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
+SERVICE, EXPORT, MODELS = (
+    declared(one) for one in ("takt-inspection", "takt-export", "takt-models")
+)
+EXTRAS: dict[str, list[str]] = SERVICE["optional-dependencies"] | {
+    "train": [
+        *SERVICE["optional-dependencies"]["train"],
+        *EXPORT["optional-dependencies"]["train"],
+        *(one for one in MODELS["dependencies"] if not one.startswith("takt-inspection")),
+    ]
+}
+"""By extra what it brings."""
 
 
 @pytest.fixture(autouse=True)
-def declared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What pyproject.toml declares, however old the installed metadata is."""
-    lines = [f'{one} ; extra == "{extra}"' for extra, them in EXTRAS.items() for one in them]
-    lines += PROJECT["dependencies"]
-    monkeypatch.setattr(importlib.metadata, "requires", lambda _: lines)
+def as_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What each pyproject.toml declares, however old the installed metadata is."""
+
+    def requires(distribution: str) -> list[str]:
+        project = declared(distribution)
+        extras = project.get("optional-dependencies", {})
+        lines = [f'{one} ; extra == "{extra}"' for extra, them in extras.items() for one in them]
+        return [*lines, *project["dependencies"]]
+
+    monkeypatch.setattr(importlib.metadata, "requires", requires)
 
 
 @pytest.fixture
@@ -78,17 +91,17 @@ def test_all_are_named_where_none_is_missing(installed: set[str]) -> None:
 def test_an_extra_of_many_packages_is_named_as_one(installed: set[str]) -> None:
     """Pip takes what the extra of the installed Takt needs, wherever that came from."""
     installed.add(DISTRIBUTION)
-    assert install_hint("export") == "pip install 'takt-inspection[export]'"
-    assert install_hint("gpu", "export").endswith(" 'takt-inspection[export]'")
-    names = {Requirement(one).name for one in EXTRAS["export"]}
+    assert install_hint("train") == "pip install 'takt-inspection[train]'"
+    assert install_hint("gpu", "train").endswith(" 'takt-inspection[train]'")
+    names = {Requirement(one).name for one in EXTRAS["train"]}
     installed |= names
-    assert install_hint("export", again=True).count("'") > 2 * 5
+    assert install_hint("train", again=True).count("'") > 2 * 5
     installed -= {"nncf", "openvino"}
-    assert install_hint("export") == "pip install 'nncf>=2.17' 'openvino>=2025.2'"
+    assert install_hint("train") == "pip install 'nncf>=2.17' 'openvino>=2025.2'"
 
 
 def test_an_extra_of_a_takt_that_is_not_installed_is_its_packages(installed: set[str]) -> None:
-    assert "takt-inspection" not in install_hint("export")
+    assert "takt-inspection" not in install_hint("train")
 
 
 def test_the_client_comes_from_the_project_s_folder(installed: set[str]) -> None:

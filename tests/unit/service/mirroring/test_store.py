@@ -2,7 +2,6 @@
 
 import os
 import threading
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,7 @@ from takt.mirroring import store as module
 from takt.mirroring.location import Location, parse_location
 from takt.mirroring.store import Store, open_store
 from tests.shelves import WebShelf, web_shelf
-
-PYPROJECT = Path(__file__).parents[4] / "pyproject.toml"
+from tests.tree import declared
 
 
 @pytest.fixture
@@ -162,7 +160,7 @@ def test_a_package_that_is_missing_is_told_with_its_command(
         raise ModuleNotFoundError(name=name)
 
     monkeypatch.setattr(module.importlib, "import_module", fail)
-    extras = tomllib.loads(PYPROJECT.read_text("utf-8"))["project"]["optional-dependencies"]
+    extras = declared("takt-inspection")["optional-dependencies"]
     assert any(one.startswith(package) for one in extras[scheme])
     with pytest.raises(ConfigurationError) as raised:
         open_store(parse_location(f"{scheme}://bundles"), threading.Event())

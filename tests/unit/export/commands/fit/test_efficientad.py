@@ -179,7 +179,7 @@ def test_an_error_of_a_fit_is_one_line(
     fake_fit.error = OSError(28, "No space left on device")
     assert "No space left" in refused(run(fit, *arguments))
     fake_fit.error = ModuleNotFoundError("No module named 'tqdm'", name="tqdm")
-    assert f"needs tqdm; {install_hint('export')}" in refused(run(fit, *arguments))
+    assert f"needs tqdm; {install_hint('train')}" in refused(run(fit, *arguments))
     fake_fit.error = ZeroDivisionError("a bug")
     assert run(fit, *arguments).exception is fake_fit.error
 
