@@ -8,6 +8,7 @@ from pathlib import Path
 
 from docs._reference import plc
 from docs._reference.commands import commands
+from docs._reference.distributions import distributions
 from docs._reference.drawing import drawn
 from docs._reference.errors import codes
 from docs._reference.facts import facts
@@ -24,6 +25,7 @@ DOCS = Path(__file__).parents[1]
 PARTS: dict[str, Callable[[], str]] = {
     "codes": codes,
     "commands": commands,
+    "distributions": distributions,
     "facts": facts,
     "families": families,
     "figures": figures,
@@ -46,6 +48,7 @@ PAGES = tuple(
     DOCS / name
     for name in (
         "api.md",
+        "architecture.md",
         "commands.md",
         "drift.md",
         "errors.md",
