@@ -141,6 +141,7 @@ def test_no_key_and_no_password_goes_along() -> None:
     assert environment(Path("/t"), given) == {"PATH": "/bin", "TMPDIR": "/t"}
 
 
+@pytest.mark.torch
 def test_the_command_is_the_one_that_people_run(folder: Path) -> None:
     said = subprocess.run((*LEARN, "--help"), capture_output=True, text=True, cwd=folder)
     assert said.returncode == 0
