@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 from takt.outlets.metrics import SpoolCounts
 from takt.outlets.places import SpoolPlace
+from takt.outlets.plugin import AwayError
 from takt.outlets.spool import Stored
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
@@ -35,19 +36,6 @@ _LINGER_S = 1.0
 Wait = Callable[[float], Awaitable[object]]
 
 logger = logging.getLogger("takt.outlets")
-
-
-class AwayError(Exception):
-    """The other end does not take what is sent; the text says why.
-
-    Args:
-        why: for people.
-        again_s: seconds for which it asks to be left alone.
-    """
-
-    def __init__(self, why: str, again_s: float = 0.0) -> None:
-        super().__init__(why)
-        self.again_s = min(again_s, MOST_ASKED_S)
 
 
 class Carrier(Protocol):
@@ -276,11 +264,11 @@ class Forwarder:
 
     async def _carry(self, feed: MessageFeed) -> None:
         while not feed.ending.is_set():
-            again_s = 0.0
+            asked_s = 0.0
             try:
                 await self._carrier.carry(feed)
             except AwayError as error:
-                again_s = error.again_s
+                asked_s = min(error.again_s, MOST_ASKED_S)
                 feed.away(str(error))
             except GoneError as error:
                 self.gone = True
@@ -292,7 +280,7 @@ class Forwarder:
                     logger.exception("the outlet %s has met something unforeseen", self._name)
             else:
                 return
-            await self._wait(max(again_s, wait_s(feed.failures, self._chance())))
+            await self._wait(max(asked_s, wait_s(feed.failures, self._chance())))
 
 
 def wait_s(failures: int, chance: float) -> float:

@@ -58,5 +58,18 @@ class Sender:
     most_waiting: int = 1000
 
 
+class AwayError(Exception):
+    """The other end does not take what is sent; the text says why.
+
+    Args:
+        why: for people.
+        again_s: seconds for which it asks to be left alone.
+    """
+
+    def __init__(self, why: str, again_s: float = 0.0) -> None:
+        super().__init__(why)
+        self.again_s = again_s
+
+
 OutletFactory = Callable[[OutletContext], Sender]
 """What an entry point of the group names; it raises where its options are wrong."""

@@ -8,9 +8,10 @@ from typing import Final
 
 import orjson
 
-from takt.outlets.forwarding import AwayError, MessageFeed
+from takt.outlets.forwarding import MessageFeed
 from takt.outlets.message import time_text
 from takt.outlets.mqtt.connection import Acknowledged, BrokerConnection, Retained
+from takt.outlets.plugin import AwayError
 from takt.outlets.spool import Stored
 
 ACKNOWLEDGED_WITHIN_S = 20.0

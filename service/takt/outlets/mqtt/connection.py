@@ -22,9 +22,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from takt.core.errors import ConfigurationError
 from takt.outlets.blocking import beside
-from takt.outlets.forwarding import AwayError
 from takt.outlets.mqtt.broker import Broker
 from takt.outlets.mqtt.client import BoundedClient
+from takt.outlets.plugin import AwayError
 
 KEEPALIVE_S = 10
 """A broker that says nothing for so long is away."""

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 
 from takt.outlets.blocking import beside
-from takt.outlets.forwarding import AwayError
+from takt.outlets.plugin import AwayError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from takt.outlets.forwarding import AwayError, GoneError, MessageFeed
+from takt.outlets.forwarding import GoneError, MessageFeed
+from takt.outlets.plugin import AwayError
 from takt.outlets.spool import Stored
 from takt.outlets.webhooks.posting import Answer, Poster
 from takt.outlets.webhooks.signing import signed_headers

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from takt.core.distribution import version
-from takt.outlets.forwarding import AwayError
+from takt.outlets.plugin import AwayError
 from takt.outlets.webhooks.addresses import Resolve, allowed_addresses, resolve
 
 ANSWERED_WITHIN_S = 10.0

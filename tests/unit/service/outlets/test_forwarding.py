@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from takt.outlets.forwarding import AwayError, Forwarder, GoneError, MessageFeed, wait_s
+from takt.outlets.forwarding import Forwarder, GoneError, MessageFeed, wait_s
 from takt.outlets.metrics import OutletMetrics
 from takt.outlets.places import SpoolPlace
+from takt.outlets.plugin import AwayError
 from tests.unit.service.outlets.test_queued import WITHIN_S
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from takt.outlets.forwarding import AwayError, MessageFeed
+from takt.outlets.forwarding import MessageFeed
 from takt.outlets.metrics import OutletMetrics
 from takt.outlets.mqtt.carrier import MqttCarrier
 from takt.outlets.mqtt.connection import Acknowledged, Retained
 from takt.outlets.places import SpoolPlace
+from takt.outlets.plugin import AwayError
 
 
 class Broker:

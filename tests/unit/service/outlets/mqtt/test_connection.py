@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from takt.outlets.forwarding import AwayError
 from takt.outlets.mqtt.broker import parse_broker
 from takt.outlets.mqtt.client import MOST_PACKET_BYTES, MOST_UNSETTLED
 from takt.outlets.mqtt.connection import LEAST_BYTES, BrokerConnection, Retained
+from takt.outlets.plugin import AwayError
 from tests.mqtt_packets import LONGEST, PUBACK, PUBLISH, connack, most_packet_bytes, packet, publish
 from tests.mqtt_packets import read_packet as read
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from takt.outlets.forwarding import AwayError
+from takt.outlets.plugin import AwayError
 from takt.outlets.webhooks.addresses import allowed_addresses, is_public
 
 PUBLIC, PRIVATE = "93.184.215.14", "10.0.0.7"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trustme
 
-from takt.outlets.forwarding import AwayError
+from takt.outlets.plugin import AwayError
 from takt.outlets.webhooks import posting
 from takt.outlets.webhooks.posting import Poster, Target
 from tests.unit.service.outlets.webhooks.receivers import OK, Receiver, answer
