@@ -1,4 +1,4 @@
-"""The plugin of the examples in a real server, as its README says."""
+"""The outlets of the examples in a real server, as their READMEs say."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.conftest import TAKT, StartServer
 from tests.plugins import EXAMPLES, install, install_example
+from tests.ports import kept_port
 from tests.workers import INSPECT, callers, eventually, ready
 
 ROOT = Path(__file__).parents[2]
@@ -106,17 +111,85 @@ def test_takt_lists_the_example_and_whether_it_is_on(monkeypatch: pytest.MonkeyP
         assert told.splitlines()[1].split() == ["rejects", "outlet", "takt-rejects", "0.1.0", state]
 
 
-def test_the_examples_own_test_passes() -> None:
-    path = os.pathsep.join((str(ROOT), str(EXAMPLES / "rejects"), os.environ.get("PYTHONPATH", "")))
+class Channel(HTTPServer):
+    """Where Slack is at other times: it keeps the texts that it is posted."""
+
+    texts: list[str]
+
+
+class Posted(BaseHTTPRequestHandler):
+    """Takes each message."""
+
+    server: Channel
+
+    def do_POST(self) -> None:
+        """Take one."""
+        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(200)
+        self.end_headers()
+        self.server.texts.append(message["text"])
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def channel_on(port: int) -> Iterator[list[str]]:
+    """The texts of a channel that is there until the block ends."""
+    with Channel(("127.0.0.1", port), Posted) as server:
+        server.texts = []
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server.texts
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.usefixtures("bundle")
+def test_what_an_outlet_delivers_comes_after_a_kill_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+    start_server: StartServer,
+    repository: Path,
+    picture_bytes: Callable[..., bytes],
+    tmp_path: Path,
+) -> None:
+    installed = install_example(tmp_path / "installed", "slack")
+    monkeypatch.setenv("PYTHONPATH", str(installed), prepend=os.pathsep)
+    options = ("--plugins", "slack", "--data-folder", str(tmp_path / "data"))
+    bad_part = picture_bytes(50, spot=200)
+    with kept_port() as port:
+        monkeypatch.setenv("TAKT_PLUGIN_SLACK_URL", f"http://127.0.0.1:{port}/services/x")
+        with start_server(repository, *options) as server:
+            for part in ("A-1", "A-2", "A-3"):
+                inspected(server.url, bad_part, part)
+            metrics = f"{server.url}/metrics"
+            kept = 'takt_outlet_kept_messages{outlet="slack"} 3.0'
+            eventually(lambda: kept in httpx.get(metrics).text)
+            server.process.kill()
+            server.process.wait(timeout=60)
+        with channel_on(port) as texts, start_server(repository, *options) as server:
+            inspected(server.url, bad_part, "A-4")
+            eventually(lambda: len(texts) == 4)
+            server.stop()
+    assert [text.split(" (")[0] for text in texts] == [
+        f"parts rejects part A-{number}" for number in (1, 2, 3, 4)
+    ]
+    assert all(text.endswith("(told late)") for text in texts[:3])
+
+
+@pytest.mark.parametrize("name", ["rejects", "slack"])
+def test_the_examples_own_tests_pass(name: str) -> None:
+    path = os.pathsep.join((str(ROOT), str(EXAMPLES / name), os.environ.get("PYTHONPATH", "")))
     subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "test_takt_rejects.py"],
-        cwd=EXAMPLES / "rejects",
+        [sys.executable, "-m", "pytest", "-q", f"test_takt_{name}.py"],
+        cwd=EXAMPLES / name,
         env=os.environ | {"PYTHONPATH": path},
         check=True,
     )
 
 
-def test_the_readme_shows_the_example_and_the_line_that_it_writes() -> None:
-    readme = (EXAMPLES / "rejects" / "README.md").read_text("utf-8")
-    for said in ("takt plugins", "TAKT_PLUGIN_REJECTS_FILE", "--plugins rejects"):
+@pytest.mark.parametrize(("name", "variable"), [("rejects", "FILE"), ("slack", "URL")])
+def test_the_readme_shows_how_the_example_is_turned_on(name: str, variable: str) -> None:
+    readme = (EXAMPLES / name / "README.md").read_text("utf-8")
+    for said in ("takt plugins", f"TAKT_PLUGIN_{name.upper()}_{variable}", f"--plugins {name}"):
         assert said in readme

@@ -119,14 +119,14 @@ def load(group: str, names: Iterable[str]) -> dict[str, object]:
     return {plugin.name: plugin.load() for plugin in select(group, names)}
 
 
-def make(plugin: Plugin, factory: object, given: object, kind: type[Made]) -> Made:
+def make(plugin: Plugin, factory: object, given: object, *kinds: type[Made]) -> Made:
     """What a plugin's function makes of what it is given.
 
     Args:
         plugin: whose function it is.
         factory: the object that was loaded.
         given: its argument.
-        kind: of what it has to make.
+        kinds: of what it has to make, which is one of them.
 
     Raises:
         ConfigurationError: it is no function, fails, or makes something else.
@@ -135,9 +135,10 @@ def make(plugin: Plugin, factory: object, given: object, kind: type[Made]) -> Ma
         if not callable(factory):
             raise ConfigurationError(f"{plugin.entry_point.value} is no function")
         made = factory(given)
-        if not isinstance(made, kind):
+        if not isinstance(made, kinds):
+            wanted = " or ".join(kind.__name__ for kind in kinds)
             raise ConfigurationError(
-                f"{plugin.entry_point.value} gives {type(made).__name__}, no {kind.__name__}"
+                f"{plugin.entry_point.value} gives {type(made).__name__}, no {wanted}"
             )
     # A function of somebody else's may do anything, and end the process as well.
     except (Exception, SystemExit) as error:

@@ -65,7 +65,7 @@ class OutletMetrics:
         )
         self._up = gauge(
             "takt_outlet_up",
-            "Whether the broker or the URL of an outlet takes messages; 0 while they are kept.",
+            "Whether the other end of an outlet takes messages; 0 while they are kept.",
         )
         self._kept = gauge(
             "takt_outlet_kept_messages",

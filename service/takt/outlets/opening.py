@@ -15,8 +15,9 @@ from prometheus_client import CollectorRegistry
 from takt.core.errors import ConfigurationError
 from takt.core.plugins import OUTLETS, load, make, select, variables_prefix
 from takt.observing.records import Outlet
+from takt.outlets.delivery import delivery_sender
 from takt.outlets.metrics import OutletMetrics
-from takt.outlets.plugin import OutletContext, Sender
+from takt.outlets.plugin import Delivery, OutletContext, Sender
 from takt.outlets.queued import QueuedOutlet
 from takt.outlets.settings import OutletSettings
 
@@ -28,6 +29,9 @@ _NEEDED = {
     "webhooks_private_hosts": ("webhooks_file", "a file as docs/webhooks.md has it"),
 }
 """Settings that mean nothing without another one, and what that may be."""
+
+_GIVEN: tuple[type[Sender | Delivery], ...] = (Sender, Delivery)
+"""What a plugin may give."""
 
 logger = logging.getLogger("takt.outlets")
 
@@ -89,7 +93,12 @@ def open_outlets(
             options = options_of(plugin.name)
             folder = surroundings.folder / plugin.name
             context = OutletContext(plugin.name, options, folder, surroundings.worker)
-            sender = make(plugin, factories[plugin.name], context, Sender)
+            made = make(plugin, factories[plugin.name], context, *_GIVEN)
+            sender = (
+                made
+                if isinstance(made, Sender)
+                else delivery_sender(made, context, settings.outlet_backlog, metrics)
+            )
             unless_all_open.callback(sender.close)
             senders[plugin.name] = sender
         unless_all_open.pop_all()

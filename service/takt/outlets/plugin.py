@@ -1,4 +1,4 @@
-"""What a plugin of the group `takt.outlets` is given, and what it gives."""
+"""What a plugin of the group `takt.outlets` is given, and what it gives: a sender or a delivery."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from takt.core.domain import Json
 from takt.observing.records import AnswerRecord, Asked, PartRecord
 
 
@@ -58,6 +59,33 @@ class Sender:
     most_waiting: int = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Hands messages on that the server keeps: each at least once and in order, after a kill too.
+
+    A message is on the disk before it is sent, and until `deliver` has returned for it.
+
+    >>> Delivery(lambda answer, asked: {"score": answer.verdict.score}, print)  # doctest: +ELLIPSIS
+    Delivery(message_of=..., deliver=<built-in function print>, message_of_part=None)
+
+    Attributes:
+        message_of: what is told of an answer, as a JSON object; None where nothing is told. What it
+            raises is counted and logged, and the next answer follows.
+        deliver: hands one message on, and returns once the other end has taken it. It is called on
+            a thread of its own, may block, and should give up after some seconds. The message has
+            `id`, which stays when it is sent again, and `late`, whether it could not be sent when
+            it came. It raises `RefusedError` where this message is never taken, and `AwayError` or
+            any other exception to be given the same message again, after a longer wait each time;
+            what is neither of these nor an `OSError` is logged with its traceback.
+        message_of_part: the same as `message_of` for the result of a part of several views; None
+            for an outlet that tells nothing of them.
+    """
+
+    message_of: Callable[[AnswerRecord, Asked], Json | None]
+    deliver: Callable[[Json], object]
+    message_of_part: Callable[[PartRecord], Json | None] | None = None
+
+
 class AwayError(Exception):
     """The other end does not take what is sent; the text says why.
 
@@ -71,5 +99,9 @@ class AwayError(Exception):
         self.again_s = again_s
 
 
-OutletFactory = Callable[[OutletContext], Sender]
+class RefusedError(Exception):
+    """The other end never takes this message; the text says why."""
+
+
+OutletFactory = Callable[[OutletContext], Sender | Delivery]
 """What an entry point of the group names; it raises where its options are wrong."""

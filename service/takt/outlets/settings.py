@@ -45,8 +45,9 @@ class OutletSettings(BaseModel):
     )
     outlet_backlog: int = _outlets(
         100_000,
-        "Most messages that the broker, and each URL, have waiting on the disk in each worker "
-        "while they are away; beyond them the oldest give way. 100,000 take about 100 MB.",
+        "Most messages that wait on the disk in each worker for one other end that is away: the "
+        "broker, a URL, or that of a plugin which delivers. Beyond them the oldest give way. "
+        "100,000 take about 100 MB.",
         ge=100,
     )
 

@@ -266,7 +266,7 @@ CONDITIONS = (
     ),
     Condition(
         "TaktOutletAway",
-        "The broker or the URL of the outlet {outlet} takes nothing. Verdicts wait on the disk, "
+        "The other end of the outlet {outlet} takes nothing. Verdicts wait on the disk, "
         "within a bound.",
         cases.down("takt_outlet_up", _OUTLET),
         labels=_OUTLET,

@@ -65,7 +65,10 @@ def test_each_is_told_its_own_options_folder_and_worker(
     ("text", "said"),
     [
         ("def outlet(context): return context.options['file']", "KeyError: 'file'"),
-        ("def outlet(context): return print", "gives builtin_function_or_method, no Sender"),
+        (
+            "def outlet(context): return print",
+            "gives builtin_function_or_method, no Sender or Delivery",
+        ),
         ("outlet = 5", "made_up_opened:outlet is no function"),
         ("def outlet(): pass", "takes 0 positional arguments"),
         ("def outlet(context): raise SystemExit(3)", "SystemExit: 3"),
@@ -79,6 +82,21 @@ def test_one_that_cannot_be_opened_is_refused_by_name_and_reason(
     told = str(refused.value)
     assert "plugin rejects (outlet, takt-made-up 1.2.3) cannot be opened" in told
     assert said in told
+
+
+DELIVERS = """
+from takt.outlets.plugin import Delivery
+def outlet(context):
+    return Delivery(lambda answer, asked: {}, print)
+"""
+
+
+def test_one_that_delivers_has_its_messages_kept_in_its_folder(
+    install_plugins: InstallPlugins, tmp_path: Path
+) -> None:
+    registry = opened(install_plugins, tmp_path, DELIVERS, "slack")
+    assert registry.get_sample_value("takt_outlet_kept_messages", {"outlet": "slack"}) == 0
+    assert [file.suffix for file in (tmp_path / "data" / "outlets" / "slack").glob("*.sqlite")]
 
 
 class Meeting:
