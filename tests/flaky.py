@@ -27,7 +27,7 @@ from tests.targets import ROOT, is_below
 
 OUT = ROOT / "out/flaky"
 MARKS = "(browser or servers or services) and not (slow or gpu)"
-STATION = "tests/unit/service/station"
+STATION = "plugins/station/tests"
 ROUNDS = 5
 OFTEN = 100
 BY_CHANCE = (

@@ -43,12 +43,12 @@ class Selection:
 
     @classmethod
     def of(cls, command: str) -> Selection:
-        """What a command selects; its paths lie in `tests` or `clients`."""
+        """What a command selects; its paths lie in `tests`, `clients` or `plugins`."""
         words = shlex.split(command.partition(" -m pytest ")[2])
         marks = words[words.index("-m") + 1] if "-m" in words else ""
         return cls(
             marks,
-            tuple(word for word in words if word.startswith(("tests/", "clients/"))),
+            tuple(word for word in words if word.startswith(("tests/", "clients/", "plugins"))),
             tuple(word[len("--ignore=") :] for word in words if word.startswith("--ignore=")),
         )
 

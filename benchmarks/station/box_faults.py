@@ -28,10 +28,10 @@ import numpy as np
 
 from benchmarks.station.line import BAD, GOOD, LIGHT, server_of
 from benchmarks.station.wall_clock import WallClock, wall_clock
-from takt.station.plant.box import HEARTBEAT_MS, BoxOutcome, BoxServer, PlantBox
-from takt.station.plant.conveyor import Conveyor
-from takt.station.plant.faults import REAL_FAULTS, Fault, FaultKind
-from takt.station.plant.layout import PlantLayout
+from takt_station.plant.box import HEARTBEAT_MS, BoxOutcome, BoxServer, PlantBox
+from takt_station.plant.conveyor import Conveyor
+from takt_station.plant.faults import REAL_FAULTS, Fault, FaultKind
+from takt_station.plant.layout import PlantLayout
 
 EVERY_S, GATE_S, PARTS = 0.2, 0.4, 110
 RESULT_MS = 300

@@ -26,9 +26,9 @@ import click
 import numpy as np
 
 from takt.commands.demo.serving import serving
-from takt.station.plant.box import BoxOutcome, BoxServer, PlantBox
-from takt.station.plant.conveyor import Conveyor
-from takt.station.plant.layout import PlantLayout
+from takt_station.plant.box import BoxOutcome, BoxServer, PlantBox
+from takt_station.plant.conveyor import Conveyor
+from takt_station.plant.layout import PlantLayout
 
 ROOT = Path(__file__).parents[2]
 GOOD, BAD = ROOT / "examples/learn/good", ROOT / "examples/pictures/pitting"

@@ -24,11 +24,11 @@ from dataclasses import dataclass
 import click
 import numpy as np
 
-from takt.station.cycle.machine import CycleTiming
-from takt.station.cycle.signals import ResultCode
-from takt.station.plant.conveyor import Conveyor
-from takt.station.plant.faults import Fault, FaultKind, random_faults
-from takt.station.plant.virtual import VirtualPlant, play
+from takt_station.cycle.machine import CycleTiming
+from takt_station.cycle.signals import ResultCode
+from takt_station.plant.conveyor import Conveyor
+from takt_station.plant.faults import Fault, FaultKind, random_faults
+from takt_station.plant.virtual import VirtualPlant, play
 
 TIMING = CycleTiming(result_ms=90, picture_ms=50)
 FAULTY_PARTS, LAST_PARTS = 170, 20

@@ -9,8 +9,8 @@ from operator import attrgetter
 from typing import Final
 
 from docs._reference.timing import Moment, Scene
-from takt.station.cycle.signals import ResultCode
-from takt.station.plc.signals import CONTROLS, REASONS, SIGNALS, Kind, Signal
+from takt_station.cycle.signals import ResultCode
+from takt_station.plc.signals import CONTROLS, REASONS, SIGNALS, Kind, Signal
 
 _WIDTH: Final = 860
 _LEFT: Final = 214

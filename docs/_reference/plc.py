@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from docs._reference.markdown import prose, table
 from docs._reference.timing import SCENES
-from takt.station.cycle.signals import NoDecisionReason
-from takt.station.plc.registers import RegisterMap
-from takt.station.plc.signals import CONTROLS, REASONS, STATUSES, Kind, Signal
+from takt_station.cycle.signals import NoDecisionReason
+from takt_station.plc.registers import RegisterMap
+from takt_station.plc.signals import CONTROLS, REASONS, STATUSES, Kind, Signal
 
 _HEAD = ("address", "bit", "type", "signal", "meaning")
 _WHY = {

@@ -6,7 +6,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from docs._reference.markdown import prose, table
-from takt.station.file import CameraSection, CycleSection, PlcSection, StationSection
+from takt_station.file import CameraSection, CycleSection, PlcSection, StationSection
 
 _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[station]", StationSection),

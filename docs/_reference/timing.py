@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from takt.station.cycle.effects import PartDecision
-from takt.station.cycle.machine import CycleTiming, StationCycle
-from takt.station.cycle.signals import Controls, ResultCode, StationStatus
+from takt_station.cycle.effects import PartDecision
+from takt_station.cycle.machine import CycleTiming, StationCycle
+from takt_station.cycle.signals import Controls, ResultCode, StationStatus
 
 _JUST_AFTER_MS: Final = 1e-6
 """Clocks are never called at the very moment."""

@@ -24,9 +24,9 @@ from takt.recording.audit.metrics import AuditMetrics
 from takt.recording.metrics import RecordMetrics
 from takt.security.routes import ROUTES
 from takt.settings import Settings
-from takt.station.cycle.signals import Controls
-from takt.station.plc.registers import RegisterMap, words_of_controls
-from takt.station.plc.signals import CONTROLS, STATUSES, Block, Kind
+from takt_station.cycle.signals import Controls
+from takt_station.plc.registers import RegisterMap, words_of_controls
+from takt_station.plc.signals import CONTROLS, STATUSES, Block, Kind
 
 
 def read(page: str) -> str:

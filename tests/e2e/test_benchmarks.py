@@ -29,7 +29,7 @@ from benchmarks.drift.kinds import RULES
 from benchmarks.gpu_server import BATCHES, CLIENTS, WORKERS
 from benchmarks.realtime.server import TaktServer
 from benchmarks.station.line import LIGHT, server_of
-from takt.station.plant.box import BoxServer
+from takt_station.plant.box import BoxServer
 from tests.conftest import MakeBundle
 from tests.made_up_sets import write_set
 from tests.unit.benchmarks import test_gpu

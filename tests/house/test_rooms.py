@@ -16,7 +16,7 @@ import pytest
 
 from tests.tree import ROOT, SOURCES
 
-HOUSES = ("takt", "takt_export", "takt_models")
+HOUSES = ("takt", "takt_export", "takt_models", "takt_station")
 
 CLIENT = SOURCES["takt_client"] / "takt_client"
 MOST_FLOORS = 12
@@ -166,7 +166,7 @@ def test_the_drawings_of_the_rooms_show_the_contracts() -> None:
 
 def test_every_file_that_the_architecture_names_is_there() -> None:
     places = re.findall(
-        r"`((?:service|export|models|clients|tests|benchmarks)/[\w./-]+)`", ARCHITECTURE
+        r"`((?:service|export|models|plugins|clients|tests|benchmarks)/[\w./-]+)`", ARCHITECTURE
     )
 
     assert len(places) > 10

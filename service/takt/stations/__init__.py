@@ -1,5 +1,5 @@
 """How stations fare, as they say themselves, and what is wanted of them.
 
-A station is a process beside a line (`takt/station`), which asks this server about parts.
+A station is a process beside a line (`plugins/station`), which asks this server about parts.
 Imports `core` and `peers`. Start reading at `board.py`.
 """

@@ -22,12 +22,12 @@ from hypothesis import strategies as st
 from takt.core.bundles.bundle import Bundle
 from takt.recording.record import open_record
 from takt.sources.pacing import Shot
-from takt.station.cycle.effects import Given, PartDecision, PartInCycle, no_decision
-from takt.station.cycle.signals import NoDecisionReason
-from takt.station.inspector import StationRecipe
-from takt.station.news import StationNews
-from takt.station.server import ServerInspector, part_id
 from takt_client import AsyncTaktClient
+from takt_station.cycle.effects import Given, PartDecision, PartInCycle, no_decision
+from takt_station.cycle.signals import NoDecisionReason
+from takt_station.inspector import StationRecipe
+from takt_station.news import StationNews
+from takt_station.server import ServerInspector, part_id
 from tests.api.stations.reports import REPORT
 from tests.api.stream.socket import Socket, connect
 from tests.good_parts import good_part, with_good_facts

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from takt.station.inspector import StationRecipe
-from takt.station.recipe_list import NoneNamed, RecipeList
+from takt_station.inspector import StationRecipe
+from takt_station.recipe_list import NoneNamed, RecipeList
 from tests.hostile.bundle import MODEL, spotted_picture, write_bundle
 from tests.hostile.features.delivering import look_at
 from tests.hostile.features.outcome import Outcome

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from benchmarks.station.virtual import LogCount, _with_faults
-from takt.station.plant.faults import FaultKind
+from takt_station.plant.faults import FaultKind
 
 
 def test_lines_that_differ_in_their_numbers_are_counted_as_one() -> None:

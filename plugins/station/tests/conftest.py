@@ -1,0 +1,7 @@
+"""What the project's tests have in common."""
+
+from __future__ import annotations
+
+from tests.conftest import anyio_backend
+
+__all__ = ["anyio_backend"]
