@@ -16,7 +16,7 @@ import click
 from pydantic.fields import FieldInfo
 
 from takt.configuration import REPLACED, load_settings, unknown_variables
-from takt.core.distribution import CLIENT, DISTRIBUTION, EXPORT, install_hint
+from takt.core.distribution import CLIENT, DISTRIBUTION, EXPORT, STATION, install_hint
 from takt.core.errors import TaktError
 from takt.declaration import heading_of
 from takt.headings import CONTEXT, HeadedCommand, under
@@ -34,6 +34,11 @@ OF_TRAIN: Final = (
     *("learn", "msa", "sign", "synthesize", "verify"),
 )
 """The commands that the extra `train` brings."""
+
+OF_PLUGINS: Final = {"simulate": STATION, "station": STATION}
+"""The commands of Takt's plugins, each with the distribution that brings it."""
+
+_BROUGHT_BY: Final = {**dict.fromkeys(OF_TRAIN, "train"), **OF_PLUGINS}
 
 _UNITS = {
     "ms": "MILLISECONDS",
@@ -55,7 +60,7 @@ class _Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         found = importlib.metadata.entry_points(group=COMMANDS).names
-        return sorted({*super().list_commands(ctx), *found, *OF_TRAIN})
+        return sorted({*super().list_commands(ctx), *found, *_BROUGHT_BY})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         own = super().get_command(ctx, cmd_name)
@@ -73,12 +78,12 @@ class _Commands(click.Group):
                     return _missing(cmd_name, error.name)
                 return _broken(cmd_name, owner, error)
             return command
-        return _elsewhere(cmd_name) if cmd_name in OF_TRAIN else None
+        return _elsewhere(cmd_name) if cmd_name in _BROUGHT_BY else None
 
 
 def _elsewhere(command: str) -> click.Command:
     """A command in the place of one whose distribution is not installed."""
-    hint = install_hint("train")
+    hint = install_hint(_BROUGHT_BY[command])
     return _refusing(command, f"Not installed; {hint}.", f"`takt {command}` comes with `{hint}`")
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 import click
 
 from takt.commands.errors import plain_errors
-from takt.core.distribution import CLIENT, install_hint
 
 _HEADING = f"{'part':>10} {'result':<11} {'score':>8} {'took':>10}"
 
@@ -43,13 +42,10 @@ def station() -> None:
 @plain_errors
 def run(file: Path, quiet: bool) -> None:
     """Run the station that FILE describes, until Ctrl-C."""
-    try:
-        from takt.observing.line_writer import LineWriter
-        from takt_station.file import read_station_file
-        from takt_station.opening import open_station
-        from takt_station.report import StationReport
-    except ModuleNotFoundError as error:
-        raise not_installed(error) from None
+    from takt.observing.line_writer import LineWriter
+    from takt_station.file import read_station_file
+    from takt_station.opening import open_station
+    from takt_station.report import StationReport
 
     async def work() -> None:
         task = asyncio.current_task()
@@ -89,11 +85,6 @@ def check(file: Path) -> None:
         f"{file} is right: station {said.station.name} asks {said.station.server}, listens to a "
         f"PLC on {said.plc.address}, port {said.plc.port}, and has the cameras {cameras}"
     )
-
-
-def not_installed(error: ModuleNotFoundError) -> click.ClickException:
-    """What is said where a package is missing that a server does without."""
-    return click.ClickException(f"a station needs {error.name}; {install_hint('station', CLIENT)}")
 
 
 @contextlib.contextmanager

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import builtins
 import io
 import logging
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -60,26 +58,6 @@ def test_a_camera_that_is_no_source_is_said(tmp_path: Path) -> None:
 
     assert code == 1
     assert "nothing/here is not there" in said
-
-
-def test_a_package_that_is_missing_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    real = builtins.__import__
-
-    def without(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name == "takt_station.opening":
-            raise ModuleNotFoundError("No module named 'pymodbus'", name="pymodbus")
-        return real(name, *args, **kwargs)
-
-    path = tmp_path / "station.toml"
-    path.write_text(GOOD)
-    monkeypatch.setattr(builtins, "__import__", without)
-
-    code, said = run(str(path))
-
-    assert code == 1
-    assert "a station needs pymodbus; pip install" in said
 
 
 def test_a_row_of_equal_failures_fills_no_disk(monkeypatch: pytest.MonkeyPatch) -> None:

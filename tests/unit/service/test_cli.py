@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from takt.cli import OF_TRAIN, main
-from takt.core.distribution import install_hint
+from takt.cli import OF_PLUGINS, OF_TRAIN, main
+from takt.core.distribution import DISTRIBUTION, EXPORT, install_hint
 from takt.core.plugins import KINDS
 from takt.settings import ENV_PREFIX, Settings
 from tests.conftest import InstallPlugins
-from tests.tree import declared
+from tests.tree import DISTRIBUTIONS, declared
 
 
 def test_help_tells_every_setting_with_its_variable() -> None:
@@ -129,7 +129,7 @@ def test_a_command_of_a_distribution_that_is_not_installed_names_what_brings_it(
     def of_others(**selected: str) -> importlib.metadata.EntryPoints:
         found = select(**selected)
         return importlib.metadata.EntryPoints(
-            one for one in found if not one.value.startswith("takt_export.")
+            one for one in found if not one.value.startswith(("takt_export.", "takt_station."))
         )
 
     monkeypatch.setattr(importlib.metadata, "entry_points", of_others)
@@ -138,6 +138,16 @@ def test_a_command_of_a_distribution_that_is_not_installed_names_what_brings_it(
     assert refused.exit_code == 1
     assert f"`takt learn` comes with `{install_hint('train')}`" in refused.output
     assert set(OF_TRAIN) == set(declared("takt-export")["entry-points"]["takt.commands"])
+    refused = CliRunner().invoke(main, ["simulate", "--parts", "5"])
+    assert refused.exit_code == 1
+    assert "`takt simulate` comes with `pip install takt-station`" in refused.output
+    brought = {
+        command: name
+        for name in DISTRIBUTIONS
+        if name not in (DISTRIBUTION, EXPORT)
+        for command in declared(name).get("entry-points", {}).get("takt.commands", {})
+    }
+    assert brought == OF_PLUGINS
 
 
 @pytest.mark.parametrize(

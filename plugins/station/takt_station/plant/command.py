@@ -16,7 +16,6 @@ import click
 
 from takt.commands.access import access_options
 from takt.commands.errors import plain_errors
-from takt_station.commands import not_installed
 from takt_station.plant.faults import REAL_FAULTS, Fault, FaultKind
 from takt_station.plant.pace import USUAL_GATE_MS, USUAL_RATE, pace_for
 
@@ -114,13 +113,10 @@ def simulate(
     picture, which tells how fast parts may pass on this host. Ends with 1 if a part passed that
     must not, or has another part's result.
     """
-    try:
-        from takt_station.plant.box import BoxServer
-        from takt_station.plant.conveyor import Conveyor
-        from takt_station.plant.layout import PlantLayout
-    except ModuleNotFoundError as error:
-        raise not_installed(error) from None
     from takt.commands.demo.serving import ended_by_signals
+    from takt_station.plant.box import BoxServer
+    from takt_station.plant.conveyor import Conveyor
+    from takt_station.plant.layout import PlantLayout
 
     if url is None and (good is not None or bad is not None):
         raise click.UsageError("--good and --bad are for a server that knows such parts: its --url")
