@@ -6,12 +6,13 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from docs._reference.markdown import prose, table
-from takt_station.file import CameraSection, CycleSection, PlcSection, StationSection
+from takt_station.file import CameraSection, CycleSection, StationSection
+from takt_station.plc.section import ModbusSection
 
 _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[station]", StationSection),
     ("[cycle]", CycleSection),
-    ("[plc]", PlcSection),
+    ("[plc]", ModbusSection),
     ("[cameras.VIEW]", CameraSection),
 )
 

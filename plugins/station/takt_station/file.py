@@ -21,21 +21,18 @@ import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from takt.core.errors import ConfigurationError, TaktError
-from takt_station.plc.registers import RegisterMap
+from takt.core.errors import TaktError
+from takt_station.plc.section import ModbusSection
 
 _HEADER: Final = re.compile(r"\s*\[\s*([^\]]+?)\s*\]")
 _KEY: Final = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=")
 _AT: Final = re.compile(r"\(at line (\d+), column \d+\)")
-
-_USUAL: Final = RegisterMap()
 
 Milliseconds = Annotated[float, Field(gt=0, le=600_000, allow_inf_nan=False)]
 
@@ -127,49 +124,12 @@ class CameraSection(_Section):
         return self
 
 
-class PlcSection(_Section):
-    """The Modbus TCP server that the PLC asks."""
-
-    address: str = Field(default="127.0.0.1", description="Address that it listens on.")
-    port: int = Field(
-        default=502, ge=0, le=65535, description="Its port; 0 takes a free one, and says which."
-    )
-    control: int = Field(default=_USUAL.control, description="First address of the control block.")
-    input: int = Field(default=_USUAL.input, description="First address of the input block.")
-    status: int = Field(default=_USUAL.status, description="First address of the status block.")
-    output: int = Field(default=_USUAL.output, description="First address of the output block.")
-    high_word_first: bool = Field(
-        default=True, description="Whether the first word of two is the high one."
-    )
-    high_byte_first: bool = Field(
-        default=True,
-        description="Whether the first character of two in a word of a text is in its high byte.",
-    )
-    allowed: tuple[IPv4Network | IPv6Network, ...] = Field(
-        default=(),
-        description="Networks from which a PLC may connect, such as `10.0.0.5/32`; any if none.",
-    )
-
-    @property
-    def registers(self) -> RegisterMap:
-        """Where the registers are."""
-        return RegisterMap(**self.model_dump(include={*RegisterMap.__slots__}))
-
-    @model_validator(mode="after")
-    def _has_room(self) -> PlcSection:
-        try:
-            _ = self.registers
-        except ConfigurationError as error:
-            raise ValueError(str(error)) from None
-        return self
-
-
 class StationFile(_Section):
     """All that a file says."""
 
     station: StationSection
     cycle: CycleSection
-    plc: PlcSection = PlcSection()
+    plc: ModbusSection = ModbusSection()
     cameras: dict[str, CameraSection] = Field(min_length=1)
 
 
