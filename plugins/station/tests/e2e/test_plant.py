@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +19,6 @@ from typing import Any
 import httpx
 import pytest
 
-from takt.commands.demo.serving import serving
-from takt.commands.demo.shipped import MODEL, unpack
 from takt_station.plant.box import HEARTBEAT_MS, BoxOutcome, BoxServer, PlantBox
 from takt_station.plant.conveyor import Conveyor
 from takt_station.plant.faults import Fault, FaultKind
@@ -36,17 +34,6 @@ SLOW_S = 0.35
 
 def layout(parts: int, recipe: int = 1, code: str = "") -> PlantLayout:
     return PlantLayout(Conveyor(math.inf, EVERY_S, GATE_S, parts, seed=2), recipe, code=code)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoxServer]:
-    folder = tmp_path_factory.mktemp("server")
-    unpack(folder / "models")
-    with serving(folder / "models", folder) as served:
-        recipe = {"number": 1, "alpha": 0.02, "deadline_ms": 2000}
-        body = {**recipe, "views": [{"name": "top", "model": MODEL}], "codes": ["PLATE-*"]}
-        httpx.put(f"{served.url}/v1/recipes/plate", json=body).raise_for_status()
-        yield BoxServer(served.url, served)
 
 
 @dataclass(frozen=True)
