@@ -52,8 +52,8 @@ def run(file: Path, quiet: bool) -> None:
         assert task is not None
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-        async with open_station(said, report, _tell) as (opened, modbus):
-            _tell(f"station {said.station.name} listens to a PLC on port {modbus.port}")
+        async with open_station(said, report, _tell) as (opened, place):
+            _tell(f"station {said.station.name} listens to a PLC on {place}")
             report.say(_HEADING)
             # What is there now stays: no part waits for a look through all of it.
             gc.collect()
@@ -83,7 +83,7 @@ def check(file: Path) -> None:
     cameras = ", ".join(said.cameras)
     click.echo(
         f"{file} is right: station {said.station.name} asks {said.station.server}, listens to a "
-        f"PLC on {said.plc.address}, port {said.plc.port}, and has the cameras {cameras}"
+        f"PLC ({said.plc.summary}), and has the cameras {cameras}"
     )
 
 

@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import ErrorDetails
 
 from takt.core.errors import TaktError
-from takt_station.plc.section import ModbusSection
+from takt_station.controllers import AnyControllerSection
 
 _HEADER: Final = re.compile(r"\s*\[\s*([^\]]+?)\s*\]")
 _KEY: Final = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=")
@@ -129,7 +129,7 @@ class StationFile(_Section):
 
     station: StationSection
     cycle: CycleSection
-    plc: ModbusSection = ModbusSection()
+    plc: AnyControllerSection = Field(default_factory=dict, validate_default=True)
     cameras: dict[str, CameraSection] = Field(min_length=1)
 
 

@@ -12,16 +12,16 @@ from typing import Final
 
 import httpx
 
+from takt.core.errors import ConfigurationError
 from takt.sources.pacing import WatchClock
 from takt.sources.sources import source_of
 from takt_client import AsyncTaktClient
 from takt_client.connection import ServerAccess
 from takt_station.cameras import PartCamera, SnapshotCamera, SourceCamera
+from takt_station.controllers import Controller, ControllerSection
 from takt_station.cycle.machine import CycleTiming
 from takt_station.file import CameraSection, CycleSection, StationFile, StationFileError
 from takt_station.news import StationNews
-from takt_station.plc.access import MasterAccess
-from takt_station.plc.camera import ModbusCamera
 from takt_station.running import Station, StationListener
 from takt_station.server import ServerInspector, one_try, part_id, try_within
 from takt_station.telling import REPORTED_S, HeardPlc, StationRun, StationTeller
@@ -39,7 +39,7 @@ _NO_PROXY: Final = {"http://": None, "https://": None, "all://": None}
 @asynccontextmanager
 async def open_station(
     file: StationFile, listener: StationListener, notice: Callable[[str], None]
-) -> AsyncIterator[tuple[Station, ModbusCamera]]:
+) -> AsyncIterator[tuple[Station, str]]:
     """Open what a file says; the station works once its `run` does.
 
     Args:
@@ -47,12 +47,15 @@ async def open_station(
         listener: hears what became of parts.
         notice: hears what happens to cameras.
 
+    Yields:
+        The station, and where its PLC finds it.
+
     Raises:
         StationFileError: a file that it names cannot be read.
         SourceError: a camera names no source.
-        ConfigurationError: the PLC's address and port cannot be had.
+        ConfigurationError: the PLC cannot be heard as the file says.
     """
-    section, plc = file.station, file.plc
+    section = file.station
     began = datetime.now(UTC)
     # To the microsecond, as a part of another process would be this one otherwise.
     run = f"{began:%Y%m%dT%H%M%S.%f}"
@@ -77,22 +80,32 @@ async def open_station(
             [listener, news],
         )
         heard = HeardPlc(station)
-        access_of = MasterAccess(networks=plc.allowed)
-        modbus = ModbusCamera(
-            plc.address, plc.port, plc.registers, heard.controls, heard.status, access_of
-        )
+        controller = file.plc.controller(heard)
         of_run = StationRun(section.name, run, began.timestamp(), file.cycle.result_ms)
         teller = StationTeller(of_run, station, heard, cameras, news, teller_client)
-        await modbus.start()
+        place = await _started(controller, file.plc)
+        station.tell_changes(controller.changed)
         telling = asyncio.create_task(teller.run())
         try:
             if section.recipe:
                 station.change_recipe(section.recipe)
-            yield station, modbus
+            yield station, place
         finally:
             telling.cancel()
             await asyncio.wait([telling])
-            await modbus.stop()
+            await controller.stop()
+
+
+async def _started(controller: Controller, section: ControllerSection) -> str:
+    """Where a controller is found, which has begun to hear."""
+    try:
+        return await controller.start()
+    except OSError as error:
+        raise ConfigurationError(
+            f"a PLC cannot be heard ({section.summary}): {error.strerror or error}; name another "
+            "address or port in [plc], or let this process have it: ports below 1024 need a "
+            "privilege"
+        ) from error
 
 
 def timing_of(section: CycleSection) -> CycleTiming:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from takt.sources.capture import SourceError
@@ -99,6 +99,8 @@ class Station:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_s: float | None = None
+        self._changed: Callable[[], None] | None = None
+        self._shown: StationStatus | None = None
         self.inspector_ready = False
         self._finding: asyncio.Task[None] | None = None
 
@@ -121,6 +123,10 @@ class Station:
     def change_recipe(self, number: int) -> None:
         """Put a recipe in force for the parts that are triggered from now on."""
         self._do(self._cycle.change_recipe(self._now_s(), number))
+
+    def tell_changes(self, changed: Callable[[], None]) -> None:
+        """Have something called on the event loop whenever `status` gives something else."""
+        self._changed = changed
 
     async def run(self) -> None:
         """Work until this is cancelled; then what is under way is given up."""
@@ -171,6 +177,10 @@ class Station:
                     for one in self._listeners:
                         one.faulted(effect)
         self._wake_in_time()
+        if self._changed is not None and (shown := self._cycle.status()) != self._shown:
+            self._shown = shown
+            # Not at once: what it says then would be heard in the middle of what is done here.
+            asyncio.get_running_loop().call_soon(self._changed)
 
     def _recipe_of(self, part: PartInCycle) -> StationRecipe:
         """The recipe of a part that was triggered just now."""

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.conftest import anyio_backend
+from tests.conftest import anyio_backend, install_plugins
 
-__all__ = ["anyio_backend"]
+__all__ = ["anyio_backend", "install_plugins"]

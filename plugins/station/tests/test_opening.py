@@ -6,9 +6,23 @@ import asyncio
 
 import pytest
 
+from takt.core.errors import ConfigurationError
 from takt_station.file import CycleSection, StationFile, parse_station
 from takt_station.opening import open_station, timing_of
 from takt_station.report import StationReport
+
+FILE = """
+[station]
+name = "line3"
+server = "http://127.0.0.1:9"
+[cycle]
+result_ms = 120
+picture_ms = 40
+[plc]
+port = {port}
+[cameras.top]
+snapshot = "http://127.0.0.1:{camera}/now.jpg"
+"""
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -25,15 +39,21 @@ async def test_a_camera_is_asked_itself_and_no_proxy_that_may_know_an_older_pict
     port = camera.sockets[0].getsockname()[1]
     # Nobody listens there.
     monkeypatch.setenv(variable, "http://127.0.0.1:9")
-    file = parse_station(
-        '[station]\nname = "line3"\nserver = "http://127.0.0.1:9"\n'
-        "[cycle]\nresult_ms = 120\npicture_ms = 40\n[plc]\nport = 0\n"
-        f'[cameras.top]\nsnapshot = "http://127.0.0.1:{port}/now.jpg"\n'
-    )
+    file = parse_station(FILE.format(port=0, camera=port))
     assert isinstance(file, StationFile)
     async with camera, open_station(file, StationReport(print), print) as (station, _):
         shot = await station._cameras["top"].acquire()
     assert shot.picture == b"now"
+
+
+async def test_a_port_that_is_taken_is_told_with_what_to_do() -> None:
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as taken:
+        port = taken.sockets[0].getsockname()[1]
+        file = parse_station(FILE.format(port=port, camera=9))
+        assert isinstance(file, StationFile)
+        with pytest.raises(ConfigurationError, match=f"port {port}.: .* name another"):
+            async with open_station(file, StationReport(print), print):
+                pytest.fail("it began")
 
 
 @pytest.mark.parametrize(("asked_ms", "due_ms"), [(120.0, 117.0), (20.0, 19.0)])

@@ -6,6 +6,7 @@ import math
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from takt.sources.capture import SourceError
 from takt.sources.pacing import Shot
 from takt_station.cycle.effects import CameLate, Faulted, Given, PartDecision, PartInCycle
 from takt_station.cycle.machine import CycleTiming
-from takt_station.cycle.signals import Controls, OfflineReason, ResultCode
+from takt_station.cycle.signals import Controls, OfflineReason, ResultCode, StationStatus
 from takt_station.inspector import InspectorAwayError, StationRecipe
 from takt_station.plant.virtual_time import run_virtual
 from takt_station.running import Station
@@ -189,6 +190,24 @@ def test_an_inspector_that_is_too_slow_is_no_decision_in_time_and_told_as_late()
     assert heard.codes == ["deadline"]
     assert given.at_s == pytest.approx(given.part.due_s)
     assert (late.decision, late.late_ms) == (OK, pytest.approx(210))
+
+
+def test_what_the_controller_reads_is_told_whenever_it_is_otherwise_and_at_each_beat() -> None:
+    told: list[StationStatus] = []
+
+    async def work(plc: Plc) -> None:
+        station = plc.station
+        station.tell_changes(lambda: told.append(station.status()))
+        await plc.trigger(7)
+        await asyncio.sleep(1)
+
+    line(work)
+
+    assert all(before != after for before, after in pairwise(told))
+    shown = [one.result for one in told if one.result is not None]
+    assert shown[0].part == 7
+    assert len({one.heartbeat for one in told}) >= 4
+    assert [one.trigger_ack for one in told].count(True) >= 1
 
 
 def test_three_that_are_too_slow_are_told_as_a_fault() -> None:

@@ -10,7 +10,7 @@ import click
 from takt.commands.columns import table_lines
 from takt.commands.errors import plain_errors
 from takt.configuration import load_settings
-from takt.core.plugins import Plugin, installed
+from takt.core.plugins import CONTROLLERS, KINDS, Plugin, installed
 
 _HEADINGS = ("plugin", "kind", "distribution", "version", "state")
 
@@ -24,8 +24,8 @@ def plugins(config: Path | None) -> None:
     """List the plugins that are installed, without importing any.
 
     Those are on that the setting `plugins` names, in the environment or in the TOML file, and
-    every family of detectors. The exit status is 1 if it names one that is not installed, with
-    which no server would start.
+    every family of detectors; the file of a station turns a controller on. The exit status is 1 if
+    the setting names one that is not installed, with which no server would start.
     """
     wanted = load_settings(config=config).plugins
     found = installed()
@@ -45,6 +45,8 @@ def _rows(
 ) -> Iterator[tuple[str, ...]]:
     for one in found:
         state = "on" if one.is_always_on or one.name in wanted else "off"
+        if one.kind == KINDS[CONTROLLERS]:
+            state = "by a station's file"
         yield one.name, one.kind, one.distribution, one.version, state
     for name in missing:
         yield name, "", "", "", "not installed"

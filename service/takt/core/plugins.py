@@ -1,7 +1,8 @@
 """Plugins: what other distributions add, found through entry points.
 
 Outlets and parts act in a server, and are loaded only where the setting `plugins` names them. A
-family of detectors is there for who installs it, as what it computes is chosen with each model.
+family of detectors is there for who installs it, as what it computes is chosen with each model. A
+controller is loaded by a station whose file names it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ Made = TypeVar("Made")
 OUTLETS = "takt.outlets"
 PARTS = "takt.parts"
 FAMILIES = "takt.families"
-KINDS = {OUTLETS: "outlet", PARTS: "part", FAMILIES: "family"}
+CONTROLLERS = "takt.controllers"
+KINDS = {OUTLETS: "outlet", PARTS: "part", FAMILIES: "family", CONTROLLERS: "controller"}
 """What a plugin of each group is."""
 VARIABLES = "TAKT_PLUGIN_"
 """What the variables of all plugins begin with in the environment."""
@@ -58,6 +60,8 @@ class Plugin:
         """Says that it cannot be used, why, and what to do."""
         said = f"{type(error).__name__}: {error}".removesuffix(": ")
         or_else = "uninstall it" if self.is_always_on else "take it out of the setting plugins"
+        if self.entry_point.group == CONTROLLERS:
+            or_else = "name another protocol in the station's file"
         return ConfigurationError(
             f"the plugin {self.name} ({self.kind}, {self.distribution} {self.version}) cannot be "
             f"{what}: {said}; mend it, or {or_else}"
@@ -160,7 +164,8 @@ def select(group: str, names: Iterable[str]) -> list[Plugin]:
     for name in wanted:
         of_name = [one for one in known if one.name == name]
         if not of_name:
-            there = ", ".join(dict.fromkeys(one.name for one in known)) or "none"
+            to_name = [one.name for one in known if one.entry_point.group != CONTROLLERS]
+            there = ", ".join(dict.fromkeys(to_name)) or "none"
             raise ConfigurationError(
                 f"the plugin {name} is not installed; those that are: {there}. Install it where "
                 "the server runs, or take it out of the setting plugins"

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from takt.core.errors import ConfigurationError
 from takt_station.cycle.signals import Controls, StationStatus
 from takt_station.plc.access import Host, MasterAccess, Masters, host_of
 from takt_station.plc.memory import Memory
@@ -68,24 +67,24 @@ class ModbusCamera:
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
-    async def start(self) -> None:
+    def changed(self) -> None:
+        """Do nothing: a PLC asks when it wants to know."""
+
+    async def start(self) -> str:
         """Begin to listen.
 
+        Returns:
+            The port, for people.
+
         Raises:
-            ConfigurationError: the address and port cannot be had.
+            OSError: the address and port cannot be had.
         """
         # It would write a line for each request that somebody got wrong.
         logging.getLogger("pymodbus").setLevel(logging.ERROR)
-        try:
-            self._server = await asyncio.start_server(
-                self._serve, self._address, self._port, limit=_AHEAD
-            )
-        except OSError as error:
-            raise ConfigurationError(
-                f"the Modbus server cannot listen on {self._address}, port {self._port}:"
-                f" {error.strerror or error}; name another address or port, or let this process"
-                " have it: ports below 1024 need a privilege"
-            ) from error
+        self._server = await asyncio.start_server(
+            self._serve, self._address, self._port, limit=_AHEAD
+        )
+        return f"port {self.port}"
 
     async def stop(self) -> None:
         """Close all connections, and listen no more."""

@@ -1,22 +1,22 @@
-"""The section `[plc]` of a station's file, for Modbus TCP."""
+"""The section `[plc]` of a station's file whose PLC speaks Modbus TCP."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from takt.core.errors import ConfigurationError
-from takt_station.plc.access import Network
+from takt_station.controllers import ControlledStation, ControllerSection
+from takt_station.plc.access import MasterAccess, Network
+from takt_station.plc.camera import ModbusCamera
 from takt_station.plc.registers import RegisterMap
 
 _USUAL: Final = RegisterMap()
 
 
-class ModbusSection(BaseModel):
+class ModbusSection(ControllerSection):
     """The Modbus TCP server that the PLC asks."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     address: str = Field(default="127.0.0.1", description="Address that it listens on.")
     port: int = Field(
@@ -37,6 +37,17 @@ class ModbusSection(BaseModel):
         default=(),
         description="Networks from which a PLC may connect, such as `10.0.0.5/32`; any if none.",
     )
+
+    def controller(self, station: ControlledStation) -> ModbusCamera:
+        """The server of the registers."""
+        return ModbusCamera(
+            self.address,
+            self.port,
+            self.registers,
+            station.controls,
+            station.status,
+            MasterAccess(networks=self.allowed),
+        )
 
     @property
     def registers(self) -> RegisterMap:

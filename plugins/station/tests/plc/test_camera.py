@@ -18,7 +18,6 @@ from pymodbus.constants import ExcCodes
 
 from plugins.station.tests.controllers import IDLE, RESULT
 from plugins.station.tests.plc.conftest import Heard
-from takt.core.errors import ConfigurationError
 from takt_station.cycle.signals import Controls
 from takt_station.plc.access import MasterAccess
 from takt_station.plc.camera import ModbusCamera
@@ -356,17 +355,6 @@ async def test_only_allowed_addresses_are_answered(heard: Heard) -> None:
             assert await ended(pipe) == b""
         async with master(camera, "127.0.0.2") as client:
             assert (await client.read_input_registers(3000, count=1)).registers
-
-
-async def test_a_port_that_is_taken_is_told_with_what_to_do(
-    camera: ModbusCamera, heard: Heard
-) -> None:
-    second = ModbusCamera(
-        "127.0.0.1", camera.port, RegisterMap(), heard.controls.append, heard.status
-    )
-    with pytest.raises(ConfigurationError, match=f"port {camera.port}: .* name another"):
-        await second.start()
-    await second.stop()
 
 
 async def test_a_stop_closes_what_is_open_and_frees_the_port(

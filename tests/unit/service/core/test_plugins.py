@@ -7,17 +7,18 @@ import sys
 import pytest
 
 from takt.core.errors import ConfigurationError
-from takt.core.plugins import FAMILIES, OUTLETS, PARTS, installed, load
+from takt.core.plugins import CONTROLLERS, FAMILIES, OUTLETS, PARTS, installed, load
 from tests.conftest import InstallPlugins
 
 
 @pytest.fixture
-def three(install_plugins: InstallPlugins) -> None:
-    """A distribution with a plugin of each kind."""
+def four(install_plugins: InstallPlugins) -> None:
+    """A distribution with a plugin of each kind; a server loads the first three."""
     groups = {
         OUTLETS: {"rejects": "made_up_outlet:outlet"},
         PARTS: {"audit": "made_up_part:part"},
         FAMILIES: {"brightness": "made_up_family:FAMILY"},
+        CONTROLLERS: {"lines": "made_up_controller:Section"},
     }
     modules = {
         "made_up_outlet": "outlet = 'an outlet'",
@@ -27,18 +28,19 @@ def three(install_plugins: InstallPlugins) -> None:
     install_plugins(groups, modules)
 
 
-@pytest.mark.usefixtures("three")
+@pytest.mark.usefixtures("four")
 def test_all_that_are_installed_are_listed_and_none_is_imported() -> None:
     found = [(one.name, one.kind, one.distribution, one.version) for one in installed()]
-    assert found == [
+    assert [one for one in found if one[2] != "takt-station"] == [
         ("audit", "part", "takt-made-up", "1.2.3"),
         ("brightness", "family", "takt-made-up", "1.2.3"),
+        ("lines", "controller", "takt-made-up", "1.2.3"),
         ("rejects", "outlet", "takt-made-up", "1.2.3"),
     ]
     assert not [name for name in sys.modules if name.startswith("made_up")]
 
 
-@pytest.mark.usefixtures("three")
+@pytest.mark.usefixtures("four")
 def test_only_what_is_named_is_imported() -> None:
     assert load(OUTLETS, []) == {}
     assert load(OUTLETS, ["audit"]) == {}
@@ -47,7 +49,7 @@ def test_only_what_is_named_is_imported() -> None:
     assert [name for name in sys.modules if name.startswith("made_up")] == ["made_up_outlet"]
 
 
-@pytest.mark.usefixtures("three")
+@pytest.mark.usefixtures("four")
 @pytest.mark.parametrize(
     ("group", "name", "value"),
     [
@@ -59,11 +61,11 @@ def test_every_kind_is_loaded_alike(group: str, name: str, value: str) -> None:
     assert load(group, [name]) == {name: value}
 
 
-@pytest.mark.usefixtures("three")
+@pytest.mark.usefixtures("four")
 def test_an_unknown_name_is_refused_with_those_that_are_installed() -> None:
     with pytest.raises(ConfigurationError, match="plugin reject is not") as refused:
         load(OUTLETS, ["reject"])
-    assert "audit, brightness, rejects" in str(refused.value)
+    assert "audit, brightness, rejects." in str(refused.value)
     assert "take it out of the setting plugins" in str(refused.value)
 
 
