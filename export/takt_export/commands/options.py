@@ -13,6 +13,7 @@ import click
 
 from takt.commands.sign_key import read_key
 from takt.core.distribution import CLIENT, install_hint
+from takt.core.errors import TaktError
 from takt.core.host import spin_briefly
 from takt.headings import Command, Option, under, with_options
 from takt.mirroring.option import HostFolder
@@ -45,8 +46,6 @@ INPUT_TYPES = ("uint8", "float32")
 BLENDS = ("linear", "max", "mean")
 USUAL_OVERLAP = 8
 """Tiles overlap by this part of their shorter side, unless --tile-overlap says otherwise."""
-
-OURS = frozenset({"takt", "takt_export", "takt_models"})
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -81,8 +80,8 @@ SIGN_KEY = click.option(
 def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
     """Turn our own errors, and those of files and missing packages, into click's (exit status 1).
 
-    An error is ours by the package that defines its class, so that nothing heavy is imported to
-    recognise it; all others are bugs and keep their trace.
+    An error of the models is ours by the package that defines its class, so that nothing heavy is
+    imported to recognise it; all that are not ours are bugs and keep their trace.
     """
 
     @functools.wraps(command)
@@ -94,8 +93,8 @@ def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
             hint = install_hint(CLIENT if error.name == "takt_client" else "train")
             raise click.ClickException(f"this command needs {error.name}; {hint}") from error
         except Exception as error:
-            package = type(error).__module__.partition(".")[0]
-            if package not in OURS and not isinstance(error, OSError):
+            of_models = type(error).__module__.partition(".")[0] == "takt_models"
+            if not of_models and not isinstance(error, (TaktError, OSError)):
                 raise
             raise click.ClickException(str(error)) from error
 
