@@ -7,7 +7,8 @@ DEMO   := examples/bank
 # What Python has compiled is kept, whatever the environment says: each run of tests starts sooner by half.
 export PYTHONDONTWRITEBYTECODE :=
 
-DECLARED := pyproject.toml $(addsuffix /pyproject.toml,service export models clients/python plugins/station)
+PLUGINS := plugins/msa plugins/station
+DECLARED := pyproject.toml $(addsuffix /pyproject.toml,service export models clients/python $(PLUGINS))
 
 # Debian's.
 NEWER  ?= python3.13
@@ -48,7 +49,7 @@ test-deploy: $(VENV)/.dev ## Run the tests of images, chart, compose, alert rule
 
 test-postgresql: $(VENV)/.dev ## Run the tests of a record in PostgreSQL (Debian's package `postgresql`).
 	$(PYTEST) -m "postgresql and not ($(NOT_HERE))" $(ON_TWO) \
-	  tests/unit/service/recording tests/unit/service/repository tests/unit/export/msa tests/api/records
+	  tests/unit/service/recording tests/unit/service/repository plugins/msa/tests tests/api/records
 
 test-services: $(VENV)/.dev ## Run the tests against real services of others, such as Prometheus and Mosquitto.
 	$(BIN)/python -m pytest -m "services and not gpu" --ignore=tests/deploy/ray tests/deploy tests/services
@@ -62,7 +63,7 @@ test-release: $(VENV)/.dev ## Build all wheels, and try them in clean environmen
 # What stands for all tests where an environment is seldom broken: the way of a picture, a record and a stream.
 FEW = tests/api/test_app.py tests/api/test_recording.py tests/api/records/test_search.py tests/api/stream/test_frames.py \
   tests/e2e/test_stream.py tests/unit/service/learning
-OF_NEWER ?= tests/unit/service tests/api clients/python/tests plugins
+OF_NEWER ?= tests/unit/service tests/api clients/python/tests plugins/station
 OF_RAY ?= tests/deploy/ray
 OF_TRITON ?= tests/triton
 
@@ -184,12 +185,12 @@ $(VENV)/.serve: $(DECLARED) | $(BIN)/python
 
 $(VENV)/.learn: $(DECLARED) | $(BIN)/python
 	@$(PYTHON) .ci/reach.py
-	$(BIN)/python .ci/install.py ./clients/python './service[cpu]' './export[train]' ./models ./plugins/station
+	$(BIN)/python .ci/install.py ./clients/python './service[cpu]' './export[train]' ./models $(PLUGINS:%=./%)
 	@touch $@ $(VENV)/.serve
 
 $(VENV)/.dev: $(DECLARED) | $(BIN)/python
 	@$(PYTHON) .ci/reach.py
-	$(BIN)/python .ci/install.py ./clients/python './service[cpu]' './export[train]' ./models ./plugins/station --group docs --group dev
+	$(BIN)/python .ci/install.py ./clients/python './service[cpu]' './export[train]' ./models $(PLUGINS:%=./%) --group docs --group dev
 	@touch $@ $(VENV)/.serve $(VENV)/.learn
 
 # hadolint comes under the GPL: a program that is called, and no dependency.

@@ -17,6 +17,7 @@ SOURCES = {
     "takt_export": ROOT / "export",
     "takt_models": ROOT / "models",
     "takt_client": ROOT / "clients/python/src",
+    "takt_msa": ROOT / "plugins/msa",
     "takt_station": ROOT / "plugins/station",
 }
 """Each package by its name, and the folder it lies in."""
@@ -26,6 +27,7 @@ DISTRIBUTIONS = {
     "takt-export": ROOT / "export",
     "takt-models": ROOT / "models",
     "takt-client": ROOT / "clients/python",
+    "takt-msa": ROOT / "plugins/msa",
     "takt-station": ROOT / "plugins/station",
 }
 """The folder of each distribution."""

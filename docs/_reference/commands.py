@@ -16,7 +16,7 @@ from docs._reference.markdown import prose
 from takt.cli import COMMANDS, main
 
 _ROOT = Path(__file__).parents[2]
-_DISTRIBUTIONS = ("service", "export", "models", "plugins/station")
+_DISTRIBUTIONS = ("service", "export", "models", "plugins/msa", "plugins/station")
 """The folders of those that may have commands."""
 _LIMITS = re.compile(r"\s*\[([^\[\]]*)\]$")
 """What click appends to an option's text: default, range, whether it is required."""

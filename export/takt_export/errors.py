@@ -59,13 +59,6 @@ class SelfTestError(TaktError):
     title = "Self-test"
 
 
-class MsaError(TaktError):
-    """The parts or their trials do not allow a study; the message says what is missing."""
-
-    code = "msa"
-    title = "Measurement system analysis"
-
-
 class TritonExportError(TaktError):
     """Triton cannot have the bundle in the form that was asked for."""
 

@@ -16,7 +16,7 @@ import click
 from pydantic.fields import FieldInfo
 
 from takt.configuration import REPLACED, load_settings, unknown_variables
-from takt.core.distribution import CLIENT, DISTRIBUTION, EXPORT, STATION, install_hint
+from takt.core.distribution import CLIENT, DISTRIBUTION, EXPORT, MSA, STATION, install_hint
 from takt.core.errors import TaktError
 from takt.declaration import heading_of
 from takt.headings import CONTEXT, HeadedCommand, under
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 COMMANDS = "takt.commands"
 OF_TRAIN: Final = (
     *("calibrate", "card", "eval", "export", "fit", "import", "inspect-checkpoint"),
-    *("learn", "msa", "sign", "synthesize", "verify"),
+    *("learn", "sign", "synthesize", "verify"),
 )
 """The commands that the extra `train` brings."""
 
-OF_PLUGINS: Final = {"simulate": STATION, "station": STATION}
+OF_PLUGINS: Final = {"msa": MSA, "simulate": STATION, "station": STATION}
 """The commands of Takt's plugins, each with the distribution that brings it."""
 
 _BROUGHT_BY: Final = {**dict.fromkeys(OF_TRAIN, "train"), **OF_PLUGINS}

@@ -8,10 +8,10 @@ from takt.recording.record import Record
 from takt.recording.review.judging import NewJudgement, judge
 from takt.recording.search.filters import Filters
 from takt_export.evaluation.inspectors import LocalInspector
-from takt_export.msa.figures import appraiser_figures
-from takt_export.msa.sources.folder import read_placements
-from takt_export.msa.sources.judging import judged_study
-from takt_export.msa.sources.recorded import recorded_study
+from takt_msa.figures import appraiser_figures
+from takt_msa.sources.folder import read_placements
+from takt_msa.sources.judging import judged_study
+from takt_msa.sources.recorded import recorded_study
 
 LEVELS = {
     "good/a": (40, 42, 44),

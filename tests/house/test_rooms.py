@@ -16,7 +16,7 @@ import pytest
 
 from tests.tree import ROOT, SOURCES
 
-HOUSES = ("takt", "takt_export", "takt_models", "takt_station")
+HOUSES = ("takt", "takt_export", "takt_models", "takt_msa", "takt_station")
 
 CLIENT = SOURCES["takt_client"] / "takt_client"
 MOST_FLOORS = 12

@@ -14,7 +14,7 @@ PAGE = (ROOT / "docs" / "security.md").read_text("utf-8")
 HOLDS, _, DOES_NOT_HOLD = PAGE.partition("\n## What holds\n")[2].partition(
     "\n## What does not hold\n"
 )
-NAMED = re.compile(r"`((?:tests|clients/python/tests|plugins/station/tests)/[\w/]+\.py)::(\w+)`")
+NAMED = re.compile(r"`((?:tests|clients/python/tests|plugins/\w+/tests)/[\w/]+\.py)::(\w+)`")
 
 
 def rows(section: str) -> list[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """Measurement system analysis of a good/defect inspection, as AIAG's attribute study has it.
 
-May import `takt_export.report`, `takt_export.evaluation`, `takt_export.calibration`,
-`takt_export.pictures` and the service below its API; `takt_export.commands` imports it. The modules
-here are the statistics, which take any `Study`; its rooms are where a study comes from and how its
-analysis is told. Start reading at `study.py`, then `figures.py` and `analysis.py`.
+Imports `core`, `recording`, `commands` and the leaf modules of `takt`, what `takt_export` reads,
+judges and shows pictures with, and the digest of a picture in `takt_models`. The modules here are
+the statistics, which take any `Study`; its rooms are where a study comes from, how its analysis is
+told, and its commands. Start reading at `study.py`, then `figures.py` and `analysis.py`.
 """

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from takt_export.msa.figures import (
+from takt_msa.figures import (
     AppraiserFigures,
     BetweenAppraisers,
     appraiser_figures,
     between_appraisers,
 )
-from takt_export.msa.scores import ScoreSpread, score_spread
-from takt_export.msa.study import Study
+from takt_msa.scores import ScoreSpread, score_spread
+from takt_msa.study import Study
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-from takt_export.msa.intervals import FigureInterval, Proportion
-from takt_export.msa.kappa import DecisionPair, Kappa, cohens_kappa, fleiss_kappa
-from takt_export.msa.limits import (
+from takt_msa.intervals import FigureInterval, Proportion
+from takt_msa.kappa import DecisionPair, Kappa, cohens_kappa, fleiss_kappa
+from takt_msa.limits import (
     EFFECTIVENESS,
     FALSE_ALARM_RATE,
     KAPPA,
@@ -20,7 +20,7 @@ from takt_export.msa.limits import (
     worst_finding,
     worst_rating,
 )
-from takt_export.msa.study import FEWEST_TRIALS, Part, Study
+from takt_msa.study import FEWEST_TRIALS, Part, Study
 
 
 @dataclass(frozen=True)

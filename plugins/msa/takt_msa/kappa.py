@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from takt_export.msa.intervals import FigureInterval, Proportion
+from takt_msa.intervals import FigureInterval, Proportion
 
 
 class DecisionPair(NamedTuple):

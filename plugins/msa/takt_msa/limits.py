@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from takt_export.msa.intervals import Estimate, FigureInterval
+from takt_msa.intervals import Estimate, FigureInterval
 
 Rating = Literal["acceptable", "marginal", "not acceptable"]
 RATINGS: tuple[Rating, ...] = ("acceptable", "marginal", "not acceptable")

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import chi2
 
-from takt_export.msa.intervals import CONFIDENCE, FigureInterval
-from takt_export.msa.study import Part, Study
+from takt_msa.intervals import CONFIDENCE, FigureInterval
+from takt_msa.study import Part, Study
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from takt_export.errors import MsaError
+from takt_msa.errors import MsaError
 
 FEWEST_TRIALS = 2
 

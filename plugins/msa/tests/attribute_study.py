@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from takt_export.msa.study import Part, Study, Trial, study_of
+from takt_msa.study import Part, Study, Trial, study_of
 
 APPRAISERS = ("A", "B", "C")
 TABLE = """

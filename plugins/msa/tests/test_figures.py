@@ -3,14 +3,14 @@ from __future__ import annotations
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from takt_export.msa.figures import (
+from plugins.msa.tests.attribute_study import part, study, worked_example
+from takt_msa.figures import (
     AppraiserFigures,
     BetweenAppraisers,
     appraiser_figures,
     between_appraisers,
 )
-from takt_export.msa.study import Part, Study, Trial, study_of
-from tests.attribute_study import part, study, worked_example
+from takt_msa.study import Part, Study, Trial, study_of
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from scipy.stats import binomtest
 
-from takt_export.msa.intervals import Proportion
+from takt_msa.intervals import Proportion
 
 
 @pytest.mark.parametrize(("count", "parts"), [(0, 7), (3, 7), (42, 50), (50, 50)])

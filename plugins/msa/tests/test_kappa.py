@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from takt_export.msa.kappa import DecisionPair, cohens_kappa, fleiss_kappa
-from tests.attribute_study import decisions
+from plugins.msa.tests.attribute_study import decisions
+from takt_msa.kappa import DecisionPair, cohens_kappa, fleiss_kappa
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from takt_export.msa.intervals import FigureInterval, Proportion
-from takt_export.msa.limits import (
+from takt_msa.intervals import FigureInterval, Proportion
+from takt_msa.limits import (
     EFFECTIVENESS,
     FALSE_ALARM_RATE,
     KAPPA,

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from takt_export.msa.scores import score_spread
-from takt_export.msa.study import Part, Study, Trial
-from tests.attribute_study import part, study, worked_example
+from plugins.msa.tests.attribute_study import part, study, worked_example
+from takt_msa.scores import score_spread
+from takt_msa.study import Part, Study, Trial
 
 
 def one_sided(example: Study, sign: float) -> Study:

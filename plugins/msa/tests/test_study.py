@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from takt_export.errors import MsaError
-from tests.attribute_study import part, study
+from plugins.msa.tests.attribute_study import part, study
+from takt_msa.errors import MsaError
 
 
 def test_parts_that_were_placed_once_are_refused() -> None:

@@ -16,6 +16,7 @@ from takt.core.errors import ConfigurationError
 DISTRIBUTION = "takt-inspection"
 EXPORT = "takt-export"
 MODELS = "takt-models"
+MSA = "takt-msa"
 STATION = "takt-station"
 CLIENT = "takt-client"
 """Not on PyPI: it is installed from the project's folder."""

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -84,38 +82,6 @@ def thin_checkpoint(thin_model: EfficientAd) -> Checkpoint:
         seen=("0" * 16,),
         made_with={"torch": "2"},
     )
-
-
-@pytest.fixture(scope="session")
-def write_pictures() -> WritePictures:
-    """Writes `count` PNGs of noise into a folder; another seed gives other pictures.
-
-    Those of more than 8 bits are in files of 16.
-    """
-
-    def write(
-        folder: Path,
-        count: int,
-        *,
-        seed: int = 0,
-        high: int = 200,
-        size: tuple[int, int] = (80, 60),
-        bits: int = 8,
-    ) -> list[Path]:
-        folder.mkdir(parents=True)
-        rng = np.random.default_rng((seed, high))
-        paths = []
-        for number in range(count):
-            path = folder / f"{number:03}.png"
-            coarse = rng.integers(0, high, (12, 16, 3), dtype=np.uint8)
-            picture = cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC)
-            if bits > 8:
-                picture = picture.astype(np.uint16) << (bits - 8)
-            cv2.imwrite(str(path), picture)
-            paths.append(path)
-        return paths
-
-    return write
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from takt_export.commands.msa.folder import folder
-from takt_export.commands.msa.records import records
 from takt_export.commands.options import SHOW_DEFAULTS
+from takt_msa.commands.folder import folder
+from takt_msa.commands.records import records
 
 
 @click.group(context_settings=SHOW_DEFAULTS)

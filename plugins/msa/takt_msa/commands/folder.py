@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from takt.headings import with_options
-from takt_export.commands.msa.outputs import OUTPUTS, StudyOutputs
 from takt_export.commands.options import FOLDER, QUIET, plain_errors, threads
+from takt_msa.commands.outputs import OUTPUTS, StudyOutputs
 
 
 @click.command()
@@ -44,9 +44,9 @@ def folder(
     from takt.core.pictures.postprocess import Criteria
     from takt_export.evaluation.deployed import deployed_beside
     from takt_export.evaluation.inspectors import LocalInspector
-    from takt_export.msa.analysis import StudyContext, StudyFact
-    from takt_export.msa.sources.folder import read_placements
-    from takt_export.msa.sources.judging import judged_study
+    from takt_msa.analysis import StudyContext, StudyFact
+    from takt_msa.sources.folder import read_placements
+    from takt_msa.sources.judging import judged_study
 
     outputs = StudyOutputs(report, json_file)
     outputs.check()

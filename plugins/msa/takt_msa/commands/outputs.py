@@ -11,8 +11,8 @@ import click
 from takt_export.commands.options import FILE, check_outputs
 
 if TYPE_CHECKING:
-    from takt_export.msa.analysis import StudyContext
-    from takt_export.msa.study import Study
+    from takt_msa.analysis import StudyContext
+    from takt_msa.study import Study
 
 OUTPUTS = (
     click.option("--report", type=FILE, help="Also write a report here: one HTML file."),
@@ -37,10 +37,10 @@ class StudyOutputs:
 
     def tell(self, study: Study, context: StudyContext) -> None:
         """Analyse a study, print its figures and write the files."""
-        from takt_export.msa.analysis import analyse
-        from takt_export.msa.report.document import study_json
-        from takt_export.msa.report.table import study_table
         from takt_export.wording import encodable
+        from takt_msa.analysis import analyse
+        from takt_msa.report.document import study_json
+        from takt_msa.report.table import study_table
 
         analysis = analyse(study)
         click.echo(encodable(study_table(analysis, context)))
@@ -48,7 +48,7 @@ class StudyOutputs:
             text = encodable(study_json(analysis, context))
             self.json_file.write_text(text, encoding="utf-8")
         if self.report is not None:
-            from takt_export.msa.report.page import study_html
+            from takt_msa.report.page import study_html
 
             self.report.write_text(encodable(study_html(analysis, context)), encoding="utf-8")
             click.echo(encodable(f"report              {self.report}"))

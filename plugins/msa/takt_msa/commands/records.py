@@ -12,12 +12,12 @@ from takt.commands.records.options import filter_options
 from takt.headings import with_options
 from takt.recording.record import existing_record, record_options
 from takt.recording.search.filters import Filters
-from takt_export.commands.msa.outputs import OUTPUTS, StudyOutputs
 from takt_export.commands.options import plain_errors
+from takt_msa.commands.outputs import OUTPUTS, StudyOutputs
 
 if TYPE_CHECKING:
-    from takt_export.msa.analysis import StudyContext
-    from takt_export.msa.sources.recorded import RecordedStudy
+    from takt_msa.analysis import StudyContext
+    from takt_msa.sources.recorded import RecordedStudy
 
 
 @click.command()
@@ -35,7 +35,7 @@ def records(
     the inspection. The filters choose by time, model, version, station, lot or part; a selection by
     the result is refused.
     """
-    from takt_export.msa.sources.recorded import recorded_study
+    from takt_msa.sources.recorded import recorded_study
 
     outputs = StudyOutputs(report, json_file)
     outputs.check()
@@ -51,7 +51,7 @@ def records(
 def _context(found: RecordedStudy, filters: Filters, database: str) -> StudyContext:
     from datetime import UTC, datetime
 
-    from takt_export.msa.analysis import StudyContext, StudyFact
+    from takt_msa.analysis import StudyContext, StudyFact
 
     first, last = found.inspections[0], found.inspections[-1]
     engines = sorted({f"{one.engine}, {one.runtime}" for one in found.inspections})

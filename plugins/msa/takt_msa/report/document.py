@@ -6,12 +6,12 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from takt_export.msa.analysis import StudyAnalysis, StudyContext
-from takt_export.msa.figures import AppraiserFigures, BetweenAppraisers, Figure
-from takt_export.msa.intervals import CONFIDENCE
-from takt_export.msa.kappa import Kappa
-from takt_export.msa.scores import PartScores, ScoreSpread
-from takt_export.msa.study import Part, Study
+from takt_msa.analysis import StudyAnalysis, StudyContext
+from takt_msa.figures import AppraiserFigures, BetweenAppraisers, Figure
+from takt_msa.intervals import CONFIDENCE
+from takt_msa.kappa import Kappa
+from takt_msa.scores import PartScores, ScoreSpread
+from takt_msa.study import Part, Study
 
 FORMAT_VERSION = 1
 

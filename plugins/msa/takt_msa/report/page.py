@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from takt_export.msa.analysis import StudyAnalysis, StudyContext
-from takt_export.msa.intervals import Proportion
-from takt_export.msa.limits import EFFECTIVENESS, FALSE_ALARM_RATE, MISS_RATE
-from takt_export.msa.report.strip import score_strip
-from takt_export.msa.report.wording import (
+from takt_export.report.page import templates
+from takt_msa.analysis import StudyAnalysis, StudyContext
+from takt_msa.intervals import Proportion
+from takt_msa.limits import EFFECTIVENESS, FALSE_ALARM_RATE, MISS_RATE
+from takt_msa.report.strip import score_strip
+from takt_msa.report.wording import (
     counted_text,
     interval_text,
     limit_text,
     needed_text,
     value_text,
 )
-from takt_export.report.page import templates
 
 NEAREST = 20
 """Parts that the report lists, those that flip first."""
@@ -23,7 +23,7 @@ NEAREST = 20
 
 def study_html(analysis: StudyAnalysis, context: StudyContext) -> str:
     """The whole page; it loads nothing, and every name in it is escaped."""
-    environment = templates("takt_export.msa.report")
+    environment = templates("takt_msa.report")
     environment.filters |= {
         "value": value_text,
         "interval": interval_text,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from takt.digits import short
-from takt_export.msa.scores import PartScores, ScoreSpread
 from takt_export.report.charts import Tick, round_numbers
+from takt_msa.scores import PartScores, ScoreSpread
 
 MOST_ROWS = 80
 """More parts would be a chart that nobody reads; those nearest to the threshold are shown."""

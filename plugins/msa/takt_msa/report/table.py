@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from takt.digits import short
-from takt_export.msa.analysis import StudyAnalysis, StudyContext
-from takt_export.msa.figures import AppraiserFigures, BetweenAppraisers, Figure
-from takt_export.msa.report.wording import (
+from takt_export.wording import aligned
+from takt_msa.analysis import StudyAnalysis, StudyContext
+from takt_msa.figures import AppraiserFigures, BetweenAppraisers, Figure
+from takt_msa.report.wording import (
     counted_text,
     interval_text,
     limit_text,
     needed_text,
     value_text,
 )
-from takt_export.msa.scores import Repeatability, ScoreSpread
-from takt_export.msa.study import StudyNote
-from takt_export.wording import aligned
+from takt_msa.scores import Repeatability, ScoreSpread
+from takt_msa.study import StudyNote
 
 _HEAD = [
     *("figure", "counted", "value", "95 % interval", "limit", "by value", "shown"),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from takt_export.msa.figures import Figure
-from takt_export.msa.kappa import Kappa
-from takt_export.msa.limits import MOST_PARTS, Limit
+from takt_msa.figures import Figure
+from takt_msa.kappa import Kappa
+from takt_msa.limits import MOST_PARTS, Limit
 
 
 def value_text(figure: Figure) -> str:

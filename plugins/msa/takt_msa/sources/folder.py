@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-from takt_export.errors import MsaError
-from takt_export.msa.sources.near_copies import near_copy_notes
-from takt_export.msa.study import StudyNote
 from takt_export.pictures import is_picture, read_picture, relative_name
 from takt_models.checkpoints.picture_digest import picture_digest
+from takt_msa.errors import MsaError
+from takt_msa.sources.near_copies import near_copy_notes
+from takt_msa.study import StudyNote
 
 GOOD, DEFECT = "good", "defect"
 LAYOUT = (

@@ -8,9 +8,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from takt_export.evaluation.inspectors import Inspector
-from takt_export.msa.sources.folder import PlacedPart, PlacedParts
-from takt_export.msa.study import Part, Study, Trial, study_of
 from takt_export.pictures import named, relative_name
+from takt_msa.sources.folder import PlacedPart, PlacedParts
+from takt_msa.study import Part, Study, Trial, study_of
 
 
 def judged_study(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from takt_export.calibration.near_copies import find_near_copies
-from takt_export.msa.study import StudyNote
+from takt_msa.study import StudyNote
 
 
 def near_copy_notes(parts: Mapping[str, Sequence[Path]]) -> tuple[StudyNote, ...]:

@@ -14,15 +14,15 @@ from takt.recording.search.filters import Filters
 from takt.recording.search.pages import MOST_ON_A_PAGE, page_of
 from takt.recording.search.pictures import picture_key_of
 from takt.recording.search.stored import StoredInspection
-from takt_export.errors import MsaError
-from takt_export.msa.sources.near_copies import near_copy_notes
-from takt_export.msa.sources.references import (
+from takt_msa.errors import MsaError
+from takt_msa.sources.near_copies import near_copy_notes
+from takt_msa.sources.references import (
     appraising_reviewers,
     opinions_on,
     reference_notes,
     reference_of,
 )
-from takt_export.msa.study import Part, Study, StudyNote, Trial, study_of
+from takt_msa.study import Part, Study, StudyNote, Trial, study_of
 
 MOST_INSPECTIONS: Final = 100_000
 """More are no study with reference parts but a whole production."""

@@ -9,7 +9,7 @@ from takt.recording.database import Database
 from takt.recording.review.history import opinions, said_of
 from takt.recording.search.pages import MOST_ON_A_PAGE
 from takt.recording.search.stored import StoredInspection
-from takt_export.msa.study import StudyNote
+from takt_msa.study import StudyNote
 
 
 @dataclass(frozen=True)

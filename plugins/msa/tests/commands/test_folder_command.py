@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from takt.core.bundles.bundle import Bundle
-from takt_export.commands.msa.command import msa
+from takt_msa.commands.command import msa
 from tests.commands import refused, run
 
-EXAMPLES = Path(__file__).parents[5] / "examples"
+EXAMPLES = Path(__file__).parents[4] / "examples"
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def study(tmp_path: Path, picture_bytes: Callable[..., bytes]) -> Path:
 
 def test_the_command_is_listed_without_importing_what_it_needs() -> None:
     code = (
-        "import sys; import takt_export.commands.msa.command; "
+        "import sys; import takt_msa.commands.command; "
         "heavy = {'torch', 'scipy', 'cv2', 'jinja2', 'numpy', 'sqlalchemy'}; "
         "print(sorted(heavy & sys.modules.keys()))"
     )

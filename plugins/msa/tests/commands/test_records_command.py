@@ -8,7 +8,7 @@ from click.testing import Result
 
 from takt.recording.record import Record
 from takt.recording.review.judging import NewJudgement, judge
-from takt_export.commands.msa.command import msa
+from takt_msa.commands.command import msa
 from tests.commands import refused, run
 from tests.recorded import NOON_US, insert_inspections
 

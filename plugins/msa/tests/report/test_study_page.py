@@ -5,13 +5,13 @@ from html.parser import HTMLParser
 
 import pytest
 
-from takt_export.msa.analysis import StudyContext, StudyFact, analyse
-from takt_export.msa.report.document import study_json
-from takt_export.msa.report.page import study_html
-from takt_export.msa.report.strip import MOST_ROWS, score_strip
-from takt_export.msa.report.table import study_table
-from takt_export.msa.study import Study, StudyNote, study_of
-from tests.attribute_study import part, worked_example
+from plugins.msa.tests.attribute_study import part, worked_example
+from takt_msa.analysis import StudyContext, StudyFact, analyse
+from takt_msa.report.document import study_json
+from takt_msa.report.page import study_html
+from takt_msa.report.strip import MOST_ROWS, score_strip
+from takt_msa.report.table import study_table
+from takt_msa.study import Study, StudyNote, study_of
 
 HOSTILE = "<script>alert(\"x\")</script> & 'co'"
 CONTEXT = StudyContext(

@@ -6,9 +6,10 @@ from pathlib import Path
 import cv2
 import pytest
 
-from takt_export.errors import MsaError, PicturesError
-from takt_export.msa.sources.folder import read_folder, read_placements
+from takt_export.errors import PicturesError
 from takt_models.checkpoints.picture_digest import picture_digest
+from takt_msa.errors import MsaError
+from takt_msa.sources.folder import read_folder, read_placements
 
 Place = Callable[..., Path]
 

@@ -11,11 +11,11 @@ from takt.recording.pictures import PictureKey, sha256_of
 from takt.recording.record import Record
 from takt.recording.review.judging import JudgementWord, NewJudgement, judge, withdraw
 from takt.recording.search.filters import Filters
-from takt_export.errors import MsaError
-from takt_export.msa.analysis import analyse
-from takt_export.msa.sources import recorded, references
-from takt_export.msa.sources.recorded import BY_RESULT, recorded_study
-from takt_export.msa.study import Study
+from takt_msa.analysis import analyse
+from takt_msa.errors import MsaError
+from takt_msa.sources import recorded, references
+from takt_msa.sources.recorded import BY_RESULT, recorded_study
+from takt_msa.study import Study
 from tests.recorded import NOON_US, insert_inspections
 
 SCORES = {"a": (0.1, 0.2), "b": (0.3, 0.6), "c": (0.7, 0.8), "d": (0.9, 0.4)}
